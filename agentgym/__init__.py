@@ -1,0 +1,50 @@
+"""agentgym: a language model learns to act over many turns.
+
+The public names on one page. They are imported on first use, so that ``import agentgym`` stays fast and
+needs neither torch nor vllm; what it does at once is to make ``gymnasium.make("agentgym/<id>-v0")`` work.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from agentgym.registry import make, plugins, register, tell_gymnasium_of_all
+
+if TYPE_CHECKING:
+    from agentgym.env import Env, Snapshot
+    from agentgym.errors import AgentGymError, UserError
+    from agentgym.types import Action, Observation, StopReason, ToolCall, Trajectory
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Action",
+    "AgentGymError",
+    "Env",
+    "Observation",
+    "Snapshot",
+    "StopReason",
+    "ToolCall",
+    "Trajectory",
+    "UserError",
+    "make",
+    "register",
+    "plugins",
+]
+
+_HOMES = {
+    "agentgym.env": ("Env", "Snapshot"),
+    "agentgym.errors": ("AgentGymError", "UserError"),
+    "agentgym.types": ("Action", "Observation", "StopReason", "ToolCall", "Trajectory"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module 'agentgym' has no attribute '{name}'")
+
+
+tell_gymnasium_of_all()

@@ -1,0 +1,86 @@
+"""Every error agentgym raises on purpose.
+
+    AgentGymError
+    ├── UserError              bad input: the command line prints it and exits with 2
+    │   ├── UnknownIdError     no plug-in of that name (also a LookupError)
+    │   ├── ConfigError        unknown key, wrong value, or a key without effect (also a ValueError)
+    │   └── DataError          a malformed file, with file and record (also a ValueError)
+    ├── ParseError             a reply the protocol cannot read: the policy's mistake, shown to it
+    ├── EnvError               an environment raised, hung or returned garbage: the episode is void
+    ├── SnapshotError          a restored episode is not the one that was saved
+    ├── EngineError            the sampling engine failed or was misused
+    └── NonFiniteError         a loss or gradient is not finite: the update is refused
+
+A failure has one boundary. A ``ParseError`` is data (the turn is marked), an ``EnvError`` voids the
+episode (retried, then excluded and counted, never reward 0), a ``UserError`` ends the command before
+anything is written. Messages say what was found, what was expected and what to type.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "AgentGymError",
+    "ConfigError",
+    "DataError",
+    "EngineError",
+    "EnvError",
+    "NonFiniteError",
+    "ParseError",
+    "SnapshotError",
+    "UnknownIdError",
+    "UserError",
+    "did_you_mean",
+]
+
+
+class AgentGymError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class UserError(AgentGymError):
+    """Bad input from a person."""
+
+
+class UnknownIdError(UserError, LookupError):
+    """A plug-in was asked for by a name that nothing has."""
+
+
+class ConfigError(UserError, ValueError):
+    """A setting is unknown, has a wrong value, or would have no effect."""
+
+
+class DataError(UserError, ValueError):
+    """A data file does not hold what it should."""
+
+
+class ParseError(AgentGymError):
+    """A reply that the protocol cannot turn into an action. Its text is shown to the policy."""
+
+
+class EnvError(AgentGymError):
+    """An environment raised, ran past a deadline or broke its contract."""
+
+
+class SnapshotError(AgentGymError):
+    """Restoring a snapshot led to another episode than the saved one."""
+
+
+class EngineError(AgentGymError):
+    """An engine failed, or a request does not fit it."""
+
+
+class NonFiniteError(AgentGymError):
+    """A loss or a gradient is NaN or infinite."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A suggestion to append to a message, or an empty string.
+
+    >>> did_you_mean("webshp", ["webshop", "textworld"])
+    ' Did you mean "webshop"?'
+    """
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f' Did you mean "{close[0]}"?' if close else ""

@@ -1,0 +1,214 @@
+"""Everything that is chosen by name: environments, rewards, protocols, engines, trainers.
+
+A plug-in's id is the name of its file (or folder). Listing reads file names only; a module is
+imported when its plug-in is asked for. From outside the package a plug-in comes in by an entry point
+in the group ``agentgym.<kind>``, by ``@register`` in any imported module, or by a path
+``path/to/file.py[:Name]``. Adding one touches one file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar, overload
+
+from agentgym.errors import ConfigError, UnknownIdError, UserError, did_you_mean
+
+__all__ = ["KINDS", "Registry", "gymnasium_id", "make", "plugins", "register"]
+
+P = TypeVar("P", bound=Callable[..., Any])
+
+KINDS = {
+    "environments": "agentgym.environments",
+    "rewards": "agentgym.rewards",
+    "protocols": "agentgym.protocols",
+    "engines": "agentgym.actors",
+    "trainers": "agentgym.trainers",
+}
+"""Kind of plug-in → package whose files are its ids."""
+
+
+class Registry:
+    """The plug-ins of one kind."""
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind, self.package = kind, package
+        self._plugins: dict[str, Callable[..., Any]] = {}
+
+    def ids(self) -> list[str]:
+        """Every id that can be asked for, without importing one of them."""
+        return sorted({*self._file_names(), *(point.name for point in self._entry_points()), *self._plugins})
+
+    def add(self, plugin: Callable[..., Any], id: str) -> None:
+        """Enter ``plugin`` under ``id``. Raises ConfigError when another one has that id."""
+        known = self._plugins.setdefault(id, plugin)
+        if known is not plugin and _origin(known) != _origin(plugin):
+            raise ConfigError(
+                f'the id "{id}" in {self.kind} is taken by {_origin(known)}, found it again for '
+                f'{_origin(plugin)}; name one of them: @agentgym.register(id="...")'
+            )
+        self._plugins[id] = plugin
+
+    def get(self, id: str) -> Callable[..., Any]:
+        """The plug-in of that id or path; imports it if need be. Raises UnknownIdError."""
+        if ".py" in id:
+            return self._from_path(id)
+        if id not in self._plugins:
+            self._import(id)
+        return self._plugins[id]
+
+    def _import(self, id: str) -> None:
+        if id in self._file_names():
+            importlib.import_module(f"{self.package}.{id.replace('-', '_')}")
+        for point in self._entry_points():
+            if point.name == id and id not in self._plugins:
+                self.add(point.load(), id)
+        if id not in self._plugins:
+            raise UnknownIdError(
+                f'unknown {self.kind[:-1]} "{id}".{did_you_mean(id, self.ids())} Known: {", ".join(self.ids())}. '
+                "A file of your own is given by its path: ./mine.py or ./mine.py:Name"
+            )
+
+    def _from_path(self, spec: str) -> Callable[..., Any]:
+        path, _, name = spec.partition(".py:")
+        file = Path(path if path.endswith(".py") else path + ".py").resolve()
+        module = _load_file(file)
+        if name:
+            if not callable(plugin := getattr(module, name, None)):
+                raise UnknownIdError(f'{file} has no "{name}".{did_you_mean(name, vars(module))}')
+        else:
+            plugin = self._only_plugin(module, file)
+        if plugin not in self._plugins.values():
+            _enter(plugin, kind=self.kind)
+        return plugin
+
+    def _only_plugin(self, module: ModuleType, file: Path) -> Callable[..., Any]:
+        found = [plugin for plugin in self._plugins.values() if plugin.__module__ == module.__name__]
+        if len(found) != 1:
+            names = ", ".join(plugin.__name__ for plugin in found) or "none"
+            raise UserError(
+                f"{file} must register exactly one of {self.kind}, found {names}; add @agentgym.register "
+                f"above the class, or name it: {file.name}:ClassName"
+            )
+        return found[0]
+
+    def _file_names(self) -> list[str]:
+        spec = importlib.util.find_spec(self.package)
+        paths = spec.submodule_search_locations if spec else None
+        names = [module.name for module in pkgutil.iter_modules(paths or [])]
+        return [name.replace("_", "-") for name in names if not name.startswith("_")]
+
+    def _entry_points(self) -> Iterable[Any]:
+        return entry_points(group=f"agentgym.{self.kind}")
+
+
+_REGISTRIES = {kind: Registry(kind, package) for kind, package in KINDS.items()}
+
+
+def plugins(kind: str) -> Registry:
+    """The registry of one kind, a key of ``KINDS``."""
+    return _REGISTRIES[kind]
+
+
+@overload
+def register(plugin: P) -> P: ...
+@overload
+def register(*, id: str | None = None) -> Callable[[P], P]: ...
+def register(plugin: P | None = None, *, id: str | None = None) -> P | Callable[[P], P]:
+    """Enter a class or function into the registry of its kind; its id is the file's name.
+
+    The kind of a class is its base's (``agentgym.Env``, ``Trainer``, …); a function is a reward.
+    A second class of the same file gets the id ``file-Class``.
+    """
+    if plugin is None:
+        return lambda plugin: _enter(plugin, id)
+    return _enter(plugin, id)
+
+
+def _enter(plugin: P, id: str | None = None, kind: str | None = None) -> P:
+    kind = kind or getattr(plugin, "plugin_kind", "rewards")
+    table = plugins(kind)
+    id = id or _id_from_file(plugin, table)
+    table.add(plugin, id)
+    if kind == "environments":
+        _tell_gymnasium(id, plugin)
+    return plugin
+
+
+def _id_from_file(plugin: Callable[..., Any], table: Registry) -> str:
+    module = plugin.__module__
+    if module.startswith(table.package + "."):
+        return module.removeprefix(table.package + ".").partition(".")[0].replace("_", "-")
+    file = getattr(sys.modules.get(module), "__file__", None)
+    stem = Path(file).stem if file else module.rpartition(".")[2]
+    other = table._plugins.get(stem)
+    same_file = other is not None and other.__module__ == module and other.__name__ != plugin.__name__
+    return f"{stem}-{plugin.__name__}" if same_file else stem
+
+
+def _origin(plugin: Callable[..., Any]) -> tuple[str | None, str]:
+    code = sys.modules.get(plugin.__module__)
+    return getattr(code, "__file__", plugin.__module__), plugin.__qualname__
+
+
+def _load_file(file: Path) -> ModuleType:
+    """Import ``file`` once under its stem, so that a second asking finds the same classes."""
+    for module in list(sys.modules.values()):
+        loaded = getattr(module, "__file__", None)
+        if loaded and Path(loaded).suffix == ".py" and Path(loaded).resolve() == file:
+            return module
+    if not file.is_file():
+        raise UserError(f"no such file: {file}")
+    name = file.stem if file.stem not in sys.modules else f"agentgym_file_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def gymnasium_id(id: str) -> str:
+    """The name ``gymnasium.make`` knows an environment by."""
+    return f"agentgym/{id}-v0"
+
+
+def _tell_gymnasium(id: str, entry_point: Callable[..., Any] | str) -> None:
+    import gymnasium
+
+    if isinstance(entry_point, str):
+        gymnasium.register(gymnasium_id(id), entry_point=entry_point, kwargs={"id": id})
+    elif gymnasium_id(id) not in gymnasium.registry:
+        gymnasium.register(gymnasium_id(id), entry_point=entry_point)
+
+
+def tell_gymnasium_of_all() -> None:
+    """Make every environment that lies in the package known to ``gymnasium.make``, unimported."""
+    import gymnasium
+
+    for id in plugins("environments").ids():
+        if gymnasium_id(id) not in gymnasium.registry:
+            _tell_gymnasium(id, "agentgym.registry:make")
+
+
+def make(id: str, **options: Any) -> Any:
+    """An environment by id or path. Raises UnknownIdError, or ConfigError for an option it lacks."""
+    cls = plugins("environments").get(id)
+    parameters = inspect.signature(cls).parameters
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    for name in options:
+        if name not in parameters and not takes_any:
+            known = ", ".join(parameters) or "no options"
+            raise ConfigError(f'environment "{id}" takes no option "{name}".{did_you_mean(name, parameters)} It takes {known}.')
+    return cls(**options)

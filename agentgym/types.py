@@ -1,0 +1,272 @@
+"""The vocabulary of an episode: what is seen, said, sampled and recorded.
+
+An observation and an action *are* strings that may carry more, so that an environment which only
+knows text returns and receives plain ``str``. Records (``Turn``, ``Sample``, ``Trajectory``) are
+pydantic models: what goes to disk comes back equal, and nothing else is accepted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "Action",
+    "Completion",
+    "Message",
+    "Observation",
+    "Sample",
+    "Sampling",
+    "StepResult",
+    "StopReason",
+    "TaskId",
+    "ToolCall",
+    "Trajectory",
+    "Turn",
+]
+
+TaskId: TypeAlias = int | str
+Message: TypeAlias = dict[str, Any]
+"""One chat message in the form chat templates take: ``{"role": ..., "content": ..., ...}``."""
+
+
+class Observation(str):
+    """What the environment shows: text, and where it has them admissible actions, tools and images.
+
+    >>> seen = Observation("You are in a shop.", admissible=("look", "leave"))
+    >>> seen == "You are in a shop.", seen.admissible
+    (True, ('look', 'leave'))
+    """
+
+    admissible: tuple[str, ...] | None
+    """Actions that would have an effect now; None when the environment cannot list them."""
+    tools: tuple[Mapping[str, Any], ...]
+    """JSON schemas of the tools that can be called now."""
+    images: tuple[Any, ...]
+
+    def __new__(
+        cls,
+        text: str = "",
+        *,
+        admissible: Sequence[str] | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+        images: Sequence[Any] = (),
+    ) -> Observation:
+        self = super().__new__(cls, text)
+        self.admissible = None if admissible is None else tuple(admissible)
+        self.tools, self.images = tuple(tools), tuple(images)
+        return self
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        return (str(self),), {"admissible": self.admissible, "tools": self.tools, "images": self.images}
+
+    @property
+    def text(self) -> str:
+        """The plain string."""
+        return str(self)
+
+    @classmethod
+    def of(cls, value: str) -> Observation:
+        """``value`` itself when it already is one, otherwise an observation of that text."""
+        return value if isinstance(value, cls) else cls(value)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call of a tool by name."""
+
+    name: str
+    arguments: dict[str, Any]
+    id: str = ""
+
+
+class Action(str):
+    """What the policy said, parsed: text, or calls of tools (then the text is their JSON).
+
+    >>> Action(tool_calls=[ToolCall(name="add", arguments={"a": 1})])
+    '[{"name": "add", "arguments": {"a": 1}}]'
+    """
+
+    tool_calls: tuple[ToolCall, ...]
+
+    def __new__(cls, text: str | None = None, *, tool_calls: Sequence[ToolCall] = ()) -> Action:
+        if text is None:
+            calls = [{"name": call.name, "arguments": call.arguments} for call in tool_calls]
+            text = json.dumps(calls) if calls else ""
+        self = super().__new__(cls, text)
+        self.tool_calls = tuple(tool_calls)
+        return self
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        return (str(self),), {"tool_calls": self.tool_calls}
+
+    @property
+    def text(self) -> str:
+        """The plain string."""
+        return str(self)
+
+
+class StepResult(NamedTuple):
+    """Gymnasium's 5-tuple with names."""
+
+    observation: Observation
+    reward: float
+    terminated: bool
+    truncated: bool
+    info: dict[str, Any]
+
+
+class StopReason(StrEnum):
+    """Why an episode ended. Exactly one holds."""
+
+    TERMINATED = "terminated"
+    """The environment reached its end."""
+    TRUNCATED = "truncated"
+    """The environment cut the episode."""
+    TURN_LIMIT = "turn_limit"
+    CONTEXT_LIMIT = "context_limit"
+    """The next turn would not fit the engine's context."""
+    INVALID_LIMIT = "invalid_limit"
+    """More invalid actions than allowed."""
+    ABORTED = "aborted"
+    """Stopped from outside, for instance by Ctrl-C."""
+    ENV_ERROR = "env_error"
+    """The environment broke: the episode is void."""
+
+    @property
+    def is_truncated(self) -> bool:
+        """Cut by a limit rather than ended by the rules."""
+        return self in _TRUNCATIONS
+
+    @property
+    def is_void(self) -> bool:
+        """Not the policy's doing: excluded from statistics and counted."""
+        return self in (StopReason.ENV_ERROR, StopReason.ABORTED)
+
+
+_TRUNCATIONS = frozenset({StopReason.TRUNCATED, StopReason.TURN_LIMIT, StopReason.CONTEXT_LIMIT})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How to sample one completion.
+
+    ``temperature`` 0 means greedy. ``seed`` makes the completion a pure function of weights, prompt
+    and seed, whatever else the engine is doing. ``stop_token_ids`` end a completion and are part of it.
+    """
+
+    temperature: float = 1.0
+    max_tokens: int = 64
+    stop_token_ids: tuple[int, ...] = ()
+    seed: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """Sampled tokens and what the sampler knew about them; the lists have equal length."""
+
+    token_ids: list[int]
+    logprobs: list[float]
+    """Log-probability of each token under the distribution it was drawn from (temperature applied)."""
+    policy_versions: list[int]
+    """Version of the weights that sampled each token."""
+    finish_reason: Literal["stop", "length", "aborted"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class Sample(_Record):
+    """One append-only token sequence of an episode; all five lists have length T.
+
+    Example, one turn with prompt (5, 6) and reply (7, 2):
+        token_ids=[5, 6, 7, 2]  loss_mask=[False, False, True, True]  logprobs=[0, 0, -0.1, -0.2]
+        turn_index=[0, 0, 0, 0]  policy_versions=[-1, -1, 3, 3]
+    """
+
+    token_ids: list[int] = Field(default_factory=list)
+    loss_mask: list[bool] = Field(default_factory=list)
+    """True exactly on the tokens that the policy sampled."""
+    logprobs: list[float] = Field(default_factory=list)
+    """Behavior log-probabilities; 0.0 where the mask is False."""
+    turn_index: list[int] = Field(default_factory=list)
+    """The turn that brought each token in."""
+    policy_versions: list[int] = Field(default_factory=list)
+    """Weights that sampled each token; -1 where the mask is False."""
+
+    @model_validator(mode="after")
+    def _equal_lengths(self) -> Sample:
+        lengths = {name: len(getattr(self, name)) for name in type(self).model_fields}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"a sample's lists must have equal length, found {lengths}")
+        return self
+
+    @property
+    def num_trained(self) -> int:
+        """Tokens with a loss."""
+        return sum(self.loss_mask)
+
+
+class Turn(_Record):
+    """One completion and the environment's reply to it."""
+
+    observation: str
+    """What the policy saw before it spoke."""
+    reply: str
+    """The decoded completion, without the token that ended it."""
+    action: str | None = None
+    """The parsed action; None when the reply could not be parsed (the environment was not stepped)."""
+    reward: float = 0.0
+    breakdown: dict[str, float] = Field(default_factory=dict)
+    """The reward by named channel: "environment" and one entry for each shaper."""
+    error: str | None = None
+    """What was wrong with the reply or the action, as told to the policy."""
+
+    @model_validator(mode="after")
+    def _finite(self) -> Turn:
+        for channel, value in {"reward": self.reward, **self.breakdown}.items():
+            if not math.isfinite(value):
+                raise ValueError(f"{channel} is {value}, expected a finite number")
+        return self
+
+
+class Trajectory(_Record):
+    """The record of one episode: serves every trainer, the viewer and the replay."""
+
+    env: str
+    task: TaskId | None
+    seed: int
+    """Seed given to ``reset``."""
+    episode_id: str
+    group_id: str = ""
+    attempt: int = 0
+    """0, or how many times the environment broke on this episode before."""
+    turns: list[Turn] = Field(default_factory=list)
+    samples: list[Sample] = Field(default_factory=list)
+    """More than one where the chat template rewrote history and the stream forked."""
+    stop_reason: StopReason = StopReason.TERMINATED
+    terminated: bool = False
+    truncated: bool = False
+    success: bool = False
+    final_observation: str = ""
+    error: str | None = None
+    parent_id: str | None = None
+    """Episode this one branched from, at ``branch_turn``."""
+    branch_turn: int | None = None
+
+    @property
+    def reward(self) -> float:
+        """Undiscounted sum of the turns' rewards."""
+        return sum(turn.reward for turn in self.turns)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens in all samples."""
+        return sum(len(sample.token_ids) for sample in self.samples)
