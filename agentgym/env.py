@@ -148,6 +148,11 @@ class Env(gymnasium.Env[str, str]):
         return type(self).tasks is not Env.tasks
 
     @property
+    def name(self) -> str:
+        """The id that the environment is registered under, or the class's name."""
+        return getattr(type(self), "plugin_id", type(self).__name__)
+
+    @property
     def seed(self) -> int:
         """The seed of the running episode."""
         return self._seed

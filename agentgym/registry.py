@@ -55,6 +55,8 @@ class Registry:
                 f'{_origin(plugin)}; name one of them: @agentgym.register(id="...")'
             )
         self._plugins[id] = plugin
+        if inspect.isclass(plugin):
+            plugin.plugin_id = id  # type: ignore[attr-defined]
 
     def get(self, id: str) -> Callable[..., Any]:
         """The plug-in of that id or path; imports it if need be. Raises UnknownIdError."""

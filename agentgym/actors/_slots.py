@@ -1,0 +1,61 @@
+"""Key/value memory with one slot a live episode, written in place.
+
+Takes the place of a transformers ``Cache`` in a forward pass: the attention layers hand their new keys and
+values to ``update`` and get back all that the rows hold. Slots are rows of one tensor a layer, left-aligned, so
+nothing is concatenated and nothing moves when another episode comes or goes. Reading a contiguous range of
+slots is a view; reading scattered ones copies just these.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+__all__ = ["SlotCache"]
+
+
+class SlotCache:
+    """Keys and values of ``num_slots`` episodes; grows in length as they do, up to ``max_length`` tokens.
+
+    Shape legend: S slots, L tokens a slot, R rows of this forward, Q new tokens a row, H heads, D head size.
+    """
+
+    def __init__(self, num_slots: int, max_length: int) -> None:
+        self.num_slots, self.max_length = num_slots, max_length
+        self.length = 0
+        self.keys_SLHD: list[torch.Tensor] = []
+        self.values_SLHD: list[torch.Tensor] = []
+        self._rows: slice | torch.Tensor = slice(0)
+        self._index_R = torch.empty(0, dtype=torch.long)
+        self._positions_RQ = torch.empty(0, 0, dtype=torch.long)
+        self._visible = 0
+
+    def begin(self, rows: slice | torch.Tensor, positions_RQ: torch.Tensor, visible: int) -> None:
+        """Say which slots the coming forward writes, where, and how many tokens of each are read."""
+        self._rows, self._positions_RQ, self._visible = rows, positions_RQ, visible
+        device = positions_RQ.device
+        self._index_R = torch.arange(rows.start or 0, rows.stop, device=device) if isinstance(rows, slice) else rows
+        if visible > self.length:
+            self._grow(visible)
+
+    def update(self, keys_RHQD: torch.Tensor, values_RHQD: torch.Tensor, layer: int, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Called by the attention layers: store the new, return all visible, both [R, H, visible, D]."""
+        if layer == len(self.keys_SLHD):
+            _, heads, _, size = keys_RHQD.shape
+            self.keys_SLHD.append(keys_RHQD.new_zeros(self.num_slots, self.length, heads, size))
+            self.values_SLHD.append(values_RHQD.new_zeros(self.num_slots, self.length, heads, values_RHQD.shape[-1]))
+        return self._store(self.keys_SLHD[layer], keys_RHQD), self._store(self.values_SLHD[layer], values_RHQD)
+
+    def _store(self, memory_SLHD: torch.Tensor, new_RHQD: torch.Tensor) -> torch.Tensor:
+        memory_SLHD[self._index_R[:, None], self._positions_RQ] = new_RHQD.transpose(1, 2)
+        if isinstance(self._rows, slice):
+            return memory_SLHD[self._rows, : self._visible].transpose(1, 2)
+        return memory_SLHD[:, : self._visible].index_select(0, self._index_R).transpose(1, 2)
+
+    def _grow(self, needed: int) -> None:
+        self.length = min(self.max_length, max(needed, 2 * self.length, 128))
+        for memory in (self.keys_SLHD, self.values_SLHD):
+            for layer, old in enumerate(memory):
+                memory[layer] = old.new_zeros(old.shape[0], self.length, *old.shape[2:])
+                memory[layer][:, : old.shape[1]] = old

@@ -1,0 +1,43 @@
+"""An engine without a model: replies come from a function. For tests, benchmarks and examples."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from agentgym.engine import Engine
+from agentgym.registry import register
+from agentgym.types import Completion, Sampling
+
+__all__ = ["ScriptedEngine"]
+
+
+@register
+class ScriptedEngine(Engine):
+    """Says ``reply(token_ids)``, a list of token ids, after ``latency`` seconds; log-probabilities are 0.
+
+    ``max_tokens`` of the sampling cuts a reply as it would a sampled one.
+    """
+
+    def __init__(self, reply: Callable[[Sequence[int]], list[int]], *, max_context: int = 2**20, latency: float = 0.0) -> None:
+        self.reply, self.max_context, self.latency = reply, max_context, latency
+        self.requests: list[list[int]] = []
+        """Every prompt that came in."""
+
+    async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
+        self.requests.append(list(token_ids))
+        await asyncio.sleep(self.latency)
+        ids = self.reply(token_ids)[: sampling.max_tokens]
+        stopped = bool(ids) and ids[-1] in sampling.stop_token_ids
+        return Completion(
+            token_ids=ids,
+            logprobs=[0.0] * len(ids),
+            policy_versions=[self.policy_version] * len(ids),
+            finish_reason="stop" if stopped else "length",
+        )
+
+    async def score(self, token_ids: Sequence[int]) -> list[float]:
+        return [0.0] * len(token_ids)
+
+    async def update_weights(self, version: int) -> None:
+        self.policy_version = version

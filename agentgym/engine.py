@@ -1,0 +1,48 @@
+"""The engine contract: tokens in, sampled tokens and their log-probabilities out.
+
+Engines live in ``agentgym/actors``, one file each. A session is one live episode: an engine that keeps
+key/value state finds it by the session's name and computes only the tokens it has not seen; one that does
+not may ignore the name.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import ClassVar
+
+from agentgym.types import Completion, Sampling
+
+__all__ = ["Engine"]
+
+
+class Engine(abc.ABC):
+    """Samples for many sessions at once."""
+
+    plugin_kind: ClassVar[str] = "engines"
+    max_context: int
+    """Tokens of prompt and completion together that fit one session."""
+    policy_version: int = 0
+    """Version of the weights that the next sampled token comes from."""
+
+    @abc.abstractmethod
+    async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
+        """Sample one completion of ``token_ids``, which extends what the session generated before.
+
+        Cancelling the awaiting task cancels the request. Raises EngineError when the tokens leave no room
+        in the context or when they do not extend the session.
+        """
+
+    @abc.abstractmethod
+    async def score(self, token_ids: Sequence[int]) -> list[float]:
+        """Log-probability of each token given those before it, at temperature 1; 0.0 for the first."""
+
+    @abc.abstractmethod
+    async def update_weights(self, version: int) -> None:
+        """Take up the learner's weights as ``version``; whatever was computed with older ones is dropped."""
+
+    def release(self, session: str) -> None:
+        """The session's episode is over: free what is kept for it. Unknown names are fine."""
+
+    async def close(self) -> None:
+        """Free everything."""

@@ -1,0 +1,23 @@
+"""The whole reply is the action: the shortest form, for policies that are trained from nothing."""
+
+from __future__ import annotations
+
+from agentgym.errors import ParseError
+from agentgym.protocol import Protocol
+from agentgym.registry import register
+from agentgym.types import Action
+
+__all__ = ["Plain"]
+
+
+@register
+class Plain(Protocol):
+    """Reply = action."""
+
+    def parse(self, reply: str) -> Action:
+        if not reply.strip():
+            raise ParseError("Your reply was empty. Reply with an action.")
+        return Action(reply.strip())
+
+    def format(self, action: Action) -> str:
+        return str(action)

@@ -1,0 +1,70 @@
+"""The append-only token stream of one episode.
+
+What was sampled is never tokenised again: ids, log-probabilities, mask, turn and version of every token are
+written in one call. The text between two replies is the tail of the newly rendered conversation, and it may
+only be appended when the rendering begins with exactly the text that the stream already holds. Where a chat
+template rewrites history (stripped reasoning, say) it does not: then the stream forks, that is, it closes the
+sample and begins a new one with the whole rendering. A mismatch between what was sampled and what is trained
+on cannot be represented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agentgym.tokenizer import ChatTokenizer
+from agentgym.types import Completion, Message, Sample
+
+__all__ = ["TokenStream"]
+
+
+class TokenStream:
+    """Grows by turns: ``extend`` with what the policy is to see, then ``append`` with what it said."""
+
+    def __init__(self, tokenizer: ChatTokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.samples: list[Sample] = [Sample()]
+        self.num_turns = 0
+        self._text = ""
+
+    @property
+    def token_ids(self) -> list[int]:
+        """The running sample's tokens: the next prompt."""
+        return self.samples[-1].token_ids
+
+    @property
+    def text(self) -> str:
+        """The text that the running sample stands for."""
+        return self._text
+
+    @property
+    def num_forks(self) -> int:
+        """How often history was rewritten."""
+        return len(self.samples) - 1
+
+    def extend(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Bring the stream up to the whole conversation ``messages``, ready for the next reply."""
+        rendered = self.tokenizer.render(messages, tools)
+        if not rendered.startswith(self._text):
+            self.samples.append(Sample())
+            self._text = ""
+        ids = self.tokenizer.encode(rendered[len(self._text) :])
+        self._write(ids, [0.0] * len(ids), [-1] * len(ids), sampled=False)
+        self._text = rendered
+
+    def append(self, completion: Completion) -> None:
+        """Take in a sampled reply."""
+        self._write(completion.token_ids, completion.logprobs, completion.policy_versions, sampled=True)
+        self._text += self.tokenizer.decode(completion.token_ids)
+        self.num_turns += 1
+
+    def _write(self, ids: Sequence[int], logprobs: Sequence[float], versions: Sequence[int], *, sampled: bool) -> None:
+        if not len(ids) == len(logprobs) == len(versions):
+            raise ValueError(f"{len(ids)} tokens came with {len(logprobs)} log-probs and {len(versions)} versions")
+        sample = self.samples[-1]
+        sample.token_ids.extend(ids)
+        sample.loss_mask.extend([sampled] * len(ids))
+        sample.logprobs.extend(logprobs)
+        sample.turn_index.extend([self.num_turns] * len(ids))
+        sample.policy_versions.extend(versions)
