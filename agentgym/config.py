@@ -1,0 +1,141 @@
+"""Strict settings: pydantic models that refuse unknown keys, filled from TOML and from ``--dotted.flags``.
+
+Where a setting names a plug-in it is a ``Choice``: ``env = "webshop"`` and ``env = {id = "webshop",
+catalogue = "DIR"}`` are the same thing said short and long, and so are ``--env webshop --env.catalogue DIR``.
+The other keys of a choice are the plug-in's own options, checked against what it takes.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from agentgym.errors import ConfigError, did_you_mean
+
+__all__ = ["Choice", "Settings", "parse_flags", "read_toml", "validated"]
+
+
+class Settings(BaseModel):
+    """Base of every group of settings: unknown keys are errors, docstrings under fields are their help."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+
+class Choice(BaseModel):
+    """A plug-in by id, with its options."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"id": value} if isinstance(value, str) else value
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but the id."""
+        return dict(self.model_extra or {})
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validated(model: type[M], values: Mapping[str, Any], *, where: str = "") -> M:
+    """``model(**values)``, with every problem told in one ConfigError: the key, what was found, what is known."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError("\n".join(_told(model, problem, where) for problem in error.errors())) from None
+
+
+def _told(model: type[BaseModel], problem: Any, where: str) -> str:
+    path = [str(part) for part in problem["loc"]]
+    key = ".".join([where, *path] if where else path)
+    if problem["type"] != "extra_forbidden":
+        return f"{key or 'settings'}: {problem['msg']}, found {problem['input']!r}"
+    owner: Any = model
+    for part in path[:-1]:
+        annotation = owner.model_fields[part].annotation
+        owner = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else model
+    known = list(owner.model_fields)
+    return f'unknown key "{key}".{did_you_mean(path[-1], known)} Known here: {", ".join(known)}'
+
+
+def parse_flags(arguments: Sequence[str]) -> dict[str, Any]:
+    """``--a.b value`` pairs as nested settings; values are read as TOML where they can be, else as text.
+
+    >>> parse_flags(["--env", "webshop", "--trainer.group_size", "8", "--lora"])
+    {'env': {'id': 'webshop'}, 'trainer': {'group_size': 8}, 'lora': True}
+    """
+    settings: dict[str, Any] = {}
+    rest = list(arguments)
+    while rest:
+        flag = rest.pop(0)
+        if not flag.startswith("--"):
+            raise ConfigError(f'expected a flag such as --seed or --env.catalogue, found "{flag}"')
+        name, equals, inline = flag[2:].partition("=")
+        value = inline if equals else rest.pop(0) if rest and not rest[0].startswith("--") else "true"
+        _put(settings, name.replace("-", "_").split("."), _literal(value))
+    return settings
+
+
+CHOICES = ("env", "trainer", "model", "engine", "protocol")
+"""Settings whose bare value is short for their ``id``."""
+
+
+def _put(settings: dict[str, Any], path: list[str], value: Any) -> None:
+    if len(path) == 1 and path[0] in CHOICES:
+        path = [*path, "id"]
+        value = value if isinstance(value, dict) else str(value)
+    for part in path[:-1]:
+        settings = settings.setdefault(part, {})
+    settings[path[-1]] = value
+
+
+def _literal(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Settings from a TOML file; a bare choice takes its long form. Raises ConfigError, naming the file."""
+    try:
+        settings = tomllib.loads(file.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from None
+    return {key: {"id": value} if key in CHOICES and isinstance(value, str) else value for key, value in settings.items()}
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings, later ones first. A choice whose id changes drops the options of the other id."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = result.get(key)
+            if not (isinstance(value, Mapping) and isinstance(old, Mapping)):
+                result[key] = value
+            elif "id" in value and value["id"] != old.get("id", value["id"]):
+                result[key] = dict(value)
+            else:
+                result[key] = merged(old, value)
+    return result
+
+
+def flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    """(dotted key, value as JSON) pairs, for showing."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, json.dumps(value)

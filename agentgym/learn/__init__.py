@@ -1,0 +1,1 @@
+"""What needs torch: policies, batches, objectives, the learner, the loop, checkpoints."""

@@ -1,0 +1,87 @@
+"""Group relative policy optimization (arXiv 2402.03300) over whole episodes.
+
+Several episodes of each task are compared with each other: an episode's advantage is its reward's z-score in the
+group, the same for all its tokens. Groups whose rewards do not differ are dropped before any forward pass. Departs
+from the paper in having no KL term, and by default in one optimizer step a rollout, which is strictly on-policy:
+the ratio is then 1 and the clip idle.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from pydantic import Field
+
+from agentgym.curriculum import TaskOrder
+from agentgym.learn.advantages import group_zscore, is_informative
+from agentgym.learn.batch import Microbatch, Row
+from agentgym.learn.objectives import Metrics, clipped_policy_gradient
+from agentgym.learn.trainer import Trainer, TrainerSettings
+from agentgym.registry import register
+from agentgym.rollout import EpisodeSpec, seed_of
+from agentgym.types import Trajectory
+
+__all__ = ["GRPO", "GRPOSettings"]
+
+
+class GRPOSettings(TrainerSettings):
+    """Settings of ``grpo``."""
+
+    groups: int = Field(16, ge=1)
+    """Tasks an update."""
+    group_size: int = Field(8, ge=2)
+    """Episodes of each task."""
+    scale_by_std: bool = True
+    """Divide advantages by the group's standard deviation; off is Dr. GRPO (arXiv 2503.20783)."""
+    clip_low: float = Field(0.2, ge=0)
+    """The ratio to the behavior policy has no gradient below 1 - clip_low where it would fall further."""
+    clip_high: float = Field(0.28, ge=0)
+    """The same above 1 + clip_high (DAPO's "clip higher", arXiv 2503.14476)."""
+
+
+@register
+class GRPO(Trainer[GRPOSettings]):
+    """Learn from how episodes of the same task differ."""
+
+    Settings = GRPOSettings
+
+    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
+        specs = []
+        for group in range(self.settings.groups):
+            ordinal = update * self.settings.groups + group
+            for member in range(self.settings.group_size):
+                specs.append(
+                    EpisodeSpec(
+                        task=tasks[ordinal],
+                        seed=seed_of(tasks.seed, "train", ordinal),
+                        draw=member,
+                        group_id=f"{update}-{group}",
+                        episode_id=f"{update}-{group}-{member}",
+                    )
+                )
+        return specs
+
+    def rows(self, trajectories: Sequence[Trajectory]) -> tuple[list[Row], dict[str, float]]:
+        rows: list[Row] = []
+        num_groups = num_informative = 0
+        for _, members in itertools.groupby(trajectories, key=lambda trajectory: trajectory.group_id):
+            group = [trajectory for trajectory in members if not trajectory.stop_reason.is_void]
+            rewards = [trajectory.reward for trajectory in group]
+            num_groups += 1
+            if not is_informative(rewards):
+                continue
+            num_informative += 1
+            advantages = group_zscore(rewards, scale=self.settings.scale_by_std)
+            rows += [Row.of(sample, a) for trajectory, a in zip(group, advantages, strict=True) for sample in trajectory.samples]
+        return rows, {"informative_groups": num_informative / max(1, num_groups)}
+
+    def objective(self, logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        return clipped_policy_gradient(
+            logprobs_N,
+            batch.behavior_logprobs_N,
+            batch.advantages_N,
+            clip_low=self.settings.clip_low,
+            clip_high=self.settings.clip_high,
+        )
