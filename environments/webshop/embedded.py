@@ -121,9 +121,12 @@ def _goals(products: Sequence[Product], rng: random.Random) -> tuple[list[Goal],
 
 
 def _asked(products: Sequence[Product], num_each: int, rng: random.Random) -> list[Goal]:
+    """Goals for these products, in random order."""
     instructions = {product.asin: [_instruction(product, rng) for _ in range(num_each)] for product in products}
     prices = {product.asin: product.prices[0] for product in products}
-    return human_goals(products, instructions, prices, rng)
+    goals = human_goals(products, instructions, prices, rng)
+    rng.shuffle(goals)
+    return goals
 
 
 def _instruction(product: Product, rng: random.Random) -> Instruction:
