@@ -180,10 +180,9 @@ class Rollout:
                 env=env.name, task=spec.task, seed=spec.seed, episode_id=spec.episode_id, group_id=spec.group_id, attempt=attempt
             )
             try:
-                await _Play(self, env, spec, actor, stream, trajectory, limits).run()
+                await _Play(self, env, spec, actor, stream, trajectory, limits, release).run()
             finally:
-                for fork in range(stream.num_forks + 1):
-                    release(f"{spec.episode_id}/{fork}")
+                release(f"{spec.episode_id}/{stream.num_forks}")
             if trajectory.stop_reason is not StopReason.ENV_ERROR:
                 self._idle.append(env)
                 break
@@ -198,10 +197,19 @@ class _Play:
     """One attempt at one episode."""
 
     def __init__(
-        self, rollout: Rollout, env: Env, spec: EpisodeSpec, actor: Actor, stream: TokenStream, trajectory: Trajectory, limits: Limits
+        self,
+        rollout: Rollout,
+        env: Env,
+        spec: EpisodeSpec,
+        actor: Actor,
+        stream: TokenStream,
+        trajectory: Trajectory,
+        limits: Limits,
+        release: Callable[[str], None],
     ) -> None:
         self.rollout, self.env, self.spec, self.actor = rollout, env, spec, actor
         self.protocol, self.stream, self.trajectory, self.limits = rollout.protocol, stream, trajectory, limits
+        self.release = release
         self.num_invalid = 0
 
     async def run(self) -> None:
@@ -219,7 +227,10 @@ class _Play:
         episode.messages.append(self.protocol.show(observation))
         max_turns = self.limits.max_turns or self.env.max_turns
         while True:
+            num_forks = self.stream.num_forks
             self.stream.extend(episode.messages, episode.observation.tools)
+            if self.stream.num_forks > num_forks:
+                self.release(f"{self.spec.episode_id}/{num_forks}")
             if not self._fits(episode):
                 return self._stop(StopReason.CONTEXT_LIMIT, episode.observation)
             if await self._turn(episode):

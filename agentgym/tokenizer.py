@@ -52,13 +52,17 @@ class ChatTokenizer:
         return list(self.hf.encode(text, add_special_tokens=False))
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """The exact text of sampled tokens, special tokens included."""
-        return str(self.hf.decode(list(token_ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        """The exact text of sampled tokens, the one that ended the turn included."""
+        return self.decode_reply(token_ids) + self._end(token_ids)
 
     def decode_reply(self, token_ids: Sequence[int]) -> str:
         """What the policy said: the tokens without the one that ended the turn."""
+        spoken = list(token_ids[:-1] if self._end(token_ids) else token_ids)
+        return str(self.hf.decode(spoken, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    def _end(self, token_ids: Sequence[int]) -> str:
         ended = bool(token_ids) and token_ids[-1] in self.stop_token_ids
-        return self.decode(token_ids[:-1] if ended else token_ids)
+        return str(self.hf.convert_ids_to_tokens(token_ids[-1])) if ended else ""
 
     def _defused(self, message: Message) -> Message:
         content = message.get("content")

@@ -92,8 +92,7 @@ class EmbeddedEngine(Engine):
         done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         request = _Request(session, sampling, list(token_ids), len(token_ids), rng.random(sampling.max_tokens), done)
         self._waiting.append(request)
-        if self._loop is None or self._loop.done():
-            self._loop = asyncio.create_task(self._serve())
+        self._wake()
         return await done
 
     async def score(self, token_ids: Sequence[int]) -> list[float]:
@@ -111,6 +110,8 @@ class EmbeddedEngine(Engine):
         if session in self._sessions:
             self._free.append(self._sessions.pop(session).slot)
             self._free.sort(reverse=True)
+            if self._waiting:
+                self._wake()
 
     async def close(self) -> None:
         if self._loop is not None:
@@ -133,13 +134,18 @@ class EmbeddedEngine(Engine):
         if known is not None and list(token_ids[: len(known.cached)]) != known.cached:
             raise EngineError(f'the tokens do not extend those of session "{session}"; use another session name for them')
 
+    def _wake(self) -> None:
+        if self._loop is None or self._loop.done():
+            self._loop = asyncio.create_task(self._serve())
+
     async def _serve(self) -> None:
-        """Runs while there are requests; yields to the event loop between two forward passes."""
+        """Runs while a request can advance; yields to the event loop between two forward passes.
+
+        Requests that wait for a slot are looked at again when one is released.
+        """
         try:
-            while self._waiting or self._running:
-                self._admit()
-                if self._running:
-                    self._advance()
+            while self._admit():
+                self._advance()
                 await asyncio.sleep(0)
         except Exception as error:
             for request in [*self._running, *self._waiting]:
@@ -148,7 +154,8 @@ class EmbeddedEngine(Engine):
             self._running, self._waiting = [], []
             raise
 
-    def _admit(self) -> None:
+    def _admit(self) -> bool:
+        """Give free slots to waiting sessions; False when nothing can run."""
         self._running = [request for request in self._running if not request.done.done()]
         still_waiting = []
         for request in self._waiting:
@@ -158,6 +165,7 @@ class EmbeddedEngine(Engine):
                 self._sessions[request.name] = _Session(self._free.pop())
             (self._running if request.name in self._sessions else still_waiting).append(request)
         self._waiting = still_waiting
+        return bool(self._running)
 
     @torch.inference_mode()
     def _advance(self) -> None:

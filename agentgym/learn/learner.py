@@ -88,7 +88,7 @@ class Learner:
         loss = (batch.weights_N * loss_N).sum()
         loss.backward()
         averaged = {name: float((batch.weights_N * value).sum()) for name, value in metrics.items()}
-        return {"loss": float(loss), "entropy": float((batch.weights_N * entropies_N).sum()), **averaged}
+        return {"loss": loss.item(), "entropy": float((batch.weights_N * entropies_N).sum()), **averaged}
 
     def _step(self, learning_rate: float) -> None:
         self.num_updates += 1
