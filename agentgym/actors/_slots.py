@@ -24,8 +24,8 @@ class SlotCache:
     def __init__(self, num_slots: int, max_length: int) -> None:
         self.num_slots, self.max_length = num_slots, max_length
         self.length = 0
-        self.keys_SLHD: list[torch.Tensor] = []
-        self.values_SLHD: list[torch.Tensor] = []
+        self.keys_SHLD: list[torch.Tensor] = []
+        self.values_SHLD: list[torch.Tensor] = []
         self._rows: slice | torch.Tensor = slice(0)
         self._index_R = torch.empty(0, dtype=torch.long)
         self._positions_RQ = torch.empty(0, 0, dtype=torch.long)
@@ -41,21 +41,21 @@ class SlotCache:
 
     def update(self, keys_RHQD: torch.Tensor, values_RHQD: torch.Tensor, layer: int, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Called by the attention layers: store the new, return all visible, both [R, H, visible, D]."""
-        if layer == len(self.keys_SLHD):
+        if layer == len(self.keys_SHLD):
             _, heads, _, size = keys_RHQD.shape
-            self.keys_SLHD.append(keys_RHQD.new_zeros(self.num_slots, self.length, heads, size))
-            self.values_SLHD.append(values_RHQD.new_zeros(self.num_slots, self.length, heads, values_RHQD.shape[-1]))
-        return self._store(self.keys_SLHD[layer], keys_RHQD), self._store(self.values_SLHD[layer], values_RHQD)
+            self.keys_SHLD.append(keys_RHQD.new_zeros(self.num_slots, heads, self.length, size))
+            self.values_SHLD.append(values_RHQD.new_zeros(self.num_slots, heads, self.length, values_RHQD.shape[-1]))
+        return self._store(self.keys_SHLD[layer], keys_RHQD), self._store(self.values_SHLD[layer], values_RHQD)
 
-    def _store(self, memory_SLHD: torch.Tensor, new_RHQD: torch.Tensor) -> torch.Tensor:
-        memory_SLHD[self._index_R[:, None], self._positions_RQ] = new_RHQD.transpose(1, 2)
+    def _store(self, memory_SHLD: torch.Tensor, new_RHQD: torch.Tensor) -> torch.Tensor:
+        memory_SHLD[self._index_R[:, None], :, self._positions_RQ] = new_RHQD.transpose(1, 2)
         if isinstance(self._rows, slice):
-            return memory_SLHD[self._rows, : self._visible].transpose(1, 2)
-        return memory_SLHD[:, : self._visible].index_select(0, self._index_R).transpose(1, 2)
+            return memory_SHLD[self._rows, :, : self._visible]
+        return memory_SHLD[:, :, : self._visible].index_select(0, self._index_R)
 
     def _grow(self, needed: int) -> None:
         self.length = min(self.max_length, max(needed, 2 * self.length, 128))
-        for memory in (self.keys_SLHD, self.values_SLHD):
+        for memory in (self.keys_SHLD, self.values_SHLD):
             for layer, old in enumerate(memory):
-                memory[layer] = old.new_zeros(old.shape[0], self.length, *old.shape[2:])
-                memory[layer][:, : old.shape[1]] = old
+                memory[layer] = old.new_zeros(*old.shape[:2], self.length, old.shape[3])
+                memory[layer][:, :, : old.shape[2]] = old
