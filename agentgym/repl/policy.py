@@ -1,0 +1,111 @@
+"""What the REPL needs of a policy, and how to get it from an engine.
+
+The conversation is rendered and tokenised anew each turn, so that it can be cut anywhere by ``:undo``. A rollout
+never does that: what is shown here is for people, not for training.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from agentgym.engine import Engine
+from agentgym.protocol import Protocol
+from agentgym.rollout import seed_of
+from agentgym.stream import TokenStream
+from agentgym.tokenizer import ChatTokenizer
+from agentgym.types import Message, Sampling
+
+__all__ = ["EnginePolicy", "Policy", "Reply"]
+
+
+class Reply(NamedTuple):
+    """What a policy said."""
+
+    text: str
+    tokens: tuple[tuple[str, float], ...] = ()
+    """Each sampled token and its log-probability, the one that ended the turn included."""
+
+    @property
+    def logprob(self) -> float:
+        """Log-probability of the whole reply."""
+        return sum(logprob for _, logprob in self.tokens)
+
+
+class Policy(typing.Protocol):
+    """Says the next reply of a conversation, in the form of ``protocol``."""
+
+    protocol: Protocol
+
+    def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
+        """Sample a reply."""
+
+    def score(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], replies: Sequence[str]
+    ) -> list[float]:
+        """Log-probability of each of ``replies``."""
+
+
+class EnginePolicy:
+    """A policy that samples from ``engine``; asked twice at the same moment it samples twice."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        tokenizer: ChatTokenizer,
+        protocol: Protocol,
+        *,
+        temperature: float = 1.0,
+        max_tokens: int = 64,
+        seed: int = 0,
+    ) -> None:
+        self.engine, self.tokenizer, self.protocol = engine, tokenizer, protocol
+        self.temperature, self.max_tokens, self.seed = temperature, max_tokens, seed
+        self._draws = itertools.count()
+        self._runner = asyncio.Runner()
+
+    def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
+        """Sample a reply. Raises EngineError when the conversation leaves no room in the context."""
+        prompt, draw = self._prompt(messages, tools), next(self._draws)
+        sampling = Sampling(
+            temperature=self.temperature,
+            max_tokens=max(1, min(self.max_tokens, self.engine.max_context - len(prompt))),
+            stop_token_ids=self.tokenizer.stop_token_ids,
+            seed=seed_of(self.seed, draw),
+        )
+        session = f"repl/{draw}"
+        try:
+            completion = self._runner.run(self.engine.generate(prompt, sampling, session=session))
+        finally:
+            self.engine.release(session)
+        tokens = [self.tokenizer.decode([token]) for token in completion.token_ids]
+        text = self.tokenizer.decode_reply(completion.token_ids)
+        return Reply(text, tuple(zip(tokens, completion.logprobs, strict=True)))
+
+    def score(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], replies: Sequence[str]
+    ) -> list[float]:
+        """Log-probability of each reply and its end, at temperature 1."""
+        prompt = self._prompt(messages, tools)
+
+        async def one(reply: str) -> float:
+            ids = [*self.tokenizer.encode(reply), self.tokenizer.stop_token_ids[0]]
+            return sum((await self.engine.score([*prompt, *ids]))[len(prompt) :])
+
+        async def all_of_them() -> list[float]:
+            return [await one(reply) for reply in replies]
+
+        return self._runner.run(all_of_them())
+
+    def close(self) -> None:
+        """Close the engine."""
+        self._runner.run(self.engine.close())
+        self._runner.close()
+
+    def _prompt(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> list[int]:
+        stream = TokenStream(self.tokenizer)
+        stream.extend(messages, tools)
+        return stream.token_ids
