@@ -1,0 +1,29 @@
+"""Options, and the environments that the contract tests run over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import agentgym
+
+REGISTERED = agentgym.plugins("environments").ids()
+EXAMPLES = Path(__file__).parent / "contract" / "examples"
+"""Files as newcomers write them: what they leave out must still fulfil the contract."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--env",
+        action="append",
+        metavar="ID|FILE.py[:Class]",
+        help="run the environment contract on this environment only (may be repeated)",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "env_id" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--env")
+        ids = chosen or [*REGISTERED, *map(str, sorted(EXAMPLES.glob("*.py")))]
+        metafunc.parametrize("env_id", ids, ids=[Path(id).name for id in ids])
