@@ -10,6 +10,7 @@ on cannot be represented.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,6 +63,8 @@ class TokenStream:
     def _write(self, ids: Sequence[int], logprobs: Sequence[float], versions: Sequence[int], *, sampled: bool) -> None:
         if not len(ids) == len(logprobs) == len(versions):
             raise ValueError(f"{len(ids)} tokens came with {len(logprobs)} log-probs and {len(versions)} versions")
+        if not all(map(math.isfinite, logprobs)):
+            raise ValueError("a sampled token's log-prob is not finite: the policy's weights are broken")
         sample = self.samples[-1]
         sample.token_ids.extend(ids)
         sample.loss_mask.extend([sampled] * len(ids))

@@ -206,6 +206,8 @@ class Sample(_Record):
         lengths = {name: len(getattr(self, name)) for name in type(self).model_fields}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"a sample's lists must have equal length, found {lengths}")
+        if not all(map(math.isfinite, self.logprobs)):
+            raise ValueError("logprobs must be finite numbers")
         return self
 
     @property

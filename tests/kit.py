@@ -1,0 +1,69 @@
+"""What several tests build on: a lossless tokenizer, chat templates, tiny models. Nothing is downloaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+from agentgym.tokenizer import ChatTokenizer
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""Writes every message verbatim."""
+
+FORGETFUL = (
+    "{% for m in messages %}{% set c = m['content'] %}"
+    "{% if m['role'] == 'assistant' and '</think>' in c and not loop.last %}{% set c = c.split('</think>')[-1] %}{% endif %}"
+    "<|im_start|>{{ m['role'] }}\n{{ c }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""Strips the reasoning of earlier replies, as Qwen3's template does."""
+
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+RESERVED = "<|reserved|>"
+"""Special as Llama 3's header tokens are: flagged in the vocabulary, but in no list of special tokens."""
+
+
+def byte_tokenizer(template: str = CHATML) -> PreTrainedTokenizerFast:
+    """One token a byte, and the special tokens: every text and every sequence of ids decodes exactly."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(RESERVED, special=True)])
+    hf = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|endoftext|>", extra_special_tokens=["<|im_start|>", "<|im_end|>"]
+    )
+    hf.chat_template = template
+    return hf
+
+
+def chat(template: str = CHATML) -> ChatTokenizer:
+    """A ``ChatTokenizer`` of single bytes."""
+    return ChatTokenizer(byte_tokenizer(template))
+
+
+def tiny_model(seed: int = 0, **changes: Any) -> Qwen2ForCausalLM:
+    """A decoder of two layers with weights large enough that its choices are sharp."""
+    settings: dict[str, Any] = {
+        "vocab_size": 37,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "intermediate_size": 48,
+        "max_position_embeddings": 256,
+        "initializer_range": 0.3,
+        "tie_word_embeddings": True,
+        "pad_token_id": None,
+        "eos_token_id": None,
+        "bos_token_id": None,
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Qwen2ForCausalLM(Qwen2Config(**{**settings, **changes})).eval()

@@ -1,0 +1,106 @@
+"""Observations and actions are strings that carry more; records come back from JSON equal, or are refused."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+
+import pytest
+from pydantic import ValidationError
+
+from agentgym.types import Action, Observation, Sample, StopReason, ToolCall, Trajectory, Turn
+
+SEEN = Observation("a shop", admissible=["look"], tools=[{"name": "add"}], images=[b"png"])
+CALLED = Action(tool_calls=[ToolCall(name="add", arguments={"a": 1}, id="7")])
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_of_an_observation_keep_what_it_carries(copied: object) -> None:
+    assert callable(copied)
+    other = copied(SEEN)
+    assert type(other) is Observation
+    assert (other, other.admissible, other.tools, other.images) == ("a shop", ("look",), ({"name": "add"},), (b"png",))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_of_an_action_keep_its_calls(copied: object) -> None:
+    assert callable(copied)
+    other = copied(CALLED)
+    assert type(other) is Action
+    assert (other, other.tool_calls) == (CALLED, CALLED.tool_calls)
+
+
+def test_text_is_the_plain_string() -> None:
+    assert type(SEEN.text) is str
+    assert type(CALLED.text) is str
+    assert SEEN.text == "a shop"
+
+
+def test_an_observation_of_an_observation_is_itself() -> None:
+    assert Observation.of(SEEN) is SEEN
+    assert Observation.of("plain").admissible is None
+
+
+def test_an_empty_list_of_admissible_actions_is_not_an_unknown_one() -> None:
+    assert Observation("x", admissible=[]).admissible == ()
+
+
+def a_trajectory() -> Trajectory:
+    sample = Sample(
+        token_ids=[5, 6, 7, 2],
+        loss_mask=[False, False, True, True],
+        logprobs=[0.0, 0.0, -0.1, -1 / 3],
+        turn_index=[0, 0, 0, 0],
+        policy_versions=[-1, -1, 3, 4],
+    )
+    turn = Turn(observation="hi\n\u2028ñ𝕏", reply="go", action="go", reward=0.1 + 0.2, breakdown={"environment": 0.1})
+    return Trajectory(
+        env="webshop", task="7", seed=2**62, episode_id="e", turns=[turn], samples=[sample], stop_reason=StopReason.TURN_LIMIT
+    )
+
+
+@pytest.mark.parametrize("task", ["7", 7, None])
+def test_a_trajectory_comes_back_from_json_equal(task: str | int | None) -> None:
+    trajectory = a_trajectory().model_copy(update={"task": task})
+    back = Trajectory.model_validate_json(trajectory.model_dump_json())
+    assert back == trajectory
+    assert type(back.task) is type(task)
+    assert back.stop_reason is StopReason.TURN_LIMIT
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_are_refused(bad: float) -> None:
+    with pytest.raises(ValidationError, match=r"reward is .*expected a finite number"):
+        Turn(observation="", reply="", reward=bad)
+    with pytest.raises(ValidationError, match="shaping is"):
+        Turn(observation="", reply="", breakdown={"shaping": bad})
+    with pytest.raises(ValidationError, match="logprobs"):
+        Sample(token_ids=[1], loss_mask=[True], logprobs=[bad], turn_index=[0], policy_versions=[0])
+
+
+def test_lists_of_unequal_length_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"must have equal length, found .*'token_ids': 2"):
+        Sample(token_ids=[1, 2], loss_mask=[True], logprobs=[0.0], turn_index=[0], policy_versions=[0])
+
+
+def test_unknown_fields_are_refused() -> None:
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        Turn.model_validate({"observation": "", "reply": "", "rewrad": 1.0})
+
+
+def test_sums_over_a_trajectory() -> None:
+    trajectory = a_trajectory()
+    assert trajectory.reward == pytest.approx(0.3)
+    assert trajectory.num_tokens == 4
+    assert trajectory.samples[0].num_trained == 2
+
+
+def test_every_stop_reason_is_an_end_a_cut_or_void() -> None:
+    ends = {StopReason.TERMINATED, StopReason.INVALID_LIMIT}
+    cuts = {reason for reason in StopReason if reason.is_truncated}
+    void = {reason for reason in StopReason if reason.is_void}
+    assert cuts == {StopReason.TRUNCATED, StopReason.TURN_LIMIT, StopReason.CONTEXT_LIMIT}
+    assert void == {StopReason.ENV_ERROR, StopReason.ABORTED}
+    assert ends | cuts | void == set(StopReason)
+    assert not (ends & cuts or cuts & void or void & ends)
