@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pexpect
+import pytest
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+from rich.console import Console
+
+import agentgym
+from agentgym.errors import EnvError, UserError
+from agentgym.protocol import Protocol
+from agentgym.protocols.react import React
+from agentgym.repl import EnginePolicy, Reply, play
+from agentgym.repl.terminal import Suggestions
+from agentgym.types import Message
+
+DOORS = ("left", "right")
+
+
+class Doors(agentgym.Env):
+    """Three doors, each left or right; "jam" and "hang" are what goes wrong, "walk <where>" wants words."""
+
+    instructions = "Say left or right."
+    max_turns = 5
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        self.route = [DOORS[i] for i in self.np_random.integers(2, size=3)]
+        self.passed: list[str] = []
+        return self._look(), {}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        if action == "jam":
+            self.passed.append("half-way")  # what breaks may have changed something before
+            raise RuntimeError("the door is jammed")
+        if action == "hang":
+            raise KeyboardInterrupt  # Ctrl-C while it hangs
+        if action not in DOORS:
+            return self._look(), 0.0, False, False, {"invalid_action": "no such door"}
+        right = action == self.route[len(self.passed)]
+        self.passed.append(action)
+        done = len(self.passed) == 3
+        info = {"breakdown": {"doors": 0.5 * right}, "success": self.passed == self.route}
+        return self._look(), 0.5 * right, done, False, info
+
+    def expert(self) -> agentgym.env.Expert:
+        return lambda _: self.route[len(self.passed)]
+
+    def _look(self) -> str:
+        return agentgym.Observation(f"Passed {len(self.passed)}: {self.passed}", admissible=(*DOORS, "walk <where>"))
+
+
+class Scripted:
+    """Says the given replies in turn and remembers what it was shown."""
+
+    def __init__(self, *replies: str, protocol: Protocol | None = None) -> None:
+        self.replies, self.protocol = list(replies), protocol or React()
+        self.shown: list[list[str]] = []
+
+    def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
+        self.shown.append([message["content"] for message in messages])
+        reply = self.replies.pop(0)
+        return Reply(reply, tuple((word, -0.5) for word in reply.split()))
+
+    def score(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], replies: Sequence[str]
+    ) -> list[float]:
+        return [-0.1 * len(reply) for reply in replies]
+
+
+def transcript(*lines: str, env: agentgym.Env | None = None, **options: Any) -> str:
+    """What is shown when these lines are typed."""
+    out = io.StringIO()
+    console = Console(file=out, width=100, highlight=False)
+    play(env or Doors(), stdin=io.StringIO("\n".join(lines) + "\n"), console=console, **options)
+    return out.getvalue()
+
+
+def test_an_episode_by_hand() -> None:
+    shown = transcript("left", "2", "1")
+    assert "Say left or right." in shown
+    assert "Passed 2: ['left', 'right']" in shown
+    assert "terminated: " in shown
+    assert "(doors " in shown
+
+
+def test_undo_takes_back_what_the_environment_remembers() -> None:
+    shown = transcript("left", "right", ":undo", ":undo 9", ":undo", "right")
+    seen = [line.split("Passed ")[1].rstrip(" │") for line in shown.splitlines() if "Passed" in line]
+    assert seen == ["0: []", "1: ['left']", "2: ['left', 'right']", "1: ['left']", "0: []", "1: ['right']"]
+    assert "nothing to undo: this is the first observation" in shown
+
+
+def test_number_of_an_action_with_a_blank_is_not_played() -> None:
+    shown = transcript("3", "7", "0")
+    assert "type walk <where> with your own words in place of <where>" in shown
+    assert "there is no action 7, they are numbered 1 to 3" in shown
+    assert "turn 2>" not in shown
+
+
+def test_the_expert_plays_to_the_end_also_after_undo() -> None:
+    shown = transcript(":expert", ":undo", ":auto", ":expert", ":history")
+    assert shown.count("success, total reward 1.5") == 1
+    assert "the episode is over: :undo takes the last turn back" in shown
+    assert shown.rstrip().splitlines()[-1].split()[-1] == "1.5"
+
+
+def test_branches_lead_back() -> None:
+    shown = transcript("left", ":branch here", "right", "right", ":goto here", ":goto ther", ":history")
+    assert 'no branch "ther". Did you mean "here"?' in shown
+    assert shown.rstrip().splitlines()[-1].split()[:2] == ["1", "left"]
+
+
+def test_what_the_environment_raises_is_shown_and_the_episode_goes_on_from_before_it() -> None:
+    shown = transcript("left", "jam", "right")
+    assert "RuntimeError: the door is jammed (test_repl.py:" in shown
+    assert "Passed 2: ['left', 'right']" in shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        (":undoo", 'unknown command ":undoo". Did you mean ":undo"?'),
+        (":", 'unknown command ":"'),
+        (":undo x", 'expected a number, found "x"'),
+        (":task", "usage: :task ID"),
+        (":undo 1 2", "usage: :undo [n]"),
+        (":split tets", 'Did you mean "test"?'),
+        (":task nowhere", "ValueError"),
+        (":step", "no policy is loaded"),
+        (":auto nobody", '"nobody" cannot play.'),
+        (":s", 'unknown command ":s"'),
+        ("::left", "no such door"),
+        ("hang", "interrupted"),
+        ("\x1b[2J[/red]", "no effect: no such door"),
+    ],
+)
+def test_nothing_typed_ends_the_game(typed: str, answer: str) -> None:
+    shown = transcript(typed, "right")
+    assert answer in shown
+    assert "['right']" in shown
+    assert "\x1b" not in shown
+
+
+def test_tasks_splits_and_seeds() -> None:
+    shown = transcript(":tasks", ":split test", ":tasks", ":seed 5", ":task 7", ":restart", seed=3)
+    assert "train: 1000000 tasks: 0, 1, 2" in shown
+    assert "test: 1000 tasks: 1001000" in shown
+    tasks = [line for line in shown.splitlines() if line.startswith("Doors: ")]
+    assert tasks[0] == "Doors: seed 3"
+    assert tasks[1].startswith("Doors: task 1001")
+    assert tasks[2].startswith("Doors: task 1001")
+    assert tasks[3:] == ["Doors: task 7, seed 5"] * 2
+
+
+def test_a_policy_sees_the_shortened_history_after_undo() -> None:
+    policy = Scripted("Action: left", "Thought: hm", "Action: right", "Action: left")
+    shown = transcript(":step", ":step", ":undo", ":step", ":undo 9", "right", ":step", policy=policy)
+    assert [len(messages) for messages in policy.shown] == [2, 4, 4, 4]
+    assert policy.shown[2] == policy.shown[1]
+    assert policy.shown[3][2:] == ["Action: right", "Passed 1: ['right']"]
+    assert "log-prob -1.00, 2 tokens" in shown
+    assert "no effect: No action found." in shown
+
+
+def test_odds_are_shown_likeliest_first() -> None:
+    shown = transcript(":odds", policy=Scripted())
+    assert [line.split()[-1] for line in shown.splitlines()[-3:]] == ["action", "left", "right"]
+
+
+def test_a_broken_policy_does_not_end_the_game() -> None:
+    assert "IndexError" in transcript(":step", "left", policy=Scripted())
+
+
+def test_first_episode_that_cannot_begin_is_an_error_of_the_command() -> None:
+    with pytest.raises(UserError, match="unknown split"):
+        transcript(split="nope")
+    with pytest.raises(EnvError, match="ValueError"):
+        transcript(task="nope")
+
+
+class Slow(Doors):
+    async def reset(self, **options: Any) -> Any:  # type: ignore[override]
+        return super().reset(**options)
+
+    async def step(self, action: str) -> Any:  # type: ignore[override]
+        return super().step(action)
+
+
+def test_async_environments_can_be_played() -> None:
+    shown = transcript("left", ":undo", "jam", ":restart", "right", env=Slow())
+    assert "it needs get_state and set_state" in shown
+    assert ":restart begins the episode again" in shown
+    assert "['right']" in shown
+
+
+def test_an_engine_becomes_a_policy() -> None:
+    from agentgym.actors.embedded import EmbeddedEngine
+    from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
+    from agentgym.protocols.plain import Plain
+    from agentgym.tokenizer import ChatTokenizer
+
+    hf = build_tokenizer(["passed left right say"], NanoConfig())
+    engine = EmbeddedEngine(build_model(len(hf), NanoConfig(), seed=0), max_context=256)
+    policy = EnginePolicy(engine, ChatTokenizer(hf), Plain(), max_tokens=4)
+    messages = [{"role": "user", "content": "Passed 0"}]
+    one, other = policy.say(messages, ()), policy.say(messages, ())
+    assert one != other
+    assert len(one.tokens) <= 4
+    certain, _ = policy.score(messages, (), [one.text, other.text])
+    ended = one.tokens[-1][0] == "<|end|>"
+    assert certain == pytest.approx(one.logprob, abs=1e-4) if ended else certain < one.logprob
+    shown = transcript(":step", ":odds", policy=policy)
+    assert "tokens" in shown
+    assert "%" in shown
+    policy.close()
+
+
+def test_completion_offers_what_begins_with_the_line_first() -> None:
+    suggest = Suggestions(lambda line: ["click[red]", "redo", "blue"])
+    found = [c.text for c in suggest.get_completions(Document("red"), CompleteEvent())]
+    assert found == ["redo", "click[red]"]
+
+
+PLAY_WEBSHOP = "import agentgym, agentgym.repl; agentgym.repl.play(agentgym.make('webshop'))"
+
+
+def test_webshop_through_a_pipe() -> None:
+    typed = "search[mug]\n:undo\n:auto\n\xff\n:q\n".encode("latin-1")
+    done = subprocess.run([sys.executable, "-c", PLAY_WEBSHOP], input=typed, capture_output=True, timeout=100)
+    shown = done.stdout.decode()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "turn 1> search[mug]" in shown
+    assert "terminated: success, total reward 1" in shown
+
+
+def test_webshop_at_a_terminal() -> None:
+    env = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1"}  # pexpect does not answer questions about the cursor
+    child = pexpect.spawn(
+        sys.executable, ["-c", PLAY_WEBSHOP], env=env, encoding="utf-8", timeout=60, dimensions=(50, 99)
+    )
+    child.expect("turn 1>")
+    child.send("half a line\x03")
+    child.expect("cancelled; :quit or Ctrl-D leaves")
+    child.send("sea\t")  # the only completion
+    child.expect(r"search\[<query>\]")
+    child.sendline("")
+    child.expect("turn 2>")
+    child.sendline(":undo")
+    child.expect("turn 1>")
+    child.sendline(":auto")
+    child.expect("success, total reward 1")
+    child.expect("over>")
+    child.send("\x04")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
