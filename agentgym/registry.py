@@ -8,6 +8,7 @@ in the group ``agentgym.<kind>``, by ``@register`` in any imported module, or by
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -48,15 +49,20 @@ class Registry:
 
     def add(self, plugin: Callable[..., Any], id: str) -> None:
         """Enter ``plugin`` under ``id``. Raises ConfigError when another one has that id."""
-        known = self._plugins.setdefault(id, plugin)
+        known = self._plugins.get(id, plugin)
         if known is not plugin and _origin(known) != _origin(plugin):
-            raise ConfigError(
-                f'the id "{id}" in {self.kind} is taken by {_origin(known)}, found it again for '
-                f'{_origin(plugin)}; name one of them: @agentgym.register(id="...")'
-            )
+            raise self._clash(id, _origin(known), plugin)
+        if id in self._file_names() and not plugin.__module__.startswith(self.package + "."):
+            raise self._clash(id, f"{self.package}.{id.replace('-', '_')}", plugin)
         self._plugins[id] = plugin
         if inspect.isclass(plugin):
             plugin.plugin_id = id  # type: ignore[attr-defined]
+
+    def _clash(self, id: str, taken_by: object, plugin: Callable[..., Any]) -> ConfigError:
+        return ConfigError(
+            f'the id "{id}" in {self.kind} is taken by {taken_by}, found it again for {_origin(plugin)}; '
+            'rename the file, or name the plug-in: @agentgym.register(id="...")'
+        )
 
     def get(self, id: str) -> Callable[..., Any]:
         """The plug-in of that id or path; imports it if need be. Raises UnknownIdError."""
@@ -87,6 +93,8 @@ class Registry:
                 raise UnknownIdError(f'{file} has no "{name}".{did_you_mean(name, vars(module))}')
         else:
             plugin = self._only_plugin(module, file)
+        if getattr(plugin, "plugin_kind", "rewards") != self.kind:
+            raise UserError(f"{plugin.__name__} in {file} is no {self.kind[:-1]}: it derives from none")
         if plugin not in self._plugins.values():
             _enter(plugin, kind=self.kind)
         return plugin
@@ -135,7 +143,7 @@ def register(plugin: P | None = None, *, id: str | None = None) -> P | Callable[
 
 
 def _enter(plugin: P, id: str | None = None, kind: str | None = None) -> P:
-    kind = kind or getattr(plugin, "plugin_kind", "rewards")
+    kind = kind or str(getattr(plugin, "plugin_kind", "rewards"))
     table = plugins(kind)
     id = id or _id_from_file(plugin, table)
     table.add(plugin, id)
@@ -161,14 +169,17 @@ def _origin(plugin: Callable[..., Any]) -> tuple[str | None, str]:
 
 
 def _load_file(file: Path) -> ModuleType:
-    """Import ``file`` once under its stem, so that a second asking finds the same classes."""
+    """Import ``file`` once, so that a second asking finds the same classes.
+
+    Under its stem, or, where a module of that name can be imported, under one that does not hide it.
+    """
     for module in list(sys.modules.values()):
         loaded = getattr(module, "__file__", None)
         if loaded and Path(loaded).suffix == ".py" and Path(loaded).resolve() == file:
             return module
     if not file.is_file():
         raise UserError(f"no such file: {file}")
-    name = file.stem if file.stem not in sys.modules else f"agentgym_file_{file.stem}"
+    name = _module_name(file)
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -179,6 +190,14 @@ def _load_file(file: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _module_name(file: Path) -> str:
+    name = file.stem
+    other = importlib.util.find_spec(name) if name.isidentifier() and name not in sys.modules else None
+    if name.isidentifier() and name not in sys.modules and (other is None or other.origin == str(file)):
+        return name
+    return f"agentgym_file_{hashlib.blake2b(str(file).encode(), digest_size=4).hexdigest()}_{name}"
 
 
 def gymnasium_id(id: str) -> str:
@@ -207,10 +226,13 @@ def tell_gymnasium_of_all() -> None:
 def make(id: str, **options: Any) -> Any:
     """An environment by id or path. Raises UnknownIdError, or ConfigError for an option it lacks."""
     cls = plugins("environments").get(id)
-    parameters = inspect.signature(cls).parameters
+    plain = inspect.isclass(cls) and cls.__init__ is object.__init__  # its signature would be that of Env.__new__
+    parameters = {} if plain else inspect.signature(cls).parameters
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     for name in options:
         if name not in parameters and not takes_any:
             known = ", ".join(parameters) or "no options"
-            raise ConfigError(f'environment "{id}" takes no option "{name}".{did_you_mean(name, parameters)} It takes {known}.')
+            raise ConfigError(
+                f'environment "{id}" takes no option "{name}".{did_you_mean(name, parameters)} It takes {known}.'
+            )
     return cls(**options)

@@ -56,7 +56,13 @@ def a_trajectory() -> Trajectory:
     )
     turn = Turn(observation="hi\n\u2028ñ𝕏", reply="go", action="go", reward=0.1 + 0.2, breakdown={"environment": 0.1})
     return Trajectory(
-        env="webshop", task="7", seed=2**62, episode_id="e", turns=[turn], samples=[sample], stop_reason=StopReason.TURN_LIMIT
+        env="webshop",
+        task="7",
+        seed=2**62,
+        episode_id="e",
+        turns=[turn],
+        samples=[sample],
+        stop_reason=StopReason.TURN_LIMIT,
     )
 
 

@@ -1,0 +1,193 @@
+"""Plug-ins are found by id, path, entry point or registration, and what is not found is told apart."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import gymnasium
+import pytest
+
+import agentgym
+from agentgym import registry
+from agentgym.errors import ConfigError, UnknownIdError, UserError
+
+ENV = """
+    @agentgym.register
+    class {name}(agentgym.Env):
+        def reset(self, *, seed=None, options=None):
+            return "{name}", {{}}
+
+        def step(self, action):
+            return "", 0.0, True, False, {{}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test registers and imports is forgotten after it."""
+    agentgym.plugins("environments").get("webshop")
+    tables = {kind: dict(agentgym.plugins(kind)._plugins) for kind in registry.KINDS}
+    modules = dict(sys.modules)
+    gym = dict(gymnasium.registry)
+    yield
+    for kind, table in tables.items():
+        agentgym.plugins(kind)._plugins = table
+    for name in set(sys.modules) - set(modules):
+        if name.startswith("agentgym_file") or "tmp" in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+    gymnasium.registry.clear()
+    gymnasium.registry.update(gym)
+
+
+def write(folder: Path, file: str, *names: str, header: str = "import agentgym\n") -> Path:
+    folder.mkdir(exist_ok=True, parents=True)
+    path = folder / file
+    path.write_text(header + "".join(textwrap.dedent(ENV.format(name=name)) for name in names))
+    return path
+
+
+def test_a_typo_is_answered_with_the_nearest_id() -> None:
+    with pytest.raises(
+        UnknownIdError, match=r'unknown environment "webshp"\. Did you mean "webshop"\? Known: .*webshop'
+    ):
+        agentgym.make("webshp")
+
+
+def test_an_unknown_id_is_a_lookup_error_and_the_users() -> None:
+    with pytest.raises(LookupError) as error:
+        agentgym.make("no such thing at all")
+    assert isinstance(error.value, UserError)
+    assert "./mine.py" in str(error.value)
+
+
+def test_by_path(tmp_path: Path) -> None:
+    file = write(tmp_path, "maze_by_path.py", "Maze")
+    env = agentgym.make(str(file))
+    assert env.reset(seed=0)[0] == "Maze"
+    assert type(agentgym.make(str(file))) is type(env)
+    assert type(agentgym.make("maze_by_path")) is type(env)
+    assert env.name == "maze_by_path"
+    assert gymnasium.make("agentgym/maze_by_path-v0").reset()[0] == "Maze"
+
+
+def test_by_path_and_class(tmp_path: Path) -> None:
+    file = write(tmp_path, "two_mazes.py", "Big", "Small")
+    assert agentgym.make(f"{file}:Small").reset()[0] == "Small"
+    assert agentgym.make(f"{file}:Big").reset()[0] == "Big"
+    assert {"two_mazes", "two_mazes-Small"} <= set(agentgym.plugins("environments").ids())
+
+
+def test_a_class_that_is_not_registered_is_found_by_path_and_class(tmp_path: Path) -> None:
+    file = write(tmp_path, "bare_maze.py", "Maze")
+    file.write_text(file.read_text().replace("@agentgym.register\n", ""))
+    assert agentgym.make(f"{file}:Maze").reset()[0] == "Maze"
+    with pytest.raises(UserError, match="must register exactly one of environments, found none"):
+        agentgym.make(str(write(tmp_path, "empty_maze.py")))
+
+
+def test_a_path_to_a_file_of_two_classes_asks_which(tmp_path: Path) -> None:
+    file = write(tmp_path, "which_maze.py", "Big", "Small")
+    with pytest.raises(UserError, match=r"found Big, Small.*which_maze\.py:ClassName"):
+        agentgym.make(str(file))
+
+
+def test_a_class_that_the_file_lacks(tmp_path: Path) -> None:
+    file = write(tmp_path, "lacking_maze.py", "Maze")
+    with pytest.raises(UnknownIdError, match=r'has no "Mase"\. Did you mean "Maze"\?'):
+        agentgym.make(f"{file}:Mase")
+
+
+def test_something_of_the_file_that_is_no_environment(tmp_path: Path) -> None:
+    file = write(tmp_path, "odd_maze.py", "Maze")
+    file.write_text(file.read_text() + "\ndef helper():\n    return 7\n")
+    with pytest.raises(UserError, match=r"helper.* is no environment"):
+        agentgym.make(f"{file}:helper")
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no such file: .*nowhere\.py"):
+        agentgym.make(str(tmp_path / "nowhere.py"))
+
+
+def test_a_file_that_fails_to_import_is_not_half_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "failing_maze.py"
+    file.write_text("import agentgym\nraise ZeroDivisionError('on import')\n")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            agentgym.make(str(file))
+    file.write_text(write(tmp_path, "good.py", "Maze").read_text())
+    assert agentgym.make(str(file)).reset()[0] == "Maze"
+
+
+def test_two_files_of_one_name_clash_and_say_so(tmp_path: Path) -> None:
+    agentgym.make(str(write(tmp_path / "a", "clashing.py", "Maze")))
+    with pytest.raises(ConfigError, match=r'the id "clashing" in environments is taken by .*@agentgym\.register\(id='):
+        agentgym.make(str(write(tmp_path / "b", "clashing.py", "Maze")))
+
+
+def test_a_file_named_like_a_built_in_one_does_not_take_its_place(tmp_path: Path) -> None:
+    file = write(tmp_path, "webshop.py", "Mine")
+    program = f"import agentgym; agentgym.make({str(file)!r})"  # in a process where webshop was not imported yet
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert 'the id "webshop" in environments is taken' in done.stderr
+
+
+def test_a_file_named_like_an_installed_module_does_not_hide_it(tmp_path: Path) -> None:
+    file = write(tmp_path, "colorsys.py", "Maze")
+    agentgym.make(str(file))
+    import colorsys
+
+    assert not hasattr(colorsys, "Maze")
+
+
+def test_registering_the_same_class_again_is_no_clash() -> None:
+    cls = agentgym.plugins("environments").get("webshop")
+    assert agentgym.register(cls) is cls
+
+
+def test_an_id_of_ones_own() -> None:
+    class Named(agentgym.Env):
+        pass
+
+    assert agentgym.register(id="chosen-name")(Named) is Named
+    assert agentgym.plugins("environments").get("chosen-name") is Named
+    assert Named().name == "chosen-name"
+
+
+def test_an_entry_point_of_another_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "other_package_maze.py", "Maze")
+    info = tmp_path / "other_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[agentgym.environments]\ntheir-maze = other_package_maze:Maze\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "their-maze" in agentgym.plugins("environments").ids()
+    assert "other_package_maze" not in sys.modules
+    assert agentgym.make("their-maze").reset()[0] == "Maze"
+
+
+def test_listing_imports_nothing() -> None:
+    program = (
+        "import sys, agentgym; ids = agentgym.plugins('environments').ids(); assert 'webshop' in ids, ids;"
+        "assert not [m for m in sys.modules if m.startswith('agentgym.environments.')]"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_an_option_that_the_environment_lacks(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'"webshop" takes no option "catalog"\. Did you mean "catalogue"\?'):
+        agentgym.make("webshop", catalog="x")
+    with pytest.raises(ConfigError, match=r'takes no option "size".*It takes no options'):
+        agentgym.make(str(write(tmp_path, "no_options.py", "Maze")), size=3)
+
+
+def test_every_kind_has_a_package_and_lists_what_is_in_it() -> None:
+    for kind in registry.KINDS:
+        assert all(id.islower() and not id.startswith("_") for id in agentgym.plugins(kind)._file_names())
+    assert {"grpo", "sft"} <= set(agentgym.plugins("trainers").ids())
+    assert {"embedded", "scripted"} <= set(agentgym.plugins("engines").ids())
+    assert {"plain", "react", "tools"} <= set(agentgym.plugins("protocols").ids())
