@@ -34,13 +34,13 @@ from agentgym.errors import EnvError, SnapshotError, UserError, did_you_mean
 from agentgym.spaces import TextSpace
 from agentgym.types import Action, Observation, StepResult, TaskId
 
-__all__ = ["Env", "Expert", "Snapshot", "SPLITS"]
+__all__ = ["SPLITS", "Env", "Expert", "Snapshot"]
 
 Expert: TypeAlias = Callable[[Observation], str | Action]
 """An oracle policy bound to one environment instance: observation → action."""
 
 SPLITS = {
-    "train": range(0, 1_000_000),
+    "train": range(1_000_000),
     "validation": range(1_000_000, 1_001_000),
     "test": range(1_001_000, 1_002_000),
 }
@@ -82,7 +82,7 @@ class Env(gymnasium.Env[str, str]):
     """
 
     plugin_kind: ClassVar[str] = "environments"
-    metadata: dict[str, Any] = {"render_modes": ["ansi"]}
+    metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012  # as gymnasium.Env types it
     instructions: str = ""
     """What a policy must know of the actions; shown to it once, before the first observation."""
     max_turns: int = 15
@@ -93,13 +93,14 @@ class Env(gymnasium.Env[str, str]):
         self = super().__new__(cls)
         self.observation_space, self.action_space = TextSpace(), TextSpace()
         self._seed, self._options, self._actions = 0, {}, []
-        self._seen: Observation | None = None
+        self._seen = None
         self._info, self._done, self._inside = {}, False, False
         return self
 
     _seed: int
     _options: dict[str, Any]
     _actions: list[str]
+    _seen: Observation | None
     _info: dict[str, Any]
     _done: bool
     _inside: bool
@@ -157,7 +158,7 @@ class Env(gymnasium.Env[str, str]):
         """The seed of the running episode."""
         return self._seed
 
-    def render(self) -> str:  # type: ignore[override]
+    def render(self) -> str:
         """The last observation."""
         return str(self._seen or "")
 
@@ -172,7 +173,7 @@ class Env(gymnasium.Env[str, str]):
             observation=self._seen,
             info=self._info,
             done=self._done,
-            rng=copy.deepcopy(self.np_random.bit_generator.state),
+            rng=copy.deepcopy(dict(self.np_random.bit_generator.state)),
             state=self.get_state(),
         )
 
@@ -201,8 +202,8 @@ class Env(gymnasium.Env[str, str]):
         now = dataclasses.replace(snapshot, observation=self._seen, done=self._done)
         if now.digest != snapshot.digest:
             raise SnapshotError(
-                f"{type(self).__name__} is not deterministic: seed {snapshot.seed} and {len(snapshot.actions)} actions led to\n"
-                f"{now.observation[:200]!r}\ninstead of\n{snapshot.observation[:200]!r}"
+                f"{type(self).__name__} is not deterministic: seed {snapshot.seed} and {len(snapshot.actions)} actions "
+                f"led to\n{now.observation[:200]!r}\ninstead of\n{snapshot.observation[:200]!r}"
             )
 
     # -- the boundary --------------------------------------------------------------------------------
@@ -210,12 +211,21 @@ class Env(gymnasium.Env[str, str]):
     def _before_reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> dict[str, Any]:
         options = dict(options or {})
         if not self.has_own_tasks and options.get("task") is not None:
-            seed = int(options["task"])
+            seed = self._seed_from(options["task"])
         if seed is None:
             seed = int(self.np_random.integers(2**31))
         gymnasium.Env.reset(self, seed=seed)
         self._seed, self._options, self._actions = seed, options, []
         return {"seed": seed, "options": options}
+
+    def _seed_from(self, task: Any) -> int:
+        try:
+            seed = int(task)
+        except (TypeError, ValueError):
+            seed = -1
+        if seed < 0:
+            raise UserError(f"task {task!r} does not exist: {self.name}'s tasks are seeds, numbers from 0 on")
+        return seed
 
     def _after_reset(self, result: Any) -> tuple[Observation, dict[str, Any]]:
         if not (isinstance(result, tuple) and len(result) == 2):
@@ -234,7 +244,9 @@ class Env(gymnasium.Env[str, str]):
 
     def _after_step(self, result: Any) -> StepResult:
         if not (isinstance(result, tuple) and len(result) == 5):
-            raise self._broken(f"step returned {_shown(result)}, expected (observation, reward, terminated, truncated, info)")
+            raise self._broken(
+                f"step returned {_shown(result)}, expected (observation, reward, terminated, truncated, info)"
+            )
         observation, reward, terminated, truncated, info = result
         if not isinstance(reward, numbers.Real) or not math.isfinite(reward):
             raise self._broken(f"step gave the reward {_shown(reward)}, expected a finite number")
@@ -248,6 +260,10 @@ class Env(gymnasium.Env[str, str]):
     def _checked_observation(self, value: Any) -> Observation:
         if not isinstance(value, str):
             raise self._broken(f"an observation is text, found {_shown(value)}")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise self._broken(f"an observation is text that UTF-8 can carry, found {_shown(value)}: {error}") from None
         return Observation.of(value)
 
     def _checked_info(self, value: Any) -> dict[str, Any]:

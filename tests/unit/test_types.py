@@ -54,7 +54,7 @@ def a_trajectory() -> Trajectory:
         turn_index=[0, 0, 0, 0],
         policy_versions=[-1, -1, 3, 4],
     )
-    turn = Turn(observation="hi\n\u2028ñ𝕏", reply="go", action="go", reward=0.1 + 0.2, breakdown={"environment": 0.1})
+    turn = Turn(observation="hi\n\u2028ñ€", reply="go", action="go", reward=0.1 + 0.2, breakdown={"environment": 0.1})
     return Trajectory(
         env="webshop",
         task="7",
@@ -109,4 +109,4 @@ def test_every_stop_reason_is_an_end_a_cut_or_void() -> None:
     assert cuts == {StopReason.TRUNCATED, StopReason.TURN_LIMIT, StopReason.CONTEXT_LIMIT}
     assert void == {StopReason.ENV_ERROR, StopReason.ABORTED}
     assert ends | cuts | void == set(StopReason)
-    assert not (ends & cuts or cuts & void or void & ends)
+    assert len(ends) + len(cuts) + len(void) == len(StopReason)

@@ -1,0 +1,307 @@
+"""The boundary around an author's reset and step, and what the base class adds."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import agentgym
+from agentgym.env import SPLITS
+from agentgym.errors import EnvError, SnapshotError, UserError
+from agentgym.types import Observation, StepResult
+
+Result = tuple[str, float, bool, bool, dict[str, Any]]
+
+
+class Dice(agentgym.Env):
+    """Shows a die each turn; over after three."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        self.turns = 0
+        return f"die {self.np_random.integers(10**6)}", {"options": options}
+
+    def step(self, action: str) -> Result:
+        self.turns += 1
+        return f"{action} {self.np_random.integers(10**6)}", 1, self.turns == 3, False, {}
+
+
+def returning(reset: Any = ("seen", {}), step: Any = ("seen", 0.0, False, False, {})) -> agentgym.Env:
+    """An environment that returns just that."""
+
+    class Returning(agentgym.Env):
+        def reset(self, **_: Any) -> Any:
+            return reset
+
+        def step(self, action: str) -> Any:
+            return step
+
+    return Returning()
+
+
+@pytest.mark.parametrize(
+    ("garbage", "message"),
+    [
+        (None, "reset returned NoneType None, expected \\(observation, info\\)"),
+        ("seen", "reset returned str 'seen'"),
+        (("seen",), "reset returned tuple"),
+        (["seen", {}], "reset returned list"),
+        (("seen", {}, 0), "reset returned tuple"),
+        ((b"seen", {}), "an observation is text, found bytes"),
+        ((None, {}), "an observation is text, found NoneType"),
+        (("seen", None), "info is a dict, found NoneType"),
+        (("lone \ud800 surrogate", {}), "an observation is text that UTF-8 can carry"),
+    ],
+)
+def test_garbage_from_reset_is_told(garbage: Any, message: str) -> None:
+    with pytest.raises(EnvError, match=f"Returning: {message}"):
+        returning(reset=garbage).reset(seed=5)
+
+
+@pytest.mark.parametrize(
+    ("garbage", "message"),
+    [
+        (None, "step returned NoneType"),
+        (
+            ("seen", 0.0, False, {}),
+            "step returned tuple .*expected \\(observation, reward, terminated, truncated, info\\)",
+        ),
+        ((7, 0.0, False, False, {}), "an observation is text, found int 7"),
+        (("s", "1", False, False, {}), "step gave the reward str '1', expected a finite number"),
+        (("s", None, False, False, {}), "step gave the reward NoneType"),
+        (("s", math.nan, False, False, {}), "step gave the reward float nan"),
+        (("s", -math.inf, False, False, {}), "step gave the reward float -inf"),
+        (("s", np.float32("nan"), False, False, {}), "step gave the reward"),
+        (("s", 1j, False, False, {}), "step gave the reward complex"),
+        (("s", 0.0, 1, False, {}), "step gave terminated=int 1"),
+        (("s", 0.0, False, None, {}), "step gave truncated=NoneType None"),
+        (("s", 0.0, False, False, []), "info is a dict, found list"),
+    ],
+)
+def test_garbage_from_step_is_told(garbage: Any, message: str) -> None:
+    env = returning(step=garbage)
+    env.reset(seed=5)
+    with pytest.raises(EnvError, match=f"Returning: {message}.*seed 5, after 1 actions"):
+        env.step("go")
+
+
+@pytest.mark.parametrize("reward", [1, True, np.float32(0.5), np.int64(3)])
+def test_rewards_of_any_real_type_become_floats(reward: Any) -> None:
+    env = returning(step=(np.str_("s"), reward, np.bool_(False), False, {}))
+    env.reset()
+    result = env.step("go")
+    assert type(result[1]) is float
+    assert type(result[2]) is bool
+    assert result[1] == float(reward)
+
+
+def test_results_have_names_and_observations_their_type() -> None:
+    env = Dice()
+    observation, _ = env.reset(seed=1)
+    result = env.step("roll")
+    assert isinstance(observation, Observation)
+    assert isinstance(result, StepResult)
+    assert isinstance(result.observation, Observation)
+    assert env.render() == result.observation
+
+
+def test_a_step_after_the_end_or_before_a_reset_is_an_error() -> None:
+    env = Dice()
+    with pytest.raises(EnvError, match=r"call reset\(\) first"):
+        env.step("roll")
+    env.reset(seed=1)
+    for _ in range(3):
+        env.step("roll")
+    with pytest.raises(EnvError, match=r"episode that is over.*after 3 actions"):
+        env.step("roll")
+    env.reset(seed=1)
+    assert env.step("roll")
+
+
+@pytest.mark.parametrize("action", [None, 7, b"go", ["go"]])
+def test_an_action_is_text(action: Any) -> None:
+    env = Dice()
+    env.reset()
+    with pytest.raises(EnvError, match="an action is text, found"):
+        env.step(action)
+    assert env.snapshot().actions == ()
+
+
+def test_what_an_author_raises_passes_and_the_environment_can_be_reset() -> None:
+    class Fails(Dice):
+        def step(self, action: str) -> Result:
+            if action == "fail":
+                raise ZeroDivisionError
+            return super().step(action)
+
+    env = Fails()
+    first, _ = env.reset(seed=1)
+    with pytest.raises(ZeroDivisionError):
+        env.step("fail")
+    assert env.reset(seed=1)[0] == first
+    assert env.step("roll")[0].startswith("roll")
+
+
+def test_super_does_not_cross_the_boundary_twice() -> None:
+    class Louder(Dice):
+        def reset(
+            self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        ) -> tuple[str, dict[str, Any]]:
+            seen, info = super().reset(seed=seed, options=options)
+            return seen.upper(), info
+
+        def step(self, action: str) -> Result:
+            seen, *rest = super().step(action)
+            return (seen.upper(), *rest)  # type: ignore[return-value]
+
+    plain, loud = Dice(), Louder()
+    assert loud.reset(seed=4)[0] == plain.reset(seed=4)[0].upper()
+    assert loud.step("a")[0] == plain.step("a")[0].upper()
+    assert loud.snapshot().actions == ("a",)
+
+
+def test_every_episode_has_a_seed_and_can_be_repeated() -> None:
+    env = Dice()
+    first, _ = env.reset()
+    seed = env.seed
+    second, _ = env.reset()
+    assert first != second
+    assert Dice().reset(seed=seed)[0] == first
+
+
+def test_tasks_are_seeds_where_there_are_none() -> None:
+    env = Dice()
+    assert not env.has_own_tasks
+    by_task = env.reset(seed=1, options={"task": 77})[0]
+    assert env.seed == 77
+    assert by_task == Dice().reset(seed=77)[0]
+    assert [len(env.tasks(split)) for split in SPLITS] == [1_000_000, 1_000, 1_000]
+
+
+def test_a_task_that_is_no_seed_is_told() -> None:
+    with pytest.raises(UserError, match=r"task 'kitchen' .*tasks are seeds"):
+        Dice().reset(options={"task": "kitchen"})
+    with pytest.raises(UserError, match=r"task -3 .*tasks are seeds"):
+        Dice().reset(options={"task": -3})
+
+
+def test_an_unknown_split_is_told() -> None:
+    with pytest.raises(UserError, match=r'unknown split "tset"\. Did you mean "test"\?'):
+        Dice().tasks("tset")
+
+
+def test_options_reach_the_author_as_a_copy() -> None:
+    env, options = Dice(), {"level": 2}
+    _, info = env.reset(options=options)
+    assert info["options"] == options
+    assert info["options"] is not options
+
+
+def play(env: agentgym.Env, actions: list[str]) -> list[Any]:
+    return [env.step(action) for action in actions]
+
+
+class Native(Dice):
+    def get_state(self) -> int:
+        return self.turns
+
+    def set_state(self, state: int) -> None:
+        self.turns = state
+
+
+@pytest.mark.parametrize("make", [Dice, Native])
+def test_a_snapshot_is_a_moment_to_come_back_to(make: Callable[[], agentgym.Env]) -> None:
+    env = make()
+    env.reset(seed=9, options={"task": 5})
+    env.step("a")
+    moment = env.snapshot()
+    rest = play(env, ["b", "c"])
+    assert env.restore(moment) == (moment.observation, moment.info)
+    assert play(env, ["b", "c"]) == rest
+    other = make()
+    other.restore(moment)
+    assert other.seed == 5
+    assert play(other, ["b", "c"]) == rest
+    assert env.snapshot() == other.snapshot()
+
+
+@pytest.mark.parametrize("make", [Dice, Native])
+def test_a_snapshot_of_the_end_is_over(make: Callable[[], agentgym.Env]) -> None:
+    env = make()
+    env.reset(seed=9)
+    play(env, ["a", "b", "c"])
+    end = env.snapshot()
+    env.reset(seed=1)
+    env.restore(end)
+    with pytest.raises(EnvError, match="episode that is over"):
+        env.step("d")
+
+
+def test_a_snapshot_needs_an_episode() -> None:
+    with pytest.raises(SnapshotError, match=r"call reset\(\) first"):
+        Dice().snapshot()
+
+
+def test_a_replay_that_leads_elsewhere_is_refused() -> None:
+    class Counts(Dice):
+        resets = 0
+
+        def reset(self, **_: Any) -> tuple[str, dict[str, Any]]:
+            self.resets += 1
+            return f"reset {self.resets}", {}
+
+    env = Counts()
+    env.reset(seed=1)
+    moment = env.snapshot()
+    with pytest.raises(
+        SnapshotError, match=r"not deterministic: seed 1 and 0 actions led to\n'reset 2'\ninstead of\n'reset 1'"
+    ):
+        env.restore(moment)
+
+
+def test_get_state_without_set_state_is_told() -> None:
+    class Half(Dice):
+        def get_state(self) -> int:
+            return 1
+
+    env = Half()
+    env.reset()
+    with pytest.raises(SnapshotError, match="Half defines get_state but not set_state"):
+        env.restore(env.snapshot())
+
+
+class Waits(agentgym.Env):
+    async def reset(self, **_: Any) -> Any:  # type: ignore[override]
+        await asyncio.sleep(0)
+        return f"die {self.np_random.integers(10**6)}", {}
+
+    async def step(self, action: str) -> Any:  # type: ignore[override]
+        await asyncio.sleep(0)
+        return ("x" if action == "good" else 7), 1, False, False, {}
+
+
+def test_the_boundary_holds_for_async_environments() -> None:
+    async def run() -> None:
+        env: Any = Waits()
+        first, _ = await env.reset(seed=3)
+        assert (await Waits().reset(seed=3))[0] == first
+        assert isinstance(await env.step("good"), StepResult)
+        with pytest.raises(EnvError, match="an observation is text, found int 7"):
+            await env.step("bad")
+        with pytest.raises(SnapshotError, match="is async: it needs get_state and set_state"):
+            env.restore(env.snapshot())
+
+    asyncio.run(run())
+
+
+def test_no_global_random_numbers_are_touched() -> None:
+    np.random.seed(0)
+    before = np.random.get_state()[1].copy()  # type: ignore[index]
+    env = Dice()
+    env.reset(seed=1)
+    env.step("a")
+    assert (np.random.get_state()[1] == before).all()  # type: ignore[index]
