@@ -11,7 +11,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -60,12 +60,19 @@ def _told(model: type[BaseModel], problem: Any, where: str) -> str:
     key = ".".join([where, *path] if where else path)
     if problem["type"] != "extra_forbidden":
         return f"{key or 'settings'}: {problem['msg']}, found {problem['input']!r}"
-    owner: Any = model
+    owner: type[BaseModel] = model
     for part in path[:-1]:
-        annotation = owner.model_fields[part].annotation
-        owner = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else model
+        field = owner.model_fields.get(part)
+        owner = (_model_in(field.annotation) if field else None) or owner
     known = list(owner.model_fields)
     return f'unknown key "{key}".{did_you_mean(path[-1], known)} Known here: {", ".join(known)}'
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model in a field's annotation, which may be an optional one or a list of them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def parse_flags(arguments: Sequence[str]) -> dict[str, Any]:
@@ -78,11 +85,12 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Any]:
     rest = list(arguments)
     while rest:
         flag = rest.pop(0)
-        if not flag.startswith("--"):
-            raise ConfigError(f'expected a flag such as --seed or --env.catalogue, found "{flag}"')
         name, equals, inline = flag[2:].partition("=")
+        path = name.replace("-", "_").split(".")
+        if not (flag.startswith("--") and all(path)):
+            raise ConfigError(f'expected a flag such as --seed or --env.catalogue, found "{flag}"')
         value = inline if equals else rest.pop(0) if rest and not rest[0].startswith("--") else "true"
-        _put(settings, name.replace("-", "_").split("."), _literal(value))
+        _put(settings, path, value)
     return settings
 
 
@@ -90,20 +98,28 @@ CHOICES = ("env", "trainer", "model", "engine", "protocol")
 """Settings whose bare value is short for their ``id``."""
 
 
-def _put(settings: dict[str, Any], path: list[str], value: Any) -> None:
-    if len(path) == 1 and path[0] in CHOICES:
+def _put(settings: dict[str, Any], path: list[str], text: str) -> None:
+    value = _literal(text)
+    if len(path) == 1 and path[0] in CHOICES and not isinstance(value, dict):
         path = [*path, "id"]
-        value = value if isinstance(value, dict) else str(value)
-    for part in path[:-1]:
+        value = value if isinstance(value, str) else text
+    for depth, part in enumerate(path[:-1], 1):
         settings = settings.setdefault(part, {})
+        if not isinstance(settings, dict):
+            raise ConfigError(f'"{".".join(path[:depth])}" was given a value and cannot have "{".".join(path)}"')
+    if isinstance(settings.get(path[-1]), dict) != isinstance(value, dict) and path[-1] in settings:
+        raise ConfigError(f'"{".".join(path)}" is given both a value and settings of its own')
     settings[path[-1]] = value
 
 
 def _literal(text: str) -> Any:
+    """The TOML value that ``text`` is; text that is none, dates among it, stands for itself."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        values = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
+    value = values["value"]
+    return value if len(values) == 1 and isinstance(value, bool | int | float | str | list | dict) else text
 
 
 def read_toml(file: Path) -> dict[str, Any]:
@@ -112,9 +128,11 @@ def read_toml(file: Path) -> dict[str, Any]:
         settings = tomllib.loads(file.read_text())
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
-    return {key: {"id": value} if key in CHOICES and isinstance(value, str) else value for key, value in settings.items()}
+    return {
+        key: {"id": value} if key in CHOICES and isinstance(value, str) else value for key, value in settings.items()
+    }
 
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

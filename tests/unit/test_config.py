@@ -1,0 +1,164 @@
+"""Settings from flags and TOML: what they mean, and how a mistake is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from agentgym.config import Choice, Settings, flattened, merged, parse_flags, read_toml, validated
+from agentgym.errors import ConfigError
+
+
+class Optim(Settings):
+    learning_rate: float = Field(default=0.1, gt=0)
+    """Step size."""
+
+
+class Run(Settings):
+    env: Choice = Choice(id="webshop")
+    optim: Optim = Optim()
+    extra: Optim | None = None
+    stages: list[Optim] = Field(default_factory=list)
+    updates: int = 3
+    output: Path = Path("runs")
+    name: str = ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "settings"),
+    [
+        ([], {}),
+        (["--updates", "3"], {"updates": 3}),
+        (["--updates=3"], {"updates": 3}),
+        (["--learning-rate", "1e-3"], {"learning_rate": 1e-3}),
+        (["--optim.learning-rate", "-1"], {"optim": {"learning_rate": -1}}),
+        (["--lora"], {"lora": True}),
+        (["--lora", "--seed", "1"], {"lora": True, "seed": 1}),
+        (["--lora", "false"], {"lora": False}),
+        (["--layers", "[1, 2]"], {"layers": [1, 2]}),
+        (["--name", "a = b"], {"name": "a = b"}),
+        (["--name=--x"], {"name": "--x"}),
+        (["--name", "1\nother = 2"], {"name": "1\nother = 2"}),
+        (["--name="], {"name": ""}),
+        (["--output", "2026-11-23"], {"output": "2026-11-23"}),
+        (["--env", "webshop"], {"env": {"id": "webshop"}}),
+        (["--env", "./mine.py:Mine"], {"env": {"id": "./mine.py:Mine"}}),
+        (["--env", "webshop", "--env.catalogue", "DIR"], {"env": {"id": "webshop", "catalogue": "DIR"}}),
+        (["--env.catalogue", "DIR", "--env", "webshop"], {"env": {"id": "webshop", "catalogue": "DIR"}}),
+        (["--env", '{id = "webshop", n = 1}'], {"env": {"id": "webshop", "n": 1}}),
+        (["--model", "7"], {"model": {"id": "7"}}),
+        (["--model", "1e5"], {"model": {"id": "1e5"}}),
+        (["--model", "0x10"], {"model": {"id": "0x10"}}),
+    ],
+)
+def test_flags(flags: list[str], settings: dict[str, Any]) -> None:
+    assert parse_flags(flags) == settings
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["webshop"], 'expected a flag such as --seed or --env.catalogue, found "webshop"'),
+        (["--seed", "1", "2"], 'found "2"'),
+        (["-x", "1"], 'found "-x"'),
+        (["--seed", "1", "--seed.x", "2"], '"seed" was given a value and cannot have "seed.x"'),
+        (["--seed.x", "2", "--seed", "1"], '"seed"'),
+        (["--", "2"], 'found "--"'),
+        (["--a..b", "2"], 'found "--a..b"'),
+    ],
+)
+def test_flags_that_cannot_be_read(flags: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_flags(flags)
+    assert message in str(error.value)
+
+
+@given(st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers_come_back_from_flags(value: float | int | bool) -> None:
+    text = str(value).lower()
+    assert parse_flags([f"--x={text}"]) == {"x": value}
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1))
+def test_any_text_is_a_choice(text: str) -> None:
+    assert parse_flags([f"--model={text}"])["model"].keys() == {"id"} or text.strip().startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"updats": 3}, 'unknown key "updats". Did you mean "updates"? Known here: env, optim, '),
+        (
+            {"optim": {"learning_rat": 1}},
+            'unknown key "optim.learning_rat". Did you mean "learning_rate"? Known here: learning_rate',
+        ),
+        ({"extra": {"lr": 1}}, 'unknown key "extra.lr". Known here: learning_rate'),
+        ({"stages": [{}, {"lr": 1}]}, 'unknown key "stages.1.lr". Known here: learning_rate'),
+        ({"updates": "many"}, "updates: Input should be a valid integer"),
+        ({"updates": "many"}, "found 'many'"),
+        ({"optim": {"learning_rate": 0}}, "optim.learning_rate: Input should be greater than 0, found 0"),
+        ({"env": {}}, "env.id: Field required"),
+    ],
+)
+def test_a_wrong_setting_is_told(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        validated(Run, values)
+    assert message in str(error.value)
+
+
+def test_every_problem_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        validated(Run, {"updats": 3, "optim": {"learning_rate": -1}}, where="run")
+    assert len(str(error.value).splitlines()) == 2
+    assert '"run.updats"' in str(error.value)
+    assert "run.optim.learning_rate" in str(error.value)
+
+
+def test_a_choice_said_short_and_long_is_the_same() -> None:
+    short = validated(Run, {"env": "webshop"})
+    long = validated(Run, {"env": {"id": "webshop"}})
+    assert short == long
+    assert validated(Run, {"env": {"id": "webshop", "catalogue": "D"}}).env.options == {"catalogue": "D"}
+
+
+def test_settings_come_back_from_their_own_json() -> None:
+    run = validated(Run, {"env": {"id": "x", "deep": {"a": [1]}}, "optim": {"learning_rate": 1 / 3}})
+    assert Run.model_validate_json(run.model_dump_json()) == run
+
+
+def test_toml(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('env = "webshop"\nupdates = 7\n[optim]\nlearning_rate = 0.5\n')
+    assert read_toml(file) == {"env": {"id": "webshop"}, "updates": 7, "optim": {"learning_rate": 0.5}}
+    assert validated(Run, read_toml(file)).optim.learning_rate == 0.5
+
+
+def test_toml_that_cannot_be_read_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read .*none\.toml: No such file"):
+        read_toml(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match=r"cannot read .*Is a directory"):
+        read_toml(tmp_path)
+    (tmp_path / "bad.toml").write_text("a = = 1")
+    with pytest.raises(ConfigError, match=r"bad\.toml is not valid TOML: .*line 1"):
+        read_toml(tmp_path / "bad.toml")
+    (tmp_path / "binary.toml").write_bytes(b"a = '\xff\xfe'")
+    with pytest.raises(ConfigError, match=r"binary\.toml is not valid TOML: .*utf-8"):
+        read_toml(tmp_path / "binary.toml")
+
+
+def test_later_layers_win_and_a_new_choice_drops_the_old_ones_options() -> None:
+    old = {"env": {"id": "webshop", "catalogue": "D"}, "optim": {"learning_rate": 1}, "updates": 1}
+    assert merged(old, {"updates": 2})["updates"] == 2
+    assert merged(old, {"env": {"id": "webshop", "n": 2}})["env"] == {"id": "webshop", "catalogue": "D", "n": 2}
+    assert merged(old, {"env": {"id": "other"}})["env"] == {"id": "other"}
+    assert merged(old, {"env": {"n": 2}})["env"] == {"id": "webshop", "catalogue": "D", "n": 2}
+    assert old["env"] == {"id": "webshop", "catalogue": "D"}
+
+
+def test_flattened() -> None:
+    assert dict(flattened({"a": {"b": 1, "c": {"d": "x"}}, "e": None})) == {"a.b": "1", "a.c.d": '"x"', "e": "null"}
