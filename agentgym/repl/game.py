@@ -88,11 +88,13 @@ class Game:
     def start(self, **changes: Any) -> None:
         """Begin an episode, after changing ``task``, ``split`` or ``seed``; they stay as they were if that fails."""
         task, split, seed = (changes.get(name, getattr(self, name)) for name in ("task", "split", "seed"))
-        chosen = task
+        chosen: TaskId | None = None
 
         def begin() -> Moment:
             nonlocal chosen
-            if task is None and split is not None:
+            if task is not None:
+                chosen = self._task_id(task)
+            elif split is not None:
                 chosen = TaskOrder(self.env.tasks(split), seed=seed)[0]
             observation, info = self._call(
                 self.env.reset, seed=seed, options=None if chosen is None else {"task": chosen}
@@ -180,6 +182,12 @@ class Game:
     def close(self) -> None:
         """Let go of the event loop; the environment is the caller's."""
         self._runner.close()
+
+    def _task_id(self, typed: TaskId) -> TaskId:
+        """What was typed, as a number where the environment's tasks are numbers."""
+        tasks = self.env.tasks("train")
+        numbered = len(tasks) > 0 and not isinstance(tasks[0], str)
+        return int(typed) if numbered and isinstance(typed, str) and typed.isdecimal() else typed
 
     def _must_go_on(self) -> None:
         if self.now.done:

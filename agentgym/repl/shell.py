@@ -115,7 +115,7 @@ class Shell:
 
     def do_task(self, id: str) -> None:
         """play another task"""
-        self._start(task=int(id) if id.removeprefix("-").isdecimal() else id)
+        self._start(task=id)
 
     def do_split(self, name: str) -> None:
         """play a task of another split: train, validation, test"""
