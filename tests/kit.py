@@ -18,7 +18,8 @@ CHATML = (
 
 FORGETFUL = (
     "{% for m in messages %}{% set c = m['content'] %}"
-    "{% if m['role'] == 'assistant' and '</think>' in c and not loop.last %}{% set c = c.split('</think>')[-1] %}{% endif %}"
+    "{% if m['role'] == 'assistant' and '</think>' in c and not loop.last %}"
+    "{% set c = c.split('</think>')[-1] %}{% endif %}"
     "<|im_start|>{{ m['role'] }}\n{{ c }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
@@ -48,7 +49,7 @@ def chat(template: str = CHATML) -> ChatTokenizer:
     return ChatTokenizer(byte_tokenizer(template))
 
 
-def tiny_model(seed: int = 0, **changes: Any) -> Qwen2ForCausalLM:
+def tiny_model(seed: int = 0, **changes: Any) -> Any:
     """A decoder of two layers with weights large enough that its choices are sharp."""
     settings: dict[str, Any] = {
         "vocab_size": 37,
