@@ -8,7 +8,7 @@ characters), so that ranks near each other may swap. Ties go to the product that
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import bm25s
@@ -23,9 +23,8 @@ __all__ = ["BM25Ranker", "Ranker", "document"]
 Ranker: TypeAlias = Callable[[str, int], Sequence[str]]
 """(query, k) → the ids of at most k products, best first."""
 
-_TOKEN = re.compile(r"\w+")
+_WORD = re.compile(r"\w+")
 _STOP_WORDS = frozenset(STOPWORDS_EN)
-_MAX_CACHED = 4096
 
 
 def document(product: Product) -> str:
@@ -41,26 +40,28 @@ class BM25Ranker:
     def __init__(self, products: Sequence[Product]) -> None:
         self._asins = [product.asin for product in products]
         self._stem = Stemmer.Stemmer("english").stemWord
+        self._stem_ids: dict[str, int] = {}
         self._index = bm25s.BM25(method="lucene", k1=0.9, b=0.4)
-        self._index.index([self._tokens(document(product)) for product in products], show_progress=False)
-        self._cache: dict[tuple[str, int], list[str]] = {}
+        tokens = bm25s.tokenization.Tokenized(ids=self._encode(map(document, products)), vocab=self._stem_ids)
+        self._index.index(tokens, show_progress=False)
 
     def __call__(self, query: str, k: int) -> list[str]:
         """The ids of the ``k`` products that match best; fewer where fewer match at all."""
-        if (query, k) not in self._cache:
-            if len(self._cache) >= _MAX_CACHED:
-                self._cache.clear()
-            self._cache[query, k] = self._rank(query, k)
-        return self._cache[query, k]
+        stems = (self._stem(word) for word in _WORD.findall(query.lower()) if word not in _STOP_WORDS)
+        known = [stem for stem in stems if stem in self._stem_ids]
+        return [self._asins[i] for i in _best(self._index.get_scores(known), k)] if known else []
 
-    def _rank(self, query: str, k: int) -> list[str]:
-        tokens = [token for token in self._tokens(query) if token in self._index.vocab_dict]
-        if not tokens:
-            return []
-        return [self._asins[i] for i in _best(self._index.get_scores(tokens), k)]
+    def _encode(self, texts: Iterable[str]) -> list[list[int]]:
+        """The stems of each text by number, stop words left out. A word is stemmed once, not at each place."""
+        ids: dict[str, int] = {}
 
-    def _tokens(self, text: str) -> list[str]:
-        return [self._stem(token) for token in _TOKEN.findall(text.lower()) if token not in _STOP_WORDS]
+        def id_of(word: str) -> int:
+            stop = word in _STOP_WORDS
+            ids[word] = -1 if stop else self._stem_ids.setdefault(self._stem(word), len(self._stem_ids))
+            return ids[word]
+
+        numbered = ([ids[word] if word in ids else id_of(word) for word in _WORD.findall(text)] for text in texts)
+        return [[number for number in numbers if number >= 0] for numbers in numbered]
 
 
 def _best(scores: Any, k: int) -> Any:
