@@ -1,0 +1,173 @@
+"""The command line: ``agentgym train | eval | play | envs | init | doctor``.
+
+Errors that a person can mend end with exit code 2 and a message on standard error; everything else is a traceback.
+Flags are the dotted keys of the settings: ``--trainer.group_size 16`` sets what the TOML table ``[trainer]`` would.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+import agentgym
+from agentgym.errors import AgentGymError, ConfigError, UserError
+
+__all__ = ["main"]
+
+_OPEN = {"ignore_unknown_options": True, "allow_extra_args": True}
+"""Commands whose flags are settings, checked against the settings' own fields."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(agentgym.__version__, prog_name="agentgym")
+def cli() -> None:
+    """A language model learns to act over many turns."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a run as cleanly as Ctrl-C
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except AgentGymError as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+
+
+@cli.command(context_settings=_OPEN, add_help_option=False)
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings from a TOML file; flags win over it.")
+@click.option("--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
+@click.option("--threads", type=click.IntRange(1), help="Threads that torch may use; none given: all cores.")
+@click.option("-h", "--help", "show_help", is_flag=True, help="Show this and every setting.")
+@click.pass_context
+def train(context: click.Context, config_file: Path | None, resume_dir: Path | None, threads: int | None, show_help: bool) -> None:
+    """Train a policy: agentgym train --env webshop."""
+    from agentgym.config import merged, parse_flags, read_toml
+
+    if show_help:
+        from agentgym.launch.settings import TrainSettings
+        from agentgym.manual import describe
+
+        click.echo(context.get_help())
+        click.echo("\nSettings:\n" + describe(TrainSettings))
+        return
+    flags = parse_flags(context.args)
+    if resume_dir is not None and (flags or config_file):
+        raise ConfigError(f"--resume goes on with the settings of {resume_dir}; leave out {', '.join(flags) or '--config'}")
+    if resume_dir is None and not (flags or config_file):
+        raise ConfigError("nothing to train on; type: agentgym train --env webshop   (agentgym envs lists the environments)")
+    _set_threads(threads)
+    from agentgym import launch
+
+    with _progress() as reporter:
+        if resume_dir is not None:
+            run = launch.resume(resume_dir, reporter=reporter)
+        else:
+            run = launch.train(merged(read_toml(config_file) if config_file else {}, flags), reporter=reporter)
+    click.echo(f"report: {run / 'report.json'}   curves: {run / 'curves.png'}   policy: --model {run}")
+
+
+@cli.command("eval", context_settings=_OPEN)
+@click.option("--model", required=True, help="A run directory, a model directory or a Hugging Face id.")
+@click.option("--episodes", type=click.IntRange(1), default=200, show_default=True)
+@click.option("--split", default="test", show_default=True, help="train, validation or test")
+@click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True, help="0 is greedy.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the score to a file too.")
+@click.option("--trajectories", type=click.Path(path_type=Path), help="Write the episodes to a JSONL file.")
+@click.option("--threads", type=click.IntRange(1), help="Threads that torch may use.")
+@click.pass_context
+def evaluate(
+    context: click.Context,
+    model: str,
+    episodes: int,
+    split: str,
+    temperature: float,
+    seed: int,
+    json_file: Path | None,
+    trajectories: Path | None,
+    threads: int | None,
+) -> None:
+    """Measure a policy on held-out tasks: agentgym eval --env webshop --model RUN."""
+    from agentgym.config import parse_flags
+
+    _set_threads(threads)
+    from agentgym import store
+    from agentgym.launch.measuring import measure
+
+    with _progress() as reporter:
+        result, played = measure(
+            parse_flags(context.args), model, episodes=episodes, split=split, temperature=temperature, seed=seed, reporter=reporter
+        )
+    if trajectories is not None:
+        store.append(trajectories, played)
+    text = result.model_dump_json(indent=2)
+    if json_file is not None:
+        json_file.write_text(text + "\n")
+    click.echo(text)
+
+
+def _set_threads(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A progress bar with rate and time left on a terminal, plain lines elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[values]}"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield _Reporter(console, progress)
+
+
+class _Reporter:
+    def __init__(self, console: Any, progress: Any) -> None:
+        self.console, self.progress = console, progress
+        self.unit, self.task = "", None
+
+    def begin(self, stage: str, total: int, unit: str) -> None:
+        if self.task is not None:
+            self.progress.update(self.task, visible=False)
+        self.unit = unit
+        self.task = self.progress.add_task(stage, total=total, rate="", values="")
+
+    def advance(self, done: int, values: Mapping[str, float]) -> None:
+        speed = self.progress.tasks[self.task].speed if self.task is not None else None
+        shown = "  ".join(f"{name} {values[name]:.3f}" for name in ("loss", "success", "reward") if name in values)
+        rate = f"{speed:.1f} {self.unit}/s" if speed else ""
+        self.progress.update(self.task, completed=done, rate=rate, values=shown)
+
+    def note(self, text: str) -> None:
+        self.console.print(text, highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""From settings to the parts of a run: environment, policy, engine, protocol, rollout.
+
+Everything that can be refused is refused here, before a file is written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from agentgym.config import Choice, validated
+from agentgym.engine import Engine
+from agentgym.env import Env
+from agentgym.errors import ConfigError
+from agentgym.launch.settings import HFSettings, RolloutSettings, TrainSettings, check_options
+from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
+from agentgym.learn.policy import Policy, load_policy
+from agentgym.learn.trainer import Trainer
+from agentgym.protocol import Protocol
+from agentgym.registry import make, plugins
+from agentgym.rollout import Limits, Rollout
+from agentgym.tokenizer import ChatTokenizer
+from agentgym.types import Action, Observation
+
+__all__ = ["Parts", "assemble", "env_factory", "make_protocol", "make_trainer", "policy_source"]
+
+_CORPUS_EPISODES = 200
+
+
+@dataclasses.dataclass(slots=True)
+class Parts:
+    """What a run is made of."""
+
+    make_env: Callable[[], Env]
+    env: Env
+    policy: Policy
+    engine: Engine
+    protocol: Protocol
+    rollout: Rollout
+    limits: Limits
+    """Of training episodes; evaluation has none but the environment's own."""
+
+
+def env_factory(env: Choice) -> Callable[[], Env]:
+    """Makes the chosen environment. Raises UserError at once if it cannot be made."""
+    return functools.partial(make, env.id, **env.options)
+
+
+def make_protocol(choice: Choice) -> Protocol:
+    """The chosen protocol."""
+    factory = plugins("protocols").get(choice.id)
+    check_options("protocol", factory, choice.options)
+    protocol: Protocol = factory(**choice.options)
+    return protocol
+
+
+def make_trainer(choice: Choice) -> Trainer[Any]:
+    """The chosen trainer with its settings."""
+    factory: Any = plugins("trainers").get(choice.id)
+    trainer: Trainer[Any] = factory(validated(factory.Settings, choice.options, where="trainer"))
+    return trainer
+
+
+def assemble(settings: TrainSettings, *, policy_dir: Path | None = None) -> Parts:
+    """All parts of a training run; ``policy_dir`` holds the policy when a run goes on."""
+    make_env = env_factory(settings.env)
+    env = make_env()
+    assert settings.protocol is not None
+    protocol = make_protocol(settings.protocol)
+    policy = make_policy(settings.model, env, seed=settings.seed, policy_dir=policy_dir)
+    engine = make_engine(settings.engine, policy, sessions=settings.rollout.concurrency)
+    return _parts(make_env, env, policy, engine, protocol, settings)
+
+
+def _parts(
+    make_env: Callable[[], Env], env: Env, policy: Policy, engine: Engine, protocol: Protocol, settings: TrainSettings
+) -> Parts:
+    limits = training_limits(settings.rollout)
+    shapers = [(name, weight, plugins("rewards").get(name)) for name, weight in settings.rewards.items()]
+    rollout = Rollout(
+        make_env,
+        policy.tokenizer,
+        protocol,
+        limits=Limits(max_turns=limits.max_turns, max_reply_tokens=limits.max_reply_tokens),
+        shapers=shapers,
+        max_context=engine.max_context,
+        concurrency=settings.rollout.concurrency,
+    )
+    return Parts(make_env, env, policy, engine, protocol, rollout, limits)
+
+
+def training_limits(rollout: RolloutSettings) -> Limits:
+    """Limits of training episodes."""
+    return Limits(
+        max_turns=rollout.max_turns, max_reply_tokens=rollout.max_reply_tokens, max_invalid_actions=rollout.max_invalid_actions
+    )
+
+
+def policy_source(model: str | Path) -> str:
+    """Where a policy is loaded from: a run directory means its trained policy."""
+    trained = Path(model) / "policy"
+    return str(trained) if trained.is_dir() else str(model)
+
+
+def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | None = None) -> Policy:
+    """The chosen policy: made from nothing, loaded, or taken from where a run left off."""
+    if model.id != "nano":
+        hf = validated(HFSettings, model.options, where="model")
+        if "lora_rank" in hf.model_fields_set and not hf.lora:
+            raise ConfigError("model.lora_rank has no effect without LoRA; add --lora")
+        rank = hf.lora_rank if hf.lora and policy_dir is None else None
+        return load_policy(policy_dir or policy_source(model.id), device=hf.device, dtype=hf.dtype, lora_rank=rank)
+    nano = validated(NanoConfig, model.options, where="model")
+    if policy_dir is not None:
+        return load_policy(policy_dir, device="cpu")
+    tokenizer = build_tokenizer(corpus(env), nano)
+    return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
+
+
+def make_engine(choice: Choice, policy: Policy, *, sessions: int) -> Engine:
+    """The chosen engine around the policy's module."""
+    factory = plugins("engines").get(choice.id)
+    check_options("engine", factory, choice.options, skip=("module",))
+    engine: Engine = factory(policy.module, **{"max_sessions": sessions, **choice.options})
+    return engine
+
+
+def corpus(env: Env) -> Iterator[str]:
+    """Text of the environment: what it says in training tasks, played by its expert or at random."""
+    yield env.instructions
+    tasks = env.tasks("train")
+    for number in range(min(_CORPUS_EPISODES, len(tasks))):
+        observation: str = env.reset(seed=number, options={"task": tasks[number]})[0]
+        yield observation
+        expert = env.expert()
+        for _ in range(env.max_turns):
+            action = expert(Observation.of(observation)) if expert else _any_action(env, observation)
+            yield str(action)
+            observation, _, terminated, truncated, _ = env.step(action)
+            yield observation
+            if terminated or truncated:
+                break
+
+
+def _any_action(env: Env, observation: str) -> str | Action:
+    admissible = Observation.of(observation).admissible
+    return str(env.np_random.choice(list(admissible))) if admissible else env.action_space.sample()

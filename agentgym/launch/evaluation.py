@@ -1,0 +1,69 @@
+"""Measuring a policy on tasks it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pydantic import BaseModel
+
+from agentgym.engine import Engine
+from agentgym.errors import UserError
+from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor, seed_of
+from agentgym.types import TaskId, Trajectory
+
+__all__ = ["Score", "evaluate", "score"]
+
+
+class Score(BaseModel):
+    """Success and reward over episodes."""
+
+    success: float
+    """Share of episodes with success."""
+    ci95: tuple[float, float]
+    """Wilson's 95 % interval of the success."""
+    reward: float
+    """Mean undiscounted reward."""
+    episodes: int
+    """Episodes counted."""
+    void: int
+    """Episodes whose environment broke: not counted."""
+    turns: float
+    """Mean turns an episode."""
+
+
+def score(trajectories: Sequence[Trajectory]) -> Score:
+    """Sum up episodes. Raises UserError when none counts."""
+    from scipy.stats import binomtest
+
+    counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
+    if not counted:
+        first = next((trajectory.error for trajectory in trajectories if trajectory.error), "there were no episodes")
+        raise UserError(f"nothing to measure: every episode was void; {first}")
+    num, successes = len(counted), sum(trajectory.success for trajectory in counted)
+    interval = binomtest(successes, num).proportion_ci(0.95, method="wilson")
+    return Score(
+        success=successes / num,
+        ci95=(round(float(interval.low), 4), round(float(interval.high), 4)),
+        reward=sum(trajectory.reward for trajectory in counted) / num,
+        episodes=num,
+        void=len(trajectories) - num,
+        turns=sum(len(trajectory.turns) for trajectory in counted) / num,
+    )
+
+
+async def evaluate(
+    rollout: Rollout,
+    engine: Engine,
+    tasks: Sequence[TaskId],
+    *,
+    temperature: float = 0.0,
+    seed: int = 0,
+    limits: Limits | None = None,
+    on_episode: Callable[[Trajectory], None] = lambda trajectory: None,
+) -> list[Trajectory]:
+    """One episode of each task; greedy at temperature 0. The seeds depend on ``seed`` and the task alone."""
+    specs = [
+        EpisodeSpec(task=task, seed=seed_of(seed, "evaluate", task) % 2**31, episode_id=f"evaluate-{index}") for index, task in enumerate(tasks)
+    ]
+    actor = engine_actor(engine, temperature=temperature)
+    return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode)

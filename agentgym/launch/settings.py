@@ -1,0 +1,141 @@
+"""Everything a training run can be told, in one tree; ``--help``, TOML files and flags all come from it.
+
+A key that would have no effect in the chosen combination is an error that names it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from agentgym.config import Choice, Settings, merged, validated
+from agentgym.errors import ConfigError, did_you_mean
+from agentgym.trainers.sft import SFTSettings
+
+__all__ = ["EvalSettings", "HFSettings", "RolloutSettings", "TrainSettings", "WarmStartSettings", "check_options", "resolve"]
+
+
+class HFSettings(Settings):
+    """Options of ``--model`` when it is a Hugging Face id or a directory."""
+
+    lora: bool = False
+    """Train a low-rank adapter instead of all weights (arXiv 2106.09685); --lora for short."""
+    lora_rank: int = Field(16, ge=1)
+    """Rank of the adapter."""
+    device: str = "auto"
+    """A torch device; "auto" takes a GPU if there is one."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of the weights."""
+
+
+class RolloutSettings(Settings):
+    """How training episodes are played."""
+
+    temperature: float = Field(1.0, gt=0)
+    """Sampling temperature; log-probabilities are those of the tempered distribution."""
+    max_turns: int | None = Field(None, ge=1)
+    """Turns an episode may have; none given: what the environment says."""
+    max_reply_tokens: int = Field(256, ge=1)
+    """Tokens a reply may have."""
+    max_invalid_actions: int | None = Field(None, ge=0)
+    """End a training episode at the first invalid action beyond so many."""
+    concurrency: int = Field(64, ge=1)
+    """Episodes under way at once."""
+
+
+class WarmStartSettings(SFTSettings):
+    """Imitation of the expert before the trainer takes over; the settings of ``sft`` and when to stop."""
+
+    enabled: bool | None = None
+    """None: only for a model made from nothing, in an environment that has an expert."""
+    until: float = Field(0.3, ge=0, le=1)
+    """Stop at this success of sampled validation episodes."""
+    max_updates: int = Field(1000, ge=1)
+    """Stop after so many updates in any case."""
+    check_every: int = Field(25, ge=1)
+    """Updates between two looks at the validation tasks."""
+
+
+class EvalSettings(Settings):
+    """How the policy is measured."""
+
+    episodes: int = Field(200, ge=1)
+    """Test tasks played before and after training."""
+    every: int = Field(10, ge=1)
+    """Updates between two looks at the validation tasks; the best policy there is the one that is kept."""
+    validation_episodes: int = Field(100, ge=1)
+    """Validation tasks a look."""
+
+
+class TrainSettings(Settings):
+    """A training run."""
+
+    env: Choice
+    """Environment: id or path/to/file.py[:Class]; its options as --env.<option>."""
+    trainer: Choice = Choice(id="grpo")
+    """Trainer, and its settings as --trainer.<setting>."""
+    model: Choice = Choice(id="nano")
+    """"nano", a Hugging Face id, a model directory or a run directory; its options as --model.<option>."""
+    engine: Choice = Choice(id="embedded")
+    """What samples, and its options as --engine.<option>."""
+    protocol: Choice | None = None
+    """Form of the conversation; none given: "plain" for nano, "react" otherwise."""
+    rewards: dict[str, float] = Field(default_factory=dict)
+    """Shapers added to the environment's reward: name = weight."""
+    rollout: RolloutSettings = RolloutSettings()
+    """Episodes in training."""
+    warm_start: WarmStartSettings = WarmStartSettings()
+    """Imitation before the trainer takes over."""
+    eval: EvalSettings = EvalSettings()
+    """Measuring."""
+    updates: int = Field(40, ge=0)
+    """Updates of the trainer."""
+    seed: int = Field(0, ge=0)
+    """Decides initial weights, order of tasks and every sampled token."""
+    output: Path | None = None
+    """Run directory; none given: runs/<env>-<trainer>-<seed>."""
+    checkpoint_every: int = Field(10, ge=1)
+    """Updates between two checkpoints."""
+    keep_checkpoints: int = Field(2, ge=1)
+    """Checkpoints kept, newest first."""
+
+
+NANO_DEFAULTS: dict[str, Any] = {
+    "protocol": {"id": "plain"},
+    "rollout": {"max_reply_tokens": 24, "max_invalid_actions": 0, "concurrency": 128},
+    "warm_start": {"learning_rate": 4e-3, "warmup_updates": 30, "batch_size": 4, "observation_weight": 0.3},
+}
+"""What a small policy made from nothing wants where the user says nothing."""
+
+NANO_TRAINER_DEFAULTS: dict[str, dict[str, Any]] = {
+    "grpo": {"learning_rate": 1e-3, "warmup_updates": 5, "aggregation": "sequence"},
+    "sft": {"learning_rate": 4e-3, "warmup_updates": 30, "batch_size": 4, "observation_weight": 0.3},
+}
+
+
+def resolve(given: Mapping[str, Any]) -> TrainSettings:
+    """Settings with defaults filled in for the chosen model. Raises ConfigError."""
+    first = validated(TrainSettings, given)
+    defaults: dict[str, Any] = {}
+    if first.model.id == "nano":
+        defaults = merged(NANO_DEFAULTS, {"trainer": {"id": first.trainer.id, **NANO_TRAINER_DEFAULTS.get(first.trainer.id, {})}})
+    settings = validated(TrainSettings, merged(defaults, given))
+    if settings.protocol is None:
+        settings.protocol = Choice(id="react")
+    # Which keys the user set decides what counts as having no effect; the defaults above do not.
+    settings.warm_start.__pydantic_fields_set__ = set(first.warm_start.model_fields_set)
+    return settings
+
+
+def check_options(kind: str, factory: Callable[..., Any], options: Mapping[str, Any], *, skip: Iterable[str] = ()) -> None:
+    """Raise ConfigError for an option that ``factory`` does not take by keyword."""
+    known = [name for name in inspect.signature(factory).parameters if name not in skip]
+    for name in options:
+        if name not in known:
+            raise ConfigError(
+                f'unknown key "{kind}.{name}".{did_you_mean(name, known)} Known here: {", ".join(known) or "none"}'
+            )

@@ -1,0 +1,323 @@
+"""A training run from settings to report: warm start, measure, train, measure again.
+
+Choices are made on validation tasks: when the warm start stops, and which policy of the run is kept. Test tasks are
+played twice, before and after the trainer. Every stage can be interrupted between two updates and goes on from the
+newest checkpoint as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+from agentgym import store
+from agentgym.config import Choice
+from agentgym.curriculum import TaskOrder
+from agentgym.errors import ConfigError, UserError
+from agentgym.launch.assemble import Parts, assemble, make_trainer
+from agentgym.launch.curves import draw_curves
+from agentgym.launch.evaluation import Score, evaluate, score
+from agentgym.launch.settings import TrainSettings, resolve
+from agentgym.learn import checkpoint
+from agentgym.learn.learner import Learner
+from agentgym.learn.loop import Loop
+from agentgym.learn.policy import load_policy
+from agentgym.learn.trainer import Trainer, TrainerSettings
+from agentgym.registry import plugins
+from agentgym.rollout import Limits, engine_actor, expert_actor, seed_of
+from agentgym.run import Run
+from agentgym.types import Trajectory
+
+__all__ = ["Reporter", "resume", "train"]
+
+Stage: TypeAlias = Literal["warm_start", "before", "train", "after", "done"]
+
+
+class Reporter(Protocol):
+    """Is told what happens."""
+
+    def begin(self, stage: str, total: int, unit: str) -> None:
+        """A stage of ``total`` updates or episodes begins."""
+
+    def advance(self, done: int, values: Mapping[str, float]) -> None:
+        """``done`` of them are done."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def begin(self, stage: str, total: int, unit: str) -> None: ...
+    def advance(self, done: int, values: Mapping[str, float]) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+def train(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path:
+    """Train as ``given`` says, a mapping with the keys of ``TrainSettings``; returns the run directory.
+
+    Raises UserError for bad input before anything is written.
+
+    Example::
+
+        run = train({"env": "webshop", "updates": 20, "output": "runs/mine"})
+    """
+    settings = resolve(given)
+    if settings.output is None:
+        settings.output = Path("runs") / f"{Path(settings.env.id).stem}-{settings.trainer.id}-{settings.seed}"
+    _refuse_unwritable(settings.output)
+    parts = assemble(settings)
+    warm = _wants_warm_start(settings, parts)
+    training = _Training(settings, parts, Run(settings.output), reporter or Silent(), warm)
+    training.run = Run.create(settings.output, settings.model_dump(mode="json"))
+    asyncio.run(training.go())
+    return settings.output
+
+
+def resume(directory: Path, *, reporter: Reporter | None = None) -> Path:
+    """Go on with an interrupted run from its newest complete checkpoint."""
+    run = Run.open(directory)
+    settings = TrainSettings.model_validate(run.config)
+    at = checkpoint.latest(run.checkpoints)
+    parts = assemble(settings, policy_dir=at / "policy" if at else None)
+    training = _Training(settings, parts, run, reporter or Silent(), _is_warm(settings, parts))
+    if at:
+        training.load(at)
+    else:
+        run.forget_after(0)
+    asyncio.run(training.go())
+    return directory
+
+
+def _refuse_unwritable(output: Path) -> None:
+    if (output / "config.json").exists():
+        raise UserError(f"{output} already holds a run; type: agentgym train --resume {output}, or choose another --output")
+    existing = next(path for path in [output, *output.absolute().parents] if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(f"cannot write the run directory {output}: {existing} is not a writable directory; choose another --output")
+
+
+def _is_warm(settings: TrainSettings, parts: Parts) -> bool:
+    if settings.warm_start.enabled is not None:
+        return settings.warm_start.enabled
+    return settings.model.id == "nano" and settings.trainer.id != "sft" and _has_expert(parts)
+
+
+def _wants_warm_start(settings: TrainSettings, parts: Parts) -> bool:
+    warm = _is_warm(settings, parts)
+    if (warm or settings.trainer.id == "sft") and not _has_expert(parts):
+        raise ConfigError(f'"{parts.env.name}" has no expert() to imitate; choose another --trainer, and no --warm_start.enabled')
+    keys = settings.warm_start.model_fields_set - {"enabled"}
+    if not warm and keys:
+        raise ConfigError(f"warm_start.{min(keys)} has no effect: there is no warm start here; add --warm_start.enabled true")
+    return warm
+
+
+def _has_expert(parts: Parts) -> bool:
+    parts.env.reset(seed=0)
+    return parts.env.expert() is not None
+
+
+class _Training:
+    """The stages of a run, and where it stands."""
+
+    def __init__(self, settings: TrainSettings, parts: Parts, run: Run, reporter: Reporter, warm: bool) -> None:
+        self.settings, self.parts, self.run, self.reporter = settings, parts, run, reporter
+        self.stage: Stage = "warm_start" if warm else "before"
+        self.next_update = 0
+        self.report: dict[str, Any] = {"eval": {}, "stages": {}}
+        self.best = -1.0
+        self.seconds, self._resumed_at = 0.0, time.monotonic()
+        self.loop = self._loop_of_stage()
+
+    # -- position ------------------------------------------------------------------------------------
+
+    def load(self, at: Path) -> None:
+        """Stand where checkpoint ``at`` was made; the policy's weights are loaded already."""
+        state = json.loads((at / "state.json").read_text())
+        self.stage = state["stage"]
+        self.loop = self._loop_of_stage()
+        checkpoint.load(at, self.loop.learner)
+        self.next_update, self.report, self.best = state["next_update"], state["report"], state["best"]
+        self.seconds = state["seconds"]
+        self.run.forget_after(state["metrics_lines"])
+        self.reporter.note(f"resumed from {at}")
+
+    def save(self) -> None:
+        """Write a checkpoint of where the run stands."""
+        state = {
+            "stage": self.stage,
+            "next_update": self.next_update,
+            "report": self.report,
+            "best": self.best,
+            "seconds": self.elapsed,
+            "metrics_lines": len(self.run.metrics()),
+        }
+        order = ["warm_start", "before", "train", "after", "done"].index(self.stage)
+        checkpoint.save(self.run.checkpoints / f"{order}-{self.stage}-{self.next_update:06d}", self.parts.policy, self.loop.learner, state)
+        checkpoint.prune(self.run.checkpoints, keep=self.settings.keep_checkpoints)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds spent on the run, interruptions left out."""
+        return self.seconds + time.monotonic() - self._resumed_at
+
+    # -- stages --------------------------------------------------------------------------------------
+
+    async def go(self) -> None:
+        """All stages from where the run stands. An interruption leaves a checkpoint behind."""
+        stages: dict[Stage, Callable[[], Any]] = {
+            "warm_start": self._warm_start,
+            "before": lambda: self._measure("before"),
+            "train": self._train,
+            "after": lambda: self._measure("after"),
+        }
+        order = list(stages)
+        try:
+            while self.stage != "done":
+                await stages[self.stage]()
+                following = order.index(self.stage) + 1
+                self._enter(order[following] if following < len(order) else "done")
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self.save()
+            self.reporter.note(f"interrupted; go on with: agentgym train --resume {self.run.directory}")
+            raise
+        finally:
+            self.run.close()
+            self.parts.rollout.close()
+            await self.parts.engine.close()
+
+    def _enter(self, stage: Stage) -> None:
+        self.stage, self.next_update = stage, 0
+        if stage == "done":
+            self._finish()
+        else:
+            self.loop = self._loop_of_stage()
+        self.save()
+
+    def _finish(self) -> None:
+        self.report["wall_seconds"] = round(self.elapsed, 1)
+        self.report["num_parameters"] = self.parts.policy.num_parameters
+        self.run.write_json("report.json", self.report)
+        draw_curves(self.run.metrics(), self.report, self.run.directory / "curves.png")
+
+    def _loop_of_stage(self) -> Loop:
+        """The loop of the running stage: another trainer, learner and order of tasks for each."""
+        settings, parts = self.settings, self.parts
+        warm = self.stage == "warm_start"
+        trainer: Trainer[Any] = plugins("trainers").get("sft")(settings.warm_start) if warm else make_trainer(settings.trainer)
+        actor = expert_actor(parts.protocol) if trainer.plays == "expert" else engine_actor(parts.engine, temperature=settings.rollout.temperature)
+        tasks = TaskOrder(parts.env.tasks("train"), seed=seed_of(settings.seed, "warm_start" if warm else "train") % 2**31)
+        limits = Limits(max_reply_tokens=2**20) if trainer.plays == "expert" else parts.limits
+        temperature = 1.0 if trainer.plays == "expert" else settings.rollout.temperature
+        learner = make_learner(parts.policy.module, trainer.settings, temperature=temperature, dump_dir=self.run.directory)
+        return Loop(trainer, learner, parts.rollout, parts.engine, actor, tasks, limits)
+
+    async def _warm_start(self) -> None:
+        settings = self.settings.warm_start
+        self.reporter.begin("warm start", settings.max_updates, "updates")
+        while self.next_update < settings.max_updates:
+            await self._update("warm_start")
+            if self.next_update % settings.check_every == 0:
+                seen = score(await self._validate(temperature=1.0))
+                self.run.log("warm_start_validation", self.next_update, success=seen.success, reward=seen.reward)
+                if seen.success >= settings.until:
+                    break
+        self.report["stages"]["warm_start"] = {"updates": self.next_update, "seconds": round(self.elapsed, 1)}
+        self.reporter.note(f"warm start: {self.next_update} updates, {self.elapsed:.0f} s")
+
+    async def _train(self) -> None:
+        self.reporter.begin("training", self.settings.updates, "updates")
+        if self.next_update == 0:
+            await self._keep_if_best()
+        while self.next_update < self.settings.updates:
+            await self._update("train")
+            if self.next_update % self.settings.eval.every == 0 or self.next_update == self.settings.updates:
+                await self._keep_if_best()
+        self.report["stages"]["train"] = {"updates": self.next_update, "seconds": round(self.elapsed, 1)}
+        self._take_best()
+
+    async def _update(self, stage: str) -> None:
+        metrics, trajectories = await self.loop.update(self.next_update)
+        self.next_update += 1
+        self.run.log(stage, self.next_update, **metrics)
+        if stage == "train":
+            store.append(self.run.directory / "trajectories.jsonl", trajectories[:1])
+        self.reporter.advance(self.next_update, metrics)
+        if self.next_update % self.settings.checkpoint_every == 0:
+            self.save()
+
+    async def _validate(self, *, temperature: float) -> list[Trajectory]:
+        tasks = self.parts.env.tasks("validation")[: self.settings.eval.validation_episodes]
+        seed = seed_of(self.settings.seed, "validation")
+        limits = self.parts.limits if self.stage == "warm_start" else None
+        return await evaluate(self.parts.rollout, self.parts.engine, tasks, temperature=temperature, seed=seed, limits=limits)
+
+    async def _keep_if_best(self) -> None:
+        """Keep this policy if it does best on the validation tasks so far, by success, then by reward."""
+        seen = score(await self._validate(temperature=0.0))
+        self.run.log("validation", self.next_update, success=seen.success, reward=seen.reward)
+        merit = seen.success + 1e-3 * seen.reward
+        if merit > self.best:
+            self.best = merit
+            self.report["best_update"] = self.next_update
+            self._keep_policy()
+        self.reporter.note(f"update {self.next_update}: validation success {seen.success:.3f}, reward {seen.reward:.3f}")
+
+    def _keep_policy(self) -> None:
+        aside = self.run.directory / ".policy.partial"
+        shutil.rmtree(aside, ignore_errors=True)
+        self.parts.policy.save(aside)
+        shutil.rmtree(self.run.policy, ignore_errors=True)
+        aside.rename(self.run.policy)
+
+    def _take_best(self) -> None:
+        """Go back to the policy that was kept."""
+        kept = load_policy(self.run.policy, device=str(self.parts.policy.module.device))
+        self.parts.policy.module.load_state_dict(kept.module.state_dict())
+
+    async def _measure(self, when: Literal["before", "after"]) -> None:
+        await self.parts.engine.update_weights(self.parts.engine.policy_version + 1)
+        tasks = self.parts.env.tasks("test")[: self.settings.eval.episodes]
+        self.reporter.begin(f"test, {when} training", 2 * len(tasks), "episodes")
+        scores = {name: score(await self._test(tasks, t, i)) for i, (name, t) in enumerate({"greedy": 0.0, "sampled": 1.0}.items())}
+        self.report["eval"][when] = {**_plain(scores["greedy"]), "sampled": _plain(scores["sampled"])}
+        self.run.log("test", self.loop.learner.num_updates, success=scores["greedy"].success, reward=scores["greedy"].reward)
+        greedy = scores["greedy"]
+        self.reporter.note(f"test success {when} training: {greedy.success:.3f} {list(greedy.ci95)}, sampled {scores['sampled'].success:.3f}")
+
+    async def _test(self, tasks: Any, temperature: float, index: int) -> list[Trajectory]:
+        done = index * len(tasks)
+
+        def count(_: Trajectory) -> None:
+            nonlocal done
+            done += 1
+            self.reporter.advance(done, {})
+
+        return await evaluate(self.parts.rollout, self.parts.engine, tasks, temperature=temperature, seed=seed_of("test"), on_episode=count)
+
+
+def make_learner(module: Any, settings: TrainerSettings, *, temperature: float, dump_dir: Path) -> Learner:
+    """A learner with a trainer's settings."""
+    return Learner(
+        module,
+        learning_rate=settings.learning_rate,
+        warmup_updates=settings.warmup_updates,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        max_microbatch_tokens=settings.max_microbatch_tokens,
+        aggregation=settings.aggregation,
+        temperature=temperature,
+        dump_dir=dump_dir,
+    )
+
+
+def _plain(result: Score) -> dict[str, Any]:
+    return result.model_dump(mode="json")

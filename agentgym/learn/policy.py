@@ -1,0 +1,86 @@
+"""A policy: a causal LM and its tokenizer, from a Hugging Face id, a directory, or made new.
+
+What is saved is a directory that ``transformers`` itself can load; with LoRA, the adapter alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from agentgym.errors import UserError
+from agentgym.tokenizer import ChatTokenizer
+
+__all__ = ["Policy", "load_policy"]
+
+
+@dataclasses.dataclass(slots=True)
+class Policy:
+    """``module`` in evaluation mode on its device, and the tokenizer that belongs to it."""
+
+    module: Any
+    tokenizer: ChatTokenizer
+
+    def save(self, directory: Path) -> None:
+        """Write weights (safetensors), configuration and tokenizer."""
+        self.module.save_pretrained(directory, safe_serialization=True)
+        self.tokenizer.hf.save_pretrained(directory)
+
+    @property
+    def num_parameters(self) -> int:
+        """All of them, frozen ones too."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+
+def load_policy(
+    source: str | Path,
+    *,
+    device: str = "auto",
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    lora_rank: int | None = None,
+) -> Policy:
+    """The model ``source``: a Hugging Face id or a directory, with a fresh adapter if ``lora_rank`` is given.
+
+    Raises UserError when there is no such model, it cannot be read, or it has no chat template.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(_base_of(source))
+        module = AutoModelForCausalLM.from_pretrained(_base_of(source), dtype=getattr(torch, dtype))
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f'cannot load the model "{source}": {reason}; expected a run directory, a directory with config.json and '
+            "model.safetensors, or a Hugging Face id such as Qwen/Qwen3-0.6B"
+        ) from None
+    chat = ChatTokenizer(tokenizer)
+    if _is_adapter(source) or lora_rank is not None:
+        module = _with_adapter(module, source, lora_rank)
+    return Policy(module.to(chosen).eval(), chat)
+
+
+def _is_adapter(source: str | Path) -> bool:
+    return (Path(source) / "adapter_config.json").is_file()
+
+
+def _base_of(source: str | Path) -> str:
+    if not _is_adapter(source):
+        return str(source)
+    from peft import PeftConfig
+
+    return str(PeftConfig.from_pretrained(str(source)).base_model_name_or_path)
+
+
+def _with_adapter(module: Any, source: str | Path, rank: int | None) -> Any:
+    try:
+        from peft import LoraConfig, PeftModel, get_peft_model
+    except ImportError:
+        raise UserError("LoRA needs peft, which is not installed; type: pip install 'agentgym-lab[lora]'") from None
+    if _is_adapter(source):
+        return PeftModel.from_pretrained(module, str(source), is_trainable=True)
+    return get_peft_model(module, LoraConfig(r=rank or 16, lora_alpha=2 * (rank or 16), target_modules="all-linear", task_type="CAUSAL_LM"))
