@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -21,12 +20,10 @@ from agentgym.environments.webshop.records import Record, read_json
 from agentgym.environments.webshop.search import BM25Ranker
 from agentgym.errors import DataError
 
-__all__ = ["LOADING", "Catalogue", "Instructions", "read_catalogue"]
+__all__ = ["Catalogue", "Instructions", "read_catalogue"]
 
 MAX_ASIN_LENGTH = 10
 NO_ATTRIBUTES = ("DUMMY_ATTR",)
-LOADING = threading.RLock()
-"""Held while anything shared is built, so that it is built once."""
 
 Instructions: TypeAlias = Literal["human", "synthetic", "none"]
 
@@ -42,8 +39,7 @@ class Catalogue:
     @functools.cached_property
     def ranker(self) -> BM25Ranker:
         """The search engine over these products."""
-        with LOADING:
-            return BM25Ranker(list(self.products.values()))
+        return BM25Ranker(list(self.products.values()))
 
 
 def read_catalogue(folder: Path, instructions: Instructions, num_products: int | None = None) -> Catalogue:
@@ -52,8 +48,7 @@ def read_catalogue(folder: Path, instructions: Instructions, num_products: int |
     files = [_find(folder, pattern) for pattern in patterns]
     files += [_find(folder, "items_human_ins.json")] if instructions == "human" else []
     stamps = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-    with LOADING:
-        return _read(stamps, instructions, num_products)
+    return _read(stamps, instructions, num_products)
 
 
 @functools.lru_cache(maxsize=2)
@@ -64,6 +59,10 @@ def _read(stamps: tuple[tuple[Path, int, int], ...], instructions: Instructions,
         record.text("asin"): product_from_record(record, _attributes(details, attributes, record.text("asin")))
         for record in _records(items, num_products)
     }
+    if not products:
+        raise DataError(
+            f"{items}: found no product that counts; expected records with an asin of at most ten characters"
+        )
     return Catalogue(
         products=products,
         human=_human(rest[0], products) if rest else {},
@@ -102,7 +101,7 @@ def _attributes(file: Path, attributes: dict[str, Any], asin: str) -> tuple[str,
 def _human(file: Path, products: dict[str, Product]) -> dict[str, list[Instruction]]:
     written = read_json(file, dict)
     found = {}
-    for asin in products.keys() & written.keys():
+    for asin in (asin for asin in products if asin in written):
         if not isinstance(written[asin], list):
             raise Record(file, "the file", written).error(asin, written[asin], "a list of instructions")
         records = (Record(file, f'"{asin}", instruction {i}', fields) for i, fields in enumerate(written[asin]))

@@ -1,6 +1,6 @@
 """An invented shop of 3,000 products, for when there is no catalogue at hand.
 
-It is deterministic and built in about a second, so nothing is downloaded or written. Made for policies that
+It is deterministic and built in a fraction of a second, so nothing is downloaded or written. Made for policies that
 start from nothing: a closed vocabulary (``words``), titles of a few words, ids of two letters and two digits,
 few distinct prices. It is still a shop: each kind of product comes in some sixty variants that share attributes
 and differ in others, in the colors they are offered in, and in price, so that the first hit of even a perfect
@@ -29,6 +29,7 @@ NUM_PRODUCTS = 3000
 NUM_HELD_OUT = 500
 """Goals, each of its own product, in the test split and in the validation split."""
 
+# Prices in dollars. The gap is wider than the room between a cheap product and most of its price ceilings.
 CHEAP = tuple(11 + 1.5 * i for i in range(19))
 DEAR = tuple(62 + 2.5 * i for i in range(15))
 CHEAP_SHARE = 0.6
@@ -53,7 +54,7 @@ def invent_shop(seed: int = 0) -> EmbeddedShop:
     """The shop of that seed: equal seeds give equal shops."""
     rng = random.Random(seed)
     kinds = [
-        _Kind(name, name_of_department, tuple(rng.sample(department.attributes, 6)))
+        _Kind(name, name_of_department, tuple(rng.sample(department.attributes, 5)))
         for name_of_department, department in DEPARTMENTS.items()
         for name in department.kinds
     ]
@@ -67,7 +68,7 @@ def invent_shop(seed: int = 0) -> EmbeddedShop:
 
 
 def _product(asin: str, kind: _Kind, rng: random.Random) -> Product:
-    shown, hidden = rng.sample(kind.attributes, 3)[:2], rng.choice(kind.attributes)
+    *shown, hidden = attributes = rng.sample(kind.attributes, 3)
     brand = rng.choice(BRANDS)
     title = " ".join((brand, *shown, kind.name))
     price = rng.choice(CHEAP if rng.random() < CHEAP_SHARE else DEAR)
@@ -78,11 +79,11 @@ def _product(asin: str, kind: _Kind, rng: random.Random) -> Product:
         query=kind.name,
         product_category=f" {PATH_SEPARATOR} ".join(("shop", kind.department, kind.name)),
         description=f"the {title}",
-        bullets=(f"made by {brand}", f"{hidden} too"),
+        bullets=(f"made by {brand}", f"also {hidden}"),
         prices=(price,),
         price_tag=f"${price}",
         options=_options(DEPARTMENTS[kind.department], rng),
-        attributes=tuple(dict.fromkeys((*shown, hidden))),
+        attributes=tuple(attributes),
         image="",
     )
 

@@ -4,7 +4,8 @@ Follows the text environment of princeton-nlp/WebShop (commit 64fa2a5) turn by t
 Departs from it where that one crashes or depends on chance:
 
 - ``search[<a> …]`` has no effect (it crashes there), ``search[<c>]`` without a category finds nothing;
-- every draw comes from ``reset``'s seed or from ``catalogue_seed``, never from a global RNG;
+- every draw comes from ``reset``'s seed or from ``catalogue_seed``, never from a global RNG, and a task that is
+  not given is any of the train split (there: of all goals, by weight);
 - an episode that is over takes no more actions;
 - there is no image, and ``html`` holds the same elements and texts in a plainer page.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -163,9 +165,7 @@ class WebShop(Env):
         if given is None:
             tasks = self.shop.splits["train"] or range(goals)
             if not tasks:
-                raise UserError(
-                    "there are no goals: the catalogue has no instructions; pass goals=[...] or other files"
-                )
+                raise UserError("found no goals: the catalogue holds no instructions; pass goals=[...]")
             return tasks[int(self.np_random.integers(len(tasks)))]
         if not isinstance(given, int | np.integer) or not 0 <= given < goals:
             raise UserError(f"task {given!r} does not exist: tasks are the numbers 0 to {goals - 1}")
@@ -187,9 +187,10 @@ class WebShop(Env):
     def _with_history(self, observation: str) -> str:
         """The present observation after the asked-for earlier actions and observations, oldest first."""
         parts = [observation]
-        for i in range(1, 1 + max(self.num_prev_observations, self.num_prev_actions)):
-            parts += self._acted[-i : len(self._acted) - i + 1] if i <= self.num_prev_actions else []
-            parts += self._observed[-i : len(self._observed) - i + 1] if i <= self.num_prev_observations else []
+        acted = self._acted[::-1][: self.num_prev_actions]
+        observed = self._observed[::-1][: self.num_prev_observations]
+        for action_and_observation in itertools.zip_longest(acted, observed):
+            parts += (part for part in action_and_observation if part is not None)
         return SEPARATOR.join(reversed(parts))
 
     def _with_admissible(self, text: str) -> Observation:

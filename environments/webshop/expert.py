@@ -69,7 +69,7 @@ def _on_results(session: Session, plan: Plan) -> str:
     state = session.state
     if plan.asin in state.shown:
         return f"click[{plan.asin}]"
-    if " ".join(state.keywords) != plan.query:
+    if " ".join(state.keywords) != plan.query or state.page == plan.page:
         return f"click[{pages.BACK}]"
     return f"click[{pages.NEXT if state.page < plan.page else pages.PREVIOUS}]"
 

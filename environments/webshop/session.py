@@ -41,7 +41,7 @@ class State:
     options: dict[str, str] = dataclasses.field(default_factory=dict)
     """Group → chosen value."""
     visited: list[str] = dataclasses.field(default_factory=list)
-    """Products looked at since the search page was last left."""
+    """Products looked at since the search page was last shown, sorted."""
     sub_page: str = ""
     reward: float = 0.0
 
@@ -163,5 +163,5 @@ class Session:
 
     def _page_name(self) -> str:
         """The kind of page, guessed from the url: a query that contains the name of another kind misleads."""
-        names = ("search_results", "item_page", "item_sub_page", "done")
-        return next((name for name in names if name in self.url), "")
+        url, names = self.url, ("search_results", "item_page", "item_sub_page", "done")
+        return next((name for name in names if name in url), "")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import random
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from agentgym.environments.webshop.catalogue import LOADING, Catalogue, Instructions, read_catalogue
+from agentgym.environments.webshop.catalogue import Catalogue, Instructions, read_catalogue
 from agentgym.environments.webshop.embedded import invent_shop
 from agentgym.environments.webshop.goals import (
     Goal,
@@ -33,6 +34,8 @@ from agentgym.environments.webshop.search import Ranker
 __all__ = ["MAX_HITS", "Shop", "open_shop"]
 
 MAX_HITS = 50
+_building = threading.Lock()
+"""Held while anything shared is built, so that it is built once."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,20 +88,21 @@ def open_shop(
     catalogue_seed: int,
 ) -> Shop:
     """The shop of a ``WebShop`` with these keywords. Raises DataError."""
-    with LOADING:
+    with _building:
         if catalogue is None:
             stock = _invented(catalogue_seed)
         else:
             kind: Instructions = "none" if goals is not None else "human" if human else "synthetic"
             read = read_catalogue(Path(catalogue), kind, num_products)
             stock = _drawn(read, catalogue_seed) if prices is None else _draw(read, catalogue_seed, prices)
+        ranker = ranker or stock.catalogue.ranker
     own_goals = stock.goals if goals is None else checked_goals(goals)
     return Shop(
         products=stock.catalogue.products,
         goals=own_goals,
         prices=stock.prices if prices is None else {**stock.prices, **prices},
         splits=stock.splits if goals is None else _original_splits(len(own_goals)),
-        ranker=ranker or stock.catalogue.ranker,
+        ranker=ranker,
         nouns=nouns or guess_nouns,
         show_attrs=show_attrs,
     )
@@ -128,7 +132,7 @@ def _draw(catalogue: Catalogue, seed: int, given: Mapping[str, float]) -> _Stock
     return _Stock(catalogue, prices, in_session_order(goals), _original_splits(len(goals)))
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)
 def _drawn(catalogue: Catalogue, seed: int) -> _Stock:
     return _draw(catalogue, seed, {})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 from thefuzz import fuzz
@@ -12,7 +13,7 @@ from agentgym.environments.webshop.colors import base_color
 from agentgym.environments.webshop.embedded import invent_shop
 from agentgym.environments.webshop.nouns import guess_nouns
 from agentgym.environments.webshop.words import COLORS_SOLD, DEPARTMENTS
-from tests.unit.environments.webshop_kit import GOAL, make_shop
+from tests.unit.environments.webshop_kit import GOAL, make_shop, write_catalogue
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +122,34 @@ def test_the_expert_leaves_a_wrong_product_and_mends_a_wrong_option() -> None:
 def test_the_expert_does_what_it_can_where_the_goal_cannot_be_met() -> None:
     env = make_shop(ranker=None, goals=[{**GOAL, "attributes": ["water proof", "edible"]}])
     assert solve(env, 0)[0] == pytest.approx(4 / 5)
+
+
+def test_the_expert_solves_a_shop_read_from_files(env: WebShop, tmp_path: Path) -> None:
+    """The embedded products, written in the original's format."""
+    products = list(env.shop.products.values())[:400]
+    records = [
+        {
+            "asin": p.asin,
+            "name": p.title,
+            "category": p.category,
+            "query": p.query,
+            "product_category": p.product_category,
+            "full_description": p.description,
+            "small_description": list(p.bullets),
+            "pricing": p.price_tag,
+            "customization_options": {g: [{"value": value} for value in values] for g, values in p.options.items()},
+        }
+        for p in products
+    ]
+    details = {
+        p.asin: {
+            "attributes": list(p.attributes),
+            "instruction": f"find me a {p.attributes[0]} {p.query}",
+            "instruction_attributes": p.attributes[:1],
+        }
+        for p in products
+    }
+    folder = write_catalogue(tmp_path / "written", records, details, {})
+    shop = WebShop(catalogue=folder, human_goals=False)
+    assert len(shop.shop.goals) > 1000
+    assert sum(solve(shop, task)[0] == 1.0 for task in range(200)) >= 194

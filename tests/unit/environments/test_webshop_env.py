@@ -120,6 +120,14 @@ def test_earlier_observations_and_actions_stand_before_the_present_one() -> None
     assert str(fourth) == f"{results}1 [SEP] {results}1 [SEP] click[Next >] [SEP] {results}2"
 
 
+def test_history_is_as_long_as_the_episode_allows() -> None:
+    env = make_shop(observation_mode="url", num_prev_observations=9, num_prev_actions=9)
+    env.reset(options={"task": 0})
+    observations = [str(env.step(f"search[{word}]")[0]) for word in "abcdefghijkl"]
+    assert [observation.count("[SEP]") for observation in observations] == [2, 4, 6, 8, 10, 12, 14, 16, 18, 18, 18, 18]
+    assert observations[1].split(" [SEP] ")[1::2] == ["search[a]", "search[b]"]
+
+
 def test_admissible_actions_are_spelled_as_on_the_page() -> None:
     env = make_shop()
     env.reset(options={"task": 0})

@@ -146,6 +146,7 @@ def _product(record: dict[str, Any]) -> Any:
     ("files", "message"),
     [
         ({"products": "{"}, "items_shuffle_tiny.json: not readable as JSON"),
+        ({"products": []}, "found no product that counts"),
         ({"products": {}}, "found a JSON dict, expected a JSON list of products"),
         ({"products": [TENT, 3]}, "record 1 is 3, expected an object"),
         ({"products": [{"name": "x"}]}, 'record 0, field "asin": it is missing, expected text'),
