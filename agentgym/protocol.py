@@ -8,13 +8,14 @@ from __future__ import annotations
 import abc
 from typing import ClassVar
 
+from agentgym.errors import ConfigError, ParseError
 from agentgym.types import Action, Message, Observation
 
 __all__ = ["Protocol"]
 
 
 class Protocol(abc.ABC):
-    """The form of a conversation. ``parse(format(action)) == action`` for every action an expert takes."""
+    """The form of a conversation. ``parse(format(action)) == action``, or ``format`` refuses the action."""
 
     plugin_kind: ClassVar[str] = "protocols"
     rules: str = ""
@@ -43,4 +44,15 @@ class Protocol(abc.ABC):
 
     @abc.abstractmethod
     def format(self, action: Action) -> str:
-        """A reply that says ``action``: how an expert would put it."""
+        """A reply that says ``action``: how an expert would put it. Raises ConfigError where none can."""
+
+    def checked(self, reply: str, action: Action) -> str:
+        """``reply``, if it is read as ``action``; the last line of a ``format``."""
+        try:
+            understood = self.parse(reply) == action
+        except ParseError:
+            understood = False
+        if not understood:
+            name = type(self).__name__.lower()
+            raise ConfigError(f"the protocol {name} cannot say the action {str(action)!r}; choose another --protocol")
+        return reply

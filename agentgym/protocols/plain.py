@@ -20,4 +20,4 @@ class Plain(Protocol):
         return Action(reply.strip())
 
     def format(self, action: Action) -> str:
-        return str(action)
+        return self.checked(str(action), action)

@@ -31,4 +31,4 @@ class React(Protocol):
         return Action(found[-1])
 
     def format(self, action: Action) -> str:
-        return f"Action: {action}"
+        return self.checked(f"Action: {action}", action)

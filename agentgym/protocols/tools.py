@@ -38,12 +38,15 @@ class Tools(Protocol):
     def _call(self, text: str) -> ToolCall:
         try:
             call: Any = json.loads(text)
-        except json.JSONDecodeError as error:
+            json.dumps(call, ensure_ascii=False, allow_nan=False).encode()  # no infinity, no half of a character
+        except (ValueError, RecursionError) as error:
             raise ParseError(f"The tool call is not valid JSON: {error}. {self.rules}") from None
-        if not (isinstance(call, dict) and isinstance(call.get("name"), str) and isinstance(call.get("arguments", {}), dict)):
+        named = isinstance(call, dict) and isinstance(call.get("name"), str)
+        if not (named and isinstance(call.get("arguments", {}), dict)):
             raise ParseError(f'A tool call is an object with "name" (text) and "arguments" (object). {self.rules}')
         return ToolCall(name=call["name"], arguments=call.get("arguments", {}))
 
     def format(self, action: Action) -> str:
         calls = [{"name": call.name, "arguments": call.arguments} for call in action.tool_calls]
-        return "\n".join(f"<tool_call>{json.dumps(call)}</tool_call>" for call in calls) or str(action)
+        reply = "\n".join(f"<tool_call>{json.dumps(call)}</tool_call>" for call in calls)
+        return self.checked(reply or str(action), action)
