@@ -13,9 +13,12 @@ deadlines are not here yet.
 from __future__ import annotations
 
 import asyncio
+import collections
+import contextlib
 import dataclasses
 import hashlib
 import inspect
+import weakref
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -97,19 +100,21 @@ def engine_actor(engine: Engine, *, temperature: float) -> Actor:
 
 def expert_actor(protocol: Protocol) -> Actor:
     """The environment's own expert, speaking the protocol; its log-probabilities are 0 (it is certain)."""
-    experts: dict[str, Expert] = {}
+    experts: weakref.WeakKeyDictionary[TokenStream, Expert] = weakref.WeakKeyDictionary()
 
     async def act(episode: Episode) -> Completion:
         if episode.stream.num_turns == 0:
             expert = episode.env.expert()
             if expert is None:
                 raise UserError(f"{type(episode.env).__name__} has no expert()")
-            experts[episode.spec.episode_id] = expert
-        said = experts[episode.spec.episode_id](episode.observation)
+            experts[episode.stream] = expert
+        said = experts[episode.stream](episode.observation)
         tokenizer = episode.stream.tokenizer
         reply = protocol.format(said if isinstance(said, Action) else Action(said))
         ids = [*tokenizer.encode(reply), tokenizer.stop_token_ids[0]]
-        return Completion(token_ids=ids, logprobs=[0.0] * len(ids), policy_versions=[-1] * len(ids), finish_reason="stop")
+        return Completion(
+            token_ids=ids, logprobs=[0.0] * len(ids), policy_versions=[-1] * len(ids), finish_reason="stop"
+        )
 
     return act
 
@@ -148,8 +153,13 @@ class Rollout:
         """Play every spec; trajectories come back in the order of ``specs``, void ones included.
 
         ``release`` is told each session that an episode is done with, ``on_episode`` each trajectory as it
-        ends. Raises UserError when a first observation does not fit the context.
+        ends. Raises UserError when a first observation does not fit the context, ValueError when two specs have
+        the same ``episode_id``.
         """
+        specs = list(specs)
+        for name, count in collections.Counter(spec.episode_id for spec in specs).items():
+            if count > 1:
+                raise ValueError(f"episode_id {name!r} is given twice: sessions and records go by it")
         gate = asyncio.Semaphore(self.concurrency)
 
         async def one(spec: EpisodeSpec) -> Trajectory:
@@ -171,26 +181,42 @@ class Rollout:
         while self._idle:
             self._idle.pop().close()
 
-    async def _attempts(self, spec: EpisodeSpec, actor: Actor, release: Callable[[str], None], limits: Limits) -> Trajectory:
+    async def _attempts(
+        self, spec: EpisodeSpec, actor: Actor, release: Callable[[str], None], limits: Limits
+    ) -> Trajectory:
         trajectory: Trajectory | None = None
         for attempt in range(limits.max_attempts):
             env = self._idle.pop() if self._idle and attempt == 0 else self.make_env()
             stream = TokenStream(self.tokenizer)
             trajectory = Trajectory(
-                env=env.name, task=spec.task, seed=spec.seed, episode_id=spec.episode_id, group_id=spec.group_id, attempt=attempt
+                env=env.name,
+                task=spec.task,
+                seed=spec.seed,
+                episode_id=spec.episode_id,
+                group_id=spec.group_id,
+                attempt=attempt,
             )
             try:
                 await _Play(self, env, spec, actor, stream, trajectory, limits, release).run()
+            except BaseException:
+                _discard(env)
+                raise
             finally:
                 release(f"{spec.episode_id}/{stream.num_forks}")
             if trajectory.stop_reason is not StopReason.ENV_ERROR:
                 self._idle.append(env)
                 break
-            env.close()
+            _discard(env)
         assert trajectory is not None
         for name, weight, shaper in self.shapers:
             _shape(trajectory, name, weight, shaper)
         return trajectory
+
+
+def _discard(env: Env) -> None:
+    """Close an environment that is not used again, whatever state it is in."""
+    with contextlib.suppress(Exception):
+        env.close()
 
 
 class _Play:
@@ -242,8 +268,8 @@ class _Play:
         room = self.rollout.max_context - len(self.stream.token_ids)
         if room < 1 and not self.trajectory.turns:
             raise UserError(
-                f"the first observation takes {len(self.stream.token_ids)} tokens, the context holds {self.rollout.max_context}; "
-                "choose a larger --engine.max_context (or a model with a longer context)"
+                f"the first observation takes {len(self.stream.token_ids)} tokens, the context holds "
+                f"{self.rollout.max_context}; choose a larger --engine.max_context (or a model with a longer context)"
             )
         episode.max_tokens = min(self.limits.max_reply_tokens, room)
         return room >= 1
@@ -308,7 +334,9 @@ def _shape(trajectory: Trajectory, name: str, weight: float, shaper: Shaper) -> 
     """Add a shaper's numbers to the turns' rewards, under its own channel."""
     values = shaper(trajectory)
     if len(values) != len(trajectory.turns):
-        raise UserError(f'reward "{name}" gave {len(values)} numbers for {len(trajectory.turns)} turns, expected one for each')
+        raise UserError(
+            f'reward "{name}" gave {len(values)} numbers for {len(trajectory.turns)} turns, expected one for each'
+        )
     turns = []
     for turn, value in zip(trajectory.turns, values, strict=True):
         breakdown = {**turn.breakdown, name: weight * value}
