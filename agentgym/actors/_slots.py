@@ -39,10 +39,12 @@ class SlotCache:
         if visible > self.length:
             self._grow(visible)
 
-    def update(self, keys_RHQD: torch.Tensor, values_RHQD: torch.Tensor, layer: int, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def update(
+        self, keys_RHQD: torch.Tensor, values_RHQD: torch.Tensor, layer: int, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Called by the attention layers: store the new, return all visible, both [R, H, visible, D]."""
         if layer == len(self.keys_SHLD):
-            _, heads, _, size = keys_RHQD.shape
+            heads, size = keys_RHQD.shape[1], keys_RHQD.shape[3]
             self.keys_SHLD.append(keys_RHQD.new_zeros(self.num_slots, heads, self.length, size))
             self.values_SHLD.append(values_RHQD.new_zeros(self.num_slots, heads, self.length, values_RHQD.shape[-1]))
         return self._store(self.keys_SHLD[layer], keys_RHQD), self._store(self.values_SHLD[layer], values_RHQD)

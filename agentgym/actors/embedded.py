@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -65,8 +66,9 @@ class EmbeddedEngine(Engine):
 
     def __init__(self, module: Any, *, max_context: int | None = None, max_sessions: int = 128, seed: int = 0) -> None:
         self.module = module
-        self.window = _sliding_window(module.config)
-        model_context = int(getattr(module.config, "max_position_embeddings", 2**31))
+        config = module.config.get_text_config()
+        self.window, self._per_layer = _attention(module, config)
+        model_context = int(getattr(config, "max_position_embeddings", 2**31))
         if max_context is not None and max_context > model_context:
             raise ConfigError(f"engine.max_context is {max_context}, the model was made for {model_context} at most")
         self.max_context = max_context or model_context
@@ -88,6 +90,10 @@ class EmbeddedEngine(Engine):
 
     async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
         self._check(token_ids, sampling, session)
+        if (
+            session in self._sessions
+        ):  # the last token is computed again when nothing came after it: its logits are needed
+            del self._sessions[session].cached[len(token_ids) - 1 :]
         rng = self._rng if sampling.seed is None else np.random.default_rng(sampling.seed)
         done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         request = _Request(session, sampling, list(token_ids), len(token_ids), rng.random(sampling.max_tokens), done)
@@ -127,12 +133,18 @@ class EmbeddedEngine(Engine):
         needed = len(token_ids) + sampling.max_tokens
         if not token_ids or sampling.max_tokens < 1 or needed > self.max_context:
             raise EngineError(
-                f"{len(token_ids)} prompt tokens and {sampling.max_tokens} new ones were asked for; both must be at least 1 "
-                f"and together fit the context of {self.max_context}"
+                f"{len(token_ids)} prompt tokens and {sampling.max_tokens} new ones were asked for; both must be at "
+                f"least 1 and together fit the context of {self.max_context}"
+            )
+        if any(request.name == session and not request.done.done() for request in [*self._running, *self._waiting]):
+            raise EngineError(
+                f'session "{session}" is still generating; use another session name for a second completion'
             )
         known = self._sessions.get(session)
         if known is not None and list(token_ids[: len(known.cached)]) != known.cached:
-            raise EngineError(f'the tokens do not extend those of session "{session}"; use another session name for them')
+            raise EngineError(
+                f'the tokens do not extend those of session "{session}"; use another session name for them'
+            )
 
     def _wake(self) -> None:
         if self._loop is None or self._loop.done():
@@ -152,12 +164,11 @@ class EmbeddedEngine(Engine):
                 if not request.done.done():
                     request.done.set_exception(EngineError(f"the engine stopped: {type(error).__name__}: {error}"))
             self._running, self._waiting = [], []
-            raise
 
     def _admit(self) -> bool:
         """Give free slots to waiting sessions; False when nothing can run."""
         self._running = [request for request in self._running if not request.done.done()]
-        still_waiting = []
+        still_waiting: list[_Request] = []
         for request in self._waiting:
             if request.done.done():
                 continue
@@ -210,7 +221,9 @@ class EmbeddedEngine(Engine):
             logits_RV = logits_RV[[slot for slot in order if slot in by_slot]]
         self._sample([by_slot[slot] for slot in order if slot in by_slot], logits_RV)
 
-    def _forward(self, slots: slice | torch.Tensor, ids_RQ: torch.Tensor, start_R: torch.Tensor, last_R: torch.Tensor) -> torch.Tensor:
+    def _forward(
+        self, slots: slice | torch.Tensor, ids_RQ: torch.Tensor, start_R: torch.Tensor, last_R: torch.Tensor
+    ) -> torch.Tensor:
         """Logits [R, V] after each row's last new token; rows shorter than Q are padded at the end.
 
         What padding writes lies beyond a row's end: no query sees it, and the row's next tokens overwrite it.
@@ -241,18 +254,22 @@ class EmbeddedEngine(Engine):
         if self.window is None:
             return full
         near = zero.where((distance_RQL >= 0) & (distance_RQL < self.window), float("-inf"))[:, None]
-        return {"full_attention": full, "sliding_attention": near}
+        return {"full_attention": full, "sliding_attention": near} if self._per_layer else near
 
     def _sample(self, requests: list[_Request], logits_RV: torch.Tensor) -> None:
         temperatures = torch.tensor([r.sampling.temperature for r in requests], device=logits_RV.device)
         scale_R = torch.where(temperatures > 0, temperatures, 1.0)
         logprobs_RV = (logits_RV / scale_R[:, None]).log_softmax(-1)
-        uniform_R = torch.tensor([r.uniforms[len(r.logprobs)] for r in requests], dtype=torch.float64, device=logits_RV.device)
+        uniform_R = torch.tensor(
+            [r.uniforms[len(r.logprobs)] for r in requests], dtype=torch.float64, device=logits_RV.device
+        )
         cumulative_RV = logprobs_RV.double().exp().cumsum(-1)
         drawn_R = torch.searchsorted(cumulative_RV, uniform_R[:, None] * cumulative_RV[:, -1:], right=True)[:, 0]
         best_R = logprobs_RV.argmax(-1)
         chosen_R = torch.where((temperatures > 0) & (drawn_R < logits_RV.shape[-1]), drawn_R, best_R)
         chosen_logprobs = logprobs_RV.gather(-1, chosen_R[:, None])[:, 0].tolist()
+        if not all(map(math.isfinite, chosen_logprobs)):
+            raise EngineError("a log-probability is not finite: the weights are broken")
         for request, token, logprob in zip(requests, chosen_R.tolist(), chosen_logprobs, strict=True):
             self._take(request, token, logprob)
 
@@ -299,12 +316,21 @@ def _groups(prefills: Iterable[tuple[int, _Request]]) -> list[list[_Request]]:
     return groups
 
 
-def _sliding_window(config: Any) -> int | None:
-    """The window of models that have sliding layers. Raises ConfigError for layers that keep other state."""
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+def _attention(module: Any, config: Any) -> tuple[int | None, bool]:
+    """(sliding window or None, whether masks go by the layer's type). Raises ConfigError for what cannot be served."""
+    listed = getattr(config, "layer_types", None)
+    kinds = set(listed or ["full_attention"])
     unknown = kinds - {"full_attention", "sliding_attention"}
-    if unknown:
-        raise ConfigError(
-            f"the embedded engine serves models with plain attention, found layers of {', '.join(sorted(unknown))}; use --engine vllm"
+    if unknown or getattr(module, "_is_stateful", False):
+        found = (
+            f"layers of {', '.join(sorted(unknown))}"
+            if unknown
+            else f"a {type(module).__name__}, which keeps other state"
         )
-    return int(config.sliding_window) if "sliding_attention" in kinds else None
+        raise ConfigError(f"the embedded engine serves models with plain attention, found {found}; use --engine vllm")
+    if (kernel := getattr(config, "_attn_implementation", None)) not in (None, "sdpa", "eager"):
+        raise ConfigError(f'the embedded engine needs the attention kernel "sdpa" or "eager", found "{kernel}"')
+    if listed:
+        return (int(config.sliding_window), True) if "sliding_attention" in kinds else (None, True)
+    window = getattr(config, "sliding_window", None)  # Mistral, Phi 3, …: every layer has it
+    return (None if window is None else int(window)), False

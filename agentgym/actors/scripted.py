@@ -19,7 +19,9 @@ class ScriptedEngine(Engine):
     ``max_tokens`` of the sampling cuts a reply as it would a sampled one.
     """
 
-    def __init__(self, reply: Callable[[Sequence[int]], list[int]], *, max_context: int = 2**20, latency: float = 0.0) -> None:
+    def __init__(
+        self, reply: Callable[[Sequence[int]], list[int]], *, max_context: int = 2**20, latency: float = 0.0
+    ) -> None:
         self.reply, self.max_context, self.latency = reply, max_context, latency
         self.requests: list[list[int]] = []
         """Every prompt that came in."""

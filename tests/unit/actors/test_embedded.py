@@ -1,0 +1,454 @@
+"""The embedded engine against the model itself: the same numbers, whatever else is running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from agentgym.actors.embedded import EmbeddedEngine
+from agentgym.errors import ConfigError, EngineError
+from agentgym.types import Completion, Sampling
+from tests.kit import tiny_model
+
+PLAIN = tiny_model()
+WINDOW = 7
+
+
+def mixed_window_model() -> Any:
+    """One layer with a sliding window, one without, as Qwen2 and Gemma mix them."""
+    return tiny_model(
+        layer_types=["full_attention", "sliding_attention"],
+        use_sliding_window=True,
+        sliding_window=WINDOW,
+        max_window_layers=1,
+    )
+
+
+def all_window_model() -> Any:
+    """Every layer with a sliding window and no list of layer types, as Mistral."""
+    plain = PLAIN.config
+    config = MistralConfig(
+        vocab_size=37,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=plain.max_position_embeddings,
+        sliding_window=WINDOW,
+        initializer_range=0.3,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return MistralForCausalLM(config).eval()
+
+
+def sampling(**changes: Any) -> Sampling:
+    return Sampling(**{"temperature": 1.0, "max_tokens": 8, "seed": 1, **changes})
+
+
+def run(main: Callable[[], Awaitable[Any]], timeout: float = 30.0) -> Any:
+    async def limited() -> Any:
+        return await asyncio.wait_for(main(), timeout)
+
+    return asyncio.run(limited())
+
+
+def generated(engine: EmbeddedEngine, prompt: Sequence[int], session: str = "s", **changes: Any) -> Completion:
+    completion: Completion = run(lambda: engine.generate(prompt, sampling(**changes), session=session))
+    return completion
+
+
+@torch.inference_mode()
+def logprobs_of(model: Any, ids: Sequence[int], temperature: float = 1.0) -> list[float]:
+    """Straight from the model: log-probability of every token but the first."""
+    table = (model(input_ids=torch.tensor([list(ids)])).logits[0, :-1] / temperature).log_softmax(-1)
+    return [float(table[i, token]) for i, token in enumerate(ids[1:])]
+
+
+def prompt_of(length: int, salt: int = 0) -> list[int]:
+    return [(7 * i + 3 * i * i + salt) % 37 for i in range(length)]
+
+
+async def conversation(
+    engine: EmbeddedEngine, name: str, lengths: Sequence[int], temperature: float = 1.0, salt: int = 0
+) -> tuple[list[int], list[tuple[int, Completion]]]:
+    """Several turns: new text of the given lengths, a reply after each; (all ids, [(where, reply)])."""
+    ids: list[int] = []
+    replies = []
+    for turn, length in enumerate(lengths):
+        ids += prompt_of(length, salt + turn)
+        asked = sampling(temperature=temperature, seed=100 * salt + turn, max_tokens=4 + turn)
+        completion = await engine.generate(ids, asked, session=name)
+        replies.append((len(ids), completion))
+        ids = ids + completion.token_ids
+        await asyncio.sleep(0.001 * (salt % 3))
+    return ids, replies
+
+
+SESSIONS = [[5, 3, 9], [30, 1, 2, 2], [1, 1, 1], [12], [2, 40, 3], [9, 9, 9, 9, 9]]
+
+
+async def conversations(engine: EmbeddedEngine, temperature: float = 1.0) -> list[Any]:
+    together = (conversation(engine, f"s{i}", lengths, temperature, i) for i, lengths in enumerate(SESSIONS))
+    return await asyncio.gather(*together)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: PLAIN, mixed_window_model, all_window_model], ids=["plain", "mixed", "sliding"]
+)
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_logprobs_are_the_model_s_over_turns_and_sessions(make: Callable[[], Any], temperature: float) -> None:
+    model = make()
+    for ids, replies in run(lambda: conversations(EmbeddedEngine(model), temperature)):
+        expected = logprobs_of(model, ids, temperature)
+        for where, completion in replies:
+            assert completion.token_ids == ids[where : where + len(completion.token_ids)]
+            slice_ = expected[where - 1 : where - 1 + len(completion.token_ids)]
+            assert completion.logprobs == pytest.approx(slice_, abs=1e-5)
+
+
+def test_the_window_matters_in_these_models() -> None:
+    """Otherwise the parity above would say nothing about windows."""
+    for model in (mixed_window_model(), all_window_model()):
+        ids = prompt_of(40)
+        inside = logprobs_of(model, ids)[-1]
+        outside = logprobs_of(model, [1, *ids[1:]])[-1]
+        assert model.config.sliding_window == WINDOW
+        if isinstance(model, MistralForCausalLM):  # 2 layers reach back 2 * (WINDOW - 1) tokens
+            assert inside == pytest.approx(outside, abs=1e-6)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 6])
+def test_a_completion_depends_on_its_seed_and_not_on_what_else_runs(slots: int) -> None:
+    async def alone() -> list[Any]:
+        return [
+            await conversation(EmbeddedEngine(PLAIN), f"s{i}", lengths, 1.0, i) for i, lengths in enumerate(SESSIONS)
+        ]
+
+    async def crowded() -> list[Any]:
+        engine = EmbeddedEngine(PLAIN, max_sessions=slots)
+
+        async def one(i: int, lengths: Sequence[int]) -> Any:
+            try:
+                return await conversation(engine, f"s{i}", lengths, 1.0, i)
+            finally:
+                engine.release(f"s{i}")
+
+        return await asyncio.gather(*(one(i, lengths) for i, lengths in enumerate(SESSIONS)))
+
+    assert [ids for ids, _ in run(crowded)] == [ids for ids, _ in run(alone)]
+
+
+def test_seeds_matter_and_no_seed_draws_from_the_engine_s_own() -> None:
+    prompt = prompt_of(6)
+    one = generated(EmbeddedEngine(PLAIN), prompt, seed=1, max_tokens=20)
+    assert generated(EmbeddedEngine(PLAIN), prompt, seed=1, max_tokens=20).token_ids == one.token_ids
+    assert generated(EmbeddedEngine(PLAIN), prompt, seed=2, max_tokens=20).token_ids != one.token_ids
+    unseeded = [generated(EmbeddedEngine(PLAIN, seed=s), prompt, seed=None, max_tokens=20).token_ids for s in (0, 0, 1)]
+    assert unseeded[0] == unseeded[1] != unseeded[2]
+
+
+@torch.inference_mode()
+def test_greedy_is_the_greedy_of_transformers() -> None:
+    for salt in range(3):
+        prompt = prompt_of(5 + salt, salt)
+        expected = PLAIN.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=20)[0, len(prompt) :].tolist()
+        assert generated(EmbeddedEngine(PLAIN), prompt, temperature=0.0, max_tokens=20).token_ids == expected
+
+
+def test_sampling_follows_the_distribution() -> None:
+    """4,000 draws of one token; the total variation distance to the model's distribution is below its 5-sigma bound."""
+    prompt, count = prompt_of(6), 4000
+
+    async def draw() -> list[int]:
+        engine = EmbeddedEngine(PLAIN, max_sessions=500)
+        tokens: list[int] = []
+        for part in range(0, count, 500):
+            asked = [engine.generate(prompt, sampling(max_tokens=1, seed=part + i), session=f"{i}") for i in range(500)]
+            tokens += [completion.token_ids[0] for completion in await asyncio.gather(*asked)]
+            for i in range(500):
+                engine.release(f"{i}")
+        return tokens
+
+    with torch.inference_mode():
+        expected = PLAIN(input_ids=torch.tensor([prompt])).logits[0, -1].softmax(-1)
+    found = torch.bincount(torch.tensor(run(draw, 60)), minlength=37) / count
+    bound = 0.5 * (expected * (1 - expected) / count).sqrt().sum() * 2
+    assert float((found - expected).abs().sum() / 2) < float(bound)
+
+
+def test_a_stop_token_ends_a_completion_and_is_part_of_it() -> None:
+    prompt = prompt_of(6)
+    free = generated(EmbeddedEngine(PLAIN), prompt, max_tokens=20)
+    stop = free.token_ids[3]
+    first = free.token_ids.index(stop)
+    stopped = generated(EmbeddedEngine(PLAIN), prompt, max_tokens=20, stop_token_ids=(stop,))
+    assert stopped.token_ids == free.token_ids[: first + 1]
+    assert (free.finish_reason, stopped.finish_reason) == ("length", "stop")
+    assert len(stopped.logprobs) == len(stopped.policy_versions) == len(stopped.token_ids)
+
+
+def test_a_turn_pays_for_its_new_tokens_only() -> None:
+    engine = EmbeddedEngine(PLAIN)
+    ids, replies = run(lambda: conversation(engine, "s", [20, 10, 10, 10]))
+    # A reply's last token was sampled but not yet computed: it is prefilled with the text after it.
+    assert engine.new_tokens == 20 + 3 * 11
+    assert engine.prefill_tokens == engine.new_tokens
+    assert engine.sampled_tokens == sum(len(completion.token_ids) for _, completion in replies)
+    assert len(ids) == 50 + engine.sampled_tokens
+
+
+def test_padding_costs_at_most_a_tenth() -> None:
+    engine = EmbeddedEngine(PLAIN)
+
+    async def crowd() -> None:
+        lengths = [[3 + (i * 7) % 60, 2 + (i * 5) % 20, 4] for i in range(40)]
+        await asyncio.gather(*(conversation(engine, f"s{i}", turns, 1.0, i) for i, turns in enumerate(lengths)))
+
+    run(crowd)
+    assert engine.new_tokens > 1000
+    assert 1 <= engine.prefill_tokens / engine.new_tokens <= 1.1
+
+
+def test_more_sessions_than_slots_wait_until_one_is_released() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN, max_sessions=2)
+        await asyncio.gather(*(engine.generate(prompt_of(4), sampling(), session=s) for s in "ab"))
+        third = asyncio.ensure_future(engine.generate(prompt_of(4), sampling(), session="c"))
+        await asyncio.sleep(0.05)
+        assert not third.done()
+        engine.release("a")
+        assert (await third).token_ids
+        engine.release("nobody")
+
+    run(main)
+
+
+def test_a_waiting_engine_does_not_spin() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN, max_sessions=1)
+        await engine.generate(prompt_of(4), sampling(), session="a")
+        waiting = asyncio.ensure_future(engine.generate(prompt_of(4), sampling(), session="b"))
+        await asyncio.sleep(0.02)
+        assert engine._loop is not None
+        assert engine._loop.done()
+        engine.release("a")
+        await waiting
+
+    run(main)
+
+
+def test_cancelling_frees_the_request_and_leaves_the_others_alone() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN, max_sessions=2)
+        kept = asyncio.ensure_future(engine.generate(prompt_of(5), sampling(max_tokens=60), session="kept"))
+        dropped = asyncio.ensure_future(engine.generate(prompt_of(9), sampling(max_tokens=200), session="dropped"))
+        waiting = asyncio.ensure_future(engine.generate(prompt_of(3), sampling(), session="waiting"))
+        while engine.sampled_tokens < 10:
+            await asyncio.sleep(0)
+        dropped.cancel()
+        await asyncio.sleep(0)
+        engine.release("dropped")
+        assert (await waiting).token_ids == generated_alone(prompt_of(3))
+        completion = await kept
+        assert completion.logprobs == pytest.approx(
+            logprobs_of(PLAIN, prompt_of(5) + completion.token_ids)[4:], abs=1e-5
+        )
+        assert engine.sampled_tokens < 200
+        with pytest.raises(asyncio.CancelledError):
+            await dropped
+
+    alone = generated(EmbeddedEngine(PLAIN), prompt_of(3)).token_ids
+
+    def generated_alone(_: Sequence[int]) -> list[int]:
+        return alone
+
+    run(main)
+
+
+def test_new_weights_drop_what_was_computed_and_stamp_their_version() -> None:
+    model = tiny_model(seed=1)
+
+    async def main() -> tuple[list[int], list[tuple[int, Completion]]]:
+        engine = EmbeddedEngine(model)
+        ids, first = await conversation(engine, "s", [10])
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(0.9)
+        await engine.update_weights(5)
+        ids = ids + prompt_of(4)
+        again = await engine.generate(ids, sampling(), session="s")
+        return ids + again.token_ids, [*first, (len(ids), again)]
+
+    ids, ((_, before), (where, after)) = run(main)
+    assert set(before.policy_versions) == {0}
+    assert set(after.policy_versions) == {5}
+    assert after.logprobs == pytest.approx(logprobs_of(model, ids)[where - 1 :], abs=1e-5)
+
+
+def test_weights_that_change_in_flight() -> None:
+    """Tokens before the change are the old policy's, those after it the new one's on a recomputed context."""
+    model, old = tiny_model(seed=1), tiny_model(seed=1)
+
+    async def main() -> Completion:
+        engine = EmbeddedEngine(model)
+        pending = asyncio.ensure_future(engine.generate(prompt_of(6), sampling(max_tokens=30), session="s"))
+        while engine.sampled_tokens < 10:
+            await asyncio.sleep(0)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(0.9)
+        await engine.update_weights(1)
+        return await pending
+
+    completion: Completion = run(main)
+    versions = completion.policy_versions
+    assert versions == sorted(versions)
+    assert set(versions) == {0, 1}
+    cut, ids = versions.index(1), prompt_of(6) + completion.token_ids
+    assert completion.logprobs[:cut] == pytest.approx(logprobs_of(old, ids)[5 : 5 + cut], abs=1e-5)
+    assert completion.logprobs[cut:] == pytest.approx(logprobs_of(model, ids)[5 + cut :], abs=1e-5)
+
+
+def test_score_is_the_model_s() -> None:
+    engine, ids = EmbeddedEngine(PLAIN), prompt_of(12)
+    assert run(lambda: engine.score(ids)) == pytest.approx([0.0, *logprobs_of(PLAIN, ids)], abs=1e-5)
+
+
+def test_asking_twice_for_the_same_prompt() -> None:
+    """As a search does that samples several replies to one observation in one session."""
+    engine = EmbeddedEngine(PLAIN)
+    first = generated(engine, prompt_of(6), max_tokens=1)
+    again = generated(engine, prompt_of(6), max_tokens=1)
+    assert again.token_ids == first.token_ids
+    assert again.logprobs == pytest.approx(first.logprobs, abs=1e-5)
+
+
+def test_two_requests_of_one_session_at_once_are_refused() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN)
+        one = asyncio.ensure_future(engine.generate(prompt_of(6), sampling(), session="s"))
+        await asyncio.sleep(0)
+        with pytest.raises(EngineError, match='session "s" is still generating'):
+            await engine.generate(prompt_of(6), sampling(), session="s")
+        assert len((await one).token_ids) == 8
+
+    run(main)
+
+
+def test_tokens_that_do_not_extend_their_session_are_refused() -> None:
+    engine = EmbeddedEngine(PLAIN)
+    generated(engine, prompt_of(6))
+    with pytest.raises(EngineError, match='do not extend those of session "s"'):
+        generated(engine, [9, *prompt_of(8)[1:]])
+    engine.release("s")
+    assert generated(engine, [9, *prompt_of(8)[1:]]).token_ids
+
+
+@pytest.mark.parametrize(("length", "new", "fits"), [(24, 8, True), (25, 8, False), (0, 8, False), (5, 0, False)])
+def test_the_context_is_kept(length: int, new: int, fits: bool) -> None:
+    engine = EmbeddedEngine(PLAIN, max_context=32)
+    if fits:
+        completion = generated(engine, prompt_of(length), max_tokens=new)
+        ids = prompt_of(length) + completion.token_ids
+        assert completion.logprobs == pytest.approx(logprobs_of(PLAIN, ids)[length - 1 :], abs=1e-5)
+    else:
+        with pytest.raises(EngineError, match=rf"{length} prompt tokens and {new} new ones .* context of 32"):
+            generated(engine, prompt_of(length), max_tokens=new)
+
+
+def test_sessions_at_the_end_of_the_context_beside_short_ones() -> None:
+    async def main() -> list[Completion]:
+        engine = EmbeddedEngine(PLAIN, max_context=32)
+        lengths = [24, 3, 24, 11]
+        asked = [engine.generate(prompt_of(n, n), sampling(), session=f"{i}") for i, n in enumerate(lengths)]
+        return await asyncio.gather(*asked)
+
+    for n, completion in zip([24, 3, 24, 11], run(main), strict=True):
+        expected = logprobs_of(PLAIN, prompt_of(n, n) + completion.token_ids)[n - 1 :]
+        assert completion.logprobs == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_context_longer_than_the_model_s_is_refused() -> None:
+    assert EmbeddedEngine(PLAIN).max_context == 256
+    with pytest.raises(ConfigError, match=r"engine\.max_context is 300, the model was made for 256 at most"):
+        EmbeddedEngine(PLAIN, max_context=300)
+
+
+def test_layers_with_other_state_are_refused() -> None:
+    model = tiny_model()
+    model.config.layer_types = ["linear_attention", "full_attention"]
+    with pytest.raises(ConfigError, match="found layers of linear_attention; use --engine vllm"):
+        EmbeddedEngine(model)
+
+
+def test_a_stateful_model_is_refused_whatever_its_layers_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model()
+    monkeypatch.setattr(type(model), "_is_stateful", True)
+    with pytest.raises(ConfigError, match="found a Qwen2ForCausalLM, which keeps other state"):
+        EmbeddedEngine(model)
+
+
+def test_a_kernel_that_takes_no_mask_is_refused() -> None:
+    model = tiny_model()
+    model.config._attn_implementation = "flash_attention_2"
+    with pytest.raises(ConfigError, match='needs the attention kernel "sdpa" or "eager", found "flash_attention_2"'):
+        EmbeddedEngine(model)
+
+
+def test_a_failing_forward_reaches_every_request_and_the_engine_lives_on() -> None:
+    model = tiny_model()
+
+    async def main() -> None:
+        engine = EmbeddedEngine(model)
+        forward = model.forward
+        model.forward = lambda *_, **__: (_ for _ in ()).throw(MemoryError("full"))
+        both = [engine.generate(prompt_of(4), sampling(), session=s) for s in "ab"]
+        results = await asyncio.gather(*both, return_exceptions=True)
+        assert [type(result) for result in results] == [EngineError, EngineError]
+        assert "MemoryError: full" in str(results[0])
+        model.forward = forward
+        assert (await engine.generate(prompt_of(4), sampling(), session="c")).token_ids
+
+    run(main)
+
+
+def test_weights_that_are_not_numbers_are_told() -> None:
+    model = tiny_model()
+    with torch.no_grad():
+        model.get_input_embeddings().weight.fill_(float("nan"))
+    with pytest.raises(EngineError, match="not finite"):
+        generated(EmbeddedEngine(model), prompt_of(4))
+
+
+def test_closing_ends_what_runs_and_waits() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN, max_sessions=1)
+        both = [asyncio.ensure_future(engine.generate(prompt_of(4), sampling(max_tokens=100), session=s)) for s in "ab"]
+        await asyncio.sleep(0.01)
+        await engine.close()
+        results = await asyncio.gather(*both, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError | EngineError) for result in results)
+
+    run(main)
+
+
+def test_tied_and_untied_heads_and_grouped_keys() -> None:
+    for changes in ({"tie_word_embeddings": False}, {"num_key_value_heads": 4}, {"num_key_value_heads": 1}):
+        model = tiny_model(**changes)
+        completion = generated(EmbeddedEngine(model), prompt_of(9))
+        assert completion.logprobs == pytest.approx(
+            logprobs_of(model, prompt_of(9) + completion.token_ids)[8:], abs=1e-5
+        )
+
+
+def test_the_config_classes_are_the_ones_meant() -> None:
+    assert isinstance(PLAIN, Qwen2ForCausalLM)
+    assert isinstance(mixed_window_model().config, Qwen2Config)
+    assert mixed_window_model().config.layer_types == ["full_attention", "sliding_attention"]
