@@ -1,0 +1,26 @@
+PYTHON ?= python
+
+.PHONY: install check test bench golden docs
+
+install:  ## the package, editable, with everything its tests need
+	$(PYTHON) -m pip install torch==2.13.0  # first, on its own: see CONTRIBUTING.md
+	$(PYTHON) -m pip install -e '.[test]'
+
+check:  ## style, types, layers
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	lint-imports
+
+test:  ## everything that needs no GPU, no vLLM, no Docker and no minutes
+	$(PYTHON) -m pytest
+
+bench:  ## the performance table, row by row
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PYTHON) $$script || exit 1; done
+
+golden:  ## write the files that the golden tests compare with
+	AGENTGYM_GOLDEN=write $(PYTHON) -m pytest tests/golden
+
+docs:  ## docs/reference.md, from signatures and docstrings
+	@mkdir -p docs
+	$(PYTHON) -m agentgym.reference > docs/reference.md

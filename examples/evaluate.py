@@ -1,0 +1,29 @@
+"""Measure a trained policy on held-out tasks, then read one of its episodes.
+
+python examples/evaluate.py RUN      (RUN as train_on_it.py or ``agentgym train`` left it)
+"""
+
+import sys
+
+from agentgym.launch.measuring import measure
+from agentgym.launch.training import Silent
+
+
+def main(run: str) -> None:
+    """Success when greedy and when sampled, in the run's own environment; then one episode turn by turn."""
+    for temperature in (0.0, 1.0):
+        score, episodes = measure(
+            {}, run, episodes=50, split="test", temperature=temperature, seed=0, reporter=Silent()
+        )
+        low, high = score.ci95
+        print(
+            f"temperature {temperature}: success {score.success:.2f} [{low:.2f}, {high:.2f}], reward {score.reward:.2f}"
+        )
+    for turn in episodes[0].turns:
+        print(f"{turn.observation}\n  > {turn.reply}   reward {turn.reward:.2f}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])
