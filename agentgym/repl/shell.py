@@ -21,7 +21,7 @@ from agentgym.repl.screen import Screen
 from agentgym.repl.terminal import line_reader
 from agentgym.types import Action, TaskId
 
-__all__ = ["Shell", "play"]
+__all__ = ["Shell", "play", "usage"]
 
 PLAYERS = ("policy", "expert")
 _BLANK = re.compile(r"<[^<>]+>")
@@ -206,7 +206,7 @@ class Shell:
     def do_help(self) -> None:
         """show this"""
         self.screen.commands(
-            (_usage(name, method), inspect.getdoc(method) or "") for name, method in self.commands.items()
+            (usage(name, method), inspect.getdoc(method) or "") for name, method in self.commands.items()
         )
         self.screen.say('an action that begins with ":" is typed with one more: "::"')
 
@@ -228,7 +228,7 @@ class Shell:
         try:
             inspect.signature(method).bind(*arguments)
         except TypeError:
-            raise GameError(f"usage: {_usage(name, method)}") from None
+            raise GameError(f"usage: {usage(name, method)}") from None
         method(*arguments)
 
     def _act(self, line: str) -> None:
@@ -252,8 +252,9 @@ class Shell:
         return self.policy
 
 
-def _usage(name: str, method: Callable[..., None]) -> str:
-    parameters = inspect.signature(method).parameters.values()
+def usage(name: str, method: Callable[..., None]) -> str:
+    """How a command is typed: what must follow it in capitals, what may in brackets."""
+    parameters = [p for p in inspect.signature(method).parameters.values() if p.name != "self"]
     words = [p.name.upper() if p.default is p.empty else f"[{p.name}]" for p in parameters]
     return " ".join([f":{name}", *words])
 
