@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pexpect
@@ -220,14 +221,12 @@ def test_async_environments_can_be_played() -> None:
 
 
 def test_an_engine_becomes_a_policy() -> None:
-    from agentgym.actors.embedded import EmbeddedEngine
-    from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
-    from agentgym.protocols.plain import Plain
-    from agentgym.tokenizer import ChatTokenizer
+    from agentgym.launch.assemble import assemble
+    from agentgym.launch.settings import resolve
 
-    hf = build_tokenizer(["passed left right say"], NanoConfig())
-    engine = EmbeddedEngine(build_model(len(hf), NanoConfig(), seed=0), max_context=256)
-    policy = EnginePolicy(engine, ChatTokenizer(hf), Plain(), max_tokens=4)
+    bell = Path(__file__).parents[2] / "examples" / "new_environment.py"
+    parts = assemble(resolve({"env": str(bell)}))
+    policy = EnginePolicy(parts.engine, parts.policy.tokenizer, parts.protocol, max_tokens=4)
     messages = [{"role": "user", "content": "Passed 0"}]
     one, other = policy.say(messages, ()), policy.say(messages, ())
     assert one != other
