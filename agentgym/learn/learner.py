@@ -63,12 +63,19 @@ class Learner:
         self.optimizer = torch.optim.AdamW(self.parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay)
         self.num_updates = 0
 
-    def update(self, rows: Sequence[Row], objective: Objective, *, learning_rate: float | None = None) -> dict[str, float]:
-        """One optimizer step. Raises NonFiniteError, and then has changed nothing, for a bad loss or gradient."""
+    def update(
+        self, rows: Sequence[Row], objective: Objective, *, learning_rate: float | None = None
+    ) -> dict[str, float]:
+        """One optimizer step. Raises NonFiniteError, and then has changed nothing, for a bad loss or gradient.
+
+        Dropout is off, as it was when the episodes were sampled: with it the ratio would not be 1 on-policy.
+        """
+        if not any(row.num_trained for row in rows):
+            raise ValueError(f"no trained tokens in {len(rows)} rows: there is nothing to learn from")
         weights = token_weights(rows, self.aggregation)
         self.optimizer.zero_grad(set_to_none=True)
         totals: dict[str, float] = {}
-        self.module.train()
+        self.module.train(bool(getattr(self.module, "is_gradient_checkpointing", False)))  # which needs that mode
         try:
             for batch in microbatches(rows, weights, max_tokens=self.max_microbatch_tokens):
                 for name, value in self._accumulate(batch.to(self.module.device), objective).items():
@@ -78,7 +85,9 @@ class Learner:
         totals["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm))
         if not (_finite(totals["loss"]) and _finite(totals["grad_norm"])):
             self.optimizer.zero_grad(set_to_none=True)
-            raise NonFiniteError(f"loss {totals['loss']}, gradient norm {totals['grad_norm']}: update refused{self._dump(rows)}")
+            raise NonFiniteError(
+                f"loss {totals['loss']}, gradient norm {totals['grad_norm']}: update refused{self._dump(rows)}"
+            )
         self._step(self.learning_rate if learning_rate is None else learning_rate)
         return {**totals, "trained_tokens": float(sum(row.num_trained for row in rows)), "sequences": float(len(rows))}
 
@@ -86,7 +95,7 @@ class Learner:
         logprobs_N, entropies_N = token_logprobs(self.module, batch, temperature=self.temperature)
         loss_N, metrics = objective(logprobs_N, batch)
         loss = (batch.weights_N * loss_N).sum()
-        loss.backward()
+        torch.autograd.backward(loss)
         averaged = {name: float((batch.weights_N * value).sum()) for name, value in metrics.items()}
         return {"loss": loss.item(), "entropy": float((batch.weights_N * entropies_N).sum()), **averaged}
 

@@ -1,0 +1,107 @@
+"""Rows, weights and microbatches: no token is lost, doubled or weighed otherwise because of how they are cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentgym.learn.batch import Aggregation, Row, microbatches, token_weights
+from agentgym.types import Sample
+
+AGGREGATIONS: tuple[Aggregation, ...] = ("token", "sequence")
+
+
+def row(ids: list[int], mask: list[bool], salt: float = 0.0) -> Row:
+    return Row(
+        token_ids=ids,
+        loss_mask=mask,
+        behavior_logprobs=[salt - i for i in range(len(ids))],
+        advantages=[salt + i / 10 for i in range(len(ids))],
+    )
+
+
+@st.composite
+def rows(draw: Any) -> list[Row]:
+    made = []
+    for n in range(draw(st.integers(1, 6))):
+        length = draw(st.integers(1, 12))
+        mask = draw(st.lists(st.booleans(), min_size=length, max_size=length))
+        made.append(row([100 * n + i for i in range(length)], mask, float(n)))
+    return made
+
+
+def test_a_row_of_a_sample_by_hand() -> None:
+    sample = Sample(
+        token_ids=[5, 6, 7, 2, 8, 9],
+        loss_mask=[False, False, True, True, False, True],
+        logprobs=[0.0, 0.0, -0.1, -0.2, 0.0, -0.3],
+        turn_index=[0, 0, 0, 0, 1, 1],
+        policy_versions=[-1, -1, 3, 3, -1, 3],
+    )
+    assert Row.of(sample, 2).advantages == [2.0] * 6
+    assert Row.of(sample, [2.0, -1.0]).advantages == [2.0, 2.0, 2.0, 2.0, -1.0, -1.0]
+    assert Row.of(sample, 1.0).behavior_logprobs == sample.logprobs
+    assert Row.of(sample, 1.0).num_trained == 3
+
+
+def test_the_first_token_has_nothing_before_it_and_is_not_trained() -> None:
+    assert row([1, 2], [True, True]).num_trained == 1
+
+
+def test_weights_by_hand() -> None:
+    """Rows of 1, 3 and 0 trained tokens."""
+    three = [row([1, 2], [False, True]), row([1, 2, 3, 4], [False, True, True, True]), row([1, 2], [False, False])]
+    assert token_weights(three, "token") == [0.25, 0.25, 0.0]
+    assert token_weights(three, "sequence") == pytest.approx([1 / 2, 1 / 6, 0.0])
+
+
+@given(rows(), st.sampled_from(AGGREGATIONS))
+def test_weights_sum_to_one_over_all_trained_tokens(made: list[Row], aggregation: Aggregation) -> None:
+    weights = token_weights(made, aggregation)
+    total = sum(weight * r.num_trained for weight, r in zip(weights, made, strict=True))
+    assert total == pytest.approx(1.0 if any(r.num_trained for r in made) else 0.0)
+
+
+def test_a_microbatch_by_hand() -> None:
+    two = [row([1, 2, 3], [False, False, True], 5.0), row([4, 5, 6, 7], [True, True, False, True], 7.0)]
+    (batch,) = microbatches(two, [0.5, 0.25], max_tokens=100)
+    assert batch.ids_BT.tolist() == [[4, 5, 6, 7], [1, 2, 3, 0]]  # longest first
+    assert batch.predicts_BT.tolist() == [[True, False, True, False], [False, True, False, False]]
+    assert batch.targets_N.tolist() == [5, 7, 3]
+    assert batch.behavior_logprobs_N.tolist() == [6.0, 4.0, 3.0]
+    assert batch.advantages_N.tolist() == pytest.approx([7.1, 7.3, 5.2])
+    assert batch.weights_N.tolist() == [0.25, 0.25, 0.5]
+    assert batch.rows_N.tolist() == [1, 1, 0]
+
+
+@given(rows(), st.integers(1, 60))
+def test_every_trained_token_is_in_exactly_one_microbatch(made: list[Row], max_tokens: int) -> None:
+    batches = list(microbatches(made, list(range(len(made))), max_tokens=max_tokens))
+    found = sorted(token for batch in batches for token in batch.targets_N.tolist())
+    expected = [t for r in made for t, m in list(zip(r.token_ids, r.loss_mask, strict=True))[1:] if m]
+    assert found == sorted(expected)
+    for batch in batches:
+        assert batch.ids_BT.numel() <= max_tokens or len(batch.ids_BT) == 1
+        assert batch.predicts_BT.sum() == len(batch.targets_N) > 0
+
+
+@given(rows(), st.integers(1, 60))
+def test_what_stands_beside_a_token_is_its_own(made: list[Row], max_tokens: int) -> None:
+    """Ids tell row and position: 100 * row + position."""
+    for batch in microbatches(made, [float(i) for i in range(len(made))], max_tokens=max_tokens):
+        where, position = batch.targets_N // 100, batch.targets_N % 100
+        assert torch.equal(batch.rows_N, where)
+        assert torch.equal(batch.weights_N, where.float())
+        assert torch.allclose(batch.behavior_logprobs_N, where - position.float())
+        assert torch.allclose(batch.advantages_N, where + position / 10)
+        before = batch.ids_BT[batch.predicts_BT]
+        assert torch.equal(before, batch.targets_N - 1)
+
+
+def test_nothing_to_train_on_is_no_microbatch() -> None:
+    assert list(microbatches([row([1, 2], [False, False])], [0.0], max_tokens=10)) == []
+    assert list(microbatches([], [], max_tokens=10)) == []

@@ -1,0 +1,254 @@
+"""One update: the loss of exactly the masked tokens, the same however it is cut, and refused when it is not finite."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentgym.errors import NonFiniteError
+from agentgym.learn.batch import Aggregation, Microbatch, Row, microbatches, token_weights
+from agentgym.learn.learner import Learner, token_logprobs
+from agentgym.learn.objectives import Metrics, clipped_policy_gradient, imitation
+from tests.kit import tiny_model
+
+
+def policy_gradient(logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+    return clipped_policy_gradient(
+        logprobs_N, batch.behavior_logprobs_N, batch.advantages_N, clip_low=0.2, clip_high=0.28
+    )
+
+
+def imitate(logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+    loss_N, metrics = imitation(logprobs_N)
+    return batch.advantages_N * loss_N, metrics
+
+
+def row(length: int, salt: int = 0) -> Row:
+    """Ids, mask, log-probs and advantages that differ from place to place."""
+    return Row(
+        token_ids=[(5 * i + 7 * salt + i * i) % 37 for i in range(length)],
+        loss_mask=[(i + salt) % 3 != 0 for i in range(length)],
+        behavior_logprobs=[-3.0 - ((i + salt) % 5) / 5 for i in range(length)],
+        advantages=[((i * 3 + salt) % 7 - 3) / 2 for i in range(length)],
+    )
+
+
+ROWS = [row(9, 1), row(4, 2), row(15, 3), row(9, 4), row(2, 5)]
+
+
+def learner(model: Any, **changes: Any) -> Learner:
+    return Learner(model, **{"learning_rate": 0.01, "max_grad_norm": 1e9, **changes})
+
+
+def gradient_of(rows: list[Row], aggregation: Aggregation, max_tokens: int) -> tuple[float, torch.Tensor]:
+    """Loss and gradient of one update, as the learner accumulates them."""
+    model = tiny_model().double()
+    taught = learner(model, aggregation=aggregation)
+    weights = token_weights(rows, aggregation)
+    batches = microbatches(rows, weights, max_tokens=max_tokens)
+    loss = sum(taught._accumulate(batch, policy_gradient)["loss"] for batch in batches)
+    return loss, torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+
+def slow_loss(rows: list[Row], aggregation: Aggregation) -> float:
+    """The same loss one row and one token at a time, straight from the definition."""
+    model = tiny_model().double()
+    means = []
+    for r in rows:
+        with torch.no_grad():
+            table = model(input_ids=torch.tensor([r.token_ids])).logits[0].double().log_softmax(-1)
+        losses = []
+        for t in range(1, len(r.token_ids)):
+            if r.loss_mask[t]:
+                ratio = float((table[t - 1, r.token_ids[t]] - r.behavior_logprobs[t]).exp())
+                losses.append(-min(ratio * r.advantages[t], min(max(ratio, 0.8), 1.28) * r.advantages[t]))
+        means.append(losses)
+    if aggregation == "token":
+        return sum(map(sum, means)) / sum(map(len, means))
+    return sum(sum(m) / len(m) for m in means if m) / sum(1 for m in means if m)
+
+
+@pytest.mark.parametrize("aggregation", ["token", "sequence"])
+def test_the_loss_against_a_slow_reference(aggregation: Aggregation) -> None:
+    loss, _ = gradient_of(ROWS, aggregation, 10_000)
+    assert loss == pytest.approx(slow_loss(ROWS, aggregation), abs=1e-6)
+
+
+@pytest.mark.parametrize("aggregation", ["token", "sequence"])
+@given(order=st.permutations(range(len(ROWS))), max_tokens=st.integers(1, 80))
+@settings(max_examples=25, deadline=None)
+def test_cut_order_and_padding_change_neither_loss_nor_gradient(
+    aggregation: Aggregation, order: list[int], max_tokens: int
+) -> None:
+    expected_loss, expected = gradient_of(ROWS, aggregation, 10_000)
+    loss, gradient = gradient_of([ROWS[i] for i in order], aggregation, max_tokens)
+    assert loss == pytest.approx(expected_loss, abs=1e-6)
+    assert torch.allclose(gradient, expected, atol=1e-6)
+
+
+def test_the_gradient_is_that_of_the_slow_reference_by_finite_differences() -> None:
+    """Along a random direction: (L(θ + h d) − L(θ − h d)) / 2h."""
+    model = tiny_model().double()
+    taught = learner(model)
+    (batch,) = microbatches(ROWS, token_weights(ROWS, "token"), max_tokens=10_000)
+    taught._accumulate(batch, policy_gradient)
+    torch.manual_seed(0)
+    directions = [torch.randn_like(p) / 100 for p in model.parameters()]
+    slope = sum(float((p.grad * d).sum()) for p, d in zip(model.parameters(), directions, strict=True))
+    h, losses = 0.01, []
+    for sign in (1, -1):
+        with torch.no_grad():
+            for p, d in zip(model.parameters(), directions, strict=True):
+                p.add_(sign * h * d)
+            losses.append(float((batch.weights_N * policy_gradient(token_logprobs(model, batch)[0], batch)[0]).sum()))
+            for p, d in zip(model.parameters(), directions, strict=True):
+                p.sub_(sign * h * d)
+    assert (losses[0] - losses[1]) / (2 * h) == pytest.approx(slope, rel=0.01)
+
+
+def test_only_masked_tokens_are_trained() -> None:
+    """What stands at other places (advantage, log-prob, even the last, unseen token) has no say."""
+    changed = []
+    for r in ROWS:
+        trained = [i > 0 and m for i, m in enumerate(r.loss_mask)]
+        changed.append(
+            Row(
+                token_ids=r.token_ids,
+                loss_mask=r.loss_mask,
+                behavior_logprobs=[x if m else 9.0 for x, m in zip(r.behavior_logprobs, trained, strict=True)],
+                advantages=[x if m else 99.0 for x, m in zip(r.advantages, trained, strict=True)],
+            )
+        )
+    loss, gradient = gradient_of(ROWS, "token", 10_000)
+    other_loss, other = gradient_of(changed, "token", 10_000)
+    assert other_loss == loss
+    assert torch.equal(other, gradient)
+
+
+def test_rows_without_trained_tokens_change_nothing() -> None:
+    silent = Row(token_ids=[1, 2, 3], loss_mask=[False] * 3, behavior_logprobs=[0.0] * 3, advantages=[1.0] * 3)
+    for aggregation in ("token", "sequence"):
+        loss, gradient = gradient_of(ROWS, aggregation, 40)
+        other_loss, other = gradient_of([silent, *ROWS, silent], aggregation, 40)
+        assert other_loss == pytest.approx(loss)
+        assert torch.allclose(other, gradient)
+
+
+def test_log_probs_and_entropies_are_the_model_s() -> None:
+    model = tiny_model()
+    (batch,) = microbatches([ROWS[0]], [1.0], max_tokens=100)
+    logprobs, entropies = token_logprobs(model, batch, temperature=0.7)
+    with torch.no_grad():
+        table = (model(input_ids=torch.tensor([ROWS[0].token_ids])).logits[0] / 0.7).log_softmax(-1)
+    where = [t for t in range(1, 9) if ROWS[0].loss_mask[t]]
+    assert logprobs.tolist() == pytest.approx([float(table[t - 1, ROWS[0].token_ids[t]]) for t in where], abs=1e-5)
+    assert entropies.tolist() == pytest.approx(
+        [float(-(table[t - 1].exp() * table[t - 1]).sum()) for t in where], abs=1e-5
+    )
+    assert logprobs.requires_grad
+    assert not entropies.requires_grad
+
+
+def test_imitation_makes_what_was_shown_more_likely() -> None:
+    model = tiny_model()
+    taught = learner(model, learning_rate=0.003)
+    losses = [taught.update(ROWS[:1], lambda lp, b: imitation(lp))["loss"] for _ in range(30)]
+    assert losses[-1] < losses[0] / 3
+
+
+def test_dropout_is_off_so_that_the_ratio_is_that_of_the_policy_that_sampled() -> None:
+    model = tiny_model(attention_dropout=0.5)
+    (batch,) = microbatches([row(30)], [1.0], max_tokens=100)
+    with torch.no_grad():
+        behavior, _ = token_logprobs(model, batch)
+    seen = []
+
+    def watch(logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        seen.append(logprobs_N.detach().clone())
+        return -logprobs_N, {}
+
+    learner(model).update([row(30)], watch)
+    assert torch.allclose(seen[0], behavior, atol=1e-5)
+    assert not model.training
+
+
+def digest(taught: Learner) -> str:
+    """Of parameters and optimizer state."""
+    tensors = [*taught.module.state_dict().values()]
+    for state in taught.optimizer.state_dict()["state"].values():
+        tensors += [torch.as_tensor(value) for value in state.values()]
+    return hashlib.sha256(b"".join(t.detach().numpy().tobytes() for t in tensors)).hexdigest()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("field", ["advantages", "behavior_logprobs"])
+def test_a_loss_that_is_not_finite_is_refused_and_changes_nothing(field: str, bad: float, tmp_path: Path) -> None:
+    taught = learner(tiny_model(), dump_dir=tmp_path / "refused", max_microbatch_tokens=10)
+    taught.update(ROWS, imitate)
+    before = digest(taught)
+    sick = row(9, 1)
+    getattr(sick, field)[4] = -bad if field == "behavior_logprobs" else bad
+    with pytest.raises(NonFiniteError, match=r"update refused; its rows are in .*refused-update-2\.json"):
+        taught.update([*ROWS, sick], policy_gradient)
+    assert digest(taught) == before
+    assert taught.num_updates == 1
+    (file,) = (tmp_path / "refused").iterdir()
+    dumped = json.loads(file.read_text())
+    assert dumped[0]["token_ids"] == ROWS[0].token_ids
+    assert len(dumped) == len(ROWS) + 1
+    assert taught.update(ROWS, imitate)["loss"] == pytest.approx(learned_twice(), abs=1e-5)
+
+
+def learned_twice() -> float:
+    taught = learner(tiny_model(), max_microbatch_tokens=10)
+    taught.update(ROWS, imitate)
+    return taught.update(ROWS, imitate)["loss"]
+
+
+def test_a_gradient_that_is_not_finite_is_refused() -> None:
+    """√x has a finite value and an infinite slope at 0."""
+    taught = learner(tiny_model())
+    before = digest(taught)
+    with pytest.raises(NonFiniteError, match=r"gradient norm (nan|inf)"):
+        taught.update(ROWS, lambda lp, b: ((lp - lp.detach()).abs().sqrt(), {}))
+    assert digest(taught) == before
+
+
+def test_nothing_to_train_on_is_told() -> None:
+    silent = Row(token_ids=[1, 2], loss_mask=[False, False], behavior_logprobs=[0.0] * 2, advantages=[1.0] * 2)
+    for rows in ([], [silent]):
+        with pytest.raises(ValueError, match="no trained tokens"):
+            learner(tiny_model()).update(rows, imitate)
+
+
+def test_the_learning_rate_warms_up() -> None:
+    taught = learner(tiny_model(), warmup_updates=3, learning_rate=0.4)
+    rates = []
+    for _ in range(5):
+        taught.update(ROWS, imitate)
+        rates.append(taught.optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
+
+
+def test_metrics_are_averages_over_trained_tokens() -> None:
+    taught = learner(tiny_model(), max_microbatch_tokens=12)
+    metrics = taught.update(ROWS, lambda lp, b: (-lp, {"one": torch.ones_like(lp), "advantage": b.advantages_N}))
+    advantages = [a for r in ROWS for a, m in list(zip(r.advantages, r.loss_mask, strict=True))[1:] if m]
+    assert metrics["one"] == pytest.approx(1.0)
+    assert metrics["advantage"] == pytest.approx(sum(advantages) / len(advantages), abs=1e-6)
+    assert (metrics["trained_tokens"], metrics["sequences"]) == (len(advantages), len(ROWS))
+
+
+def test_the_gradient_norm_is_limited() -> None:
+    model = tiny_model()
+    metrics = learner(model, max_grad_norm=1e-3).update(ROWS, imitate)
+    assert metrics["grad_norm"] > 1e-3
+    norm = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).norm()
+    assert float(norm) == pytest.approx(1e-3, rel=1e-3)
