@@ -8,7 +8,6 @@ the ratio is then 1 and the clip idle.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import torch
@@ -64,18 +63,21 @@ class GRPO(Trainer[GRPOSettings]):
         return specs
 
     def rows(self, trajectories: Sequence[Trajectory]) -> tuple[list[Row], dict[str, float]]:
+        groups: dict[str, list[Trajectory]] = {}
+        for trajectory in trajectories:
+            groups.setdefault(trajectory.group_id, []).append(trajectory)
         rows: list[Row] = []
-        num_groups = num_informative = 0
-        for _, members in itertools.groupby(trajectories, key=lambda trajectory: trajectory.group_id):
+        num_informative = 0
+        for members in groups.values():
             group = [trajectory for trajectory in members if not trajectory.stop_reason.is_void]
             rewards = [trajectory.reward for trajectory in group]
-            num_groups += 1
             if not is_informative(rewards):
                 continue
             num_informative += 1
             advantages = group_zscore(rewards, scale=self.settings.scale_by_std)
-            rows += [Row.of(sample, a) for trajectory, a in zip(group, advantages, strict=True) for sample in trajectory.samples]
-        return rows, {"informative_groups": num_informative / max(1, num_groups)}
+            for trajectory, advantage in zip(group, advantages, strict=True):
+                rows += [Row.of(sample, advantage) for sample in trajectory.samples]
+        return rows, {"informative_groups": num_informative / max(1, len(groups))}
 
     def objective(self, logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
         return clipped_policy_gradient(

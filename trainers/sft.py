@@ -50,11 +50,14 @@ class SFT(Trainer[SFTSettings]):
         else:
             ordinals = [update * size + i for i in range(size)]
         return [
-            EpisodeSpec(task=tasks[n], seed=seed_of(tasks.seed, "sft", n), episode_id=f"sft-{update}-{n}-{i}") for i, n in enumerate(ordinals)
+            EpisodeSpec(task=tasks[n], seed=seed_of(tasks.seed, "sft", n), episode_id=f"sft-{update}-{n}-{i}")
+            for i, n in enumerate(ordinals)
         ]
 
     def rows(self, trajectories: Sequence[Trajectory]) -> tuple[list[Row], dict[str, float]]:
-        samples = [sample for trajectory in trajectories if not trajectory.stop_reason.is_void for sample in trajectory.samples]
+        samples = [
+            sample for trajectory in trajectories if not trajectory.stop_reason.is_void for sample in trajectory.samples
+        ]
         return [self._row(sample) for sample in samples], {}
 
     def _row(self, sample: Sample) -> Row:

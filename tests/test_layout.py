@@ -1,0 +1,135 @@
+"""The shape of the project: links, imports, layers, what is shipped, and what its source must not contain."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LINKED = ("environments", "rewards", "trainers")
+SOURCES = sorted(
+    file
+    for folder in ("agentgym", *LINKED)
+    for file in (ROOT / folder).rglob("*.py")
+    if "__pycache__" not in file.parts
+)
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_the_links_are_relative_and_resolve(name: str) -> None:
+    link = ROOT / "agentgym" / name
+    assert link.is_symlink()
+    assert os.readlink(link) == f"../{name}"
+    assert link.resolve() == ROOT / name
+    assert (link / "__init__.py").is_file()
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_a_linked_package_has_one_import_name(name: str) -> None:
+    python("-c", f"import agentgym.{name}")
+    bare = subprocess.run(
+        [sys.executable, "-c", f"import {name}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert bare.returncode == 1
+    assert f"import agentgym.{name}, not {name}" in bare.stderr
+
+
+def outcome(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def python(*arguments: str) -> str:
+    done = outcome(sys.executable, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_agentgym_imports_nothing_heavy() -> None:
+    loaded = python("-c", "import agentgym, sys; print(*sys.modules)").split()
+    heavy = {"torch", "vllm", "transformers", "ray", "matplotlib", "scipy", "bm25s", "rich", "prompt_toolkit"}
+    assert heavy & set(loaded) == set()
+
+
+def test_importing_agentgym_takes_less_than_a_third_of_a_second() -> None:
+    program = "import time; start = time.perf_counter(); import agentgym; print(time.perf_counter() - start)"
+    seconds = min(float(python("-c", program)) for _ in range(5))
+    assert seconds < 0.3
+
+
+def test_the_layers_hold() -> None:
+    done = outcome(Path(sys.executable).with_name("lint-imports"), "--no-cache")
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_module_has_a_layer() -> None:
+    """A new module that no layer names would be free of the contract."""
+    import tomllib
+
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    named = {
+        name.strip(" ()").removeprefix("agentgym.") for layer in contracts[0]["layers"] for name in layer.split("|")
+    }
+    modules = {file.stem if file.is_file() else file.name for file in (ROOT / "agentgym").iterdir() if is_module(file)}
+    assert modules - named == set()
+
+
+def is_module(path: Path) -> bool:
+    if path.name.startswith("__") or path.name == "py.typed":
+        return False
+    return path.suffix == ".py" or (path / "__init__.py").is_file()
+
+
+PICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
+CALLS = {"eval", "exec", "compile", "__import__", "torch.load", "torch.save", "np.load", "numpy.load"}
+
+
+def test_no_source_unpickles_or_evaluates() -> None:
+    assert SOURCES
+    assert [found for file in SOURCES for found in dangers(file)] == []
+
+
+def dangers(file: Path) -> list[str]:
+    """Where a file imports a pickler, evaluates text, or loads with a pickler inside."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        match node:
+            case ast.Import(names=names):
+                used = {alias.name.partition(".")[0] for alias in names} & PICKLERS
+            case ast.ImportFrom(module=str(module)):
+                used = {module.partition(".")[0]} & PICKLERS
+            case ast.Call(func=function):
+                used = {ast.unparse(function)} & CALLS
+            case _:
+                continue
+        found += [f"{file}:{node.lineno}: {name}" for name in used]
+    return found
+
+
+def test_the_search_for_dangers_finds_them(tmp_path: Path) -> None:
+    file = tmp_path / "bad.py"
+    file.write_text("import pickle\nfrom dill import loads\neval('1')\nimport torch\ntorch.load('x')\nmodel.eval()\n")
+    assert len(dangers(file)) == 4
+
+
+def test_environments_know_no_trainer_and_trainers_no_environment() -> None:
+    for folder, other in (("environments", "trainers"), ("trainers", "environments")):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert f"agentgym.{other}" not in file.read_text(), file
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_tree(tmp_path: Path) -> None:
+    options = ["--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir", str(tmp_path)]
+    python("-m", "pip", "wheel", *options, str(ROOT))
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if not name.split("/")[0].endswith(".dist-info")}
+    tree = outcome("git", "ls-files", "agentgym", *LINKED).stdout.split()
+    expected = {name if name.startswith("agentgym/") else f"agentgym/{name}" for name in tree}
+    expected -= {f"agentgym/{name}" for name in LINKED}
+    assert packed == expected
