@@ -21,8 +21,8 @@ def main(run: Path) -> None:
         {
             "env": str(ENVIRONMENT),
             "trainer": {"id": "grpo", "groups": 8},
-            "updates": 12,
-            "warm_start": {"until": 0.2, "check_every": 10},  # imitate the expert until it wins 1 of 5 episodes
+            "updates": 20,
+            "warm_start": {"max_updates": 20},  # imitate the expert for a moment: reinforcement does the rest
             "eval": {"episodes": 50, "validation_episodes": 25},
             "output": run,
         }

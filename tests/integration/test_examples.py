@@ -44,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_train_on_it(trained: tuple[Path, str]) -> None:
     success = dict(re.findall(r"(before|after) training: success ([\d.]+)", trained[1]))
-    assert float(success["after"]) > float(success["before"]) + 0.1
+    assert float(success["after"]) >= max(0.8, float(success["before"]))
 
 
 def test_evaluate(trained: tuple[Path, str]) -> None:
