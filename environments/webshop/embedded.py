@@ -1,7 +1,7 @@
 """An invented shop of 3,000 products, for when there is no catalogue at hand.
 
 It is deterministic and built in a fraction of a second, so nothing is downloaded or written. Made for policies that
-start from nothing: a closed vocabulary (``words``), titles of a few words, ids of two letters and two digits,
+start from nothing: a closed vocabulary (``words``), titles of a few words, ids like B42KX,
 few distinct prices. It is still a shop: each kind of product comes in some sixty variants that share attributes
 and differ in others, in the colors they are offered in, and in price, so that the first hit of even a perfect
 query is often too expensive, and the right choice can be read from the pages. What is asked for always stands
@@ -58,7 +58,7 @@ def invent_shop(seed: int = 0) -> EmbeddedShop:
         for name_of_department, department in DEPARTMENTS.items()
         for name in department.kinds
     ]
-    asins = [f"{letters}{digits:02d}" for letters in ID_LETTERS for digits in range(100)]
+    asins = [f"B{digits:02d}{letters}" for letters in ID_LETTERS for digits in range(100)]
     rng.shuffle(asins)
     products = [
         _product(asin, kind, rng) for asin, kind in zip(asins[:NUM_PRODUCTS], itertools.cycle(kinds), strict=False)
