@@ -29,8 +29,8 @@ __all__ = [
     "Trajectory",
     "UserError",
     "make",
-    "register",
     "plugins",
+    "register",
 ]
 
 _HOMES = {

@@ -41,8 +41,8 @@ class Engine(abc.ABC):
     async def update_weights(self, version: int) -> None:
         """Take up the learner's weights as ``version``; whatever was computed with older ones is dropped."""
 
-    def release(self, session: str) -> None:
+    def release(self, session: str) -> None:  # noqa: B027  # engines that keep nothing need not say so
         """The session's episode is over: free what is kept for it. Unknown names are fine."""
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027
         """Free everything."""
