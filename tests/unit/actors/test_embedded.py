@@ -452,3 +452,22 @@ def test_the_config_classes_are_the_ones_meant() -> None:
     assert isinstance(PLAIN, Qwen2ForCausalLM)
     assert isinstance(mixed_window_model().config, Qwen2Config)
     assert mixed_window_model().config.layer_types == ["full_attention", "sliding_attention"]
+
+
+def test_a_lonely_session_among_many_idle_ones_and_slots_that_grow() -> None:
+    """Reads scattered slots, and goes past the 128 tokens that a slot has at first."""
+
+    async def main() -> list[tuple[list[int], list[tuple[int, Completion]]]]:
+        engine = EmbeddedEngine(PLAIN)
+        for i in range(11):
+            await conversation(engine, f"idle{i}", [5], salt=i)
+        lonely = await conversation(engine, "lonely", [100, 60, 40])
+        ids = prompt_of(5, 3) + (await conversation(EmbeddedEngine(PLAIN), "other", [5], salt=3))[0][5:]
+        again = await engine.generate([*ids, 1, 2], sampling(), session="idle3")
+        return [lonely, ([*ids, 1, 2, *again.token_ids], [(len(ids) + 2, again)])]
+
+    for ids, replies in run(main):
+        expected = logprobs_of(PLAIN, ids)
+        for where, completion in replies:
+            found = expected[where - 1 : where - 1 + len(completion.token_ids)]
+            assert completion.logprobs == pytest.approx(found, abs=1e-5)
