@@ -49,12 +49,16 @@ def main() -> None:
 
 
 @cli.command(context_settings=_OPEN, add_help_option=False)
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings from a TOML file; flags win over it.")
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="Settings from a TOML file; flags win over it."
+)
 @click.option("--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
 @click.option("--threads", type=click.IntRange(1), help="Threads that torch may use; none given: all cores.")
 @click.option("-h", "--help", "show_help", is_flag=True, help="Show this and every setting.")
 @click.pass_context
-def train(context: click.Context, config_file: Path | None, resume_dir: Path | None, threads: int | None, show_help: bool) -> None:
+def train(
+    context: click.Context, config_file: Path | None, resume_dir: Path | None, threads: int | None, show_help: bool
+) -> None:
     """Train a policy: agentgym train --env webshop."""
     from agentgym.config import merged, parse_flags, read_toml
 
@@ -67,9 +71,13 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
         return
     flags = parse_flags(context.args)
     if resume_dir is not None and (flags or config_file):
-        raise ConfigError(f"--resume goes on with the settings of {resume_dir}; leave out {', '.join(flags) or '--config'}")
+        raise ConfigError(
+            f"--resume goes on with the settings of {resume_dir}; leave out {', '.join(flags) or '--config'}"
+        )
     if resume_dir is None and not (flags or config_file):
-        raise ConfigError("nothing to train on; type: agentgym train --env webshop   (agentgym envs lists the environments)")
+        raise ConfigError(
+            "nothing to train on; type: agentgym train --env webshop   (agentgym envs lists the environments)"
+        )
     _set_threads(threads)
     from agentgym import launch
 
@@ -111,7 +119,13 @@ def evaluate(
 
     with _progress() as reporter:
         result, played = measure(
-            parse_flags(context.args), model, episodes=episodes, split=split, temperature=temperature, seed=seed, reporter=reporter
+            parse_flags(context.args),
+            model,
+            episodes=episodes,
+            split=split,
+            temperature=temperature,
+            seed=seed,
+            reporter=reporter,
         )
     if trajectories is not None:
         store.append(trajectories, played)
@@ -119,6 +133,94 @@ def evaluate(
     if json_file is not None:
         json_file.write_text(text + "\n")
     click.echo(text)
+
+
+@cli.command(context_settings=_OPEN)
+@click.argument("env")
+@click.option("--task", help="Task to play; none given: the first of the split.")
+@click.option("--split", help="train, validation or test")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--model", help="A policy to watch: a run directory, a model directory or a Hugging Face id.")
+@click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True, help="0 is greedy.")
+@click.pass_context
+def play(
+    context: click.Context,
+    env: str,
+    task: str | None,
+    split: str | None,
+    seed: int,
+    model: str | None,
+    temperature: float,
+) -> None:
+    """Play ENV by hand, with undo and branches, or watch a policy: agentgym play webshop."""
+    from agentgym import repl
+    from agentgym.config import merged, parse_flags
+    from agentgym.launch.assemble import assemble
+    from agentgym.launch.measuring import settings_for
+    from agentgym.launch.settings import env_choice
+
+    given = merged({"env": {"id": env}}, parse_flags(context.args))
+    if model is None:
+        choice = env_choice(given)
+        repl.play(agentgym.make(choice.id, **choice.options), task=task, split=split, seed=seed)
+        return
+    parts = assemble(settings_for(given, model, seed=seed))
+    policy = repl.EnginePolicy(
+        parts.engine,
+        parts.policy.tokenizer,
+        parts.protocol,
+        temperature=temperature,
+        max_tokens=parts.limits.max_reply_tokens,
+    )
+    try:
+        repl.play(parts.env, task=task, split=split, seed=seed, policy=policy)
+    finally:
+        policy.close()
+
+
+@cli.command()
+def envs() -> None:
+    """List the environments."""
+    from rich.console import Console
+
+    from agentgym.listing import environments_table
+
+    Console().print(environments_table())
+
+
+@cli.group()
+def init() -> None:
+    """Write a file to begin from."""
+
+
+@init.command("env")
+@click.argument("name")
+@click.option("--directory", type=click.Path(path_type=Path), default=Path("."), help="Folder to write it to.")
+def init_env(name: str, directory: Path) -> None:
+    """Write NAME.py, a runnable environment in one file."""
+    from agentgym.scaffold import write_env
+
+    file = write_env(name, directory)
+    click.echo(f"{file} is written; type: agentgym play ./{file}" if not file.is_absolute() else f"{file} is written")
+
+
+@cli.command(context_settings=_OPEN)
+@click.argument("env")
+@click.pass_context
+def doctor(context: click.Context, env: str) -> None:
+    """Check that ENV keeps the environment contract; exits with 1 when it does not."""
+    from agentgym.config import merged, parse_flags
+    from agentgym.doctor import diagnose
+    from agentgym.launch.assemble import env_factory
+    from agentgym.launch.settings import env_choice
+
+    make_env = env_factory(env_choice(merged({"env": {"id": env}}, parse_flags(context.args))))
+    make_env().close()
+    findings = diagnose(make_env)
+    for finding in findings:
+        click.echo(f"{'pass' if finding.passed else 'FAIL'}  {finding.name.replace('_', ' ')}: {finding.detail}")
+    if not all(finding.passed for finding in findings):
+        sys.exit(1)
 
 
 def _set_threads(threads: int | None) -> None:
@@ -132,7 +234,14 @@ def _set_threads(threads: int | None) -> None:
 def _progress() -> Iterator[Any]:
     """A progress bar with rate and time left on a terminal, plain lines elsewhere."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     columns = (

@@ -181,7 +181,8 @@ def _load_file(file: Path) -> ModuleType:
         raise UserError(f"no such file: {file}")
     name = _module_name(file)
     spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

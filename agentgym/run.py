@@ -1,12 +1,12 @@
 """A run's directory: what was asked for, what happened, what came out.
 
-    config.json          every setting, resolved
-    metrics.jsonl        one line an update or evaluation; tensorboard/ holds the same numbers
-    trajectories.jsonl   the episodes that were kept for looking at
-    checkpoints/         complete ones only; the newest is where --resume goes on
-    policy/              the trained policy: --model takes the run directory
-    curves.png           the learning curves
-    report.json          the outcome
+config.json          every setting, resolved
+metrics.jsonl        one line an update or evaluation; tensorboard/ holds the same numbers
+trajectories.jsonl   the episodes that were kept for looking at
+checkpoints/         complete ones only; the newest is where --resume goes on
+policy/              the trained policy: --model takes the run directory
+curves.png           the learning curves
+report.json          the outcome
 """
 
 from __future__ import annotations
@@ -34,13 +34,18 @@ class Run:
     def create(cls, directory: Path, config: Mapping[str, Any]) -> Run:
         """A new run; a directory that already holds one is refused, nothing is overwritten."""
         if (directory / "config.json").exists():
-            raise UserError(f"{directory} already holds a run; type: agentgym train --resume {directory}, or choose another --output")
+            raise UserError(
+                f"{directory} already holds a run; type: agentgym train --resume {directory}, "
+                "or choose another --output"
+            )
         run = cls(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
             run.write_json("config.json", config)
         except OSError as error:
-            raise UserError(f"cannot write the run directory {directory}: {error.strerror}; choose another --output") from None
+            raise UserError(
+                f"cannot write the run directory {directory}: {error.strerror}; choose another --output"
+            ) from None
         return run
 
     @classmethod

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from agentgym.config import Choice, validated
 from agentgym.engine import Engine
@@ -23,7 +25,7 @@ from agentgym.protocol import Protocol
 from agentgym.registry import make, plugins
 from agentgym.rollout import Limits, Rollout
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Action, Observation
+from agentgym.types import Observation, StepResult
 
 __all__ = ["Parts", "assemble", "env_factory", "make_protocol", "make_trainer", "policy_source"]
 
@@ -95,7 +97,9 @@ def _parts(
 def training_limits(rollout: RolloutSettings) -> Limits:
     """Limits of training episodes."""
     return Limits(
-        max_turns=rollout.max_turns, max_reply_tokens=rollout.max_reply_tokens, max_invalid_actions=rollout.max_invalid_actions
+        max_turns=rollout.max_turns,
+        max_reply_tokens=rollout.max_reply_tokens,
+        max_invalid_actions=rollout.max_invalid_actions,
     )
 
 
@@ -116,7 +120,7 @@ def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | None =
     nano = validated(NanoConfig, model.options, where="model")
     if policy_dir is not None:
         return load_policy(policy_dir, device="cpu")
-    tokenizer = build_tokenizer(corpus(env), nano)
+    tokenizer = build_tokenizer(*corpus(env), nano)
     return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
 
 
@@ -128,23 +132,26 @@ def make_engine(choice: Choice, policy: Policy, *, sessions: int) -> Engine:
     return engine
 
 
-def corpus(env: Env) -> Iterator[str]:
-    """Text of the environment: what it says in training tasks, played by its expert or at random."""
-    yield env.instructions
+def corpus(env: Env) -> tuple[list[str], list[str]]:
+    """What the environment shows in training tasks and what is said there, by its expert or at random."""
+    observed, said = [env.instructions], []
+    rng = np.random.default_rng(0)
     tasks = env.tasks("train")
     for number in range(min(_CORPUS_EPISODES, len(tasks))):
-        observation: str = env.reset(seed=number, options={"task": tasks[number]})[0]
-        yield observation
+        observation = Observation.of(env.reset(seed=number, options={"task": tasks[number]})[0])
+        observed.append(observation)
         expert = env.expert()
         for _ in range(env.max_turns):
-            action = expert(Observation.of(observation)) if expert else _any_action(env, observation)
-            yield str(action)
-            observation, _, terminated, truncated, _ = env.step(action)
-            yield observation
+            action = expert(observation) if expert else _any_action(observation, rng)
+            said.append(str(action))
+            observation, _, terminated, truncated, _ = cast(StepResult, env.step(action))
+            observed.append(observation)
             if terminated or truncated:
                 break
+    return observed, said
 
 
-def _any_action(env: Env, observation: str) -> str | Action:
-    admissible = Observation.of(observation).admissible
-    return str(env.np_random.choice(list(admissible))) if admissible else env.action_space.sample()
+def _any_action(observation: Observation, rng: np.random.Generator) -> str:
+    """One that would have an effect where they are listed, otherwise a word that was shown."""
+    choices = observation.admissible or observation.split() or [""]
+    return str(choices[int(rng.integers(len(choices)))])

@@ -21,7 +21,11 @@ def draw_curves(metrics: Sequence[Mapping[str, Any]], report: Mapping[str, Any],
         for stage, style in (("train", {"alpha": 0.5}), ("validation", {"marker": "o"})):
             points = [(line["update"], line[key]) for line in metrics if line["stage"] == stage and key in line]
             if points:
-                axes.plot(*zip(*points, strict=True), label="training (sampled)" if stage == "train" else "validation (greedy)", **style)
+                axes.plot(
+                    *zip(*points, strict=True),
+                    label="training (sampled)" if stage == "train" else "validation (greedy)",
+                    **style,
+                )
         axes.set(xlabel="updates", ylabel=key, ylim=(-0.02, 1.02) if key == "success" else None)
     last = max((line["update"] for line in metrics if line["stage"] == "train"), default=0)
     for x, when in ((0, "before"), (last, "after")):
@@ -29,7 +33,15 @@ def draw_curves(metrics: Sequence[Mapping[str, Any]], report: Mapping[str, Any],
             seen = report["eval"][when]
             low, high = seen["ci95"]
             spread = [[max(0.0, seen["success"] - low)], [max(0.0, high - seen["success"])]]
-            left.errorbar([x], [seen["success"]], yerr=spread, fmt="s", color="black", capsize=4, label="test (greedy), 95 %" if x == 0 else None)
+            left.errorbar(
+                [x],
+                [seen["success"]],
+                yerr=spread,
+                fmt="s",
+                color="black",
+                capsize=4,
+                label="test (greedy), 95 %" if x == 0 else None,
+            )
     for axes in (left, right):
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8)

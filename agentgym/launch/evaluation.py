@@ -63,7 +63,8 @@ async def evaluate(
 ) -> list[Trajectory]:
     """One episode of each task; greedy at temperature 0. The seeds depend on ``seed`` and the task alone."""
     specs = [
-        EpisodeSpec(task=task, seed=seed_of(seed, "evaluate", task) % 2**31, episode_id=f"evaluate-{index}") for index, task in enumerate(tasks)
+        EpisodeSpec(task=task, seed=seed_of(seed, "evaluate", task) % 2**31, episode_id=f"evaluate-{index}")
+        for index, task in enumerate(tasks)
     ]
     actor = engine_actor(engine, temperature=temperature)
     return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode)

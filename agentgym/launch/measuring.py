@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +13,11 @@ from agentgym.config import merged
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.assemble import assemble
 from agentgym.launch.evaluation import Score, evaluate, score
-from agentgym.launch.settings import resolve
-from agentgym.launch.training import Reporter
+from agentgym.launch.reporting import Reporter, Silent
+from agentgym.launch.settings import TrainSettings, resolve
 from agentgym.types import Trajectory
 
-__all__ = ["measure"]
+__all__ = ["measure", "settings_for"]
 
 _FROM_RUN = ("env", "protocol", "engine", "rewards", "rollout")
 """Settings that a run's policy is measured with unless told otherwise."""
@@ -26,37 +27,49 @@ def measure(
     given: Mapping[str, Any],
     model: str,
     *,
-    episodes: int,
-    split: str,
-    temperature: float,
-    seed: int,
-    reporter: Reporter,
+    episodes: int = 200,
+    split: str = "test",
+    temperature: float = 0.0,
+    seed: int = 0,
+    reporter: Reporter | None = None,
 ) -> tuple[Score, list[Trajectory]]:
-    """The score of ``model`` on tasks of ``split``, and the episodes. Raises UserError for bad input."""
-    if model == "nano":
-        raise UserError("nano is made anew for each training run; pass the run directory: --model runs/NAME")
-    settings = resolve(merged(_run_settings(model), given, {"model": {"id": model}, "seed": seed}))
-    parts = assemble(settings)
+    """The score of ``model`` on tasks of ``split``, and the episodes. Raises UserError for bad input.
+
+    Example::
+
+        score, episodes = measure({"env": "webshop"}, "runs/mine")
+    """
+    reporter = reporter or Silent()
+    parts = assemble(settings_for(given, model, seed=seed))
     tasks = parts.env.tasks(split)[:episodes]
     if len(tasks) < episodes:
         reporter.note(f"the split {split} has {len(tasks)} tasks")
     reporter.begin(f"{split} tasks", len(tasks), "episodes")
-    done = 0
-
-    def count(_: Trajectory) -> None:
-        nonlocal done
-        done += 1
-        reporter.advance(done, {})
-
-    played = asyncio.run(evaluate(parts.rollout, parts.engine, tasks, temperature=temperature, seed=seed, on_episode=count))
+    done = itertools.count(1)
+    play = evaluate(
+        parts.rollout,
+        parts.engine,
+        tasks,
+        temperature=temperature,
+        seed=seed,
+        on_episode=lambda _: reporter.advance(next(done), {}),
+    )
+    played = asyncio.run(play)
     return score(played), played
+
+
+def settings_for(given: Mapping[str, Any], model: str, *, seed: int) -> TrainSettings:
+    """Settings to run a finished policy with: those of its run, where it has one, and ``given`` over them."""
+    if model == "nano":
+        raise UserError("nano is made anew for each training run; pass the run directory: --model runs/NAME")
+    return resolve(merged(_run_settings(model), given, {"model": {"id": model}, "seed": seed}))
 
 
 def _run_settings(model: str) -> dict[str, Any]:
     file = Path(model) / "config.json"
     config = json.loads(file.read_text()) if file.is_file() else {}
-    if "env" not in config or not (Path(model) / "policy").is_dir():
-        if "env" in config:
-            raise ConfigError(f"{model} has no trained policy yet; let it finish: agentgym train --resume {model}")
+    if "env" not in config:
         return {}
+    if not (Path(model) / "policy").is_dir():
+        raise ConfigError(f"{model} has no trained policy yet; let it finish: agentgym train --resume {model}")
     return {key: config[key] for key in _FROM_RUN}

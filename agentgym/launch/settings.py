@@ -16,7 +16,16 @@ from agentgym.config import Choice, Settings, merged, validated
 from agentgym.errors import ConfigError, did_you_mean
 from agentgym.trainers.sft import SFTSettings
 
-__all__ = ["EvalSettings", "HFSettings", "RolloutSettings", "TrainSettings", "WarmStartSettings", "check_options", "resolve"]
+__all__ = [
+    "EvalSettings",
+    "HFSettings",
+    "RolloutSettings",
+    "TrainSettings",
+    "WarmStartSettings",
+    "check_options",
+    "env_choice",
+    "resolve",
+]
 
 
 class HFSettings(Settings):
@@ -98,31 +107,44 @@ class TrainSettings(Settings):
     """Decides initial weights, order of tasks and every sampled token."""
     output: Path | None = None
     """Run directory; none given: runs/<env>-<trainer>-<seed>."""
-    checkpoint_every: int = Field(10, ge=1)
-    """Updates between two checkpoints."""
+    checkpoint_seconds: float = Field(60, ge=0)
+    """Time between two checkpoints; one more is made at the end of each stage and on Ctrl-C."""
     keep_checkpoints: int = Field(2, ge=1)
     """Checkpoints kept, newest first."""
 
 
+_DEFAULT_IDS = {"trainer": "grpo", "model": "nano", "engine": "embedded"}
+"""Ids of choices of which only options are given."""
+
 NANO_DEFAULTS: dict[str, Any] = {
     "protocol": {"id": "plain"},
     "rollout": {"max_reply_tokens": 24, "max_invalid_actions": 0, "concurrency": 128},
-    "warm_start": {"learning_rate": 4e-3, "warmup_updates": 30, "batch_size": 4, "observation_weight": 0.3},
+    "warm_start": {"learning_rate": 3e-3, "warmup_updates": 30, "batch_size": 4, "observation_weight": 0.3},
 }
 """What a small policy made from nothing wants where the user says nothing."""
 
 NANO_TRAINER_DEFAULTS: dict[str, dict[str, Any]] = {
     "grpo": {"learning_rate": 1e-3, "warmup_updates": 5, "aggregation": "sequence"},
-    "sft": {"learning_rate": 4e-3, "warmup_updates": 30, "batch_size": 4, "observation_weight": 0.3},
+    "sft": {"learning_rate": 3e-3, "warmup_updates": 30, "batch_size": 4, "observation_weight": 0.3},
 }
 
 
 def resolve(given: Mapping[str, Any]) -> TrainSettings:
     """Settings with defaults filled in for the chosen model. Raises ConfigError."""
+    given = {
+        **given,
+        **{
+            key: {"id": default, **given[key]}
+            for key, default in _DEFAULT_IDS.items()
+            if isinstance(given.get(key), Mapping)
+        },
+    }
     first = validated(TrainSettings, given)
     defaults: dict[str, Any] = {}
     if first.model.id == "nano":
-        defaults = merged(NANO_DEFAULTS, {"trainer": {"id": first.trainer.id, **NANO_TRAINER_DEFAULTS.get(first.trainer.id, {})}})
+        defaults = merged(
+            NANO_DEFAULTS, {"trainer": {"id": first.trainer.id, **NANO_TRAINER_DEFAULTS.get(first.trainer.id, {})}}
+        )
     settings = validated(TrainSettings, merged(defaults, given))
     if settings.protocol is None:
         settings.protocol = Choice(id="react")
@@ -131,7 +153,18 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
     return settings
 
 
-def check_options(kind: str, factory: Callable[..., Any], options: Mapping[str, Any], *, skip: Iterable[str] = ()) -> None:
+def env_choice(given: Mapping[str, Any]) -> Choice:
+    """The environment of settings that hold nothing else. Raises ConfigError for other keys."""
+    return validated(_EnvOnly, given).env
+
+
+class _EnvOnly(Settings):
+    env: Choice
+
+
+def check_options(
+    kind: str, factory: Callable[..., Any], options: Mapping[str, Any], *, skip: Iterable[str] = ()
+) -> None:
     """Raise ConfigError for an option that ``factory`` does not take by keyword."""
     known = [name for name in inspect.signature(factory).parameters if name not in skip]
     for name in options:

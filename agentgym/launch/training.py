@@ -14,15 +14,15 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from agentgym import store
-from agentgym.config import Choice
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.assemble import Parts, assemble, make_trainer
 from agentgym.launch.curves import draw_curves
 from agentgym.launch.evaluation import Score, evaluate, score
+from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.settings import TrainSettings, resolve
 from agentgym.learn import checkpoint
 from agentgym.learn.learner import Learner
@@ -34,30 +34,9 @@ from agentgym.rollout import Limits, engine_actor, expert_actor, seed_of
 from agentgym.run import Run
 from agentgym.types import Trajectory
 
-__all__ = ["Reporter", "resume", "train"]
+__all__ = ["resume", "train"]
 
 Stage: TypeAlias = Literal["warm_start", "before", "train", "after", "done"]
-
-
-class Reporter(Protocol):
-    """Is told what happens."""
-
-    def begin(self, stage: str, total: int, unit: str) -> None:
-        """A stage of ``total`` updates or episodes begins."""
-
-    def advance(self, done: int, values: Mapping[str, float]) -> None:
-        """``done`` of them are done."""
-
-    def note(self, text: str) -> None:
-        """Something worth a line."""
-
-
-class Silent:
-    """Says nothing."""
-
-    def begin(self, stage: str, total: int, unit: str) -> None: ...
-    def advance(self, done: int, values: Mapping[str, float]) -> None: ...
-    def note(self, text: str) -> None: ...
 
 
 def train(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path:
@@ -98,10 +77,14 @@ def resume(directory: Path, *, reporter: Reporter | None = None) -> Path:
 
 def _refuse_unwritable(output: Path) -> None:
     if (output / "config.json").exists():
-        raise UserError(f"{output} already holds a run; type: agentgym train --resume {output}, or choose another --output")
+        raise UserError(
+            f"{output} already holds a run; type: agentgym train --resume {output}, or choose another --output"
+        )
     existing = next(path for path in [output, *output.absolute().parents] if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UserError(f"cannot write the run directory {output}: {existing} is not a writable directory; choose another --output")
+        raise UserError(
+            f"cannot write the run directory {output}: {existing} is not a writable directory; choose another --output"
+        )
 
 
 def _is_warm(settings: TrainSettings, parts: Parts) -> bool:
@@ -113,16 +96,26 @@ def _is_warm(settings: TrainSettings, parts: Parts) -> bool:
 def _wants_warm_start(settings: TrainSettings, parts: Parts) -> bool:
     warm = _is_warm(settings, parts)
     if (warm or settings.trainer.id == "sft") and not _has_expert(parts):
-        raise ConfigError(f'"{parts.env.name}" has no expert() to imitate; choose another --trainer, and no --warm_start.enabled')
+        raise ConfigError(
+            f'"{parts.env.name}" has no expert() to imitate; choose another --trainer, and no --warm_start.enabled'
+        )
     keys = settings.warm_start.model_fields_set - {"enabled"}
     if not warm and keys:
-        raise ConfigError(f"warm_start.{min(keys)} has no effect: there is no warm start here; add --warm_start.enabled true")
+        raise ConfigError(
+            f"warm_start.{min(keys)} has no effect: there is no warm start here; add --warm_start.enabled true"
+        )
     return warm
 
 
 def _has_expert(parts: Parts) -> bool:
     parts.env.reset(seed=0)
     return parts.env.expert() is not None
+
+
+_NOTHING_LEARNED = (
+    "nothing was learned: in every update the episodes of each group all had the same reward; "
+    "make the task easier, give the environment an expert(), or raise --trainer.group_size"
+)
 
 
 class _Training:
@@ -135,6 +128,7 @@ class _Training:
         self.report: dict[str, Any] = {"eval": {}, "stages": {}}
         self.best = -1.0
         self.seconds, self._resumed_at = 0.0, time.monotonic()
+        self._saved_at = self._resumed_at
         self.loop = self._loop_of_stage()
 
     # -- position ------------------------------------------------------------------------------------
@@ -161,7 +155,13 @@ class _Training:
             "metrics_lines": len(self.run.metrics()),
         }
         order = ["warm_start", "before", "train", "after", "done"].index(self.stage)
-        checkpoint.save(self.run.checkpoints / f"{order}-{self.stage}-{self.next_update:06d}", self.parts.policy, self.loop.learner, state)
+        checkpoint.save(
+            self.run.checkpoints / f"{order}-{self.stage}-{self.next_update:06d}",
+            self.parts.policy,
+            self.loop.learner,
+            state,
+        )
+        self._saved_at = time.monotonic()
         checkpoint.prune(self.run.checkpoints, keep=self.settings.keep_checkpoints)
 
     @property
@@ -212,12 +212,22 @@ class _Training:
         """The loop of the running stage: another trainer, learner and order of tasks for each."""
         settings, parts = self.settings, self.parts
         warm = self.stage == "warm_start"
-        trainer: Trainer[Any] = plugins("trainers").get("sft")(settings.warm_start) if warm else make_trainer(settings.trainer)
-        actor = expert_actor(parts.protocol) if trainer.plays == "expert" else engine_actor(parts.engine, temperature=settings.rollout.temperature)
-        tasks = TaskOrder(parts.env.tasks("train"), seed=seed_of(settings.seed, "warm_start" if warm else "train") % 2**31)
+        trainer: Trainer[Any] = (
+            plugins("trainers").get("sft")(settings.warm_start) if warm else make_trainer(settings.trainer)
+        )
+        actor = (
+            expert_actor(parts.protocol)
+            if trainer.plays == "expert"
+            else engine_actor(parts.engine, temperature=settings.rollout.temperature)
+        )
+        tasks = TaskOrder(
+            parts.env.tasks("train"), seed=seed_of(settings.seed, "warm_start" if warm else "train") % 2**31
+        )
         limits = Limits(max_reply_tokens=2**20) if trainer.plays == "expert" else parts.limits
         temperature = 1.0 if trainer.plays == "expert" else settings.rollout.temperature
-        learner = make_learner(parts.policy.module, trainer.settings, temperature=temperature, dump_dir=self.run.directory)
+        learner = make_learner(
+            parts.policy.module, trainer.settings, temperature=temperature, dump_dir=self.run.directory
+        )
         return Loop(trainer, learner, parts.rollout, parts.engine, actor, tasks, limits)
 
     async def _warm_start(self) -> None:
@@ -241,6 +251,9 @@ class _Training:
             await self._update("train")
             if self.next_update % self.settings.eval.every == 0 or self.next_update == self.settings.updates:
                 await self._keep_if_best()
+        lines = [line for line in self.run.metrics() if line["stage"] == "train"]
+        if lines and not any("loss" in line for line in lines):
+            self.reporter.note(_NOTHING_LEARNED)
         self.report["stages"]["train"] = {"updates": self.next_update, "seconds": round(self.elapsed, 1)}
         self._take_best()
 
@@ -251,14 +264,16 @@ class _Training:
         if stage == "train":
             store.append(self.run.directory / "trajectories.jsonl", trajectories[:1])
         self.reporter.advance(self.next_update, metrics)
-        if self.next_update % self.settings.checkpoint_every == 0:
+        if time.monotonic() - self._saved_at >= self.settings.checkpoint_seconds:
             self.save()
 
     async def _validate(self, *, temperature: float) -> list[Trajectory]:
         tasks = self.parts.env.tasks("validation")[: self.settings.eval.validation_episodes]
         seed = seed_of(self.settings.seed, "validation")
         limits = self.parts.limits if self.stage == "warm_start" else None
-        return await evaluate(self.parts.rollout, self.parts.engine, tasks, temperature=temperature, seed=seed, limits=limits)
+        return await evaluate(
+            self.parts.rollout, self.parts.engine, tasks, temperature=temperature, seed=seed, limits=limits
+        )
 
     async def _keep_if_best(self) -> None:
         """Keep this policy if it does best on the validation tasks so far, by success, then by reward."""
@@ -269,7 +284,9 @@ class _Training:
             self.best = merit
             self.report["best_update"] = self.next_update
             self._keep_policy()
-        self.reporter.note(f"update {self.next_update}: validation success {seen.success:.3f}, reward {seen.reward:.3f}")
+        self.reporter.note(
+            f"update {self.next_update}: validation success {seen.success:.3f}, reward {seen.reward:.3f}"
+        )
 
     def _keep_policy(self) -> None:
         aside = self.run.directory / ".policy.partial"
@@ -287,11 +304,19 @@ class _Training:
         await self.parts.engine.update_weights(self.parts.engine.policy_version + 1)
         tasks = self.parts.env.tasks("test")[: self.settings.eval.episodes]
         self.reporter.begin(f"test, {when} training", 2 * len(tasks), "episodes")
-        scores = {name: score(await self._test(tasks, t, i)) for i, (name, t) in enumerate({"greedy": 0.0, "sampled": 1.0}.items())}
+        scores = {
+            name: score(await self._test(tasks, t, i))
+            for i, (name, t) in enumerate({"greedy": 0.0, "sampled": 1.0}.items())
+        }
         self.report["eval"][when] = {**_plain(scores["greedy"]), "sampled": _plain(scores["sampled"])}
-        self.run.log("test", self.loop.learner.num_updates, success=scores["greedy"].success, reward=scores["greedy"].reward)
+        self.run.log(
+            "test", self.loop.learner.num_updates, success=scores["greedy"].success, reward=scores["greedy"].reward
+        )
         greedy = scores["greedy"]
-        self.reporter.note(f"test success {when} training: {greedy.success:.3f} {list(greedy.ci95)}, sampled {scores['sampled'].success:.3f}")
+        self.reporter.note(
+            f"test success {when} training: {greedy.success:.3f} {list(greedy.ci95)}, "
+            f"sampled {scores['sampled'].success:.3f}"
+        )
 
     async def _test(self, tasks: Any, temperature: float, index: int) -> list[Trajectory]:
         done = index * len(tasks)
@@ -301,7 +326,14 @@ class _Training:
             done += 1
             self.reporter.advance(done, {})
 
-        return await evaluate(self.parts.rollout, self.parts.engine, tasks, temperature=temperature, seed=seed_of("test"), on_episode=count)
+        return await evaluate(
+            self.parts.rollout,
+            self.parts.engine,
+            tasks,
+            temperature=temperature,
+            seed=seed_of("test"),
+            on_episode=count,
+        )
 
 
 def make_learner(module: Any, settings: TrainerSettings, *, temperature: float, dump_dir: Path) -> Learner:

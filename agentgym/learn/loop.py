@@ -28,7 +28,14 @@ class Loop:
     """Runs updates of one trainer."""
 
     def __init__(
-        self, trainer: Trainer[Any], learner: Learner, rollout: Rollout, engine: Engine, actor: Actor, tasks: TaskOrder, limits: Limits
+        self,
+        trainer: Trainer[Any],
+        learner: Learner,
+        rollout: Rollout,
+        engine: Engine,
+        actor: Actor,
+        tasks: TaskOrder,
+        limits: Limits,
     ) -> None:
         self.trainer, self.learner, self.rollout, self.engine = trainer, learner, rollout, engine
         self.actor, self.tasks, self.limits = actor, tasks, limits
@@ -43,7 +50,11 @@ class Loop:
         """
         began = time.perf_counter()
         trajectories = await self.rollout.run(
-            self.trainer.specs(number, self.tasks), self.actor, release=self.engine.release, on_episode=on_episode, limits=self.limits
+            self.trainer.specs(number, self.tasks),
+            self.actor,
+            release=self.engine.release,
+            on_episode=on_episode,
+            limits=self.limits,
         )
         played = time.perf_counter()
         rows, metrics = self.trainer.rows(trajectories)

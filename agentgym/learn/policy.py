@@ -6,10 +6,12 @@ What is saved is a directory that ``transformers`` itself can load; with LoRA, t
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from agentgym.errors import UserError
 from agentgym.tokenizer import ChatTokenizer
@@ -26,7 +28,8 @@ class Policy:
 
     def save(self, directory: Path) -> None:
         """Write weights (safetensors), configuration and tokenizer."""
-        self.module.save_pretrained(directory, safe_serialization=True)
+        disable_progress_bar()  # one file in a fraction of a second; a bar each time would drown the run's own
+        self.module.save_pretrained(directory)
         self.tokenizer.hf.save_pretrained(directory)
 
     @property
@@ -46,11 +49,11 @@ def load_policy(
 
     Raises UserError when there is no such model, it cannot be read, or it has no chat template.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
-        tokenizer = AutoTokenizer.from_pretrained(_base_of(source))
+        tokenizer = _tokenizer(_base_of(source))
         module = AutoModelForCausalLM.from_pretrained(_base_of(source), dtype=getattr(torch, dtype))
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
@@ -62,6 +65,21 @@ def load_policy(
     if _is_adapter(source) or lora_rank is not None:
         module = _with_adapter(module, source, lora_rank)
     return Policy(module.to(chosen).eval(), chat)
+
+
+def _tokenizer(source: str) -> Any:
+    """The tokenizer as it was saved.
+
+    AutoTokenizer would take the class that goes with the model's type (Qwen2) in place of nano's plain one.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    config = Path(source) / "tokenizer_config.json"
+    own = config.is_file() and json.loads(config.read_text()).get("tokenizer_class") in (
+        "TokenizersBackend",
+        "PreTrainedTokenizerFast",
+    )
+    return (PreTrainedTokenizerFast if own else AutoTokenizer).from_pretrained(source)
 
 
 def _is_adapter(source: str | Path) -> bool:
@@ -83,4 +101,7 @@ def _with_adapter(module: Any, source: str | Path, rank: int | None) -> Any:
         raise UserError("LoRA needs peft, which is not installed; type: pip install 'agentgym-lab[lora]'") from None
     if _is_adapter(source):
         return PeftModel.from_pretrained(module, str(source), is_trainable=True)
-    return get_peft_model(module, LoraConfig(r=rank or 16, lora_alpha=2 * (rank or 16), target_modules="all-linear", task_type="CAUSAL_LM"))
+    return get_peft_model(
+        module,
+        LoraConfig(r=rank or 16, lora_alpha=2 * (rank or 16), target_modules="all-linear", task_type="CAUSAL_LM"),
+    )
