@@ -53,12 +53,9 @@ def main() -> None:
     "--config", "config_file", type=click.Path(path_type=Path), help="Settings from a TOML file; flags win over it."
 )
 @click.option("--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
-@click.option("--threads", type=click.IntRange(1), help="Threads that torch may use; none given: all cores.")
 @click.option("-h", "--help", "show_help", is_flag=True, help="Show this and every setting.")
 @click.pass_context
-def train(
-    context: click.Context, config_file: Path | None, resume_dir: Path | None, threads: int | None, show_help: bool
-) -> None:
+def train(context: click.Context, config_file: Path | None, resume_dir: Path | None, show_help: bool) -> None:
     """Train a policy: agentgym train --env webshop."""
     from agentgym.config import merged, parse_flags, read_toml
 
@@ -78,7 +75,6 @@ def train(
         raise ConfigError(
             "nothing to train on; type: agentgym train --env webshop   (agentgym envs lists the environments)"
         )
-    _set_threads(threads)
     from agentgym import launch
 
     with _progress() as reporter:
@@ -97,7 +93,6 @@ def train(
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the score to a file too.")
 @click.option("--trajectories", type=click.Path(path_type=Path), help="Write the episodes to a JSONL file.")
-@click.option("--threads", type=click.IntRange(1), help="Threads that torch may use.")
 @click.pass_context
 def evaluate(
     context: click.Context,
@@ -108,12 +103,10 @@ def evaluate(
     seed: int,
     json_file: Path | None,
     trajectories: Path | None,
-    threads: int | None,
 ) -> None:
     """Measure a policy on held-out tasks: agentgym eval --env webshop --model RUN."""
     from agentgym.config import parse_flags
 
-    _set_threads(threads)
     from agentgym import store
     from agentgym.launch.measuring import measure
 
@@ -223,13 +216,6 @@ def doctor(context: click.Context, env: str) -> None:
         sys.exit(1)
 
 
-def _set_threads(threads: int | None) -> None:
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-
-
 @contextmanager
 def _progress() -> Iterator[Any]:
     """A progress bar with rate and time left on a terminal, plain lines elsewhere."""
@@ -260,7 +246,8 @@ def _progress() -> Iterator[Any]:
 class _Reporter:
     def __init__(self, console: Any, progress: Any) -> None:
         self.console, self.progress = console, progress
-        self.unit, self.task = "", None
+        self.unit = ""
+        self.task: Any = None
 
     def begin(self, stage: str, total: int, unit: str) -> None:
         if self.task is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import torch
 
 from agentgym.config import Choice, validated
 from agentgym.engine import Engine
@@ -68,6 +69,8 @@ def make_trainer(choice: Choice) -> Trainer[Any]:
 
 def assemble(settings: TrainSettings, *, policy_dir: Path | None = None) -> Parts:
     """All parts of a training run; ``policy_dir`` holds the policy when a run goes on."""
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
     make_env = env_factory(settings.env)
     env = make_env()
     assert settings.protocol is not None

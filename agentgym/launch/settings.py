@@ -61,7 +61,7 @@ class WarmStartSettings(SFTSettings):
 
     enabled: bool | None = None
     """None: only for a model made from nothing, in an environment that has an expert."""
-    until: float = Field(0.3, ge=0, le=1)
+    until: float = Field(0.1, ge=0, le=1)
     """Stop at this success of sampled validation episodes."""
     max_updates: int = Field(1000, ge=1)
     """Stop after so many updates in any case."""
@@ -101,10 +101,14 @@ class TrainSettings(Settings):
     """Imitation before the trainer takes over."""
     eval: EvalSettings = EvalSettings()
     """Measuring."""
-    updates: int = Field(40, ge=0)
+    updates: int = Field(60, ge=0)
     """Updates of the trainer."""
+    max_seconds: float | None = Field(None, gt=0)
+    """Stop the trainer at the first update after so long, however many updates are left."""
     seed: int = Field(0, ge=0)
     """Decides initial weights, order of tasks and every sampled token."""
+    threads: int | None = Field(None, ge=1)
+    """Threads that torch may use; none given: 1 for nano, whose matrices are too small to share, else all cores."""
     output: Path | None = None
     """Run directory; none given: runs/<env>-<trainer>-<seed>."""
     checkpoint_seconds: float = Field(60, ge=0)
@@ -117,6 +121,7 @@ _DEFAULT_IDS = {"trainer": "grpo", "model": "nano", "engine": "embedded"}
 """Ids of choices of which only options are given."""
 
 NANO_DEFAULTS: dict[str, Any] = {
+    "threads": 1,
     "protocol": {"id": "plain"},
     "rollout": {"max_reply_tokens": 24, "max_invalid_actions": 0, "concurrency": 128},
     "warm_start": {"learning_rate": 3e-3, "warmup_updates": 30, "batch_size": 4, "observation_weight": 0.3},

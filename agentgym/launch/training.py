@@ -127,6 +127,7 @@ class _Training:
         self.next_update = 0
         self.report: dict[str, Any] = {"eval": {}, "stages": {}}
         self.best = -1.0
+        self.stage_began = 0.0
         self.seconds, self._resumed_at = 0.0, time.monotonic()
         self._saved_at = self._resumed_at
         self.loop = self._loop_of_stage()
@@ -140,7 +141,7 @@ class _Training:
         self.loop = self._loop_of_stage()
         checkpoint.load(at, self.loop.learner)
         self.next_update, self.report, self.best = state["next_update"], state["report"], state["best"]
-        self.seconds = state["seconds"]
+        self.seconds, self.stage_began = state["seconds"], state["stage_began"]
         self.run.forget_after(state["metrics_lines"])
         self.reporter.note(f"resumed from {at}")
 
@@ -152,6 +153,7 @@ class _Training:
             "report": self.report,
             "best": self.best,
             "seconds": self.elapsed,
+            "stage_began": self.stage_began,
             "metrics_lines": len(self.run.metrics()),
         }
         order = ["warm_start", "before", "train", "after", "done"].index(self.stage)
@@ -195,7 +197,7 @@ class _Training:
             await self.parts.engine.close()
 
     def _enter(self, stage: Stage) -> None:
-        self.stage, self.next_update = stage, 0
+        self.stage, self.next_update, self.stage_began = stage, 0, self.elapsed
         if stage == "done":
             self._finish()
         else:
@@ -240,22 +242,33 @@ class _Training:
                 self.run.log("warm_start_validation", self.next_update, success=seen.success, reward=seen.reward)
                 if seen.success >= settings.until:
                     break
-        self.report["stages"]["warm_start"] = {"updates": self.next_update, "seconds": round(self.elapsed, 1)}
+        self.parts.policy.save(self.run.directory / "warm_start")
+        self.report["stages"]["warm_start"] = self._stage_summary()
         self.reporter.note(f"warm start: {self.next_update} updates, {self.elapsed:.0f} s")
 
     async def _train(self) -> None:
         self.reporter.begin("training", self.settings.updates, "updates")
         if self.next_update == 0:
             await self._keep_if_best()
-        while self.next_update < self.settings.updates:
+        while self.next_update < self.settings.updates and not self._time_is_up:
             await self._update("train")
-            if self.next_update % self.settings.eval.every == 0 or self.next_update == self.settings.updates:
+            if self.next_update % self.settings.eval.every == 0:
                 await self._keep_if_best()
+        if self.next_update % self.settings.eval.every:
+            await self._keep_if_best()
         lines = [line for line in self.run.metrics() if line["stage"] == "train"]
         if lines and not any("loss" in line for line in lines):
             self.reporter.note(_NOTHING_LEARNED)
-        self.report["stages"]["train"] = {"updates": self.next_update, "seconds": round(self.elapsed, 1)}
+        self.report["stages"]["train"] = self._stage_summary()
         self._take_best()
+
+    def _stage_summary(self) -> dict[str, float]:
+        return {"updates": self.next_update, "seconds": round(self.elapsed - self.stage_began, 1)}
+
+    @property
+    def _time_is_up(self) -> bool:
+        limit = self.settings.max_seconds
+        return limit is not None and self.elapsed - self.stage_began >= limit
 
     async def _update(self, stage: str) -> None:
         metrics, trajectories = await self.loop.update(self.next_update)

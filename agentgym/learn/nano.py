@@ -198,7 +198,8 @@ def build_model(vocabulary: int, config: NanoConfig, *, seed: int) -> Qwen2ForCa
             )
         )
         _start_copying(model)
-    return model.eval()
+    model.eval()
+    return model
 
 
 _EMBEDDING_STD = 0.12
@@ -230,7 +231,8 @@ _EMBEDDING_STD = 0.12
 def _directions(attention: Any) -> torch.Tensor:
     """An orthonormal basis of the residual stream [W, W], random, cut by the callers into subspaces."""
     width = attention.o_proj.out_features
-    return torch.linalg.qr(torch.randn(width, width)).Q
+    basis: torch.Tensor = torch.linalg.qr(torch.randn(width, width)).Q
+    return basis
 
 
 def _copy_what_is_seen(attention: Any, head: int, *, volume: float) -> None:

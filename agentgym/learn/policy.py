@@ -54,7 +54,7 @@ def load_policy(
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
         tokenizer = _tokenizer(_base_of(source))
-        module = AutoModelForCausalLM.from_pretrained(_base_of(source), dtype=getattr(torch, dtype))
+        module: Any = AutoModelForCausalLM.from_pretrained(_base_of(source), dtype=getattr(torch, dtype))
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
@@ -64,7 +64,7 @@ def load_policy(
     chat = ChatTokenizer(tokenizer)
     if _is_adapter(source) or lora_rank is not None:
         module = _with_adapter(module, source, lora_rank)
-    return Policy(module.to(chosen).eval(), chat)
+    return Policy(module.to(device=chosen).eval(), chat)
 
 
 def _tokenizer(source: str) -> Any:

@@ -1,0 +1,106 @@
+"""Does reinforcement learning teach the policy anything that imitation did not? Three seeds, with a control.
+
+For each seed: a warm start of its own until the sampled policy begins to succeed on validation tasks, then GRPO; and,
+from the same warm start, a control that spends the same time on more imitation. Each run chooses its policy on
+validation tasks; what is compared is greedy success on test tasks.
+
+python benchmarks/learning.py [--seeds 0 1 2] [--updates N] [--output DIR] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from agentgym.launch import train
+from agentgym.launch.settings import NANO_DEFAULTS, NANO_TRAINER_DEFAULTS
+
+EPISODES = 400
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--updates", type=int, help="GRPO updates; none given: the default of agentgym train")
+    parser.add_argument("--output", type=Path, help="where the run directories go")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    output = arguments.output or Path(tempfile.mkdtemp(prefix="agentgym-learning-"))
+    figures: dict[str, Any] = {}
+    for seed in arguments.seeds:
+        given = {} if arguments.updates is None else {"updates": arguments.updates}
+        learned = reinforced(seed, output / f"grpo-{seed}", given)
+        control = imitated(seed, output / f"sft-{seed}", output / f"grpo-{seed}", learned["stages"]["train"]["seconds"])
+        figures |= tell(seed, learned, control)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def reinforced(seed: int, run: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """The report of a run as ``agentgym train --env webshop`` does it."""
+    return report(train({"env": "webshop", "seed": seed, "output": run, "eval": {"episodes": EPISODES}, **given}))
+
+
+def imitated(seed: int, run: Path, start: Path, seconds: float) -> dict[str, Any]:
+    """The report of a run that goes on imitating from the same warm start, for as long as the other was reinforced."""
+    return report(
+        train(
+            {
+                "env": "webshop",
+                "model": str(start / "warm_start"),
+                "trainer": {"id": "sft", **NANO_TRAINER_DEFAULTS["sft"]},
+                "protocol": NANO_DEFAULTS["protocol"],
+                "rollout": NANO_DEFAULTS["rollout"],
+                "updates": 10**6,
+                "max_seconds": seconds,
+                "threads": NANO_DEFAULTS["threads"],
+                "eval": {"episodes": EPISODES, "every": 100},
+                "seed": seed,
+                "output": run,
+            }
+        )
+    )
+
+
+def report(run: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run / "report.json").read_text())
+    return content
+
+
+def tell(seed: int, learned: dict[str, Any], control: dict[str, Any]) -> dict[str, Any]:
+    """Print a seed's outcome; returns its figures."""
+    before, after, imitation = learned["eval"]["before"], learned["eval"]["after"], control["eval"]["after"]
+    for name, seen in (("warm start", before), ("GRPO", after), ("more SFT instead", imitation)):
+        print(
+            f"seed {seed}  {name:<17} success {seen['success']:.3f} {seen['ci95']}  sampled {seen['sampled']['success']:.3f}"
+        )
+    separated = after["ci95"][0] > before["ci95"][1]
+    print(
+        f"seed {seed}  {learned['wall_seconds']:.0f} s; intervals are {'' if separated else 'not '}separated",
+        flush=True,
+    )
+    return {
+        f"gain_seed_{seed}": {
+            "value": round(after["success"] - before["success"], 4),
+            "target": 0.25,
+            "unit": "success",
+        },
+        f"gap_between_intervals_seed_{seed}": {
+            "value": round(after["ci95"][0] - before["ci95"][1], 4),
+            "target": 0.0,
+            "unit": "success",
+        },
+        f"sft_control_gain_seed_{seed}": {
+            "value": round(imitation["success"] - before["success"], 4),
+            "target": None,
+            "unit": "success",
+        },
+        f"wall_seconds_seed_{seed}": {"value": learned["wall_seconds"], "target": 600, "unit": "s"},
+    }
+
+
+if __name__ == "__main__":
+    main()
