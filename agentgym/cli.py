@@ -32,7 +32,7 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a run as cleanly as Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # as clean an end as Ctrl-C
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -60,11 +60,7 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
     from agentgym.config import merged, parse_flags, read_toml
 
     if show_help:
-        from agentgym.launch.settings import TrainSettings
-        from agentgym.manual import describe
-
-        click.echo(context.get_help())
-        click.echo("\nSettings:\n" + describe(TrainSettings))
+        _show_settings(context)
         return
     flags = parse_flags(context.args)
     if resume_dir is not None and (flags or config_file):
@@ -83,6 +79,22 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
         else:
             run = launch.train(merged(read_toml(config_file) if config_file else {}, flags), reporter=reporter)
     click.echo(f"report: {run / 'report.json'}   curves: {run / 'curves.png'}   policy: --model {run}")
+
+
+def _show_settings(context: click.Context) -> None:
+    """The help of ``train`` with every key, those of the trainers and models that come with the package among them."""
+    from agentgym.launch.settings import HFSettings, TrainSettings
+    from agentgym.learn.nano import NanoConfig
+    from agentgym.manual import describe
+    from agentgym.registry import plugins
+
+    click.echo(context.get_help())
+    click.echo("\nSettings:\n" + describe(TrainSettings))
+    for id in plugins("trainers").ids():
+        factory: Any = plugins("trainers").get(id)
+        click.echo(f"\nSettings with --trainer {id}:\n" + describe(factory.Settings, "trainer."))
+    click.echo("\nSettings with --model nano:\n" + describe(NanoConfig, "model."))
+    click.echo("\nSettings with any other --model:\n" + describe(HFSettings, "model."))
 
 
 @cli.command("eval", context_settings=_OPEN)
@@ -105,9 +117,8 @@ def evaluate(
     trajectories: Path | None,
 ) -> None:
     """Measure a policy on held-out tasks: agentgym eval --env webshop --model RUN."""
-    from agentgym.config import parse_flags
-
     from agentgym import store
+    from agentgym.config import parse_flags
     from agentgym.launch.measuring import measure
 
     with _progress() as reporter:

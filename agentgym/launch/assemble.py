@@ -5,8 +5,10 @@ Everything that can be refused is refused here, before a file is written.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -17,18 +19,18 @@ import torch
 from agentgym.config import Choice, validated
 from agentgym.engine import Engine
 from agentgym.env import Env
-from agentgym.errors import ConfigError
+from agentgym.errors import ConfigError, UserError
 from agentgym.launch.settings import HFSettings, RolloutSettings, TrainSettings, check_options
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.policy import Policy, load_policy
 from agentgym.learn.trainer import Trainer
 from agentgym.protocol import Protocol
 from agentgym.registry import make, plugins
-from agentgym.rollout import Limits, Rollout
+from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Observation, StepResult
+from agentgym.types import Completion, Observation, StepResult
 
-__all__ = ["Parts", "assemble", "env_factory", "make_protocol", "make_trainer", "policy_source"]
+__all__ = ["Parts", "assemble", "env_factory", "make_protocol", "make_trainer", "policy_source", "settled"]
 
 _CORPUS_EPISODES = 200
 
@@ -77,7 +79,9 @@ def assemble(settings: TrainSettings, *, policy_dir: Path | None = None) -> Part
     protocol = make_protocol(settings.protocol)
     policy = make_policy(settings.model, env, seed=settings.seed, policy_dir=policy_dir)
     engine = make_engine(settings.engine, policy, sessions=settings.rollout.concurrency)
-    return _parts(make_env, env, policy, engine, protocol, settings)
+    parts = _parts(make_env, env, policy, engine, protocol, settings)
+    asyncio.run(_try_out(parts))
+    return parts
 
 
 def _parts(
@@ -95,6 +99,19 @@ def _parts(
         concurrency=settings.rollout.concurrency,
     )
     return Parts(make_env, env, policy, engine, protocol, rollout, limits)
+
+
+async def _try_out(parts: Parts) -> None:
+    """Play the first turn of a task with an empty reply. Raises UserError if its observation does not fit."""
+    end = parts.policy.tokenizer.stop_token_ids[0]
+
+    async def say_nothing(episode: Episode) -> Completion:
+        return Completion(token_ids=[end], logprobs=[0.0], policy_versions=[-1], finish_reason="stop")
+
+    specs = [EpisodeSpec(task=task, seed=0, episode_id="try-out") for task in parts.env.tasks("train")[:1]]
+    for played in await parts.rollout.run(specs, say_nothing, limits=Limits(max_turns=1)):
+        if played.stop_reason.is_void:
+            raise UserError(f'the environment "{parts.env.name}" breaks in its first episode: {played.error}')
 
 
 def training_limits(rollout: RolloutSettings) -> Limits:
@@ -137,21 +154,30 @@ def make_engine(choice: Choice, policy: Policy, *, sessions: int) -> Engine:
 
 def corpus(env: Env) -> tuple[list[str], list[str]]:
     """What the environment shows in training tasks and what is said there, by its expert or at random."""
+    return asyncio.run(_corpus(env))
+
+
+async def _corpus(env: Env) -> tuple[list[str], list[str]]:
     observed, said = [env.instructions], []
     rng = np.random.default_rng(0)
     tasks = env.tasks("train")
     for number in range(min(_CORPUS_EPISODES, len(tasks))):
-        observation = Observation.of(env.reset(seed=number, options={"task": tasks[number]})[0])
+        observation = Observation.of((await settled(env.reset(seed=number, options={"task": tasks[number]})))[0])
         observed.append(observation)
         expert = env.expert()
         for _ in range(env.max_turns):
             action = expert(observation) if expert else _any_action(observation, rng)
             said.append(str(action))
-            observation, _, terminated, truncated, _ = cast(StepResult, env.step(action))
+            observation, _, terminated, truncated, _ = cast(StepResult, await settled(env.step(action)))
             observed.append(observation)
             if terminated or truncated:
                 break
     return observed, said
+
+
+async def settled(result: Any) -> Any:
+    """What ``reset`` or ``step`` returned, also where the environment is async."""
+    return await result if inspect.isawaitable(result) else result
 
 
 def _any_action(observation: Observation, rng: np.random.Generator) -> str:

@@ -136,14 +136,12 @@ NANO_TRAINER_DEFAULTS: dict[str, dict[str, Any]] = {
 
 def resolve(given: Mapping[str, Any]) -> TrainSettings:
     """Settings with defaults filled in for the chosen model. Raises ConfigError."""
-    given = {
-        **given,
-        **{
-            key: {"id": default, **given[key]}
-            for key, default in _DEFAULT_IDS.items()
-            if isinstance(given.get(key), Mapping)
-        },
-    }
+    given = dict(given)
+    if "lora" in given:
+        given = merged(given, {"model": {**_long(given.get("model", {})), "lora": given.pop("lora")}})
+    for key, default in _DEFAULT_IDS.items():
+        if isinstance(given.get(key), Mapping):
+            given[key] = {"id": default, **given[key]}
     first = validated(TrainSettings, given)
     defaults: dict[str, Any] = {}
     if first.model.id == "nano":
@@ -156,6 +154,10 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
     # Which keys the user set decides what counts as having no effect; the defaults above do not.
     settings.warm_start.__pydantic_fields_set__ = set(first.warm_start.model_fields_set)
     return settings
+
+
+def _long(choice: str | Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": choice} if isinstance(choice, str) else dict(choice)
 
 
 def env_choice(given: Mapping[str, Any]) -> Choice:

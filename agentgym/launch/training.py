@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 from agentgym import store
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError, UserError
-from agentgym.launch.assemble import Parts, assemble, make_trainer
+from agentgym.launch.assemble import Parts, assemble, make_trainer, settled
 from agentgym.launch.curves import draw_curves
 from agentgym.launch.evaluation import Score, evaluate, score
 from agentgym.launch.reporting import Reporter, Silent
@@ -50,7 +50,8 @@ def train(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path
     """
     settings = resolve(given)
     if settings.output is None:
-        settings.output = Path("runs") / f"{Path(settings.env.id).stem}-{settings.trainer.id}-{settings.seed}"
+        names = (Path(choice.id).stem for choice in (settings.env, settings.trainer))
+        settings.output = Path("runs") / f"{'-'.join(names)}-{settings.seed}"
     _refuse_unwritable(settings.output)
     parts = assemble(settings)
     warm = _wants_warm_start(settings, parts)
@@ -71,6 +72,8 @@ def resume(directory: Path, *, reporter: Reporter | None = None) -> Path:
         training.load(at)
     else:
         run.forget_after(0)
+        training.reporter.note("there is no complete checkpoint: the run begins anew")
+    checkpoint.discard_after(run.checkpoints, at)
     asyncio.run(training.go())
     return directory
 
@@ -108,8 +111,11 @@ def _wants_warm_start(settings: TrainSettings, parts: Parts) -> bool:
 
 
 def _has_expert(parts: Parts) -> bool:
-    parts.env.reset(seed=0)
-    return parts.env.expert() is not None
+    async def look() -> bool:
+        await settled(parts.env.reset(seed=0))
+        return parts.env.expert() is not None
+
+    return asyncio.run(look())
 
 
 _NOTHING_LEARNED = (
@@ -127,6 +133,8 @@ class _Training:
         self.next_update = 0
         self.report: dict[str, Any] = {"eval": {}, "stages": {}}
         self.best = -1.0
+        self.checked = -1
+        """Update after which the validation tasks were played last."""
         self.stage_began = 0.0
         self.seconds, self._resumed_at = 0.0, time.monotonic()
         self._saved_at = self._resumed_at
@@ -142,6 +150,7 @@ class _Training:
         checkpoint.load(at, self.loop.learner)
         self.next_update, self.report, self.best = state["next_update"], state["report"], state["best"]
         self.seconds, self.stage_began = state["seconds"], state["stage_began"]
+        self.checked = state["checked"]
         self.run.forget_after(state["metrics_lines"])
         self.reporter.note(f"resumed from {at}")
 
@@ -152,6 +161,7 @@ class _Training:
             "next_update": self.next_update,
             "report": self.report,
             "best": self.best,
+            "checked": self.checked,
             "seconds": self.elapsed,
             "stage_began": self.stage_began,
             "metrics_lines": len(self.run.metrics()),
@@ -188,7 +198,8 @@ class _Training:
                 following = order.index(self.stage) + 1
                 self._enter(order[following] if following < len(order) else "done")
         except (asyncio.CancelledError, KeyboardInterrupt):
-            self.save()
+            if self.loop.is_whole:
+                self.save()
             self.reporter.note(f"interrupted; go on with: agentgym train --resume {self.run.directory}")
             raise
         finally:
@@ -197,7 +208,7 @@ class _Training:
             await self.parts.engine.close()
 
     def _enter(self, stage: Stage) -> None:
-        self.stage, self.next_update, self.stage_began = stage, 0, self.elapsed
+        self.stage, self.next_update, self.checked, self.stage_began = stage, 0, -1, self.elapsed
         if stage == "done":
             self._finish()
         else:
@@ -235,27 +246,30 @@ class _Training:
     async def _warm_start(self) -> None:
         settings = self.settings.warm_start
         self.reporter.begin("warm start", settings.max_updates, "updates")
-        while self.next_update < settings.max_updates:
+        while not await self._is_warm_enough() and self.next_update < settings.max_updates:
             await self._update("warm_start")
-            if self.next_update % settings.check_every == 0:
-                seen = score(await self._validate(temperature=1.0))
-                self.run.log("warm_start_validation", self.next_update, success=seen.success, reward=seen.reward)
-                if seen.success >= settings.until:
-                    break
         self.parts.policy.save(self.run.directory / "warm_start")
         self.report["stages"]["warm_start"] = self._stage_summary()
         self.reporter.note(f"warm start: {self.next_update} updates, {self.elapsed:.0f} s")
 
+    async def _is_warm_enough(self) -> bool:
+        settings = self.settings.warm_start
+        if self.next_update in (0, self.checked) or self.next_update % settings.check_every:
+            return False
+        seen = score(await self._validate(temperature=1.0))
+        self.run.log("warm_start_validation", self.next_update, success=seen.success, reward=seen.reward)
+        if seen.success >= settings.until:
+            return True
+        self.checked = self.next_update
+        return False
+
     async def _train(self) -> None:
         self.reporter.begin("training", self.settings.updates, "updates")
-        if self.next_update == 0:
-            await self._keep_if_best()
         while self.next_update < self.settings.updates and not self._time_is_up:
-            await self._update("train")
             if self.next_update % self.settings.eval.every == 0:
                 await self._keep_if_best()
-        if self.next_update % self.settings.eval.every:
-            await self._keep_if_best()
+            await self._update("train")
+        await self._keep_if_best()
         lines = [line for line in self.run.metrics() if line["stage"] == "train"]
         if lines and not any("loss" in line for line in lines):
             self.reporter.note(_NOTHING_LEARNED)
@@ -274,6 +288,7 @@ class _Training:
         metrics, trajectories = await self.loop.update(self.next_update)
         self.next_update += 1
         self.run.log(stage, self.next_update, **metrics)
+        self.loop.is_whole = True
         if stage == "train":
             store.append(self.run.directory / "trajectories.jsonl", trajectories[:1])
         self.reporter.advance(self.next_update, metrics)
@@ -284,19 +299,23 @@ class _Training:
         tasks = self.parts.env.tasks("validation")[: self.settings.eval.validation_episodes]
         seed = seed_of(self.settings.seed, "validation")
         limits = self.parts.limits if self.stage == "warm_start" else None
+        await self.parts.engine.update_weights(self.loop.learner.num_updates)
         return await evaluate(
             self.parts.rollout, self.parts.engine, tasks, temperature=temperature, seed=seed, limits=limits
         )
 
     async def _keep_if_best(self) -> None:
         """Keep this policy if it does best on the validation tasks so far, by success, then by reward."""
+        if self.checked == self.next_update:
+            return
         seen = score(await self._validate(temperature=0.0))
-        self.run.log("validation", self.next_update, success=seen.success, reward=seen.reward)
         merit = seen.success + 1e-3 * seen.reward
         if merit > self.best:
+            self._keep_policy()
             self.best = merit
             self.report["best_update"] = self.next_update
-            self._keep_policy()
+        self.run.log("validation", self.next_update, success=seen.success, reward=seen.reward)
+        self.checked = self.next_update
         self.reporter.note(
             f"update {self.next_update}: validation success {seen.success:.3f}, reward {seen.reward:.3f}"
         )

@@ -1,8 +1,8 @@
 """Checkpoints that are either complete or not there.
 
 A checkpoint is written aside, every file is flushed to disk and hashed, the manifest comes last, and one rename
-puts the directory in its place. Reading verifies the hashes before anything is loaded and falls back to the
-newest complete one. Tensors are safetensors, everything else is JSON.
+puts the directory in its place. None is ever overwritten. Reading verifies the hashes before anything is loaded and
+falls back to the newest complete one. Tensors are safetensors, everything else is JSON.
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ _MANIFEST = "manifest.json"
 
 
 def save(directory: Path, policy: Policy, learner: Learner, state: Mapping[str, Any]) -> Path:
-    """Write ``directory``; its parent then holds either the complete checkpoint or none of that name."""
+    """Write ``directory`` and return it; a name that is taken gets a ``+``, which sorts behind it.
+
+    The parent then holds either the complete checkpoint or none of that name.
+    """
+    while directory.exists():
+        directory = directory.with_name(directory.name + "+")
     aside = directory.with_name(f".{directory.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
@@ -40,7 +45,6 @@ def save(directory: Path, policy: Policy, learner: Learner, state: Mapping[str, 
     (aside / _MANIFEST).write_text(json.dumps(hashes, indent=1))
     _synced_hash(aside / _MANIFEST)
     _sync_directory(aside)
-    shutil.rmtree(directory, ignore_errors=True)
     os.rename(aside, directory)
     _sync_directory(directory.parent)
     return directory
@@ -48,11 +52,22 @@ def save(directory: Path, policy: Policy, learner: Learner, state: Mapping[str, 
 
 def latest(parent: Path) -> Path | None:
     """The newest complete checkpoint under ``parent``, or None."""
-    found = sorted((path for path in parent.glob("*") if (path / _MANIFEST).is_file()), key=lambda path: path.name)
-    return next((path for path in reversed(found) if is_complete(path)), None)
+    return next((path for path in reversed(_finished(parent)) if _is_complete(path)), None)
 
 
-def is_complete(directory: Path) -> bool:
+def discard_after(parent: Path, kept: Path | None) -> None:
+    """Delete every checkpoint newer than ``kept`` (None: all of them) and what was left half-written."""
+    for path in parent.glob("*"):
+        if path.is_dir() and (path.name.startswith(".") or kept is None or path.name > kept.name):
+            shutil.rmtree(path)
+
+
+def _finished(parent: Path) -> list[Path]:
+    """What has its final name, oldest first."""
+    return sorted(path for path in parent.glob("*") if path.is_dir() and not path.name.startswith("."))
+
+
+def _is_complete(directory: Path) -> bool:
     """Whether every file is there with the hash that the manifest says."""
     try:
         hashes = json.loads((directory / _MANIFEST).read_text())
@@ -75,9 +90,8 @@ def load(directory: Path, learner: Learner) -> dict[str, Any]:
 
 
 def prune(parent: Path, *, keep: int) -> None:
-    """Delete all but the newest ``keep`` complete checkpoints."""
-    complete = sorted(path for path in parent.glob("*") if (path / _MANIFEST).is_file())
-    for path in complete[:-keep]:
+    """Delete all but the newest ``keep`` checkpoints."""
+    for path in _finished(parent)[:-keep]:
         shutil.rmtree(path)
 
 

@@ -1,4 +1,4 @@
-"""The one loop all trainers share: play, turn into rows, update, publish.
+"""The one loop all trainers share: publish the weights, play, turn into rows, update.
 
 An update is a pure function of the weights, the optimizer and its own number, so the loop's whole position is that
 number. An update with nothing to learn from, or a refused one, is counted and changes nothing.
@@ -40,6 +40,8 @@ class Loop:
         self.trainer, self.learner, self.rollout, self.engine = trainer, learner, rollout, engine
         self.actor, self.tasks, self.limits = actor, tasks, limits
         self.num_refused = 0
+        self.is_whole = True
+        """False from when an update begins to change the weights until its caller has counted it."""
 
     async def update(
         self, number: int, on_episode: Callable[[Trajectory], None] = lambda trajectory: None
@@ -49,6 +51,7 @@ class Loop:
         Raises NonFiniteError after several refused updates in a row.
         """
         began = time.perf_counter()
+        await self.engine.update_weights(self.learner.num_updates)
         trajectories = await self.rollout.run(
             self.trainer.specs(number, self.tasks),
             self.actor,
@@ -60,11 +63,11 @@ class Loop:
         rows, metrics = self.trainer.rows(trajectories)
         metrics |= summary(trajectories)
         if rows:
-            metrics |= self._learn(rows)
-        await self.engine.update_weights(self.learner.num_updates)
+            metrics |= self._learn(rows)  # nothing is awaited from here on: an interruption finds the update counted
         return metrics | {"play_seconds": played - began, "learn_seconds": time.perf_counter() - played}, trajectories
 
     def _learn(self, rows: Sequence[Any]) -> dict[str, float]:
+        self.is_whole = False
         try:
             metrics = self.learner.update(rows, self.trainer.objective)
         except NonFiniteError:

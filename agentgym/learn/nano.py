@@ -61,11 +61,11 @@ class NanoConfig(Settings):
     """Number of layers: copying takes two."""
     heads: int = Field(2, ge=2)
     """Attention heads a layer; few and wide, since a head matches words in its own share of the width."""
-    feed_forward: int = 256
+    feed_forward: int = Field(256, ge=1)
     """Hidden size of the feed-forward blocks."""
-    max_context: int = 2048
+    max_context: int = Field(2048, ge=1)
     """Longest sequence, in tokens."""
-    max_vocabulary: int = 4096
+    max_vocabulary: int = Field(4096, ge=1)
     """Words kept, most frequent first."""
 
     @model_validator(mode="after")
@@ -223,9 +223,6 @@ def _start_copying(model: Qwen2ForCausalLM) -> None:
             _copy_what_is_seen(layer.self_attn, head, volume=6.0 if (depth, head) == (1, 0) else 3.0)
     _look_back(model)
     _match(model)
-
-
-_EMBEDDING_STD = 0.12
 
 
 def _directions(attention: Any) -> torch.Tensor:
