@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import itertools
 import json
 import random
@@ -21,14 +22,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from agentgym.actors.embedded import EmbeddedEngine
+from agentgym.learn.nano import NanoConfig, build_model
 from agentgym.types import Sampling
 
 NUM_SEQUENCES = 64
 VOCABULARY = 4096
 TURNS, TURN_PROMPT, TURN_REPLY = 8, 40, 16
+AS_ENGINE = {
+    "do_sample": True,
+    "temperature": 1.0,
+    "top_k": 0,
+    "top_p": 1.0,
+    "output_logits": True,
+    "return_dict_in_generate": True,
+}
+"""Options of ``generate`` that make it sample as the engine does."""
 
 Rows = dict[str, dict[str, float | str]]
 Tokens = list[int]
@@ -39,7 +49,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    model = small_model()
+    model = build_model(VOCABULARY, NanoConfig(width=256, layers=4, heads=4, feed_forward=1024), seed=0)
+    model.generation_config.eos_token_id = None  # every reply has its full length
+    measure_batch(model, "warm-up", [8] * 4, [8] * 4)
     rows = measure_batch(model, "equal", [64] * NUM_SEQUENCES, [64] * NUM_SEQUENCES)
     rng = random.Random(0)
     prompts, replies = ([rng.randint(*span) for _ in range(NUM_SEQUENCES)] for span in ((16, 128), (8, 64)))
@@ -58,7 +70,7 @@ def measure_batch(model: Any, name: str, prompts: list[int], replies: list[int])
     def with_engine() -> None:
         ask(EmbeddedEngine(model, max_sessions=NUM_SEQUENCES), texts, replies)
 
-    seconds = in_turn([with_engine, lambda: generate(model, texts, max(replies))], rounds=5)
+    seconds = in_turn([with_engine, lambda: generate(model, texts, max(replies))], rounds=3)
     ours, theirs = (sum(replies) / statistics.median(s) for s in seconds)
     return {
         **row(f"{name} lengths, engine", ours, "-", "tokens/s"),
@@ -70,14 +82,11 @@ def measure_batch(model: Any, name: str, prompts: list[int], replies: list[int])
 def measure_turns(model: Any) -> Rows:
     """Episodes of several turns. ``generate`` reads the whole history again in each."""
     news = [[random_tokens(TURN_PROMPT, 1000 * turn + i) for i in range(NUM_SEQUENCES)] for turn in range(TURNS)]
-    engines: list[EmbeddedEngine] = []
-
-    def with_engine() -> None:
-        engines.append(EmbeddedEngine(model, max_sessions=NUM_SEQUENCES))
-        play(news, lambda texts: ask(engines[-1], texts, [TURN_REPLY] * NUM_SEQUENCES))
-
-    seconds = in_turn([with_engine, lambda: play(news, lambda texts: generate(model, texts, TURN_REPLY))], rounds=2)
-    computed = engines[-1].prefill_tokens / engines[-1].new_tokens
+    engine = EmbeddedEngine(model, max_sessions=NUM_SEQUENCES)
+    ours = functools.partial(ask, engine, replies=[TURN_REPLY] * NUM_SEQUENCES)
+    theirs = functools.partial(generate, model, length=TURN_REPLY)
+    seconds = in_turn([functools.partial(play, news, reply) for reply in (ours, theirs)], rounds=1)
+    computed = engine.prefill_tokens / engine.new_tokens
     return {
         **row(f"{TURNS} turns, prefill tokens / new tokens", computed, "<= 1.1", "ratio"),
         **row(f"{TURNS} turns, time of generate / engine", median_ratio(seconds[1], seconds[0]), ">= 1", "ratio"),
@@ -111,12 +120,7 @@ def generate(model: Any, texts: list[Tokens], length: int) -> list[Tokens]:
     width = max(map(len, texts))
     ids_BT = torch.tensor([[0] * (width - len(text)) + text for text in texts])
     mask_BT = torch.tensor([[0] * (width - len(text)) + [1] * len(text) for text in texts])
-    out = model.generate(
-        ids_BT,
-        attention_mask=mask_BT,
-        **{"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "pad_token_id": 0},
-        **{"max_new_tokens": length, "output_logits": True, "return_dict_in_generate": True},
-    )
+    out = model.generate(ids_BT, attention_mask=mask_BT, max_new_tokens=length, **AS_ENGINE)
     said_BN = out.sequences[:, width:]
     for said_B, logits_BV in zip(said_BN.T, out.logits, strict=True):
         logits_BV.float().log_softmax(-1).gather(-1, said_B[:, None])[:, 0].tolist()
@@ -125,26 +129,17 @@ def generate(model: Any, texts: list[Tokens], length: int) -> list[Tokens]:
 
 
 def in_turn(works: list[Callable[[], object]], *, rounds: int) -> list[list[float]]:
-    """Seconds of each work in each round, after one round that does not count."""
+    """Seconds of each work in each round."""
     seconds: list[list[float]] = [[] for _ in works]
-    for _, (work, taken) in itertools.product(range(1 + rounds), list(zip(works, seconds, strict=True))):
+    for _, (work, taken) in itertools.product(range(rounds), list(zip(works, seconds, strict=True))):
         start = time.perf_counter()
         work()
         taken.append(time.perf_counter() - start)
-    return [taken[1:] for taken in seconds]
+    return seconds
 
 
 def median_ratio(above: list[float], below: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(above, below, strict=True))
-
-
-def small_model() -> Any:
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 256, "num_hidden_layers": 4, "intermediate_size": 1024}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 64}
-    return Qwen3ForCausalLM(
-        Qwen3Config(vocab_size=VOCABULARY, max_position_embeddings=2048, tie_word_embeddings=True, **sizes, **heads)
-    ).eval()
 
 
 def random_tokens(length: int, seed: int) -> Tokens:
