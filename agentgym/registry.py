@@ -8,6 +8,7 @@ in the group ``agentgym.<kind>``, by ``@register`` in any imported module, or by
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -175,7 +176,7 @@ def _load_file(file: Path) -> ModuleType:
     """
     for module in list(sys.modules.values()):
         loaded = getattr(module, "__file__", None)
-        if loaded and Path(loaded).suffix == ".py" and Path(loaded).resolve() == file:
+        if loaded and loaded.endswith(".py") and _resolved(loaded) == file:
             return module
     if not file.is_file():
         raise UserError(f"no such file: {file}")
@@ -191,6 +192,12 @@ def _load_file(file: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+@functools.cache
+def _resolved(file: str) -> Path:
+    """Kept, because every environment that is made by path asks for that of every module."""
+    return Path(file).resolve()
 
 
 def _module_name(file: Path) -> str:
