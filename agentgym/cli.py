@@ -6,6 +6,7 @@ Flags are the dotted keys of the settings: ``--trainer.group_size 16`` sets what
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -158,16 +159,16 @@ def play(
 ) -> None:
     """Play ENV by hand, with undo and branches, or watch a policy: agentgym play webshop."""
     from agentgym import repl
-    from agentgym.config import merged, parse_flags
-    from agentgym.launch.assemble import assemble
-    from agentgym.launch.measuring import settings_for
-    from agentgym.launch.settings import env_choice
+    from agentgym.config import env_choice, merged, parse_flags
 
     given = merged({"env": {"id": env}}, parse_flags(context.args))
     if model is None:
         choice = env_choice(given)
         repl.play(agentgym.make(choice.id, **choice.options), task=task, split=split, seed=seed)
         return
+    from agentgym.launch.assemble import assemble
+    from agentgym.launch.measuring import settings_for
+
     parts = assemble(settings_for(given, model, seed=seed))
     policy = repl.EnginePolicy(
         parts.engine,
@@ -213,12 +214,11 @@ def init_env(name: str, directory: Path) -> None:
 @click.pass_context
 def doctor(context: click.Context, env: str) -> None:
     """Check that ENV keeps the environment contract; exits with 1 when it does not."""
-    from agentgym.config import merged, parse_flags
+    from agentgym.config import env_choice, merged, parse_flags
     from agentgym.doctor import diagnose
-    from agentgym.launch.assemble import env_factory
-    from agentgym.launch.settings import env_choice
 
-    make_env = env_factory(env_choice(merged({"env": {"id": env}}, parse_flags(context.args))))
+    choice = env_choice(merged({"env": {"id": env}}, parse_flags(context.args)))
+    make_env = functools.partial(agentgym.make, choice.id, **choice.options)
     make_env().close()
     findings = diagnose(make_env)
     for finding in findings:

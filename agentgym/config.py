@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from agentgym.errors import ConfigError, did_you_mean
 
-__all__ = ["Choice", "Settings", "parse_flags", "read_toml", "validated"]
+__all__ = ["Choice", "Settings", "env_choice", "merged", "parse_flags", "read_toml", "validated"]
 
 
 class Settings(BaseModel):
@@ -157,3 +157,12 @@ def flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[s
             yield from flattened(value, f"{prefix}{key}.")
         else:
             yield prefix + key, json.dumps(value)
+
+
+def env_choice(given: Mapping[str, Any]) -> Choice:
+    """The environment of settings that hold nothing else. Raises ConfigError for other keys."""
+    return validated(_EnvOnly, given).env
+
+
+class _EnvOnly(Settings):
+    env: Choice

@@ -23,7 +23,7 @@ def draw_curves(metrics: Sequence[Mapping[str, Any]], report: Mapping[str, Any],
             if points:
                 axes.plot(
                     *zip(*points, strict=True),
-                    label="training (sampled)" if stage == "train" else "validation (greedy)",
+                    label="training" if stage == "train" else "validation",
                     **style,
                 )
         axes.set(xlabel="updates", ylabel=key, ylim=(-0.02, 1.02) if key == "success" else None)
@@ -40,7 +40,7 @@ def draw_curves(metrics: Sequence[Mapping[str, Any]], report: Mapping[str, Any],
                 fmt="s",
                 color="black",
                 capsize=4,
-                label="test (greedy), 95 %" if x == 0 else None,
+                label="test, 95 %" if x == 0 else None,
             )
     for axes in (left, right):
         if axes.get_legend_handles_labels()[0]:

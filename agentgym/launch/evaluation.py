@@ -22,7 +22,7 @@ class Score(BaseModel):
     ci95: tuple[float, float]
     """Wilson's 95 % interval of the success."""
     reward: float
-    """Mean undiscounted reward."""
+    """Mean undiscounted reward of the environment itself, whatever was added to it for training."""
     episodes: int
     """Episodes counted."""
     void: int
@@ -44,7 +44,7 @@ def score(trajectories: Sequence[Trajectory]) -> Score:
     return Score(
         success=successes / num,
         ci95=(round(float(interval.low), 4), round(float(interval.high), 4)),
-        reward=sum(trajectory.reward for trajectory in counted) / num,
+        reward=sum(turn.breakdown.get("environment", 0.0) for t in counted for turn in t.turns) / num,
         episodes=num,
         void=len(trajectories) - num,
         turns=sum(len(trajectory.turns) for trajectory in counted) / num,

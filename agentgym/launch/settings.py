@@ -23,7 +23,6 @@ __all__ = [
     "TrainSettings",
     "WarmStartSettings",
     "check_options",
-    "env_choice",
     "resolve",
 ]
 
@@ -101,7 +100,7 @@ class TrainSettings(Settings):
     """Imitation before the trainer takes over."""
     eval: EvalSettings = EvalSettings()
     """Measuring."""
-    updates: int = Field(60, ge=0)
+    updates: int = Field(50, ge=0)
     """Updates of the trainer."""
     max_seconds: float | None = Field(None, gt=0)
     """Stop the trainer at the first update after so long, however many updates are left."""
@@ -121,6 +120,7 @@ _DEFAULT_IDS = {"trainer": "grpo", "model": "nano", "engine": "embedded"}
 """Ids of choices of which only options are given."""
 
 NANO_DEFAULTS: dict[str, Any] = {
+    "rewards": {"success": 2.0},
     "threads": 1,
     "protocol": {"id": "plain"},
     "rollout": {"max_reply_tokens": 24, "max_invalid_actions": 0, "concurrency": 128},
@@ -158,15 +158,6 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
 
 def _long(choice: str | Mapping[str, Any]) -> dict[str, Any]:
     return {"id": choice} if isinstance(choice, str) else dict(choice)
-
-
-def env_choice(given: Mapping[str, Any]) -> Choice:
-    """The environment of settings that hold nothing else. Raises ConfigError for other keys."""
-    return validated(_EnvOnly, given).env
-
-
-class _EnvOnly(Settings):
-    env: Choice
 
 
 def check_options(

@@ -1,7 +1,7 @@
 """A training run from settings to report: warm start, measure, train, measure again.
 
 Choices are made on validation tasks: when the warm start stops, and which policy of the run is kept. Test tasks are
-played twice, before and after the trainer. Every stage can be interrupted between two updates and goes on from the
+played before and after the trainer, by the policy as it was trained (sampled at temperature 1) and greedily. Every stage can be interrupted between two updates and goes on from the
 newest checkpoint as if nothing had happened.
 """
 
@@ -256,7 +256,7 @@ class _Training:
         settings = self.settings.warm_start
         if self.next_update in (0, self.checked) or self.next_update % settings.check_every:
             return False
-        seen = score(await self._validate(temperature=1.0))
+        seen = score(await self._validate())
         self.run.log("warm_start_validation", self.next_update, success=seen.success, reward=seen.reward)
         if seen.success >= settings.until:
             return True
@@ -295,20 +295,18 @@ class _Training:
         if time.monotonic() - self._saved_at >= self.settings.checkpoint_seconds:
             self.save()
 
-    async def _validate(self, *, temperature: float) -> list[Trajectory]:
+    async def _validate(self) -> list[Trajectory]:
         tasks = self.parts.env.tasks("validation")[: self.settings.eval.validation_episodes]
         seed = seed_of(self.settings.seed, "validation")
         limits = self.parts.limits if self.stage == "warm_start" else None
         await self.parts.engine.update_weights(self.loop.learner.num_updates)
-        return await evaluate(
-            self.parts.rollout, self.parts.engine, tasks, temperature=temperature, seed=seed, limits=limits
-        )
+        return await evaluate(self.parts.rollout, self.parts.engine, tasks, temperature=1.0, seed=seed, limits=limits)
 
     async def _keep_if_best(self) -> None:
         """Keep this policy if it does best on the validation tasks so far, by success, then by reward."""
         if self.checked == self.next_update:
             return
-        seen = score(await self._validate(temperature=0.0))
+        seen = score(await self._validate())
         merit = seen.success + 1e-3 * seen.reward
         if merit > self.best:
             self._keep_policy()
@@ -336,18 +334,11 @@ class _Training:
         await self.parts.engine.update_weights(self.parts.engine.policy_version + 1)
         tasks = self.parts.env.tasks("test")[: self.settings.eval.episodes]
         self.reporter.begin(f"test, {when} training", 2 * len(tasks), "episodes")
-        scores = {
-            name: score(await self._test(tasks, t, i))
-            for i, (name, t) in enumerate({"greedy": 0.0, "sampled": 1.0}.items())
-        }
-        self.report["eval"][when] = {**_plain(scores["greedy"]), "sampled": _plain(scores["sampled"])}
-        self.run.log(
-            "test", self.loop.learner.num_updates, success=scores["greedy"].success, reward=scores["greedy"].reward
-        )
-        greedy = scores["greedy"]
+        sampled, greedy = [score(await self._test(tasks, temperature, i)) for i, temperature in enumerate((1.0, 0.0))]
+        self.report["eval"][when] = {**_plain(sampled), "greedy": _plain(greedy)}
+        self.run.log("test", self.loop.learner.num_updates, success=sampled.success, reward=sampled.reward)
         self.reporter.note(
-            f"test success {when} training: {greedy.success:.3f} {list(greedy.ci95)}, "
-            f"sampled {scores['sampled'].success:.3f}"
+            f"test success {when} training: {sampled.success:.3f} {list(sampled.ci95)}, greedy {greedy.success:.3f}"
         )
 
     async def _test(self, tasks: Any, temperature: float, index: int) -> list[Trajectory]:

@@ -18,6 +18,8 @@ from agentgym.tokenizer import ChatTokenizer
 
 __all__ = ["Policy", "load_policy"]
 
+disable_progress_bar()  # a bar for each save of a small file would drown the run's own
+
 
 @dataclasses.dataclass(slots=True)
 class Policy:
@@ -28,7 +30,6 @@ class Policy:
 
     def save(self, directory: Path) -> None:
         """Write weights (safetensors), configuration and tokenizer."""
-        disable_progress_bar()  # one file in a fraction of a second; a bar each time would drown the run's own
         self.module.save_pretrained(directory)
         self.tokenizer.hf.save_pretrained(directory)
 
