@@ -147,6 +147,8 @@ def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | None =
 def make_engine(choice: Choice, policy: Policy, *, sessions: int) -> Engine:
     """The chosen engine around the policy's module."""
     factory = plugins("engines").get(choice.id)
+    if "module" not in inspect.signature(factory).parameters:
+        raise ConfigError(f'the engine "{choice.id}" has no model behind it; type: --engine embedded')
     check_options("engine", factory, choice.options, skip=("module",))
     engine: Engine = factory(policy.module, **{"max_sessions": sessions, **choice.options})
     return engine

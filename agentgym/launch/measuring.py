@@ -19,7 +19,7 @@ from agentgym.types import Trajectory
 
 __all__ = ["measure", "settings_for"]
 
-_FROM_RUN = ("env", "protocol", "engine", "rewards", "rollout")
+_FROM_RUN = ("env", "protocol", "engine", "rewards", "rollout", "threads")
 """Settings that a run's policy is measured with unless told otherwise."""
 
 

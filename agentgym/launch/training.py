@@ -1,8 +1,8 @@
 """A training run from settings to report: warm start, measure, train, measure again.
 
 Choices are made on validation tasks: when the warm start stops, and which policy of the run is kept. Test tasks are
-played before and after the trainer, by the policy as it was trained (sampled at temperature 1) and greedily. Every stage can be interrupted between two updates and goes on from the
-newest checkpoint as if nothing had happened.
+played before and after the trainer, by the policy as it was trained (sampled at temperature 1) and greedily. Every
+stage can be interrupted between two updates and goes on from the newest checkpoint as if nothing had happened.
 """
 
 from __future__ import annotations
