@@ -269,6 +269,11 @@ class Trajectory(_Record):
         return sum(turn.reward for turn in self.turns)
 
     @property
+    def environment_reward(self) -> float:
+        """The same without what shapers added."""
+        return sum(turn.breakdown.get("environment", 0.0) for turn in self.turns)
+
+    @property
     def num_tokens(self) -> int:
         """Tokens in all samples."""
         return sum(len(sample.token_ids) for sample in self.samples)

@@ -44,7 +44,7 @@ def score(trajectories: Sequence[Trajectory]) -> Score:
     return Score(
         success=successes / num,
         ci95=(round(float(interval.low), 4), round(float(interval.high), 4)),
-        reward=sum(turn.breakdown.get("environment", 0.0) for t in counted for turn in t.turns) / num,
+        reward=sum(trajectory.environment_reward for trajectory in counted) / num,
         episodes=num,
         void=len(trajectories) - num,
         turns=sum(len(trajectory.turns) for trajectory in counted) / num,

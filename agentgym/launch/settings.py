@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from agentgym.config import Choice, Settings, merged, validated
+from agentgym.config import Choice, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, did_you_mean
 from agentgym.trainers.sft import SFTSettings
 
@@ -100,7 +100,7 @@ class TrainSettings(Settings):
     """Imitation before the trainer takes over."""
     eval: EvalSettings = EvalSettings()
     """Measuring."""
-    updates: int = Field(50, ge=0)
+    updates: int = Field(130, ge=0)
     """Updates of the trainer."""
     max_seconds: float | None = Field(None, gt=0)
     """Stop the trainer at the first update after so long, however many updates are left."""
@@ -136,9 +136,9 @@ NANO_TRAINER_DEFAULTS: dict[str, dict[str, Any]] = {
 
 def resolve(given: Mapping[str, Any]) -> TrainSettings:
     """Settings with defaults filled in for the chosen model. Raises ConfigError."""
-    given = dict(given)
+    given = long_form(given)
     if "lora" in given:
-        given = merged(given, {"model": {**_long(given.get("model", {})), "lora": given.pop("lora")}})
+        given = merged(given, {"model": {"lora": given.pop("lora")}})
     for key, default in _DEFAULT_IDS.items():
         if isinstance(given.get(key), Mapping):
             given[key] = {"id": default, **given[key]}
@@ -154,10 +154,6 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
     # Which keys the user set decides what counts as having no effect; the defaults above do not.
     settings.warm_start.__pydantic_fields_set__ = set(first.warm_start.model_fields_set)
     return settings
-
-
-def _long(choice: str | Mapping[str, Any]) -> dict[str, Any]:
-    return {"id": choice} if isinstance(choice, str) else dict(choice)
 
 
 def check_options(

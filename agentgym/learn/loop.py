@@ -85,7 +85,7 @@ def summary(trajectories: Sequence[Trajectory]) -> dict[str, float]:
     num = max(1, len(counted))
     return {
         "success": sum(t.success for t in counted) / num,
-        "reward": sum(t.reward for t in counted) / num,
+        "reward": sum(t.environment_reward for t in counted) / num,
         "turns": sum(len(t.turns) for t in counted) / num,
         "tokens": sum(t.num_tokens for t in counted) / num,
         "truncated": sum(t.truncated for t in counted) / num,
