@@ -33,6 +33,7 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with Ctrl-C ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # as clean an end as Ctrl-C
     try:
         cli.main(standalone_mode=False)
