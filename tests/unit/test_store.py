@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agentgym import store
+from agentgym.errors import DataError
+from agentgym.types import Sample, StopReason, Trajectory, Turn
+
+
+def trajectory(number: int) -> Trajectory:
+    return Trajectory(
+        env="bell",
+        task=number,
+        seed=number,
+        episode_id=f"e{number}",
+        turns=[Turn(observation="A “bell”\nrings\u2028.", reply="north", action="north", reward=1 / 3)],
+        samples=[
+            Sample(
+                token_ids=[1, 2, 3],
+                loss_mask=[False, True, True],
+                logprobs=[0.0, -0.1, -1e-300],
+                policy_versions=[-1, 4, 4],
+                turn_index=[-1, 0, 0],
+            )
+        ],
+        stop_reason=StopReason.TURN_LIMIT,
+        truncated=True,
+    )
+
+
+def test_what_is_read_equals_what_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "trajectories.jsonl"
+    store.append(file, [trajectory(0), trajectory(1)])
+    store.append(file, [])
+    store.append(file, [trajectory(2)])
+    assert list(store.read(file)) == [trajectory(number) for number in range(3)]
+    assert file.read_bytes().count(b"\n") == 3
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "trajectories.jsonl"
+    store.append(file, [trajectory(0), trajectory(1)])
+    file.write_bytes(file.read_bytes()[:-20])
+    assert list(store.read(file)) == [trajectory(0)]
+
+
+def test_a_malformed_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "trajectories.jsonl"
+    store.append(file, [trajectory(0)])
+    with file.open("a") as stream:
+        stream.write('{"env": "bell"}\n')
+    with pytest.raises(DataError, match=rf"{file}, line 2: task: Field required"):
+        list(store.read(file))
+    file.write_text("garbage\n")
+    with pytest.raises(DataError, match=rf"{file}, line 1: record: Invalid JSON"):
+        list(store.read(file))
