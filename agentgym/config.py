@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from agentgym.errors import ConfigError, did_you_mean
 
-__all__ = ["Choice", "Settings", "env_choice", "merged", "parse_flags", "read_toml", "validated"]
+__all__ = ["Choice", "Settings", "env_choice", "long_form", "merged", "parse_flags", "read_toml", "validated"]
 
 
 class Settings(BaseModel):
@@ -130,6 +130,11 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
+    return long_form(settings)
+
+
+def long_form(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same settings with ``{"id": ...}`` for every bare choice, so that they can be merged."""
     return {
         key: {"id": value} if key in CHOICES and isinstance(value, str) else value for key, value in settings.items()
     }

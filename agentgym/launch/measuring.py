@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agentgym.config import merged
+from agentgym.config import long_form, merged
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.assemble import assemble
 from agentgym.launch.evaluation import Score, evaluate, score
@@ -62,7 +62,7 @@ def settings_for(given: Mapping[str, Any], model: str, *, seed: int) -> TrainSet
     """Settings to run a finished policy with: those of its run, where it has one, and ``given`` over them."""
     if model == "nano":
         raise UserError("nano is made anew for each training run; pass the run directory: --model runs/NAME")
-    return resolve(merged(_run_settings(model), given, {"model": {"id": model}, "seed": seed}))
+    return resolve(merged(_run_settings(model), long_form(given), {"model": {"id": model}, "seed": seed}))
 
 
 def _run_settings(model: str) -> dict[str, Any]:
