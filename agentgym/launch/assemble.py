@@ -111,7 +111,7 @@ async def _try_out(parts: Parts) -> None:
     specs = [EpisodeSpec(task=task, seed=0, episode_id="try-out") for task in parts.env.tasks("train")[:1]]
     for played in await parts.rollout.run(specs, say_nothing, limits=Limits(max_turns=1)):
         if played.stop_reason.is_void:
-            raise UserError(f'the environment "{parts.env.name}" breaks in its first episode: {played.error}')
+            raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
 
 
 def training_limits(rollout: RolloutSettings) -> Limits:
@@ -156,7 +156,13 @@ def make_engine(choice: Choice, policy: Policy, *, sessions: int) -> Engine:
 
 def corpus(env: Env) -> tuple[list[str], list[str]]:
     """What the environment shows in training tasks and what is said there, by its expert or at random."""
-    return asyncio.run(_corpus(env))
+    try:
+        return asyncio.run(_corpus(env))
+    except UserError:
+        raise
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise UserError(f'the environment "{env.name}" breaks in its first episodes: {problem}') from error
 
 
 async def _corpus(env: Env) -> tuple[list[str], list[str]]:

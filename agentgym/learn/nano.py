@@ -150,7 +150,7 @@ _Span: TypeAlias = tuple[str, str]
 def _spans(text: str) -> list[_Span]:
     found = list(_WORDS.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)]
-    return [(match[0], text[match.end() : end]) for match, end in zip(found, ends, strict=True)]
+    return [(match[0], text[match.end() : end]) for match, end in zip(found, ends, strict=False)]  # no words, no spans
 
 
 def _mergeable(text: Sequence[_Span], spoken: Set[str]) -> Iterator[tuple[str, str, str]]:

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentgym.errors import UserError
+from agentgym.launch.assemble import assemble
+from agentgym.launch.settings import resolve
+from agentgym.launch.training import train
+from agentgym.learn.policy import Policy
+from tests.kit import byte_tokenizer, chat, tiny_model
+
+EXAMPLES = Path(__file__).parents[2] / "contract" / "examples"
+SMALL = {"model": {"id": "nano", "width": 16, "feed_forward": 8}}
+
+
+def test_an_asynchronous_environment_trains(tmp_path: Path) -> None:
+    run = train(
+        {
+            **SMALL,
+            "env": str(EXAMPLES / "async_counter.py"),
+            "trainer": {"groups": 1, "group_size": 2},
+            "warm_start": {"max_updates": 2},
+            "eval": {"episodes": 2, "validation_episodes": 1},
+            "rollout": {"max_reply_tokens": 2, "max_turns": 3},
+            "updates": 1,
+            "output": tmp_path / "run",
+        }
+    )
+    assert (run / "report.json").is_file()
+
+
+def test_the_tokenizer_knows_what_is_shown_and_said() -> None:
+    parts = assemble(resolve({**SMALL, "env": str(EXAMPLES / "guess_color.py")}))
+    assert {"red", "green", "blue", "guess"} <= parts.policy.tokenizer.hf.get_vocab().keys()
+
+
+def test_the_first_observation_must_fit() -> None:
+    with pytest.raises(UserError, match=r"the first observation takes \d+ tokens, the context holds 4"):
+        assemble(resolve({**SMALL, "env": str(EXAMPLES / "guess_color.py"), "engine": {"max_context": 4}}))
+
+
+@pytest.mark.parametrize("model", [{"id": "nano", "width": 16}, "a model"])
+def test_an_environment_that_breaks_at_once_is_refused(model: Any, tmp_path: Path) -> None:
+    if model == "a model":
+        Policy(tiny_model(vocab_size=len(byte_tokenizer())), chat()).save(tmp_path / "model")
+        model = str(tmp_path / "model")
+    (tmp_path / "breaks.py").write_text(
+        "import agentgym\n\n\n@agentgym.register\nclass Breaks(agentgym.Env):\n"
+        "    def reset(self, *, seed=None, options=None):\n        return 'Go.', {}\n\n"
+        "    def step(self, action):\n        raise OSError('no server')\n"
+    )
+    with pytest.raises(UserError, match=r"breaks in its first episodes: .*no server"):
+        assemble(resolve({**SMALL, "env": str(tmp_path / "breaks.py"), "model": model}))
