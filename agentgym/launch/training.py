@@ -53,6 +53,7 @@ def train(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path
         names = (Path(choice.id).stem for choice in (settings.env, settings.trainer))
         settings.output = Path("runs") / f"{'-'.join(names)}-{settings.seed}"
     _refuse_unwritable(settings.output)
+    make_trainer(settings.trainer)  # refuses what is wrong with it now, not after the warm start
     parts = assemble(settings)
     warm = _wants_warm_start(settings, parts)
     training = _Training(settings, parts, Run(settings.output), reporter or Silent(), warm)

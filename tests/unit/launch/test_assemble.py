@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -42,15 +41,16 @@ def test_the_first_observation_must_fit() -> None:
         assemble(resolve({**SMALL, "env": str(EXAMPLES / "guess_color.py"), "engine": {"max_context": 4}}))
 
 
-@pytest.mark.parametrize("model", [{"id": "nano", "width": 16}, "a model"])
-def test_an_environment_that_breaks_at_once_is_refused(model: Any, tmp_path: Path) -> None:
-    if model == "a model":
+@pytest.mark.parametrize("kind", ["made", "loaded"])
+def test_an_environment_that_breaks_at_once_is_refused(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / f"{kind}_breaks.py"
+    model: dict[str, object] = {"id": "nano", "width": 16}
+    if kind == "loaded":
         Policy(tiny_model(vocab_size=len(byte_tokenizer())), chat()).save(tmp_path / "model")
-        model = str(tmp_path / "model")
-    (tmp_path / "breaks.py").write_text(
+        model = {"id": str(tmp_path / "model")}
+    file.write_text(
         "import agentgym\n\n\n@agentgym.register\nclass Breaks(agentgym.Env):\n"
-        "    def reset(self, *, seed=None, options=None):\n        return 'Go.', {}\n\n"
-        "    def step(self, action):\n        raise OSError('no server')\n"
+        "    def reset(self, *, seed=None, options=None):\n        raise OSError('no server')\n"
     )
     with pytest.raises(UserError, match=r"breaks in its first episodes: .*no server"):
-        assemble(resolve({**SMALL, "env": str(tmp_path / "breaks.py"), "model": model}))
+        assemble(resolve({**SMALL, "env": str(file), "model": model}))

@@ -1,0 +1,204 @@
+"""A run that was interrupted anywhere ends with the very weights of one that was not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from agentgym.launch import resume, train
+from agentgym.learn import checkpoint
+
+BELL = Path(__file__).parents[2] / "examples" / "new_environment.py"
+SETTINGS: dict[str, Any] = {
+    "env": str(BELL),
+    "model": {"id": "nano", "width": 32, "feed_forward": 32},
+    "trainer": {"id": "grpo", "groups": 3, "group_size": 6},
+    "rollout": {"max_reply_tokens": 3},
+    "warm_start": {"max_updates": 12, "check_every": 4, "learning_rate": 0.02, "warmup_updates": 0, "until": 0.9},
+    "eval": {"episodes": 6, "validation_episodes": 4, "every": 2},
+    "updates": 4,
+    "keep_checkpoints": 3,
+}
+
+
+class Interrupting:
+    """Presses Ctrl-C when update or episode ``at`` of a stage is done."""
+
+    def __init__(self, stage: str = "", at: int = 0) -> None:
+        self.stage, self.at = stage, at
+        self.now = ""
+        self.notes: list[str] = []
+
+    def begin(self, stage: str, total: int, unit: str) -> None:
+        self.now = stage
+
+    def advance(self, done: int, values: Mapping[str, float]) -> None:
+        if self.now == self.stage and done == self.at:
+            raise KeyboardInterrupt
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train({**SETTINGS, "output": tmp_path_factory.mktemp("whole") / "run"})
+
+
+def weights(run: Path) -> str:
+    return hashlib.sha256((run / "policy" / "model.safetensors").read_bytes()).hexdigest()
+
+
+def history(run: Path) -> list[dict[str, Any]]:
+    """The metrics, without what depends on the clock."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "time" and "seconds" not in key} for line in lines]
+
+
+def outcome(run: Path) -> Any:
+    report = json.loads((run / "report.json").read_text())
+    return report["eval"], report["best_update"], {name: each["updates"] for name, each in report["stages"].items()}
+
+
+def assert_same_run(run: Path, whole: Path) -> None:
+    assert history(run) == history(whole)
+    assert outcome(run) == outcome(whole)
+    assert weights(run) == weights(whole)
+
+
+def interrupted(run: Path, stage: str, at: int, **more: Any) -> Path:
+    reporter = Interrupting(stage, at)
+    with pytest.raises(KeyboardInterrupt):
+        train({**SETTINGS, **more, "output": run}, reporter=reporter)
+    assert reporter.notes[-1] == f"interrupted; go on with: agentgym train --resume {run}"
+    assert checkpoint.latest(run / "checkpoints") is not None
+    assert not (run / "report.json").exists()
+    return run
+
+
+def test_the_run_has_something_to_lose(whole: Path) -> None:
+    updates = [line["update"] for line in history(whole) if line["stage"] == "train"]
+    assert updates == [1, 2, 3, 4]
+    assert any(line.get("grad_norm", 0) > 0 for line in history(whole) if line["stage"] == "train")
+    assert outcome(whole)[2]["warm_start"] >= 4
+
+
+@pytest.mark.parametrize(
+    ("stage", "at"),
+    [
+        ("warm start", 4),  # the validation tasks are next: they must not be left out
+        ("test, before training", 5),
+        ("training", 1),
+        ("training", 2),  # the validation tasks are next
+        ("training", 4),  # the last update
+    ],
+)
+def test_interrupted_and_resumed(stage: str, at: int, whole: Path, tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", stage, at)
+    reporter = Interrupting()
+    assert resume(run, reporter=reporter) == run
+    assert reporter.notes[0].startswith(f"resumed from {run / 'checkpoints'}")
+    assert_same_run(run, whole)
+
+
+def test_interrupted_twice_at_the_same_update(whole: Path, tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "training", 1)
+    with pytest.raises(KeyboardInterrupt):
+        resume(run, reporter=Interrupting("training", 2))
+    with pytest.raises(KeyboardInterrupt):
+        resume(run, reporter=Interrupting("training", 3))
+    resume(run)
+    assert_same_run(run, whole)
+
+
+def test_a_corrupt_checkpoint_is_passed_over_for_the_one_before(whole: Path, tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "training", 3, checkpoint_seconds=0)
+    newest = checkpoint.latest(run / "checkpoints")
+    assert newest is not None
+    file = newest / "policy" / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    older = checkpoint.latest(run / "checkpoints")
+    assert older is not None
+    assert older.name < newest.name
+    reporter = Interrupting()
+    resume(run, reporter=reporter)
+    assert reporter.notes[0] == f"resumed from {older}"
+    assert_same_run(run, whole)
+
+
+def test_without_any_complete_checkpoint_the_run_begins_anew(whole: Path, tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "training", 3)
+    for manifest in (run / "checkpoints").glob("*/manifest.json"):
+        manifest.unlink()
+    reporter = Interrupting()
+    resume(run, reporter=reporter)
+    assert reporter.notes[0] == "there is no complete checkpoint: the run begins anew"
+    assert_same_run(run, whole)
+
+
+def test_what_is_half_written_is_not_resumed_from(whole: Path, tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "training", 1)
+    half = run / "checkpoints" / ".2-train-000009.partial"
+    half.mkdir()
+    (half / "state.json").write_text("{")
+    (half / "manifest.json").write_text("{}")
+    with (run / "metrics.jsonl").open("a") as stream:
+        stream.write('{"stage": "tra')  # a line that a power cut left
+    resume(run)
+    assert not half.exists()
+    assert_same_run(run, whole)
+
+
+def test_a_finished_run_stays_as_it_is(whole: Path) -> None:
+    before = (whole / "report.json").read_bytes(), weights(whole)
+    assert resume(whole) == whole
+    assert ((whole / "report.json").read_bytes(), weights(whole)) == before
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_real_signal(sent: signal.Signals, whole: Path, tmp_path: Path) -> None:
+    run, config = tmp_path / "run", tmp_path / "settings.json"
+    config.write_text(json.dumps({**SETTINGS, "output": str(run)}))
+    code = (
+        "import json, sys, torch, agentgym.launch as launch, agentgym.cli as cli; torch.set_num_threads(1); "
+        "given = json.load(open(sys.argv[1])); "
+        "cli.cli.commands['train'].callback = lambda **_: launch.train(given); sys.argv = ['agentgym', 'train']; "
+        "cli.main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(config)], env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE
+    )
+    metrics = run / "metrics.jsonl"
+    deadline = time.monotonic() + 90
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 1):
+        assert process.poll() is None, process.communicate()[1].decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors.decode()
+    assert "Traceback" not in errors.decode()
+    assert checkpoint.latest(run / "checkpoints") is not None
+    resume(run)
+    assert_same_run(run, whole)
