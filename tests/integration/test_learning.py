@@ -1,0 +1,181 @@
+"""Learning is real: it comes from the reward, and from nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from agentgym.launch import train
+
+ROOT = Path(__file__).parents[2]
+BELL = str(ROOT / "examples" / "new_environment.py")
+CURVES = ROOT / "tests" / "golden" / "curves"
+
+GRPO = {"groups": 8, "group_size": 8, "learning_rate": 1e-3, "warmup_updates": 5, "aggregation": "sequence"}
+SETTINGS: dict[str, Any] = {
+    "env": BELL,
+    "trainer": {"id": "grpo", **GRPO},
+    "updates": 16,
+    "rollout": {"max_reply_tokens": 4},
+    "warm_start": {"max_updates": 20, "check_every": 20},
+    "eval": {"episodes": 60, "validation_episodes": 40, "every": 8},
+}
+
+SHUFFLED = '''
+"""GRPO that is told the truth about rewards, only not about whose they are."""
+
+import numpy as np
+
+import agentgym
+from agentgym.trainers.grpo import GRPO
+
+
+@agentgym.register
+class Shuffled(GRPO):
+    """Rewards change places among all episodes of the batch."""
+
+    def rows(self, trajectories):
+        order = np.random.default_rng(len(trajectories)).permutation(len(trajectories))
+        turns = [trajectories[i].turns for i in order]
+        return super().rows([t.model_copy(update={"turns": other}) for t, other in zip(trajectories, turns)])
+'''
+
+NEWCOMER = '''
+import agentgym
+
+
+@agentgym.register
+class Mine(agentgym.Env):
+    """Say the right one of two words."""
+
+    def reset(self, *, seed=None, options=None):
+        return "Say red or blue.", {}
+
+    def step(self, action):
+        return "Thank you.", REWARD, True, False, {}
+'''
+
+
+class Notes:
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def begin(self, stage: str, total: int, unit: str) -> None: ...
+
+    def advance(self, done: int, values: Mapping[str, float]) -> None: ...
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def report(run: Path) -> Any:
+    return json.loads((run / "report.json").read_text())
+
+
+def metrics(run: Path, stage: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["stage"] == stage]
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train({**SETTINGS, "output": tmp_path_factory.mktemp("learned") / "run"})
+
+
+@pytest.fixture(scope="module")
+def shuffled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("shuffled")
+    (directory / "shuffled.py").write_text(SHUFFLED)
+    trainer = {"id": f"{directory}/shuffled.py:Shuffled", **GRPO}
+    return train({**SETTINGS, "trainer": trainer, "output": directory / "run"})
+
+
+def test_grpo_raises_success(learned: Path) -> None:
+    result = report(learned)["eval"]
+    assert result["after"]["success"] >= result["before"]["success"] + 0.25
+    assert result["after"]["ci95"][0] > result["before"]["ci95"][1]
+    assert result["after"]["reward"] > result["before"]["reward"] + 0.1
+
+
+def test_with_shuffled_rewards_nothing_is_learned(shuffled: Path, learned: Path) -> None:
+    result, honest = report(shuffled)["eval"], report(learned)["eval"]
+    assert result["before"] == honest["before"]  # the same policy, from the same warm start
+    assert sum("loss" in line for line in metrics(shuffled, "train")) >= 12  # it did train
+    assert result["after"]["success"] <= result["before"]["success"] + 0.1
+    assert result["after"]["success"] < honest["after"]["success"] - 0.2
+    first, last = (metrics(shuffled, "validation")[i]["reward"] for i in (0, -1))
+    assert last <= first + 0.1
+    assert metrics(learned, "validation")[-1]["reward"] > metrics(learned, "validation")[0]["reward"] + 0.1
+
+
+def newcomer(directory: Path, reward: str) -> dict[str, Any]:
+    file = directory / f"mine_{len(reward)}.py"  # its name is its id
+    file.write_text(NEWCOMER.replace("REWARD", reward))
+    return {
+        "env": f"{file}:Mine",
+        "model": {"id": "nano", "width": 48},
+        "trainer": {"id": "grpo", "groups": 4, "group_size": 32, "learning_rate": 5e-3, "warmup_updates": 0},
+        "rollout": {"max_reply_tokens": 4},
+        "eval": {"episodes": 40, "validation_episodes": 20, "every": 5},
+        "updates": 15,
+        "output": directory / "run",
+    }
+
+
+def test_a_newcomers_environment_without_expert_is_learned_from_nothing(tmp_path: Path) -> None:
+    run = train(newcomer(tmp_path, "float('blue' in action)"))
+    result = report(run)
+    assert "warm_start" not in result["stages"]
+    assert result["eval"]["before"]["reward"] < 0.2
+    assert result["eval"]["after"]["reward"] > 0.6
+
+
+def test_a_reward_that_never_varies_is_told(tmp_path: Path) -> None:
+    reporter = Notes()
+    run = train({**newcomer(tmp_path, "0.0"), "updates": 2}, reporter=reporter)
+    assert [note for note in reporter.notes if note.startswith("nothing was learned: ")]
+    assert [line["informative_groups"] for line in metrics(run, "train")] == [0, 0]
+    assert report(run)["eval"]["after"]["reward"] == 0
+
+
+@pytest.mark.parametrize("trainer", ["grpo", "sft"])
+def test_golden_curve(trainer: str, tmp_path: Path) -> None:
+    given: dict[str, Any] = {
+        "env": BELL,
+        "model": {"id": "nano", "width": 32, "feed_forward": 32},
+        "rollout": {"max_reply_tokens": 3},
+        "eval": {"episodes": 5, "validation_episodes": 5, "every": 8},
+        "updates": 8,
+        "output": tmp_path / "run",
+    }
+    if trainer == "grpo":
+        given["trainer"] = {"id": "grpo", "groups": 4, "group_size": 6}
+        given["warm_start"] = {"max_updates": 10, "check_every": 5, "learning_rate": 0.02, "warmup_updates": 0}
+    else:
+        given["trainer"] = {"id": "sft", "learning_rate": 0.01, "warmup_updates": 0}
+    lines = metrics(train(given), "train")
+    names = ("success", "reward", "loss", "entropy", "grad_norm")
+    shown = "".join(
+        f"{line['update']} " + " ".join(f"{name} {line.get(name, 0) + 5e-8:.4f}" for name in names) + "\n"
+        for line in lines
+    )  # the little more keeps a loss of 0, which GRPO's is on-policy, from showing as -0
+    assert len({line.get("grad_norm") for line in lines}) > 4
+    file = CURVES / f"{trainer}.txt"
+    if os.environ.get("AGENTGYM_GOLDEN") == "write":
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(shown)
+    assert shown == file.read_text()
