@@ -16,7 +16,8 @@ from pydantic import Field
 from agentgym.curriculum import TaskOrder
 from agentgym.learn.advantages import group_zscore, is_informative
 from agentgym.learn.batch import Microbatch, Row
-from agentgym.learn.objectives import Metrics, clipped_policy_gradient
+from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.objectives.policy_gradient import clipped_policy_gradient
 from agentgym.learn.trainer import Trainer, TrainerSettings
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec, seed_of

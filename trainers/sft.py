@@ -15,7 +15,8 @@ from pydantic import Field
 
 from agentgym.curriculum import TaskOrder
 from agentgym.learn.batch import Microbatch, Row
-from agentgym.learn.objectives import Metrics, imitation
+from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.objectives.imitation import imitation
 from agentgym.learn.trainer import Trainer, TrainerSettings
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec, seed_of

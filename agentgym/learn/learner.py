@@ -15,7 +15,7 @@ import torch
 
 from agentgym.errors import NonFiniteError
 from agentgym.learn.batch import Aggregation, Microbatch, Row, microbatches, token_weights
-from agentgym.learn.objectives import Metrics
+from agentgym.learn.objectives.estimator import Metrics
 
 __all__ = ["Learner", "Objective", "token_logprobs"]
 

@@ -15,7 +15,7 @@ from pydantic import Field
 from agentgym.config import Settings
 from agentgym.curriculum import TaskOrder
 from agentgym.learn.batch import Aggregation, Microbatch, Row
-from agentgym.learn.objectives import Metrics
+from agentgym.learn.objectives.estimator import Metrics
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import Trajectory
 

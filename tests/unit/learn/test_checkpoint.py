@@ -15,7 +15,7 @@ import torch
 from agentgym.learn import checkpoint
 from agentgym.learn.batch import Row
 from agentgym.learn.learner import Learner
-from agentgym.learn.objectives import imitation
+from agentgym.learn.objectives.imitation import imitation
 from agentgym.learn.policy import Policy, load_policy
 from tests.kit import byte_tokenizer, chat, tiny_model
 

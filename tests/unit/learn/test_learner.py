@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from agentgym.errors import NonFiniteError
 from agentgym.learn.batch import Aggregation, Microbatch, Row, microbatches, token_weights
 from agentgym.learn.learner import Learner, token_logprobs
-from agentgym.learn.objectives import Metrics, clipped_policy_gradient, imitation
+from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.objectives.imitation import imitation
+from agentgym.learn.objectives.policy_gradient import clipped_policy_gradient
 from tests.kit import tiny_model
 
 

@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentgym.learn.objectives import clipped_policy_gradient, imitation
+from agentgym.learn.objectives.imitation import imitation
+from agentgym.learn.objectives.policy_gradient import clipped_policy_gradient
 
 LOGPROB = st.floats(-6, 0)
 TOKENS = st.lists(st.tuples(LOGPROB, LOGPROB, st.floats(-3, 3)), min_size=1, max_size=8)

@@ -1,30 +1,12 @@
-"""Objectives: pure functions of flat tensors over trained tokens to a loss for each token, and metrics.
-
-All follow the unified policy-gradient estimator (arXiv 2509.04419): the gradient of a token is
-
-    stabilization mask × 1 / reference-policy denominator × advantage × ∇ likelihood
-
-An objective is a choice of these four. The learner multiplies by the token weights of the update and sums.
-"""
+"""Policy gradients: from the plain one to the clipped ones."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import torch
 
-__all__ = ["Metrics", "clipped_policy_gradient", "imitation"]
+from agentgym.learn.objectives.estimator import Metrics
 
-Metrics: TypeAlias = dict[str, torch.Tensor]
-"""Per-token values [N] by name; the learner averages them with the token weights."""
-
-
-def imitation(logprobs_N: torch.Tensor) -> tuple[torch.Tensor, Metrics]:
-    """−log π(a): supervised fine-tuning.
-
-    Mask 1, denominator the policy itself (∇π / π = ∇ log π), advantage 1.
-    """
-    return -logprobs_N, {}
+__all__ = ["clipped_policy_gradient"]
 
 
 def clipped_policy_gradient(
