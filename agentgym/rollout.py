@@ -19,7 +19,7 @@ import dataclasses
 import hashlib
 import inspect
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from agentgym.engine import Engine
@@ -30,7 +30,17 @@ from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Action, Completion, Message, Observation, Sampling, StopReason, TaskId, Trajectory, Turn
 
-__all__ = ["Actor", "EpisodeSpec", "Limits", "Rollout", "Shaper", "engine_actor", "expert_actor", "seed_of"]
+__all__ = [
+    "Actor",
+    "EpisodeSpec",
+    "Limits",
+    "Rollout",
+    "Shaper",
+    "engine_actor",
+    "expert_actor",
+    "led_actor",
+    "seed_of",
+]
 
 Shaper: TypeAlias = Callable[[Trajectory], Sequence[float]]
 """A reward shaper: one number for each turn of a finished trajectory."""
@@ -45,6 +55,10 @@ class EpisodeSpec:
     draw: int = 0
     """Tells apart the members of a group, which share task and environment seed."""
     group_id: str = ""
+    ordinal: int | None = None
+    """Place of the task in the order of training, for the ledger."""
+    preface: str = ""
+    """Shown between the instructions and the first observation, for instance another policy's attempt."""
     episode_id: str = ""
 
 
@@ -115,6 +129,16 @@ def expert_actor(protocol: Protocol) -> Actor:
         return Completion(
             token_ids=ids, logprobs=[0.0] * len(ids), policy_versions=[-1] * len(ids), finish_reason="stop"
         )
+
+    return act
+
+
+def led_actor(leader: Actor, follower: Actor, turns: Mapping[str, int]) -> Actor:
+    """``leader`` says the first ``turns[episode_id]`` replies of an episode, ``follower`` the rest."""
+
+    async def act(episode: Episode) -> Completion:
+        leads = episode.stream.num_turns < turns.get(episode.spec.episode_id, 0)
+        return await (leader if leads else follower)(episode)
 
     return act
 
@@ -194,6 +218,7 @@ class Rollout:
                 seed=spec.seed,
                 episode_id=spec.episode_id,
                 group_id=spec.group_id,
+                ordinal=spec.ordinal,
                 attempt=attempt,
             )
             try:
@@ -249,7 +274,8 @@ class _Play:
     async def _play(self) -> None:
         options = None if self.spec.task is None else {"task": self.spec.task}
         observation, _ = await self._call(self.env.reset, seed=self.spec.seed, options=options)
-        episode = Episode(self.spec, self.env, self.stream, observation, self.protocol.opening(self.env.instructions))
+        instructions = "\n\n".join(filter(None, (self.env.instructions, self.spec.preface)))
+        episode = Episode(self.spec, self.env, self.stream, observation, self.protocol.opening(instructions))
         episode.messages.append(self.protocol.show(observation))
         max_turns = self.limits.max_turns or self.env.max_turns
         while True:

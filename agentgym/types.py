@@ -248,6 +248,8 @@ class Trajectory(_Record):
     """Seed given to ``reset``."""
     episode_id: str
     group_id: str = ""
+    ordinal: int | None = None
+    """Place of the task in the order of training; None outside it."""
     attempt: int = 0
     """0, or how many times the environment broke on this episode before."""
     turns: list[Turn] = Field(default_factory=list)

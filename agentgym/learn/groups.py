@@ -1,0 +1,76 @@
+"""Groups: several episodes of one task from one start, which are compared with each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from agentgym.config import Settings
+from agentgym.curriculum import TaskOrder
+from agentgym.learn.advantages import is_informative
+from agentgym.rollout import EpisodeSpec, seed_of
+from agentgym.types import Trajectory
+
+__all__ = ["Group", "GroupSettings", "group_specs", "grouped"]
+
+
+class GroupSettings(Settings):
+    """Settings of every trainer that compares episodes of the same task."""
+
+    groups: int = Field(16, ge=1)
+    """Tasks an update."""
+    group_size: int = Field(8, ge=2)
+    """Episodes of each task."""
+
+
+@dataclasses.dataclass(slots=True)
+class Group:
+    """The episodes of one task that count; void ones are left out."""
+
+    ordinal: int | None
+    members: list[Trajectory]
+
+    @property
+    def rewards(self) -> list[float]:
+        return [member.reward for member in self.members]
+
+    @property
+    def unfit(self) -> str:
+        """Why nothing can be learned by comparing the members, or ""."""
+        if len(self.members) < 2:
+            return "fewer than two episodes that are not void"
+        return "" if is_informative(self.rewards) else "equal rewards"
+
+
+def group_specs(
+    tasks: TaskOrder, update: int, *, groups: int, group_size: int, purpose: str = "train"
+) -> list[EpisodeSpec]:
+    """The episodes of an update, group after group. Members share task and environment seed; the draw differs.
+
+    ``purpose`` keeps the names and seeds of other episodes of the same tasks apart.
+    """
+    ordinals = range(update * groups, (update + 1) * groups)
+    return [
+        EpisodeSpec(
+            task=tasks[ordinal],
+            seed=seed_of(tasks.seed, purpose, ordinal),
+            draw=member,
+            group_id=f"{update}-{ordinal - update * groups}",
+            ordinal=ordinal,
+            episode_id=f"{update}-{ordinal - update * groups}-{member}",
+        )
+        for ordinal in ordinals
+        for member in range(group_size)
+    ]
+
+
+def grouped(trajectories: Sequence[Trajectory]) -> list[Group]:
+    """Episodes by group, in the order in which the groups began."""
+    groups: dict[str, Group] = {}
+    for trajectory in trajectories:
+        group = groups.setdefault(trajectory.group_id, Group(trajectory.ordinal, []))
+        if not trajectory.stop_reason.is_void:
+            group.members.append(trajectory)
+    return list(groups.values())

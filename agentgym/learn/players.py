@@ -1,0 +1,46 @@
+"""Who plays the episodes that a trainer asks for: the policy, the expert, or the expert and then the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from agentgym.curriculum import TaskOrder
+from agentgym.engine import Engine
+from agentgym.rollout import Actor, EpisodeSpec, Limits, Rollout, engine_actor, expert_actor, led_actor
+from agentgym.types import Trajectory
+
+__all__ = ["Players"]
+
+_EXPERT = Limits(max_reply_tokens=2**20)
+"""An expert may say what it has to say; its episodes end when the environment ends them."""
+
+
+class Players:
+    """Plays training episodes. ``tasks`` is their order, ``limits`` are those of the policy's episodes."""
+
+    def __init__(
+        self, rollout: Rollout, engine: Engine, tasks: TaskOrder, *, limits: Limits, temperature: float = 1.0
+    ) -> None:
+        self.rollout, self.engine, self.tasks = rollout, engine, tasks
+        self.limits, self.temperature = limits, temperature
+
+    async def policy(self, specs: Sequence[EpisodeSpec], *, engine: Engine | None = None) -> list[Trajectory]:
+        """Episodes of the policy in training, or of the one in ``engine``."""
+        engine = engine or self.engine
+        return await self._play(specs, engine_actor(engine, temperature=self.temperature), engine, self.limits)
+
+    async def expert(self, specs: Sequence[EpisodeSpec]) -> list[Trajectory]:
+        """Episodes of the environment's expert; their behavior log-probabilities are 0."""
+        return await self._play(specs, expert_actor(self.rollout.protocol), self.engine, _EXPERT)
+
+    async def led(self, specs: Sequence[EpisodeSpec], turns: Mapping[str, int]) -> list[Trajectory]:
+        """Episodes whose first ``turns[episode_id]`` replies are the expert's and the rest the policy's."""
+        actor = led_actor(
+            expert_actor(self.rollout.protocol), engine_actor(self.engine, temperature=self.temperature), turns
+        )
+        return await self._play(specs, actor, self.engine, self.limits)
+
+    async def _play(
+        self, specs: Sequence[EpisodeSpec], actor: Actor, engine: Engine, limits: Limits
+    ) -> list[Trajectory]:
+        return await self.rollout.run(specs, actor, release=engine.release, limits=limits)

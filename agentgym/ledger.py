@@ -1,0 +1,60 @@
+"""The task ledger: what became of every task ordinal of a run, on disk, one JSON object a line.
+
+Ordinal n is the n-th task of training (``TaskOrder``). Each is trained once or rejected once with a reason; the
+ledger is the proof. It is written with the metrics of an update and, on resume, cut back with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from agentgym.errors import DataError
+from agentgym.types import TaskId
+
+__all__ = ["Entry", "audit"]
+
+
+class Entry(BaseModel):
+    """What became of one ordinal."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ordinal: int
+    task: TaskId | None
+    update: int
+    """Update that played it, from 1."""
+    fate: Literal["trained", "rejected"]
+    reason: str = ""
+    """Why it was rejected: "equal rewards", "void", "non-finite update", …"""
+
+
+def audit(entries: Iterable[Entry], *, until: int | None = None) -> dict[str, int]:
+    """Count fates and reasons. Raises DataError unless the ordinals are 0, 1, 2, … once each.
+
+    ``until`` is the number of ordinals that there should be.
+
+    >>> audit([Entry(ordinal=0, task=7, update=1, fate="trained")])
+    {'trained': 1}
+    """
+    seen: dict[int, Entry] = {}
+    counts: dict[str, int] = {}
+    for entry in entries:
+        if entry.ordinal in seen:
+            first = seen[entry.ordinal].update
+            raise DataError(
+                f"task ordinal {entry.ordinal} is in the ledger twice, in updates {first} and {entry.update}"
+            )
+        seen[entry.ordinal] = entry
+        fate = entry.fate if entry.fate == "trained" else f"rejected: {entry.reason}"
+        counts[fate] = counts.get(fate, 0) + 1
+    missing = _missing(sorted(seen), len(seen) if until is None else until)
+    if missing:
+        raise DataError(f"task ordinal {missing[0]} is not in the ledger, {len(missing)} of {len(seen)} are missing")
+    return counts
+
+
+def _missing(ordinals: Sequence[int], num: int) -> list[int]:
+    return sorted(set(range(max([num, *(n + 1 for n in ordinals)]))) - set(ordinals))
