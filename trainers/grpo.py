@@ -16,6 +16,7 @@ from pydantic import Field
 from agentgym.curriculum import TaskOrder
 from agentgym.learn.advantages import group_zscore, is_informative
 from agentgym.learn.batch import Microbatch, Row
+from agentgym.learn.forward import Predictions
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.policy_gradient import clipped_policy_gradient
 from agentgym.learn.trainer import Trainer, TrainerSettings
@@ -80,9 +81,9 @@ class GRPO(Trainer[GRPOSettings]):
                 rows += [Row.of(sample, advantage) for sample in trajectory.samples]
         return rows, {"informative_groups": num_informative / max(1, len(groups))}
 
-    def objective(self, logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+    def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
         return clipped_policy_gradient(
-            logprobs_N,
+            predictions.logprobs_N,
             batch.behavior_logprobs_N,
             batch.advantages_N,
             clip_low=self.settings.clip_low,

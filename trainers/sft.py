@@ -15,6 +15,7 @@ from pydantic import Field
 
 from agentgym.curriculum import TaskOrder
 from agentgym.learn.batch import Microbatch, Row
+from agentgym.learn.forward import Predictions
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.imitation import imitation
 from agentgym.learn.trainer import Trainer, TrainerSettings
@@ -68,6 +69,6 @@ class SFT(Trainer[SFTSettings]):
             row.loss_mask = [True] * len(sample.loss_mask)
         return row
 
-    def objective(self, logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
-        loss_N, metrics = imitation(logprobs_N)
+    def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        loss_N, metrics = imitation(predictions.logprobs_N)
         return batch.advantages_N * loss_N, metrics

@@ -9,33 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 
 from agentgym.errors import NonFiniteError
 from agentgym.learn.batch import Aggregation, Microbatch, Row, microbatches, token_weights
+from agentgym.learn.forward import Predictions, predict
 from agentgym.learn.objectives.estimator import Metrics
 
-__all__ = ["Learner", "Objective", "token_logprobs"]
+__all__ = ["Learner", "Objective", "Precision", "Schedule"]
 
-Objective: TypeAlias = Callable[[torch.Tensor, Microbatch], tuple[torch.Tensor, Metrics]]
-"""(log-probs [N], microbatch) → (loss of each trained token [N], metrics [N])."""
+Precision = Literal["float32", "bfloat16"]
+Schedule = Literal["constant", "cosine", "linear"]
 
-
-def token_logprobs(module: Any, batch: Microbatch, *, temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probabilities [N] and entropies [N] (no gradient) of the trained tokens, under ``logits / temperature``."""
-    head = module.get_output_embeddings()
-    # One output row for each trained token: the hook drops all other positions before the head sees them.
-    hook = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][batch.predicts_BT][None],))
-    try:
-        logits_NV = module(input_ids=batch.ids_BT, use_cache=False).logits[0].float() / temperature
-    finally:
-        hook.remove()
-    all_NV = logits_NV.log_softmax(-1)
-    with torch.no_grad():
-        entropies_N = -(all_NV.exp() * all_NV).sum(-1)
-    return all_NV.gather(-1, batch.targets_N[:, None])[:, 0], entropies_N
+Objective: TypeAlias = Callable[[Predictions, Microbatch], tuple[torch.Tensor, Metrics]]
+"""(predictions, microbatch) → (loss of each trained token [N], metrics [N])."""
 
 
 class Learner:
@@ -92,12 +81,16 @@ class Learner:
         return {**totals, "trained_tokens": float(sum(row.num_trained for row in rows)), "sequences": float(len(rows))}
 
     def _accumulate(self, batch: Microbatch, objective: Objective) -> dict[str, float]:
-        logprobs_N, entropies_N = token_logprobs(self.module, batch, temperature=self.temperature)
-        loss_N, metrics = objective(logprobs_N, batch)
+        predictions = predict(self.module, batch, temperature=self.temperature)
+        loss_N, metrics = objective(predictions, batch)
         loss = (batch.weights_N * loss_N).sum()
         torch.autograd.backward(loss)
         averaged = {name: float((batch.weights_N * value).sum()) for name, value in metrics.items()}
-        return {"loss": loss.item(), "entropy": float((batch.weights_N * entropies_N).sum()), **averaged}
+        return {
+            "loss": loss.item(),
+            "entropy": float((batch.weights_N * predictions.entropies_N.detach()).sum()),
+            **averaged,
+        }
 
     def _step(self, learning_rate: float) -> None:
         self.num_updates += 1

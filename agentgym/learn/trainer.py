@@ -15,6 +15,8 @@ from pydantic import Field
 from agentgym.config import Settings
 from agentgym.curriculum import TaskOrder
 from agentgym.learn.batch import Aggregation, Microbatch, Row
+from agentgym.learn.forward import Predictions
+from agentgym.learn.learner import Precision, Schedule
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import Trajectory
@@ -36,7 +38,13 @@ class TrainerSettings(Settings):
     aggregation: Aggregation = "token"
     """Mean over all trained tokens of an update, or over its sequences ("sequence")."""
     max_microbatch_tokens: int = Field(8192, ge=1)
-    """Padded tokens that one forward may hold."""
+    """Tokens that one forward and backward may hold; lower it when memory runs out."""
+    schedule: Schedule = "constant"
+    """Learning rate after warm-up: constant, or falling to 0 at the last update ("cosine", "linear")."""
+    precision: Precision = "float32"
+    """Arithmetic of the learner's forward pass; weights and optimizer stay as they were loaded."""
+    gradient_checkpointing: bool = False
+    """Keep no activations inside layers and compute them again for the backward pass: less memory, more time."""
 
 
 S = TypeVar("S", bound=TrainerSettings)
@@ -62,5 +70,5 @@ class Trainer(abc.ABC, Generic[S]):
         """What to train on, and metrics. No rows: nothing to learn from, the update is skipped and counted."""
 
     @abc.abstractmethod
-    def objective(self, logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+    def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
         """The loss of each trained token."""

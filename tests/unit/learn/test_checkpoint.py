@@ -28,7 +28,7 @@ def a_policy(seed: int = 0) -> Policy:
 def step(learner: Learner, first: int) -> None:
     ids = list(range(first, first + 6))
     row = Row(token_ids=ids, loss_mask=[True] * 6, behavior_logprobs=[0.0] * 6, advantages=[1.0] * 6)
-    learner.update([row], lambda logprobs, batch: imitation(logprobs))
+    learner.update([row], lambda predictions, batch: imitation(predictions.logprobs_N))
 
 
 def weights(policy: Policy) -> dict[str, torch.Tensor]:

@@ -14,21 +14,22 @@ from hypothesis import strategies as st
 
 from agentgym.errors import NonFiniteError
 from agentgym.learn.batch import Aggregation, Microbatch, Row, microbatches, token_weights
-from agentgym.learn.learner import Learner, token_logprobs
+from agentgym.learn.forward import Predictions, predict
+from agentgym.learn.learner import Learner
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.imitation import imitation
 from agentgym.learn.objectives.policy_gradient import clipped_policy_gradient
 from tests.kit import tiny_model
 
 
-def policy_gradient(logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+def policy_gradient(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
     return clipped_policy_gradient(
-        logprobs_N, batch.behavior_logprobs_N, batch.advantages_N, clip_low=0.2, clip_high=0.28
+        predictions.logprobs_N, batch.behavior_logprobs_N, batch.advantages_N, clip_low=0.2, clip_high=0.28
     )
 
 
-def imitate(logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
-    loss_N, metrics = imitation(logprobs_N)
+def imitate(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+    loss_N, metrics = imitation(predictions.logprobs_N)
     return batch.advantages_N * loss_N, metrics
 
 
@@ -109,7 +110,7 @@ def test_the_gradient_is_that_of_the_slow_reference_by_finite_differences() -> N
         with torch.no_grad():
             for p, d in zip(model.parameters(), directions, strict=True):
                 p.add_(sign * h * d)
-            losses.append(float((batch.weights_N * policy_gradient(token_logprobs(model, batch)[0], batch)[0]).sum()))
+            losses.append(float((batch.weights_N * policy_gradient(predict(model, batch), batch)[0]).sum()))
             for p, d in zip(model.parameters(), directions, strict=True):
                 p.sub_(sign * h * d)
     assert (losses[0] - losses[1]) / (2 * h) == pytest.approx(slope, rel=0.01)
@@ -146,7 +147,8 @@ def test_rows_without_trained_tokens_change_nothing() -> None:
 def test_log_probs_and_entropies_are_the_model_s() -> None:
     model = tiny_model()
     (batch,) = microbatches([ROWS[0]], [1.0], max_tokens=100)
-    logprobs, entropies = token_logprobs(model, batch, temperature=0.7)
+    predictions = predict(model, batch, temperature=0.7)
+    logprobs, entropies = predictions.logprobs_N, predictions.entropies_N
     with torch.no_grad():
         table = (model(input_ids=torch.tensor([ROWS[0].token_ids])).logits[0] / 0.7).log_softmax(-1)
     where = [t for t in range(1, 9) if ROWS[0].loss_mask[t]]
@@ -155,13 +157,12 @@ def test_log_probs_and_entropies_are_the_model_s() -> None:
         [float(-(table[t - 1].exp() * table[t - 1]).sum()) for t in where], abs=1e-5
     )
     assert logprobs.requires_grad
-    assert not entropies.requires_grad
 
 
 def test_imitation_makes_what_was_shown_more_likely() -> None:
     model = tiny_model()
     taught = learner(model, learning_rate=0.003)
-    losses = [taught.update(ROWS[:1], lambda lp, b: imitation(lp))["loss"] for _ in range(30)]
+    losses = [taught.update(ROWS[:1], lambda p, b: imitation(p.logprobs_N))["loss"] for _ in range(30)]
     assert losses[-1] < losses[0] / 3
 
 
@@ -169,12 +170,12 @@ def test_dropout_is_off_so_that_the_ratio_is_that_of_the_policy_that_sampled() -
     model = tiny_model(attention_dropout=0.5)
     (batch,) = microbatches([row(30)], [1.0], max_tokens=100)
     with torch.no_grad():
-        behavior, _ = token_logprobs(model, batch)
+        behavior = predict(model, batch).logprobs_N
     seen = []
 
-    def watch(logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
-        seen.append(logprobs_N.detach().clone())
-        return -logprobs_N, {}
+    def watch(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        seen.append(predictions.logprobs_N.detach().clone())
+        return -predictions.logprobs_N, {}
 
     learner(model).update([row(30)], watch)
     assert torch.allclose(seen[0], behavior, atol=1e-5)
@@ -219,7 +220,7 @@ def test_a_gradient_that_is_not_finite_is_refused() -> None:
     taught = learner(tiny_model())
     before = digest(taught)
     with pytest.raises(NonFiniteError, match=r"gradient norm (nan|inf)"):
-        taught.update(ROWS, lambda lp, b: ((lp - lp.detach()).abs().sqrt(), {}))
+        taught.update(ROWS, lambda p, b: ((p.logprobs_N - p.logprobs_N.detach()).abs().sqrt(), {}))
     assert digest(taught) == before
 
 
@@ -241,7 +242,12 @@ def test_the_learning_rate_warms_up() -> None:
 
 def test_metrics_are_averages_over_trained_tokens() -> None:
     taught = learner(tiny_model(), max_microbatch_tokens=12)
-    metrics = taught.update(ROWS, lambda lp, b: (-lp, {"one": torch.ones_like(lp), "advantage": b.advantages_N}))
+
+    def both(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        one_N = torch.ones_like(batch.advantages_N)
+        return -predictions.logprobs_N, {"one": one_N, "advantage": batch.advantages_N}
+
+    metrics = taught.update(ROWS, both)
     advantages = [a for r in ROWS for a, m in list(zip(r.advantages, r.loss_mask, strict=True))[1:] if m]
     assert metrics["one"] == pytest.approx(1.0)
     assert metrics["advantage"] == pytest.approx(sum(advantages) / len(advantages), abs=1e-6)

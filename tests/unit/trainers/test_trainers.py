@@ -9,6 +9,7 @@ from agentgym.config import validated
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError
 from agentgym.learn.batch import microbatches
+from agentgym.learn.forward import Predictions
 from agentgym.trainers.grpo import GRPO, GRPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
 from agentgym.types import Sample, StopReason, Trajectory, Turn
@@ -35,6 +36,11 @@ def episode(group: str, reward: float, stop: StopReason = StopReason.TERMINATED,
         samples=[sample] * samples,
         stop_reason=stop,
     )
+
+
+def predicted(logprobs_N: torch.Tensor) -> Predictions:
+    zeros_N = torch.zeros_like(logprobs_N)
+    return Predictions(logprobs_N=logprobs_N, entropies_N=zeros_N, logsumexps_N=zeros_N)
 
 
 def test_grpo_asks_for_groups_that_share_task_and_seed_but_not_the_draw() -> None:
@@ -101,7 +107,7 @@ def test_grpo_s_objective_is_the_clipped_one() -> None:
     rows, _ = GRPO(GRPOSettings()).rows([episode("a", 1.0), episode("a", 0.0)])
     (batch,) = microbatches(rows, [0.25, 0.25], max_tokens=100)
     logprobs = batch.behavior_logprobs_N.clone().requires_grad_()
-    loss, _ = GRPO(GRPOSettings()).objective(logprobs, batch)
+    loss, _ = GRPO(GRPOSettings()).objective(predicted(logprobs), batch)
     loss.sum().backward()
     assert logprobs.grad is not None
     assert torch.allclose(logprobs.grad, -batch.advantages_N)
@@ -152,5 +158,5 @@ def test_sft_with_so_many_demonstrations_shows_just_these_again_and_again() -> N
 def test_sft_s_objective_weighs_the_log_likelihood() -> None:
     rows, _ = SFT(SFTSettings(observation_weight=0.5)).rows([episode("", 1.0)])
     (batch,) = microbatches(rows, [1 / 3], max_tokens=100)
-    loss, _ = SFT(SFTSettings()).objective(torch.tensor([-1.0, -2.0, -3.0]), batch)
+    loss, _ = SFT(SFTSettings()).objective(predicted(torch.tensor([-1.0, -2.0, -3.0])), batch)
     assert loss.tolist() == [0.5, 2.0, 3.0]
