@@ -1,0 +1,27 @@
+"""Advantages: pure functions from rewards to the weight of a log-likelihood gradient.
+
+They work on plain floats, because they are computed once for each update, before anything becomes a tensor;
+``entropy_shaped`` alone works on tensors, because entropies are known only in the forward pass.
+"""
+
+from agentgym.learn.advantages.anchors import anchor_advantages
+from agentgym.learn.advantages.group import group_zscore, is_informative, leave_one_out
+from agentgym.learn.advantages.sets import polychromic
+from agentgym.learn.advantages.shaping import difficulty_reweighted, difficulty_weight, entropy_shaped, length_rewards
+from agentgym.learn.advantages.temporal import gae, turn_returns
+from agentgym.learn.advantages.whitening import whiten
+
+__all__ = [
+    "anchor_advantages",
+    "difficulty_reweighted",
+    "difficulty_weight",
+    "entropy_shaped",
+    "gae",
+    "group_zscore",
+    "is_informative",
+    "leave_one_out",
+    "length_rewards",
+    "polychromic",
+    "turn_returns",
+    "whiten",
+]
