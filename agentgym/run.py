@@ -2,6 +2,7 @@
 
 config.json          every setting, resolved
 metrics.jsonl        one line an update or evaluation; tensorboard/ holds the same numbers
+ledger.jsonl         what became of each task: trained, or rejected and why
 trajectories.jsonl   the episodes that were kept for looking at
 checkpoints/         complete ones only; the newest is where --resume goes on
 policy/              the trained policy: --model takes the run directory
@@ -14,13 +15,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from agentgym.errors import UserError
+from agentgym.ledger import Entry
 
 __all__ = ["Run"]
+
+GROWING = ("metrics.jsonl", "ledger.jsonl", "trajectories.jsonl")
 
 
 class Run:
@@ -88,14 +92,29 @@ class Run:
         file = self.directory / "metrics.jsonl"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
-    def forget_after(self, num_lines: int) -> None:
-        """Drop metrics beyond the first ``num_lines``: those updates will be done again."""
-        file = self.directory / "metrics.jsonl"
-        if file.exists():
-            kept = file.read_text().splitlines(keepends=True)[:num_lines]
-            aside = file.with_name(".metrics.jsonl.partial")
-            aside.write_text("".join(kept))
-            os.replace(aside, file)
+    def account(self, entries: Iterable[Entry]) -> None:
+        """Add to ledger.jsonl what became of tasks."""
+        with (self.directory / "ledger.jsonl").open("a") as stream:
+            stream.writelines(entry.model_dump_json() + "\n" for entry in entries)
+
+    def ledger(self) -> list[Entry]:
+        """All entries of ledger.jsonl."""
+        file = self.directory / "ledger.jsonl"
+        return [Entry.model_validate_json(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def position(self) -> dict[str, int]:
+        """Lines of each file that grows with the updates: what ``forget_after`` goes back to."""
+        return {name: _num_lines(self.directory / name) for name in GROWING}
+
+    def forget_after(self, position: Mapping[str, int]) -> None:
+        """Drop lines beyond ``position``: those updates will be done again."""
+        for name in GROWING:
+            file = self.directory / name
+            if file.exists():
+                kept = file.read_text().splitlines(keepends=True)[: position.get(name, 0)]
+                aside = file.with_name(f".{name}.partial")
+                aside.write_text("".join(kept))
+                os.replace(aside, file)
 
     def close(self) -> None:
         """Flush what is buffered."""
@@ -109,3 +128,7 @@ class Run:
 
             self._tensorboard = SummaryWriter(str(self.directory / "tensorboard"))
         return self._tensorboard
+
+
+def _num_lines(file: Path) -> int:
+    return len(file.read_text().splitlines()) if file.exists() else 0

@@ -14,14 +14,15 @@ import torch
 from pydantic import Field
 
 from agentgym.curriculum import TaskOrder
-from agentgym.learn.advantages import group_zscore, is_informative
+from agentgym.learn.advantages import group_zscore
 from agentgym.learn.batch import Microbatch, Row
 from agentgym.learn.forward import Predictions
+from agentgym.learn.groups import group_specs, grouped
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.policy_gradient import clipped_policy_gradient
-from agentgym.learn.trainer import Trainer, TrainerSettings
+from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
 from agentgym.registry import register
-from agentgym.rollout import EpisodeSpec, seed_of
+from agentgym.rollout import EpisodeSpec
 from agentgym.types import Trajectory
 
 __all__ = ["GRPO", "GRPOSettings"]
@@ -49,37 +50,21 @@ class GRPO(Trainer[GRPOSettings]):
     Settings = GRPOSettings
 
     def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
-        specs = []
-        for group in range(self.settings.groups):
-            ordinal = update * self.settings.groups + group
-            for member in range(self.settings.group_size):
-                specs.append(
-                    EpisodeSpec(
-                        task=tasks[ordinal],
-                        seed=seed_of(tasks.seed, "train", ordinal),
-                        draw=member,
-                        group_id=f"{update}-{group}",
-                        episode_id=f"{update}-{group}-{member}",
-                    )
-                )
-        return specs
+        return group_specs(tasks, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
-    def rows(self, trajectories: Sequence[Trajectory]) -> tuple[list[Row], dict[str, float]]:
-        groups: dict[str, list[Trajectory]] = {}
-        for trajectory in trajectories:
-            groups.setdefault(trajectory.group_id, []).append(trajectory)
+    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+        groups = grouped(trajectories)
+        fit = [group for group in groups if not group.unfit]
         rows: list[Row] = []
-        num_informative = 0
-        for members in groups.values():
-            group = [trajectory for trajectory in members if not trajectory.stop_reason.is_void]
-            rewards = [trajectory.reward for trajectory in group]
-            if not is_informative(rewards):
-                continue
-            num_informative += 1
-            advantages = group_zscore(rewards, scale=self.settings.scale_by_std)
-            for trajectory, advantage in zip(group, advantages, strict=True):
+        for group in fit:
+            advantages = group_zscore(group.rewards, scale=self.settings.scale_by_std)
+            for trajectory, advantage in zip(group.members, advantages, strict=True):
                 rows += [Row.of(sample, advantage) for sample in trajectory.samples]
-        return rows, {"informative_groups": num_informative / max(1, len(groups))}
+        return Lesson(
+            rows,
+            {"informative_groups": len(fit) / max(1, len(groups))},
+            {group.ordinal: group.unfit for group in groups if group.ordinal is not None and group.unfit},
+        )
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
         return clipped_policy_gradient(

@@ -8,7 +8,7 @@ for a pretrained model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -18,7 +18,8 @@ from agentgym.learn.batch import Microbatch, Row
 from agentgym.learn.forward import Predictions
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.imitation import imitation
-from agentgym.learn.trainer import Trainer, TrainerSettings
+from agentgym.learn.players import Players
+from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.types import Sample, Trajectory
@@ -42,25 +43,32 @@ class SFT(Trainer[SFTSettings]):
     """Imitate the expert."""
 
     Settings = SFTSettings
-    plays: ClassVar[Literal["policy", "expert"]] = "expert"
+    needs_expert: ClassVar[bool] = True
 
     def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
         size, limit = self.settings.batch_size, self.settings.demonstrations
         if limit is not None:
             again = TaskOrder(range(limit), seed=tasks.seed)
-            ordinals = [int(again[update * size + i]) for i in range(size)]
+            places = [int(again[update * size + i]) for i in range(size)]
         else:
-            ordinals = [update * size + i for i in range(size)]
+            places = [update * size + i for i in range(size)]
         return [
-            EpisodeSpec(task=tasks[n], seed=seed_of(tasks.seed, "sft", n), episode_id=f"sft-{update}-{n}-{i}")
-            for i, n in enumerate(ordinals)
+            EpisodeSpec(
+                task=tasks[n],
+                seed=seed_of(tasks.seed, "sft", n),
+                ordinal=update * size + i,
+                episode_id=f"sft-{update}-{n}-{i}",
+            )
+            for i, n in enumerate(places)
         ]
 
-    def rows(self, trajectories: Sequence[Trajectory]) -> tuple[list[Row], dict[str, float]]:
-        samples = [
-            sample for trajectory in trajectories if not trajectory.stop_reason.is_void for sample in trajectory.samples
-        ]
-        return [self._row(sample) for sample in samples], {}
+    async def play(self, update: int, players: Players) -> list[Trajectory]:
+        return await players.expert(self.specs(update, players.tasks))
+
+    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+        counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
+        void = {t.ordinal: "void" for t in trajectories if t.stop_reason.is_void and t.ordinal is not None}
+        return Lesson([self._row(sample) for trajectory in counted for sample in trajectory.samples], rejected=void)
 
     def _row(self, sample: Sample) -> Row:
         row, weight = Row.of(sample, 1.0), self.settings.observation_weight

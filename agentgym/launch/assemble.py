@@ -78,7 +78,7 @@ def assemble(settings: TrainSettings, *, policy_dir: Path | None = None) -> Part
     assert settings.protocol is not None
     protocol = make_protocol(settings.protocol)
     policy = make_policy(settings.model, env, seed=settings.seed, policy_dir=policy_dir)
-    engine = make_engine(settings.engine, policy, sessions=settings.rollout.concurrency)
+    engine = make_engine(settings.engine, policy.module, sessions=settings.rollout.concurrency)
     parts = _parts(make_env, env, policy, engine, protocol, settings)
     asyncio.run(_try_out(parts))
     return parts
@@ -144,13 +144,13 @@ def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | None =
     return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
 
 
-def make_engine(choice: Choice, policy: Policy, *, sessions: int) -> Engine:
+def make_engine(choice: Choice, module: Any, *, sessions: int) -> Engine:
     """The chosen engine around the policy's module."""
     factory = plugins("engines").get(choice.id)
     if "module" not in inspect.signature(factory).parameters:
         raise ConfigError(f'the engine "{choice.id}" has no model behind it; type: --engine embedded')
     check_options("engine", factory, choice.options, skip=("module",))
-    engine: Engine = factory(policy.module, **{"max_sessions": sessions, **choice.options})
+    engine: Engine = factory(module, **{"max_sessions": sessions, **choice.options})
     return engine
 
 

@@ -8,6 +8,7 @@ stage can be interrupted between two updates and goes on from the newest checkpo
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from typing import Any, Literal, TypeAlias
 from agentgym import store
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError, UserError
-from agentgym.launch.assemble import Parts, assemble, make_trainer, settled
+from agentgym.launch.assemble import Parts, assemble, make_engine, make_trainer, settled
 from agentgym.launch.curves import draw_curves
 from agentgym.launch.evaluation import Score, evaluate, score
 from agentgym.launch.reporting import Reporter, Silent
@@ -27,10 +28,11 @@ from agentgym.launch.settings import TrainSettings, resolve
 from agentgym.learn import checkpoint
 from agentgym.learn.learner import Learner
 from agentgym.learn.loop import Loop
+from agentgym.learn.players import Players
 from agentgym.learn.policy import load_policy
-from agentgym.learn.trainer import Trainer, TrainerSettings
+from agentgym.learn.trainer import Equipment, Trainer, TrainerSettings
 from agentgym.registry import plugins
-from agentgym.rollout import Limits, engine_actor, expert_actor, seed_of
+from agentgym.rollout import seed_of
 from agentgym.run import Run
 from agentgym.types import Trajectory
 
@@ -72,7 +74,7 @@ def resume(directory: Path, *, reporter: Reporter | None = None) -> Path:
     if at:
         training.load(at)
     else:
-        run.forget_after(0)
+        run.forget_after({})
         training.reporter.note("there is no complete checkpoint: the run begins anew")
     checkpoint.discard_after(run.checkpoints, at)
     asyncio.run(training.go())
@@ -99,7 +101,7 @@ def _is_warm(settings: TrainSettings, parts: Parts) -> bool:
 
 def _wants_warm_start(settings: TrainSettings, parts: Parts) -> bool:
     warm = _is_warm(settings, parts)
-    if (warm or settings.trainer.id == "sft") and not _has_expert(parts):
+    if (warm or make_trainer(settings.trainer).needs_expert) and not _has_expert(parts):
         raise ConfigError(
             f'"{parts.env.name}" has no expert() to imitate; choose another --trainer, and no --warm_start.enabled'
         )
@@ -152,7 +154,7 @@ class _Training:
         self.next_update, self.report, self.best = state["next_update"], state["report"], state["best"]
         self.seconds, self.stage_began = state["seconds"], state["stage_began"]
         self.checked = state["checked"]
-        self.run.forget_after(state["metrics_lines"])
+        self.run.forget_after(state["position"])
         self.reporter.note(f"resumed from {at}")
 
     def save(self) -> None:
@@ -165,7 +167,7 @@ class _Training:
             "checked": self.checked,
             "seconds": self.elapsed,
             "stage_began": self.stage_began,
-            "metrics_lines": len(self.run.metrics()),
+            "position": self.run.position(),
         }
         order = ["warm_start", "before", "train", "after", "done"].index(self.stage)
         checkpoint.save(
@@ -229,20 +231,24 @@ class _Training:
         trainer: Trainer[Any] = (
             plugins("trainers").get("sft")(settings.warm_start) if warm else make_trainer(settings.trainer)
         )
-        actor = (
-            expert_actor(parts.protocol)
-            if trainer.plays == "expert"
-            else engine_actor(parts.engine, temperature=settings.rollout.temperature)
-        )
         tasks = TaskOrder(
             parts.env.tasks("train"), seed=seed_of(settings.seed, "warm_start" if warm else "train") % 2**31
         )
-        limits = Limits(max_reply_tokens=2**20) if trainer.plays == "expert" else parts.limits
-        temperature = 1.0 if trainer.plays == "expert" else settings.rollout.temperature
-        learner = make_learner(
-            parts.policy.module, trainer.settings, temperature=temperature, dump_dir=self.run.directory
+        temperature = 1.0 if warm else settings.rollout.temperature
+        make = functools.partial(
+            make_learner, settings=trainer.settings, temperature=temperature, dump_dir=self.run.directory
         )
-        return Loop(trainer, learner, parts.rollout, parts.engine, actor, tasks, limits)
+        learner = make(parts.policy.module)
+        trainer.prepare(
+            Equipment(
+                learner=learner,
+                make_learner=make,
+                make_engine=lambda module: make_engine(settings.engine, module, sessions=settings.rollout.concurrency),
+                temperature=temperature,
+            )
+        )
+        players = Players(parts.rollout, parts.engine, tasks, limits=parts.limits, temperature=temperature)
+        return Loop(trainer, learner, players, parts.engine)
 
     async def _warm_start(self) -> None:
         settings = self.settings.warm_start
@@ -286,13 +292,14 @@ class _Training:
         return limit is not None and self.elapsed - self.stage_began >= limit
 
     async def _update(self, stage: str) -> None:
-        metrics, trajectories = await self.loop.update(self.next_update)
+        outcome = await self.loop.update(self.next_update)
         self.next_update += 1
-        self.run.log(stage, self.next_update, **metrics)
+        self.run.log(stage, self.next_update, **outcome.metrics)
         self.loop.is_whole = True
         if stage == "train":
-            store.append(self.run.directory / "trajectories.jsonl", trajectories[:1])
-        self.reporter.advance(self.next_update, metrics)
+            self.run.account(outcome.entries)
+            store.append(self.run.directory / "trajectories.jsonl", outcome.trajectories[:1])
+        self.reporter.advance(self.next_update, outcome.metrics)
         if time.monotonic() - self._saved_at >= self.settings.checkpoint_seconds:
             self.save()
 
@@ -360,19 +367,21 @@ class _Training:
         )
 
 
-def make_learner(module: Any, settings: TrainerSettings, *, temperature: float, dump_dir: Path) -> Learner:
-    """A learner with a trainer's settings."""
-    return Learner(
-        module,
-        learning_rate=settings.learning_rate,
-        warmup_updates=settings.warmup_updates,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        max_microbatch_tokens=settings.max_microbatch_tokens,
-        aggregation=settings.aggregation,
-        temperature=temperature,
-        dump_dir=dump_dir,
-    )
+def make_learner(
+    module: Any, settings: TrainerSettings, *, temperature: float, dump_dir: Path, **changes: Any
+) -> Learner:
+    """A learner with a trainer's settings, and ``changes`` to them."""
+    given = {
+        "learning_rate": settings.learning_rate,
+        "warmup_updates": settings.warmup_updates,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "max_microbatch_tokens": settings.max_microbatch_tokens,
+        "aggregation": settings.aggregation,
+        "temperature": temperature,
+        "dump_dir": dump_dir,
+    }
+    return Learner(module, **{**given, **changes})
 
 
 def _plain(result: Score) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Sequence
 
 from pydantic import Field
@@ -27,7 +28,7 @@ class GroupSettings(Settings):
 
 @dataclasses.dataclass(slots=True)
 class Group:
-    """The episodes of one task that count; void ones are left out."""
+    """The episodes of one task that count."""
 
     ordinal: int | None
     members: list[Trajectory]
@@ -37,10 +38,15 @@ class Group:
         return [member.reward for member in self.members]
 
     @property
+    def deviation(self) -> float:
+        """Standard deviation of the rewards."""
+        return statistics.pstdev(self.rewards) if self.members else 0.0
+
+    @property
     def unfit(self) -> str:
         """Why nothing can be learned by comparing the members, or ""."""
         if len(self.members) < 2:
-            return "fewer than two episodes that are not void"
+            return "fewer than two episodes that count"
         return "" if is_informative(self.rewards) else "equal rewards"
 
 
@@ -66,11 +72,14 @@ def group_specs(
     ]
 
 
-def grouped(trajectories: Sequence[Trajectory]) -> list[Group]:
-    """Episodes by group, in the order in which the groups began."""
+def grouped(trajectories: Sequence[Trajectory], *, keep_truncated: bool = True) -> list[Group]:
+    """Episodes by group, in the order in which the groups began.
+
+    Void episodes do not count, nor without ``keep_truncated`` those that a limit cut short.
+    """
     groups: dict[str, Group] = {}
     for trajectory in trajectories:
         group = groups.setdefault(trajectory.group_id, Group(trajectory.ordinal, []))
-        if not trajectory.stop_reason.is_void:
+        if not trajectory.stop_reason.is_void and (keep_truncated or not trajectory.truncated):
             group.members.append(trajectory)
     return list(groups.values())

@@ -6,22 +6,26 @@ Trainers live in the top-level ``trainers`` folder, one file each; the loop arou
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from typing import ClassVar, Generic, Literal, TypeVar
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
+import numpy as np
 import torch
 from pydantic import Field
 
 from agentgym.config import Settings
 from agentgym.curriculum import TaskOrder
+from agentgym.engine import Engine
 from agentgym.learn.batch import Aggregation, Microbatch, Row
 from agentgym.learn.forward import Predictions
-from agentgym.learn.learner import Precision, Schedule
+from agentgym.learn.learner import Learner, Precision, Schedule
 from agentgym.learn.objectives.estimator import Metrics
-from agentgym.rollout import EpisodeSpec
+from agentgym.learn.players import Players
+from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.types import Trajectory
 
-__all__ = ["Trainer", "TrainerSettings"]
+__all__ = ["Equipment", "Lesson", "Trainer", "TrainerSettings"]
 
 
 class TrainerSettings(Settings):
@@ -30,21 +34,49 @@ class TrainerSettings(Settings):
     learning_rate: float = Field(1e-5, gt=0)
     """AdamW's step size after warm-up."""
     warmup_updates: int = Field(0, ge=0)
-    """Updates over which the learning rate rises to its value."""
+    """Optimizer steps over which the learning rate rises to its value."""
+    schedule: Schedule = "constant"
+    """Learning rate after warm-up: constant, or falling to 0 at the last update ("cosine", "linear")."""
     weight_decay: float = Field(0.0, ge=0)
     """AdamW's weight decay."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this norm."""
     aggregation: Aggregation = "token"
-    """Mean over all trained tokens of an update, or over its sequences ("sequence")."""
+    """Mean over all trained tokens of an update, or over its sequences ("sequence"), or a constant ("constant")."""
     max_microbatch_tokens: int = Field(8192, ge=1)
     """Tokens that one forward and backward may hold; lower it when memory runs out."""
-    schedule: Schedule = "constant"
-    """Learning rate after warm-up: constant, or falling to 0 at the last update ("cosine", "linear")."""
+    epochs: int = Field(1, ge=1)
+    """Passes over the episodes of an update."""
+    minibatches: int = Field(1, ge=1)
+    """Optimizer steps a pass."""
     precision: Precision = "float32"
     """Arithmetic of the learner's forward pass; weights and optimizer stay as they were loaded."""
     gradient_checkpointing: bool = False
     """Keep no activations inside layers and compute them again for the backward pass: less memory, more time."""
+
+
+@dataclasses.dataclass(slots=True)
+class Lesson:
+    """What an update learns from its episodes. No rows: nothing, the update is skipped and counted."""
+
+    rows: list[Row]
+    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    rejected: dict[int, str] = dataclasses.field(default_factory=dict)
+    """Why, for each task ordinal that is not trained."""
+
+
+@dataclasses.dataclass(slots=True)
+class Equipment:
+    """What a trainer is given to work with."""
+
+    learner: Learner
+    """Of the policy."""
+    make_learner: Callable[..., Learner]
+    """(module, **changes to the learner's arguments) → a learner of another module, with the trainer's settings."""
+    make_engine: Callable[[Any], Engine]
+    """module → an engine that samples from it."""
+    temperature: float
+    """That episodes are sampled at."""
 
 
 S = TypeVar("S", bound=TrainerSettings)
@@ -55,20 +87,80 @@ class Trainer(abc.ABC, Generic[S]):
 
     plugin_kind: ClassVar[str] = "trainers"
     Settings: ClassVar[type[TrainerSettings]]
-    plays: ClassVar[Literal["policy", "expert"]] = "policy"
-    """Who acts in the episodes it learns from."""
+    needs_expert: ClassVar[bool] = False
+    """Whether it cannot do without demonstrations."""
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
+
+    def prepare(self, equipment: Equipment) -> None:
+        """Called once, before the first update. Raises ConfigError for what does not go together."""
+        self.equipment = equipment
 
     @abc.abstractmethod
     def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
         """The episodes of an update: a pure function of its number."""
 
+    async def play(self, update: int, players: Players) -> list[Trajectory]:
+        """Have them played."""
+        return await players.policy(self.specs(update, players.tasks))
+
     @abc.abstractmethod
-    def rows(self, trajectories: Sequence[Trajectory]) -> tuple[list[Row], dict[str, float]]:
-        """What to train on, and metrics. No rows: nothing to learn from, the update is skipped and counted."""
+    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+        """What to train on."""
 
     @abc.abstractmethod
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
         """The loss of each trained token."""
+
+    def learn(self, lesson: Lesson, update: int) -> dict[str, float]:
+        """The update's optimizer steps; returns their mean metrics. Raises NonFiniteError."""
+        return self.steps(self.equipment.learner, lesson.rows, update)
+
+    def steps(self, learner: Learner, rows: Sequence[Row], update: int) -> dict[str, float]:
+        """``epochs`` passes over ``rows`` of ``minibatches`` optimizer steps each."""
+        seen = []
+        for epoch in range(self.settings.epochs):
+            for chunk in _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch)):
+                seen.append(learner.update(chunk, self.objective))
+        return {name: sum(metrics[name] for metrics in seen) / len(seen) for name in seen[0]}
+
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps an update: with more than one, the policy leaves the one that played."""
+        return self.settings.epochs * self.settings.minibatches
+
+    # -- what a checkpoint holds beside the policy and its learner -----------------------------------
+
+    def learners(self) -> dict[str, Learner]:
+        """Further learners by name: their modules and optimizers are saved."""
+        return {}
+
+    def modules(self) -> dict[str, torch.nn.Module]:
+        """Further modules that are not trained, by name."""
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """What else the next update depends on, as JSON."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up what ``state`` returned."""
+
+
+def _minibatches(rows: Sequence[Row], num: int, *, seed: int) -> Iterator[list[Row]]:
+    """``rows`` in ``num`` parts of like size, in a random order; one part is the rows as they are.
+
+    Rows of one unit stay together. Parts without trained tokens are left out.
+    """
+    if num == 1:
+        yield list(rows)
+        return
+    units: dict[object, list[Row]] = {}
+    for index, row in enumerate(rows):
+        units.setdefault(("row", index) if row.unit is None else row.unit, []).append(row)
+    members = list(units.values())
+    for part in np.array_split(np.random.default_rng(seed).permutation(len(members)), num):
+        chunk = [row for index in part for row in members[index]]
+        if any(row.num_trained for row in chunk):
+            yield chunk

@@ -45,13 +45,13 @@ def test_a_file_is_the_old_one_or_the_new_one(tmp_path: Path, monkeypatch: pytes
 def test_metrics_are_kept_in_order_and_forgotten_from_a_line_on(tmp_path: Path) -> None:
     run = Run.create(tmp_path, {})
     assert run.metrics() == []
-    run.forget_after(0)
+    run.forget_after({})
     for update in range(5):
         run.log("train", update, loss=update / 2)
     run.close()
     with (tmp_path / "metrics.jsonl").open("a") as stream:
         stream.write('{"stage": "tr')  # what a crash leaves
-    run.forget_after(3)
+    run.forget_after({"metrics.jsonl": 3})
     assert [(line["stage"], line["update"], line["loss"]) for line in run.metrics()] == [
         ("train", 0, 0.0),
         ("train", 1, 0.5),

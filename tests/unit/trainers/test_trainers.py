@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from agentgym.config import validated
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError
-from agentgym.learn.batch import microbatches
+from agentgym.learn.batch import Row, microbatches
 from agentgym.learn.forward import Predictions
+from agentgym.learn.trainer import Trainer
 from agentgym.trainers.grpo import GRPO, GRPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
 from agentgym.types import Sample, StopReason, Trajectory, Turn
@@ -43,6 +46,11 @@ def predicted(logprobs_N: torch.Tensor) -> Predictions:
     return Predictions(logprobs_N=logprobs_N, entropies_N=zeros_N, logsumexps_N=zeros_N)
 
 
+def taught(trainer: Trainer[Any], trajectories: list[Trajectory]) -> tuple[list[Row], dict[str, float], dict[int, str]]:
+    lesson = trainer.lesson(trajectories)
+    return lesson.rows, lesson.metrics, lesson.rejected
+
+
 def test_grpo_asks_for_groups_that_share_task_and_seed_but_not_the_draw() -> None:
     specs = GRPO(GRPOSettings(groups=3, group_size=4)).specs(5, TASKS)
     groups = [specs[i : i + 4] for i in (0, 4, 8)]
@@ -62,7 +70,7 @@ def test_grpo_sees_every_task_once_an_epoch() -> None:
 
 def test_grpo_by_hand() -> None:
     """Rewards 3, 0, 0: mean 1, sample deviation √3; every token of an episode has its episode's advantage."""
-    rows, metrics = GRPO(GRPOSettings()).rows([episode("a", 3.0), episode("a", 0.0), episode("a", 0.0)])
+    rows, metrics, _ = taught(GRPO(GRPOSettings()), [episode("a", 3.0), episode("a", 0.0), episode("a", 0.0)])
     assert [row.advantages for row in rows] == [
         pytest.approx([2 / 3**0.5] * 4, abs=1e-5),
         pytest.approx([-1 / 3**0.5] * 4, abs=1e-5),
@@ -70,13 +78,13 @@ def test_grpo_by_hand() -> None:
     ]
     assert rows[0].loss_mask == [False, False, True, True]
     assert metrics["informative_groups"] == 1.0
-    unscaled, _ = GRPO(GRPOSettings(scale_by_std=False)).rows([episode("a", 3.0), episode("a", 0.0)])
+    unscaled, _, _ = taught(GRPO(GRPOSettings(scale_by_std=False)), [episode("a", 3.0), episode("a", 0.0)])
     assert [row.advantages[0] for row in unscaled] == [1.5, -1.5]
 
 
 def test_grpo_drops_groups_whose_rewards_do_not_differ() -> None:
-    rows, metrics = GRPO(GRPOSettings()).rows(
-        [episode("a", 1.0), episode("a", 1.0), episode("b", 0.0), episode("b", 1.0)]
+    rows, metrics, _ = taught(
+        GRPO(GRPOSettings()), [episode("a", 1.0), episode("a", 1.0), episode("b", 0.0), episode("b", 1.0)]
     )
     assert len(rows) == 2
     assert metrics["informative_groups"] == 0.5
@@ -84,27 +92,27 @@ def test_grpo_drops_groups_whose_rewards_do_not_differ() -> None:
 
 def test_grpo_leaves_void_episodes_out_of_the_group() -> None:
     group = [episode("a", 1.0), episode("a", 0.0, StopReason.ENV_ERROR), episode("a", 0.5), episode("a", 0.0)]
-    rows, _ = GRPO(GRPOSettings()).rows(group)
-    expected, _ = GRPO(GRPOSettings()).rows([group[0], group[2], group[3]])
+    rows, _, _ = taught(GRPO(GRPOSettings()), group)
+    expected, _, _ = taught(GRPO(GRPOSettings()), [group[0], group[2], group[3]])
     assert [row.advantages for row in rows] == [row.advantages for row in expected]
-    alone, metrics = GRPO(GRPOSettings()).rows([group[0], group[1]])
+    alone, metrics, _ = taught(GRPO(GRPOSettings()), [group[0], group[1]])
     assert (alone, metrics["informative_groups"]) == ([], 0.0)
 
 
 def test_grpo_learns_from_every_sample_of_a_forked_episode() -> None:
-    rows, _ = GRPO(GRPOSettings()).rows([episode("a", 1.0, samples=3), episode("a", 0.0)])
+    rows, _, _ = taught(GRPO(GRPOSettings()), [episode("a", 1.0, samples=3), episode("a", 0.0)])
     assert [row.advantages[0] > 0 for row in rows] == [True, True, True, False]
 
 
 def test_grpo_groups_by_name_in_whatever_order_episodes_come() -> None:
     mixed = [episode("a", 1.0), episode("b", 0.0), episode("a", 0.0), episode("b", 1.0)]
-    rows, metrics = GRPO(GRPOSettings()).rows(mixed)
+    rows, metrics, _ = taught(GRPO(GRPOSettings()), mixed)
     assert len(rows) == 4
     assert metrics["informative_groups"] == 1.0
 
 
 def test_grpo_s_objective_is_the_clipped_one() -> None:
-    rows, _ = GRPO(GRPOSettings()).rows([episode("a", 1.0), episode("a", 0.0)])
+    rows, _, _ = taught(GRPO(GRPOSettings()), [episode("a", 1.0), episode("a", 0.0)])
     (batch,) = microbatches(rows, [0.25, 0.25], max_tokens=100)
     logprobs = batch.behavior_logprobs_N.clone().requires_grad_()
     loss, _ = GRPO(GRPOSettings()).objective(predicted(logprobs), batch)
@@ -128,22 +136,22 @@ def test_settings_out_of_range_are_refused(values: dict[str, float], key: str) -
 
 
 def test_sft_imitates_the_expert_s_tokens_only() -> None:
-    rows, _ = SFT(SFTSettings()).rows([episode("", 1.0)])
+    rows, _, _ = taught(SFT(SFTSettings()), [episode("", 1.0)])
     assert rows[0].loss_mask == [False, False, True, True]
     assert rows[0].advantages == [1.0] * 4
-    assert SFT.plays == "expert"
+    assert SFT.needs_expert
 
 
 def test_sft_may_also_learn_what_is_observed_by_a_smaller_weight() -> None:
     trajectory = episode("", 1.0)
-    rows, _ = SFT(SFTSettings(observation_weight=0.1)).rows([trajectory])
+    rows, _, _ = taught(SFT(SFTSettings(observation_weight=0.1)), [trajectory])
     assert rows[0].loss_mask == [True] * 4
     assert rows[0].advantages == [0.1, 0.1, 1.0, 1.0]
     assert trajectory.samples[0].loss_mask == [False, False, True, True]
 
 
 def test_sft_leaves_void_episodes_out() -> None:
-    assert SFT(SFTSettings()).rows([episode("", 0.0, StopReason.ENV_ERROR)]) == ([], {})
+    assert taught(SFT(SFTSettings()), [episode("", 0.0, StopReason.ENV_ERROR)]) == ([], {}, {})
 
 
 def test_sft_with_so_many_demonstrations_shows_just_these_again_and_again() -> None:
@@ -156,7 +164,7 @@ def test_sft_with_so_many_demonstrations_shows_just_these_again_and_again() -> N
 
 
 def test_sft_s_objective_weighs_the_log_likelihood() -> None:
-    rows, _ = SFT(SFTSettings(observation_weight=0.5)).rows([episode("", 1.0)])
+    rows, _, _ = taught(SFT(SFTSettings(observation_weight=0.5)), [episode("", 1.0)])
     (batch,) = microbatches(rows, [1 / 3], max_tokens=100)
     loss, _ = SFT(SFTSettings()).objective(predicted(torch.tensor([-1.0, -2.0, -3.0])), batch)
     assert loss.tolist() == [0.5, 2.0, 3.0]
