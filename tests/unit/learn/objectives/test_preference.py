@@ -1,0 +1,271 @@
+"""Preference losses against numbers worked by hand, and the way from tokens to pairs and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentgym.learn.batch import Row, token_weights
+from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.objectives.preference import (
+    dpo,
+    geometric_mixture_logprobs,
+    hinge,
+    ipo,
+    nash_md,
+    per_sequence,
+    per_side,
+    robust_dpo,
+    rpo,
+    simpo,
+    slic,
+    spread,
+)
+
+SIDES = st.lists(st.tuples(st.floats(-20, 20), st.floats(-20, 20)), min_size=1, max_size=6)
+
+
+def column(*values: float) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def evaluate(
+    loss: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, Metrics]], chosen: float, rejected: float
+) -> tuple[float, float, float]:
+    """(loss, gradient of the chosen side's number, gradient of the rejected side's) of one pair."""
+    sides = column(chosen).requires_grad_(), column(rejected).requires_grad_()
+    value, metrics = loss(*sides)
+    assert not any(metric.requires_grad for metric in metrics.values())
+    gradients = torch.autograd.grad(value.sum(), sides)
+    return value.item(), gradients[0].item(), gradients[1].item()
+
+
+# By hand
+
+
+def test_dpo_by_hand() -> None:
+    """At the reference log 2 = .6931472, and gradients of beta / 2; then D = .5 * (3 - 1) = 1."""
+    assert evaluate(partial(dpo, beta=0.1), 0.0, 0.0) == pytest.approx((0.6931472, -0.05, 0.05))
+    # -log sigmoid(1) = log(1 + e^-1) = .3132617; gradient -.5 * sigmoid(-1) = -.5 * .2689414
+    assert evaluate(partial(dpo, beta=0.5), 3.0, 1.0) == pytest.approx((0.3132617, -0.1344707, 0.1344707))
+
+
+def test_label_smoothing_by_hand() -> None:
+    """D = 1: .9 * .3132617 + .1 * log(1 + e) = .2819355 + .1313262; gradient .5 * (sigmoid(1) - .9)."""
+    found = evaluate(partial(dpo, beta=0.5, label_smoothing=0.1), 3.0, 1.0)
+    assert found == pytest.approx((0.4132617, -0.0844707, 0.0844707), abs=1e-7)
+
+
+def test_robust_by_hand() -> None:
+    """D = 1: (.9 * .3132617 - .1 * 1.3132617) / .8 = .1506092 / .8 = .1882617."""
+    found = evaluate(partial(robust_dpo, beta=0.5, label_smoothing=0.1), 3.0, 1.0)
+    # d/dD = (-.9 * sigmoid(-1) - .1 * sigmoid(1)) / .8 = (-.2420473 - .0731059) / .8 = -.3939415, times beta .5
+    assert found == pytest.approx((0.1882617, -0.1969707, 0.1969707), abs=1e-7)
+
+
+@pytest.mark.parametrize("label_smoothing", [-0.1, 0.5, 0.7])
+def test_robust_needs_labels_that_are_mostly_right(label_smoothing: float) -> None:
+    with pytest.raises(ValueError, match=r"at least 0 and less than 0\.5"):
+        robust_dpo(column(0.0), column(0.0), beta=0.1, label_smoothing=label_smoothing)
+
+
+def test_ipo_by_hand() -> None:
+    """Margin 2, target 1 / (2 * .1) = 5: (2 - 5)^2 = 9, gradient 2 * -3; no gradient at the target."""
+    assert evaluate(partial(ipo, beta=0.1), 3.0, 1.0) == pytest.approx((9.0, -6.0, 6.0))
+    assert evaluate(partial(ipo, beta=0.1), 6.0, 1.0) == pytest.approx((0.0, 0.0, 0.0))
+
+
+def test_ipo_over_lengths_by_hand() -> None:
+    """Means 3 / 2 and 1 / 4: margin 1.25, minus the target 5: 14.0625; gradients -7.5 / 2 and 7.5 / 4."""
+    lengths = column(2.0), column(4.0)
+    found = evaluate(partial(ipo, beta=0.1, lengths=lengths), 3.0, 1.0)
+    assert found == pytest.approx((14.0625, -3.75, 1.875))
+
+
+def test_hinge_by_hand() -> None:
+    """D = .25 * 2 = .5: loss .5; D = .25 * 5 = 1.25 is beyond 1: nothing."""
+    assert evaluate(partial(hinge, beta=0.25), 3.0, 1.0) == pytest.approx((0.5, -0.25, 0.25))
+    assert evaluate(partial(hinge, beta=0.25), 6.0, 1.0) == (0.0, 0.0, 0.0)
+
+
+def test_slic_by_hand() -> None:
+    """log-probs -3 and -2.5, delta 1: 1 + 3 - 2.5 = 1.5; lambda .1 on the chosen adds .3, on a target of -7 .7."""
+    assert evaluate(partial(slic, margin=1.0), -3.0, -2.5) == pytest.approx((1.5, -1.0, 1.0))
+    found = evaluate(partial(slic, margin=1.0, imitation=0.1), -3.0, -2.5)
+    assert found == pytest.approx((1.8, -1.1, 1.0))
+    found = evaluate(partial(slic, margin=1.0, imitation=0.1, target_logprob_P=column(-7.0)), -3.0, -2.5)
+    assert found == pytest.approx((2.2, -1.0, 1.0))
+    assert evaluate(partial(slic, margin=1.0), -1.0, -2.5)[0] == 0.0
+
+
+def test_simpo_by_hand() -> None:
+    """Means -1.5 and -2, beta 2, gamma .5: 2 * .5 - .5 = .5; log(1 + e^-.5) = .4740770."""
+    lengths = column(2.0), column(4.0)
+    found = evaluate(partial(simpo, lengths=lengths, beta=2.0, margin=0.5), -3.0, -8.0)
+    # gradient -sigmoid(-.5) * 2 / length = -.3775407 * 2 / 2 and + .3775407 * 2 / 4
+    assert found == pytest.approx((0.4740770, -0.3775407, 0.1887703), abs=1e-7)
+
+
+def test_rpo_by_hand() -> None:
+    """DPO at the reference plus .2 * 6 of a chosen log-prob of -6, or .2 * 6 / 3 of its mean over 3 tokens."""
+    logprob = column(-6.0).requires_grad_()
+    for lengths, imitated, gradient in ((None, 1.2, -0.2), (column(3.0), 0.4, -0.2 / 3)):
+        loss, metrics = rpo(column(0.0), column(0.0), logprob, beta=0.1, eta=0.2, lengths_P=lengths)
+        assert loss.item() == pytest.approx(0.6931472 + imitated)
+        assert torch.autograd.grad(loss.sum(), logprob)[0].item() == pytest.approx(gradient)
+        assert metrics["accuracy"].tolist() == [0.0]
+
+
+def test_metrics_by_hand() -> None:
+    """beta .5: rewards 1.5 and .5, -1 and 1, and a tie, which is not accurate."""
+    _, metrics = dpo(column(3.0, -2.0, 1.0), column(1.0, 2.0, 1.0), beta=0.5)
+    assert {name: value.tolist() for name, value in metrics.items()} == {
+        "margin": [1.0, -2.0, 0.0],
+        "accuracy": [1.0, 0.0, 0.0],
+        "chosen_reward": [1.5, -1.0, 0.5],
+        "rejected_reward": [0.5, 1.0, 0.5],
+    }
+
+
+@pytest.mark.parametrize(
+    ("metrics", "chosen", "rejected"),
+    [
+        (robust_dpo(column(3.0), column(1.0), beta=0.5, label_smoothing=0.1)[1], 1.5, 0.5),
+        (ipo(column(3.0), column(1.0), beta=0.5)[1], 1.5, 0.5),
+        (ipo(column(3.0), column(1.0), beta=0.5, lengths=(column(2.0), column(4.0)))[1], 0.75, 0.125),
+        (hinge(column(3.0), column(1.0), beta=0.5)[1], 1.5, 0.5),
+        (slic(column(-3.0), column(-1.0))[1], -3.0, -1.0),
+        (simpo(column(-3.0), column(-8.0), lengths=(column(2.0), column(4.0)), beta=2.0, margin=0.5)[1], -3.0, -4.0),
+        (rpo(column(3.0), column(1.0), column(-6.0), beta=0.5, eta=0.2)[1], 1.5, 0.5),
+    ],
+)
+def test_rewards_are_what_the_loss_compares(metrics: Metrics, chosen: float, rejected: float) -> None:
+    assert metrics["chosen_reward"].tolist() == [chosen]
+    assert metrics["rejected_reward"].tolist() == [rejected]
+    assert metrics["margin"].tolist() == [chosen - rejected]
+    assert metrics["accuracy"].tolist() == [float(chosen > rejected)]
+
+
+# Nash-MD
+
+
+def test_nash_md_by_hand() -> None:
+    """P = .9, beta .5, log-ratio log(.4 / .2) = .6931472: advantage .4 - .3465736 = .0534264, times -log .4."""
+    logprobs = column(0.4).log().requires_grad_()
+    preference = column(0.9).requires_grad_()
+    loss, metrics = nash_md(logprobs, column(0.2).log(), preference, beta=0.5)
+    assert loss.item() == pytest.approx(0.0534264 * 0.9162907, rel=1e-6)
+    loss.sum().backward()
+    assert logprobs.grad is not None
+    assert logprobs.grad.tolist() == pytest.approx([-0.0534264], rel=1e-6)
+    assert preference.grad is None
+    assert metrics["reference_log_ratio"].tolist() == pytest.approx([0.6931472])
+    assert not any(value.requires_grad for value in metrics.values())
+
+
+def test_the_geometric_mixture_by_hand() -> None:
+    """sqrt(.8 * .2) and sqrt(.2 * .8) are equal: one half each; unnormalized logits give the same."""
+    policy, reference = column(0.8, 0.2).log(), column(0.2, 0.8).log()
+    assert geometric_mixture_logprobs(policy, reference, 0.5).exp().tolist() == pytest.approx([0.5, 0.5])
+    shifted = geometric_mixture_logprobs(policy + 3, reference - 2, 0.25)
+    # .8^.75 * .2^.25 = .5656854, .2^.75 * .8^.25 = .2828427: 2/3 and 1/3
+    assert shifted.exp().tolist() == pytest.approx([2 / 3, 1 / 3])
+
+
+@given(st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=5))
+def test_the_mixture_ends_at_the_policy_and_at_the_reference(logits: list[tuple[float, float]]) -> None:
+    policy, reference = (column(*side) for side in zip(*logits, strict=True))
+    assert geometric_mixture_logprobs(policy, reference, 0.0).tolist() == pytest.approx(policy.log_softmax(0).tolist())
+    found = geometric_mixture_logprobs(policy, reference, 1.0).tolist()
+    assert found == pytest.approx(reference.log_softmax(0).tolist())
+
+
+# Tokens and pairs
+
+
+def test_sequences_by_hand() -> None:
+    values, sequences = column(1.0, 2.0, 4.0, 8.0), torch.tensor([2, 0, 2, 2])
+    assert per_sequence(values, sequences, 4).tolist() == [2.0, 0.0, 13.0, 0.0]
+    assert per_sequence(values, sequences, 4, mean=True).tolist() == pytest.approx([2.0, 0.0, 13 / 3, 0.0])
+
+
+def test_sides_by_hand() -> None:
+    values = column(1.0, 2.0, 4.0, 8.0, 16.0)
+    pairs, chosen = torch.tensor([1, 0, 1, 0, 1]), torch.tensor([True, True, False, False, True])
+    sides = per_side(values, pairs, chosen, 2)
+    assert [side.tolist() for side in sides] == [[2.0, 17.0], [8.0, 4.0]]
+    lengths = per_side(torch.ones_like(values), pairs, chosen, 2)
+    assert [side.tolist() for side in lengths] == [[1.0, 2.0], [1.0, 1.0]]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=4),
+    st.floats(0.05, 2),
+    st.integers(0, 99),
+)
+def test_the_learners_weighted_sum_is_the_mean_over_pairs(
+    lengths: list[tuple[int, int]], beta: float, seed: int
+) -> None:
+    """Value and gradient, through per_side and spread and the learner's own weights, to the last digits."""
+    generator = torch.Generator().manual_seed(seed)
+    num = sum(map(sum, lengths))
+    logprobs = torch.randn(num, generator=generator, dtype=torch.float64).requires_grad_()
+    reference = torch.randn(num, generator=generator, dtype=torch.float64)
+    rows = [(pair, chosen, sides[1 - chosen]) for pair, sides in enumerate(lengths) for chosen in (1, 0)]
+    pairs = torch.tensor([pair for pair, _, length in rows for _ in range(length)])
+    is_chosen = torch.tensor([bool(chosen) for _, chosen, length in rows for _ in range(length)])
+    weights = column(
+        *(
+            weight
+            for (_, _, length), weight in zip(
+                rows, token_weights([_row(length) for _, _, length in rows], "sequence"), strict=True
+            )
+            for _ in range(length)
+        )
+    )
+    sides = per_side(logprobs - reference, pairs, is_chosen, len(lengths))
+    found = (weights * spread(dpo(*sides, beta=beta)[0], pairs)).sum()
+
+    losses = []
+    for pair in range(len(lengths)):
+        ratio = logprobs - reference
+        margin = beta * (ratio[(pairs == pair) & is_chosen].sum() - ratio[(pairs == pair) & ~is_chosen].sum())
+        losses.append(torch.log1p(torch.exp(-margin)))
+    expected = torch.stack(losses).mean()
+    assert found.item() == pytest.approx(expected.item(), rel=1e-12)
+    gradients = torch.autograd.grad(found, logprobs)[0], torch.autograd.grad(expected, logprobs)[0]
+    assert gradients[0].tolist() == pytest.approx(gradients[1].tolist(), rel=1e-9, abs=1e-12)
+
+
+def _row(length: int) -> Row:
+    mask = [False] + [True] * length
+    zeros = [0.0] * len(mask)
+    return Row(token_ids=[1] * len(mask), loss_mask=mask, behavior_logprobs=zeros, advantages=zeros)
+
+
+# Slow references
+
+
+@given(SIDES, st.floats(0.05, 2), st.floats(0, 0.45))
+def test_against_probabilities_that_are_written_out(
+    sides: list[tuple[float, float]], beta: float, smoothing: float
+) -> None:
+    """From p = 1 / (1 + e^-D), without log-sigmoid."""
+    chosen, rejected = (column(*side) for side in zip(*sides, strict=True))
+    wins = [1 / (1 + math.exp(-beta * (better - worse))) for better, worse in sides]
+    losses = [1 / (1 + math.exp(beta * (better - worse))) for better, worse in sides]
+    found = dpo(chosen, rejected, beta=beta, label_smoothing=smoothing)[0]
+    smoothed = [-(1 - smoothing) * math.log(p) - smoothing * math.log(q) for p, q in zip(wins, losses, strict=True)]
+    assert found.tolist() == pytest.approx(smoothed, rel=1e-7, abs=1e-12)
+    found = robust_dpo(chosen, rejected, beta=beta, label_smoothing=smoothing)[0]
+    debiased = [
+        (-(1 - smoothing) * math.log(p) + smoothing * math.log(q)) / (1 - 2 * smoothing)
+        for p, q in zip(wins, losses, strict=True)
+    ]
+    assert found.tolist() == pytest.approx(debiased, rel=1e-6, abs=1e-9)
