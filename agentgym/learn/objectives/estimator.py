@@ -7,16 +7,29 @@ The gradient of a token is a product of four parts,
 and an objective is a choice of the four. Here the likelihood and its denominator come together as a log-ratio,
 log π − log denominator, whose functions are below; ``surrogate`` puts the parts together.
 
-Shape legend: N trained tokens of a microbatch (flat); a sequence index [N] says which sequence each belongs to.
+Shape legend: N trained tokens of a microbatch (flat), those of a sequence together and in order; a sequence index
+[N] says which sequence each belongs to; B sequences, T tokens.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 import torch
 
-__all__ = ["Metrics", "over_clipped", "over_itself", "over_old", "over_old_sequence", "sequence_mean", "surrogate"]
+__all__ = [
+    "Metrics",
+    "log_bounds",
+    "over_clipped",
+    "over_itself",
+    "over_old",
+    "over_old_sequence",
+    "sequence_mean",
+    "sequence_sum",
+    "sums_to_go",
+    "surrogate",
+]
 
 Metrics: TypeAlias = dict[str, torch.Tensor]
 """Per-token values [N] by name; the learner averages them with the token weights."""
@@ -29,10 +42,9 @@ def surrogate(
 
     The value is kept there; an objective that shows another one there (PPO its bound) says so itself.
     """
-    ratio_N = log_ratio_N.exp()
     if stable_N is not None:
-        ratio_N = torch.where(stable_N, ratio_N, ratio_N.detach())
-    return -advantages_N * ratio_N
+        log_ratio_N = torch.where(stable_N, log_ratio_N, log_ratio_N.detach())
+    return -advantages_N * log_ratio_N.exp()
 
 
 def over_itself(logprobs_N: torch.Tensor) -> torch.Tensor:
@@ -50,7 +62,8 @@ def over_old_sequence(
 ) -> torch.Tensor:
     """mean over the sequence of log π − log π_old, for each of its tokens (GSPO, arXiv 2507.18071, eq. 7).
 
-    The ratio is that of whole sequences, to the power 1 / length.
+    The ratio is that of whole sequences, to the power 1 / length, and its gradient flows through every token's
+    likelihood. With aggregation "sequence" the loss is the paper's; with "token" a sequence counts by its length.
     """
     return sequence_mean(logprobs_N - old_logprobs_N, sequences_N)
 
@@ -62,13 +75,39 @@ def over_clipped(
 
     No token loses its gradient: the denominator is what is clipped, instead of the product.
     """
-    ratio_N = (logprobs_N - old_logprobs_N).detach().exp()
-    return over_itself(logprobs_N) + ratio_N.clamp(1 - clip_low, 1 + clip_high).log()
+    log_ratio_N = (logprobs_N - old_logprobs_N).detach()
+    return over_itself(logprobs_N) + log_ratio_N.clamp(*log_bounds(clip_low, clip_high))
+
+
+def log_bounds(clip_low: float, clip_high: float) -> tuple[float, float]:
+    """log(1 − clip_low) and log(1 + clip_high): bounds of a log-ratio; −∞ from ``clip_low`` 1 on.
+
+    Bounding the logarithm instead of the ratio keeps the gradient finite where the ratio overflows.
+    """
+    return (math.log1p(-clip_low) if clip_low < 1 else -math.inf), math.log1p(clip_high)
+
+
+def sequence_sum(values_N: torch.Tensor, sequences_N: torch.Tensor) -> torch.Tensor:
+    """Each token's value replaced by the sum over its sequence; sequences are numbered from 0."""
+    num = int(sequences_N.max()) + 1 if len(sequences_N) else 0
+    return values_N.new_zeros(num).index_add(0, sequences_N, values_N)[sequences_N]
 
 
 def sequence_mean(values_N: torch.Tensor, sequences_N: torch.Tensor) -> torch.Tensor:
     """Each token's value replaced by the mean over its sequence; sequences are numbered from 0."""
-    num = int(sequences_N.max()) + 1 if len(sequences_N) else 0
-    sums = values_N.new_zeros(num).index_add(0, sequences_N, values_N)
-    counts = values_N.new_zeros(num).index_add(0, sequences_N, torch.ones_like(values_N))
-    return (sums / counts.clamp(min=1))[sequences_N]
+    return sequence_sum(values_N, sequences_N) / sequence_sum(torch.ones_like(values_N), sequences_N)
+
+
+def sums_to_go(values_N: torch.Tensor, sequences_N: torch.Tensor) -> torch.Tensor:
+    """Each token's value replaced by the sum from it to the end of its sequence.
+
+    The tokens of a sequence stand together, in order; the numbers of the sequences do not matter.
+    """
+    if not len(values_N):
+        return values_N
+    _, index_N, counts_B = torch.unique_consecutive(sequences_N, return_inverse=True, return_counts=True)
+    starts_B = counts_B.cumsum(0) - counts_B
+    places = index_N, torch.arange(len(values_N), device=values_N.device) - starts_B[index_N]
+    # A row for each sequence, so that no sum is the difference of two long ones, which would cost digits.
+    padded_BT = values_N.new_zeros(len(counts_B), int(counts_B.max())).index_put(places, values_N)
+    return padded_BT.flip(1).cumsum(1).flip(1)[places]

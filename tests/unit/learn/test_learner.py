@@ -16,16 +16,15 @@ from agentgym.errors import NonFiniteError
 from agentgym.learn.batch import Aggregation, Microbatch, Row, microbatches, token_weights
 from agentgym.learn.forward import Predictions, predict
 from agentgym.learn.learner import Learner
-from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.objectives.estimator import Metrics, over_old
 from agentgym.learn.objectives.imitation import imitation
 from agentgym.learn.objectives.policy_gradient import clipped_policy_gradient
 from tests.kit import tiny_model
 
 
 def policy_gradient(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
-    return clipped_policy_gradient(
-        predictions.logprobs_N, batch.behavior_logprobs_N, batch.advantages_N, clip_low=0.2, clip_high=0.28
-    )
+    log_ratio_N = over_old(predictions.logprobs_N, batch.behavior_logprobs_N)
+    return clipped_policy_gradient(log_ratio_N, batch.advantages_N, clip_low=0.2, clip_high=0.28)
 
 
 def imitate(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
