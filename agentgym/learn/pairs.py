@@ -1,0 +1,285 @@
+"""Preference pairs: which of two completions was better, found in what was played.
+
+A pair compares two whole episodes of a task, or two actions of the same turn. For the latter the episodes of a group
+form a tree: they share task and environment seed, so where two of them have the same tokens up to a turn, they were in
+the same situation, and where they go on differently the turn is a branch. An action is worth the mean reward of the
+episodes that took it (Agent Q's step-level pairs, arXiv 2408.07199, with values from whole episodes in place of its
+tree search).
+
+Departs from the paper in comparing only actions that were sampled in the very same context: where a chat template
+rewrote history differently for two episodes, they are in different contexts from there on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import random
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from agentgym.errors import DataError
+from agentgym.types import Sample, TaskId, Trajectory
+
+__all__ = [
+    "Branch",
+    "Branches",
+    "Choice",
+    "Pair",
+    "Pairs",
+    "all_pairs",
+    "best_worst_pair",
+    "branch_pairs",
+    "branches",
+    "only_turn",
+    "rso_accept",
+]
+
+_TOLERANCE = 1e-9
+"""Values that differ by less are equal."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two sequences of which one is better. The loss mask of either marks the tokens that are compared.
+
+    Raises DataError where a side has no compared token, where both sides are the same, or where the sides of a turn
+    do not begin in the same context.
+    """
+
+    chosen: Sample
+    rejected: Sample
+    turn: int | None = None
+    """The turn that is compared; None for whole episodes."""
+    margin: float = 0.0
+    """By how much the chosen side's value is higher."""
+
+    def __post_init__(self) -> None:
+        if not (self.chosen.num_trained and self.rejected.num_trained):
+            raise DataError("a side of a preference pair has no trained token; expected at least 1 on either side")
+        if self.chosen.token_ids == self.rejected.token_ids:
+            raise DataError("both sides of a preference pair are the same tokens; expected two different ones")
+        if self.turn is not None and _context(self.chosen) != _context(self.rejected):
+            raise DataError(
+                f"the sides of a preference pair were sampled in different contexts before turn {self.turn}; "
+                "expected equal tokens there, or turn=None to compare whole episodes"
+            )
+
+    def require_logprobs(self) -> None:
+        """Raise DataError unless both sides carry the log-probabilities of the policy that sampled them.
+
+        An expert's tokens have none: they are recorded as 0, with no policy version.
+        """
+        for name, side in (("chosen", self.chosen), ("rejected", self.rejected)):
+            sampled = [i for i, trained in enumerate(side.loss_mask) if trained]
+            by_policy = all(side.policy_versions[i] >= 0 for i in sampled)
+            if not by_policy or not any(side.logprobs[i] for i in sampled):
+                raise DataError(
+                    f"the {name} side of a preference pair has no stored log-probabilities, as an expert's episode; "
+                    "type `--trainer.reference model` to take them from the reference model"
+                )
+
+
+class Pairs(NamedTuple):
+    """Pairs that were found, and how many episodes or turns could not be compared."""
+
+    pairs: list[Pair]
+    num_skipped: int
+
+
+class Choice(NamedTuple):
+    """One way to go on, and what became of the episodes that did."""
+
+    sample: Sample
+    value: float
+    """Their mean reward, undiscounted and over the whole episode."""
+    num_visits: int
+
+
+class Branch(NamedTuple):
+    """A turn at which episodes with the same tokens so far went on differently."""
+
+    turn: int
+    choices: list[Choice]
+    """At least two, all different."""
+
+
+class Branches(NamedTuple):
+    """The branches of the tree, and how many of the episodes' turns could not be placed in it."""
+
+    branches: list[Branch]
+    num_skipped: int
+
+
+_Candidate: TypeAlias = tuple[Sample, float]
+"""A sample and what its episode earned."""
+
+
+class _Node(NamedTuple):
+    """A situation in which a turn was sampled."""
+
+    env: str
+    task: TaskId | None
+    seed: int
+    turn: int
+    context: tuple[int, ...]
+
+
+def rso_accept(rewards: Sequence[float], *, beta: float, num: int, rng: random.Random) -> list[int]:
+    """Indices of ``num`` completions in the order of their acceptance: RSO's rejection sampling.
+
+    arXiv 2309.06657, algorithm 1: pass by pass, each remaining completion is accepted with probability
+    exp((r − r_max) / β), where r_max is the highest reward that remained before the pass. Accepted completions of a
+    policy are samples of that policy tilted by exp(r / β). Equal completions are told apart, as the paper's are not.
+
+    Raises ValueError when there are fewer than ``num`` rewards, or β is not positive.
+    """
+    if num > len(rewards):
+        raise ValueError(f"cannot accept {num} of {len(rewards)} completions")
+    if not beta > 0:
+        raise ValueError(f"beta is {beta}, expected a positive number")
+    accepted: list[int] = []
+    remaining = list(range(len(rewards)))
+    while len(accepted) < num:
+        best = max(rewards[i] for i in remaining)
+        for i in remaining:
+            if len(accepted) < num and rng.random() < math.exp((rewards[i] - best) / beta):
+                accepted.append(i)
+        remaining = [i for i in remaining if i not in accepted]
+    return accepted
+
+
+def best_worst_pair(trajectories: Iterable[Trajectory], *, threshold: float = 0.0) -> Pairs:
+    """At most one pair: the best of a group's episodes against its worst (iterative DPO, arXiv 2405.07863).
+
+    No pair where their rewards differ by less than ``threshold``, or not at all. Void episodes and those of which
+    the stream forked are skipped.
+    """
+    whole, num_skipped = _whole(trajectories)
+    ranked = sorted(whole, key=lambda choice: -choice.value)
+    return Pairs(_compare([ranked[0], ranked[-1]] if len(ranked) > 1 else [], threshold), num_skipped)
+
+
+def all_pairs(trajectories: Iterable[Trajectory], *, threshold: float = 0.0) -> Pairs:
+    """Every two of a group's episodes whose rewards differ by ``threshold`` or more; equal episodes count as one.
+
+    Void episodes and those of which the stream forked are skipped.
+    """
+    whole, num_skipped = _whole(trajectories)
+    return Pairs(_compare(whole, threshold), num_skipped)
+
+
+def branch_pairs(trajectories: Iterable[Trajectory], *, threshold: float = 0.0) -> Pairs:
+    """Every two actions of the same turn, in the same context, whose values differ by ``threshold`` or more.
+
+    The samples end with the turn, and their loss mask marks nothing else.
+    """
+    tree, num_skipped = branches(trajectories)
+    return Pairs(
+        [pair for branch in tree for pair in _compare(branch.choices, threshold, branch.turn)],
+        num_skipped,
+    )
+
+
+def branches(trajectories: Iterable[Trajectory]) -> Branches:
+    """The turns at which episodes of the same task and seed, with the same tokens so far, went on differently.
+
+    Void episodes are left out. A turn is skipped when no sample holds all its sampled tokens in one piece.
+    """
+    nodes: dict[_Node, list[_Candidate]] = {}
+    num_skipped = 0
+    for trajectory in _valid(trajectories):
+        cuts = _cuts(trajectory)
+        num_skipped += sum(turn not in cuts for turn in range(len(trajectory.turns)))
+        for turn, sample in cuts.items():
+            node = _Node(trajectory.env, trajectory.task, trajectory.seed, turn, _context(sample))
+            nodes.setdefault(node, []).append((sample, trajectory.reward))
+    merged = [Branch(node.turn, _merge(candidates)) for node, candidates in nodes.items()]
+    return Branches([branch for branch in merged if len(branch.choices) > 1], num_skipped)
+
+
+def only_turn(sample: Sample, turn: int) -> Sample:
+    """``sample`` up to the last token sampled at ``turn``, with a loss on that turn's tokens alone.
+
+    It is empty when the sample holds none of them.
+    """
+    return _cut(sample, _positions(sample).get(turn, []))
+
+
+def _positions(sample: Sample) -> dict[int, list[int]]:
+    """Where the sampled tokens of each turn are."""
+    positions: dict[int, list[int]] = {}
+    for place, (trained, turn) in enumerate(zip(sample.loss_mask, sample.turn_index, strict=True)):
+        if trained:
+            positions.setdefault(turn, []).append(place)
+    return positions
+
+
+def _cut(sample: Sample, positions: Sequence[int]) -> Sample:
+    """``sample`` up to the last of ``positions``, with a loss at these alone."""
+    end = positions[-1] + 1 if positions else 0
+    cut = Sample(
+        token_ids=sample.token_ids[:end],
+        loss_mask=[False] * end,
+        logprobs=[0.0] * end,
+        turn_index=sample.turn_index[:end],
+        policy_versions=[-1] * end,
+    )
+    for place in positions:
+        cut.loss_mask[place] = True
+        cut.logprobs[place] = sample.logprobs[place]
+        cut.policy_versions[place] = sample.policy_versions[place]
+    return cut
+
+
+def _cuts(trajectory: Trajectory) -> dict[int, Sample]:
+    """Of each turn the sample that holds it, cut to it; without those in several samples, or in pieces."""
+    found: dict[int, list[tuple[Sample, list[int]]]] = {}
+    for sample in trajectory.samples:
+        for turn, positions in _positions(sample).items():
+            found.setdefault(turn, []).append((sample, positions))
+    return {
+        turn: _cut(*holders[0])
+        for turn, holders in found.items()
+        if len(holders) == 1 and holders[0][1][-1] - holders[0][1][0] == len(holders[0][1]) - 1
+    }
+
+
+def _valid(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
+    return [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
+
+
+def _whole(trajectories: Iterable[Trajectory]) -> tuple[list[Choice], int]:
+    """The different episodes, and the number of those that cannot be compared."""
+    trajectories = list(trajectories)
+    comparable = [t for t in _valid(trajectories) if len(t.samples) == 1 and t.samples[0].num_trained]
+    return _merge((t.samples[0], t.reward) for t in comparable), len(trajectories) - len(comparable)
+
+
+def _merge(candidates: Iterable[_Candidate]) -> list[Choice]:
+    """Candidates of the same tokens as one, with the mean of their values."""
+    same: dict[tuple[int, ...], list[_Candidate]] = {}
+    for candidate in candidates:
+        same.setdefault(tuple(candidate[0].token_ids), []).append(candidate)
+    return [
+        Choice(found[0][0], math.fsum(value for _, value in found) / len(found), len(found)) for found in same.values()
+    ]
+
+
+def _compare(choices: Sequence[Choice], threshold: float, turn: int | None = None) -> list[Pair]:
+    """Pairs of different values; raises ValueError for a negative ``threshold``."""
+    if threshold < 0:
+        raise ValueError(f"threshold is {threshold}, expected 0 or more")
+    pairs = []
+    for one, other in itertools.combinations(choices, 2):
+        chosen, rejected = (one, other) if one.value > other.value else (other, one)
+        margin = chosen.value - rejected.value
+        if margin > _TOLERANCE and margin >= threshold - _TOLERANCE:
+            pairs.append(Pair(chosen=chosen.sample, rejected=rejected.sample, turn=turn, margin=margin))
+    return pairs
+
+
+def _context(sample: Sample) -> tuple[int, ...]:
+    """The tokens before the first compared one."""
+    return tuple(sample.token_ids[: sample.loss_mask.index(True)])
