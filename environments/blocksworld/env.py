@@ -1,0 +1,176 @@
+"""The blocks world as an environment: where the blocks are and where they shall be, and four operators, in text.
+
+The domain is the classical one with a hand (see ``world``). Departs from its PDDL form in the words of the actions
+("pick up a" for ``(pick-up a)``), in goals that say where every block shall be, and in that an action which is not
+applicable is answered instead of impossible: it changes nothing, and the info says which precondition fails.
+
+The names of the blocks are drawn anew in every task, so that a policy must read them and cannot remember them. What
+is seen is said in the words of the actions that would change it, so that acting can begin as copying: "a from b" for a
+block that ``unstack a from b`` would take, "a on b" for one that ``stack a on b`` shall bring there. At the beginning
+of an episode and later on::
+
+    c from a, a from table, b from table, hand empty. to do: b on c. a on b.
+    a from table, b from table, c from table, hand empty. to do: b on c. a on b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
+
+import numpy as np
+
+from agentgym.env import SPLITS, Env, Expert
+from agentgym.environments.blocksworld.planner import shortest_plan
+from agentgym.environments.blocksworld.problems import Problem, Split, problem_of_task
+from agentgym.environments.blocksworld.world import TABLE, World, blocks_in_place, parse_action
+from agentgym.errors import ConfigError, UserError, did_you_mean
+from agentgym.registry import register
+from agentgym.types import Observation
+
+__all__ = ["LEVELS", "BlocksWorld"]
+
+LEVELS = {"b3": 10, "b4": 15, "b5": 20, "b6": 26, "b7": 31, "b8": 36}
+"""Level → turns that an episode may have: twice the mean length of the shortest plans, and more than the longest has.
+
+Twice the optimum is what arXiv 2510.01132 found a good budget of turns to train with.
+"""
+
+Reward: TypeAlias = Literal["sparse", "dense"]
+Goal: TypeAlias = Literal["remaining", "whole"]
+Choice = TypeVar("Choice", bound=str)
+
+_UNREADABLE = 'expected "pick up BLOCK", "put down BLOCK", "stack BLOCK on BLOCK" or "unstack BLOCK from BLOCK"'
+
+
+@register
+class BlocksWorld(Env):
+    """Stack the blocks on a table as the goal says, with a hand that holds one at a time.
+
+    Example::
+
+        env = BlocksWorld(level="b3")
+        observation, info = env.reset(options={"task": 0})
+        observation, reward, terminated, truncated, info = env.step(observation.admissible[0])
+    """
+
+    instructions = "Actions: pick up BLOCK, put down BLOCK, stack BLOCK on BLOCK, unstack BLOCK from BLOCK."
+
+    def __init__(
+        self,
+        *,
+        level: str = "b4",
+        reward: Reward = "sparse",
+        goal: Goal = "remaining",
+        show_admissible: bool = False,
+        problem_seed: int = 0,
+    ) -> None:
+        """Choose the level and what is shown.
+
+        Args:
+            level: number of blocks, "b3" to "b8".
+            reward: "sparse" is 1 at the goal; "dense" pays, as they come, shares that add up to 1 at the goal.
+            goal: what is shown of it, always from the table up: what "remaining" blocks need to stand on, or the
+                "whole" of it. The second is harder to learn: which blocks are in place is then left to be seen.
+            show_admissible: put the admissible actions into the text.
+            problem_seed: seed of the problems that tasks stand for.
+
+        Raises ConfigError for a value that an option does not have.
+        """
+        self.level = _one_of("level", level, list(LEVELS))
+        self.reward = _one_of("reward", reward, get_args(Reward))
+        self.goal = _one_of("goal", goal, get_args(Goal))
+        self.show_admissible, self.problem_seed = show_admissible, problem_seed
+        self.num_blocks, self.max_turns = int(level[1:]), LEVELS[level]
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Start at the problem of ``options["task"]``, or of a random train task. Raises UserError."""
+        task, split = self._task((options or {}).get("task"))
+        self.problem = problem_of_task(task, split, self.num_blocks, self.problem_seed)
+        self.world = self.problem.initial
+        return self._observe(), {}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """One turn; an action that does not fit changes nothing, and the info says why."""
+        operation = parse_action(action)
+        problem = _UNREADABLE if operation is None else self.world.problem(operation)
+        if operation is None or problem is not None:
+            return self._observe(), 0.0, False, False, {"invalid_action": problem}
+        before, self.world = self.world, self.world.after(operation)
+        solved = self.world.support == self.problem.goal.support
+        reward = float(solved) if self.reward == "sparse" else self._progress(self.world) - self._progress(before)
+        return self._observe(), reward, solved, False, {"success": True} if solved else {}
+
+    def tasks(self, split: str) -> range:
+        """Task ids of "train", "validation" or "test": each stands for a problem of its split. Raises UserError.
+
+        Tasks are draws, so two of one split may be the same problem; two of different splits never are.
+        """
+        super().tasks(split)
+        return SPLITS[split]
+
+    def expert(self) -> Expert:
+        """An optimal planner: the first step of a shortest plan from wherever the world is."""
+        return lambda observation: str(shortest_plan(self.world, self.problem.goal)[0])
+
+    def get_state(self) -> dict[str, Any]:
+        """The episode as plain JSON."""
+        worlds = {"initial": self.problem.initial, "goal": self.problem.goal, "world": self.world}
+        return {name: world.as_json() for name, world in worlds.items()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to what ``get_state`` gave."""
+        initial, goal, self.world = (World.of(**state[name]) for name in ("initial", "goal", "world"))
+        self.problem = Problem(initial, goal)
+
+    def _task(self, given: Any) -> tuple[int, Split]:
+        """A task's number and split; a random train task for None."""
+        task = int(self.np_random.integers(len(SPLITS["train"]))) if given is None else given
+        for split in get_args(Split):
+            if isinstance(task, int | np.integer) and task in SPLITS[split]:
+                return int(task), split
+        raise UserError(f"task {task!r} does not exist: tasks are the numbers 0 to {SPLITS['test'][-1]}")
+
+    def _progress(self, world: World) -> float:
+        """The potential Φ of dense rewards: the share of the blocks once out of place that are in place, 0 to 1.
+
+        A turn pays Φ(s') - Φ(s) (Ng, Harada & Russell 1999 with γ = 1), so an episode's sum is Φ at its end: 1 at the
+        goal, as with sparse rewards, and in between what was reached, however it was reached and often undone. A block
+        that is in place never needs to move again (Gupta & Nau 1992), so no shortest plan is paid less on its way.
+        """
+        goal = self.problem.goal.support
+        at_first = len(blocks_in_place(self.problem.initial, goal))
+        return max(0, len(blocks_in_place(world, goal)) - at_first) / (len(goal) - at_first)
+
+    def _observe(self) -> Observation:
+        admissible = [str(operation) for operation in self.world.operations()]
+        facts = [f"{block} from {below}" for block, below in self.world.support.items()]
+        text = f"{', '.join(facts)}, hand {self.world.held or 'empty'}. {self._asked()}"
+        if self.show_admissible:
+            text += f" can: {', '.join(admissible)}."
+        return Observation(text, admissible=admissible)
+
+    def _asked(self) -> str:
+        """The goal, each tower from the table up; or of that what is not so yet."""
+        goal = self.problem.goal
+        facts = [(block, below) for tower in goal.towers for block, below in _upwards(tower)]
+        if self.goal == "remaining":
+            placed = blocks_in_place(self.world, goal.support)
+            facts = [(block, below) for block, below in facts if block not in placed]
+            return "to do: " + (_told(facts) or "nothing.")
+        return "goal: " + _told(facts)
+
+
+def _told(facts: Sequence[tuple[str, str]]) -> str:
+    return " ".join(f"{block} on {below}." for block, below in facts)
+
+
+def _upwards(tower: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Each block of a tower and what it stands on, from the table up."""
+    return zip(reversed(tower), (TABLE, *reversed(tower)), strict=False)
+
+
+def _one_of(option: str, value: Choice, known: Sequence[str]) -> Choice:
+    if value not in known:
+        raise ConfigError(f'{option} is "{value}".{did_you_mean(str(value), known)} Known: {", ".join(known)}')
+    return value
