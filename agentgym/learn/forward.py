@@ -1,15 +1,32 @@
-"""The policy's forward pass over a microbatch: what objectives see of it."""
+"""The policy's forward pass over a microbatch: what objectives see of it.
+
+Any Hugging Face causal LM can be learned with. Sequences are packed where its layers follow transformers' attention
+interface: that is found out by a probe, two short sequences packed and padded, whose hidden states must agree and of
+which the second must not notice a change in the first. Models that fail it (with a recurrent state, with attention
+code of their own), and rows longer than a model's sliding window, are padded on the right instead, rows of like
+length together: the same result, only slower.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from typing import Any
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import torch
+from torch import nn
+from transformers import PreTrainedModel
 
-from agentgym.learn.batch import Microbatch
+from agentgym.learn.attention import Pack, UnsupportedAttentionError, is_packed, packed_attention
+from agentgym.learn.batch import Microbatch, Row, microbatches
+from agentgym.learn.head import MAX_LOGITS, linear_outputs, module_outputs, outputs_of
 
-__all__ = ["Predictions", "predict"]
+__all__ = ["Predictions", "attending", "decoder_of", "predict", "predictive_hidden", "score"]
+
+_PADDING_WASTE = 1.25
+"""Rows padded together may take so many times their real tokens."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -27,19 +44,256 @@ class Predictions:
     """logsumexp(z)."""
 
 
-def predict(module: Any, batch: Microbatch, *, temperature: float = 1.0) -> Predictions:
-    """Predictions for the trained tokens, under ``logits / temperature``."""
+def predict(module: Any, batch: Microbatch, *, temperature: float = 1.0, max_logits: int = MAX_LOGITS) -> Predictions:
+    """Predictions for the trained tokens, under ``logits / temperature``, holding ``max_logits`` logits at most.
+
+    A model that changes its logits after the head in a way that is not known here has all of them made at once.
+    """
+    traits = _traits(module)
+    options: dict[str, Any] = {"temperature": temperature}
+    if traits.finish is None:
+        logits_NV = _run(module, batch, wants_logits=True)
+        return Predictions(*outputs_of(logits_NV, batch.targets_N, temperature))
+    hidden_ND = predictive_hidden(module, batch)
+    head, finish = module.get_output_embeddings(), traits.finish
+    options |= {"max_logits": max_logits}
+    if type(head) is nn.Linear and finish is _as_is:
+        return Predictions(*linear_outputs(hidden_ND, head.weight, head.bias, batch.targets_N, **options))
+    vocabulary = traits.vocabulary
+    outputs = module_outputs(
+        lambda hidden: finish(head(hidden)), hidden_ND, batch.targets_N, vocabulary=vocabulary, **options
+    )
+    return Predictions(*outputs)
+
+
+def predictive_hidden(module: Any, batch: Microbatch) -> torch.Tensor:
+    """Last hidden states [N, D] at the positions that predict the trained tokens.
+
+    ``module`` may lack an output head (a critic's trunk). With gradient checkpointing ``attending`` must be held until
+    backward is done, because layers are run again there; otherwise RuntimeError.
+    """
+    return _run(module, batch, wants_logits=False)
+
+
+@contextlib.contextmanager
+def attending(module: Any, batch: Microbatch) -> Iterator[None]:
+    """While entered, ``module`` attends as it must for ``batch``; afterwards as before."""
+    decoder = decoder_of(module)
+    with packed_attention(decoder) if decoder is not None and _packs(decoder, batch) else contextlib.nullcontext():
+        yield
+
+
+@torch.no_grad()
+def score(
+    module: Any,
+    rows: Sequence[Row],
+    *,
+    temperature: float = 1.0,
+    max_tokens: int = 8192,
+    max_logits: int = MAX_LOGITS,
+) -> list[list[float]]:
+    """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row."""
+    found: list[list[float]] = [[] for _ in rows]
+    for batch in microbatches(rows, [0.0] * len(rows), max_tokens=max_tokens):
+        predictions = predict(module, batch.to(_device(module)), temperature=temperature, max_logits=max_logits)
+        for row, logprob in zip(batch.rows_N.tolist(), predictions.logprobs_N.tolist(), strict=True):
+            found[row].append(logprob)
+    return [_aligned(row, iter(logprobs)) for row, logprobs in zip(rows, found, strict=True)]
+
+
+def _aligned(row: Row, logprobs: Iterator[float]) -> list[float]:
+    return [0.0, *(next(logprobs) if trained else 0.0 for trained in row.loss_mask[1:])]
+
+
+# -- running the module --------------------------------------------------------------------------------
+
+
+def _run(module: Any, batch: Microbatch, *, wants_logits: bool) -> torch.Tensor:
+    packs = _packs(module, batch)
+    if packs and torch.is_grad_enabled() and _checkpoints(module) and not is_packed(decoder_of(module)):
+        raise RuntimeError(
+            "gradient checkpointing runs layers again in backward: hold attending(module, batch) till then"
+        )
+    with attending(module, batch):
+        if packs:
+            return _run_packed(module, batch, wants_logits)
+        return _run_padded(module, batch, wants_logits)
+
+
+def _checkpoints(module: Any) -> bool:
+    return any(part.training and getattr(part, "gradient_checkpointing", False) for part in module.modules())
+
+
+def _run_packed(module: Any, batch: Microbatch, wants_logits: bool) -> torch.Tensor:
+    inputs = {"input_ids": batch.ids_T[None], "position_ids": batch.positions_T[None], "pack": Pack(batch.lengths)}
+    return _call(module, inputs, batch.predicts_T.nonzero()[:, 0], wants_logits)
+
+
+def _run_padded(module: Any, batch: Microbatch, wants_logits: bool) -> torch.Tensor:
+    """Sequences of like length together, padded on the right: under causal attention nothing before it sees that."""
+    ids, predicts = (torch.split(flat, batch.lengths) for flat in (batch.ids_T, batch.predicts_T))
+    found: list[torch.Tensor] = [batch.ids_T] * len(ids)
+    for group in _like_lengths(batch.lengths):
+        ids_BT = nn.utils.rnn.pad_sequence([ids[i] for i in group], batch_first=True)
+        predicts_BT = nn.utils.rnn.pad_sequence([predicts[i] for i in group], batch_first=True)
+        outputs = _call(module, {"input_ids": ids_BT}, predicts_BT.flatten().nonzero()[:, 0], wants_logits)
+        counts = [int(predicts[i].sum()) for i in group]
+        for i, part in zip(group, torch.split(outputs, counts), strict=True):
+            found[i] = part
+    return torch.cat(found)
+
+
+def _like_lengths(lengths: Sequence[int]) -> list[list[int]]:
+    groups: list[list[int]] = []
+    width = real = 0
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if not groups or width * (len(groups[-1]) + 1) > _PADDING_WASTE * (real + lengths[i]):
+            groups.append([])
+            width, real = lengths[i], 0
+        groups[-1].append(i)
+        real += lengths[i]
+    return groups
+
+
+def _call(module: Any, inputs: dict[str, Any], chosen_N: torch.Tensor, wants_logits: bool) -> torch.Tensor:
+    """Hidden states or logits at the chosen of the flattened positions.
+
+    A hook on the head takes the hidden states and leaves the head only what is asked of it.
+    """
     head = module.get_output_embeddings()
-    # One output row for each trained token: the hook drops all other positions before the head sees them.
-    hook = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][batch.predicts_BT][None],))
+    if head is None:
+        states: torch.Tensor = module(**inputs, use_cache=False).last_hidden_state
+        return states.flatten(0, 1).index_select(0, chosen_N)
+    taken: list[torch.Tensor] = []
+
+    def take(_: Any, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        hidden_ND = arguments[0].flatten(0, 1).index_select(0, chosen_N)
+        taken.append(hidden_ND)
+        return (hidden_ND[None] if wants_logits else hidden_ND[None, :1].detach(),)
+
+    hook = head.register_forward_pre_hook(take)
     try:
-        z_NV = module(input_ids=batch.ids_BT, use_cache=False).logits[0].float() / temperature
+        output = module(**inputs, use_cache=False)
     finally:
         hook.remove()
-    logsumexps_N = z_NV.logsumexp(-1)
-    logprobs_NV = z_NV.log_softmax(-1)
-    return Predictions(
-        logprobs_N=logprobs_NV.gather(-1, batch.targets_N[:, None])[:, 0],
-        entropies_N=-(logprobs_NV.exp() * logprobs_NV).sum(-1),
-        logsumexps_N=logsumexps_N,
-    )
+    return output.logits[0] if wants_logits else taken[0]
+
+
+def _device(module: Any) -> torch.device:
+    device: torch.device = next(module.parameters()).device
+    return device
+
+
+# -- what kind of module it is --------------------------------------------------------------------------
+
+_Finish: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Traits:
+    """What the probe found."""
+
+    packs: bool
+    window: int | None
+    """Longest sequence that sees no sliding window."""
+    finish: _Finish | None
+    """From what the head says to the model's logits; None: not known."""
+    vocabulary: int
+
+
+_TRAITS: weakref.WeakKeyDictionary[nn.Module, _Traits] = weakref.WeakKeyDictionary()
+
+
+def decoder_of(module: Any) -> Any:
+    """The Hugging Face model in ``module``: itself, what an adapter wraps, a critic's trunk. None if there is none."""
+    return next((part for part in module.modules() if isinstance(part, PreTrainedModel)), None)
+
+
+def _traits(module: Any) -> _Traits:
+    decoder = decoder_of(module)
+    if decoder is None:
+        raise TypeError(f"expected a Hugging Face model or a module that holds one, found {type(module).__name__}")
+    if decoder not in _TRAITS:
+        _TRAITS[decoder] = _probe(decoder)
+    return _TRAITS[decoder]
+
+
+def _packs(module: Any, batch: Microbatch) -> bool:
+    traits = _traits(module)
+    return traits.packs and (traits.window is None or max(batch.lengths) <= traits.window)
+
+
+@torch.no_grad()
+def _probe(module: Any) -> _Traits:
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        with torch.autocast(_device(module).type, enabled=False):
+            vocabulary = int(module.get_input_embeddings().weight.shape[0])
+            finish = None if module.get_output_embeddings() is None else _verified_finish(module, vocabulary)
+            return _Traits(_can_pack(module, vocabulary), _window(module.config), finish, vocabulary)
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _example(module: Any, vocabulary: int, salt: int) -> Microbatch:
+    """Two sequences of 5 and 3 tokens, all predicting; ``salt`` changes the first."""
+    rows = [_example_row(6, salt, vocabulary), _example_row(4, 1, vocabulary)]
+    return next(microbatches(rows, [0.0, 0.0], max_tokens=100)).to(_device(module))
+
+
+def _example_row(length: int, salt: int, vocabulary: int) -> Row:
+    ids = [(salt + 7 * i + i * i) % vocabulary for i in range(length)]
+    zeros = [0.0] * length
+    return Row(token_ids=ids, loss_mask=[True] * length, behavior_logprobs=zeros, advantages=zeros)
+
+
+def _can_pack(module: Any, vocabulary: int) -> bool:
+    """Packed and padded agree, and the second sequence does not notice another first one."""
+    one, other = _example(module, vocabulary, 2), _example(module, vocabulary, 3)
+    expected_ND = _run_padded(module, one, wants_logits=False)
+    try:
+        with packed_attention(module):
+            found_ND, after_other_ND = (_run_packed(module, batch, wants_logits=False) for batch in (one, other))
+    except (UnsupportedAttentionError, TypeError):  # TypeError: ``pack`` did not get through to the layers
+        return False
+    return _close(found_ND, expected_ND) and _close(after_other_ND[-3:], found_ND[-3:])
+
+
+def _verified_finish(module: Any, vocabulary: int) -> _Finish | None:
+    """What the configuration says is done to the head's output, if that gives the module's logits."""
+    example = _example(module, vocabulary, 2)
+    finish = _finish(module.config.get_text_config())
+    hidden_ND = _run_padded(module, example, wants_logits=False)
+    logits_NV = _run_padded(module, example, wants_logits=True)
+    return finish if _close(finish(module.get_output_embeddings()(hidden_ND)), logits_NV) else None
+
+
+def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
+    tolerance = 2e-2 if one.dtype in (torch.float16, torch.bfloat16) else 1e-4
+    return bool((one - other).abs().max() <= tolerance * other.abs().max())
+
+
+def _window(config: Any) -> int | None:
+    text = config.get_text_config()
+    kinds = getattr(text, "layer_types", None)
+    sliding, chunked = getattr(text, "sliding_window", None), getattr(text, "attention_chunk_size", None)
+    if kinds is not None:  # Qwen, Gemma, …: each layer has its kind
+        sliding = sliding if "sliding_attention" in kinds else None
+        chunked = chunked if "chunked_attention" in kinds else None
+    return min((int(width) for width in (sliding, chunked) if width), default=None)
+
+
+def _as_is(logits: torch.Tensor) -> torch.Tensor:
+    return logits
+
+
+def _finish(config: Any) -> _Finish:
+    if cap := getattr(config, "final_logit_softcapping", None):  # Gemma
+        return lambda logits: torch.tanh(logits / cap) * cap
+    if factor := getattr(config, "logit_scale", None):  # Cohere
+        return lambda logits: logits * factor
+    if divisor := getattr(config, "logits_scaling", None):  # Granite
+        return lambda logits: logits / divisor
+    return _as_is

@@ -1,34 +1,48 @@
 """The learner: one optimizer step from rows and an objective.
 
 Log-probabilities are recomputed from the stored token ids; logits are computed for trained tokens only. A loss
-or gradient that is not finite is refused: parameters and optimizer stay as they were, the rows are dumped.
+or gradient that is not finite is refused: parameters and optimizer stay as they were, the rows are dumped. With
+``torch.distributed`` initialized, ``update`` is given each process's share of the rows and is one step of them all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import torch
 
 from agentgym.errors import NonFiniteError
-from agentgym.learn.batch import Aggregation, Microbatch, Row, microbatches, token_weights
-from agentgym.learn.forward import Predictions, predict
+from agentgym.learn.batch import Aggregation, Microbatch, Row, denominator, microbatches, token_weights
+from agentgym.learn.distributed import sum_gradients, summed
+from agentgym.learn.forward import Predictions, attending, decoder_of, predict, score
 from agentgym.learn.objectives.estimator import Metrics
 
-__all__ = ["Learner", "Objective", "Precision", "Schedule"]
+__all__ = ["Forward", "Learner", "Objective", "Precision", "Schedule", "decayed"]
 
 Precision = Literal["float32", "bfloat16"]
 Schedule = Literal["constant", "cosine", "linear"]
 
-Objective: TypeAlias = Callable[[Predictions, Microbatch], tuple[torch.Tensor, Metrics]]
+Forward: TypeAlias = Callable[[Any, Microbatch], Any]
+"""(module, microbatch) → what the objective is given in place of predictions."""
+
+Objective: TypeAlias = Callable[[Any, Microbatch], tuple[torch.Tensor, Metrics]]
 """(predictions, microbatch) → (loss of each trained token [N], metrics [N])."""
 
 
 class Learner:
-    """Holds the module's optimizer. ``temperature`` is the one that the behavior policy sampled with."""
+    """Holds the module's optimizer. ``temperature`` is the one that the behavior policy sampled with.
+
+    ``precision`` "bfloat16" runs the forward pass in it, under autocast, while parameters, gradients and optimizer
+    stay in their own. ``gradient_checkpointing`` keeps no activations inside layers. ``schedule`` is how the learning
+    rate falls after ``warmup_updates`` until ``total_updates``. ``max_tokens_constant`` is the number of tokens that
+    aggregation "constant" divides by. ``parameters`` are those to train, default all that want a gradient; ``forward``
+    is what to run, default ``predict``: with both, a critic has a learner of its own.
+    """
 
     def __init__(
         self,
@@ -36,68 +50,124 @@ class Learner:
         *,
         learning_rate: float,
         warmup_updates: int = 0,
+        schedule: Schedule = "constant",
+        total_updates: int | None = None,
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.0,
         max_grad_norm: float = 1.0,
         max_microbatch_tokens: int = 8192,
         aggregation: Aggregation = "token",
+        max_tokens_constant: int | None = None,
         temperature: float = 1.0,
+        precision: Precision = "float32",
+        gradient_checkpointing: bool = False,
+        parameters: Iterable[torch.nn.Parameter] | None = None,
+        forward: Forward | None = None,
         dump_dir: Path | None = None,
     ) -> None:
+        if schedule != "constant" and total_updates is None:
+            raise ValueError(f'schedule "{schedule}" falls until the last update; give total_updates')
+        if aggregation == "constant" and not max_tokens_constant:
+            raise ValueError('aggregation "constant" divides by a number of tokens; give max_tokens_constant')
         self.module = module
         self.learning_rate, self.warmup_updates = learning_rate, warmup_updates
+        self.schedule, self.total_updates = schedule, total_updates
         self.max_grad_norm, self.max_microbatch_tokens = max_grad_norm, max_microbatch_tokens
-        self.aggregation, self.temperature, self.dump_dir = aggregation, temperature, dump_dir
-        self.parameters = [p for p in module.parameters() if p.requires_grad]
+        self.aggregation, self.max_tokens_constant = aggregation, max_tokens_constant
+        self.temperature, self.precision, self.dump_dir = temperature, precision, dump_dir
+        self.forward = forward or self._predict
+        if gradient_checkpointing:
+            decoder_of(module).gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        chosen = module.parameters() if parameters is None else parameters
+        self.parameters = [parameter for parameter in chosen if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay)
         self.num_updates = 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module is."""
+        return self.parameters[0].device
 
     def update(
         self, rows: Sequence[Row], objective: Objective, *, learning_rate: float | None = None
     ) -> dict[str, float]:
         """One optimizer step. Raises NonFiniteError, and then has changed nothing, for a bad loss or gradient.
 
+        Returns loss, gradient norm, learning rate, trained tokens and sequences, and the mean under the token weights
+        of the entropy and of the objective's metrics. Raises ValueError when no process has a trained token.
         Dropout is off, as it was when the episodes were sampled: with it the ratio would not be 1 on-policy.
         """
-        if not any(row.num_trained for row in rows):
+        counts = [denominator(rows, self.aggregation), float(sum(row.num_trained for row in rows)), float(len(rows))]
+        total, num_trained, num_rows = summed(counts, self.device)
+        if not num_trained:
             raise ValueError(f"no trained tokens in {len(rows)} rows: there is nothing to learn from")
-        weights = token_weights(rows, self.aggregation)
+        weights = token_weights(rows, self.aggregation, total=total, max_tokens=self.max_tokens_constant)
         self.optimizer.zero_grad(set_to_none=True)
-        totals: dict[str, float] = {}
-        self.module.train(bool(getattr(self.module, "is_gradient_checkpointing", False)))  # which needs that mode
-        try:
-            for batch in microbatches(rows, weights, max_tokens=self.max_microbatch_tokens):
-                for name, value in self._accumulate(batch.to(self.module.device), objective).items():
-                    totals[name] = totals.get(name, 0.0) + value
-        finally:
-            self.module.eval()
+        totals = self._accumulate_all(rows, weights, objective)
+        sum_gradients(self.parameters)
         totals["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm))
-        if not (_finite(totals["loss"]) and _finite(totals["grad_norm"])):
+        if not (math.isfinite(totals["loss"]) and math.isfinite(totals["grad_norm"])):
             self.optimizer.zero_grad(set_to_none=True)
             raise NonFiniteError(
                 f"loss {totals['loss']}, gradient norm {totals['grad_norm']}: update refused{self._dump(rows)}"
             )
-        self._step(self.learning_rate if learning_rate is None else learning_rate)
-        return {**totals, "trained_tokens": float(sum(row.num_trained for row in rows)), "sequences": float(len(rows))}
+        rate = self._step(self.learning_rate if learning_rate is None else learning_rate)
+        return {**totals, "learning_rate": rate, "trained_tokens": num_trained, "sequences": num_rows}
+
+    def score_rows(
+        self, rows: Sequence[Row], field: Literal["proximal_logprobs", "reference_logprobs"], module: Any = None
+    ) -> None:
+        """Fill ``field`` of the rows with log-probabilities under the policy as it is, or under ``module``.
+
+        They are computed as in ``update``: until the next step, the ratio to them is exactly 1.
+        """
+        with self._autocast():
+            found = score(
+                self.module if module is None else module,
+                rows,
+                temperature=self.temperature,
+                max_tokens=self.max_microbatch_tokens,
+            )
+        for row, logprobs in zip(rows, found, strict=True):
+            setattr(row, field, logprobs)
+
+    def _accumulate_all(self, rows: Sequence[Row], weights: Sequence[float], objective: Objective) -> dict[str, float]:
+        """Gradients of all microbatches; returns loss and metrics summed over them and over processes."""
+        totals: dict[str, float] = {}
+        with _checkpointing(self.module):
+            for batch in microbatches(rows, weights, max_tokens=self.max_microbatch_tokens):
+                for name, value in self._accumulate(batch.to(self.device), objective).items():
+                    totals[name] = totals.get(name, 0.0) + value
+        return totals
 
     def _accumulate(self, batch: Microbatch, objective: Objective) -> dict[str, float]:
-        predictions = predict(self.module, batch, temperature=self.temperature)
-        loss_N, metrics = objective(predictions, batch)
-        loss = (batch.weights_N * loss_N).sum()
-        torch.autograd.backward(loss)
+        with attending(self.module, batch):
+            with self._autocast():
+                predictions = self.forward(self.module, batch)
+            loss_N, metrics = objective(predictions, batch)
+            loss = (batch.weights_N * loss_N).sum()
+            torch.autograd.backward(loss)
+        if isinstance(predictions, Predictions):
+            metrics = {"entropy": predictions.entropies_N.detach(), **metrics}
         averaged = {name: float((batch.weights_N * value).sum()) for name, value in metrics.items()}
-        return {
-            "loss": loss.item(),
-            "entropy": float((batch.weights_N * predictions.entropies_N.detach()).sum()),
-            **averaged,
-        }
+        return {"loss": loss.item(), **averaged}
 
-    def _step(self, learning_rate: float) -> None:
+    def _predict(self, module: Any, batch: Microbatch) -> Predictions:
+        return predict(module, batch, temperature=self.temperature)
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def _step(self, learning_rate: float) -> float:
         self.num_updates += 1
         ramp = min(1.0, self.num_updates / (self.warmup_updates + 1))
+        since = self.num_updates - 1 - self.warmup_updates
+        span = (self.total_updates or 0) - self.warmup_updates
+        rate = learning_rate * ramp * decayed(self.schedule, since / max(1, span))
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate * ramp
+            group["lr"] = rate
         self.optimizer.step()
+        return rate
 
     def _dump(self, rows: Sequence[Row]) -> str:
         if self.dump_dir is None:
@@ -108,5 +178,24 @@ class Learner:
         return f"; its rows are in {file}"
 
 
-def _finite(value: float) -> bool:
-    return value == value and abs(value) != float("inf")
+def decayed(schedule: Schedule, progress: float) -> float:
+    """Share of the learning rate that is left after ``progress``, from 0 to 1, of the updates after warm-up.
+
+    "linear": 1 - progress. "cosine": (1 + cos(π progress)) / 2 (arXiv 1608.03983, eq. 5, one period down to 0).
+    """
+    progress = min(1.0, max(0.0, progress))
+    if schedule == "linear":
+        return 1.0 - progress
+    return (1.0 + math.cos(math.pi * progress)) / 2 if schedule == "cosine" else 1.0
+
+
+@contextlib.contextmanager
+def _checkpointing(module: Any) -> Iterator[None]:
+    """Evaluation mode, in which nothing is dropped out, but for what must be in training mode to checkpoint."""
+    module.eval()
+    try:
+        for part in module.modules():
+            part.training = bool(getattr(part, "gradient_checkpointing", False))
+        yield
+    finally:
+        module.eval()

@@ -69,13 +69,19 @@ def test_weights_sum_to_one_over_all_trained_tokens(made: list[Row], aggregation
 def test_a_microbatch_by_hand() -> None:
     two = [row([1, 2, 3], [False, False, True], 5.0), row([4, 5, 6, 7], [True, True, False, True], 7.0)]
     (batch,) = microbatches(two, [0.5, 0.25], max_tokens=100)
-    assert batch.ids_BT.tolist() == [[4, 5, 6, 7], [1, 2, 3, 0]]  # longest first
-    assert batch.predicts_BT.tolist() == [[True, False, True, False], [False, True, False, False]]
+    assert batch.ids_T.tolist() == [4, 5, 6, 1, 2]  # longest first, each up to what predicts its last trained token
+    assert batch.positions_T.tolist() == [0, 1, 2, 0, 1]
+    assert batch.lengths == [3, 2]
+    assert batch.predicts_T.tolist() == [True, False, True, False, True]
     assert batch.targets_N.tolist() == [5, 7, 3]
     assert batch.behavior_logprobs_N.tolist() == [6.0, 4.0, 3.0]
     assert batch.advantages_N.tolist() == pytest.approx([7.1, 7.3, 5.2])
     assert batch.weights_N.tolist() == [0.25, 0.25, 0.5]
     assert batch.rows_N.tolist() == [1, 1, 0]
+    assert batch.sequences_N.tolist() == [0, 0, 1]
+    assert batch.demonstrations_N.tolist() == [False] * 3
+    assert batch.units_B.tolist() == [-1, -1]
+    assert batch.proximal_logprobs_N is batch.values_N is None
 
 
 @given(rows(), st.integers(1, 60))
@@ -85,8 +91,8 @@ def test_every_trained_token_is_in_exactly_one_microbatch(made: list[Row], max_t
     expected = [t for r in made for t, m in list(zip(r.token_ids, r.loss_mask, strict=True))[1:] if m]
     assert found == sorted(expected)
     for batch in batches:
-        assert batch.ids_BT.numel() <= max_tokens or len(batch.ids_BT) == 1
-        assert batch.predicts_BT.sum() == len(batch.targets_N) > 0
+        assert len(batch.ids_T) == sum(batch.lengths) <= max_tokens or len(batch.lengths) == 1
+        assert batch.predicts_T.sum() == len(batch.targets_N) > 0
 
 
 @given(rows(), st.integers(1, 60))
@@ -98,7 +104,7 @@ def test_what_stands_beside_a_token_is_its_own(made: list[Row], max_tokens: int)
         assert torch.equal(batch.weights_N, where.float())
         assert torch.allclose(batch.behavior_logprobs_N, where - position.float())
         assert torch.allclose(batch.advantages_N, where + position / 10)
-        before = batch.ids_BT[batch.predicts_BT]
+        before = batch.ids_T[batch.predicts_T]
         assert torch.equal(before, batch.targets_N - 1)
 
 

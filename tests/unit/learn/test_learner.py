@@ -196,7 +196,7 @@ def test_a_loss_that_is_not_finite_is_refused_and_changes_nothing(field: str, ba
     taught.update(ROWS, imitate)
     before = digest(taught)
     sick = row(9, 1)
-    getattr(sick, field)[4] = -bad if field == "behavior_logprobs" else bad
+    getattr(sick, field)[7] = -bad if field == "behavior_logprobs" else bad
     with pytest.raises(NonFiniteError, match=r"update refused; its rows are in .*refused-update-2\.json"):
         taught.update([*ROWS, sick], policy_gradient)
     assert digest(taught) == before

@@ -1,0 +1,111 @@
+"""Attention over packed sequences: each sees itself only, and nothing is computed for padding.
+
+Transformers lets a module's attention be exchanged by name. The function registered here gets the lengths of the
+sequences as the keyword ``pack``, which the module's forward hands down to every layer, and runs PyTorch's causal
+attention on each of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+__all__ = ["Pack", "UnsupportedAttentionError", "is_packed", "packed_attention"]
+
+_NAME = "agentgym_packed"
+
+_VARLEN = importlib.util.find_spec("torch.nn.attention.varlen") is not None  # PyTorch 2.10 and later
+
+_CHANGE_SCORES = ("softcap", "s_aux", "position_bias")
+"""Arguments with which a layer asks for more than plain attention."""
+
+
+class UnsupportedAttentionError(Exception):
+    """A layer wants something that packed attention does not do."""
+
+
+class Pack:
+    """Where the sequences of a pack begin and end; sequences of one length in a row are computed together."""
+
+    def __init__(self, lengths: Sequence[int]) -> None:
+        self.lengths = lengths
+        self.runs = [(length, len(list(run))) for length, run in itertools.groupby(lengths)]
+        """Length, and how many sequences in a row have it."""
+        self.sizes = [length * count for length, count in self.runs]
+        self._bounds: torch.Tensor | None = None
+
+    def bounds(self, device: torch.device) -> torch.Tensor:
+        """Cumulative lengths [B + 1], int32, from 0."""
+        if self._bounds is None:
+            self._bounds = torch.tensor([0, *itertools.accumulate(self.lengths)], dtype=torch.int32, device=device)
+        return self._bounds
+
+
+@contextlib.contextmanager
+def packed_attention(module: Any) -> Iterator[None]:
+    """While entered, ``module`` attends as this file says; then again as before."""
+    configs = {id(part.config): part.config for part in module.modules() if hasattr(part, "config")}
+    before = [(config, config._attn_implementation) for config in configs.values()]
+    try:
+        for config, _ in before:
+            config._attn_implementation = _NAME
+        yield
+    finally:
+        for config, name in before:
+            config._attn_implementation = name
+
+
+def is_packed(module: Any) -> bool:
+    """Whether ``packed_attention`` is entered."""
+    return bool(module.config._attn_implementation == _NAME)
+
+
+def _attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    pack: Pack,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Of [1, heads, T, D] to [1, T, heads, D]."""
+    asked = [name for name in _CHANGE_SCORES if kwargs.get(name) is not None]
+    if asked or attention_mask is not None:
+        raise UnsupportedAttentionError(f"{type(module).__name__} wants {asked or 'a mask of its own'}")
+    options: dict[str, Any] = {"scale": scaling, "enable_gqa": query.shape[1] != key.shape[1]}
+    if _VARLEN and value.is_cuda and value.dtype in (torch.float16, torch.bfloat16) and not dropout:
+        return _attend_cuda(query, key, value, pack, options), None
+    parts = []
+    for (length, count), *qkv in zip(
+        pack.runs, *(torch.split(x, pack.sizes, dim=2) for x in (query, key, value)), strict=True
+    ):
+        q, k, v = (part.unflatten(2, (count, length))[0].transpose(0, 1) for part in qkv)  # [count, heads, length, D]
+        out = scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout, **options)
+        parts.append(out.transpose(1, 2).flatten(0, 1))
+    return torch.cat(parts)[None], None
+
+
+def _attend_cuda(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, pack: Pack, options: dict[str, Any]
+) -> torch.Tensor:
+    """The same in one kernel for all sequences. Written from PyTorch's documentation; no test here has run it."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    q, k, v = (x[0].transpose(0, 1).to(value.dtype) for x in (query, key, value))
+    bounds, longest = pack.bounds(query.device), max(pack.lengths)
+    attend: Callable[..., Any] = varlen_attn
+    return cast(torch.Tensor, attend(q, k, v, bounds, bounds, longest, longest, window_size=(-1, 0), **options))[None]
+
+
+AttentionInterface.register(_NAME, _attend)
