@@ -2,49 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 __all__ = ["draw_curves"]
 
+Lines: TypeAlias = Sequence[Mapping[str, Any]]
 
-def draw_curves(metrics: Sequence[Mapping[str, Any]], report: Mapping[str, Any], file: Path) -> None:
-    """Success in training, on validation and on test tasks, and reward, over the trainer's updates."""
+_TRAIN, _VALIDATION = {"alpha": 0.5}, {"marker": "o"}
+_MAX_NAMED = 6
+"""Alarms beyond so many are marked without their name."""
+
+
+def draw_curves(metrics: Lines, report: Mapping[str, Any], file: Path) -> None:
+    """Success and reward over the trainer's updates; below them, where they were logged, what may explain them.
+
+    Success is that of training, of validation and of test tasks. Below: the policy's entropy and how far it has moved,
+    and the shares of informative groups and of clipped tokens. Dotted lines are where alarms went off.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-    for axes, key in ((left, "success"), (right, "reward")):
-        for stage, style in (("train", {"alpha": 0.5}), ("validation", {"marker": "o"})):
-            points = [(line["update"], line[key]) for line in metrics if line["stage"] == stage and key in line]
-            if points:
-                axes.plot(
-                    *zip(*points, strict=True),
-                    label="training" if stage == "train" else "validation",
-                    **style,
-                )
-        axes.set(xlabel="updates", ylabel=key, ylim=(-0.02, 1.02) if key == "success" else None)
-    last = max((line["update"] for line in metrics if line["stage"] == "train"), default=0)
-    for x, when in ((0, "before"), (last, "after")):
-        if when in report["eval"]:
-            seen = report["eval"][when]
-            low, high = seen["ci95"]
-            spread = [[max(0.0, seen["success"] - low)], [max(0.0, high - seen["success"])]]
-            left.errorbar(
-                [x],
-                [seen["success"]],
-                yerr=spread,
-                fmt="s",
-                color="black",
-                capsize=4,
-                label="test, 95 %" if x == 0 else None,
-            )
-    for axes in (left, right):
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=8)
-        axes.grid(alpha=0.3)
+    explained = [list(_explanations(metrics, names)) for names in _EXPLANATIONS]
+    num_rows = 2 if any(explained) else 1
+    figure, axes = pyplot.subplots(
+        num_rows, 2, figsize=(10, 3.4 * num_rows), sharex=True, squeeze=False, layout="constrained"
+    )
+    for panel, key in zip(axes[0], ("success", "reward"), strict=True):
+        _plot(panel, metrics, "train", key, label="training", **_TRAIN)
+        _plot(panel, metrics, "validation", key, label="validation", **_VALIDATION)
+        panel.set(ylabel=key, ylim=(-0.02, 1.02) if key == "success" else None)
+    _plot_tests(axes[0, 0], metrics, report)
+    for panel, curves in zip(axes[-1], explained, strict=False) if num_rows == 2 else ():
+        for stage, key, label in curves:
+            _plot(panel, metrics, stage, key, label=label, **(_VALIDATION if stage == "validation" else {}))
+        panel.set(ylabel="nats a token" if panel is axes[1, 0] else "share")
+    for panel in axes.flat:
+        _mark_alarms(panel, report.get("alarms", ()), named=panel is axes[0, 1])
+        _finish(panel)
+    for panel in axes[-1]:
+        panel.set(xlabel="updates")
     figure.savefig(file, dpi=110)
     pyplot.close(figure)
+
+
+_EXPLANATIONS: tuple[tuple[tuple[str, str, str], ...], ...] = (
+    (("train", "entropy", "entropy"), ("validation", "forward_kl", "KL(base ‖ policy)")),
+    (("train", "informative_groups", "informative groups"), ("train", "clip_fraction", "clipped tokens")),
+)
+"""Stage, metric and label of what the lower panels show."""
+
+
+def _points(metrics: Lines, stage: str, key: str) -> list[tuple[int, float]]:
+    return [(line["update"], line[key]) for line in metrics if line["stage"] == stage and key in line]
+
+
+def _explanations(metrics: Lines, curves: Sequence[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Those curves that have points."""
+    return (curve for curve in curves if _points(metrics, *curve[:2]))
+
+
+def _plot(panel: Any, metrics: Lines, stage: str, key: str, **style: Any) -> None:
+    if points := _points(metrics, stage, key):
+        panel.plot(*zip(*points, strict=True), **style)
+
+
+def _plot_tests(panel: Any, metrics: Lines, report: Mapping[str, Any]) -> None:
+    """Success on the test tasks before and after, with its interval."""
+    last = max((line["update"] for line in metrics if line["stage"] == "train"), default=0)
+    for x, when in ((0, "before"), (last, "after")):
+        if when not in report["eval"]:
+            continue
+        seen = report["eval"][when]
+        low, high = seen["ci95"]
+        spread = [[max(0.0, seen["success"] - low)], [max(0.0, high - seen["success"])]]
+        label = "test, 95 %" if when == "before" else None
+        panel.errorbar([x], [seen["success"]], yerr=spread, fmt="s", color="black", capsize=4, label=label)
+
+
+def _mark_alarms(panel: Any, alarms: Sequence[Mapping[str, Any]], *, named: bool) -> None:
+    """A dotted line where each began; in one panel with its name along it."""
+    for index, alarm in enumerate(alarms):
+        panel.axvline(alarm["update"], color="tab:red", linestyle=":", linewidth=1)
+        if named and index < _MAX_NAMED:
+            name = alarm["name"].replace("_", " ")
+            place = {"xy": (alarm["update"], 0.02), "xycoords": ("data", "axes fraction")}
+            panel.annotate(name, **place, rotation=90, ha="right", va="bottom", fontsize=7, color="tab:red")
+
+
+def _finish(panel: Any) -> None:
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend(fontsize=8)
+    panel.grid(alpha=0.3)

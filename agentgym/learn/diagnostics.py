@@ -120,6 +120,10 @@ class Alarm:
     until: int | None = None
     """Update after which it no longer held; None while it does."""
 
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in report.json."""
+        return dataclasses.asdict(self)
+
     def __str__(self) -> str:
         name = self.name.replace("_", " ")
         return (

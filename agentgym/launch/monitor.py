@@ -1,0 +1,92 @@
+"""What a run holds to be warned by: every line of its metrics goes through here, past the alarms.
+
+metrics.jsonl gets a line of stage "alarm" when one begins (1) and when it ends (0), the reporter a note when it
+begins, report.json all of them. There is no state of its own to save: which alarms are on follows from the metrics,
+and base_episodes.jsonl, which the drift of the policy is measured on, is written once.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from agentgym import store
+from agentgym.launch.evaluation import Score
+from agentgym.launch.reporting import Reporter
+from agentgym.launch.settings import TrainSettings
+from agentgym.learn.batch import Row
+from agentgym.learn.diagnostics import AlarmSettings, Watch, ranges
+from agentgym.learn.drift import base_rows, forward_kl
+from agentgym.learn.learner import Learner
+from agentgym.run import Run
+from agentgym.types import Trajectory
+
+__all__ = ["BASE_EPISODES", "Monitor", "bounds"]
+
+BASE_EPISODES = "base_episodes.jsonl"
+MAX_BASE_EPISODES = 64
+
+
+def bounds(settings: TrainSettings) -> AlarmSettings:
+    """The alarms' settings, with what depends on the rest of the run filled in."""
+    chosen: AlarmSettings = getattr(settings, "alarms", AlarmSettings())
+    is_coarse = "bfloat16" in (settings.model.options.get("dtype"), settings.trainer.options.get("precision"))
+    defaults = {"mismatch": 5e-2 if is_coarse else 1e-3, "forward_kl": None if settings.model.id == "nano" else 0.5}
+    return chosen.model_copy(update={key: value for key, value in defaults.items() if getattr(chosen, key) is None})
+
+
+class Monitor:
+    """Logs metrics of ``run`` and raises alarms. Made from what the run has logged before."""
+
+    def __init__(self, run: Run, settings: TrainSettings, reporter: Reporter) -> None:
+        self.run, self.reporter = run, reporter
+        self.watch = Watch(bounds(settings), max_reply_tokens=settings.rollout.max_reply_tokens)
+        for line in run.metrics():
+            self.watch.see(line)
+        self._base: list[Row] | None = None
+
+    def log(self, stage: str, update: int, **values: float) -> None:
+        """Add a line to the metrics, and see what it says."""
+        self.run.log(stage, update, **values)
+        for alarm in self.watch.see({"stage": stage, "update": update, **values}):
+            begins = alarm.until is None
+            self.run.log("alarm", update, **{alarm.name: float(begins)})
+            if begins:
+                self.reporter.note(f"alarm: {alarm}")
+
+    def validated(self, update: int, seen: Score, episodes: Sequence[Trajectory], learner: Learner) -> None:
+        """Log a look at the validation tasks: ``episodes``, sampled at temperature 1, and the policy's drift.
+
+        At update 0 the policy is the one that training begins with, and some of its episodes are kept.
+        """
+        if update == 0:
+            self._keep(episodes)
+        low, high = seen.ci95
+        values = {"success": seen.success, "success_low": low, "success_high": high, "reward": seen.reward}
+        self.log("validation", update, **values, **self._drift(learner))
+
+    def conclude(self, report: dict[str, Any]) -> None:
+        """Add the alarms, and the ranges of what is watched, to the report."""
+        report["alarms"] = [alarm.as_dict() for alarm in self.watch.alarms]
+        report["diagnostics"] = ranges(self.run.metrics())
+
+    def _keep(self, episodes: Sequence[Trajectory]) -> None:
+        kept = [episode for episode in episodes if not episode.stop_reason.is_void][:MAX_BASE_EPISODES]
+        aside = self.run.directory / f".{BASE_EPISODES}.partial"
+        aside.unlink(missing_ok=True)
+        store.append(aside, kept)
+        os.replace(aside, self.run.directory / BASE_EPISODES)
+        self._base = base_rows(kept)
+
+    def _drift(self, learner: Learner) -> dict[str, float]:
+        """KL(base ‖ policy) and its standard error; nothing where there are no episodes to measure it on."""
+        file = self.run.directory / BASE_EPISODES
+        if self._base is None:
+            self._base = base_rows(list(store.read(file))) if file.exists() else []
+        if not any(row.num_trained for row in self._base):
+            return {}
+        drift = forward_kl(learner.module, self._base, max_tokens=learner.max_microbatch_tokens)
+        known = {"forward_kl": drift.kl, "forward_kl_error": drift.error}
+        return {name: value for name, value in known.items() if math.isfinite(value)}

@@ -1,0 +1,94 @@
+"""report.md: what a person wants to know of a finished run, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agentgym.launch.settings import TrainSettings
+
+__all__ = ["summary_page"]
+
+
+def summary_page(
+    settings: TrainSettings, report: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], directory: Path
+) -> str:
+    """Markdown of what was trained, how much better it is, which alarms went off, and what to look at next."""
+    lines = [
+        f"# {settings.env.id}: {settings.trainer.id}, seed {settings.seed}",
+        "",
+        *_trained(settings, report),
+        "",
+        *_measured(report["eval"]),
+        *_moved(report, metrics),
+        "## Alarms",
+        "",
+        *([_told(alarm) for alarm in report["alarms"]] or ["None went off."]),
+        "",
+        "## To look at",
+        "",
+        "- `curves.png`: success, reward, entropy, groups; dotted lines are alarms.",
+        "- `trajectories.jsonl`: an episode of each update, as the policy played it.",
+        f"- `tensorboard --logdir {directory}`: all numbers of `metrics.jsonl`.",
+        f"- `agentgym play {settings.env.id} --model {directory}`: the policy at play.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _trained(settings: TrainSettings, report: Mapping[str, Any]) -> list[str]:
+    stages = report["stages"]
+    said = [f"Model: {settings.model.id}, {report['num_parameters']:,} parameters."]
+    if "warm_start" in stages:
+        said.append(f"Warm start: {stages['warm_start']['updates']} updates, {stages['warm_start']['seconds']} s.")
+    said.append(f"Training: {stages['train']['updates']} updates, {stages['train']['seconds']} s.")
+    best = report.get("best_update")
+    if best == 0 and stages["train"]["updates"]:
+        said.append("No look at the validation tasks was better than the first: training changed nothing that is kept.")
+    elif best is not None:
+        said.append(f"Kept: the policy after update {best}, the best on the validation tasks.")
+    return said
+
+
+def _measured(measured: Mapping[str, Any]) -> list[str]:
+    before, after = measured["before"], measured["after"]
+    rows = [
+        "| test success | before | after |",
+        "|---|---|---|",
+        f"| sampled | {_success(before)} | {_success(after)} |",
+        f"| greedy | {_success(before['greedy'])} | {_success(after['greedy'])} |",
+        "",
+        f"95 % intervals over {after['episodes']} tasks. Reward, sampled: {before['reward']:.3f} before, "
+        f"{after['reward']:.3f} after.",
+    ]
+    if after["ci95"][0] > before["ci95"][1]:
+        verdict = "The intervals of the sampled policy do not overlap: it is better."
+    elif after["ci95"][1] < before["ci95"][0]:
+        verdict = "The intervals of the sampled policy do not overlap: it is worse."
+    else:
+        verdict = "The intervals of the sampled policy overlap: the difference may be chance."
+    return [*rows, verdict, ""]
+
+
+def _success(score: Mapping[str, Any]) -> str:
+    low, high = score["ci95"]
+    return f"{score['success']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _moved(report: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The drift of the policy that is kept."""
+    looks = [line for line in metrics if line["stage"] == "validation" and line["update"] == report.get("best_update")]
+    if not looks or "forward_kl" not in looks[-1]:
+        return []
+    error = f" ± {looks[-1]['forward_kl_error']:.3f}" if "forward_kl_error" in looks[-1] else ""
+    return [
+        f"Distance from where training began, KL(base ‖ policy): {looks[-1]['forward_kl']:.3f}{error} nats a token.",
+        "",
+    ]
+
+
+def _told(alarm: Mapping[str, Any]) -> str:
+    until = "to the end" if alarm["until"] is None else f"to {alarm['until']}"
+    name = alarm["name"].replace("_", " ")
+    seen = f"{alarm['metric']} {alarm['value']:.4g}, bound {alarm['threshold']:.4g}"
+    return f"- {name}, update {alarm['update']} {until}: {seen}. {alarm['advice'][0].upper()}{alarm['advice'][1:]}."
