@@ -23,8 +23,10 @@ from agentgym.errors import ConfigError, UserError
 from agentgym.launch.assemble import Parts, assemble, make_engine, make_trainer, settled
 from agentgym.launch.curves import draw_curves
 from agentgym.launch.evaluation import Score, evaluate, score
+from agentgym.launch.monitor import Monitor
 from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.settings import TrainSettings, resolve
+from agentgym.launch.summary import summary_page
 from agentgym.learn import checkpoint
 from agentgym.learn.learner import Learner
 from agentgym.learn.loop import Loop
@@ -195,6 +197,7 @@ class _Training:
             "after": lambda: self._measure("after"),
         }
         order = list(stages)
+        self.monitor = Monitor(self.run, self.settings, self.reporter)
         try:
             while self.stage != "done":
                 await stages[self.stage]()
@@ -221,6 +224,9 @@ class _Training:
     def _finish(self) -> None:
         self.report["wall_seconds"] = round(self.elapsed, 1)
         self.report["num_parameters"] = self.parts.policy.num_parameters
+        self.monitor.conclude(self.report)
+        page = summary_page(self.settings, self.report, self.run.metrics(), self.run.directory)
+        (self.run.directory / "report.md").write_text(page)
         self.run.write_json("report.json", self.report)
         draw_curves(self.run.metrics(), self.report, self.run.directory / "curves.png")
 
@@ -236,7 +242,11 @@ class _Training:
         )
         temperature = 1.0 if warm else settings.rollout.temperature
         make = functools.partial(
-            make_learner, settings=trainer.settings, temperature=temperature, dump_dir=self.run.directory
+            make_learner,
+            settings=trainer.settings,
+            temperature=temperature,
+            total_updates=(settings.warm_start.max_updates if warm else settings.updates) * trainer.num_steps,
+            dump_dir=self.run.directory,
         )
         learner = make(parts.policy.module)
         trainer.prepare(
@@ -294,7 +304,7 @@ class _Training:
     async def _update(self, stage: str) -> None:
         outcome = await self.loop.update(self.next_update)
         self.next_update += 1
-        self.run.log(stage, self.next_update, **outcome.metrics)
+        self.monitor.log(stage, self.next_update, **outcome.metrics)
         self.loop.is_whole = True
         if stage == "train":
             self.run.account(outcome.entries)
@@ -314,13 +324,14 @@ class _Training:
         """Keep this policy if it does best on the validation tasks so far, by success, then by reward."""
         if self.checked == self.next_update:
             return
-        seen = score(await self._validate())
+        episodes = await self._validate()
+        seen = score(episodes)
         merit = seen.success + 1e-3 * seen.reward
         if merit > self.best:
             self._keep_policy()
             self.best = merit
             self.report["best_update"] = self.next_update
-        self.run.log("validation", self.next_update, success=seen.success, reward=seen.reward)
+        self.monitor.validated(self.next_update, seen, episodes, self.loop.learner)
         self.checked = self.next_update
         self.reporter.note(
             f"update {self.next_update}: validation success {seen.success:.3f}, reward {seen.reward:.3f}"
@@ -374,6 +385,10 @@ def make_learner(
     given = {
         "learning_rate": settings.learning_rate,
         "warmup_updates": settings.warmup_updates,
+        "schedule": settings.schedule,
+        "precision": settings.precision,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "max_tokens_constant": settings.aggregation_tokens,
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "max_microbatch_tokens": settings.max_microbatch_tokens,
