@@ -50,7 +50,7 @@ def draw_curves(metrics: Lines, report: Mapping[str, Any], file: Path) -> None:
 
 
 _EXPLANATIONS: tuple[tuple[tuple[str, str, str], ...], ...] = (
-    (("train", "entropy", "entropy"), ("validation", "forward_kl", "KL(base ‖ policy)")),
+    (("train", "sampled_entropy", "entropy"), ("validation", "forward_kl", "KL(base ‖ policy)")),
     (("train", "informative_groups", "informative groups"), ("train", "clip_fraction", "clipped tokens")),
 )
 """Stage, metric and label of what the lower panels show."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentgym import store
@@ -17,7 +18,7 @@ from agentgym.launch.evaluation import Score
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.settings import TrainSettings
 from agentgym.learn.batch import Row
-from agentgym.learn.diagnostics import AlarmSettings, Watch, ranges
+from agentgym.learn.diagnostics import AlarmSettings, Watch, played, ranges
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.learner import Learner
 from agentgym.run import Run
@@ -56,6 +57,10 @@ class Monitor:
             if begins:
                 self.reporter.note(f"alarm: {alarm}")
 
+    def updated(self, stage: str, update: int, metrics: Mapping[str, float], episodes: Sequence[Trajectory]) -> None:
+        """Log an update, which learned from ``episodes``."""
+        self.log(stage, update, **metrics, **played(episodes))
+
     def validated(self, update: int, seen: Score, episodes: Sequence[Trajectory], learner: Learner) -> None:
         """Log a look at the validation tasks: ``episodes``, sampled at temperature 1, and the policy's drift.
 
@@ -65,7 +70,7 @@ class Monitor:
             self._keep(episodes)
         low, high = seen.ci95
         values = {"success": seen.success, "success_low": low, "success_high": high, "reward": seen.reward}
-        self.log("validation", update, **values, **self._drift(learner))
+        self.log("validation", update, **values, **_reward_error(episodes), **self._drift(learner))
 
     def conclude(self, report: dict[str, Any]) -> None:
         """Add the alarms, and the ranges of what is watched, to the report."""
@@ -90,3 +95,9 @@ class Monitor:
         drift = forward_kl(learner.module, self._base, max_tokens=learner.max_microbatch_tokens)
         known = {"forward_kl": drift.kl, "forward_kl_error": drift.error}
         return {name: value for name, value in known.items() if math.isfinite(value)}
+
+
+def _reward_error(episodes: Sequence[Trajectory]) -> dict[str, float]:
+    """Standard error of the mean reward; nothing for fewer than two episodes."""
+    rewards = [episode.environment_reward for episode in episodes if not episode.stop_reason.is_void]
+    return {"reward_error": statistics.stdev(rewards) / math.sqrt(len(rewards))} if len(rewards) > 1 else {}

@@ -76,15 +76,18 @@ def _success(score: Mapping[str, Any]) -> str:
 
 
 def _moved(report: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The drift of the policy that is kept."""
-    looks = [line for line in metrics if line["stage"] == "validation" and line["update"] == report.get("best_update")]
-    if not looks or "forward_kl" not in looks[-1]:
+    """The drift of the policy that is kept, and of the last one."""
+    looks = [line for line in metrics if line["stage"] == "validation" and "forward_kl" in line]
+    if not looks:
         return []
-    error = f" ± {looks[-1]['forward_kl_error']:.3f}" if "forward_kl_error" in looks[-1] else ""
-    return [
-        f"Distance from where training began, KL(base ‖ policy): {looks[-1]['forward_kl']:.3f}{error} nats a token.",
-        "",
-    ]
+    kept = [f"kept {_drift(line)}" for line in looks if line["update"] == report.get("best_update")]
+    drifts = ", ".join([*kept, f"last {_drift(looks[-1])}"])
+    return [f"KL(base ‖ policy), the distance from where training began, in nats a token: {drifts}.", ""]
+
+
+def _drift(look: Mapping[str, Any]) -> str:
+    error = f" ± {look['forward_kl_error']:.3f}" if "forward_kl_error" in look else ""
+    return f"{look['forward_kl'] + 0.0:.3f}{error}"
 
 
 def _told(alarm: Mapping[str, Any]) -> str:

@@ -304,7 +304,7 @@ class _Training:
     async def _update(self, stage: str) -> None:
         outcome = await self.loop.update(self.next_update)
         self.next_update += 1
-        self.monitor.log(stage, self.next_update, **outcome.metrics)
+        self.monitor.updated(stage, self.next_update, outcome.metrics, outcome.trajectories)
         self.loop.is_whole = True
         if stage == "train":
             self.run.account(outcome.entries)

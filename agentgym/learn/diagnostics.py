@@ -19,8 +19,9 @@ from pydantic import Field, field_validator
 
 from agentgym.config import Settings
 from agentgym.errors import did_you_mean
+from agentgym.types import Trajectory
 
-__all__ = ["RULES", "Alarm", "AlarmSettings", "Rule", "Watch", "alarms_of", "ranges"]
+__all__ = ["RULES", "Alarm", "AlarmSettings", "Rule", "Watch", "alarms_of", "played", "ranges"]
 
 Line: TypeAlias = Mapping[str, Any]
 """One line of metrics.jsonl: "stage", "update" and numbers by name."""
@@ -32,7 +33,8 @@ class AlarmSettings(Settings):
     window: int = Field(5, ge=1)
     """Updates that an alarm looks at together, where one alone would be noise."""
     entropy: float = Field(0.1, ge=0, le=1)
-    """Entropy has collapsed below this share of what it was in the first update, unless the tasks are solved."""
+    """The entropy of what is said has collapsed below this share of that in the first update, unless the tasks are
+    solved."""
     solved: float = Field(0.9, ge=0, le=1)
     """From this success on a policy may be certain of what it does."""
     old_kl: float = Field(0.1, gt=0)
@@ -196,6 +198,24 @@ def ranges(history: Iterable[Line]) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
+def played(trajectories: Iterable[Trajectory]) -> dict[str, float]:
+    """What the rules want to know of an update's episodes even when nothing was learned from them.
+
+    "episodes": those that count. "sampled_entropy": minus the mean log-probability of the tokens that the policy said
+    itself, which is the entropy in expectation; left out where there are none, as with an expert's episodes.
+    """
+    counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
+    logprobs = [
+        logprob
+        for trajectory in counted
+        for sample in trajectory.samples
+        for logprob, version in zip(sample.logprobs, sample.policy_versions, strict=True)
+        if version >= 0
+    ]
+    values = {"episodes": float(len(counted))}
+    return values | {"sampled_entropy": -statistics.fmean(logprobs)} if logprobs else values
+
+
 # -- what a line says beside what is logged ----------------------------------------------------------
 
 
@@ -253,21 +273,31 @@ def _risen(metric: str) -> Condition:
     return condition
 
 
-def _equal_groups(*, solved: bool) -> Condition:
-    """Hardly a group is informative in any update of a window; with ``solved`` because its episodes succeed."""
+def _equal_groups(cause: Literal["solved", "lost", "hard"]) -> Condition:
+    """Hardly a group is informative in any update of a window, for that cause.
+
+    Solved: the episodes succeed. Lost: groups were informative in the first update, and the reward has fallen since.
+    """
 
     def condition(lines: Sequence[Line], settings: AlarmSettings) -> Breach | None:
         recent = _recent(lines, "informative_groups", settings)
-        if not recent or max(recent) > settings.informative_groups:
+        if not recent or max(recent) > settings.informative_groups or _cause(lines, settings) != cause:
             return None
-        succeeds = statistics.fmean(_recent(lines, "success", settings)) >= 0.5
-        return Breach(statistics.fmean(recent), settings.informative_groups) if succeeds == solved else None
+        return Breach(statistics.fmean(recent), settings.informative_groups)
 
     return condition
 
 
+def _cause(lines: Sequence[Line], settings: AlarmSettings) -> str:
+    if statistics.fmean(_recent(lines, "success", settings)) >= 0.5:
+        return "solved"
+    was_informative = lines[0]["informative_groups"] > settings.informative_groups
+    has_fallen = statistics.fmean(_recent(lines, "reward", settings)) < lines[0]["reward"]
+    return "lost" if was_informative and has_fallen else "hard"
+
+
 def _entropy_collapsed(lines: Sequence[Line], settings: AlarmSettings) -> Breach | None:
-    seen = _since_first(lines, "entropy", settings)
+    seen = _since_first(lines, "sampled_entropy", settings)
     if seen is None or not seen[1] < seen[0] * settings.entropy:
         return None
     is_solved = statistics.fmean(_recent(lines, "success", settings)) >= settings.solved
@@ -327,6 +357,15 @@ def _success_collapsed(lines: Sequence[Line], settings: AlarmSettings) -> Breach
     return Breach(now["success"], best["success_low"]) if now["success_high"] < best["success_low"] else None
 
 
+def _reward_collapsed(lines: Sequence[Line], settings: AlarmSettings) -> Breach | None:
+    """The same for the mean reward, where success does not say it already."""
+    best, now = max(lines, key=lambda line: line["reward"]), lines[-1]
+    highest, bound = now["reward"] + 1.96 * now["reward_error"], best["reward"] - 1.96 * best["reward_error"]
+    if not highest < bound or _success_collapsed(lines, settings) is not None:
+        return None
+    return Breach(now["reward"], bound)
+
+
 def _forgets(lines: Sequence[Line], settings: AlarmSettings) -> Breach | None:
     surely = lines[-1]["forward_kl"] - 2 * lines[-1]["forward_kl_error"]
     if settings.forward_kl is None or not surely > settings.forward_kl:
@@ -339,9 +378,8 @@ def _forgets(lines: Sequence[Line], settings: AlarmSettings) -> Breach | None:
 RULES: tuple[Rule, ...] = (
     Rule(
         name="entropy_collapse",
-        metric="entropy",
-        # An imitator is meant to become certain: only of updates that learn from the policy's own samples.
-        needs=("mismatch", "success"),
+        metric="sampled_entropy",
+        needs=("success",),
         condition=_entropy_collapsed,
         advice="the policy hardly tries anything else any more: raise --trainer.clip_high or "
         "--trainer.entropy_coefficient, or lower --trainer.learning_rate",
@@ -376,17 +414,25 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="tasks_too_easy",
         metric="informative_groups",
-        needs=("success",),
-        condition=_equal_groups(solved=True),
+        needs=("success", "reward"),
+        condition=_equal_groups("solved"),
         advice="nearly all episodes of a group succeed: stop here, choose harder tasks, or raise --trainer.group_size",
     ),
     Rule(
         name="tasks_too_hard",
         metric="informative_groups",
-        needs=("success",),
-        condition=_equal_groups(solved=False),
+        needs=("success", "reward"),
+        condition=_equal_groups("hard"),
         advice="nearly all episodes of a group fail alike: choose easier tasks, raise --warm_start.until or "
         "--trainer.group_size, or add --rewards that tell failures apart",
+    ),
+    Rule(
+        name="policy_is_lost",
+        metric="informative_groups",
+        needs=("success", "reward"),
+        condition=_equal_groups("lost"),
+        advice="all episodes of a group fail alike, which they did not at first: nothing can be learned any more; "
+        "begin again with a lower --trainer.learning_rate",
     ),
     Rule(
         name="replies_are_cut",
@@ -464,6 +510,15 @@ RULES: tuple[Rule, ...] = (
         "--trainer.learning_rate or a higher --trainer.kl_coefficient",
     ),
     Rule(
+        name="reward_collapse",
+        metric="reward",
+        needs=("reward_error", "success", "success_low", "success_high"),
+        stage="validation",
+        condition=_reward_collapsed,
+        advice="the run is past its best, though success does not show it: stop it, and begin another with a lower "
+        "--trainer.learning_rate or a higher --trainer.kl_coefficient",
+    ),
+    Rule(
         name="forgetting",
         metric="forward_kl",
         needs=("forward_kl_error",),
@@ -478,6 +533,7 @@ _WATCHED: dict[str, tuple[str, ...]] = {
     "train": (
         "success",
         "reward",
+        "sampled_entropy",
         "entropy",
         "grad_norm",
         "clip_fraction",

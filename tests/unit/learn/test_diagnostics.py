@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agentgym.launch.settings import TrainSettings
-from agentgym.learn.diagnostics import RULES, Alarm, AlarmSettings, Watch, alarms_of, ranges
+from agentgym.learn.diagnostics import RULES, Alarm, AlarmSettings, Watch, alarms_of, played, ranges
 from agentgym.registry import plugins
+from agentgym.types import Sample, StopReason, Trajectory
 
 BOUNDS = AlarmSettings(window=3, mismatch=1e-3, forward_kl=0.5)
 
@@ -34,11 +35,12 @@ def looks(**series: Sequence[float]) -> list[dict[str, Any]]:
 
 
 def entropies(*values: float, success: float = 0.2) -> list[dict[str, Any]]:
-    return train(entropy=values, mismatch=[0.0] * len(values), success=[success] * len(values))
+    return train(sampled_entropy=values, success=[success] * len(values))
 
 
-def groups(*values: float, success: float) -> list[dict[str, Any]]:
-    return train(informative_groups=values, success=[success] * len(values))
+def groups(*values: float, success: float, reward: Sequence[float] = ()) -> list[dict[str, Any]]:
+    num = len(values)
+    return train(informative_groups=values, success=[success] * num, reward=reward or [0.3] * num)
 
 
 def replies(*values: float) -> list[dict[str, Any]]:
@@ -48,6 +50,12 @@ def replies(*values: float) -> list[dict[str, Any]]:
 
 def mismatches(*values: float, staleness: float = 0.0) -> list[dict[str, Any]]:
     return train(mismatch=values, staleness=[staleness] * len(values))
+
+
+def rewards(*values: float, errors: Sequence[float], success: Sequence[float] = ()) -> list[dict[str, Any]]:
+    success = success or [0.1] * len(values)
+    low, high = [max(0.0, each - 0.1) for each in success], [each + 0.1 for each in success]
+    return looks(reward=values, reward_error=errors, success=success, success_low=low, success_high=high)
 
 
 # name: (a history that fires it, update, value, bound; one that just does not)
@@ -72,6 +80,11 @@ CASES: dict[str, tuple[list[dict[str, Any]], int, float, float, list[dict[str, A
     ),
     "tasks_too_hard": (
         groups(0.5, 0.1, 0.0, 0.05, success=0.49), 4, 0.05, 0.1, groups(0.1, 0.1, 0.2, 0.1, 0.1, success=0.1),
+    ),
+    # the reward has fallen from 0.3 to (0.2 + 0.2 + 0.49) / 3 = 0.297
+    "policy_is_lost": (
+        groups(0.5, 0.1, 0.0, 0.05, success=0.1, reward=[0.3, 0.2, 0.2, 0.49]), 4, 0.05, 0.1,
+        groups(0.5, 0.0, 0.11, 0.0, success=0.1, reward=[0.3, 0.2, 0.2, 0.2]),
     ),
     # of the 20 tokens that a reply may have, (18 + 18 + 19) / 3 / 20 = 0.9167
     "replies_are_cut": (replies(18, 18, 19), 3, 55 / 60, 0.9, replies(17.9, 17.9, 17.9)),
@@ -99,6 +112,11 @@ CASES: dict[str, tuple[list[dict[str, Any]], int, float, float, list[dict[str, A
     "success_collapse": (
         looks(success=[0.2, 0.6, 0.3], success_low=[0.1, 0.5, 0.2], success_high=[0.3, 0.7, 0.49]), 20, 0.3, 0.5,
         looks(success=[0.2, 0.6, 0.3], success_low=[0.1, 0.5, 0.2], success_high=[0.3, 0.7, 0.5]),
+    ),
+    # 0.5 + 1.96 * 0.05 = 0.598 < 0.8 - 1.96 * 0.1 = 0.604
+    "reward_collapse": (
+        rewards(0.2, 0.8, 0.5, errors=[0.1, 0.1, 0.05]), 20, 0.5, 0.604,
+        rewards(0.2, 0.8, 0.51, errors=[0.1, 0.1, 0.05]),
     ),
     # 0.71 - 2 * 0.1 > 0.5, 0.69 - 2 * 0.1 is not
     "forgetting": (
@@ -169,8 +187,41 @@ def test_a_policy_that_solves_its_tasks_may_be_certain() -> None:
     ]
 
 
-def test_an_imitator_may_be_certain() -> None:
-    assert alarms_of(train(entropy=[1.0, 0.0, 0.0, 0.0], success=[0.0] * 4), BOUNDS) == []
+@pytest.mark.parametrize(
+    ("first", "rewards", "name"),
+    [
+        (0.5, [0.3, 0.29, 0.29, 0.29], "policy_is_lost"),
+        (0.5, [0.3, 0.3, 0.3, 0.3], "tasks_too_hard"),  # not worse than it was
+        (0.1, [0.3, 0.1, 0.1, 0.1], "tasks_too_hard"),  # groups were alike from the beginning
+    ],
+)
+def test_what_is_lost_is_told_from_what_never_was(first: float, rewards: list[float], name: str) -> None:
+    (alarm,) = alarms_of(groups(first, 0.0, 0.0, 0.0, success=0.0, reward=rewards), BOUNDS)
+    assert alarm.name == name
+
+
+def test_success_that_has_collapsed_speaks_for_the_reward_too() -> None:
+    history = rewards(0.8, 0.1, errors=[0.01, 0.01], success=[0.8, 0.1])
+    assert [alarm.name for alarm in alarms_of(history, BOUNDS)] == ["success_collapse"]
+
+
+def test_what_is_known_of_episodes() -> None:
+    def sample(logprobs: list[float], versions: list[int]) -> Sample:
+        num = len(logprobs)
+        mask = [version >= 0 for version in versions]
+        return Sample(
+            token_ids=[1] * num, loss_mask=mask, logprobs=logprobs, turn_index=[0] * num, policy_versions=versions
+        )
+
+    def episode(*samples: Sample, stop: StopReason = StopReason.TERMINATED) -> Trajectory:
+        return Trajectory(env="toy", task=0, seed=0, episode_id="0", samples=list(samples), stop_reason=stop)
+
+    said = episode(sample([0.0, -0.5], [-1, 3]), sample([-1.0, -3.0], [3, 4]))
+    void = episode(sample([-9.0], [3]), stop=StopReason.ENV_ERROR)
+    shown = episode(sample([0.0, 0.0], [-1, -1]))
+    # (0.5 + 1 + 3) / 3
+    assert played([said, void, shown]) == {"episodes": 2.0, "sampled_entropy": 1.5}
+    assert played([shown, void]) == {"episodes": 1.0}
 
 
 def test_old_samples_may_disagree() -> None:
@@ -198,12 +249,12 @@ def test_one_outlier_of_the_gradient_is_no_explosion() -> None:
 
 def test_all_of_a_collapse_at_once() -> None:
     history = train(
-        entropy=[1.0, 0.01, 0.01, 0.01],
-        mismatch=[0.0] * 4,
+        sampled_entropy=[1.0, 0.01, 0.01, 0.01],
+        reward=[0.3, 0.0, 0.0, 0.0],
         success=[0.3, 0.0, 0.0, 0.0],
         informative_groups=[0.5, 0.0, 0.0, 0.0],
     )
-    assert [alarm.name for alarm in alarms_of(history, BOUNDS)] == ["entropy_collapse", "tasks_too_hard"]
+    assert [alarm.name for alarm in alarms_of(history, BOUNDS)] == ["entropy_collapse", "policy_is_lost"]
 
 
 def test_an_alarm_reads_as_a_sentence() -> None:
