@@ -1,0 +1,465 @@
+"""Whether the tests would notice: signs, masks, bounds and denominators changed one at a time.
+
+    python tests/mutations.py [--only TEXT] [--json FILE]
+
+Each mutation replaces a piece of text that occurs once in a file, in a copy of the tree, and runs the tests that are
+to notice. It prints one line a mutation and exits with 1 if any survived. To add some, add to a ``Module`` below, or
+a ``Module``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import hypothesis  # noqa: F401  (this, NumPy and torch only so that the children need not import them)
+import numpy  # noqa: F401
+import pytest
+import torch
+
+ROOT = Path(__file__).parent.parent
+TREE = ("agentgym", "environments", "rewards", "trainers", "tests", "pyproject.toml")
+UNIT = "tests/unit/learn"
+TIMEOUT = 120.0  # seconds; a mutation that hangs the tests is noticed as well
+
+
+class Mutation(NamedTuple):
+    """``old`` becomes ``new``; the name says what is wrong then."""
+
+    name: str
+    old: str
+    new: str
+
+
+class Module(NamedTuple):
+    """A file, the tests that answer for it, and what they must notice."""
+
+    file: str
+    tests: tuple[str, ...]
+    mutations: tuple[Mutation, ...]
+
+
+GROUP = Module(
+    "agentgym/learn/advantages/group.py",
+    (f"{UNIT}/test_advantages_group.py",),
+    (
+        Mutation("a group of none not expected", "len(rewards) > 1 and ", ""),
+        Mutation("equal rewards are informative", "min(rewards) > tolerance", "min(rewards) >= 0"),
+        Mutation("mean added", "[(reward - mean) / spread", "[(reward + mean) / spread"),
+        Mutation("population deviation", "statistics.stdev(rewards)", "statistics.pstdev(rewards)"),
+        Mutation("epsilon left out", "statistics.stdev(rewards) + epsilon", "statistics.stdev(rewards)"),
+        Mutation("always scaled", "+ epsilon if scale else 1.0", "+ epsilon"),
+        Mutation("baseline over all", "/ others for reward", "/ (others + 1) for reward"),
+        Mutation("baseline with itself", "(total - reward) / others", "total / others"),
+        Mutation("a group of one accepted", "if len(rewards) < 2:", "if len(rewards) < 1:"),
+    ),
+)
+
+TEMPORAL = Module(
+    "agentgym/learn/advantages/temporal.py",
+    (f"{UNIT}/test_advantages_temporal.py",),
+    (
+        Mutation("value added", "next_value - value +", "next_value + value +"),
+        Mutation("next value not discounted", "reward + gamma * next_value", "reward + next_value"),
+        Mutation("no decay by lambda", "+ gamma * lam * advantage", "+ gamma * advantage"),
+        Mutation("no decay by gamma", "+ gamma * lam * advantage", "+ lam * advantage"),
+        Mutation("no bootstrap", "[], bootstrap, 0.0", "[], 0.0, 0.0"),
+        Mutation("bootstrap as advantage", "[], bootstrap, 0.0", "[], bootstrap, bootstrap"),
+        Mutation("next value never moves", "next_value = value", "next_value = next_value"),
+        Mutation("returns without the value", "[advantage + value for", "[advantage for"),
+        Mutation("lengths not checked", "if len(rewards_N) != len(values_N):", "if False:"),
+        Mutation("turn returns not discounted", "total = reward + gamma * total", "total = reward + total"),
+        Mutation("turn returns reversed", "    returns.reverse()\n", ""),
+    ),
+)
+
+WHITENING = Module(
+    "agentgym/learn/advantages/whitening.py",
+    (f"{UNIT}/test_advantages_whitening.py",),
+    (
+        Mutation("population deviation", "ddof=1", "ddof=0"),
+        Mutation("mean kept", "(array - mean) /", "array /"),
+        Mutation("epsilon left out", "(array.std(ddof=1) + epsilon)", "array.std(ddof=1)"),
+        Mutation("shift the wrong way round", "0.0 if shift_mean else mean", "mean if shift_mean else 0.0"),
+        Mutation("one value accepted", "if len(values_N) < 2:", "if len(values_N) < 1:"),
+    ),
+)
+
+ANCHORS = Module(
+    "agentgym/learn/advantages/anchors.py",
+    (f"{UNIT}/test_advantages_anchors.py",),
+    (
+        Mutation(
+            "groups within an episode only", "groups.setdefault(key, [])", "groups.setdefault((episode, key), [])"
+        ),
+        Mutation("one group of everything", "groups.setdefault(key, [])", "groups.setdefault(None, [])"),
+        Mutation("groups of two left out", "if len(places) > 1:", "if len(places) > 2:"),
+        Mutation("always scaled", "scale=scale, epsilon", "scale=True, epsilon"),
+        Mutation("epsilon not passed on", "scale=scale, epsilon=epsilon", "scale=scale"),
+    ),
+)
+
+SETS = Module(
+    "agentgym/learn/advantages/sets.py",
+    (f"{UNIT}/test_advantages_sets.py",),
+    (
+        Mutation("diversity ignored", " * len({signatures[i] for i in members}) / len(members)", ""),
+        Mutation("diversity not normalized", "for i in members}) / len(members)", "for i in members})"),
+        Mutation("reward and diversity added", "in members) * len(", "in members) + len("),
+        Mutation("no baseline", "+= score - baseline", "+= score"),
+        Mutation("only the last set counts", "advantages[i] += score", "advantages[i] = score"),
+        Mutation("a single set accepted", "if len(sets) < 2 or", "if len(sets) < 1 or"),
+        Mutation("an empty set accepted", "or not all(sets)", ""),
+    ),
+)
+
+SHAPING = Module(
+    "agentgym/learn/advantages/shaping.py",
+    (f"{UNIT}/test_advantages_shaping.py",),
+    (
+        Mutation("entropy subtracted", "return advantages_N + torch.minimum", "return advantages_N - torch.minimum"),
+        Mutation("entropy unbounded", "torch.minimum(alpha", "torch.maximum(alpha"),
+        Mutation("bound signed", "advantages_N.abs() / kappa", "advantages_N / kappa"),
+        Mutation("bound times kappa", "advantages_N.abs() / kappa", "advantages_N.abs() * kappa"),
+        Mutation("entropy maximized", "entropies_N.detach()", "entropies_N"),
+        Mutation("kappa of 1 accepted", "kappa <= 1:", "kappa < 1:"),
+        Mutation("weight rises with accuracy", "(accuracy - center)", "(center - accuracy)"),
+        Mutation("weight from 0", "return low + (high - low) /", "return (high - low) /"),
+        Mutation("gain and loss exchanged", "gain if advantage > 0 else loss", "loss if advantage > 0 else gain"),
+        Mutation("losses weighed like gains", "difficulty_weight(1 - accuracy", "difficulty_weight(accuracy"),
+        Mutation("long answers praised", "math.exp(-alpha", "math.exp(alpha"),
+        Mutation("wrong answers free", "if right else -1.0", "if right else 0.0"),
+        Mutation("mean over all", "strict=True) if right]", "strict=True)]"),
+        Mutation("sample deviation", "statistics.pstdev(correct) if correct", "statistics.stdev(correct) if correct"),
+    ),
+)
+
+ESTIMATOR = Module(
+    "agentgym/learn/objectives/estimator.py",
+    (f"{UNIT}/objectives/test_estimator.py",),
+    (
+        Mutation(
+            "sign of the surrogate",
+            "return -advantages_N * log_ratio_N.exp()",
+            "return advantages_N * log_ratio_N.exp()",
+        ),
+        Mutation(
+            "mask the wrong way round", "log_ratio_N, log_ratio_N.detach())", "log_ratio_N.detach(), log_ratio_N)"
+        ),
+        Mutation("mask ignored", "if stable_N is not None:", "if False:"),
+        Mutation(
+            "denominator not detached", "return logprobs_N - logprobs_N.detach()", "return logprobs_N - logprobs_N"
+        ),
+        Mutation("ratio upside down", "return logprobs_N - old_logprobs_N\n", "return old_logprobs_N - logprobs_N\n"),
+        Mutation("sum over the sequence", "return sequence_mean(logprobs_N", "return sequence_sum(logprobs_N"),
+        Mutation(
+            "clipped weight not detached", "(logprobs_N - old_logprobs_N).detach()", "(logprobs_N - old_logprobs_N)"
+        ),
+        Mutation("weight not clipped", ".clamp(*log_bounds(clip_low, clip_high))", ""),
+        Mutation("lower bound above 1", "math.log1p(-clip_low)", "math.log1p(clip_low)"),
+        Mutation("upper bound below 1", "math.log1p(clip_high)", "math.log1p(-clip_high / 2)"),
+        Mutation("lower bound that never ends", "if clip_low < 1 else -math.inf", "if clip_low < 1 else 0.0"),
+        Mutation("mean over all tokens", "/ sequence_sum(torch.ones_like(values_N), sequences_N)", "/ len(values_N)"),
+        Mutation("sums from the start", "padded_BT.flip(1).cumsum(1).flip(1)", "padded_BT.cumsum(1)"),
+        Mutation("sums across sequences", "- starts_B[index_N]", "+ 0 * starts_B[index_N]"),
+    ),
+)
+
+POLICY_GRADIENT = Module(
+    "agentgym/learn/objectives/policy_gradient.py",
+    (f"{UNIT}/objectives/test_policy_gradient.py",),
+    (
+        Mutation(
+            "bounds exchanged",
+            "low, high = log_bounds(clip_low, clip_high)\n    ceiling",
+            "high, low = log_bounds(clip_low, clip_high)\n    ceiling",
+        ),
+        Mutation(
+            "bounds of gains and losses exchanged",
+            "torch.where(advantages_N >= 0, log_ratio_N",
+            "torch.where(advantages_N < 0, log_ratio_N",
+        ),
+        Mutation("no advantage counts as a loss", "torch.where(advantages_N >= 0", "torch.where(advantages_N > 0"),
+        Mutation("gains unbounded", "log_ratio_N.clamp(max=high)", "log_ratio_N"),
+        Mutation("gains bounded from below", "log_ratio_N.clamp(max=high)", "log_ratio_N.clamp(low, high)"),
+        Mutation("losses unbounded from below", "log_ratio_N.clamp(low, ceiling)", "log_ratio_N.clamp(max=ceiling)"),
+        Mutation("losses bounded from above", "log_ratio_N.clamp(low, ceiling)", "log_ratio_N.clamp(low, high)"),
+        Mutation("dual clip ignored", "log_ratio_N.clamp(low, ceiling)", "log_ratio_N.clamp(min=low)"),
+        Mutation("dual clip of the logarithm", "else math.log(dual_clip)", "else dual_clip"),
+        Mutation("dual clip of 1 accepted", "and dual_clip <= 1", "and dual_clip < 1"),
+        Mutation(
+            "unclipped loss",
+            "return surrogate(bounded_N, advantages_N), metrics",
+            "return surrogate(log_ratio_N, advantages_N), metrics",
+        ),
+        Mutation("tokens without advantage counted", " & (advantages_N != 0)", ""),
+        Mutation("low counts the dual clip", " & (log_ratio_N < low)).float()", ").float()"),
+        Mutation(
+            "high counts losses",
+            '"clip_fraction_high": (clipped_N & (advantages_N > 0))',
+            '"clip_fraction_high": (clipped_N & (advantages_N != 0))',
+        ),
+        Mutation(
+            "reinforce counts the ratio",
+            "surrogate(over_itself(logprobs_N), advantages_N), {}",
+            "surrogate(logprobs_N, advantages_N), {}",
+        ),
+        Mutation(
+            "cispo with PPO's ratio",
+            "surrogate(over_clipped(logprobs_N, old_logprobs_N, clip_low, clip_high), advantages_N)",
+            "surrogate(logprobs_N - old_logprobs_N, advantages_N)",
+        ),
+        Mutation("cispo counts one bound", "(log_ratio_N < low) | (log_ratio_N > high)", "log_ratio_N > high"),
+        Mutation(
+            "value loss takes the better", "torch.maximum(errors_N, bounded_N)", "torch.minimum(errors_N, bounded_N)"
+        ),
+        Mutation("value loss not halved", "loss_N = 0.5 * torch.maximum", "loss_N = torch.maximum"),
+        Mutation("value loss not halved without a clip", "return 0.5 * errors_N", "return errors_N"),
+        Mutation(
+            "value clipped around 0",
+            "old_values_N + (values_N - old_values_N).clamp",
+            "(values_N - old_values_N).clamp",
+        ),
+        Mutation("value clipped on one side", ".clamp(-clip, clip)", ".clamp(max=clip)"),
+        Mutation("value clip counted the wrong way", "(bounded_N > errors_N)", "(bounded_N < errors_N)"),
+        Mutation(
+            "divergence the wrong way",
+            "torch.expm1(log_ratio_N) - log_ratio_N",
+            "torch.expm1(-log_ratio_N) + log_ratio_N",
+        ),
+        Mutation("metrics carry a gradient", "log_ratio_N = log_ratio_N.detach()\n    return", "return"),
+    ),
+)
+
+KL = Module(
+    "agentgym/learn/objectives/kl.py",
+    (f"{UNIT}/objectives/test_kl.py",),
+    (
+        Mutation("ratio upside down", "logprobs_N - reference_logprobs_N", "reference_logprobs_N - logprobs_N"),
+        Mutation("k2 not halved", "0.5 * log_ratio_N**2", "log_ratio_N**2"),
+        Mutation(
+            "k3 of the other direction",
+            "torch.expm1(-log_ratio_N) + log_ratio_N",
+            "torch.expm1(log_ratio_N) - log_ratio_N",
+        ),
+        Mutation("k3 without its control", "torch.expm1(-log_ratio_N) + log_ratio_N", "torch.expm1(-log_ratio_N)"),
+        Mutation("k1 and k3 exchanged", 'if estimator == "k1":', 'if estimator != "k2":'),
+    ),
+)
+
+CORRECTIONS = Module(
+    "agentgym/learn/objectives/corrections.py",
+    (f"{UNIT}/objectives/test_corrections.py",),
+    (
+        Mutation(
+            "weight upside down",
+            "(proximal_logprobs_N - behavior_logprobs_N).detach()",
+            "(behavior_logprobs_N - proximal_logprobs_N).detach()",
+        ),
+        Mutation(
+            "weight carries a gradient",
+            "(proximal_logprobs_N - behavior_logprobs_N).detach()",
+            "(proximal_logprobs_N - behavior_logprobs_N)",
+        ),
+        Mutation("no truncation", ".clamp(max=math.log(cap))", ""),
+        Mutation("truncated from below", ".clamp(max=math.log(cap))", ".clamp(min=math.log(cap))"),
+        Mutation("cap not a logarithm", ".clamp(max=math.log(cap))", ".clamp(max=cap)"),
+        Mutation("truncation miscounted", "log_weights_N > math.log(cap)", "log_weights_N < math.log(cap)"),
+        Mutation("sequence as tokens", "if sequences_N is None else sequence_sum(log_weights_N, sequences_N)", ""),
+        Mutation("mask below left out", "(log_weights_N < (math.log(low) if low else -math.inf)) | ", ""),
+        Mutation("mask above left out", " | (log_weights_N > math.log(high))", ""),
+        Mutation("mask inverted", "masked_fill(outside_N,", "masked_fill(~outside_N,"),
+        Mutation("masked tokens count fully", "masked_fill(outside_N, -math.inf)", "masked_fill(outside_N, 0.0)"),
+        Mutation(
+            "divergence the wrong way",
+            "kl(behavior_logprobs_N, proximal_logprobs_N,",
+            "kl(proximal_logprobs_N, behavior_logprobs_N,",
+        ),
+        Mutation("decoupled without its weight", "return weights_N * loss_N, metrics", "return loss_N, metrics"),
+        Mutation(
+            "decoupled clip around the sampler",
+            "over_old(logprobs_N, proximal_logprobs_N)",
+            "over_old(logprobs_N, behavior_logprobs_N)",
+        ),
+        Mutation("decoupled cap ignored", "behavior_logprobs_N, cap=cap)", "behavior_logprobs_N, cap=math.inf)"),
+        Mutation("a cap of 0 accepted", "if cap <= 0:", "if cap < 0:"),
+    ),
+)
+
+REGRESSION = Module(
+    "agentgym/learn/objectives/regression.py",
+    (f"{UNIT}/objectives/test_regression.py",),
+    (
+        Mutation("copg rewards divergence", "rewards_B - beta * (logprobs_B", "rewards_B + beta * (logprobs_B"),
+        Mutation("copg without a reference", "(logprobs_B - reference_logprobs_B)", "logprobs_B"),
+        Mutation("copg ignores beta", "rewards_B - beta * (logprobs_B", "rewards_B - (logprobs_B"),
+        Mutation("copg over k", "(counts_B - 1).clamp(min=1)", "counts_B"),
+        Mutation("copg without a factor", "counts_B / (counts_B - 1).clamp(min=1) * ", ""),
+        Mutation("copg divides by 0", "(counts_B - 1).clamp(min=1)", "(counts_B - 1)"),
+        Mutation("copg around 0", "regularized_B - sequence_mean(regularized_B, groups_B)", "regularized_B"),
+        Mutation("copg across groups", "sequence_mean(regularized_B, groups_B)", "regularized_B.mean()"),
+        Mutation("copg not squared", "distances_B**2", "distances_B.abs()"),
+        Mutation("shiq rewards divergence", "rewards_N - beta * (logprobs_N", "rewards_N + beta * (logprobs_N"),
+        Mutation(
+            "shiq in one step",
+            "sums_to_go(rewards_N - beta * (logprobs_N - reference_logprobs_N), sequences_N)",
+            "rewards_N - beta * (logprobs_N - reference_logprobs_N)",
+        ),
+        Mutation("shiq adds the value", "rewards_to_go_N - beta *", "rewards_to_go_N + beta *"),
+        Mutation("shiq ignores beta in the value", "rewards_to_go_N - beta *", "rewards_to_go_N -"),
+        Mutation("shiq without the reference's value", "(logsumexps_N - reference_logsumexps_N)", "logsumexps_N"),
+        Mutation("shiq not squared", "return residuals_N**2", "return residuals_N.abs()"),
+        Mutation(
+            "nft branches exchanged",
+            "torch.where(is_correct_N, log_ratio_N, safe_N.log())",
+            "torch.where(is_correct_N, safe_N.log(), log_ratio_N)",
+        ),
+        Mutation("nft sign", "loss_N = -torch.where", "loss_N = torch.where"),
+        Mutation(
+            "nft negative not normalized", "(1 - accuracies_N * ratio_N) / failures_N", "(1 - accuracies_N * ratio_N)"
+        ),
+        Mutation("nft ignores the accuracy", "(1 - accuracies_N * ratio_N)", "(1 - ratio_N)"),
+        Mutation(
+            "nft bound stops the gradient",
+            "negative_N + (negative_N.clamp(min=epsilon) - negative_N).detach()",
+            "negative_N.clamp(min=epsilon)",
+        ),
+        Mutation("nft bounded from above", "negative_N.clamp(min=epsilon)", "negative_N.clamp(max=epsilon)"),
+        Mutation("nft other branch overflows", "log_ratio_N.masked_fill(is_correct_N, 0.0).exp()", "log_ratio_N.exp()"),
+        Mutation(
+            "nft other branch divides by 0", "torch.where(is_correct_N, 1.0, 1 - accuracies_N)", "1 - accuracies_N"
+        ),
+        Mutation("nft miscounts", "(negative_N < epsilon)", "(negative_N > epsilon)"),
+    ),
+)
+
+MODULES = (
+    GROUP,
+    TEMPORAL,
+    WHITENING,
+    ANCHORS,
+    SETS,
+    SHAPING,
+    ESTIMATOR,
+    POLICY_GRADIENT,
+    KL,
+    CORRECTIONS,
+    REGRESSION,
+)
+
+
+class Verdict(NamedTuple):
+    """How the tests ended: "passed", "failed" (with the first test that did), or "broken"."""
+
+    outcome: str
+    test: str
+    seconds: float
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what was chosen; 0 if the tests noticed everything."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", default="", metavar="TEXT", help="mutations whose file or name contains TEXT")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there as well")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    chosen = [(m, x) for m in MODULES for x in m.mutations if options.only in f"{m.file} {x.name}"]
+    if not chosen:
+        parser.error(f"no mutation has {options.only!r} in its file or name")
+    with tempfile.TemporaryDirectory() as folder:
+        results = run(chosen, copy_tree(Path(folder) / "copy"))
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2) + "\n")
+    unnoticed = [row for row in results if row["verdict"] != "killed"]
+    print(f"{len(results)} mutations, {len(results) - len(unnoticed)} killed")
+    return 1 if unnoticed else 0
+
+
+def run(chosen: list[tuple[Module, Mutation]], tree: Path) -> list[dict[str, str | float]]:
+    """Each mutation in turn, after the unchanged files have passed."""
+    for tests in dict.fromkeys(module.tests for module, _ in chosen):
+        verdict = judge(tree, tests)
+        if verdict.outcome != "passed":
+            sys.exit(f"{' '.join(tests)} {verdict.outcome} without a mutation: {verdict.test}")
+    results: list[dict[str, str | float]] = []
+    for module, mutation in chosen:
+        file = tree / module.file
+        original = file.read_text()
+        file.write_text(mutated(original, module, mutation))
+        outcome, test, seconds = judge(tree, module.tests)
+        file.write_text(original)
+        verdict_word = {"failed": "killed", "passed": "SURVIVED"}.get(outcome, "BROKEN")
+        print(f"{verdict_word:9}{seconds:5.1f} s  {Path(module.file).stem}: {mutation.name}  [{test}]", flush=True)
+        results.append(
+            {"file": module.file, "mutation": mutation.name, "verdict": verdict_word, "test": test, "seconds": seconds}
+        )
+    return results
+
+
+def mutated(text: str, module: Module, mutation: Mutation) -> str:
+    """``text`` with the mutation. Raises ValueError unless the old text occurs exactly once."""
+    times = text.count(mutation.old)
+    if times != 1:
+        raise ValueError(f"{module.file}, {mutation.name!r}: {mutation.old!r} must occur once, found {times} times")
+    return text.replace(mutation.old, mutation.new)
+
+
+def copy_tree(target: Path) -> Path:
+    """What tests need of the project, links as links, without compiled files."""
+    for name in TREE:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target / name)
+    return target
+
+
+def judge(tree: Path, tests: tuple[str, ...]) -> Verdict:
+    """Run tests in the copy up to the first that fails, in a child that finds the heavy imports done already."""
+    log = tree / "output.txt"
+    start = time.perf_counter()
+    child = os.fork()
+    if child == 0:
+        _run_tests(tree, tests, log)
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        if time.perf_counter() - start > TIMEOUT:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return Verdict("failed", f"no end after {TIMEOUT:.0f} s", TIMEOUT)
+        time.sleep(0.02)
+    output = log.read_text().strip()
+    failed = re.search(r"^FAILED \S*/(\S+)", output, re.MULTILINE)
+    outcome = {0: "passed", 1: "failed"}.get(os.waitstatus_to_exitcode(ended[1]), "broken")
+    seconds = round(time.perf_counter() - start, 1)
+    return Verdict(outcome, failed[1] if failed else output.rpartition("\n")[2], seconds)
+
+
+def _run_tests(tree: Path, tests: tuple[str, ...], log: Path) -> NoReturn:
+    """In the child: never returns, and leaves without what the parent would do at its end."""
+    code = 4
+    try:
+        with log.open("w") as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+        os.chdir(tree)
+        sys.path[0] = str(tree)
+        # No compiled files: two mutations within a second and of one length would be taken for one another.
+        sys.dont_write_bytecode = True
+        code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", *tests]))
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

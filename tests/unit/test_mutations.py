@@ -1,0 +1,38 @@
+"""The table of mutations stays true to the files: every text it would replace is there, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutations import MODULES, ROOT, Module, Mutation, main, mutated
+
+EACH = [(module, mutation) for module in MODULES for mutation in module.mutations]
+
+
+@pytest.mark.parametrize(("module", "mutation"), EACH, ids=[f"{Path(m.file).stem}: {x.name}" for m, x in EACH])
+def test_the_text_occurs_once_and_changes(module: Module, mutation: Mutation) -> None:
+    original = (ROOT / module.file).read_text()
+    assert mutated(original, module, mutation) != original
+
+
+def test_names_are_unique_and_tests_exist() -> None:
+    for module in MODULES:
+        names = [mutation.name for mutation in module.mutations]
+        assert len(names) == len(set(names)), module.file
+        assert all((ROOT / test).is_file() for test in module.tests)
+
+
+def test_a_text_that_is_not_there_is_refused() -> None:
+    module = MODULES[0]
+    with pytest.raises(ValueError, match="must occur once, found 0 times"):
+        mutated("a = 1\n", module, Mutation("gone", "b = 1", "b = 2"))
+    with pytest.raises(ValueError, match="must occur once, found 2 times"):
+        mutated("a = 1\na = 1\n", module, Mutation("twice", "a = 1", "a = 2"))
+
+
+def test_a_choice_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--only", "no such mutation"])
+    assert "no mutation has 'no such mutation'" in capsys.readouterr().err
