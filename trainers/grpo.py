@@ -1,76 +1,140 @@
-"""Group relative policy optimization (arXiv 2402.03300) over whole episodes.
+"""Group relative policy optimization (arXiv 2402.03300) over whole episodes, and its relatives as presets.
 
 Several episodes of each task are compared with each other: an episode's advantage is its reward's z-score in the
 group, the same for all its tokens. Groups whose rewards do not differ are dropped before any forward pass. Departs
-from the paper in having no KL term, and by default in one optimizer step a rollout, which is strictly on-policy:
-the ratio is then 1 and the clip idle.
+from the paper in having no KL term by default, and in one optimizer step a rollout, which is strictly on-policy: the
+ratio is then 1 and the clip idle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from agentgym.curriculum import TaskOrder
-from agentgym.learn.advantages import group_zscore
-from agentgym.learn.batch import Microbatch, Row
+from agentgym.errors import did_you_mean
+from agentgym.learn.advantages import (
+    anchor_advantages,
+    difficulty_reweighted,
+    entropy_shaped,
+    group_zscore,
+    polychromic,
+    turn_returns,
+)
+from agentgym.learn.batch import Microbatch
 from agentgym.learn.forward import Predictions
-from agentgym.learn.groups import group_specs, grouped
-from agentgym.learn.objectives.estimator import Metrics
-from agentgym.learn.objectives.policy_gradient import clipped_policy_gradient
-from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
+from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
+from agentgym.learn.groups import Group
 from agentgym.registry import register
-from agentgym.rollout import EpisodeSpec
+from agentgym.rollout import seed_of
 from agentgym.types import Trajectory
 
-__all__ = ["GRPO", "GRPOSettings"]
+__all__ = ["GRPO", "PRESETS", "GRPOSettings"]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "dapo": {"clip_low": 0.2, "clip_high": 0.28, "aggregation": "token", "keep_truncated": False},
+    "dr_grpo": {"scale_by_std": False, "aggregation": "constant", "clip_high": 0.2},
+    "gspo": {"ratio": "sequence", "clip_low": 3e-4, "clip_high": 4e-4, "aggregation": "sequence"},
+    "cispo": {"loss": "cispo", "clip_low": 1.0, "clip_high": 4.0, "aggregation": "token"},
+    "gigpo": {"anchor_weight": 1.0, "anchor_discount": 0.95},
+    "egpo": {"entropy_shaping": 0.4},
+    "lead": {"by_difficulty": True},
+    "polychromic": {"set_size": 4},
+}
+"""What each relative changes; settings given beside the preset have the last word.
+
+DAPO arXiv 2503.14476 (its dynamic sampling is what every preset does: equal groups are dropped), Dr. GRPO 2503.20783,
+GSPO 2507.18071, CISPO 2506.13585, GiGPO 2505.10978, EGPO 2508.05118, GRPO-LEAD 2504.09696, polychromic 2509.25424 (on
+sets drawn from the group: vine sampling from states in the middle of an episode is not done). The bounds of GSPO and
+CISPO and EGPO's constants are ours.
+"""
 
 
-class GRPOSettings(TrainerSettings):
+class GRPOSettings(GroupTrainerSettings):
     """Settings of ``grpo``."""
 
-    groups: int = Field(16, ge=1)
-    """Tasks an update."""
-    group_size: int = Field(8, ge=2)
-    """Episodes of each task."""
+    preset: str | None = None
+    """A relative by name: dapo, dr_grpo, gspo, cispo, gigpo, egpo, lead, polychromic."""
     scale_by_std: bool = True
     """Divide advantages by the group's standard deviation; off is Dr. GRPO (arXiv 2503.20783)."""
-    clip_low: float = Field(0.2, ge=0)
-    """The ratio to the behavior policy has no gradient below 1 - clip_low where it would fall further."""
-    clip_high: float = Field(0.28, ge=0)
-    """The same above 1 + clip_high (DAPO's "clip higher", arXiv 2503.14476)."""
+    anchor_weight: float = Field(0.0, ge=0)
+    """Weight of what a turn's return adds among turns that began in the same state (GiGPO, arXiv 2505.10978)."""
+    anchor_discount: float = Field(0.95, ge=0, le=1)
+    """Discount of those returns, for each turn."""
+    entropy_shaping: float = Field(0.0, ge=0)
+    """Advantage added for each nat of a token's entropy, at most half of the advantage (EGPO, arXiv 2508.05118)."""
+    by_difficulty: bool = False
+    """Weigh successes by how rare they are in the group, and failures likewise (GRPO-LEAD, arXiv 2504.09696)."""
+    set_size: int | None = Field(None, ge=2)
+    """Compare sets of so many episodes by mean reward times diversity of actions (arXiv 2509.25424)."""
+    num_sets: int = Field(4, ge=2)
+    """Sets drawn from each group."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_preset(cls, given: Any) -> Any:
+        name = given.get("preset") if isinstance(given, Mapping) else None
+        if name is None:
+            return given
+        if name not in PRESETS:
+            raise ValueError(f'no preset "{name}".{did_you_mean(str(name), PRESETS)} Known: {", ".join(PRESETS)}')
+        return {**PRESETS[name], **given}
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> GRPOSettings:
+        given = self.model_fields_set
+        if "anchor_discount" in given and not self.anchor_weight:
+            raise ValueError("anchor_discount has no effect without an anchor_weight")
+        if "num_sets" in given and self.set_size is None:
+            raise ValueError("num_sets has no effect without a set_size")
+        if self.set_size is not None:
+            if self.set_size > self.group_size:
+                raise ValueError(f"set_size {self.set_size} does not fit a group_size of {self.group_size}")
+            if "scale_by_std" in given or self.by_difficulty:
+                raise ValueError("scale_by_std and by_difficulty have no effect with a set_size")
+        return self
 
 
 @register
-class GRPO(Trainer[GRPOSettings]):
+class GRPO(GroupTrainer[GRPOSettings]):
     """Learn from how episodes of the same task differ."""
 
     Settings = GRPOSettings
 
-    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
-        return group_specs(tasks, update, groups=self.settings.groups, group_size=self.settings.group_size)
-
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
-        groups = grouped(trajectories)
-        fit = [group for group in groups if not group.unfit]
-        rows: list[Row] = []
-        for group in fit:
-            advantages = group_zscore(group.rewards, scale=self.settings.scale_by_std)
-            for trajectory, advantage in zip(group.members, advantages, strict=True):
-                rows += [Row.of(sample, advantage) for sample in trajectory.samples]
-        return Lesson(
-            rows,
-            {"informative_groups": len(fit) / max(1, len(groups))},
-            {group.ordinal: group.unfit for group in groups if group.ordinal is not None and group.unfit},
+    def compare(self, group: Group, rewards: Sequence[float]) -> Sequence[float | list[float]]:
+        settings = self.settings
+        if settings.set_size is not None:
+            return polychromic(rewards, [_actions(member) for member in group.members], self._sets(group))
+        advantages = group_zscore(rewards, scale=settings.scale_by_std)
+        if settings.by_difficulty:
+            solved = sum(member.success for member in group.members) / len(group.members)
+            advantages = difficulty_reweighted(advantages, solved)
+        if not settings.anchor_weight:
+            return advantages
+        steps = anchor_advantages(
+            [[turn.observation for turn in member.turns] for member in group.members],
+            [turn_returns([turn.reward for turn in m.turns], settings.anchor_discount) for m in group.members],
+            scale=settings.scale_by_std,
         )
+        return [
+            [advantage + settings.anchor_weight * step for step in turns]
+            for advantage, turns in zip(advantages, steps, strict=True)
+        ]
 
-    def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
-        return clipped_policy_gradient(
-            predictions.logprobs_N,
-            batch.behavior_logprobs_N,
-            batch.advantages_N,
-            clip_low=self.settings.clip_low,
-            clip_high=self.settings.clip_high,
-        )
+    def advantages(self, predictions: Predictions, batch: Microbatch) -> torch.Tensor:
+        alpha = self.settings.entropy_shaping
+        if not alpha:
+            return batch.advantages_N
+        return entropy_shaped(batch.advantages_N, predictions.entropies_N, alpha=alpha, kappa=2.0)
+
+    def _sets(self, group: Group) -> list[list[int]]:
+        rng = np.random.default_rng(seed_of("sets", group.ordinal, len(group.members)))
+        size = min(self.settings.set_size or 2, len(group.members) - 1)  # of void episodes a group may be small
+        return [rng.permutation(len(group.members))[:size].tolist() for _ in range(self.settings.num_sets)]
+
+
+def _actions(member: Trajectory) -> tuple[str | None, ...]:
+    return tuple(turn.action for turn in member.turns)

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from agentgym.config import Choice, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, did_you_mean
+from agentgym.launch.recipe import RecipeSettings, refuse_contradictions, stages
 from agentgym.trainers.sft import SFTSettings
 
 __all__ = [
@@ -98,6 +99,8 @@ class TrainSettings(Settings):
     """Episodes in training."""
     warm_start: WarmStartSettings = WarmStartSettings()
     """Imitation before the trainer takes over."""
+    recipe: RecipeSettings = RecipeSettings()
+    """A fixed budget, split between the warm start and the trainer."""
     eval: EvalSettings = EvalSettings()
     """Measuring."""
     updates: int = Field(130, ge=0)
@@ -130,6 +133,11 @@ NANO_DEFAULTS: dict[str, Any] = {
 
 NANO_TRAINER_DEFAULTS: dict[str, dict[str, Any]] = {
     "grpo": {"learning_rate": 1e-3, "warmup_updates": 5, "aggregation": "sequence"},
+    "rloo": {"learning_rate": 1e-3, "warmup_updates": 5},
+    "ppo": {"learning_rate": 5e-4, "warmup_updates": 5, "critic_learning_rate": 2e-3, "episodes": 128},
+    "dpo": {"learning_rate": 5e-4, "warmup_updates": 5},
+    "mixed": {"learning_rate": 1e-3, "warmup_updates": 5, "aggregation": "sequence"},
+    "cory": {"learning_rate": 1e-3, "warmup_updates": 5, "aggregation": "sequence"},
     "sft": {"learning_rate": 3e-3, "warmup_updates": 30, "batch_size": 4, "observation_weight": 0.3},
 }
 
@@ -149,6 +157,13 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
             NANO_DEFAULTS, {"trainer": {"id": first.trainer.id, **NANO_TRAINER_DEFAULTS.get(first.trainer.id, {})}}
         )
     settings = validated(TrainSettings, merged(defaults, given))
+    if settings.recipe.budget is not None:
+        refuse_contradictions(given)
+        trainer, warm = settings.trainer, settings.warm_start
+        decided = stages(settings.recipe, trainer.id, trainer.options, batch_size=warm.batch_size)
+        settings = validated(TrainSettings, merged(defaults, given, decided))
+    elif first.recipe.model_fields_set:
+        raise ConfigError(f"recipe.{min(first.recipe.model_fields_set)} has no effect without recipe.budget")
     if settings.protocol is None:
         settings.protocol = Choice(id="react")
     # Which keys the user set decides what counts as having no effect; the defaults above do not.

@@ -46,8 +46,8 @@ class Row:
     """What the critic is to estimate."""
     unit: int | None = None
     """Rows of one unit, for instance a preference pair, stay in one microbatch, in their order."""
-    is_demonstration: bool = False
-    """Shown by an expert rather than sampled."""
+    demonstrations: list[bool] | None = None
+    """True on tokens that an expert said; None for none."""
     weight: float = 1.0
     """Multiplies the weight of the row's tokens, after normalization."""
 
@@ -64,7 +64,16 @@ class Row:
         mask = sample.loss_mask
         if turns is not None:
             mask = [trained and turn in turns for trained, turn in zip(mask, sample.turn_index, strict=True)]
-        return cls(token_ids=sample.token_ids, loss_mask=mask, behavior_logprobs=sample.logprobs, advantages=per_token)
+        by_expert = [
+            said and version < 0 for said, version in zip(sample.loss_mask, sample.policy_versions, strict=True)
+        ]
+        return cls(
+            token_ids=sample.token_ids,
+            loss_mask=mask,
+            behavior_logprobs=sample.logprobs,
+            advantages=per_token,
+            demonstrations=by_expert if any(by_expert) else None,
+        )
 
     @property
     def num_trained(self) -> int:
@@ -192,6 +201,11 @@ def _microbatch(
     trained = [row.loss_mask[1 : length + 1] for row, length in zip(chosen, lengths, strict=True)]
     counts = torch.tensor([sum(mask) for mask in trained])
 
+    shown = (
+        compress((row.demonstrations or [False] * len(row.loss_mask))[1:], mask)
+        for row, mask in zip(chosen, trained, strict=True)
+    )
+
     def of_targets(name: str) -> list[float]:
         """Values of trained tokens, sequence after sequence."""
         per_row = (compress(getattr(row, name)[1:], mask) for row, mask in zip(chosen, trained, strict=True))
@@ -208,7 +222,7 @@ def _microbatch(
         weights_N=torch.tensor([weights[i] for i in chunk]).repeat_interleave(counts),
         rows_N=torch.tensor(list(chunk)).repeat_interleave(counts),
         sequences_N=torch.arange(len(chunk)).repeat_interleave(counts),
-        demonstrations_N=torch.tensor([row.is_demonstration for row in chosen]).repeat_interleave(counts),
+        demonstrations_N=torch.tensor(list(chain.from_iterable(shown)), dtype=torch.bool),
         units_B=torch.tensor([-1 if row.unit is None else row.unit for row in chosen]),
         **{f"{name}_N": torch.tensor(of_targets(name), dtype=torch.float32) for name in present},
     )

@@ -19,7 +19,7 @@ from agentgym.curriculum import TaskOrder
 from agentgym.engine import Engine
 from agentgym.learn.batch import Aggregation, Microbatch, Row
 from agentgym.learn.forward import Predictions
-from agentgym.learn.learner import Learner, Precision, Schedule
+from agentgym.learn.learner import Learner, Objective, Precision, Schedule
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.players import Players
 from agentgym.rollout import EpisodeSpec, seed_of
@@ -43,6 +43,8 @@ class TrainerSettings(Settings):
     """Gradients are scaled down to this norm."""
     aggregation: Aggregation = "token"
     """Mean over all trained tokens of an update, or over its sequences ("sequence"), or a constant ("constant")."""
+    aggregation_tokens: int = Field(256, ge=1)
+    """Tokens that every sequence counts as (aggregation "constant")."""
     max_microbatch_tokens: int = Field(8192, ge=1)
     """Tokens that one forward and backward may hold; lower it when memory runs out."""
     epochs: int = Field(1, ge=1)
@@ -117,12 +119,14 @@ class Trainer(abc.ABC, Generic[S]):
         """The update's optimizer steps; returns their mean metrics. Raises NonFiniteError."""
         return self.steps(self.equipment.learner, lesson.rows, update)
 
-    def steps(self, learner: Learner, rows: Sequence[Row], update: int) -> dict[str, float]:
+    def steps(
+        self, learner: Learner, rows: Sequence[Row], update: int, *, objective: Objective | None = None
+    ) -> dict[str, float]:
         """``epochs`` passes over ``rows`` of ``minibatches`` optimizer steps each."""
         seen = []
         for epoch in range(self.settings.epochs):
             for chunk in _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch)):
-                seen.append(learner.update(chunk, self.objective))
+                seen.append(learner.update(chunk, objective or self.objective))
         return {name: sum(metrics[name] for metrics in seen) / len(seen) for name in seen[0]}
 
     @property
@@ -146,6 +150,9 @@ class Trainer(abc.ABC, Generic[S]):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up what ``state`` returned."""
+
+    async def close(self) -> None:
+        """Free what ``prepare`` made."""
 
 
 def _minibatches(rows: Sequence[Row], num: int, *, seed: int) -> Iterator[list[Row]]:

@@ -1,0 +1,67 @@
+"""The critic: the policy's trunk with one number in place of the output head.
+
+The trunk begins as a copy of the policy's and is trained on its own; the head begins at zero, so that the first values
+are 0 and the first advantages plain returns. Under LoRA the copy has the adapter, and only that and the head learn.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from agentgym.learn.batch import Microbatch, Row, microbatches
+from agentgym.learn.forward import predictive_hidden
+
+__all__ = ["Critic", "estimate", "values"]
+
+
+class Critic(torch.nn.Module):
+    """Estimates the return that follows each prefix of a sequence."""
+
+    def __init__(self, policy: Any) -> None:
+        super().__init__()
+        base = policy.get_base_model() if hasattr(policy, "get_base_model") else policy
+        self.trunk = copy.deepcopy(base)
+        self.trunk.set_output_embeddings(torch.nn.Identity())
+        self.head = torch.nn.Linear(base.config.get_text_config().hidden_size, 1)
+        torch.nn.init.zeros_(self.head.weight)
+        torch.nn.init.zeros_(self.head.bias)
+        self.to(policy.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.head.weight.device
+
+
+def values(critic: Critic, batch: Microbatch) -> torch.Tensor:
+    """Its estimates [N] of the return from each trained token on, made before the token."""
+    hidden_ND = predictive_hidden(critic.trunk, batch)
+    estimates: torch.Tensor = critic.head(hidden_ND.float())[:, 0]
+    return estimates
+
+
+@torch.no_grad()
+def estimate(critic: Critic, rows: Sequence[Row], *, max_tokens: int) -> list[float]:
+    """Write ``values`` into ``rows``, for every token; returns the estimate after each row's last token.
+
+    That one is what an episode goes on with that was cut short there.
+    """
+    everywhere = [_everywhere(row) for row in rows]
+    last = [0.0] * len(rows)
+    for batch in microbatches(everywhere, [1.0] * len(rows), max_tokens=max_tokens):
+        estimates_N = values(critic, batch.to(critic.device)).cpu()
+        for index in sorted(set(batch.rows_N.tolist())):
+            after = estimates_N[batch.rows_N == index].tolist()  # after each token of the row
+            rows[index].values, last[index] = [0.0, *after[:-1]], after[-1]
+    return last
+
+
+def _everywhere(row: Row) -> Row:
+    """``row`` and one more token, each of them looked at."""
+    length = len(row.token_ids) + 1
+    zeros = [0.0] * length
+    return Row(token_ids=[*row.token_ids, 0], loss_mask=[True] * length, behavior_logprobs=zeros, advantages=zeros)

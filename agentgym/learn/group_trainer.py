@@ -1,0 +1,62 @@
+"""Learning from how the episodes of a group differ: what grpo, rloo and mixed share."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import TypeVar
+
+from agentgym.curriculum import TaskOrder
+from agentgym.learn.batch import Row
+from agentgym.learn.groups import Group, GroupSettings, group_specs, grouped
+from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
+from agentgym.learn.trainer import Lesson
+from agentgym.rollout import EpisodeSpec
+from agentgym.types import Trajectory
+
+__all__ = ["GroupTrainer", "GroupTrainerSettings"]
+
+
+class GroupTrainerSettings(GroupSettings, SurrogateSettings):
+    """Settings of grpo, rloo and mixed."""
+
+    keep_truncated: bool = True
+    """Whether episodes that a limit cut short count; if not, they are neither compared nor trained on
+    ("overlong filtering", arXiv 2503.14476, §3.4)."""
+
+
+S = TypeVar("S", bound=GroupTrainerSettings)
+
+
+class GroupTrainer(SurrogateTrainer[S]):
+    """Turns groups into rows; a subclass says how rewards become advantages."""
+
+    @abc.abstractmethod
+    def compare(self, group: Group, rewards: Sequence[float]) -> Sequence[float | list[float]]:
+        """One advantage for each member, or one for each of its turns."""
+
+    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
+        return group_specs(tasks, update, groups=self.settings.groups, group_size=self.settings.group_size)
+
+    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+        groups = grouped(trajectories, keep_truncated=self.settings.keep_truncated)
+        fit = [group for group in groups if not group.unfit]
+        rows_of = [[[Row.of(sample, 0.0) for sample in m.samples] for m in group.members] for group in fit]
+        rows = [row for members in rows_of for own in members for row in own]
+        self.score(rows)
+        for group, members in zip(fit, rows_of, strict=True):
+            rewards = [
+                member.reward - sum(map(sum, self.penalty(own)))
+                for member, own in zip(group.members, members, strict=True)
+            ]
+            for member, own, advantage in zip(group.members, members, self.compare(group, rewards), strict=True):
+                for row, sample in zip(own, member.samples, strict=True):
+                    row.advantages = Row.of(sample, advantage).advantages
+        return Lesson(
+            rows,
+            {
+                "informative_groups": len(fit) / max(1, len(groups)),
+                "group_deviation": sum(group.deviation for group in groups) / max(1, len(groups)),
+            },
+            {group.ordinal: group.unfit for group in groups if group.ordinal is not None and group.unfit},
+        )

@@ -1,0 +1,167 @@
+"""What the policy-gradient trainers share: the surrogate loss and its parts, chosen by settings.
+
+Each setting is one part of the unified estimator (``objectives/estimator.py``) or a term beside it: which ratio, which
+bounds, a penalty for leaving the reference policy, a bonus for entropy, a weight for what the sampler and the learner
+see differently. grpo, rloo, ppo and mixed differ in their advantages.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+import torch
+from pydantic import Field, model_validator
+
+from agentgym.learn.batch import Microbatch, Row
+from agentgym.learn.forward import Predictions
+from agentgym.learn.frozen import Frozen
+from agentgym.learn.objectives.corrections import masked_weights, truncated_weights
+from agentgym.learn.objectives.estimator import Metrics, over_old, over_old_sequence, sequence_sum
+from agentgym.learn.objectives.kl import kl
+from agentgym.learn.objectives.policy_gradient import cispo, clipped_policy_gradient, reinforce
+from agentgym.learn.trainer import Equipment, Trainer, TrainerSettings
+
+__all__ = ["SurrogateSettings", "SurrogateTrainer"]
+
+
+class SurrogateSettings(TrainerSettings):
+    """The parts of the loss."""
+
+    loss: Literal["clip", "cispo", "reinforce"] = "clip"
+    """PPO's clipped ratio, CISPO's clipped weight (arXiv 2506.13585), or the plain policy gradient."""
+    ratio: Literal["token", "sequence", "product"] = "token"
+    """The ratio to the old policy: of each token, of the sequence to the power 1 / length (GSPO, arXiv 2507.18071), or
+    of the whole sequence (RLOO, arXiv 2402.14740)."""
+    clip_low: float = Field(0.2, ge=0)
+    """The ratio has no gradient below 1 - clip_low where it would fall further."""
+    clip_high: float = Field(0.28, ge=0)
+    """The same above 1 + clip_high (DAPO's "clip higher", arXiv 2503.14476)."""
+    dual_clip: float | None = Field(None, gt=1)
+    """Bound of the loss of a token with negative advantage, in units of it (arXiv 1912.09729)."""
+    kl_coefficient: float = Field(0.0, ge=0)
+    """Weight of the divergence from the reference policy, which is the policy that training began with."""
+    kl_estimator: Literal["k1", "k2", "k3"] = "k3"
+    """How the divergence is estimated from sampled tokens."""
+    kl_in: Literal["loss", "reward"] = "loss"
+    """Where it is subtracted; in the reward it is always the log-ratio (k1)."""
+    entropy_coefficient: float = Field(0.0, ge=0)
+    """Weight of the policy's entropy, as a bonus."""
+    correction: Literal["none", "truncate", "mask"] = "none"
+    """Weight for tokens that the sampler gave another probability than the learner: none, min(ratio, cap), or
+    0 outside [1 / cap, cap]."""
+    correction_level: Literal["token", "sequence"] = "token"
+    """Whether that ratio is a token's or the whole sequence's."""
+    correction_cap: float = Field(2.0, ge=1)
+    """Its bound."""
+
+    @model_validator(mode="after")
+    def _has_effect(self) -> SurrogateSettings:
+        idle = {
+            "dual_clip": self.loss != "clip" and "loss clip",
+            "clip_low": self.loss == "reinforce" and "loss clip or cispo",
+            "clip_high": self.loss == "reinforce" and "loss clip or cispo",
+            "kl_estimator": not self.kl_coefficient and "a kl_coefficient",
+            "kl_in": not self.kl_coefficient and "a kl_coefficient",
+            "correction_level": self.correction == "none" and "a correction",
+            "correction_cap": self.correction == "none" and "a correction",
+        }
+        for key, needed in idle.items():
+            if needed and key in self.model_fields_set:
+                raise ValueError(f"{key} has no effect without {needed}")
+        if self.kl_in == "reward" and "kl_estimator" in self.model_fields_set and self.kl_estimator != "k1":
+            raise ValueError(f"kl_estimator {self.kl_estimator} has no effect in the reward, which takes k1")
+        if self.ratio != "token" and self.loss != "clip":
+            raise ValueError(f"ratio {self.ratio} has no effect with loss {self.loss}")
+        if self.ratio == "product" and self.aggregation != "sequence":
+            raise ValueError(f"ratio product is a sequence's: it needs aggregation sequence, found {self.aggregation}")
+        return self
+
+
+S = TypeVar("S", bound=SurrogateSettings)
+
+
+class SurrogateTrainer(Trainer[S]):
+    """Maximizes a surrogate of the expected advantage."""
+
+    reference: Frozen | None = None
+
+    def prepare(self, equipment: Equipment) -> None:
+        super().prepare(equipment)
+        self.reference = Frozen(equipment.learner.module) if self.settings.kl_coefficient else None
+
+    def modules(self) -> dict[str, torch.nn.Module]:
+        own = self.reference.module if self.reference else None
+        return {"reference": own} if own is not None else {}
+
+    def score(self, rows: list[Row]) -> None:
+        """Fill in what the objective will want of the policy as it is now, and of the reference."""
+        if not rows:
+            return
+        if self.num_steps > 1 or self.settings.correction != "none":
+            self.equipment.learner.score_rows(rows, "proximal_logprobs")
+        if self.reference is not None:
+            self.reference.score(self.equipment.learner, rows)
+
+    def penalty(self, rows: list[Row]) -> list[list[float]]:
+        """For each row the divergence of each token, weighted, where it is subtracted from the reward."""
+        settings = self.settings
+        if not settings.kl_coefficient or settings.kl_in != "reward":
+            return [[0.0] * len(row.token_ids) for row in rows]
+        penalties = []
+        for row in rows:
+            assert row.reference_logprobs is not None
+            now = row.proximal_logprobs or row.behavior_logprobs
+            log_ratios = zip(now, row.reference_logprobs, row.loss_mask, strict=True)
+            penalties.append([settings.kl_coefficient * (a - b) if m else 0.0 for a, b, m in log_ratios])
+        return penalties
+
+    def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        settings, logprobs_N = self.settings, predictions.logprobs_N
+        old_N = batch.behavior_logprobs_N if batch.proximal_logprobs_N is None else batch.proximal_logprobs_N
+        loss_N, metrics = self._surrogate(logprobs_N, old_N, self.advantages(predictions, batch), batch)
+        weights_N, seen = self._correction(old_N, batch)
+        loss_N, metrics = weights_N * loss_N, metrics | seen
+        if batch.reference_logprobs_N is not None:
+            divergence_N = kl(logprobs_N, batch.reference_logprobs_N, settings.kl_estimator)
+            metrics["reference_kl"] = kl(logprobs_N, batch.reference_logprobs_N, "k3").detach()
+            if settings.kl_in == "loss":
+                loss_N = loss_N + settings.kl_coefficient * divergence_N
+        if settings.entropy_coefficient:
+            loss_N = loss_N - settings.entropy_coefficient * predictions.entropies_N
+        sampled_N = logprobs_N.detach() if batch.proximal_logprobs_N is None else batch.proximal_logprobs_N
+        mismatch_N = (sampled_N - batch.behavior_logprobs_N).abs() * ~batch.demonstrations_N
+        return loss_N, metrics | {"mismatch": mismatch_N}
+
+    def advantages(self, predictions: Predictions, batch: Microbatch) -> torch.Tensor:
+        """The advantage of each token; those of the rows unless a trainer shapes them further."""
+        return batch.advantages_N
+
+    def _surrogate(
+        self, logprobs_N: torch.Tensor, old_N: torch.Tensor, advantages_N: torch.Tensor, batch: Microbatch
+    ) -> tuple[torch.Tensor, Metrics]:
+        settings = self.settings
+        bounds: dict[str, Any] = {"clip_low": settings.clip_low, "clip_high": settings.clip_high}
+        if settings.loss == "reinforce":
+            return reinforce(logprobs_N, advantages_N)
+        if settings.loss == "cispo":
+            return cispo(logprobs_N, old_N, advantages_N, **bounds)
+        return clipped_policy_gradient(
+            self._log_ratio(logprobs_N, old_N, batch), advantages_N, dual_clip=settings.dual_clip, **bounds
+        )
+
+    def _log_ratio(self, logprobs_N: torch.Tensor, old_N: torch.Tensor, batch: Microbatch) -> torch.Tensor:
+        if self.settings.ratio == "token":
+            return over_old(logprobs_N, old_N)
+        if self.settings.ratio == "sequence":
+            return over_old_sequence(logprobs_N, old_N, batch.sequences_N)
+        return sequence_sum(over_old(logprobs_N, old_N), batch.sequences_N)
+
+    def _correction(self, proximal_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor | float, Metrics]:
+        """Weights for tokens of which sampler and learner think differently."""
+        settings, cap = self.settings, self.settings.correction_cap
+        if settings.correction == "none":
+            return 1.0, {}
+        sequences_N = batch.sequences_N if settings.correction_level == "sequence" else None
+        if settings.correction == "truncate":
+            return truncated_weights(proximal_N, batch.behavior_logprobs_N, cap=cap, sequences_N=sequences_N)
+        return masked_weights(proximal_N, batch.behavior_logprobs_N, low=1 / cap, high=cap, sequences_N=sequences_N)

@@ -1,0 +1,77 @@
+"""Hand-made episodes for tests of what trainers learn from which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from agentgym.learn.learner import Learner
+from agentgym.learn.trainer import Equipment, Trainer
+from agentgym.types import Sample, StopReason, Trajectory, Turn
+
+
+def sample(replies: Sequence[Sequence[int]], *, version: int = 0, prompt: int = 1) -> Sample:
+    """A prompt token, then for each turn its reply and one token of the environment's."""
+    made = Sample()
+    for turn, reply in enumerate(replies):
+        for ids, trained in (([prompt + turn], False), (list(reply), True)):
+            made.token_ids += ids
+            made.loss_mask += [trained] * len(ids)
+            made.logprobs += [-0.5 * trained if version >= 0 else 0.0] * len(ids)
+            made.turn_index += [turn] * len(ids)
+            made.policy_versions += [version if trained else -1] * len(ids)
+    return made
+
+
+def episode(
+    rewards: Sequence[float],
+    replies: Sequence[Sequence[int]] | None = None,
+    *,
+    group: str = "a",
+    ordinal: int | None = 0,
+    name: str = "",
+    version: int = 0,
+    stop: StopReason = StopReason.TERMINATED,
+    success: bool = False,
+) -> Trajectory:
+    """An episode with these rewards of its turns, and two-token replies unless others are given."""
+    replies = [[5 + turn, 9] for turn in range(len(rewards))] if replies is None else replies
+    return Trajectory(
+        env="x",
+        task=0,
+        seed=0,
+        episode_id=name or f"{group}-{sum(rewards)}-{replies}",
+        group_id=group,
+        ordinal=ordinal,
+        turns=[
+            Turn(observation=f"seen {turn}", reply="", action=str(reply), reward=reward)
+            for turn, (reward, reply) in enumerate(zip(rewards, replies, strict=True))
+        ],
+        samples=[sample(replies, version=version)],
+        stop_reason=stop,
+        terminated=not stop.is_truncated,
+        truncated=stop.is_truncated,
+        success=success,
+    )
+
+
+def equipped(
+    trainer: Trainer[Any], module: Any, *, temperature: float = 1.0, engine: Any = None, max_tokens: int | None = None
+) -> Trainer[Any]:
+    """``trainer`` prepared to teach ``module``; a further module gets ``engine``."""
+
+    def make_learner(module: torch.nn.Module, **changes: Any) -> Learner:
+        given = {name: getattr(trainer.settings, name) for name in ("learning_rate", "aggregation", "max_grad_norm")}
+        return Learner(module, **{**given, "max_tokens_constant": max_tokens, **changes})
+
+    trainer.prepare(
+        Equipment(
+            learner=make_learner(module),
+            make_learner=make_learner,
+            make_engine=lambda _: engine,
+            temperature=temperature,
+        )
+    )
+    return trainer

@@ -1,0 +1,373 @@
+"""GRPO's relatives, RLOO, the mixtures and CORY: what their lessons hold."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+import torch
+
+from agentgym.config import validated
+from agentgym.curriculum import TaskOrder
+from agentgym.errors import ConfigError
+from agentgym.learn.learner import Learner
+from agentgym.learn.trainer import Trainer
+from agentgym.rollout import EpisodeSpec
+from agentgym.trainers.cory import CORY, CORYSettings
+from agentgym.trainers.grpo import GRPO, PRESETS, GRPOSettings
+from agentgym.trainers.mixed import Mixed, MixedSettings
+from agentgym.trainers.rloo import RLOO, RLOOSettings
+from agentgym.types import StopReason, Trajectory
+from tests.kit import tiny_model
+from tests.unit.trainers.kit import episode, equipped
+
+GROUP = [episode([1.0], [[5, 9]]), episode([0.0], [[6, 9]]), episode([0.0], [[7, 9]]), episode([0.0], [[8, 9]])]
+
+
+def advantages(trainer: Trainer[Any], episodes: list[Trajectory]) -> list[float]:
+    """Of the last token of each row."""
+    return [row.advantages[-1] for row in trainer.lesson(episodes).rows]
+
+
+def test_rloo_by_hand() -> None:
+    assert advantages(RLOO(RLOOSettings()), GROUP) == pytest.approx([1.0, -1 / 3, -1 / 3, -1 / 3])
+
+
+def test_rloo_weighs_sequences_not_tokens() -> None:
+    """On-policy the gradient is the mean over episodes of A ∇ log π(episode), however long they are."""
+    group = [episode([1.0], [[5] * 7]), episode([0.0], [[6, 9]])]
+    rloo = equipped(RLOO(RLOOSettings(learning_rate=1e-3, max_grad_norm=1e9)), tiny_model())
+    learner: Learner = rloo.equipment.learner
+    lesson = rloo.lesson(group)
+    learner.score_rows(lesson.rows, "proximal_logprobs")
+    for row in lesson.rows:  # exactly on-policy
+        assert row.proximal_logprobs is not None
+        row.behavior_logprobs, row.proximal_logprobs = row.proximal_logprobs, None
+    taken = gradient(learner, lambda: learner.update(lesson.rows, rloo.objective))
+    module = tiny_model()
+    total = torch.zeros(())
+    for row in lesson.rows:
+        ids = torch.tensor([row.token_ids])
+        logprobs = module(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+        mask = torch.tensor(row.loss_mask[1:])
+        total = total - row.advantages[-1] * logprobs[mask].sum() / 2
+    total.backward()
+    slow = torch.cat([p.grad.flatten() for p in module.parameters()])
+    assert torch.allclose(taken, slow, atol=1e-5)
+
+
+def gradient(learner: Learner, act: Any) -> torch.Tensor:
+    """What the optimizer was given."""
+    seen: list[torch.Tensor] = []
+    step = learner.optimizer.step
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        seen.append(torch.cat([p.grad.flatten().clone() for p in learner.parameters if p.grad is not None]))
+        return step(*args, **kwargs)
+
+    learner.optimizer.step = watched  # type: ignore[method-assign]
+    act()
+    return seen[0]
+
+
+def test_a_group_of_one_is_refused() -> None:
+    for settings in (GRPOSettings, RLOOSettings, MixedSettings, CORYSettings):
+        with pytest.raises(
+            ConfigError, match=r"trainer.group_size: Input should be greater than or equal to 2, found 1"
+        ):
+            validated(settings, {"group_size": 1}, where="trainer")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_a_complete_choice(preset: str) -> None:
+    settings = validated(GRPOSettings, {"preset": preset, "learning_rate": 1e-3}, where="trainer")
+    for key, value in PRESETS[preset].items():
+        assert getattr(settings, key) == value
+    trainer = equipped(GRPO(settings), tiny_model(), max_tokens=24)
+    lesson = trainer.lesson(GROUP)
+    assert len(lesson.rows) == 4
+    assert trainer.learn(lesson, 0)["grad_norm"] > 0
+
+
+def test_settings_beside_a_preset_have_the_last_word() -> None:
+    settings = GRPOSettings(preset="dapo", clip_high=0.5)
+    assert (settings.clip_high, settings.keep_truncated) == (0.5, False)
+    with pytest.raises(ConfigError, match=r'no preset "dapa". Did you mean "dapo"\?'):
+        validated(GRPOSettings, {"preset": "dapa"})
+
+
+def test_dapo_leaves_out_episodes_that_were_cut_short() -> None:
+    group = [*GROUP[:2], episode([0.5], stop=StopReason.TURN_LIMIT)]
+    assert len(GRPO(GRPOSettings(preset="dapo")).lesson(group).rows) == 2
+    lesson = GRPO(GRPOSettings(preset="dapo")).lesson([GROUP[0], group[2]])
+    assert lesson.rejected == {0: "fewer than two episodes that count"}
+
+
+def test_gigpo_adds_what_a_turn_did_among_turns_of_the_same_state() -> None:
+    """Both begin by seeing "seen 0"; returns there 1 and 0, discounted .95 a turn for the first: .95 and 0."""
+    group = [episode([0.0, 1.0]), episode([0.0], [[6, 9]])]
+    settings = GRPOSettings(preset="gigpo", scale_by_std=False)
+    first, second = GRPO(settings).lesson(group).rows
+    # the episode: +-.5; the first turn: +-.475; the second turn was reached once: nothing to compare with
+    assert first.advantages[1] == pytest.approx(0.5 + 0.475)
+    assert first.advantages[-1] == pytest.approx(0.5)
+    assert second.advantages[1] == pytest.approx(-0.5 - 0.475)
+
+
+def test_lead_weighs_rare_successes_more() -> None:
+    rare = [episode([float(i == 0)], [[5 + i, 9]], success=i == 0) for i in range(4)]
+    common = [episode([float(i != 0)], [[5 + i, 9]], success=i != 0) for i in range(4)]
+    plain, lead = GRPO(GRPOSettings()), GRPO(GRPOSettings(preset="lead"))
+    gain = [
+        advantages(lead, group)[1 if group is common else 0] / advantages(plain, group)[1 if group is common else 0]
+        for group in (rare, common)
+    ]
+    assert gain[0] == pytest.approx(0.4 + 1.1 / (1 + 2.718281828 ** (10 * (0.25 - 0.75))), abs=1e-4)
+    assert gain[1] == pytest.approx(0.95)
+
+
+def test_a_penalty_in_the_reward_is_subtracted_before_groups_are_compared() -> None:
+    """Behavior -.5 a token; the reference says what the module says: reward minus .1 times the sum of the gaps."""
+    trainer = equipped(RLOO(RLOOSettings(kl_coefficient=0.1)), tiny_model())
+    lesson = trainer.lesson(GROUP[:2])
+    gaps = [
+        sum(
+            b - r
+            for b, r, m in zip(row.behavior_logprobs, row.reference_logprobs or [], row.loss_mask, strict=True)
+            if m
+        )
+        for row in lesson.rows
+    ]
+    rewards = [1.0 - 0.1 * gaps[0], 0.0 - 0.1 * gaps[1]]
+    assert [row.advantages[-1] for row in lesson.rows] == pytest.approx(
+        [rewards[0] - rewards[1], rewards[1] - rewards[0]]
+    )
+
+
+def test_a_penalty_in_the_loss_holds_the_policy_near_its_beginning() -> None:
+    def distance(coefficient: float) -> float:
+        settings = {"kl_coefficient": coefficient, "kl_estimator": "k2"} if coefficient else {}
+        trainer = equipped(GRPO(GRPOSettings(learning_rate=1e-2, **settings)), tiny_model())
+        start = tiny_model()
+        for update in range(6):
+            trainer.learn(trainer.lesson(GROUP), update)
+        ids = torch.tensor([GROUP[0].samples[0].token_ids])
+        logprobs = [m(input_ids=ids).logits.log_softmax(-1) for m in (start, trainer.equipment.learner.module)]
+        return float((logprobs[0].exp() * (logprobs[0] - logprobs[1])).sum().detach())
+
+    assert distance(20.0) < 0.5 * distance(0.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kl_estimator": "k1"}, "kl_estimator has no effect without a kl_coefficient"),
+        ({"correction_cap": 3.0}, "correction_cap has no effect without a correction"),
+        ({"loss": "cispo", "dual_clip": 3.0}, "dual_clip has no effect without loss clip"),
+        ({"loss": "reinforce", "clip_low": 0.1}, "clip_low has no effect"),
+        ({"loss": "cispo", "ratio": "sequence"}, "ratio sequence has no effect with loss cispo"),
+        ({"ratio": "product", "aggregation": "token"}, "needs aggregation sequence, found token"),
+        ({"kl_coefficient": 0.1, "kl_in": "reward", "kl_estimator": "k3"}, "k3 has no effect in the reward"),
+        ({"anchor_discount": 0.5}, "anchor_discount has no effect"),
+        ({"num_sets": 3}, "num_sets has no effect"),
+        ({"set_size": 9}, "set_size 9 does not fit a group_size of 8"),
+    ],
+)
+def test_keys_without_effect_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        validated(GRPOSettings, settings, where="trainer")
+
+
+@pytest.mark.parametrize("correction", ["truncate", "mask"])
+@pytest.mark.parametrize("level", ["token", "sequence"])
+def test_what_the_sampler_saw_otherwise_counts_less(correction: str, level: str) -> None:
+    """Behavior log-probs of -.5 are not the module's: the weights are bounded, and bounded tokens are counted."""
+    settings = GRPOSettings(learning_rate=1e-3, correction=correction, correction_level=level, correction_cap=1.01)
+    trainer = equipped(GRPO(settings), tiny_model())
+    lesson = trainer.lesson(GROUP)
+    for row in lesson.rows:  # much less than the module says
+        row.behavior_logprobs = [20 * value for value in row.behavior_logprobs]
+    metrics = trainer.learn(lesson, 0)
+    assert metrics["mismatch"] > 0.1
+    assert metrics["mismatch_bounded"] > 0
+    assert metrics["mismatch_weight"] <= 1.01 + 1e-5
+
+
+# -- mixtures ------------------------------------------------------------------------------------------
+
+
+def shown(ordinal: int = 0, group: str = "a", reward: float = 1.0) -> Trajectory:
+    return episode(
+        [reward], [[4, 9]], name=f"demonstration-{group}", group=group, ordinal=ordinal, version=-1, success=True
+    )
+
+
+class Stage:
+    """Plays back prepared episodes."""
+
+    def __init__(self, own: list[Trajectory]) -> None:
+        self.own, self.tasks = own, TaskOrder(range(8), seed=1)
+        self.asked: list[EpisodeSpec] = []
+        self.turns: dict[str, int] = {}
+
+    async def policy(self, specs: list[EpisodeSpec], **_: Any) -> list[Trajectory]:
+        return self.own
+
+    async def expert(self, specs: list[EpisodeSpec]) -> list[Trajectory]:
+        self.asked += specs
+        return [shown(spec.ordinal or 0, spec.group_id) for spec in specs]
+
+    async def led(self, specs: list[EpisodeSpec], turns: dict[str, int]) -> list[Trajectory]:
+        self.turns = turns
+        return self.own
+
+
+def mixed(**settings: Any) -> Mixed:
+    made = equipped(
+        Mixed(MixedSettings(**{"groups": 4, "group_size": 2, "learning_rate": 1e-3, **settings})), tiny_model()
+    )
+    assert isinstance(made, Mixed)
+    return made
+
+
+def two_groups() -> list[Trajectory]:
+    solved = [episode([1.0], [[5, 9]], group="0-0", ordinal=0, success=True), episode([0.0], group="0-0", ordinal=0)]
+    return solved + [episode([0.0], [[i, 9]], group="0-1", ordinal=1) for i in (6, 7)]
+
+
+def test_chord_s_two_means_have_the_shares_that_it_says() -> None:
+    """Own tokens 4, demonstrated tokens 2, μ .5: the learner's mean over 6 tokens, times 6/4 · .5 and 6/2 · .5."""
+    trainer = mixed(demonstrations=1, peak=0.5)
+    played = asyncio.run(trainer.play(0, Stage(two_groups()[:2])))  # type: ignore[arg-type]
+    assert [t.episode_id[:14] for t in played].count("demonstration-") == 1
+    lesson = trainer.lesson(played)
+    assert [row.demonstrations is not None for row in lesson.rows] == [False, False, True]
+    assert trainer.weights == pytest.approx((0.75, 1.5))
+
+
+def test_chord_s_share_of_imitation_falls() -> None:
+    trainer = mixed(demonstrations=1, peak=0.8, valley=0.1, fall=10)
+    shares = []
+    for update in (0, 5, 10):
+        trainer.lesson(asyncio.run(trainer.play(update, Stage(two_groups()[:2]))))  # type: ignore[arg-type]
+        shares.append(trainer.weights.demonstration / 3)
+    assert shares == pytest.approx([0.8, 0.45, 0.1])
+
+
+def test_hpt_imitates_what_the_policy_fails_at_and_nothing_else() -> None:
+    trainer, stage = mixed(method="hpt", gate=0.0), Stage(two_groups())
+    lesson = trainer.lesson(asyncio.run(trainer.play(0, stage)))  # type: ignore[arg-type]
+    assert [spec.ordinal for spec in stage.asked] == [1]
+    assert [row.demonstrations is not None for row in lesson.rows] == [False, False, True]
+    assert lesson.rejected == {}
+
+
+def test_srft_compares_the_demonstration_with_the_group() -> None:
+    trainer = mixed(method="srft")
+    played = [*two_groups()[2:], shown(1, "0-1")]
+    lesson = trainer.lesson(played)  # 0, 0 and the expert's 1
+    assert [row.advantages[-1] for row in lesson.rows] == pytest.approx([-1 / 3, -1 / 3, 2 / 3])
+    assert trainer.learn(lesson, 0)["grad_norm"] > 0
+
+
+def test_prefix_leads_the_first_member_of_each_group_and_ever_less() -> None:
+    trainer = mixed(method="prefix", longest=1.0, fall=10)
+    given = []
+    for update in (0, 100):
+        stage = Stage(two_groups())
+        asyncio.run(trainer.play(update, stage))  # type: ignore[arg-type]
+        assert set(stage.turns) == {f"{update}-{group}-0" for group in range(4)}
+        given.append(sum(stage.turns.values()))
+    assert given[0] == 4  # all of the one turn, in each of four groups
+    assert given[1] < 4
+
+
+def test_mixed_refuses_keys_of_other_methods() -> None:
+    with pytest.raises(ConfigError, match="gate has no effect with method chord"):
+        validated(MixedSettings, {"gate": 0.5})
+    with pytest.raises(ConfigError, match="5 demonstrations need as many groups, found 4"):
+        validated(MixedSettings, {"groups": 4, "demonstrations": 5})
+
+
+# -- CORY ----------------------------------------------------------------------------------------------
+
+
+class NoEngine:
+    policy_version = 0
+    closed = False
+
+    async def update_weights(self, version: int) -> None:
+        self.policy_version = version
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class TwoPlayers:
+    """Replays the same rewards for whoever plays, and notes who did."""
+
+    def __init__(self, engine: object) -> None:
+        self.engine, self.tasks = engine, TaskOrder(range(8), seed=1)
+        self.asked: list[tuple[object, list[EpisodeSpec]]] = []
+
+    async def policy(self, specs: list[EpisodeSpec], *, engine: object) -> list[Trajectory]:
+        self.asked.append((engine, specs))
+        rewards = [1.0, 0.0] if len(self.asked) % 2 else [0.25, 0.5]
+        return [
+            episode([reward], [[5 + i, 9]], name=spec.episode_id, group=spec.group_id, ordinal=spec.ordinal)
+            for i, (spec, reward) in enumerate(zip(specs, rewards, strict=True))
+        ]
+
+
+def cory(engine: NoEngine) -> CORY:
+    trainer = CORY(CORYSettings(groups=1, group_size=2, swap_every=2, learning_rate=1e-3))
+    equipped(trainer, tiny_model(), engine=engine)
+    return trainer
+
+
+def test_the_observer_sees_the_pioneer_s_actions_and_both_share_the_reward() -> None:
+    partner, own = NoEngine(), NoEngine()
+    trainer, players = cory(partner), TwoPlayers(own)
+    lesson = trainer.lesson(asyncio.run(trainer.play(0, players)))  # type: ignore[arg-type]
+    (first, specs), (second, observing) = players.asked
+    assert (first, second) == (own, partner)
+    assert [spec.preface for spec in specs] == ["", ""]
+    assert [spec.preface for spec in observing] == ["[5, 9]", "[6, 9]"]
+    # 1 + .25 against 0 + .5: difference .75, for both
+    assert [row.advantages[-1] for row in lesson.rows] == pytest.approx([0.7071, -0.7071] * 2, abs=1e-3)
+    assert lesson.rejected == {}
+    metrics = trainer.learn(lesson, 0)
+    assert metrics["grad_norm"] > 0
+    assert metrics["partner_grad_norm"] > 0
+
+
+def test_the_roles_are_swapped() -> None:
+    partner, own = NoEngine(), NoEngine()
+    trainer, players = cory(partner), TwoPlayers(own)
+    for update in range(4):
+        asyncio.run(trainer.play(update, players))  # type: ignore[arg-type]
+    assert [engine is own for engine, _ in players.asked[::2]] == [True, True, False, False]
+
+
+def test_the_partner_is_a_copy_that_learns_on_its_own() -> None:
+    trainer = cory(NoEngine())
+    own, partner = trainer.equipment.learner.module, trainer.learners()["partner"].module
+    assert all(torch.equal(a, b) for a, b in zip(own.parameters(), partner.parameters(), strict=True))
+    assert all(a is not b for a, b in zip(own.parameters(), partner.parameters(), strict=True))
+    asyncio.run(trainer.close())
+    assert trainer.engine.closed  # type: ignore[attr-defined]
+
+
+def test_a_void_episode_of_either_voids_both() -> None:
+    trainer = cory(NoEngine())
+    trainer.pioneer = 0
+    played = [
+        episode([1.0], ordinal=0),
+        episode([0.0], ordinal=0),
+        episode([1.0], ordinal=0),
+        episode([0.0], ordinal=0, stop=StopReason.ENV_ERROR),
+    ]
+    lesson = trainer.lesson(played)
+    assert lesson.rows == []
+    assert lesson.rejected == {0: "fewer than two episodes that count"}

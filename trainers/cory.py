@@ -1,0 +1,143 @@
+"""Two copies that learn together (CORY, arXiv 2410.06101): a pioneer, and an observer who sees what the pioneer did.
+
+Each plays the task; the observer is shown the pioneer's actions first. Both receive the sum of both rewards, each
+learns on its own, and every few updates they swap roles, so that neither comes to depend on being shown the answer.
+The policy of the run is the first of the two. Departs from the paper, which runs PPO on single replies, in comparing
+the episodes of a group, as grpo does. As in the paper, a KL penalty is to each copy's own beginning.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+from pydantic import Field
+
+from agentgym.curriculum import TaskOrder
+from agentgym.engine import Engine
+from agentgym.learn.advantages import group_zscore
+from agentgym.learn.batch import Microbatch
+from agentgym.learn.forward import Predictions
+from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
+from agentgym.learn.groups import Group, group_specs
+from agentgym.learn.learner import Learner
+from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.players import Players
+from agentgym.learn.trainer import Equipment, Lesson, Trainer
+from agentgym.registry import register
+from agentgym.rollout import EpisodeSpec
+from agentgym.types import Trajectory
+
+__all__ = ["CORY", "CORYSettings"]
+
+_OBSERVER = "observer-"
+"""Beginning of the ids of the observer's episodes and groups."""
+
+
+class CORYSettings(GroupTrainerSettings):
+    """Settings of ``cory``."""
+
+    swap_every: int = Field(5, ge=1)
+    """Updates between two swaps of the roles."""
+
+
+class _Copy(GroupTrainer[CORYSettings]):
+    """One of the two."""
+
+    Settings = CORYSettings
+
+    def compare(self, group: Group, rewards: Sequence[float]) -> list[float]:
+        return group_zscore(rewards)
+
+
+@register
+class CORY(Trainer[CORYSettings]):
+    """Learn as one of two who share their rewards."""
+
+    Settings = CORYSettings
+
+    def prepare(self, equipment: Equipment) -> None:
+        super().prepare(equipment)
+        partner = copy.deepcopy(equipment.learner.module)
+        learners = equipment.learner, equipment.make_learner(partner)
+        self.engine: Engine = equipment.make_engine(partner)
+        self.copies = [_Copy(self.settings) for _ in learners]
+        for member, learner in zip(self.copies, learners, strict=True):
+            member.prepare(dataclasses.replace(equipment, learner=learner))
+        self.lessons: list[Lesson] = []
+
+    def learners(self) -> dict[str, Learner]:
+        return {"partner": self.copies[1].equipment.learner}
+
+    def modules(self) -> dict[str, torch.nn.Module]:
+        names = ("", "partner_")
+        return {
+            prefix + name: module
+            for prefix, member in zip(names, self.copies, strict=True)
+            for name, module in member.modules().items()
+        }
+
+    async def close(self) -> None:
+        await self.engine.close()
+
+    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
+        return group_specs(tasks, update, groups=self.settings.groups, group_size=self.settings.group_size)
+
+    async def play(self, update: int, players: Players) -> list[Trajectory]:
+        """The pioneer's episodes, then the observer's of the same tasks."""
+        await self.engine.update_weights(self.copies[1].equipment.learner.num_updates)
+        engines = players.engine, self.engine
+        self.pioneer = update // self.settings.swap_every % 2
+        specs = self.specs(update, players.tasks)
+        shown = await players.policy(specs, engine=engines[self.pioneer])
+        observing = [_observing(spec, episode) for spec, episode in zip(specs, shown, strict=True)]
+        return shown + await players.policy(observing, engine=engines[1 - self.pioneer])
+
+    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+        half = len(trajectories) // 2
+        both = [
+            (first, second)
+            for first, second in zip(trajectories[:half], trajectories[half:], strict=True)
+            if not (first.stop_reason.is_void or second.stop_reason.is_void)
+        ]
+        shared = [[_sharing(one, other) for one, other in both], [_sharing(other, one) for one, other in both]]
+        if self.pioneer:
+            shared.reverse()
+        self.lessons = [member.lesson(episodes) for member, episodes in zip(self.copies, shared, strict=True)]
+        own, partner = self.lessons
+        rejected = {n: reason for n, reason in own.rejected.items() if n in partner.rejected}
+        played = {first.ordinal for first, _ in both}
+        rejected |= {t.ordinal: "void" for t in trajectories if t.ordinal is not None and t.ordinal not in played}
+        return Lesson([*own.rows, *partner.rows], own.metrics | _of_partner(partner.metrics), rejected)
+
+    def learn(self, lesson: Lesson, update: int) -> dict[str, float]:
+        own, partner = [
+            member.learn(part, update) if part.rows else {}
+            for member, part in zip(self.copies, self.lessons, strict=True)
+        ]
+        return own | _of_partner(partner)
+
+    def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        return self.copies[0].objective(predictions, batch)
+
+
+def _observing(spec: EpisodeSpec, shown: Trajectory) -> EpisodeSpec:
+    actions = "\n".join(turn.action for turn in shown.turns if turn.action is not None)
+    return dataclasses.replace(
+        spec, episode_id=_OBSERVER + spec.episode_id, group_id=_OBSERVER + spec.group_id, preface=actions
+    )
+
+
+def _sharing(own: Trajectory, other: Trajectory) -> Trajectory:
+    """``own`` with the other's reward on its last turn."""
+    last = own.turns[-1]
+    total = last.model_copy(
+        update={"reward": last.reward + other.reward, "breakdown": {**last.breakdown, "partner": other.reward}}
+    )
+    return own.model_copy(update={"turns": [*own.turns[:-1], total]})
+
+
+def _of_partner(metrics: dict[str, float]) -> dict[str, float]:
+    return {f"partner_{name}": value for name, value in metrics.items()}

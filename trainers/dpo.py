@@ -1,0 +1,187 @@
+"""Direct preference optimization of one's own episodes (arXiv 2305.18290), iterated and off-policy.
+
+Episodes of a task are compared with each other, in whole (the best against the worst, or all pairs) or turn by turn:
+where two episodes went the same way up to a turn and then chose differently, the choice that led to more reward is
+preferred (the step-level rule of Agent Q, arXiv 2408.07199, with means over episodes for its tree's values). The
+reference policy is the one that played, whose log-probabilities are stored with every token: no second model is in
+memory, and each rollout begins from a new reference (iterative DPO). ``--trainer.reference model`` keeps the policy
+that training began with instead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import torch
+from pydantic import Field, model_validator
+
+from agentgym.curriculum import TaskOrder
+from agentgym.errors import ConfigError
+from agentgym.learn.batch import Aggregation, Microbatch, Row
+from agentgym.learn.forward import Predictions
+from agentgym.learn.frozen import Frozen
+from agentgym.learn.groups import Group, GroupSettings, group_specs, grouped
+from agentgym.learn.objectives import preference
+from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.pairs import Pair, Pairs, all_pairs, best_worst_pair, branch_pairs
+from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
+from agentgym.registry import register
+from agentgym.rollout import EpisodeSpec
+from agentgym.types import Trajectory
+
+__all__ = ["DPO", "DPOSettings"]
+
+
+Sides: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+"""(chosen_P, rejected_P)."""
+
+
+class DPOSettings(GroupSettings, TrainerSettings):
+    """Settings of ``dpo``."""
+
+    epochs: int = Field(2, ge=1)
+    """Passes over the pairs of an update; the first step is taken at the reference itself."""
+    aggregation: Aggregation = "sequence"
+    """A mean over pairs, whatever their lengths; there is no other."""
+    pairs: Literal["extremes", "all", "steps"] = "extremes"
+    """The best and the worst episode of a group, all its pairs, or the choices at each branching turn."""
+    threshold: float = Field(0.0, ge=0)
+    """Least difference in reward (of a choice: in mean reward) between the sides of a pair."""
+    reference: Literal["stored", "model"] = "stored"
+    """The policy that played, or the one that training began with, as a copy in memory."""
+    loss: Literal["sigmoid", "robust", "ipo", "hinge", "simpo", "slic", "rpo"] = "sigmoid"
+    """DPO and its relatives; simpo and slic need no reference."""
+    beta: float = Field(0.1, gt=0)
+    """How much a log-ratio counts."""
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    """Probability that a preference is wrong (sigmoid and robust)."""
+    margin: float = Field(1.0, ge=0)
+    """What the difference should exceed (simpo, slic)."""
+    imitation: float = Field(0.05, ge=0)
+    """Weight of imitating the chosen side (rpo and slic)."""
+    mean_logratio: bool = False
+    """Compare means over tokens instead of sums (ipo, rpo's imitation)."""
+    replay: int = Field(0, ge=0)
+    """Past updates whose pairs are trained on again; their reference is still the policy that played them."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> DPOSettings:
+        wanted = {
+            "label_smoothing": ("sigmoid", "robust"),
+            "margin": ("simpo", "slic"),
+            "imitation": ("rpo", "slic"),
+            "mean_logratio": ("ipo", "rpo"),
+        }
+        for key, losses in wanted.items():
+            if key in self.model_fields_set and self.loss not in losses:
+                raise ValueError(f"{key} has no effect with loss {self.loss}, only with {' and '.join(losses)}")
+        if self.aggregation != "sequence":
+            raise ValueError(f"a pair counts once, whatever its length: aggregation sequence, found {self.aggregation}")
+        return self
+
+
+@register
+class DPO(Trainer[DPOSettings]):
+    """Learn which of two episodes, or of two choices, was better."""
+
+    Settings = DPOSettings
+
+    def __init__(self, settings: DPOSettings) -> None:
+        super().__init__(settings)
+        self.past: list[list[Row]] = []
+        """Pairs of the last updates, oldest first."""
+        self.reference: Frozen | None = None
+
+    def prepare(self, equipment: Equipment) -> None:
+        super().prepare(equipment)
+        if self.settings.reference == "model":
+            self.reference = Frozen(equipment.learner.module)
+        elif equipment.temperature != 1:
+            raise ConfigError(
+                f"rollout.temperature {equipment.temperature}: the stored log-probabilities are those of the tempered "
+                "policy, and the reference needs them at 1; leave it at 1, or add --trainer.reference model"
+            )
+
+    def modules(self) -> dict[str, torch.nn.Module]:
+        return {"reference": self.reference.module} if self.reference and self.reference.module is not None else {}
+
+    def state(self) -> dict[str, Any]:
+        return {"past": [[dataclasses.asdict(row) for row in rows] for rows in self.past]}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.past = [[Row(**row) for row in rows] for rows in state["past"]]
+
+    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
+        return group_specs(tasks, update, groups=self.settings.groups, group_size=self.settings.group_size)
+
+    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+        groups = grouped(trajectories)
+        found = [Pairs([], 0) if group.unfit else self._pairs(group) for group in groups]
+        new = [row for pairs in found for pair in pairs.pairs for row in self._rows(pair)]
+        if self.reference is not None and new:
+            self.reference.score(self.equipment.learner, new)
+        rows = [dataclasses.replace(row) for rows in (*self.past, new) for row in rows]
+        for index, row in enumerate(rows):
+            row.unit = index // 2
+        if self.settings.replay:
+            self.past = [*self.past, new][-self.settings.replay :]
+        metrics = {
+            "pairs": len(new) / 2,
+            "incomparable": float(sum(pairs.num_skipped for pairs in found)),
+            "informative_groups": sum(bool(pairs.pairs) for pairs in found) / max(1, len(groups)),
+        }
+        without = [group for group, pairs in zip(groups, found, strict=True) if not pairs.pairs]
+        rejected = {g.ordinal: g.unfit or "no pair that differs enough" for g in without if g.ordinal is not None}
+        return Lesson(rows, metrics, rejected)
+
+    def _pairs(self, group: Group) -> Pairs:
+        find = {"extremes": best_worst_pair, "all": all_pairs, "steps": branch_pairs}[self.settings.pairs]
+        return find(group.members, threshold=self.settings.threshold)
+
+    def _rows(self, pair: Pair) -> list[Row]:
+        """The chosen side and the rejected one, told apart by the sign of their advantages."""
+        if self.settings.reference == "stored":
+            pair.require_logprobs()
+        rows = [Row.of(pair.chosen, 1.0), Row.of(pair.rejected, -1.0)]
+        for row in rows:
+            row.reference_logprobs = row.behavior_logprobs
+        return rows
+
+    def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        assert batch.reference_logprobs_N is not None
+        units, units_B = torch.unique(batch.units_B, return_inverse=True)
+        pairs_N, chosen_N = units_B[batch.sequences_N], batch.advantages_N > 0
+
+        def sides(values_N: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return preference.per_side(values_N, pairs_N, chosen_N, len(units))
+
+        logprobs_N = predictions.logprobs_N
+        loss_P, metrics = self._loss(
+            sides(logprobs_N), sides(batch.reference_logprobs_N), sides(torch.ones_like(logprobs_N))
+        )
+        spread = {name: preference.spread(value_P, pairs_N) for name, value_P in metrics.items()}
+        return preference.spread(loss_P, pairs_N), spread
+
+    def _loss(self, logprobs: Sides, references: Sides, lengths: Sides) -> tuple[torch.Tensor, Metrics]:
+        settings = self.settings
+        beta, margin, imitation = settings.beta, settings.margin, settings.imitation
+        chosen_P, rejected_P = logprobs[0] - references[0], logprobs[1] - references[1]
+        match settings.loss:
+            case "sigmoid":
+                return preference.dpo(chosen_P, rejected_P, beta=beta, label_smoothing=settings.label_smoothing)
+            case "robust":
+                return preference.robust_dpo(chosen_P, rejected_P, beta=beta, label_smoothing=settings.label_smoothing)
+            case "ipo":
+                return preference.ipo(
+                    chosen_P, rejected_P, beta=beta, lengths=lengths if settings.mean_logratio else None
+                )
+            case "hinge":
+                return preference.hinge(chosen_P, rejected_P, beta=beta)
+            case "simpo":
+                return preference.simpo(*logprobs, lengths=lengths, beta=beta, margin=margin)
+            case "slic":
+                return preference.slic(*logprobs, margin=margin, imitation=imitation)
+        mean_of = lengths[0] if settings.mean_logratio else None
+        return preference.rpo(chosen_P, rejected_P, logprobs[0], beta=beta, eta=imitation, lengths_P=mean_of)

@@ -1,0 +1,195 @@
+"""Reinforcement and imitation in one update: CHORD, SRFT, HPT, Prefix-RFT.
+
+The policy plays groups of episodes, the expert plays some of the same tasks, and a method says how both are learned
+from: CHORD (arXiv 2508.11408) adds their losses with a share that falls over time or a weight for each token; SRFT
+(arXiv 2506.19767) takes the demonstration into the group and weighs imitation by entropy; HPT (arXiv 2509.04419)
+imitates only where the policy fails; Prefix-RFT (arXiv 2507.01679) lets the policy go on from the beginning of a
+demonstration. Departs from SRFT in centering own rewards on the group's mean instead of ±1. The default recipe remains
+SFT, then RL: an audit (arXiv 2604.23747) found the gains of such mixtures to be smaller than reported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+
+from agentgym.learn.advantages import group_zscore
+from agentgym.learn.batch import Microbatch, Row
+from agentgym.learn.forward import Predictions
+from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
+from agentgym.learn.groups import Group, grouped
+from agentgym.learn.objectives import mixers
+from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.players import Players
+from agentgym.learn.trainer import Lesson
+from agentgym.registry import register
+from agentgym.rollout import EpisodeSpec, seed_of
+from agentgym.types import Trajectory
+
+__all__ = ["Mixed", "MixedSettings"]
+
+_DEMONSTRATION = "demonstration-"
+"""Beginning of the ids of the expert's episodes."""
+
+
+class MixedSettings(GroupTrainerSettings):
+    """Settings of ``mixed``."""
+
+    method: Literal["chord", "srft", "hpt", "prefix"] = "chord"
+    """How imitation and reinforcement are mixed."""
+    demonstrations: int = Field(4, ge=1)
+    """chord: tasks of an update that the expert plays too."""
+    peak: float = Field(0.5, ge=0, le=1)
+    """chord: share of imitation after its warm-up."""
+    valley: float = Field(0.02, ge=0, le=1)
+    """chord: share in the end."""
+    rise: int = Field(0, ge=0)
+    """chord: updates until the peak."""
+    fall: int = Field(50, ge=1)
+    """chord: updates from peak to valley; prefix: until no turn must be given."""
+    phi: bool = False
+    """chord: weigh each demonstrated token by p (1 - p), with the policy's probability p."""
+    gate: float = Field(0.0, ge=0, le=1)
+    """hpt: imitate tasks of which at most this share of the episodes succeeds."""
+    longest: float = Field(0.9, gt=0, le=1)
+    """prefix: largest share of a demonstration's turns that is given."""
+    fraction: float = Field(0.2, gt=0, le=1)
+    """prefix: share of the given tokens that is trained on, those of the highest entropy."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> MixedSettings:
+        own = {
+            "chord": ("demonstrations", "peak", "valley", "rise", "fall", "phi"),
+            "srft": (),
+            "hpt": ("gate",),
+            "prefix": ("fall", "longest", "fraction"),
+        }
+        for key in {key for keys in own.values() for key in keys} & self.model_fields_set:
+            if key not in own[self.method]:
+                raise ValueError(f"{key} has no effect with method {self.method}")
+        if self.demonstrations > self.groups:
+            raise ValueError(f"{self.demonstrations} demonstrations need as many groups, found {self.groups}")
+        return self
+
+
+@register
+class Mixed(GroupTrainer[MixedSettings]):
+    """Learn from the expert and from one's own episodes at once."""
+
+    Settings = MixedSettings
+    needs_expert: ClassVar[bool] = True
+
+    def __init__(self, settings: MixedSettings) -> None:
+        super().__init__(settings)
+        self.weights = mixers.MixtureWeights(1.0, 1.0)
+
+    async def play(self, update: int, players: Players) -> list[Trajectory]:
+        self.update = update
+        specs = self.specs(update, players.tasks)
+        first = specs[:: self.settings.group_size]
+        if self.settings.method == "prefix":
+            return await self._play_led(update, specs, first, players)
+        own = await players.policy(specs)
+        return own + await players.expert([_shown(spec) for spec in self._to_show(first, own)])
+
+    def _to_show(self, first: Sequence[EpisodeSpec], own: Sequence[Trajectory]) -> list[EpisodeSpec]:
+        """Tasks that the expert plays too, by the first member of their groups."""
+        if self.settings.method == "chord":
+            return list(first[: self.settings.demonstrations])
+        if self.settings.method == "srft":
+            return list(first)
+        solved = {
+            group.ordinal: [float(member.success) for member in group.members]
+            for group in grouped(own)
+            if group.members
+        }
+        return [
+            spec
+            for spec in first
+            if spec.ordinal in solved and mixers.hpt_imitates(solved[spec.ordinal], gate=self.settings.gate)
+        ]
+
+    async def _play_led(
+        self, update: int, specs: Sequence[EpisodeSpec], first: Sequence[EpisodeSpec], players: Players
+    ) -> list[Trajectory]:
+        """The first member of each group begins as the expert does."""
+        shown = await players.expert([_shown(spec) for spec in first])
+        rng = np.random.default_rng(seed_of("prefix", update))
+        high = self.settings.longest
+        low = mixers.prefix_low(update, updates=self.settings.fall, high=high)
+        turns = {
+            spec.episode_id: mixers.prefix_length(len(example.turns), low=low, high=high, uniform=float(rng.random()))
+            for spec, example in zip(first, shown, strict=True)
+            if not example.stop_reason.is_void
+        }
+        return await players.led(specs, turns)
+
+    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+        own = [t for t in trajectories if not t.episode_id.startswith(_DEMONSTRATION)]
+        shown = {
+            t.ordinal: t for t in trajectories if t.episode_id.startswith(_DEMONSTRATION) and not t.stop_reason.is_void
+        }
+        if self.settings.method == "srft":  # a member of the group like any other
+            lesson = super().lesson(trajectories)
+        elif self.settings.method == "hpt":  # imitation in place of reinforcement
+            lesson = super().lesson([t for t in own if t.ordinal not in shown])
+        else:
+            lesson = super().lesson(own)
+        if self.settings.method in ("chord", "hpt"):
+            demonstrated = [Row.of(sample, 1.0) for t in shown.values() for sample in t.samples]
+            self.score(demonstrated)
+            lesson.rows += demonstrated
+            lesson.rejected = {n: why for n, why in lesson.rejected.items() if n not in shown}
+        self.weights = self._weights(lesson.rows)
+        lesson.metrics["demonstrations"] = float(len(shown))
+        return lesson
+
+    def compare(self, group: Group, rewards: Sequence[float]) -> list[float]:
+        return group_zscore(rewards, scale=False)  # as Dr. GRPO (arXiv 2503.20783), which HPT and Prefix-RFT build on
+
+    def _weights(self, rows: Sequence[Row]) -> mixers.MixtureWeights:
+        """How much the tokens of either part count, so that each is a mean over its own."""
+        settings = self.settings
+        if settings.method == "prefix":
+            return mixers.MixtureWeights(1.0, 1.0)
+        by_token = settings.aggregation == "token"
+        own = sum(row.num_trained if by_token else 1 for row in rows if row.demonstrations is None)
+        shown = sum(row.num_trained if by_token else 1 for row in rows if row.demonstrations is not None)
+        if settings.method == "chord":
+            mu = mixers.chord_mu(
+                self.update, warmup=settings.rise, decay=settings.fall, peak=settings.peak, valley=settings.valley
+            )
+            return mixers.mixture_weights(own, shown, mu)
+        if settings.method == "srft":
+            return mixers.sum_weights(own, shown)
+        return mixers.MixtureWeights(1.0, 1.0)  # hpt: a prompt is one or the other
+
+    def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        settings, logprobs_N, shown_N = self.settings, predictions.logprobs_N, batch.demonstrations_N
+        if settings.method == "srft":
+            return mixers.srft(
+                logprobs_N,
+                predictions.entropies_N,
+                batch.advantages_N,
+                shown_N,
+                self.weights,
+                clip=settings.clip_low,
+            )
+        loss_N, metrics = super().objective(predictions, batch)
+        if settings.method == "prefix":
+            loss_N, seen = mixers.prefix_rft(
+                loss_N, predictions.entropies_N, shown_N, batch.sequences_N, fraction=settings.fraction
+            )
+        else:
+            loss_N, seen = mixers.chord(loss_N, logprobs_N, shown_N, self.weights, phi=settings.phi)
+        return loss_N, metrics | seen
+
+
+def _shown(spec: EpisodeSpec) -> EpisodeSpec:
+    """The expert's episode of the same task."""
+    return dataclasses.replace(spec, episode_id=_DEMONSTRATION + spec.episode_id, draw=-1)
