@@ -11,8 +11,10 @@ __all__ = ["draw_curves"]
 Lines: TypeAlias = Sequence[Mapping[str, Any]]
 
 _TRAIN, _VALIDATION = {"alpha": 0.5}, {"marker": "o"}
+_LINEAR = 8
+"""Nats that a linear axis shows."""
 _MAX_NAMED = 6
-"""Alarms beyond so many are marked without their name."""
+"""Marks beyond so many are without names."""
 
 
 def draw_curves(metrics: Lines, report: Mapping[str, Any], file: Path) -> None:
@@ -40,6 +42,10 @@ def draw_curves(metrics: Lines, report: Mapping[str, Any], file: Path) -> None:
         for stage, key, label in curves:
             _plot(panel, metrics, stage, key, label=label, **(_VALIDATION if stage == "validation" else {}))
         panel.set(ylabel="nats a token" if panel is axes[1, 0] else "share")
+        highest = panel.get_ylim()[1]
+        if highest > _LINEAR:  # a divergence out of all proportion must not flatten the entropy
+            panel.set_yscale("symlog", linthresh=1)
+            panel.set_ylim(-0.1, 1.5 * highest)
     for panel in axes.flat:
         _mark_alarms(panel, report.get("alarms", ()), named=panel is axes[0, 1])
         _finish(panel)
@@ -84,13 +90,15 @@ def _plot_tests(panel: Any, metrics: Lines, report: Mapping[str, Any]) -> None:
 
 
 def _mark_alarms(panel: Any, alarms: Sequence[Mapping[str, Any]], *, named: bool) -> None:
-    """A dotted line where each began; in one panel with its name along it."""
-    for index, alarm in enumerate(alarms):
-        panel.axvline(alarm["update"], color="tab:red", linestyle=":", linewidth=1)
+    """A dotted line where some began; in one panel with their names along it."""
+    names: dict[int, list[str]] = {}
+    for alarm in alarms:
+        names.setdefault(alarm["update"], []).append(alarm["name"].replace("_", " "))
+    for index, (update, begun) in enumerate(names.items()):
+        panel.axvline(update, color="tab:red", linestyle=":", linewidth=1)
         if named and index < _MAX_NAMED:
-            name = alarm["name"].replace("_", " ")
-            place = {"xy": (alarm["update"], 0.02), "xycoords": ("data", "axes fraction")}
-            panel.annotate(name, **place, rotation=90, ha="right", va="bottom", fontsize=7, color="tab:red")
+            place = {"xy": (update, 0.02), "xycoords": ("data", "axes fraction"), "ha": "right", "va": "bottom"}
+            panel.annotate(", ".join(begun), **place, rotation=90, fontsize=7, color="tab:red")
 
 
 def _finish(panel: Any) -> None:

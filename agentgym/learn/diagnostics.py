@@ -35,7 +35,7 @@ class AlarmSettings(Settings):
     entropy: float = Field(0.1, ge=0, le=1)
     """The entropy of what is said has collapsed below this share of that in the first update, unless the tasks are
     solved."""
-    solved: float = Field(0.9, ge=0, le=1)
+    solved: float = Field(0.8, ge=0, le=1)
     """From this success on a policy may be certain of what it does."""
     old_kl: float = Field(0.1, gt=0)
     """KL of a token from the policy that began the update; 0.1 is a typical ratio of exp(±0.45), beyond any usual
@@ -229,8 +229,8 @@ def _derived(line: Line, max_reply_tokens: int | None) -> dict[str, float]:
         values["tokens_per_reply"] = line["reply_tokens"] / line["turns"]
         if max_reply_tokens is not None:
             values["reply_fill"] = values["tokens_per_reply"] / max_reply_tokens
-    if line.get("episodes", 0) + line.get("void", 0) > 0 and "episodes" in line:
-        values["void_share"] = line["void"] / (line["episodes"] + line["void"])
+    if "episodes" in line and "void" in line:
+        values["void_share"] = line["void"] / max(1.0, line["episodes"] + line["void"])
     return values
 
 

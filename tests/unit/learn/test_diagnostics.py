@@ -181,8 +181,8 @@ def test_updates_without_the_metric_are_passed_over() -> None:
 
 
 def test_a_policy_that_solves_its_tasks_may_be_certain() -> None:
-    assert alarms_of(entropies(1.0, 0.0, 0.0, 0.0, success=0.9), BOUNDS) == []
-    assert [alarm.name for alarm in alarms_of(entropies(1.0, 0.0, 0.0, 0.0, success=0.89), BOUNDS)] == [
+    assert alarms_of(entropies(1.0, 0.0, 0.0, 0.0, success=0.8), BOUNDS) == []
+    assert [alarm.name for alarm in alarms_of(entropies(1.0, 0.0, 0.0, 0.0, success=0.79), BOUNDS)] == [
         "entropy_collapse"
     ]
 
