@@ -219,6 +219,8 @@ def _traits(module: Any) -> _Traits:
 
 
 def _packs(module: Any, batch: Microbatch) -> bool:
+    if len(set(batch.lengths)) == 1:
+        return False  # nothing would be padded
     traits = _traits(module)
     return traits.packs and (traits.window is None or max(batch.lengths) <= traits.window)
 

@@ -80,7 +80,13 @@ class Learner:
             decoder_of(module).gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         chosen = module.parameters() if parameters is None else parameters
         self.parameters = [parameter for parameter in chosen if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters,
+            lr=learning_rate,
+            betas=betas,
+            weight_decay=weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),  # one pass over the memory, 3 to 4 times faster on a CPU
+        )
         self.num_updates = 0
 
     @property
