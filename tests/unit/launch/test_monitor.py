@@ -287,12 +287,13 @@ def test_the_curves_are_drawn_with_what_there_is(explained: bool, tmp_path: Path
     looks = [{key: look[key] for key in look if explained or "forward" not in key} for look in LOOKS]
     report = report_of(measured(0.5, 0.3, 0.7), alarms=[{**ALARM, "update": i} for i in range(1, 9)])
     heights = []
-    for alarms in (report["alarms"], []):
+    for num_alarms in (8, 0):
+        alarms = report["alarms"][:num_alarms]
         draw_curves([*train, *looks], {**report, "alarms": alarms}, tmp_path / "curves.png")
         picture = imread(tmp_path / "curves.png")
         heights.append(picture.shape[0])
         red = ((picture[..., 0] > 0.7) & (picture[..., 1] < 0.3) & (picture[..., 2] < 0.3)).any()
-        assert red == bool(alarms)
+        assert red == bool(num_alarms)
     assert heights == [2 * 374] * 2 if explained else [374] * 2
 
 

@@ -270,8 +270,7 @@ def test_names_to_ignore_are_checked() -> None:
 def test_advice_names_settings_that_exist() -> None:
     known = set(TrainSettings.model_fields)
     for name, field in TrainSettings.model_fields.items():
-        if hasattr(field.annotation, "model_fields"):
-            known |= {f"{name}.{inner}" for inner in field.annotation.model_fields}
+        known |= {f"{name}.{inner}" for inner in getattr(field.annotation, "model_fields", ())}
     for id in plugins("trainers").ids():
         factory: Any = plugins("trainers").get(id)
         known |= {f"trainer.{inner}" for inner in factory.Settings.model_fields}
