@@ -152,21 +152,50 @@ def test_a_reward_that_never_varies_is_told(tmp_path: Path) -> None:
     assert report(run)["eval"]["after"]["reward"] == 0
 
 
-@pytest.mark.parametrize("trainer", ["grpo", "sft"])
+RISING: dict[str, dict[str, Any]] = {
+    "rloo": {"groups": 8, "group_size": 8, "learning_rate": 1e-3, "warmup_updates": 5},
+    "ppo": {"episodes": 64, "learning_rate": 5e-4, "critic_learning_rate": 2e-3, "warmup_updates": 5},
+    "dpo": {"groups": 8, "group_size": 8, "learning_rate": 3e-4, "warmup_updates": 5, "pairs": "steps"},
+}
+
+
+@pytest.mark.parametrize("trainer", RISING)
+def test_the_other_trainers_raise_success_too(trainer: str, learned: Path, tmp_path: Path) -> None:
+    run = train({**SETTINGS, "trainer": {"id": trainer, **RISING[trainer]}, "output": tmp_path / "run"})
+    result = report(run)["eval"]
+    assert result["before"] == report(learned)["eval"]["before"]  # the same warm start
+    assert result["after"]["success"] >= result["before"]["success"] + 0.2
+    assert result["after"]["ci95"][0] > result["before"]["ci95"][1]
+
+
+TINY: dict[str, dict[str, Any]] = {
+    "sft": {"learning_rate": 0.01, "warmup_updates": 0},
+    "grpo": {"groups": 4, "group_size": 6},
+    "rloo": {"groups": 4, "group_size": 6, "kl_coefficient": 0.05},
+    "ppo": {"episodes": 16},
+    "dpo": {"groups": 4, "group_size": 6, "replay": 1},
+    "mixed": {"groups": 4, "group_size": 6},
+    "cory": {"groups": 3, "group_size": 4, "swap_every": 2},
+}
+
+
+def test_every_trainer_has_a_golden_curve() -> None:
+    assert set(TINY) == {file.stem for file in (ROOT / "trainers").glob("[!_]*.py")}
+
+
+@pytest.mark.parametrize("trainer", TINY)
 def test_golden_curve(trainer: str, tmp_path: Path) -> None:
     given: dict[str, Any] = {
         "env": BELL,
         "model": {"id": "nano", "width": 32, "feed_forward": 32},
+        "trainer": {"id": trainer, **TINY[trainer]},
         "rollout": {"max_reply_tokens": 3},
-        "eval": {"episodes": 5, "validation_episodes": 5, "every": 8},
-        "updates": 8,
+        "eval": {"episodes": 5, "validation_episodes": 5, "every": 10},
+        "updates": 10,
         "output": tmp_path / "run",
     }
-    if trainer == "grpo":
-        given["trainer"] = {"id": "grpo", "groups": 4, "group_size": 6}
+    if trainer != "sft":
         given["warm_start"] = {"max_updates": 10, "check_every": 5, "learning_rate": 0.02, "warmup_updates": 0}
-    else:
-        given["trainer"] = {"id": "sft", "learning_rate": 0.01, "warmup_updates": 0}
     lines = metrics(train(given), "train")
     names = ("success", "reward", "loss", "entropy", "grad_norm")
     shown = "".join(
