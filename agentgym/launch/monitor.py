@@ -73,9 +73,12 @@ class Monitor:
         self.log("validation", update, **values, **_reward_error(episodes), **self._drift(learner))
 
     def conclude(self, report: dict[str, Any]) -> None:
-        """Add the alarms, and the ranges of what is watched, to the report."""
+        """Add the alarms, and the ranges of what is watched, to the report; the reporter is reminded of them."""
         report["alarms"] = [alarm.as_dict() for alarm in self.watch.alarms]
         report["diagnostics"] = ranges(self.run.metrics())
+        names = dict.fromkeys(alarm.name.replace("_", " ") for alarm in self.watch.alarms)
+        if names:
+            self.reporter.note(f"alarms: {', '.join(names)}; what to do is in {self.run.directory / 'report.md'}")
 
     def _keep(self, episodes: Sequence[Trajectory]) -> None:
         kept = [episode for episode in episodes if not episode.stop_reason.is_void][:MAX_BASE_EPISODES]

@@ -99,6 +99,7 @@ def test_an_alarm_is_noted_logged_and_reported(run: Run) -> None:
     assert len(notes.notes) == 1
     report: dict[str, Any] = {}
     monitor.conclude(report)
+    assert notes.notes[1:] == [f"alarms: clipped too often; what to do is in {run.directory / 'report.md'}"]
     (alarm,) = report["alarms"]
     assert alarm.pop("advice") in note
     assert alarm == {
@@ -111,6 +112,16 @@ def test_an_alarm_is_noted_logged_and_reported(run: Run) -> None:
     }
     assert report["diagnostics"]["train"]["clip_fraction"] == {"first": 0.9, "last": 0.1, "min": 0.0, "max": 0.9}
     json.dumps(report, allow_nan=False)
+
+
+def test_without_alarms_nothing_is_said_of_them(run: Run) -> None:
+    notes = Notes()
+    monitor = Monitor(run, settings(), notes)
+    clipped(monitor, *LOW)
+    report: dict[str, Any] = {}
+    monitor.conclude(report)
+    assert report["alarms"] == []
+    assert notes.notes == []
 
 
 def test_updates_are_logged_with_what_was_said(run: Run) -> None:
