@@ -18,12 +18,12 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ["MAX_LOGITS", "Outputs", "linear_outputs", "module_outputs", "outputs_of"]
+__all__ = ["CPU_ROWS", "MAX_LOGITS", "Outputs", "linear_outputs", "module_outputs", "outputs_of"]
 
 MAX_LOGITS = 2**26
 """Logits that may be held at once: 256 MiB in float32."""
 
-_CPU_ROWS = 256
+CPU_ROWS = 256
 """Tokens of a chunk on a CPU: enough for the matrix product, few enough that their logits stay in its cache."""
 
 Outputs: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -149,7 +149,7 @@ class _LinearHead(torch.autograd.Function):
 
 def _rows_at_once(hidden_ND: torch.Tensor, vocabulary: int, max_logits: int) -> int:
     limit = max(1, max_logits // vocabulary)
-    return limit if hidden_ND.is_cuda else min(limit, _CPU_ROWS)
+    return limit if hidden_ND.is_cuda else min(limit, CPU_ROWS)
 
 
 def _widened(values: torch.Tensor) -> torch.Tensor:

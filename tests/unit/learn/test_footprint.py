@@ -1,0 +1,167 @@
+"""The estimate of memory: by hand, against a measured peak, and what is said when it does not fit."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import Qwen2Config
+
+from agentgym.errors import UserError
+from agentgym.learn import footprint
+from agentgym.learn.footprint import available, check_fits, estimate
+
+CPU = torch.device("cpu")
+
+
+def config(**changes: Any) -> Qwen2Config:
+    sizes: dict[str, Any] = {
+        "vocab_size": 100,
+        "hidden_size": 8,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "intermediate_size": 10,
+    }
+    return Qwen2Config(**{**sizes, **changes})
+
+
+def small(**changes: Any) -> dict[str, int]:
+    settings: dict[str, Any] = {
+        "num_parameters": 1000,
+        "num_trained": 600,
+        "max_microbatch_tokens": 50,
+        "max_context": 20,
+        "sessions": 4,
+    }
+    return estimate(config(), **{**settings, **changes})
+
+
+def test_by_hand() -> None:
+    """A head has 8 / 4 = 2 numbers, keys 2 × 2 = 4.
+
+    Weights 4 × 1000, gradients 4 × 600, Adam's two moments 8 × 600. A layer keeps 6 × 8 + 2 × 8 + 2 × 4 + 4 × 10 = 112
+    numbers of a token: 50 × 3 × 112 × 4 = 67,200 bytes. 50 × 100 logits are kept, and two more chunks, which here are
+    as large: 3 × 5000 × 4. Keys and values: 2 × 4 bytes × 4 sessions × 20 tokens × 3 layers × 4.
+    """
+    assert small() == {
+        "weights": 4000,
+        "gradients": 2400,
+        "optimizer": 4800,
+        "activations": 67_200,
+        "logits": 60_000,
+        "cache": 7680,
+    }
+
+
+def test_what_lowers_which_item() -> None:
+    base = small()
+
+    def changed(**changes: Any) -> set[str]:
+        other = small(**changes)
+        assert all(other[name] <= base[name] for name in base)
+        return {name for name in base if other[name] < base[name]}
+
+    assert changed(num_trained=10) == {"gradients", "optimizer"}
+    assert changed(gradient_checkpointing=True) == {"activations"}
+    assert changed(max_microbatch_tokens=20) == {"activations", "logits"}
+    assert changed(sessions=1) == changed(max_context=10) == {"cache"}
+
+
+def test_one_row_may_be_longer_than_a_microbatch() -> None:
+    assert small(max_context=200, sessions=0)["activations"] == 4 * small(sessions=0)["activations"]
+
+
+def test_many_logits_are_not_kept() -> None:
+    """2,000 tokens × 100,000 are above the limit of 2²⁶; left are two chunks of 256 tokens."""
+    needed = estimate(
+        config(vocab_size=100_000), num_parameters=1, num_trained=1, max_microbatch_tokens=2000, max_context=1
+    )
+    assert needed["logits"] == 4 * 2 * 256 * 100_000
+
+
+@pytest.mark.parametrize(
+    ("item", "remedy"),
+    [
+        ("weights", "--model"),
+        ("optimizer", "--lora"),
+        ("activations", "--trainer.max_microbatch_tokens"),
+        ("logits", "--trainer.max_microbatch_tokens"),
+        ("cache", "--rollout.concurrency or --engine.max_context"),
+    ],
+)
+def test_what_does_not_fit_is_told_with_what_to_lower(item: str, remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(footprint, "available", lambda device: 2 * 2**30)
+    check_fits({"gradients": 2**30, item: 2**30}, CPU)
+    with pytest.raises(
+        UserError, match=rf"about 4\.0 GiB .* 2\.0 GiB are free on cpu: {item} 3\.0 GiB, .*{re.escape(remedy)}"
+    ):
+        check_fits({"gradients": 2**30, item: 3 * 2**30}, CPU)
+
+
+def test_what_cannot_be_told_is_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert available(torch.device("meta")) is None
+    check_fits({"weights": 2**60}, torch.device("meta"))
+
+
+def test_a_container_s_limit_counts(tmp_path: Path) -> None:
+    assert footprint._limit_of_container(tmp_path) is None
+    (tmp_path / "memory.current").write_text("300\n")
+    for limit, left in [("max\n", None), ("1000\n", 700), ("200\n", 0)]:
+        (tmp_path / "memory.max").write_text(limit)
+        assert footprint._limit_of_container(tmp_path) == left
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="reads Linux's /proc")
+def test_there_is_some_memory() -> None:
+    free = available(CPU)
+    assert free is not None
+    assert 2**20 < free < 2**50
+
+
+_MEASURE = """
+import json, resource
+import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM
+from agentgym.learn.batch import Row
+from agentgym.learn.footprint import estimate
+from agentgym.learn.learner import Learner
+
+torch.set_num_threads(1)
+config = Qwen2Config(vocab_size=4000, hidden_size=128, num_hidden_layers=6, num_attention_heads=4,
+                     num_key_value_heads=2, intermediate_size=512, tie_word_embeddings=True)
+model = Qwen2ForCausalLM(config).eval()
+size = sum(p.numel() for p in model.parameters())
+learner = Learner(model, learning_rate=1e-5, gradient_checkpointing=True)
+
+def update(lengths):
+    rows = [Row(token_ids=[i % 4000 for i in range(n)], loss_mask=[True] * n, behavior_logprobs=[0.0] * n,
+                advantages=[1.0] * n) for n in lengths]
+    learner.update(rows, lambda predictions, batch: (-predictions.logprobs_N, {}))
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+tiny = update([3, 2])  # makes gradients and moments, and loads what is loaded on first use
+lengths, found = list(range(150, 250, 4)), []
+for checkpointing in (True, False):
+    if not checkpointing:
+        model.gradient_checkpointing_disable()
+    needed = estimate(config, num_parameters=size, num_trained=size, max_microbatch_tokens=sum(lengths),
+                      max_context=250, gradient_checkpointing=checkpointing)
+    found.append([needed["activations"] + needed["logits"], update(lengths) - tiny])
+print(json.dumps(found))
+"""
+
+
+def test_a_measured_peak_is_within_a_factor_of_two() -> None:
+    """What a large update adds to a tiny one, with gradient checkpointing and then without."""
+    done = subprocess.run([sys.executable, "-c", _MEASURE], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    for estimated, measured in found:
+        assert estimated / 2 < measured < 2 * estimated
+    assert found[0][1] < found[1][1]
