@@ -506,7 +506,7 @@ RULES: tuple[Rule, ...] = (
         needs=("success_low", "success_high"),
         stage="validation",
         condition=_success_collapsed,
-        advice="the run is past its best, which is kept: stop it, and begin another with a lower "
+        advice="worse than the best policy, which is kept: unless it recovers, begin again with a lower "
         "--trainer.learning_rate or a higher --trainer.kl_coefficient",
     ),
     Rule(
@@ -515,8 +515,8 @@ RULES: tuple[Rule, ...] = (
         needs=("reward_error", "success", "success_low", "success_high"),
         stage="validation",
         condition=_reward_collapsed,
-        advice="the run is past its best, though success does not show it: stop it, and begin another with a lower "
-        "--trainer.learning_rate or a higher --trainer.kl_coefficient",
+        advice="worse than the best policy, though success does not show it: unless it recovers, begin again with a "
+        "lower --trainer.learning_rate or a higher --trainer.kl_coefficient",
     ),
     Rule(
         name="forgetting",
