@@ -55,9 +55,12 @@ def main() -> None:
     "--config", "config_file", type=click.Path(path_type=Path), help="Settings from a TOML file; flags win over it."
 )
 @click.option("--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
+@click.option("--force-config", is_flag=True, help="With --resume: take up settings that differ and may change.")
 @click.option("-h", "--help", "show_help", is_flag=True, help="Show this and every setting.")
 @click.pass_context
-def train(context: click.Context, config_file: Path | None, resume_dir: Path | None, show_help: bool) -> None:
+def train(
+    context: click.Context, config_file: Path | None, resume_dir: Path | None, force_config: bool, show_help: bool
+) -> None:
     """Train a policy: agentgym train --env webshop."""
     from agentgym.config import merged, parse_flags, read_toml
 
@@ -65,21 +68,20 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
         _show_settings(context)
         return
     flags = parse_flags(context.args)
-    if resume_dir is not None and (flags or config_file):
-        raise ConfigError(
-            f"--resume goes on with the settings of {resume_dir}; leave out {', '.join(flags) or '--config'}"
-        )
+    if force_config and resume_dir is None:
+        raise ConfigError("--force-config has no effect without --resume RUN")
     if resume_dir is None and not (flags or config_file):
         raise ConfigError(
             "nothing to train on; type: agentgym train --env webshop   (agentgym envs lists the environments)"
         )
     from agentgym import launch
 
+    given = merged(read_toml(config_file) if config_file else {}, flags)
     with _progress() as reporter:
         if resume_dir is not None:
-            run = launch.resume(resume_dir, reporter=reporter)
+            run = launch.resume(resume_dir, given, force=force_config, reporter=reporter)
         else:
-            run = launch.train(merged(read_toml(config_file) if config_file else {}, flags), reporter=reporter)
+            run = launch.train(given, reporter=reporter)
     click.echo(f"report: {run / 'report.json'}   curves: {run / 'curves.png'}   policy: --model {run}")
 
 

@@ -1,25 +1,30 @@
 """A run's directory: what was asked for, what happened, what came out.
 
-config.json          every setting, resolved
+config.json          every setting, resolved; config-until-NAME.json is what it was until that checkpoint
+model.json           fingerprint of the model that the run began with, where it is a directory
 metrics.jsonl        one line an update or evaluation; tensorboard/ holds the same numbers
 ledger.jsonl         what became of each task: trained, or rejected and why
 trajectories.jsonl   the episodes that were kept for looking at
 checkpoints/         complete ones only; the newest is where --resume goes on
-policy/              the trained policy: --model takes the run directory
+policies/            the best policies so far, and those that a kept checkpoint goes back to
+policy               a link to the best: --model takes the run directory
+corrupt/             checkpoints and policies that were not what was written
 curves.png           the learning curves
 report.json          the outcome
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agentgym.errors import UserError
+from agentgym.errors import DataError, UserError
 from agentgym.ledger import Entry
 
 __all__ = ["Run"]
@@ -70,13 +75,36 @@ class Run:
         return self.directory / "checkpoints"
 
     @property
+    def policies(self) -> Path:
+        return self.directory / "policies"
+
+    @property
     def policy(self) -> Path:
         return self.directory / "policy"
+
+    @property
+    def corrupt(self) -> Path:
+        return self.directory / "corrupt"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """While this lasts no other process may train the run. Raises UserError when one does."""
+        with (self.directory / ".lock").open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"{self.directory} is being trained by another process; wait for it, or stop it"
+                ) from None
+            yield
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file in one piece: it is either the old one or the new one."""
         aside = self.directory / f".{name}.partial"
-        aside.write_text(json.dumps(content, indent=2) + "\n")
+        with aside.open("w") as stream:
+            stream.write(json.dumps(content, indent=2) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
         os.replace(aside, self.directory / name)
 
     def log(self, stage: str, update: int, **values: float) -> None:
@@ -84,8 +112,7 @@ class Run:
         line = {"stage": stage, "update": update, "time": round(time.time(), 3), **values}
         with (self.directory / "metrics.jsonl").open("a") as stream:
             stream.write(json.dumps(line) + "\n")
-        for name, value in values.items():
-            self._writer().add_scalar(f"{stage}/{name}", value, update)
+        self._show(line)
 
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of metrics.jsonl."""
@@ -103,32 +130,66 @@ class Run:
         return [Entry.model_validate_json(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def position(self) -> dict[str, int]:
-        """Lines of each file that grows with the updates: what ``forget_after`` goes back to."""
-        return {name: _num_lines(self.directory / name) for name in GROWING}
+        """Bytes of each file that grows with the updates, which are on the disk: ``forget_after`` goes back to it."""
+        return {name: _synced_size(self.directory / name) for name in GROWING}
 
     def forget_after(self, position: Mapping[str, int]) -> None:
-        """Drop lines beyond ``position``: those updates will be done again."""
-        for name in GROWING:
-            file = self.directory / name
-            if file.exists():
-                kept = file.read_text().splitlines(keepends=True)[: position.get(name, 0)]
-                aside = file.with_name(f".{name}.partial")
-                aside.write_text("".join(kept))
-                os.replace(aside, file)
+        """Cut off what came after ``position``: those updates will be done again.
+
+        Raises DataError when metrics or ledger have less than that; trajectories are there to be looked at, and
+        whoever deletes them may.
+        """
+        sizes = {name: _size(self.directory / name) for name in GROWING}
+        for name in ("metrics.jsonl", "ledger.jsonl"):
+            if sizes[name] < position.get(name, 0):
+                raise DataError(
+                    f"{self.directory / name} has {sizes[name]} bytes, but had {position[name]} when the checkpoint "
+                    "was made; put it back, or begin a new run with another --output"
+                )
+        for name, size in sizes.items():
+            if size > position.get(name, 0):
+                os.truncate(self.directory / name, position.get(name, 0))
+
+    def draw_tensorboard_anew(self) -> None:
+        """Replace TensorBoard's files by one that shows what metrics.jsonl has, and no more.
+
+        A viewer that runs is told to forget what it read: its own way to hide updates that were done again goes by
+        their number alone, and here each stage counts from 1.
+        """
+        for file in (self.directory / "tensorboard").glob("events.out.tfevents.*"):
+            file.unlink()
+        lines = self.metrics()
+        if lines:
+            self._writer(purge_step=0)
+        for line in lines:
+            self._show(line)
 
     def close(self) -> None:
         """Flush what is buffered."""
-        if self._tensorboard is not None:
-            self._tensorboard.close()
-            self._tensorboard = None
+        writer, self._tensorboard = self._tensorboard, None
+        if writer is not None:
+            writer.close()
 
-    def _writer(self) -> Any:
+    def _show(self, line: Mapping[str, Any]) -> None:
+        """Give TensorBoard a line of the metrics."""
+        for name, value in line.items():
+            if name not in ("stage", "update", "time"):
+                self._writer().add_scalar(f"{line['stage']}/{name}", value, line["update"], line["time"])
+
+    def _writer(self, **options: Any) -> Any:
         if self._tensorboard is None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._tensorboard = SummaryWriter(str(self.directory / "tensorboard"))
+            self._tensorboard = SummaryWriter(str(self.directory / "tensorboard"), **options)
         return self._tensorboard
 
 
-def _num_lines(file: Path) -> int:
-    return len(file.read_text().splitlines()) if file.exists() else 0
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _synced_size(file: Path) -> int:
+    if file.exists():
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+    return _size(file)

@@ -9,36 +9,40 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import os
-import shutil
+import random
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+import torch
+
 from agentgym import store
 from agentgym.curriculum import TaskOrder
-from agentgym.errors import ConfigError, UserError
+from agentgym.errors import ConfigError, DataError, UserError
+from agentgym.launch import disk, fingerprint
 from agentgym.launch.assemble import Parts, assemble, make_engine, make_trainer, settled
 from agentgym.launch.curves import draw_curves
 from agentgym.launch.evaluation import Score, evaluate, score
+from agentgym.launch.kept import Kept
 from agentgym.launch.monitor import Monitor
 from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.settings import TrainSettings, resolve
 from agentgym.launch.summary import summary_page
-from agentgym.learn import checkpoint
+from agentgym.learn import checkpoint, sealed
 from agentgym.learn.learner import Learner
 from agentgym.learn.loop import Loop
 from agentgym.learn.players import Players
-from agentgym.learn.policy import load_policy
 from agentgym.learn.trainer import Equipment, Trainer, TrainerSettings
+from agentgym.ledger import audit
 from agentgym.registry import plugins
 from agentgym.rollout import seed_of
 from agentgym.run import Run
 from agentgym.types import Trajectory
 
-__all__ = ["resume", "train"]
+__all__ = ["Training", "is_warm", "seed_all", "train"]
 
 Stage: TypeAlias = Literal["warm_start", "before", "train", "after", "done"]
 
@@ -58,29 +62,24 @@ def train(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path
         settings.output = Path("runs") / f"{'-'.join(names)}-{settings.seed}"
     _refuse_unwritable(settings.output)
     make_trainer(settings.trainer)  # refuses what is wrong with it now, not after the warm start
+    seed_all(settings.seed)
     parts = assemble(settings)
     warm = _wants_warm_start(settings, parts)
-    training = _Training(settings, parts, Run(settings.output), reporter or Silent(), warm)
+    training = Training(settings, parts, Run(settings.output), reporter or Silent(), warm)
+    disk.refuse_full(settings.output, training.estimate())
     training.run = Run.create(settings.output, settings.model_dump(mode="json"))
-    asyncio.run(training.go())
+    with training.run.locked():
+        fingerprint.record(training.run, settings.model.id)
+        training.begin()
+        asyncio.run(training.go())
     return settings.output
 
 
-def resume(directory: Path, *, reporter: Reporter | None = None) -> Path:
-    """Go on with an interrupted run from its newest complete checkpoint."""
-    run = Run.open(directory)
-    settings = TrainSettings.model_validate(run.config)
-    at = checkpoint.latest(run.checkpoints)
-    parts = assemble(settings, policy_dir=at / "policy" if at else None)
-    training = _Training(settings, parts, run, reporter or Silent(), _is_warm(settings, parts))
-    if at:
-        training.load(at)
-    else:
-        run.forget_after({})
-        training.reporter.note("there is no complete checkpoint: the run begins anew")
-    checkpoint.discard_after(run.checkpoints, at)
-    asyncio.run(training.go())
-    return directory
+def seed_all(seed: int) -> None:
+    """Seed the generators that a process has without asking for one: nothing here draws from them, a plug-in might."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
 
 
 def _refuse_unwritable(output: Path) -> None:
@@ -95,14 +94,15 @@ def _refuse_unwritable(output: Path) -> None:
         )
 
 
-def _is_warm(settings: TrainSettings, parts: Parts) -> bool:
+def is_warm(settings: TrainSettings, parts: Parts) -> bool:
+    """Whether the run begins with a warm start."""
     if settings.warm_start.enabled is not None:
         return settings.warm_start.enabled
     return settings.model.id == "nano" and settings.trainer.id != "sft" and _has_expert(parts)
 
 
 def _wants_warm_start(settings: TrainSettings, parts: Parts) -> bool:
-    warm = _is_warm(settings, parts)
+    warm = is_warm(settings, parts)
     if (warm or make_trainer(settings.trainer).needs_expert) and not _has_expert(parts):
         raise ConfigError(
             f'"{parts.env.name}" has no expert() to imitate; choose another --trainer, and no --warm_start.enabled'
@@ -129,7 +129,7 @@ _NOTHING_LEARNED = (
 )
 
 
-class _Training:
+class Training:
     """The stages of a run, and where it stands."""
 
     def __init__(self, settings: TrainSettings, parts: Parts, run: Run, reporter: Reporter, warm: bool) -> None:
@@ -143,43 +143,91 @@ class _Training:
         self.stage_began = 0.0
         self.seconds, self._resumed_at = 0.0, time.monotonic()
         self._saved_at = self._resumed_at
-        self.loop = self._loop_of_stage()
+        self.kept = Kept(run)
+        self.num_ordinals = 0
+        """Task ordinals that are in the ledger."""
+        self.loop: Loop
 
     # -- position ------------------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """Stand where a run begins."""
+        seed_all(self.settings.seed)
+        self.run.forget_after({})
+        self.kept.go_back(None, self.reporter.note)
+        self.loop = self._loop_of(self.stage)
+
     def load(self, at: Path) -> None:
         """Stand where checkpoint ``at`` was made; the policy's weights are loaded already."""
-        state = json.loads((at / "state.json").read_text())
-        self.stage = state["stage"]
-        self.loop = self._loop_of_stage()
-        checkpoint.load(at, self.loop.learner)
+        self.stage = checkpoint.read_state(at)["stage"]
+        self.loop = self._loop_of(self.stage)
+        state = checkpoint.load(at, self.loop.learner, trainer=self.loop.trainer)
         self.next_update, self.report, self.best = state["next_update"], state["report"], state["best"]
         self.seconds, self.stage_began = state["seconds"], state["stage_began"]
-        self.checked = state["checked"]
+        self.checked, self.num_ordinals = state["checked"], state["num_ordinals"]
+        self.loop.num_refused = state["num_refused"]
         self.run.forget_after(state["position"])
         self.reporter.note(f"resumed from {at}")
+        self._audit()
+        if not self.kept.go_back(state["kept"], self.reporter.note):
+            self._replace_best()
+
+    def _replace_best(self) -> None:
+        """The best policy is lost: after training it is the one that is loaded, in it the next to be looked at."""
+        if self.stage in ("after", "done"):
+            self.kept.keep(self.parts.policy, self.report["best_update"])
+        else:
+            self.best, self.checked = -1.0, -1
 
     def save(self) -> None:
-        """Write a checkpoint of where the run stands."""
-        state = {
+        """Write a checkpoint of where the run stands. Where the disk refuses, the run goes on without and says so."""
+        self._saved_at = time.monotonic()
+        order = ["warm_start", "before", "train", "after", "done"].index(self.stage)
+        path = self.run.checkpoints / f"{order}-{self.stage}-{self.next_update:06d}"
+        try:
+            checkpoint.save(path, self.parts.policy, self.loop.learner, self._state(), trainer=self.loop.trainer)
+            checkpoint.prune(self.run.checkpoints, keep=self.settings.keep_checkpoints)
+            self.kept.discard_unused()
+        except OSError as error:
+            finished = checkpoint.finished(self.run.checkpoints)
+            back = f"would go back to {finished[-1].name}" if finished else "would begin anew"
+            self.reporter.note(f"{error}; training goes on, but --resume {back} until there is room again")
+
+    def _state(self) -> dict[str, Any]:
+        return {
             "stage": self.stage,
             "next_update": self.next_update,
             "report": self.report,
             "best": self.best,
+            "kept": self.kept.name,
             "checked": self.checked,
+            "num_refused": self.loop.num_refused,
+            "num_ordinals": self.num_ordinals,
             "seconds": self.elapsed,
             "stage_began": self.stage_began,
             "position": self.run.position(),
         }
-        order = ["warm_start", "before", "train", "after", "done"].index(self.stage)
-        checkpoint.save(
-            self.run.checkpoints / f"{order}-{self.stage}-{self.next_update:06d}",
+
+    def _audit(self) -> dict[str, Any]:
+        """Counts of the ledger, or what is wrong with it, which is noted."""
+        try:
+            return dict(audit(self.run.ledger(), until=self.num_ordinals))
+        except DataError as error:
+            self.reporter.note(f"the ledger does not add up: {error}")
+            return {"problem": str(error)}
+
+    def estimate(self) -> disk.Estimate:
+        """What the run writes. The trainer is prepared for it, so that what it refuses is refused before the start."""
+        loop = self._loop_of("train")
+        asyncio.run(loop.trainer.close())
+        settings = self.settings
+        return disk.estimate(
             self.parts.policy,
-            self.loop.learner,
-            state,
+            loop.learner,
+            loop.trainer,
+            keep=settings.keep_checkpoints,
+            updates=settings.updates + (settings.warm_start.max_updates if self.stage == "warm_start" else 0),
         )
-        self._saved_at = time.monotonic()
-        checkpoint.prune(self.run.checkpoints, keep=self.settings.keep_checkpoints)
 
     @property
     def elapsed(self) -> float:
@@ -196,32 +244,46 @@ class _Training:
             "train": self._train,
             "after": lambda: self._measure("after"),
         }
-        order = list(stages)
         self.monitor = Monitor(self.run, self.settings, self.reporter)
+        try:
+            await self._go_through(stages)
+        except OSError as error:
+            if sealed.disk_problem(error) is None:
+                raise
+            raise UserError(
+                f"{error}; nothing that was kept is lost: make room, then type: "
+                f"agentgym train --resume {self.run.directory}"
+            ) from error
+
+    async def _go_through(self, stages: Mapping[Stage, Callable[[], Any]]) -> None:
+        order = list(stages)
         try:
             while self.stage != "done":
                 await stages[self.stage]()
                 following = order.index(self.stage) + 1
-                self._enter(order[following] if following < len(order) else "done")
+                await self._enter(order[following] if following < len(order) else "done")
         except (asyncio.CancelledError, KeyboardInterrupt):
             if self.loop.is_whole:
                 self.save()
             self.reporter.note(f"interrupted; go on with: agentgym train --resume {self.run.directory}")
             raise
         finally:
-            self.run.close()
+            await self.loop.trainer.close()
             self.parts.rollout.close()
             await self.parts.engine.close()
+            self.run.close()
 
-    def _enter(self, stage: Stage) -> None:
+    async def _enter(self, stage: Stage) -> None:
+        await self.loop.trainer.close()
         self.stage, self.next_update, self.checked, self.stage_began = stage, 0, -1, self.elapsed
         if stage == "done":
             self._finish()
         else:
-            self.loop = self._loop_of_stage()
+            self.loop = self._loop_of(stage)
         self.save()
 
     def _finish(self) -> None:
+        self.report["ledger"] = self._audit()
         self.report["wall_seconds"] = round(self.elapsed, 1)
         self.report["num_parameters"] = self.parts.policy.num_parameters
         self.monitor.conclude(self.report)
@@ -230,10 +292,10 @@ class _Training:
         self.run.write_json("report.json", self.report)
         draw_curves(self.run.metrics(), self.report, self.run.directory / "curves.png")
 
-    def _loop_of_stage(self) -> Loop:
-        """The loop of the running stage: another trainer, learner and order of tasks for each."""
+    def _loop_of(self, stage: Stage) -> Loop:
+        """The loop of a stage: another trainer, learner and order of tasks for each."""
         settings, parts = self.settings, self.parts
-        warm = self.stage == "warm_start"
+        warm = stage == "warm_start"
         trainer: Trainer[Any] = (
             plugins("trainers").get("sft")(settings.warm_start) if warm else make_trainer(settings.trainer)
         )
@@ -265,7 +327,7 @@ class _Training:
         self.reporter.begin("warm start", settings.max_updates, "updates")
         while not await self._is_warm_enough() and self.next_update < settings.max_updates:
             await self._update("warm_start")
-        self.parts.policy.save(self.run.directory / "warm_start")
+        self._keep_warm_start()
         self.report["stages"]["warm_start"] = self._stage_summary()
         self.reporter.note(f"warm start: {self.next_update} updates, {self.elapsed:.0f} s")
 
@@ -303,12 +365,14 @@ class _Training:
 
     async def _update(self, stage: str) -> None:
         outcome = await self.loop.update(self.next_update)
+        self.loop.is_whole = False
         self.next_update += 1
         self.monitor.updated(stage, self.next_update, outcome.metrics, outcome.trajectories)
-        self.loop.is_whole = True
         if stage == "train":
             self.run.account(outcome.entries)
+            self.num_ordinals += len(outcome.entries)
             store.append(self.run.directory / "trajectories.jsonl", outcome.trajectories[:1])
+        self.loop.is_whole = True
         self.reporter.advance(self.next_update, outcome.metrics)
         if time.monotonic() - self._saved_at >= self.settings.checkpoint_seconds:
             self.save()
@@ -328,7 +392,7 @@ class _Training:
         seen = score(episodes)
         merit = seen.success + 1e-3 * seen.reward
         if merit > self.best:
-            self._keep_policy()
+            self.kept.keep(self.parts.policy, self.next_update)
             self.best = merit
             self.report["best_update"] = self.next_update
         self.monitor.validated(self.next_update, seen, episodes, self.loop.learner)
@@ -337,16 +401,15 @@ class _Training:
             f"update {self.next_update}: validation success {seen.success:.3f}, reward {seen.reward:.3f}"
         )
 
-    def _keep_policy(self) -> None:
-        aside = self.run.directory / ".policy.partial"
-        shutil.rmtree(aside, ignore_errors=True)
-        self.parts.policy.save(aside)
-        shutil.rmtree(self.run.policy, ignore_errors=True)
-        aside.rename(self.run.policy)
+    def _keep_warm_start(self) -> None:
+        directory = self.run.directory / "warm_start"
+        if directory.exists():  # from before an interruption
+            sealed.discard(directory)
+        sealed.seal(directory, self.parts.policy.save)
 
     def _take_best(self) -> None:
         """Go back to the policy that was kept."""
-        kept = load_policy(self.run.policy, device=str(self.parts.policy.module.device))
+        kept = self.kept.load(str(self.parts.policy.module.device))
         self.parts.policy.module.load_state_dict(kept.module.state_dict())
 
     async def _measure(self, when: Literal["before", "after"]) -> None:

@@ -1,130 +1,299 @@
-"""Checkpoints that are either complete or not there.
+"""Checkpoints: everything that the next update depends on, in a directory that is complete or not there.
 
-A checkpoint is written aside, every file is flushed to disk and hashed, the manifest comes last, and one rename
-puts the directory in its place. None is ever overwritten. Reading verifies the hashes before anything is loaded and
-falls back to the newest complete one. Tensors are safetensors, everything else is JSON.
+    policy/                        weights, configuration and tokenizer, as transformers writes them
+    optimizers/NAME.safetensors    optimizer state by parameter name; "policy", and the trainer's further learners
+    learners/NAME.safetensors      weights of the further learners, a critic for instance
+    modules/NAME.safetensors       weights that the trainer does not train, a reference for instance
+    state.json                     optimizer steps, random number generators, the trainer's state, the caller's
+    manifest.json                  size and SHA-256 of each file (``sealed``)
+
+None is ever overwritten. Tensors are safetensors, everything else is JSON. Step sizes and the like are not kept: they
+come from the settings. Loading checks every hash, name and shape before it changes anything.
 """
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import json
 import os
+import random
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from agentgym.errors import DataError
+from agentgym.learn import sealed
 from agentgym.learn.learner import Learner
 from agentgym.learn.policy import Policy
+from agentgym.learn.trainer import Trainer
 
-__all__ = ["latest", "load", "save"]
-
-_MANIFEST = "manifest.json"
+__all__ = ["clean", "finished", "latest", "load", "prune", "read_state", "save"]
 
 
-def save(directory: Path, policy: Policy, learner: Learner, state: Mapping[str, Any]) -> Path:
+def save(
+    directory: Path, policy: Policy, learner: Learner, state: Mapping[str, Any], *, trainer: Trainer[Any] | None = None
+) -> Path:
     """Write ``directory`` and return it; a name that is taken gets a ``+``, which sorts behind it.
 
-    The parent then holds either the complete checkpoint or none of that name.
+    The parent then holds either the complete checkpoint or none of that name. ``state`` is the caller's, JSON.
+    Raises OSError when it cannot be written; every other checkpoint is as it was.
     """
     while directory.exists():
         directory = directory.with_name(directory.name + "+")
-    aside = directory.with_name(f".{directory.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    policy.save(aside / "policy")
-    tensors, groups = _flat_optimizer(learner.optimizer)
-    save_file(tensors, aside / "optimizer.safetensors")
-    own = {"num_updates": learner.num_updates, "groups": groups, "torch_rng": torch.get_rng_state().tolist()}
-    (aside / "state.json").write_text(json.dumps({"learner": own, **state}))
-    hashes = {str(file.relative_to(aside)): _synced_hash(file) for file in sorted(aside.rglob("*")) if file.is_file()}
-    (aside / _MANIFEST).write_text(json.dumps(hashes, indent=1))
-    _synced_hash(aside / _MANIFEST)
-    _sync_directory(aside)
-    os.rename(aside, directory)
-    _sync_directory(directory.parent)
-    return directory
+    return sealed.seal(directory, functools.partial(_fill, policy, learner, trainer, state))
 
 
-def latest(parent: Path) -> Path | None:
-    """The newest complete checkpoint under ``parent``, or None."""
-    return next((path for path in reversed(_finished(parent)) if _is_complete(path)), None)
+def _fill(
+    policy: Policy, learner: Learner, trainer: Trainer[Any] | None, state: Mapping[str, Any], directory: Path
+) -> None:
+    learners, modules = _learners(learner, trainer), trainer.modules() if trainer else {}
+    policy.save(directory / "policy")
+    for kind in ("optimizers", "learners", "modules"):
+        (directory / kind).mkdir()
+    for name, each in learners.items():
+        save_file(_optimizer_state(each), _file(directory, "optimizers", name))
+        if name != "policy":
+            save_file(_weights(each.module), _file(directory, "learners", name))
+    for name, module in modules.items():
+        save_file(_weights(module), _file(directory, "modules", name))
+    own = {
+        "num_updates": {name: each.num_updates for name, each in learners.items()},
+        "modules": list(modules),
+        "rng": _rng_state(),
+        "trainer": trainer.state() if trainer else {},
+    }
+    (directory / "state.json").write_text(json.dumps({**state, "checkpoint": own}))
 
 
-def discard_after(parent: Path, kept: Path | None) -> None:
-    """Delete every checkpoint newer than ``kept`` (None: all of them) and what was left half-written."""
-    for path in parent.glob("*"):
-        if path.is_dir() and (path.name.startswith(".") or kept is None or path.name > kept.name):
-            shutil.rmtree(path)
+def _learners(learner: Learner, trainer: Trainer[Any] | None) -> dict[str, Learner]:
+    further = trainer.learners() if trainer else {}
+    if "policy" in further:
+        raise ValueError("a trainer's further learner is named \"policy\", which is the policy's own; rename it")
+    return {"policy": learner, **further}
 
 
-def _finished(parent: Path) -> list[Path]:
+def _file(directory: Path, kind: str, name: str) -> Path:
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(f'"{name}" cannot name a file; name learners and modules with letters, digits, "_", "-", "."')
+    return directory / kind / f"{name}.safetensors"
+
+
+# -- reading -----------------------------------------------------------------------------------------
+
+
+def load(directory: Path, learner: Learner, *, trainer: Trainer[Any] | None = None) -> dict[str, Any]:
+    """Put everything but the policy's weights back; returns the state that was saved with it.
+
+    The policy's weights are the caller's to load, from ``directory / "policy"``. Raises DataError, and then has
+    changed nothing, when a file is not what was written or does not fit learners and modules as they are.
+    """
+    sealed.check(directory)
+    state = read_state(directory)
+    own = state.pop("checkpoint")
+    learners, modules = _learners(learner, trainer), trainer.modules() if trainer else {}
+    _check_names(directory, "learners", own["num_updates"], learners)
+    _check_names(directory, "modules", own["modules"], modules)
+    further = {name: each.module for name, each in learners.items() if name != "policy"}
+    weights = [_read_weights(directory, "learners", name, module) for name, module in further.items()]
+    weights += [_read_weights(directory, "modules", name, module) for name, module in modules.items()]
+    optimizers = {name: _read_optimizer(directory, name, each) for name, each in learners.items()}
+    if trainer:
+        trainer.load_state(own["trainer"])
+    for put in weights:
+        put()
+    for name, each in learners.items():
+        each.optimizer.load_state_dict(
+            {"state": optimizers[name], "param_groups": each.optimizer.state_dict()["param_groups"]}
+        )
+        each.num_updates = own["num_updates"][name]
+    _set_rng_state(own["rng"])
+    return state
+
+
+def read_state(directory: Path) -> dict[str, Any]:
+    """What state.json holds."""
+    return sealed.read_json(directory / "state.json")
+
+
+def _check_names(directory: Path, kind: str, saved: Any, present: Mapping[str, Any]) -> None:
+    if set(saved) != set(present):
+        raise DataError(
+            f"{directory} holds the {kind} {sorted(saved)}, the trainer has {sorted(present)}; go on with the trainer "
+            "and the settings that wrote it"
+        )
+
+
+def _read(file: Path) -> dict[str, torch.Tensor]:
+    try:
+        return {name: tensor.clone() for name, tensor in load_file(file).items()}  # not the file's own pages
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{file} is not a safetensors file: {error}") from None
+
+
+def _read_weights(directory: Path, kind: str, name: str, module: torch.nn.Module) -> Callable[[], None]:
+    """Checks that the saved weights fit ``module``; what is returned puts them there."""
+    file = _file(directory, kind, name)
+    tensors, targets = _read(file), _weights(module, keep=True)
+    _check_keys(file, tensors, targets)
+    for key, target in targets.items():
+        _check_shape(file, key, tensors[key], target)
+
+    def put() -> None:
+        with torch.no_grad():
+            for key, target in targets.items():
+                target.copy_(tensors[key])
+
+    return put
+
+
+def _read_optimizer(directory: Path, name: str, learner: Learner) -> dict[int, dict[str, torch.Tensor]]:
+    """Optimizer state by the parameter's place in the optimizer."""
+    file = _file(directory, "optimizers", name)
+    parameters = _parameters(learner)
+    places = {key: place for place, key in enumerate(parameters)}
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in _read(file).items():
+        parameter, _, field = key.rpartition("/")
+        if parameter not in places:
+            raise DataError(f'{file} has "{key}", but the model has no trained parameter "{parameter}"')
+        if tensor.ndim:
+            _check_shape(file, key, tensor, parameters[parameter])
+        state.setdefault(places[parameter], {})[field] = tensor
+    return state
+
+
+def _check_keys(file: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    for key in sorted(found.keys() ^ expected.keys()):
+        where = "is not in the model" if key in found else "is in the model and not in the file"
+        raise DataError(f'{file}: "{key}" {where}; go on with the model that wrote it')
+
+
+def _check_shape(file: Path, key: str, found: torch.Tensor, expected: torch.Tensor) -> None:
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        raise DataError(
+            f'{file}: "{key}" is {found.dtype} {list(found.shape)}, the model wants {expected.dtype} '
+            f"{list(expected.shape)}; go on with the model that wrote it"
+        )
+
+
+# -- tensors by name -----------------------------------------------------------------------------------
+
+
+def _weights(module: torch.nn.Module, *, keep: bool = False) -> dict[str, torch.Tensor]:
+    """Parameters and buffers by name, a shared one once. ``keep``: themselves, to be written to."""
+    seen: set[int] = set()
+    tensors = {}
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            tensors[name] = tensor if keep else tensor.detach().contiguous()
+    return tensors
+
+
+def _parameters(learner: Learner) -> dict[str, torch.Tensor]:
+    """The optimizer's parameters by their names in the module, in the optimizer's order."""
+    names = {id(parameter): name for name, parameter in learner.module.named_parameters()}
+    return {names[id(p)]: p for group in learner.optimizer.param_groups for p in group["params"]}
+
+
+def _optimizer_state(learner: Learner) -> dict[str, torch.Tensor]:
+    state = learner.optimizer.state
+    return {
+        f"{name}/{field}": value.contiguous()
+        for name, parameter in _parameters(learner).items()
+        for field, value in state.get(parameter, {}).items()
+    }
+
+
+# -- random number generators ----------------------------------------------------------------------------
+
+
+def _rng_state() -> dict[str, Any]:
+    """Of every generator that a process has without asking for one."""
+    name, keys, *rest = np.random.get_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {
+        "python": random.getstate(),
+        "numpy": [name, np.asarray(keys).tolist(), *rest],
+        "torch": _hex(torch.get_rng_state()),
+        "cuda": [_hex(state) for state in cuda],
+    }
+
+
+def _set_rng_state(state: Mapping[str, Any]) -> None:
+    version, keys, gauss = state["python"]
+    random.setstate((version, tuple(keys), gauss))
+    np.random.set_state(tuple(state["numpy"]))
+    torch.set_rng_state(_bytes(state["torch"]))
+    for device, each in enumerate(state["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(_bytes(each), device)
+
+
+def _hex(state: torch.Tensor) -> str:
+    return bytes(state.tolist()).hex()
+
+
+def _bytes(text: str) -> torch.Tensor:
+    return torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8)
+
+
+# -- the directory of checkpoints ------------------------------------------------------------------------
+
+
+def finished(parent: Path) -> list[Path]:
     """What has its final name, oldest first."""
     return sorted(path for path in parent.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 
-def _is_complete(directory: Path) -> bool:
-    """Whether every file is there with the hash that the manifest says."""
-    try:
-        hashes = json.loads((directory / _MANIFEST).read_text())
-        return all(_hash(directory / name) == expected for name, expected in hashes.items())
-    except (OSError, ValueError):
-        return False
+def latest(parent: Path, *, note: Callable[[str], None] | None = None) -> Path | None:
+    """The newest complete checkpoint under ``parent``, or None; ``note`` is told of each corrupt one.
 
-
-def load(directory: Path, learner: Learner) -> dict[str, Any]:
-    """Put the optimizer and RNG of a complete checkpoint back; returns the state that was saved with it.
-
-    The policy's weights are the caller's to load, from ``directory / "policy"``.
+    Raises UserError when the newest has another layout.
     """
-    state: dict[str, Any] = json.loads((directory / "state.json").read_text())
-    own = state.pop("learner")
-    _fill_optimizer(learner.optimizer, load_file(directory / "optimizer.safetensors"), own["groups"])
-    learner.num_updates = own["num_updates"]
-    torch.set_rng_state(torch.tensor(own["torch_rng"], dtype=torch.uint8))
-    return state
+    for path in reversed(finished(parent)):
+        try:
+            sealed.check(path)
+        except DataError as error:
+            if note:
+                note(f"checkpoint {path.name} is corrupt, the one before it is tried: {error}")
+        else:
+            return path
+    return None
+
+
+def clean(parent: Path, used: Path | None, *, corrupt: Path) -> list[Path]:
+    """Before going on from ``used`` (None: from the beginning): no newer ones, nothing half-written.
+
+    Half-written ones are deleted. Those newer than ``used`` are corrupt, or they would be used: they are moved to the
+    directory ``corrupt``; where to is returned.
+    """
+    moved = []
+    for path in sorted(parent.glob("*")):
+        if path.name.startswith("."):
+            _delete_half_written(path)
+        elif path.is_dir() and (used is None or path.name > used.name):
+            target = corrupt / path.name
+            while target.exists():
+                target = target.with_name(target.name + "+")
+            corrupt.mkdir(exist_ok=True)
+            os.rename(path, target)
+            moved.append(target)
+    return moved
+
+
+def _delete_half_written(path: Path) -> None:
+    if path.is_dir() and path.name.endswith(".partial"):
+        shutil.rmtree(path)
 
 
 def prune(parent: Path, *, keep: int) -> None:
     """Delete all but the newest ``keep`` checkpoints."""
-    for path in _finished(parent)[:-keep]:
-        shutil.rmtree(path)
-
-
-def _flat_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
-    packed = optimizer.state_dict()
-    tensors = {f"{index}.{name}": value for index, entry in packed["state"].items() for name, value in entry.items()}
-    return tensors, packed["param_groups"]
-
-
-def _fill_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], groups: list[dict[str, Any]]
-) -> None:
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _hash(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _synced_hash(file: Path) -> str:
-    with file.open("rb") as stream:
-        os.fsync(stream.fileno())
-    return _hash(file)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    for path in finished(parent)[:-keep]:
+        sealed.discard(path)

@@ -143,7 +143,11 @@ def test_a_corrupt_checkpoint_is_passed_over_for_the_one_before(whole: Path, tmp
     assert older.name < newest.name
     reporter = Interrupting()
     resume(run, reporter=reporter)
-    assert reporter.notes[0] == f"resumed from {older}"
+    told, resumed, moved = reporter.notes[:3]
+    assert told.startswith(f"checkpoint {newest.name} is corrupt, the one before it is tried: {file} is not what was")
+    assert resumed == f"resumed from {older}"
+    assert str(run / "corrupt" / newest.name) in moved
+    assert (run / "corrupt" / newest.name / "policy" / "model.safetensors").read_bytes() == bytes(content)
     assert_same_run(run, whole)
 
 
@@ -153,7 +157,9 @@ def test_without_any_complete_checkpoint_the_run_begins_anew(whole: Path, tmp_pa
         manifest.unlink()
     reporter = Interrupting()
     resume(run, reporter=reporter)
-    assert reporter.notes[0] == "there is no complete checkpoint: the run begins anew"
+    assert [note.partition(" is corrupt")[1] for note in reporter.notes[:3]] == [" is corrupt"] * 3
+    assert reporter.notes[3] == "there is no complete checkpoint: the run begins anew"
+    assert len(list((run / "corrupt").iterdir())) == 3
     assert_same_run(run, whole)
 
 

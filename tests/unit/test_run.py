@@ -5,8 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
-from agentgym.errors import UserError
+from agentgym.errors import DataError, UserError
+from agentgym.ledger import Entry
 from agentgym.run import Run
 
 
@@ -42,16 +44,21 @@ def test_a_file_is_the_old_one_or_the_new_one(tmp_path: Path, monkeypatch: pytes
     assert json.loads((tmp_path / "report.json").read_text()) == {"wall_seconds": 1}
 
 
-def test_metrics_are_kept_in_order_and_forgotten_from_a_line_on(tmp_path: Path) -> None:
+def test_metrics_are_kept_in_order_and_forgotten_from_a_position_on(tmp_path: Path) -> None:
     run = Run.create(tmp_path, {})
     assert run.metrics() == []
     run.forget_after({})
-    for update in range(5):
+    assert run.position() == {"metrics.jsonl": 0, "ledger.jsonl": 0, "trajectories.jsonl": 0}
+    for update in range(3):
+        run.log("train", update, loss=update / 2)
+    position = run.position()
+    assert position["metrics.jsonl"] == (tmp_path / "metrics.jsonl").stat().st_size
+    for update in range(3, 5):
         run.log("train", update, loss=update / 2)
     run.close()
     with (tmp_path / "metrics.jsonl").open("a") as stream:
         stream.write('{"stage": "tr')  # what a crash leaves
-    run.forget_after({"metrics.jsonl": 3})
+    run.forget_after(position)
     assert [(line["stage"], line["update"], line["loss"]) for line in run.metrics()] == [
         ("train", 0, 0.0),
         ("train", 1, 0.5),
@@ -61,3 +68,71 @@ def test_metrics_are_kept_in_order_and_forgotten_from_a_line_on(tmp_path: Path) 
     run.close()
     assert [line["update"] for line in run.metrics()] == [0, 1, 2, 3]
     assert list((tmp_path / "tensorboard").iterdir()) != []
+
+
+def entries(*ordinals: int) -> list[Entry]:
+    return [Entry(ordinal=n, task=n, update=1, fate="trained") for n in ordinals]
+
+
+def test_the_ledger_is_cut_back_with_the_metrics(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    run.account(entries(0, 1))
+    position = run.position()
+    run.account(entries(2, 3))
+    assert run.ledger() == entries(0, 1, 2, 3)
+    run.forget_after(position)
+    assert run.ledger() == entries(0, 1)
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "ledger.jsonl"])
+def test_what_the_checkpoint_counts_on_must_be_there(name: str, tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    for file in ("metrics.jsonl", "ledger.jsonl", "trajectories.jsonl"):
+        (tmp_path / file).write_text("0123456789\n" * 2)
+    position = run.position()
+    (tmp_path / "trajectories.jsonl").unlink()  # these may go
+    (tmp_path / name).write_text("0123456789\n")
+    with pytest.raises(DataError, match=rf"{name} has 11 bytes, but had 22 when the checkpoint was made; put it back"):
+        run.forget_after(position)
+    (tmp_path / name).write_text("0123456789\n" * 3)
+    run.forget_after(position)
+    assert (tmp_path / name).read_text() == "0123456789\n" * 2
+
+
+def shown(run: Run) -> dict[str, list[tuple[int, float]]]:
+    """What TensorBoard makes of its directory: (step, value) of each tag."""
+    run.close()
+    board = EventAccumulator(str(run.directory / "tensorboard"), size_guidance={"scalars": 0})
+    board.Reload()
+    return {
+        tag: [(event.step, round(event.value, 3)) for event in board.Scalars(tag)] for tag in board.Tags()["scalars"]
+    }
+
+
+def test_tensorboard_shows_what_was_done_again_once(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    for update in range(1, 7):
+        run.log("warm_start", update, loss=update)
+    for update in (1, 2):
+        run.log("train", update, loss=update)
+    position = run.position()
+    for update in (3, 4):
+        run.log("train", update, loss=99, forgotten=1)
+    run.close()
+    again = Run.open(tmp_path)
+    again.forget_after(position)
+    again.draw_tensorboard_anew()
+    for update in (3, 4, 5):
+        again.log("train", update, loss=update)
+    assert shown(again) == {
+        "warm_start/loss": [(n, n) for n in range(1, 7)],  # though training counts from 1 again
+        "train/loss": [(n, n) for n in range(1, 6)],
+    }
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    with run.locked(), pytest.raises(UserError, match="is being trained by another process"), Run(tmp_path).locked():
+        pass
+    with run.locked():
+        pass

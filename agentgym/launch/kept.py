@@ -1,0 +1,82 @@
+"""The best policies of a run: a directory each under ``policies``, and ``policy``, a link to the best.
+
+The link changes in one step, so at any moment ``policy`` is the old one or the new one, complete. A directory goes
+when neither the run as it stands nor any kept checkpoint needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from agentgym.errors import DataError
+from agentgym.learn import checkpoint, sealed
+from agentgym.learn.policy import Policy, load_policy
+from agentgym.run import Run
+
+__all__ = ["Kept"]
+
+
+class Kept:
+    """Keeps policies of ``run``. ``name`` is that of the best one, None before the first."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.name: str | None = None
+
+    def keep(self, policy: Policy, update: int) -> None:
+        """``policy``, that of ``update``, is the best. Raises OSError, and then the best is as it was."""
+        name = f"{update:06d}"
+        directory = self.run.policies / name
+        if directory.exists():
+            sealed.discard(directory)
+        sealed.seal(directory, policy.save)
+        self._point_to(name)
+        self.discard_unused()
+
+    def load(self, device: str) -> Policy:
+        """The best one. Raises DataError when it is not what was written."""
+        sealed.check(self.run.policies / str(self.name))
+        return load_policy(self.run.policies / str(self.name), device=device)
+
+    def go_back(self, name: str | None, note: Callable[[str], None]) -> bool:
+        """Stand where ``name`` was the best. False where it is corrupt: then there is none, which ``note`` is told."""
+        self._point_to(name)
+        if name is None:
+            return True
+        try:
+            sealed.check(self.run.policies / name)
+        except DataError as error:
+            moved = _move(self.run.policies / name, self.run.corrupt / f"policy-{name}")
+            self._point_to(None)
+            note(f"the best policy so far, of update {int(name)}, is lost: {error}; what is left of it is in {moved}")
+            return False
+        return True
+
+    def discard_unused(self) -> None:
+        """Delete the directories that nothing needs, and what is half-written."""
+        states = (checkpoint.read_state(path) for path in checkpoint.finished(self.run.checkpoints))
+        needed = {self.name, *(state["kept"] for state in states)}
+        for path in self.run.policies.glob("*"):
+            if path.name not in needed:
+                sealed.discard(path)
+
+    def _point_to(self, name: str | None) -> None:
+        link, aside = self.run.policy, self.run.directory / ".policy.partial"
+        aside.unlink(missing_ok=True)
+        if name is None:
+            link.unlink(missing_ok=True)
+        else:
+            aside.symlink_to(Path(self.run.policies.name) / name)
+            os.replace(aside, link)
+        self.name = name
+
+
+def _move(directory: Path, target: Path) -> Path:
+    target.parent.mkdir(exist_ok=True)
+    while target.exists():
+        target = target.with_name(target.name + "+")
+    if directory.exists():
+        os.rename(directory, target)
+    return target

@@ -1,0 +1,191 @@
+"""Going on with a run: from its newest complete checkpoint, with its own settings.
+
+A setting that differs is refused. With force it may differ if the run stays the same run: how long it goes on, how
+it is measured and saved, what it may use of the machine, and of the trainer what every trainer has and any further
+real number, which weighs something. A further whole number, switch or name may decide shapes, groups or the order of
+tasks, and is refused, as is everything about environment, model, seed and conversation. Old settings are kept as
+config-until-CHECKPOINT.json.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+
+from agentgym.config import flattened, long_form, merged, validated
+from agentgym.errors import ConfigError
+from agentgym.launch import fingerprint
+from agentgym.launch.assemble import assemble
+from agentgym.launch.reporting import Reporter, Silent
+from agentgym.launch.settings import HFSettings, TrainSettings
+from agentgym.launch.training import Training, is_warm, seed_all
+from agentgym.learn import checkpoint
+from agentgym.learn.nano import NanoConfig
+from agentgym.learn.trainer import TrainerSettings
+from agentgym.registry import plugins
+from agentgym.run import Run
+
+__all__ = ["changed", "resume"]
+
+_CHANGEABLE = (
+    "updates",
+    "max_seconds",
+    "eval",
+    "alarms",
+    "checkpoint_seconds",
+    "keep_checkpoints",
+    "threads",
+    "rollout.concurrency",
+    "model.device",
+)
+_OF_TRAINING = ("updates", "max_seconds", "trainer", "eval.every", "eval.validation_episodes")
+"""Without effect when training is over."""
+
+
+def resume(
+    directory: Path, given: Mapping[str, Any] | None = None, *, force: bool = False, reporter: Reporter | None = None
+) -> Path:
+    """Go on with an interrupted run from its newest complete checkpoint; returns ``directory``.
+
+    ``given`` are settings as for ``train``; those that differ from the run's are refused, or with ``force`` taken up
+    if they may change. Raises ConfigError for them, DataError for a checkpoint that does not fit, and UserError for a
+    run that another process trains or whose model is another one now.
+    """
+    run, reporter = Run.open(directory), reporter or Silent()
+    with run.locked():
+        has = TrainSettings.model_validate(run.config)
+        at = checkpoint.latest(run.checkpoints, note=reporter.note)
+        stage = checkpoint.read_state(at)["stage"] if at else ""
+        settings = changed(has, given or {}, run=directory, force=force, is_trained=stage in ("after", "done"))
+        fingerprint.check(run, settings.model.id, reporter.note)
+        seed_all(settings.seed)
+        parts = assemble(settings, policy_dir=at / "policy" if at else None)
+        training = Training(settings, parts, run, reporter, is_warm(settings, parts))
+        if at:
+            training.load(at)
+        else:
+            reporter.note("there is no complete checkpoint: the run begins anew")
+            training.begin()
+        _tidy(run, training, at, reporter)
+        if settings != has:
+            _record(run, settings, at)
+        asyncio.run(training.go())
+    return directory
+
+
+def _tidy(run: Run, training: Training, at: Path | None, reporter: Reporter) -> None:
+    for path in checkpoint.clean(run.checkpoints, at, corrupt=run.corrupt):
+        reporter.note(f"what is left of the corrupt checkpoint is in {path}; delete it when you have no use for it")
+    training.kept.discard_unused()
+    run.draw_tensorboard_anew()
+
+
+def _record(run: Run, settings: TrainSettings, at: Path | None) -> None:
+    """Replace config.json; the old one, or what came before it from the same checkpoint on, is kept."""
+    old = f"config-until-{at.name if at else 'beginning'}.json"
+    if not (run.directory / old).exists():
+        run.write_json(old, run.config)
+    run.write_json("config.json", settings.model_dump(mode="json"))
+
+
+# -- settings that differ ------------------------------------------------------------------------------
+
+
+def changed(
+    has: TrainSettings, given: Mapping[str, Any], *, run: Path, force: bool = False, is_trained: bool = False
+) -> TrainSettings:
+    """The settings to go on with. Raises ConfigError, naming what was found and what the run has."""
+    settings = validated(TrainSettings, merged(has.model_dump(mode="json"), _normal(given, run)))
+    differing = _differing(has, settings)
+    if not differing:
+        return has
+    if not force:
+        _refuse(
+            differing,
+            f"--resume goes on with the settings of {run}",
+            f"with --force-config these can change: {', '.join(filter(_may_change(settings), differing)) or 'none'}",
+        )
+    _refuse(
+        {key: told for key, told in differing.items() if not _may_change(settings)(key)},
+        "what decides which run it is cannot change",
+        "begin a new run with another --output",
+    )
+    if is_trained:
+        _refuse(
+            {key: told for key, told in differing.items() if _is_under(key, _OF_TRAINING)},
+            f"the training of {run} is over, and with it its optimizer",
+            f"to train its policy on, begin a new run: agentgym train --model {run} --output NEW",
+        )
+    return settings
+
+
+def _refuse(differing: Mapping[str, str], why: str, advice: str) -> None:
+    if differing:
+        listed = "".join(f"\n  {key}: {told}" for key, told in differing.items())
+        raise ConfigError(f"{why}; leave out {', '.join(differing)}{listed}\n{advice}")
+
+
+def _normal(given: Mapping[str, Any], run: Path) -> dict[str, Any]:
+    """``given`` with its short forms written out, and without the directory of the run itself."""
+    normal = long_form(given)
+    if "lora" in normal:
+        normal = merged(normal, {"model": {"lora": normal.pop("lora")}})
+    if "output" in normal and Path(str(normal["output"])).resolve() == run.resolve():
+        del normal["output"]
+    return normal
+
+
+def _differing(has: TrainSettings, settings: TrainSettings) -> dict[str, str]:
+    """What was found and what the run has, by key."""
+    old, new = _flat(has), _flat(settings)
+    keys = [*new, *(key for key in old if key not in new)]
+    return {
+        key: f"found {new.get(key, 'nothing')}, the run has {old.get(key, 'nothing')}"
+        for key in keys
+        if old.get(key) != new.get(key)
+    }
+
+
+def _flat(settings: TrainSettings) -> dict[str, str]:
+    """Every setting, those of trainer and model with their defaults."""
+    written = settings.model_dump(mode="json")
+    of_model: Any = NanoConfig if settings.model.id == "nano" else HFSettings
+    for kind, choice, model in (
+        ("trainer", settings.trainer, _trainer_settings(settings)),
+        ("model", settings.model, of_model),
+    ):
+        written[kind] = {
+            "id": choice.id,
+            **validated(model, choice.options, where=kind).model_dump(mode="json"),
+        }
+    return dict(flattened(written))
+
+
+def _may_change(settings: TrainSettings) -> Any:
+    fields = _trainer_settings(settings).model_fields
+
+    def may(key: str) -> bool:
+        owner, _, name = key.partition(".")
+        if owner != "trainer":
+            return _is_under(key, _CHANGEABLE)
+        return name in TrainerSettings.model_fields or (name in fields and _is_real(fields[name]))
+
+    return may
+
+
+def _trainer_settings(settings: TrainSettings) -> type[TrainerSettings]:
+    factory: Any = plugins("trainers").get(settings.trainer.id)
+    chosen: type[TrainerSettings] = factory.Settings
+    return chosen
+
+
+def _is_real(field: FieldInfo) -> bool:
+    return set(get_args(field.annotation) or [field.annotation]) <= {float, type(None)}
+
+
+def _is_under(key: str, names: tuple[str, ...]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in names)
