@@ -105,6 +105,8 @@ class TrainSettings(Settings):
     """Measuring."""
     updates: int = Field(130, ge=0)
     """Updates of the trainer."""
+    max_environment_steps: int | None = Field(None, ge=1)
+    """Stop the trainer at the first update after so many turns, the expert's included."""
     max_seconds: float | None = Field(None, gt=0)
     """Stop the trainer at the first update after so long, however many updates are left."""
     seed: int = Field(0, ge=0)

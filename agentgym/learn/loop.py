@@ -82,6 +82,7 @@ def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, fl
         "success": sum(t.success for t in counted) / num,
         "reward": sum(t.environment_reward for t in counted) / num,
         "turns": sum(len(t.turns) for t in counted) / num,
+        "environment_steps": float(sum(len(t.turns) for t in trajectories)),
         "tokens": sum(t.num_tokens for t in counted) / num,
         "reply_tokens": sum(sample.num_trained for t in counted for sample in t.samples) / num,
         "truncated": sum(t.truncated for t in counted) / num,
