@@ -50,7 +50,7 @@ def estimate(
     tokens = max(max_microbatch_tokens, max_context)  # one long row makes a microbatch of its own
     wide, narrow = _kept_per_layer(text)
     per_layer = 4 * wide + (2 if autocast else element_size) * narrow
-    kept_layers = 1 if gradient_checkpointing else text.num_hidden_layers
+    kept_layers = 1 + (1 if gradient_checkpointing else text.num_hidden_layers)  # 1: gradients in the layer at work
     between = 4 * text.hidden_size * text.num_hidden_layers if gradient_checkpointing else 0
     chunk = min(CPU_ROWS * text.vocab_size, MAX_LOGITS) if on_cpu else MAX_LOGITS
     kept_logits = tokens * text.vocab_size if tokens * text.vocab_size <= MAX_LOGITS else 0
