@@ -236,7 +236,7 @@ POLICY_GRADIENT = Module(
             "torch.expm1(log_ratio_N) - log_ratio_N",
             "torch.expm1(-log_ratio_N) + log_ratio_N",
         ),
-        Mutation("metrics carry a gradient", "log_ratio_N = log_ratio_N.detach()\n    return", "return"),
+        Mutation("metrics carry a gradient", "with torch.no_grad():", "with torch.enable_grad():"),
     ),
 )
 
@@ -320,12 +320,14 @@ REGRESSION = Module(
         Mutation("shiq not squared", "return residuals_N**2", "return residuals_N.abs()"),
         Mutation(
             "nft branches exchanged",
-            "torch.where(is_correct_N, log_ratio_N, safe_N.log())",
-            "torch.where(is_correct_N, safe_N.log(), log_ratio_N)",
+            "torch.where(is_correct_N, log_ratio_N, bounded_N.log())",
+            "torch.where(is_correct_N, bounded_N.log(), log_ratio_N)",
         ),
         Mutation("nft sign", "loss_N = -torch.where", "loss_N = torch.where"),
         Mutation(
-            "nft negative not normalized", "(1 - accuracies_N * ratio_N) / failures_N", "(1 - accuracies_N * ratio_N)"
+            "nft negative not normalized",
+            "(1 - accuracies_N * ratio_N) / (1 - accuracies_N)",
+            "(1 - accuracies_N * ratio_N)",
         ),
         Mutation("nft ignores the accuracy", "(1 - accuracies_N * ratio_N)", "(1 - ratio_N)"),
         Mutation(
@@ -335,10 +337,277 @@ REGRESSION = Module(
         ),
         Mutation("nft bounded from above", "negative_N.clamp(min=epsilon)", "negative_N.clamp(max=epsilon)"),
         Mutation("nft other branch overflows", "log_ratio_N.masked_fill(is_correct_N, 0.0).exp()", "log_ratio_N.exp()"),
-        Mutation(
-            "nft other branch divides by 0", "torch.where(is_correct_N, 1.0, 1 - accuracies_N)", "1 - accuracies_N"
-        ),
         Mutation("nft miscounts", "(negative_N < epsilon)", "(negative_N > epsilon)"),
+    ),
+)
+
+IMITATION = Module(
+    "agentgym/learn/objectives/imitation.py",
+    (f"{UNIT}/objectives/test_imitation.py",),
+    (
+        Mutation(
+            "dft weight carries a gradient",
+            "weights_N = logprobs_N.detach().exp()\n    return",
+            "weights_N = logprobs_N.exp()\n    return",
+        ),
+        Mutation(
+            "dft weight upside down",
+            "weights_N = logprobs_N.detach().exp()\n    return",
+            "weights_N = 1 - logprobs_N.detach().exp()\n    return",
+        ),
+        Mutation(
+            "iw-sft divides by the temperature",
+            "(temperature * sequence_mean(log_ratio_N, sequences_N))",
+            "(sequence_mean(log_ratio_N, sequences_N) / temperature)",
+        ),
+        Mutation("iw-sft token by token", "sequence_mean(log_ratio_N, sequences_N)", "log_ratio_N"),
+        Mutation("iw-sft weight unbounded", ".exp().clamp(max=max_weight)", ".exp()"),
+        Mutation("iw-sft temperature of the script", "temperature: float = 2.0", "temperature: float = 1.0"),
+        Mutation("iw-sft other bound", "max_weight: float = 16.0", "max_weight: float = 10.0"),
+        Mutation(
+            "iw-sft weight carries a gradient",
+            "reference_logprobs_N).detach()\n    weights_N = (temp",
+            "reference_logprobs_N)\n    weights_N = (temp",
+        ),
+        Mutation(
+            "iw-sft tokens unbounded from below",
+            "ratio_N.clamp(1 - clip, 1 + clip)\n    return",
+            "ratio_N.clamp(max=1 + clip)\n    return",
+        ),
+        Mutation(
+            "iw-sft token weight carries a gradient",
+            "reference_logprobs_N).detach().exp()\n    weights_N = ratio",
+            "reference_logprobs_N).exp()\n    weights_N = ratio",
+        ),
+        Mutation(
+            "psft bounded from below",
+            "-ratio_N.clamp(max=1 + clip_high)",
+            "-ratio_N.clamp(1 - clip_high, 1 + clip_high)",
+        ),
+        Mutation("psft unbounded", "-ratio_N.clamp(max=1 + clip_high)", "-ratio_N"),
+        Mutation("psft miscounts", "(ratio_N > 1 + clip_high)", "(ratio_N > 1)"),
+    ),
+)
+
+MIXERS = Module(
+    "agentgym/learn/objectives/mixers.py",
+    (f"{UNIT}/objectives/test_mixers.py",),
+    (
+        Mutation("own part not normalized", "rl=(1 - mu) * total / num_rl", "rl=(1 - mu)"),
+        Mutation(
+            "demonstrations over the other count",
+            "demonstration=mu * total / num_demonstration if",
+            "demonstration=mu * total / num_rl if",
+        ),
+        Mutation("a share that is no number accepted", "if not 0 <= mu <= 1:", "if mu < 0 or mu > 1:"),
+        Mutation(
+            "factors exchanged",
+            "torch.where(demonstration_N, weights.demonstration * demonstration_loss_N, weights.rl * rl_loss_N)",
+            "torch.where(demonstration_N, weights.rl * demonstration_loss_N, weights.demonstration * rl_loss_N)",
+        ),
+        Mutation(
+            "sum counts own tokens half",
+            "MixtureWeights(2 * halves.rl, 2 * halves.demonstration)",
+            "MixtureWeights(halves.rl, 2 * halves.demonstration)",
+        ),
+        Mutation("cosine goes on", "if step >= steps:", "if step > steps + 1:"),
+        Mutation("cosine is a line", "0.5 * (1 + math.cos(math.pi * step / steps))", "(1 - step / steps)"),
+        Mutation("chord decays from the start", "cosine(update - warmup, decay", "cosine(update, decay"),
+        Mutation(
+            "chord begins above 0",
+            "peak * update / warmup if update < warmup",
+            "peak * (update + 1) / warmup if update < warmup",
+        ),
+        Mutation(
+            "phi carries a gradient",
+            "-logprobs_N.detach().exp() * torch.expm1(logprobs_N.detach())",
+            "-logprobs_N.exp() * torch.expm1(logprobs_N.detach())",
+        ),
+        Mutation(
+            "phi is the probability",
+            "-logprobs_N.detach().exp() * torch.expm1(logprobs_N.detach())",
+            "logprobs_N.detach().exp()",
+        ),
+        Mutation("phi the wrong way round", "chord_phi(logprobs_N) if phi", "chord_phi(logprobs_N) if not phi"),
+        Mutation(
+            "srft weights exchanged",
+            "0.5 * (-entropies_N).exp(), 0.1 * entropies_N.exp()",
+            "0.5 * entropies_N.exp(), 0.1 * (-entropies_N).exp()",
+        ),
+        Mutation(
+            "srft weights carry a gradient", "entropies_N = entropies_N.detach()", "entropies_N = entropies_N * 1"
+        ),
+        Mutation(
+            "srft unclipped",
+            "-torch.minimum(ratio_N * advantages_N, clipped_N * advantages_N)",
+            "-ratio_N * advantages_N",
+        ),
+        Mutation("srft blames little", "torch.where(advantages_N > 0, praise_N, 1.0)", "praise_N"),
+        Mutation("srft without imitation", "member_N - imitation_N * logprobs_N", "member_N"),
+        Mutation("gate exclusive", "<= gate", "< gate"),
+        Mutation(
+            "prefix rounded up",
+            "math.floor((low + uniform * (high - low)) * length)",
+            "math.ceil((low + uniform * (high - low)) * length)",
+        ),
+        Mutation(
+            "prefix ignores the lower end",
+            "math.floor((low + uniform * (high - low)) * length)",
+            "math.floor(uniform * high * length)",
+        ),
+        Mutation("lowest entropy kept", "descending=True, stable=True", "descending=False, stable=True"),
+        Mutation("a prefix without a trained token", ".round().clamp(min=1)[", ".round()["),
+        Mutation("prefix share rounded down", "(fraction * counts).round()", "(fraction * counts).floor()"),
+        Mutation("continuation masked", "trained_N = ~prefix_N | top", "trained_N = top"),
+        Mutation(
+            "untrained prefix worth nothing",
+            "torch.where(trained_N, rl_loss_N, rl_loss_N.detach())",
+            "torch.where(trained_N, rl_loss_N, 0.0)",
+        ),
+    ),
+)
+
+PREFERENCE = Module(
+    "agentgym/learn/objectives/preference.py",
+    (
+        f"{UNIT}/objectives/test_preference.py",
+        "tests/properties/test_preference.py",
+    ),
+    (
+        Mutation("sides exchanged", "2 * pairs_N + (~chosen_N).long()", "2 * pairs_N + chosen_N.long()"),
+        Mutation("an empty sequence divides by 0", "minlength=num).clamp(min=1)", "minlength=num)"),
+        Mutation("a tie is accurate", "chosen_P > rejected_P", "chosen_P >= rejected_P"),
+        Mutation(
+            "metrics carry a gradient",
+            "chosen_P, rejected_P = chosen_reward_P.detach(), rejected_reward_P.detach()",
+            "chosen_P, rejected_P = chosen_reward_P, rejected_reward_P",
+        ),
+        Mutation(
+            "smoothing subtracted",
+            "- label_smoothing * logsigmoid(-margin_P)\n",
+            "+ label_smoothing * logsigmoid(-margin_P)\n",
+        ),
+        Mutation("smoothing added on top", "-(1 - label_smoothing) * logsigmoid(margin_P)", "-logsigmoid(margin_P)"),
+        Mutation(
+            "robust not normalized",
+            "- label_smoothing * flipped_P) / (1 - 2 * label_smoothing)",
+            "- label_smoothing * flipped_P)",
+        ),
+        Mutation(
+            "robust adds the flipped",
+            "((1 - label_smoothing) * kept_P - label_smoothing * flipped_P)",
+            "((1 - label_smoothing) * kept_P + label_smoothing * flipped_P)",
+        ),
+        Mutation("robust at one half", "0 <= label_smoothing < 0.5", "0 <= label_smoothing <= 0.5"),
+        Mutation("ipo target doubled", "1 / (2 * beta)", "1 / beta"),
+        Mutation(
+            "ipo lengths exchanged",
+            "chosen_logratio_P / lengths[0], rejected_logratio_P / lengths[1]",
+            "chosen_logratio_P / lengths[0], rejected_logratio_P / lengths[0]",
+        ),
+        Mutation("hinge at 1 / beta", "(1 - margin_P).relu()", "(1 / beta - margin_P).relu()"),
+        Mutation("hinge without an end", "(1 - margin_P).relu()", "(1 - margin_P)"),
+        Mutation("slic imitates the chosen only", "- imitation * target_logprob_P", "- imitation * chosen_logprob_P"),
+        Mutation(
+            "slic without an end",
+            "(margin - chosen_logprob_P + rejected_logprob_P).relu()",
+            "(margin - chosen_logprob_P + rejected_logprob_P)",
+        ),
+        Mutation(
+            "simpo margin the wrong way",
+            "-logsigmoid(chosen_P - rejected_P - margin)",
+            "-logsigmoid(chosen_P - rejected_P + margin)",
+        ),
+        Mutation("simpo of sums", "beta * chosen_logprob_P / lengths[0], beta", "beta * chosen_logprob_P, beta"),
+        Mutation("rpo unlearns", "loss_P - eta * imitated_P", "loss_P + eta * imitated_P"),
+        Mutation(
+            "rpo ignores the length",
+            "if lengths_P is None else chosen_logprob_P / lengths_P",
+            "if lengths_P is None else chosen_logprob_P",
+        ),
+        Mutation("nash-md without one half", "preference_N - 0.5 - beta", "preference_N - beta"),
+        Mutation(
+            "nash-md leaves the reference", "- beta * log_ratio_N) * logprobs_N", "+ beta * log_ratio_N) * logprobs_N"
+        ),
+        Mutation(
+            "nash-md divergence differentiated",
+            "(logprobs_N - reference_logprobs_N).detach(), preference_N.detach()",
+            "(logprobs_N - reference_logprobs_N), preference_N.detach()",
+        ),
+        Mutation(
+            "nash-md preference differentiated",
+            "(logprobs_N - reference_logprobs_N).detach(), preference_N.detach()",
+            "(logprobs_N - reference_logprobs_N).detach(), preference_N",
+        ),
+        Mutation(
+            "mixture the wrong way round",
+            "(1 - mixture) * logits_V + mixture * reference_logits_V",
+            "mixture * logits_V + (1 - mixture) * reference_logits_V",
+        ),
+        Mutation("spread over both sides", "values_P[pairs_N]", "values_P[pairs_N] / 2"),
+    ),
+)
+
+PAIRS = Module(
+    "agentgym/learn/pairs.py",
+    (f"{UNIT}/test_pairs.py",),
+    (
+        Mutation(
+            "identical sides accepted",
+            "if self.chosen.token_ids == self.rejected.token_ids:",
+            "if self.chosen is self.rejected:",
+        ),
+        Mutation(
+            "other contexts accepted",
+            "_context(self.chosen) != _context(self.rejected)",
+            "len(_context(self.chosen)) != len(_context(self.rejected))",
+        ),
+        Mutation(
+            "an empty side accepted",
+            "if not (self.chosen.num_trained and self.rejected.num_trained):",
+            "if not (self.chosen.num_trained or self.rejected.num_trained):",
+        ),
+        Mutation("one token of the policy is enough", "by_policy = all(", "by_policy = any("),
+        Mutation(
+            "unscored sides accepted",
+            "if not by_policy or not any(side.logprobs[i] for i in sampled)",
+            "if not by_policy",
+        ),
+        Mutation(
+            "rso times beta",
+            "rng.random() < math.exp((rewards[i] - best) / beta)",
+            "rng.random() < math.exp((rewards[i] - best) * beta)",
+        ),
+        Mutation("rso keeps the first maximum", "best = max(rewards[i] for i in remaining)", "best = max(rewards)"),
+        Mutation("rso accepts too many", "if len(accepted) < num and rng", "if rng"),
+        Mutation(
+            "rso accepts twice",
+            "remaining = [i for i in remaining if i not in accepted]",
+            "remaining = list(remaining)",
+        ),
+        Mutation("worst is the second best", "[ranked[0], ranked[-1]]", "[ranked[0], ranked[1]]"),
+        Mutation("skipped turns miscounted", "sum(turn not in cuts for", "sum(turn in cuts for"),
+        Mutation("seeds mixed", "trajectory.task, trajectory.seed, turn", "trajectory.task, 0, turn"),
+        Mutation("tasks mixed", "trajectory.env, trajectory.task,", "trajectory.env, None,"),
+        Mutation("contexts mixed", "turn, _context(sample))", "turn, ())"),
+        Mutation(
+            "sides go on after the turn", "end = positions[-1] + 1 if positions else 0", "end = len(sample.token_ids)"
+        ),
+        Mutation("log-probs lost", "cut.logprobs[place] = sample.logprobs[place]", "cut.logprobs[place] = 0.0"),
+        Mutation("turns in several samples", "if len(holders) == 1 and holders", "if holders"),
+        Mutation("turns in pieces", "and holders[0][1][-1] - holders[0][1][0] == len(holders[0][1]) - 1", ""),
+        Mutation("void episodes compared", "if not trajectory.stop_reason.is_void]", "]"),
+        Mutation("forked episodes compared", "if len(t.samples) == 1 and t.samples[0].num_trained", "if t.samples"),
+        Mutation("value of the first episode", "math.fsum(value for _, value in found) / len(found)", "found[0][1]"),
+        Mutation("chosen by place", "(one, other) if one.value > other.value else (other, one)", "(one, other)"),
+        Mutation("no difference accepted", "margin > _TOLERANCE and margin", "margin"),
+        Mutation("threshold exclusive", "margin >= threshold - _TOLERANCE", "margin > threshold"),
+        Mutation("threshold to the last digit", "margin >= threshold - _TOLERANCE", "margin >= threshold"),
+        Mutation(
+            "equal actions not merged",
+            "same.setdefault(tuple(candidate[0].token_ids), [])",
+            "same.setdefault((len(same),), [])",
+        ),
     ),
 )
 
@@ -354,6 +623,10 @@ MODULES = (
     KL,
     CORRECTIONS,
     REGRESSION,
+    IMITATION,
+    MIXERS,
+    PREFERENCE,
+    PAIRS,
 )
 
 
