@@ -98,5 +98,4 @@ def value_loss(
 
 def _ratio_metrics(log_ratio_N: torch.Tensor) -> Metrics:
     """The ratio, whose mean over tokens of the old policy is 1, and the k3 estimate of KL(old ‖ policy)."""
-    log_ratio_N = log_ratio_N.detach()
     return {"ratio": log_ratio_N.exp(), "old_kl": torch.expm1(log_ratio_N) - log_ratio_N}

@@ -85,11 +85,9 @@ def nft(
     Dr. GRPO does, and equals it with task weight 1 − r, and GRPO's with √((1 − r) / r) and the population's
     deviation. Off-policy they differ. The weight of a task is left to the caller.
     """
-    # Either branch sees harmless numbers where the other is chosen: a NaN there would reach the gradient.
+    # The gradient of a right token through the ratio of a wrong one ends here, as 0 even where that is NaN (r = 1).
     ratio_N = log_ratio_N.masked_fill(is_correct_N, 0.0).exp()
-    failures_N = torch.where(is_correct_N, 1.0, 1 - accuracies_N)
-    negative_N = (1 - accuracies_N * ratio_N) / failures_N
+    negative_N = (1 - accuracies_N * ratio_N) / (1 - accuracies_N)
     bounded_N = negative_N + (negative_N.clamp(min=epsilon) - negative_N).detach()
-    safe_N = bounded_N.masked_fill(is_correct_N, 1.0)
-    loss_N = -torch.where(is_correct_N, log_ratio_N, safe_N.log())
+    loss_N = -torch.where(is_correct_N, log_ratio_N, bounded_N.log())
     return loss_N, {"clip_fraction": (~is_correct_N & (negative_N < epsilon)).float().detach()}

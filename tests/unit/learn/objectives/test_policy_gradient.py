@@ -64,6 +64,11 @@ def test_clipping_by_hand() -> None:
     assert metrics["old_kl"] == pytest.approx([0.0, 0.0945349, 0.0945349, 0.1931472, 0.1931472], abs=1e-7)
 
 
+def test_a_token_without_advantage_is_not_clipped() -> None:
+    _, _, metrics = clipped([math.log(1.5), math.log(0.5)], [0.0, 0.0], [0.0, 0.0])
+    assert metrics["clip_fraction"] == metrics["clip_fraction_low"] == metrics["clip_fraction_high"] == [0.0, 0.0]
+
+
 def test_the_dual_clip_by_hand() -> None:
     """Ratios 2, 5, 5 and 0.5 with c = 3: only a negative advantage at a ratio above 3 is bounded, by 3 |A|."""
     ratios, advantages = [2.0, 5.0, 5.0, 0.5], [-2.0, -2.0, 2.0, -2.0]
@@ -126,14 +131,17 @@ def test_without_bounds_it_is_the_importance_weighted_gradient(tokens: list[tupl
     assert gradient == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-def test_a_ratio_that_overflows_is_bounded_like_any_other() -> None:
-    log_ratio = torch.tensor([500.0, 500.0, 500.0], requires_grad=True)  # exp(500) is infinite in float32
-    loss, _ = clipped_policy_gradient(
-        log_ratio, torch.tensor([1.0, -1.0, 0.0]), clip_low=0.2, clip_high=0.25, dual_clip=2.0
-    )
+@pytest.mark.parametrize(
+    ("dual", "advantages", "losses"), [(2.0, [1.0, -1.0], [-1.25, 2.0]), (None, [1.0, 0.0], [-1.25, 0.0])]
+)
+def test_a_ratio_that_overflows_is_bounded_like_any_other(
+    dual: float | None, advantages: list[float], losses: list[float]
+) -> None:
+    log_ratio = torch.tensor([500.0, 500.0], requires_grad=True)  # exp(500) is infinite in float32
+    loss, _ = clipped_policy_gradient(log_ratio, torch.tensor(advantages), clip_low=0.2, clip_high=0.25, dual_clip=dual)
     (gradient,) = torch.autograd.grad(loss.sum(), log_ratio)
-    assert loss.tolist() == pytest.approx([-1.25, 2.0, 0.0])
-    assert gradient.tolist() == [0.0, 0.0, 0.0]
+    assert loss.tolist() == pytest.approx(losses)
+    assert gradient.tolist() == [0.0, 0.0]
 
 
 def test_sequence_ratios_by_hand() -> None:
