@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agentgym.learn.batch import Aggregation, Row, microbatches, token_weights
 from agentgym.types import Sample
 
-AGGREGATIONS: tuple[Aggregation, ...] = ("token", "sequence")
+AGGREGATIONS: tuple[Aggregation, ...] = ("token", "sequence", "constant")
 
 
 def row(ids: list[int], mask: list[bool], salt: float = 0.0) -> Row:
@@ -48,6 +48,19 @@ def test_a_row_of_a_sample_by_hand() -> None:
     assert Row.of(sample, 1.0).num_trained == 3
 
 
+def test_a_row_of_some_turns_only() -> None:
+    sample = Sample(
+        token_ids=[5, 6, 7, 8],
+        loss_mask=[False, True, True, True],
+        logprobs=[0.0, -1.0, -2.0, -3.0],
+        turn_index=[0, 0, 1, 2],
+        policy_versions=[-1, 0, 0, 0],
+    )
+    assert Row.of(sample, 1.0, turns={0, 2}).loss_mask == [False, True, False, True]
+    assert Row.of(sample, 1.0, turns=[]).num_trained == 0
+    assert sample.loss_mask == [False, True, True, True]
+
+
 def test_the_first_token_has_nothing_before_it_and_is_not_trained() -> None:
     assert row([1, 2], [True, True]).num_trained == 1
 
@@ -57,13 +70,22 @@ def test_weights_by_hand() -> None:
     three = [row([1, 2], [False, True]), row([1, 2, 3, 4], [False, True, True, True]), row([1, 2], [False, False])]
     assert token_weights(three, "token") == [0.25, 0.25, 0.0]
     assert token_weights(three, "sequence") == pytest.approx([1 / 2, 1 / 6, 0.0])
+    assert token_weights(three, "constant", max_tokens=10) == [1 / 20, 1 / 20, 0.0]
+    three[1].weight = 3.0
+    assert token_weights(three, "token") == [0.25, 0.75, 0.0]
+    assert token_weights(three, "token", total=8) == [0.125, 0.375, 0.0]
+    with pytest.raises(ValueError, match="give max_tokens"):
+        token_weights(three, "constant")
 
 
 @given(rows(), st.sampled_from(AGGREGATIONS))
 def test_weights_sum_to_one_over_all_trained_tokens(made: list[Row], aggregation: Aggregation) -> None:
-    weights = token_weights(made, aggregation)
+    """With "constant" to the mean number of trained tokens over the constant."""
+    weights = token_weights(made, aggregation, max_tokens=7)
     total = sum(weight * r.num_trained for weight, r in zip(weights, made, strict=True))
-    assert total == pytest.approx(1.0 if any(r.num_trained for r in made) else 0.0)
+    counts = [r.num_trained for r in made if r.num_trained]
+    expected = sum(counts) / len(counts) / 7 if counts and aggregation == "constant" else 1.0
+    assert total == pytest.approx(expected if counts else 0.0)
 
 
 def test_a_microbatch_by_hand() -> None:
@@ -111,3 +133,55 @@ def test_what_stands_beside_a_token_is_its_own(made: list[Row], max_tokens: int)
 def test_nothing_to_train_on_is_no_microbatch() -> None:
     assert list(microbatches([row([1, 2], [False, False])], [0.0], max_tokens=10)) == []
     assert list(microbatches([], [], max_tokens=10)) == []
+
+
+def test_nothing_behind_the_last_trained_token_is_computed() -> None:
+    assert row([1, 2, 3, 4], [True, True, False, False]).num_needed == 1
+    assert row([1, 2, 3, 4], [False, False, False, True]).num_needed == 3
+    assert row([1, 2, 3, 4], [True, False, False, False]).num_needed == 0
+    assert row([1], [True]).num_needed == 0
+
+
+def test_what_rows_bring_along_goes_with_their_tokens() -> None:
+    two = [row([1, 2, 3], [False, True, False]), row([4, 5, 6, 7], [False, False, True, True])]
+    for r, start in zip(two, (10.0, 20.0), strict=True):
+        r.proximal_logprobs = [start + i for i in range(len(r.token_ids))]
+        r.returns = [-start - i for i in range(len(r.token_ids))]
+    two[1].is_demonstration = True
+    (batch,) = microbatches(two, [1.0, 1.0], max_tokens=100)
+    assert batch.proximal_logprobs_N is not None
+    assert batch.proximal_logprobs_N.tolist() == [22.0, 23.0, 11.0]
+    assert batch.returns_N is not None
+    assert batch.returns_N.tolist() == [-22.0, -23.0, -11.0]
+    assert batch.reference_logprobs_N is None
+    assert batch.demonstrations_N.tolist() == [True, True, False]
+    moved = batch.to(torch.device("meta"))
+    assert moved.proximal_logprobs_N is not None
+    assert {moved.ids_T.device.type, moved.proximal_logprobs_N.device.type, moved.units_B.device.type} == {"meta"}
+    assert (moved.values_N, moved.lengths) == (None, batch.lengths)
+
+
+def test_rows_that_do_not_agree_on_what_they_bring_are_refused() -> None:
+    two = [row([1, 2], [False, True]), row([3, 4], [False, True]), row([5, 6], [False, False])]
+    two[0].values = [0.0, 1.0]
+    with pytest.raises(ValueError, match="1 of 2 rows have values; expected all of them or none"):
+        list(microbatches(two, [1.0] * 3, max_tokens=100))
+
+
+@given(rows(), st.data(), st.integers(1, 40))
+def test_units_stay_whole_and_in_order(made: list[Row], data: st.DataObject, max_tokens: int) -> None:
+    for r in made:
+        r.unit = data.draw(st.one_of(st.none(), st.integers(0, 2)))
+    first = list(microbatches(made, [1.0] * len(made), max_tokens=max_tokens))
+    place = {}
+    for number, batch in enumerate(first):
+        order = list(dict.fromkeys(batch.rows_N.tolist()))
+        assert batch.units_B.tolist() == [-1 if made[i].unit is None else made[i].unit for i in order]
+        assert torch.equal(torch.tensor(order)[batch.sequences_N], batch.rows_N)
+        place |= {i: (number, at) for at, i in enumerate(order)}
+    for unit in {r.unit for r in made} - {None}:
+        members = [place[i] for i, r in enumerate(made) if r.unit == unit and r.num_trained]
+        assert len({number for number, _ in members}) <= 1
+        assert [at for _, at in members] == list(range(members[0][1], members[0][1] + len(members)) if members else [])
+    again = list(microbatches(made, [1.0] * len(made), max_tokens=max_tokens))
+    assert [batch.rows_N.tolist() for batch in first] == [batch.rows_N.tolist() for batch in again]

@@ -47,8 +47,9 @@ def test_by_hand() -> None:
     """A head has 8 / 4 = 2 numbers, keys 2 × 2 = 4.
 
     Weights 4 × 1000, gradients 4 × 600, Adam's two moments 8 × 600. A layer keeps 6 × 8 + 2 × 8 + 2 × 4 + 4 × 10 = 112
-    numbers of a token, and the gradients of one layer take as much: 50 × (3 + 1) × 112 × 4 = 89,600. 50 × 100 logits are kept, and two more chunks, which here are
-    as large: 3 × 5000 × 4. Keys and values: 2 × 4 bytes × 4 sessions × 20 tokens × 3 layers × 4.
+    numbers of a token, and the gradients of one layer take as much: 50 × (3 + 1) × 112 × 4 = 89,600. 50 × 100 logits
+    are kept, and two more chunks, which here are as large: 3 × 5000 × 4. Keys and values: 2 × 4 bytes × 4 sessions ×
+    20 tokens × 3 layers × 4.
     """
     assert small() == {
         "weights": 4000,
