@@ -9,8 +9,9 @@ checkpoints/         complete ones only; the newest is where --resume goes on
 policies/            the best policies so far, and those that a kept checkpoint goes back to
 policy               a link to the best: --model takes the run directory
 corrupt/             checkpoints and policies that were not what was written
+base_episodes.jsonl  what the policy said before training, for measuring how far it moved
 curves.png           the learning curves
-report.json          the outcome
+report.json          the outcome; report.md says it for people
 """
 
 from __future__ import annotations

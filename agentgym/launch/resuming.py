@@ -34,6 +34,7 @@ __all__ = ["changed", "resume"]
 _CHANGEABLE = (
     "updates",
     "max_seconds",
+    "max_environment_steps",
     "eval",
     "alarms",
     "checkpoint_seconds",
@@ -42,7 +43,7 @@ _CHANGEABLE = (
     "rollout.concurrency",
     "model.device",
 )
-_OF_TRAINING = ("updates", "max_seconds", "trainer", "eval.every", "eval.validation_episodes")
+_OF_TRAINING = ("updates", "max_seconds", "max_environment_steps", "trainer", "eval.every", "eval.validation_episodes")
 """Without effect when training is over."""
 
 

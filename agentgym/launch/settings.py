@@ -15,6 +15,7 @@ from pydantic import Field
 from agentgym.config import Choice, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, did_you_mean
 from agentgym.launch.recipe import RecipeSettings, refuse_contradictions, stages
+from agentgym.learn.diagnostics import AlarmSettings
 from agentgym.trainers.sft import SFTSettings
 
 __all__ = [
@@ -103,6 +104,8 @@ class TrainSettings(Settings):
     """A fixed budget, split between the warm start and the trainer."""
     eval: EvalSettings = EvalSettings()
     """Measuring."""
+    alarms: AlarmSettings = AlarmSettings()
+    """When a run is said to go wrong."""
     updates: int = Field(130, ge=0)
     """Updates of the trainer."""
     max_environment_steps: int | None = Field(None, ge=1)

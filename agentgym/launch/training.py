@@ -344,7 +344,7 @@ class Training:
 
     async def _train(self) -> None:
         self.reporter.begin("training", self.settings.updates, "updates")
-        while self.next_update < self.settings.updates and not self._time_is_up:
+        while self.next_update < self.settings.updates and not self._is_spent:
             if self.next_update % self.settings.eval.every == 0:
                 await self._keep_if_best()
             await self._update("train")
@@ -359,9 +359,15 @@ class Training:
         return {"updates": self.next_update, "seconds": round(self.elapsed - self.stage_began, 1)}
 
     @property
-    def _time_is_up(self) -> bool:
-        limit = self.settings.max_seconds
-        return limit is not None and self.elapsed - self.stage_began >= limit
+    def _is_spent(self) -> bool:
+        """Whether the time or the environment steps of the trainer are used up."""
+        seconds, steps = self.settings.max_seconds, self.settings.max_environment_steps
+        if seconds is not None and self.elapsed - self.stage_began >= seconds:
+            return True
+        if steps is None:
+            return False
+        seen = (line.get("environment_steps", 0) for line in self.run.metrics() if line["stage"] == "train")
+        return bool(sum(seen) >= steps)
 
     async def _update(self, stage: str) -> None:
         outcome = await self.loop.update(self.next_update)
