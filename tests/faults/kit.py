@@ -1,0 +1,119 @@
+"""A small training run that is told by its command line, and what must be the same of two such runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
+
+from agentgym.config import flattened
+from agentgym.ledger import audit
+from agentgym.run import Run
+
+__all__ = ["SETTINGS", "Nursery", "arguments", "assert_same", "kept"]
+
+ROOT = Path(__file__).parents[2]
+SETTINGS: dict[str, Any] = {
+    "env": str(ROOT / "examples" / "new_environment.py"),
+    "model": {"id": "nano", "width": 32, "feed_forward": 32},
+    "trainer": {"id": str(Path(__file__).parent / "everything.py")},
+    "rollout": {"max_reply_tokens": 3},
+    "warm_start": {"max_updates": 4, "check_every": 2, "learning_rate": 0.02, "warmup_updates": 0, "until": 0.9},
+    "eval": {"episodes": 4, "validation_episodes": 4, "every": 2},
+    "updates": 4,
+    "checkpoint_seconds": 0,
+    "keep_checkpoints": 4,
+}
+
+
+def arguments(settings: Mapping[str, Any]) -> list[str]:
+    """``settings`` as they are typed."""
+    flags = ((key.removesuffix(".id"), json.loads(value)) for key, value in flattened(settings))
+    return [word for key, value in flags for word in (f"--{key}", str(value))]
+
+
+class Nursery:
+    """``nursery.py``, running."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("nursery.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"},
+        )
+        assert self._answer() == "ready"
+
+    def run(self, *typed: str, kill_after: float | None = None) -> tuple[int, float]:
+        """Exit code and seconds of ``agentgym`` with these arguments."""
+        assert self.process.stdin is not None
+        began = time.monotonic()
+        command = {"arguments": typed, "kill_after": kill_after, "log": str(self.log)}
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        return int(self._answer()), time.monotonic() - began
+
+    def train(self, output: Path, *, kill_after: float | None = None, **changes: Any) -> tuple[int, float]:
+        """A new run, or, where there is one, the same run going on."""
+        if (output / "config.json").exists():
+            return self.run("train", "--resume", str(output), kill_after=kill_after)
+        typed = arguments({**SETTINGS, **changes, "output": str(output)})
+        return self.run("train", *typed, kill_after=kill_after)
+
+    def close(self) -> None:
+        self.process.communicate(timeout=60)
+
+    def _answer(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+def assert_same(run: Path, whole: Path) -> None:
+    """Weights and optimizers to the bit, metrics and ledger to the letter, but for what depends on the clock."""
+    assert tensors(run) == tensors(whole)
+    assert list(timeless(run / "metrics.jsonl")) == list(timeless(whole / "metrics.jsonl"))
+    assert (run / "ledger.jsonl").read_bytes() == (whole / "ledger.jsonl").read_bytes()
+    assert list(timeless(run / "trajectories.jsonl")) == list(timeless(whole / "trajectories.jsonl"))
+    assert board(run) == board(whole)
+    reports = [json.loads((each / "report.json").read_text()) for each in (run, whole)]
+    for key in ("eval", "best_update", "ledger", "num_parameters"):
+        assert reports[0][key] == reports[1][key]
+    assert sum(audit(Run.open(run).ledger()).values()) == SETTINGS["updates"] * 8
+    assert [path for path in run.rglob("*.partial")] == []
+    assert not (run / "corrupt").exists()
+
+
+def kept(run: Path) -> list[str]:
+    """Names of the checkpoints."""
+    return sorted(path.name for path in (run / "checkpoints").iterdir())
+
+
+def tensors(run: Path) -> dict[str, str]:
+    """SHA-256 of every tensor file: the best policy, and of each checkpoint weights, optimizers, critic, reference."""
+    files = [*(run / "policy").glob("*.safetensors"), *(run / "checkpoints").rglob("*.safetensors")]
+    return {str(file.relative_to(run)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def timeless(file: Path) -> Iterator[dict[str, Any]]:
+    """The lines of ``file`` without what depends on the clock."""
+    for line in file.read_text().splitlines():
+        values = json.loads(line)
+        yield {key: value for key, value in values.items() if key != "time" and "seconds" not in key}
+
+
+def board(run: Path) -> dict[str, Iterable[tuple[int, float]]]:
+    """What TensorBoard shows."""
+    read = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0})
+    read.Reload()
+    tags = [tag for tag in read.Tags()["scalars"] if "seconds" not in tag]
+    return {tag: [(event.step, event.value) for event in read.Scalars(tag)] for tag in tags}

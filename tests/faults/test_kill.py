@@ -1,0 +1,106 @@
+"""A run that is killed at any moment and resumed is, to the bit, the run that was not.
+
+Sent is a real SIGKILL, at moments spread evenly over the time that the whole run takes, start-up and end included.
+AGENTGYM_KILLS sets how many the slow test sends.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.kit import SETTINGS, Nursery, assert_same, kept, tensors
+
+NUM_KILLS = int(os.environ.get("AGENTGYM_KILLS", "20"))
+
+
+@dataclasses.dataclass
+class Whole:
+    """A run that nobody killed."""
+
+    directory: Path
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    nursery = Nursery(tmp_path_factory.mktemp("log") / "log.txt")
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def whole(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    directory = tmp_path_factory.mktemp("whole") / "run"
+    code, seconds = nursery.train(directory)
+    assert code == 0, nursery.log.read_text()
+    return Whole(directory, seconds)
+
+
+def finish(nursery: Nursery, run: Path) -> None:
+    code, _ = nursery.train(run)
+    assert code == 0, nursery.log.read_text()[-3000:]
+
+
+def test_the_same_run_twice_is_the_same(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
+    finish(nursery, tmp_path / "run")
+    assert_same(tmp_path / "run", whole.directory)
+    assert kept(whole.directory) == ["2-train-000003", "2-train-000004", "3-after-000000", "4-done-000000"]
+    names = {name.partition("/")[2].partition("/")[2] for name in tensors(whole.directory) if "2-train" in name}
+    assert names == {
+        "policy/model.safetensors",
+        "optimizers/policy.safetensors",
+        "optimizers/critic.safetensors",
+        "learners/critic.safetensors",
+        "modules/reference.safetensors",
+    }
+
+
+def kill_somewhere(nursery: Nursery, whole: Whole, parent: Path, num: int, *, seed: int) -> int:
+    """Kill ``num`` runs once each, finish them and compare; returns how many were still going."""
+    rng, killed = random.Random(seed), 0
+    for index in range(num):
+        run = parent / str(index)
+        code, _ = nursery.train(run, kill_after=rng.uniform(0, whole.seconds))
+        killed += code == -signal.SIGKILL
+        finish(nursery, run)
+        assert_same(run, whole.directory)
+        shutil.rmtree(run)
+    return killed
+
+
+def test_killed_anywhere(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
+    assert kill_somewhere(nursery, whole, tmp_path, 4, seed=1) >= 2
+
+
+@pytest.mark.slow
+def test_killed_in_many_places(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
+    killed = kill_somewhere(nursery, whole, tmp_path, NUM_KILLS, seed=2)
+    print(f"{killed} of {NUM_KILLS} runs of {whole.seconds:.1f} s were killed before their end")
+    assert killed >= NUM_KILLS / 2
+
+
+def test_killed_again_and_again(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
+    rng, codes = random.Random(3), []
+    while not codes or codes[-1]:
+        limit = rng.uniform(0, whole.seconds) if len(codes) < 6 else None
+        codes.append(nursery.train(tmp_path / "run", kill_after=limit)[0])
+        assert codes[-1] in (0, -signal.SIGKILL), nursery.log.read_text()[-3000:]
+    assert len(codes) > 1
+    assert_same(tmp_path / "run", whole.directory)
+
+
+def test_the_warm_start_is_not_in_the_ledger(whole: Whole) -> None:
+    from agentgym.run import Run
+
+    run = Run.open(whole.directory)
+    assert [entry.ordinal for entry in run.ledger()] == list(range(8 * SETTINGS["updates"]))
+    assert {entry.update for entry in run.ledger()} == {1, 2, 3, 4}
+    assert max(line["update"] for line in run.metrics() if line["stage"] == "warm_start") == 4
