@@ -113,7 +113,7 @@ def measure_steps(device: str) -> Iterator[Rows]:
         for name, episodes in batches(sizes["vocab_size"], scale).items():
             for num_threads in threads:
                 torch.set_num_threads(num_threads)
-                title = f"{name} lengths, {num_threads} threads"
+                title = f"{name} lengths, {num_threads} thread{'s' if num_threads > 1 else ''}"
                 yield measure_pair(title, model, episodes, device, TARGETS[name])
 
 

@@ -17,12 +17,15 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 
 from agentgym.learn.learner import Objective
-from agentgym.learn.objectives.preference import dpo, hinge, ipo, robust_dpo
+from agentgym.learn.trainer import Trainer
+from agentgym.trainers.dpo import DPO
+from agentgym.trainers.grpo import GRPO
+from agentgym.trainers.rloo import RLOO
 from benchmarks.parity_trl import material, ours, theirs
 from benchmarks.parity_trl.material import Episode
 
@@ -34,124 +37,99 @@ LONGEST = 48
 
 Rows = dict[str, dict[str, float | str]]
 Result = tuple[float, dict[str, torch.Tensor]]
+T = TypeVar("T", bound=Trainer[Any])
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A definition of TRL's and the same written with our parts."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Case(Generic[T]):
+    """A definition of TRL's and the same as settings of a trainer of ours."""
 
     name: str
     trl: dict[str, Any]
     """Options of TRL's configuration."""
-    objective: Objective
-    learner: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Options of our learner."""
+    trainer: T
+    objective: Objective | None = None
+    """In place of the trainer's."""
+    temperature: float = 1.0
     old_differs: bool = True
     """Whether the policy that sampled was another, so that the ratio is not 1."""
     has_value: bool = True
     """False where the two agree on the gradient of the loss and not on its value."""
 
 
+def grpo_case(name: str, trl: dict[str, Any], settings: dict[str, Any], **options: Any) -> Case[GRPO]:
+    """Both with a clip of 0.2, unless given otherwise."""
+    trainer = GRPO(GRPO.Settings(**{"clip_low": 0.2, "clip_high": 0.2, **settings}))
+    if (weight := options.pop("weighted_kl", 0.0)) > 0:
+        options["objective"] = ours.with_weighted_kl(trainer, weight)
+    return Case(name=name, trl={"epsilon": 0.2, "beta": 0.0, **trl}, trainer=trainer, **options)
+
+
+def dpo_case(name: str, trl: dict[str, Any], settings: dict[str, Any]) -> Case[DPO]:
+    return Case(name=name, trl={"beta": 0.1, **trl}, trainer=DPO(DPO.Settings(beta=0.1, **settings)))
+
+
+TOKEN, SEQUENCE = {"aggregation": "token"}, {"aggregation": "sequence"}
+CONSTANT = {"aggregation": "constant", "aggregation_tokens": LONGEST}
+DR_GRPO = {"loss_type": "dr_grpo", "max_completion_length": LONGEST}
+KL, TRL_KL = {"kl_coefficient": 0.04}, {"beta": 0.04, "use_bias_correction_kl": False}
+
 GRPO_CASES = [
-    Case(name="dapo, on policy", trl={"loss_type": "dapo"}, objective=ours.clipped(), old_differs=False),
-    Case(name="dapo", trl={"loss_type": "dapo"}, objective=ours.clipped()),
-    Case(
-        name="dapo, upper clip 0.28, temperature 0.7",
-        trl={"loss_type": "dapo", "epsilon_high": 0.28, "temperature": 0.7},
-        objective=ours.clipped(clip_high=0.28),
-        learner={"temperature": 0.7},
+    grpo_case("dapo, on policy", {"loss_type": "dapo"}, TOKEN, old_differs=False),
+    grpo_case("dapo", {"loss_type": "dapo"}, TOKEN),
+    grpo_case(
+        "dapo, upper clip 0.28, temperature 0.7",
+        {"loss_type": "dapo", "epsilon_high": 0.28, "temperature": 0.7},
+        {**TOKEN, "clip_high": 0.28},
+        temperature=0.7,
     ),
-    Case(
-        name="dapo, KL 0.04",
-        trl={"loss_type": "dapo", "beta": 0.04, "use_bias_correction_kl": False},
-        objective=ours.clipped(kl_coefficient=0.04),
+    grpo_case("dapo, KL 0.04", {"loss_type": "dapo", **TRL_KL}, {**TOKEN, **KL}),
+    grpo_case("dapo, KL 0.04 times the ratio", {"loss_type": "dapo", "beta": 0.04}, TOKEN, weighted_kl=0.04),
+    grpo_case("dapo, entropy bonus 0.01", {"loss_type": "dapo", "entropy_coef": 0.01}, {"entropy_coefficient": 0.01}),
+    grpo_case("bnpo", {"loss_type": "bnpo"}, TOKEN),
+    grpo_case("bnpo, dual clip 1.3", {"loss_type": "bnpo", "delta": 1.3}, {**TOKEN, "dual_clip": 1.3}),
+    grpo_case("grpo", {"loss_type": "grpo"}, SEQUENCE),
+    grpo_case("grpo, KL 0.04", {"loss_type": "grpo", **TRL_KL}, {**SEQUENCE, **KL}),
+    grpo_case(
+        "grpo, ratio of the sequence (GSPO)",
+        {"loss_type": "grpo", "importance_sampling_level": "sequence", "epsilon": 0.05},
+        {**SEQUENCE, "ratio": "sequence", "clip_low": 0.05, "clip_high": 0.05},
     ),
-    Case(
-        name="dapo, KL 0.04 times the ratio",
-        trl={"loss_type": "dapo", "beta": 0.04},
-        objective=ours.clipped(kl_coefficient=0.04, kl_weighted=True),
-    ),
-    Case(name="bnpo", trl={"loss_type": "bnpo"}, objective=ours.clipped()),
-    Case(
-        name="bnpo, dual clip 1.3",
-        trl={"loss_type": "bnpo", "delta": 1.3},
-        objective=ours.clipped(dual_clip=1.3),
-    ),
-    Case(
-        name="grpo",
-        trl={"loss_type": "grpo"},
-        objective=ours.clipped(),
-        learner={"aggregation": "sequence"},
-    ),
-    Case(
-        name="grpo, KL 0.04",
-        trl={"loss_type": "grpo", "beta": 0.04, "use_bias_correction_kl": False},
-        objective=ours.clipped(kl_coefficient=0.04),
-        learner={"aggregation": "sequence"},
-    ),
-    Case(
-        name="grpo, ratio of the sequence (GSPO)",
-        trl={"loss_type": "grpo", "importance_sampling_level": "sequence", "epsilon": 0.05},
-        objective=ours.clipped(level="sequence", clip_low=0.05, clip_high=0.05),
-        learner={"aggregation": "sequence"},
-    ),
-    Case(
-        name="dr_grpo",
-        trl={"loss_type": "dr_grpo", "max_completion_length": LONGEST},
-        objective=ours.clipped(),
-        learner={"aggregation": "constant", "max_tokens_constant": LONGEST},
-    ),
-    Case(
-        name="dr_grpo, KL 0.04",
-        trl={"loss_type": "dr_grpo", "max_completion_length": LONGEST, "beta": 0.04, "use_bias_correction_kl": False},
-        objective=ours.clipped(kl_coefficient=0.04),
-        learner={"aggregation": "constant", "max_tokens_constant": LONGEST},
-    ),
-    Case(
-        name="cispo, gradient only",
-        trl={"loss_type": "cispo", "epsilon_high": 1.2},
-        objective=ours.clipped_weight(highest=1.2),
+    grpo_case("dr_grpo", DR_GRPO, CONSTANT),
+    grpo_case("dr_grpo, KL 0.04", {**DR_GRPO, **TRL_KL}, {**CONSTANT, **KL}),
+    grpo_case(
+        "cispo, gradient only",
+        {"loss_type": "cispo", "epsilon_high": 1.2},
+        {**TOKEN, "loss": "cispo", "clip_low": 1.0, "clip_high": 0.2},
         has_value=False,
     ),
 ]
 RLOO_CASES = [
-    Case(
-        name="rloo, on policy",
-        trl={"beta": 0.0},
-        objective=ours.clipped(level="whole"),
-        learner={"aggregation": "sequence"},
-        old_differs=False,
-    ),
-    Case(
-        name="rloo",
-        trl={"beta": 0.0},
-        objective=ours.clipped(level="whole"),
-        learner={"aggregation": "sequence"},
-    ),
+    Case(name="rloo, on policy", trl={"beta": 0.0}, trainer=RLOO(RLOO.Settings()), old_differs=False),
+    Case(name="rloo", trl={"beta": 0.0}, trainer=RLOO(RLOO.Settings())),
     Case(
         name="rloo, KL 0.05 in the reward",
         trl={"beta": 0.05},
-        objective=ours.clipped(level="whole"),
-        learner={"aggregation": "sequence"},
-        old_differs=False,
+        trainer=RLOO(RLOO.Settings(kl_coefficient=0.05)),
+        old_differs=False,  # TRL's penalty is that of the policy it finds, not of the given log-probabilities
     ),
 ]
 DPO_CASES = [
-    Case(name="dpo sigmoid", trl={"loss_type": ["sigmoid"]}, objective=ours.paired(dpo, beta=0.1)),
-    Case(name="dpo hinge", trl={"loss_type": ["hinge"]}, objective=ours.paired(hinge, beta=0.1)),
-    Case(name="dpo ipo", trl={"loss_type": ["ipo"]}, objective=ours.paired(ipo, beta=0.1, lengths=True)),
-    Case(
-        name="dpo robust, smoothing 0.1",
-        trl={"loss_type": ["robust"], "label_smoothing": 0.1},
-        objective=ours.paired(robust_dpo, beta=0.1, label_smoothing=0.1),
+    dpo_case("dpo sigmoid", {"loss_type": ["sigmoid"]}, {"loss": "sigmoid"}),
+    dpo_case("dpo hinge", {"loss_type": ["hinge"]}, {"loss": "hinge"}),
+    dpo_case("dpo ipo", {"loss_type": ["ipo"]}, {"loss": "ipo", "mean_logratio": True}),
+    dpo_case(
+        "dpo robust, smoothing 0.1",
+        {"loss_type": ["robust"], "label_smoothing": 0.1},
+        {"loss": "robust", "label_smoothing": 0.1},
     ),
 ]
 ONE_PAIR_CASES = [
-    Case(
-        name="dpo sigmoid, smoothing 0.1 (TRL's aot of one pair)",
-        trl={"loss_type": ["aot"], "label_smoothing": 0.1},
-        objective=ours.paired(dpo, beta=0.1, label_smoothing=0.1),
-    ),
+    dpo_case(
+        "dpo sigmoid, smoothing 0.1 (TRL's aot of one pair)",
+        {"loss_type": ["aot"], "label_smoothing": 0.1},
+        {"loss": "sigmoid", "label_smoothing": 0.1},
+    )
 ]
 """TRL's sigmoid loss knows no label smoothing; its aot loss is that of the sorted pairs, and one pair is sorted."""
 
@@ -187,18 +165,15 @@ class Bench:
     def grpo(self) -> Iterator[tuple[str, Figures]]:
         """GRPO's advantages and losses; observations are masked."""
         episodes = material.groups(GROUPS, GROUP_SIZE)
+        advantages = ours.zscores([episode.reward for episode in episodes], GROUP_SIZE)
         for case in GRPO_CASES:
-            trainer = theirs.grpo(self.reference, self.policy, episodes, GROUP_SIZE, **{"beta": 0.0, **case.trl})
+            trainer = theirs.grpo(self.reference, self.policy, episodes, GROUP_SIZE, **case.trl)
             inputs = theirs.scored(trainer, episodes)
-            advantages = ours.zscores([episode.reward for episode in episodes], GROUP_SIZE)
             if case is GRPO_CASES[0]:
                 yield "advantages, z-score of the group", {"value": differ(advantages, inputs["advantages"].tolist())}
-            temperature = case.trl.get("temperature", 1.0)
-            old = self.old(episodes, case.old_differs, temperature)
-            penalty = case.trl.get("beta", 0.0) > 0
-            rows = ours.rows_of(
-                episodes, old, advantages, self.scores(self.reference, episodes, temperature) if penalty else None
-            )
+            old = self.old(episodes, case)
+            scores = self.scores(self.reference, episodes, case.temperature) if case.trl["beta"] else None
+            rows = ours.rows_of(episodes, old, advantages, scores)
             result = theirs.loss_and_gradients(trainer, theirs.with_old_logprobs(inputs, episodes, old))
             yield case.name, self.compare(case, rows, result)
 
@@ -211,17 +186,14 @@ class Bench:
         for case in RLOO_CASES:
             trainer = theirs.rloo(self.reference, self.policy, episodes, GROUP_SIZE, **case.trl)
             inputs = theirs.scored(trainer, episodes)
-            old = self.old(episodes, case.old_differs)
-            rows = ours.rows_of(episodes, old, [0.0] * len(episodes), self.scores(self.reference, episodes))
-            rewards = ours.penalized([episode.reward for episode in episodes], rows, case.trl["beta"])
+            old = self.old(episodes, case)
+            scores = self.scores(self.reference, episodes) if case.trl["beta"] else None
+            rows = ours.rows_of(episodes, old, [0.0] * len(episodes), scores)
+            rewards = ours.penalized([episode.reward for episode in episodes], rows, case.trainer)
             advantages = ours.leave_one_outs(rewards, GROUP_SIZE)
-            yield (
-                f"advantages, leave one out: {case.name}",
-                {"value": differ(advantages, inputs["advantages"].tolist())},
-            )
             for row, advantage in zip(rows, advantages, strict=True):
                 row.advantages = [advantage] * len(row.token_ids)
-                row.reference_logprobs = None
+            yield f"advantages of {case.name}", {"value": differ(advantages, inputs["advantages"].tolist())}
             result = theirs.loss_and_gradients(trainer, theirs.with_old_logprobs(inputs, episodes, old))
             yield case.name, self.compare(case, rows, result)
 
@@ -229,18 +201,16 @@ class Bench:
         """Pairs; observations are masked on both sides."""
         for num, cases in ((NUM_PAIRS, DPO_CASES), (1, ONE_PAIR_CASES)):
             pairs = material.pairs(num, seed=5)
+            rows = ours.pair_rows(pairs, lambda ids: material.logprobs(self.models[self.reference], ids))
             for case in cases:
                 trainer = theirs.dpo(self.reference, self.policy, pairs, **case.trl)
                 result = theirs.loss_and_gradients(trainer, theirs.collated(trainer, pairs))
-                rows = ours.pair_rows(pairs, lambda ids: material.logprobs(self.models[self.reference], ids))
-                yield (
-                    case.name,
-                    self.compare(dataclasses.replace(case, learner={"aggregation": "sequence"}), rows, result),
-                )
+                yield case.name, self.compare(case, rows, result)
 
-    def compare(self, case: Case, rows: list[Any], other: Result) -> Figures:
+    def compare(self, case: Case[Any], rows: list[Any], other: Result) -> Figures:
         """Differences from TRL's result."""
-        own = ours.loss_and_gradients(self.policy, rows, case.objective, **case.learner)
+        objective = case.objective or case.trainer.objective
+        own = ours.loss_and_gradients(self.policy, rows, case.trainer, objective, case.temperature)
         if own[1].keys() != other[1].keys():
             raise AssertionError(f"gradients of {sorted(own[1].keys() ^ other[1].keys())} are on one side only")
         gaps = {name: (own[1][name] - gradient).abs() for name, gradient in other[1].items()}
@@ -255,10 +225,10 @@ class Bench:
         """Log-probabilities by a plain forward pass for each episode."""
         return [material.logprobs(self.models[path], e.token_ids, temperature=temperature) for e in episodes]
 
-    def old(self, episodes: Sequence[Episode], differs: bool, temperature: float = 1.0) -> list[list[float]]:
+    def old(self, episodes: Sequence[Episode], case: Case[Any]) -> list[list[float]]:
         """Of the policy that sampled."""
-        now = self.scores(self.policy, episodes, temperature)
-        return [material.drifted(values, seed) for seed, values in enumerate(now)] if differs else now
+        now = self.scores(self.policy, episodes, case.temperature)
+        return [material.drifted(values, seed) for seed, values in enumerate(now)] if case.old_differs else now
 
 
 def differ(own: Sequence[float], other: Sequence[float]) -> float:

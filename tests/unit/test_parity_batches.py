@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from agentgym.trainers.rloo import RLOO
 from benchmarks import learner
 from benchmarks.parity_trl import material, ours
 
@@ -58,7 +59,7 @@ def test_the_reward_penalty_is_the_log_ratio_over_trained_tokens() -> None:
     episode = material.Episode(prompt=[5], completion=[6, 7, 8], sampled=[True, False, True], reward=1.0)
     (row,) = ours.rows_of([episode], [[0.0, -1.0, -9.0, -2.0]], [0.0], [[0.0, -1.5, -1.0, -3.0]])
     # (-1 + 1.5) + (-2 + 3) = 1.5, times 0.1
-    assert ours.penalized([1.0], [row], 0.1) == pytest.approx([0.85])
+    assert ours.penalized([1.0], [row], RLOO(RLOO.Settings(kl_coefficient=0.1))) == pytest.approx([0.85])
 
 
 def test_the_tokenizer_reads_what_is_written(tmp_path: Path) -> None:
