@@ -21,7 +21,7 @@ def _lines(settings: type[BaseModel], prefix: str) -> Iterator[str]:
             yield from _lines(kind, f"{prefix}{name}.")
             continue
         default = "" if field.is_required() else f" [{_shown(field.get_default(call_default_factory=True))}]"
-        yield f"  --{prefix}{name}{default}\n      {field.description or ''}"
+        yield f"  --{prefix}{name}{default}\n      {' '.join((field.description or '').split())}"
 
 
 def _shown(value: object) -> str:
