@@ -57,12 +57,6 @@ def test_importing_agentgym_imports_nothing_heavy() -> None:
     assert heavy & set(loaded) == set()
 
 
-def test_importing_agentgym_takes_less_than_a_third_of_a_second() -> None:
-    program = "import time; start = time.perf_counter(); import agentgym; print(time.perf_counter() - start)"
-    seconds = min(float(python("-c", program)) for _ in range(5))
-    assert seconds < 0.3
-
-
 def test_the_layers_hold() -> None:
     done = outcome(Path(sys.executable).with_name("lint-imports"), "--no-cache")
     assert done.returncode == 0, done.stdout
