@@ -7,6 +7,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -100,7 +101,13 @@ def test_pairs_of_the_tree_by_hand() -> None:
 def test_the_threshold_is_inclusive(threshold: float, turns: list[int]) -> None:
     """A margin of 1 - .2, which is .8 to the last digit, passes a threshold of .8."""
     assert [pair.turn for pair in branch_pairs([A, B, C, D], threshold=threshold).pairs] == turns
+
+
+def test_the_threshold_holds_up_to_rounding() -> None:
+    """.3 - .2 is a little less than .1 in floating point, and so is .7 - .5 than .2 where .7 is a mean."""
     assert len(branch_pairs([episode(0.3, A.samples[0]), episode(0.2, B.samples[0])], threshold=0.1).pairs) == 1
+    worth_7 = [episode(reward, A.samples[0]) for reward in (0.25, 0.25, 1.0, 1.0, 1.0)]
+    assert len(branch_pairs([*worth_7, episode(0.5, B.samples[0])], threshold=0.2).pairs) == 1
 
 
 def test_a_side_ends_with_its_turn_and_trains_nothing_else() -> None:
@@ -210,25 +217,25 @@ def played(actions: Sequence[int], reward: float) -> Trajectory:
     return episode(reward, sample(*turns))
 
 
-def slow_pairs(episodes: list[tuple[list[int], float]], threshold: float) -> Iterator[tuple[int, int, int, float]]:
-    """(turn, better action, worse action, margin) by the actions alone: for every history, every two actions."""
+def slow_pairs(episodes: list[tuple[list[int], float]], threshold: Fraction) -> Iterator[tuple[int, int, int, float]]:
+    """(turn, better action, worse action, margin) by the actions alone, in fractions: every history, every two."""
     histories = {tuple(actions[:turn]) for actions, _ in episodes for turn in range(len(actions))}
     for history in histories:
         worth = {}
         for action in (7, 8, 9):
             path = [*history, action]
-            rewards = [reward for actions, reward in episodes if actions[: len(path)] == path]
+            rewards = [Fraction(reward) for actions, reward in episodes if actions[: len(path)] == path]
             if rewards:
                 worth[action] = sum(rewards) / len(rewards)
         for better, worse in itertools.permutations(worth, 2):
             margin = worth[better] - worth[worse]
             if margin > 0 and margin >= threshold:
-                yield len(history), better, worse, round(margin, 6)
+                yield len(history), better, worse, round(float(margin), 6)
 
 
-@given(EPISODES, st.sampled_from([0.0, 0.2, 0.6]))
-def test_branches_against_a_slow_search(episodes: list[tuple[list[int], float]], threshold: float) -> None:
-    pairs, num_skipped = branch_pairs([played(*one) for one in episodes], threshold=threshold)
+@given(EPISODES, st.sampled_from([Fraction(0), Fraction(1, 5), Fraction(3, 5)]))
+def test_branches_against_a_slow_search(episodes: list[tuple[list[int], float]], threshold: Fraction) -> None:
+    pairs, num_skipped = branch_pairs([played(*one) for one in episodes], threshold=float(threshold))
     assert num_skipped == 0
     found = [(p.turn, said(p)[0][0], said(p)[1][0], round(p.margin, 6)) for p in pairs]
     assert sorted(found) == sorted(slow_pairs(episodes, threshold))
