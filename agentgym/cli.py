@@ -107,6 +107,7 @@ def _show_settings(context: click.Context) -> None:
 @click.option("--split", default="test", show_default=True, help="train, validation or test")
 @click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True, help="0 is greedy.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Episodes of each task.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the score to a file too.")
 @click.option("--trajectories", type=click.Path(path_type=Path), help="Write the episodes to a JSONL file.")
 @click.pass_context
@@ -117,6 +118,7 @@ def evaluate(
     split: str,
     temperature: float,
     seed: int,
+    samples: int,
     json_file: Path | None,
     trajectories: Path | None,
 ) -> None:
@@ -133,6 +135,7 @@ def evaluate(
             split=split,
             temperature=temperature,
             seed=seed,
+            samples=samples,
             reporter=reporter,
         )
     if trajectories is not None:

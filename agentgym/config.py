@@ -25,6 +25,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, validate_default=True)
 
+    def changed(self, key: str) -> bool:
+        """Whether ``key`` was given another value than its default: if it has no effect, that is an error."""
+        default = type(self).model_fields[key].get_default(call_default_factory=True)
+        return key in self.model_fields_set and getattr(self, key) != default
+
 
 class Choice(BaseModel):
     """A plug-in by id, with its options."""

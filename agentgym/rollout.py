@@ -219,6 +219,7 @@ class Rollout:
                 episode_id=spec.episode_id,
                 group_id=spec.group_id,
                 ordinal=spec.ordinal,
+                tokenizer=self.tokenizer.fingerprint,
                 attempt=attempt,
             )
             try:

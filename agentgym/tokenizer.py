@@ -6,6 +6,8 @@ special-token string inside it is defused before rendering, so it can neither op
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -48,6 +50,12 @@ class ChatTokenizer:
                 f'"{self.hf.name_or_path}" has no end-of-turn token: neither an eos token nor one in its chat template'
             )
         return tuple(dict.fromkeys([*ends, *own]))
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Names the vocabulary: two tokenizers with the same one give the same meaning to every token id."""
+        vocabulary = json.dumps(sorted(self.hf.get_vocab().items()))
+        return hashlib.blake2b(vocabulary.encode(), digest_size=8).hexdigest()
 
     def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> str:
         """The conversation as text, up to where the assistant speaks next."""

@@ -250,6 +250,8 @@ class Trajectory(_Record):
     group_id: str = ""
     ordinal: int | None = None
     """Place of the task in the order of training; None outside it."""
+    tokenizer: str = ""
+    """Fingerprint of the vocabulary that the token ids belong to."""
     attempt: int = 0
     """0, or how many times the environment broke on this episode before."""
     turns: list[Turn] = Field(default_factory=list)

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import torch
 from pydantic import Field, model_validator
 
 from agentgym.curriculum import TaskOrder
-from agentgym.errors import ConfigError
+from agentgym.errors import ConfigError, DataError
 from agentgym.learn.batch import Aggregation, Microbatch, Row
 from agentgym.learn.forward import Predictions
 from agentgym.learn.frozen import Frozen
@@ -26,9 +27,12 @@ from agentgym.learn.groups import Group, GroupSettings, group_specs, grouped
 from agentgym.learn.objectives import preference
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.pairs import Pair, Pairs, all_pairs, best_worst_pair, branch_pairs
+from agentgym.learn.players import Players
+from agentgym.learn.recorded import grouped_by_task, recorded
 from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec
+from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Trajectory
 
 __all__ = ["DPO", "DPOSettings"]
@@ -49,6 +53,8 @@ class DPOSettings(GroupSettings, TrainerSettings):
     """The best and the worst episode of a group, all its pairs, or the choices at each branching turn."""
     threshold: float = Field(0.0, ge=0)
     """Least difference in reward (of a choice: in mean reward) between the sides of a pair."""
+    data: Path | None = None
+    """Learn from the episodes of this file (agentgym eval --samples N --trajectories FILE) instead of playing."""
     reference: Literal["stored", "model"] = "stored"
     """The policy that played, or the one that training began with, as a copy in memory."""
     loss: Literal["sigmoid", "robust", "ipo", "hinge", "simpo", "slic", "rpo"] = "sigmoid"
@@ -75,7 +81,7 @@ class DPOSettings(GroupSettings, TrainerSettings):
             "mean_logratio": ("ipo", "rpo"),
         }
         for key, losses in wanted.items():
-            if key in self.model_fields_set and self.loss not in losses:
+            if self.changed(key) and self.loss not in losses:
                 raise ValueError(f"{key} has no effect with loss {self.loss}, only with {' and '.join(losses)}")
         if self.aggregation != "sequence":
             raise ValueError(f"a pair counts once, whatever its length: aggregation sequence, found {self.aggregation}")
@@ -93,9 +99,21 @@ class DPO(Trainer[DPOSettings]):
         self.past: list[list[Row]] = []
         """Pairs of the last updates, oldest first."""
         self.reference: Frozen | None = None
+        self.recorded: list[Group] | None = None
+        """Groups of the file, once it is read."""
+
+    def check(self, tokenizer: ChatTokenizer) -> None:
+        if self.settings.data is None:
+            return
+        self.recorded = grouped_by_task(recorded(self.settings.data, tokenizer))
+        if not self.recorded:
+            raise DataError(
+                f"{self.settings.data} has no task with two episodes to compare; type: agentgym eval --samples 8"
+            )
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
+        self.check(equipment.tokenizer)
         if self.settings.reference == "model":
             self.reference = Frozen(equipment.learner.module)
         elif equipment.temperature != 1:
@@ -105,7 +123,7 @@ class DPO(Trainer[DPOSettings]):
             )
 
     def modules(self) -> dict[str, torch.nn.Module]:
-        return {"reference": self.reference.module} if self.reference and self.reference.module is not None else {}
+        return self.reference.modules() if self.reference else {}
 
     def state(self) -> dict[str, Any]:
         return {"past": [[dataclasses.asdict(row) for row in rows] for rows in self.past]}
@@ -115,6 +133,15 @@ class DPO(Trainer[DPOSettings]):
 
     def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
         return group_specs(tasks, update, groups=self.settings.groups, group_size=self.settings.group_size)
+
+    async def play(self, update: int, players: Players) -> list[Trajectory]:
+        if self.recorded is None:
+            return await super().play(update, players)
+        order, episodes = TaskOrder(range(len(self.recorded)), seed=players.tasks.seed), []
+        for ordinal in range(update * self.settings.groups, (update + 1) * self.settings.groups):
+            for episode in self.recorded[int(order[ordinal])].members:
+                episodes.append(episode.model_copy(update={"ordinal": ordinal, "group_id": f"recorded-{ordinal}"}))
+        return episodes
 
     def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
         groups = grouped(trajectories)

@@ -85,15 +85,14 @@ class GRPOSettings(GroupTrainerSettings):
 
     @model_validator(mode="after")
     def _goes_together(self) -> GRPOSettings:
-        given = self.model_fields_set
-        if "anchor_discount" in given and not self.anchor_weight:
+        if self.changed("anchor_discount") and not self.anchor_weight:
             raise ValueError("anchor_discount has no effect without an anchor_weight")
-        if "num_sets" in given and self.set_size is None:
+        if self.changed("num_sets") and self.set_size is None:
             raise ValueError("num_sets has no effect without a set_size")
         if self.set_size is not None:
             if self.set_size > self.group_size:
                 raise ValueError(f"set_size {self.set_size} does not fit a group_size of {self.group_size}")
-            if "scale_by_std" in given or self.by_difficulty:
+            if self.changed("scale_by_std") or self.by_difficulty:
                 raise ValueError("scale_by_std and by_difficulty have no effect with a set_size")
         return self
 

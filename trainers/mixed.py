@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -69,8 +69,8 @@ class MixedSettings(GroupTrainerSettings):
             "hpt": ("gate",),
             "prefix": ("fall", "longest", "fraction"),
         }
-        for key in {key for keys in own.values() for key in keys} & self.model_fields_set:
-            if key not in own[self.method]:
+        for key in {key for keys in own.values() for key in keys}:
+            if self.changed(key) and key not in own[self.method]:
                 raise ValueError(f"{key} has no effect with method {self.method}")
         if self.demonstrations > self.groups:
             raise ValueError(f"{self.demonstrations} demonstrations need as many groups, found {self.groups}")
@@ -82,11 +82,14 @@ class Mixed(GroupTrainer[MixedSettings]):
     """Learn from the expert and from one's own episodes at once."""
 
     Settings = MixedSettings
-    needs_expert: ClassVar[bool] = True
 
     def __init__(self, settings: MixedSettings) -> None:
         super().__init__(settings)
         self.weights = mixers.MixtureWeights(1.0, 1.0)
+
+    @property
+    def needs_expert(self) -> bool:
+        return True
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         self.update = update

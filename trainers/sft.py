@@ -1,27 +1,32 @@
-"""Supervised fine-tuning on the environment's own expert.
+"""Supervised fine-tuning on the environment's own expert, or on recorded episodes.
 
 The loss is on the expert's tokens. ``observation_weight`` adds a smaller one on what the environment says: for a
 policy made from nothing, predicting the page is where most of the signal for learning to copy is. Leave it at 0
-for a pretrained model.
+for a pretrained model. ``--trainer.data`` imitates the successes of a file instead (rejection-sampling fine-tuning).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from pathlib import Path
+from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agentgym.curriculum import TaskOrder
+from agentgym.errors import DataError
 from agentgym.learn.batch import Microbatch, Row
 from agentgym.learn.forward import Predictions
+from agentgym.learn.frozen import Frozen
+from agentgym.learn.objectives import imitation
 from agentgym.learn.objectives.estimator import Metrics
-from agentgym.learn.objectives.imitation import imitation
 from agentgym.learn.players import Players
-from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
+from agentgym.learn.recorded import recorded
+from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec, seed_of
+from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Sample, Trajectory
 
 __all__ = ["SFT", "SFTSettings"]
@@ -36,6 +41,21 @@ class SFTSettings(TrainerSettings):
     """Weight of the loss on observation tokens, relative to the expert's own."""
     demonstrations: int | None = Field(None, ge=1)
     """Distinct expert episodes; later updates see them again in another order. None: as many as there are tasks."""
+    data: Path | None = None
+    """Imitate the successful episodes of this file (agentgym eval --trajectories FILE) instead of the expert."""
+    loss: Literal["nll", "dft", "iw", "psft"] = "nll"
+    """Plain, or with a weight for each token (dft, arXiv 2508.05629), for each sequence (iw, arXiv 2507.12856), or
+    with a bounded ratio (psft, arXiv 2508.17784, which wants several epochs or minibatches)."""
+    clip_high: float = Field(0.28, ge=0)
+    """psft: the ratio has no gradient above 1 + clip_high."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> SFTSettings:
+        if self.changed("clip_high") and self.loss != "psft":
+            raise ValueError(f"clip_high has no effect with loss {self.loss}, only with psft")
+        if self.loss == "psft" and self.epochs * self.minibatches == 1:
+            raise ValueError("loss psft bounds the steps after the first: it needs epochs or minibatches above 1")
+        return self
 
 
 @register
@@ -43,32 +63,67 @@ class SFT(Trainer[SFTSettings]):
     """Imitate the expert."""
 
     Settings = SFTSettings
-    needs_expert: ClassVar[bool] = True
+    reference: Frozen | None = None
+    episodes: list[Trajectory] | None = None
+    """Recorded ones, once they are read."""
+
+    def check(self, tokenizer: ChatTokenizer) -> None:
+        if self.settings.data is None:
+            return
+        read = recorded(self.settings.data, tokenizer)
+        self.episodes = [episode for episode in read if episode.success]
+        if not self.episodes:
+            raise DataError(f"{self.settings.data} has {len(read)} episodes and no success to imitate")
+
+    def prepare(self, equipment: Equipment) -> None:
+        super().prepare(equipment)
+        self.check(equipment.tokenizer)
+        self.reference = Frozen(equipment.learner.module) if self.settings.loss == "iw" else None
+
+    def modules(self) -> dict[str, torch.nn.Module]:
+        return self.reference.modules() if self.reference else {}
+
+    @property
+    def needs_expert(self) -> bool:
+        return self.settings.data is None
 
     def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
-        size, limit = self.settings.batch_size, self.settings.demonstrations
-        if limit is not None:
-            again = TaskOrder(range(limit), seed=tasks.seed)
-            places = [int(again[update * size + i]) for i in range(size)]
-        else:
-            places = [update * size + i for i in range(size)]
         return [
             EpisodeSpec(
                 task=tasks[n],
                 seed=seed_of(tasks.seed, "sft", n),
-                ordinal=update * size + i,
+                ordinal=update * self.settings.batch_size + i,
                 episode_id=f"sft-{update}-{n}-{i}",
             )
-            for i, n in enumerate(places)
+            for i, n in enumerate(self._places(update, self.settings.demonstrations, tasks.seed))
         ]
 
+    def _places(self, update: int, num: int | None, seed: int) -> list[int]:
+        """Which demonstrations an update sees: of ``num``, each once before any comes again."""
+        ordinals = range(update * self.settings.batch_size, (update + 1) * self.settings.batch_size)
+        if num is None:
+            return list(ordinals)
+        again = TaskOrder(range(num), seed=seed)
+        return [int(again[ordinal]) for ordinal in ordinals]
+
     async def play(self, update: int, players: Players) -> list[Trajectory]:
-        return await players.expert(self.specs(update, players.tasks))
+        if self.episodes is None:
+            return await players.expert(self.specs(update, players.tasks))
+        places = self._places(update, len(self.episodes), players.tasks.seed)
+        first = update * self.settings.batch_size
+        return [
+            self.episodes[n].model_copy(update={"ordinal": ordinal}) for ordinal, n in enumerate(places, start=first)
+        ]
 
     def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
         counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
         void = {t.ordinal: "void" for t in trajectories if t.stop_reason.is_void and t.ordinal is not None}
-        return Lesson([self._row(sample) for trajectory in counted for sample in trajectory.samples], rejected=void)
+        rows = [self._row(sample) for trajectory in counted for sample in trajectory.samples]
+        if self.settings.loss == "psft" and rows:
+            self.equipment.learner.score_rows(rows, "proximal_logprobs")
+        if self.reference is not None and rows:
+            self.reference.score(self.equipment.learner, rows)
+        return Lesson(rows, rejected=void)
 
     def _row(self, sample: Sample) -> Row:
         row, weight = Row.of(sample, 1.0), self.settings.observation_weight
@@ -78,5 +133,17 @@ class SFT(Trainer[SFTSettings]):
         return row
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
-        loss_N, metrics = imitation(predictions.logprobs_N)
+        loss_N, metrics = self._loss(predictions.logprobs_N, batch)
         return batch.advantages_N * loss_N, metrics
+
+    def _loss(self, logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        match self.settings.loss:
+            case "dft":
+                return imitation.dft(logprobs_N)
+            case "iw":
+                assert batch.reference_logprobs_N is not None
+                return imitation.iw_sft(logprobs_N, batch.reference_logprobs_N, batch.sequences_N)
+            case "psft":
+                assert batch.proximal_logprobs_N is not None
+                return imitation.psft(logprobs_N, batch.proximal_logprobs_N, clip_high=self.settings.clip_high)
+        return imitation.imitation(logprobs_N)

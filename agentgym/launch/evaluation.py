@@ -58,13 +58,21 @@ async def evaluate(
     *,
     temperature: float = 0.0,
     seed: int = 0,
+    samples: int = 1,
     limits: Limits | None = None,
     on_episode: Callable[[Trajectory], None] = lambda trajectory: None,
 ) -> list[Trajectory]:
-    """One episode of each task; greedy at temperature 0. The seeds depend on ``seed`` and the task alone."""
+    """``samples`` episodes of each task; greedy at temperature 0. Seeds depend on ``seed`` and the task alone."""
     specs = [
-        EpisodeSpec(task=task, seed=seed_of(seed, "evaluate", task) % 2**31, episode_id=f"evaluate-{index}")
+        EpisodeSpec(
+            task=task,
+            seed=seed_of(seed, "evaluate", task) % 2**31,
+            draw=draw,
+            group_id=f"evaluate-{index}",
+            episode_id=f"evaluate-{index}" + (f"-{draw}" if draw else ""),
+        )
         for index, task in enumerate(tasks)
+        for draw in range(samples)
     ]
     actor = engine_actor(engine, temperature=temperature)
     return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode)

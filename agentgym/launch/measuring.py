@@ -31,6 +31,7 @@ def measure(
     split: str = "test",
     temperature: float = 0.0,
     seed: int = 0,
+    samples: int = 1,
     reporter: Reporter | None = None,
 ) -> tuple[Score, list[Trajectory]]:
     """The score of ``model`` on tasks of ``split``, and the episodes. Raises UserError for bad input.
@@ -44,7 +45,7 @@ def measure(
     tasks = parts.env.tasks(split)[:episodes]
     if len(tasks) < episodes:
         reporter.note(f"the split {split} has {len(tasks)} tasks")
-    reporter.begin(f"{split} tasks", len(tasks), "episodes")
+    reporter.begin(f"{split} tasks", samples * len(tasks), "episodes")
     done = itertools.count(1)
     play = evaluate(
         parts.rollout,
@@ -52,6 +53,7 @@ def measure(
         tasks,
         temperature=temperature,
         seed=seed,
+        samples=samples,
         on_episode=lambda _: reporter.advance(next(done), {}),
     )
     played = asyncio.run(play)

@@ -61,9 +61,10 @@ def train(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path
         names = (Path(choice.id).stem for choice in (settings.env, settings.trainer))
         settings.output = Path("runs") / f"{'-'.join(names)}-{settings.seed}"
     _refuse_unwritable(settings.output)
-    make_trainer(settings.trainer)  # refuses what is wrong with it now, not after the warm start
+    trainer = make_trainer(settings.trainer)  # refuses what is wrong with it now, not after the warm start
     seed_all(settings.seed)
     parts = assemble(settings)
+    trainer.check(parts.policy.tokenizer)
     warm = _wants_warm_start(settings, parts)
     training = Training(settings, parts, Run(settings.output), reporter or Silent(), warm)
     disk.refuse_full(settings.output, training.estimate())
@@ -103,7 +104,8 @@ def is_warm(settings: TrainSettings, parts: Parts) -> bool:
 
 def _wants_warm_start(settings: TrainSettings, parts: Parts) -> bool:
     warm = is_warm(settings, parts)
-    if (warm or make_trainer(settings.trainer).needs_expert) and not _has_expert(parts):
+    shown = warm and settings.warm_start.data is None
+    if (shown or make_trainer(settings.trainer).needs_expert) and not _has_expert(parts):
         raise ConfigError(
             f'"{parts.env.name}" has no expert() to imitate; choose another --trainer, and no --warm_start.enabled'
         )
@@ -316,6 +318,7 @@ class Training:
                 learner=learner,
                 make_learner=make,
                 make_engine=lambda module: make_engine(settings.engine, module, sessions=settings.rollout.concurrency),
+                tokenizer=parts.policy.tokenizer,
                 temperature=temperature,
             )
         )

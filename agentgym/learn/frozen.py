@@ -27,6 +27,10 @@ class Frozen:
         if not hasattr(module, "disable_adapter"):
             self.module = copy.deepcopy(module).requires_grad_(False).eval()
 
+    def modules(self) -> dict[str, Any]:
+        """What a checkpoint must hold of it."""
+        return {} if self.module is None else {"reference": self.module}
+
     def score(self, learner: Learner, rows: Sequence[Row]) -> None:
         """Write ``reference_logprobs`` into ``rows``."""
         with self._weights() as module:

@@ -66,9 +66,9 @@ class SurrogateSettings(TrainerSettings):
             "correction_cap": self.correction == "none" and "a correction",
         }
         for key, needed in idle.items():
-            if needed and key in self.model_fields_set:
+            if needed and self.changed(key):
                 raise ValueError(f"{key} has no effect without {needed}")
-        if self.kl_in == "reward" and "kl_estimator" in self.model_fields_set and self.kl_estimator != "k1":
+        if self.kl_in == "reward" and self.changed("kl_estimator") and self.kl_estimator != "k1":
             raise ValueError(f"kl_estimator {self.kl_estimator} has no effect in the reward, which takes k1")
         if self.ratio != "token" and self.loss != "clip":
             raise ValueError(f"ratio {self.ratio} has no effect with loss {self.loss}")
@@ -90,8 +90,7 @@ class SurrogateTrainer(Trainer[S]):
         self.reference = Frozen(equipment.learner.module) if self.settings.kl_coefficient else None
 
     def modules(self) -> dict[str, torch.nn.Module]:
-        own = self.reference.module if self.reference else None
-        return {"reference": own} if own is not None else {}
+        return self.reference.modules() if self.reference else {}
 
     def score(self, rows: list[Row]) -> None:
         """Fill in what the objective will want of the policy as it is now, and of the reference."""

@@ -23,6 +23,7 @@ from agentgym.learn.learner import Learner, Objective, Precision, Schedule
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.players import Players
 from agentgym.rollout import EpisodeSpec, seed_of
+from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Trajectory
 
 __all__ = ["Equipment", "Lesson", "Trainer", "TrainerSettings"]
@@ -77,6 +78,7 @@ class Equipment:
     """(module, **changes to the learner's arguments) → a learner of another module, with the trainer's settings."""
     make_engine: Callable[[Any], Engine]
     """module → an engine that samples from it."""
+    tokenizer: ChatTokenizer
     temperature: float
     """That episodes are sampled at."""
 
@@ -89,15 +91,21 @@ class Trainer(abc.ABC, Generic[S]):
 
     plugin_kind: ClassVar[str] = "trainers"
     Settings: ClassVar[type[TrainerSettings]]
-    needs_expert: ClassVar[bool] = False
-    """Whether it cannot do without demonstrations."""
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
 
+    def check(self, tokenizer: ChatTokenizer) -> None:
+        """Called first of all, before anything is written. Raises UserError for what it cannot begin with."""
+
     def prepare(self, equipment: Equipment) -> None:
         """Called once, before the first update. Raises ConfigError for what does not go together."""
         self.equipment = equipment
+
+    @property
+    def needs_expert(self) -> bool:
+        """Whether it cannot do without the environment's expert."""
+        return False
 
     @abc.abstractmethod
     def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:

@@ -10,6 +10,7 @@ import torch
 from agentgym.learn.learner import Learner
 from agentgym.learn.trainer import Equipment, Trainer
 from agentgym.types import Sample, StopReason, Trajectory, Turn
+from tests.kit import chat
 
 
 def sample(replies: Sequence[Sequence[int]], *, version: int = 0, prompt: int = 1) -> Sample:
@@ -71,6 +72,7 @@ def equipped(
             learner=make_learner(module),
             make_learner=make_learner,
             make_engine=lambda _: engine,
+            tokenizer=chat(),
             temperature=temperature,
         )
     )

@@ -168,7 +168,7 @@ def test_a_penalty_in_the_loss_holds_the_policy_near_its_beginning() -> None:
         ({"loss": "reinforce", "clip_low": 0.1}, "clip_low has no effect"),
         ({"loss": "cispo", "ratio": "sequence"}, "ratio sequence has no effect with loss cispo"),
         ({"ratio": "product", "aggregation": "token"}, "needs aggregation sequence, found token"),
-        ({"kl_coefficient": 0.1, "kl_in": "reward", "kl_estimator": "k3"}, "k3 has no effect in the reward"),
+        ({"kl_coefficient": 0.1, "kl_in": "reward", "kl_estimator": "k2"}, "k2 has no effect in the reward"),
         ({"anchor_discount": 0.5}, "anchor_discount has no effect"),
         ({"num_sets": 3}, "num_sets has no effect"),
         ({"set_size": 9}, "set_size 9 does not fit a group_size of 8"),

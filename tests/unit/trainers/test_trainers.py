@@ -139,7 +139,7 @@ def test_sft_imitates_the_expert_s_tokens_only() -> None:
     rows, _, _ = taught(SFT(SFTSettings()), [episode("", 1.0)])
     assert rows[0].loss_mask == [False, False, True, True]
     assert rows[0].advantages == [1.0] * 4
-    assert SFT.needs_expert
+    assert SFT(SFTSettings()).needs_expert
 
 
 def test_sft_may_also_learn_what_is_observed_by_a_smaller_weight() -> None:
