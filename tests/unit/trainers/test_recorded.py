@@ -1,0 +1,113 @@
+"""Learning from episodes of a file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentgym import store
+from agentgym.config import validated
+from agentgym.curriculum import TaskOrder
+from agentgym.errors import ConfigError, DataError
+from agentgym.learn.recorded import grouped_by_task, recorded
+from agentgym.trainers.dpo import DPO, DPOSettings
+from agentgym.trainers.sft import SFT, SFTSettings
+from agentgym.types import StopReason, Trajectory
+from tests.kit import chat, tiny_model
+from tests.unit.trainers.kit import episode, equipped
+
+
+class NobodyPlays:
+    tasks = TaskOrder(range(100), seed=5)
+
+
+def written(file: Path, *episodes: Trajectory) -> Path:
+    store.append(file, [t.model_copy(update={"tokenizer": chat().fingerprint}) for t in episodes])
+    return file
+
+
+def played(trainer: Any, update: int) -> list[Trajectory]:
+    found: list[Trajectory] = asyncio.run(trainer.play(update, NobodyPlays()))
+    return found
+
+
+def test_sft_imitates_the_successes_of_a_file_each_once_before_any_comes_again(tmp_path: Path) -> None:
+    good = [episode([1.0], [[5 + i, 9]], name=f"good-{i}", success=True) for i in range(4)]
+    file = written(tmp_path / "seen.jsonl", *good, episode([0.0], name="bad"))
+    sft = equipped(SFT(SFTSettings(data=file, batch_size=2, learning_rate=1e-3)), tiny_model())
+    assert not sft.needs_expert
+    shown = [t for update in range(4) for t in played(sft, update)]
+    assert (
+        sorted(t.episode_id for t in shown[:4])
+        == sorted(t.episode_id for t in shown[4:])
+        == [f"good-{i}" for i in range(4)]
+    )
+    assert [t.ordinal for t in shown] == list(range(8))
+    lesson = sft.lesson(shown[:2])
+    assert sft.learn(lesson, 0)["loss"] > 0
+
+
+def test_dpo_compares_recorded_episodes_of_the_same_task(tmp_path: Path) -> None:
+    file = written(tmp_path / "seen.jsonl", episode([1.0], [[5, 9]]), episode([0.0], [[6, 9]]))
+    dpo = equipped(DPO(DPOSettings(data=file, groups=2, learning_rate=1e-3)), tiny_model())
+    lesson = dpo.lesson(played(dpo, 3))
+    assert lesson.metrics["pairs"] == 2.0  # the one task, twice
+    assert lesson.rejected == {}
+    assert {t.ordinal for t in played(dpo, 3)} == {6, 7}
+    assert dpo.learn(lesson, 0)["grad_norm"] > 0
+
+
+def test_a_file_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "seen.jsonl"
+    store.append(file, [episode([1.0], name="one", success=True).model_copy(update={"tokenizer": "0123"})])
+    for trainer in (SFT(SFTSettings(data=file)), DPO(DPOSettings(data=file))):
+        with pytest.raises(
+            DataError, match=r"seen.jsonl, episode one: .* another tokenizer \(0123\).*agentgym eval --model"
+        ):
+            trainer.check(chat())
+
+
+def test_files_without_what_is_wanted_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no file .*none.jsonl; expected episodes, as agentgym eval"):
+        recorded(tmp_path / "none.jsonl", chat())
+    void = written(tmp_path / "void.jsonl", episode([1.0], stop=StopReason.ENV_ERROR))
+    with pytest.raises(DataError, match=r"void.jsonl has no episode that counts"):
+        recorded(void, chat())
+    failed = written(tmp_path / "failed.jsonl", episode([0.0]))
+    with pytest.raises(DataError, match="has 1 episodes and no success to imitate"):
+        SFT(SFTSettings(data=failed)).check(chat())
+    with pytest.raises(DataError, match="no task with two episodes to compare; type: agentgym eval --samples 8"):
+        DPO(DPOSettings(data=failed)).check(chat())
+
+
+def test_groups_are_of_one_task_and_seed() -> None:
+    one, other = episode([1.0]), episode([0.0])
+    elsewhere = other.model_copy(update={"task": 7})
+    assert [len(group.members) for group in grouped_by_task([one, other, elsewhere])] == [2]
+
+
+@pytest.mark.parametrize("loss", ["nll", "dft", "iw", "psft"])
+def test_every_loss_of_sft_makes_the_demonstration_likelier(loss: str) -> None:
+    steps = {"epochs": 3} if loss == "psft" else {}
+    sft = equipped(SFT(SFTSettings(loss=loss, learning_rate=5e-3, **steps)), tiny_model())
+    lesson = sft.lesson([episode([1.0], version=-1)])
+
+    def likelihood() -> float:
+        rows = sft.lesson([episode([1.0], version=-1)]).rows
+        sft.equipment.learner.score_rows(rows, "proximal_logprobs")
+        return sum(rows[0].proximal_logprobs or [])
+
+    before = likelihood()
+    for update in range(4):
+        sft.learn(lesson, update)
+    assert likelihood() > before + 0.1
+
+
+def test_psft_with_a_single_step_would_be_sft() -> None:
+    with pytest.raises(ConfigError, match="it needs epochs or minibatches above 1"):
+        validated(SFTSettings, {"loss": "psft"})
+    with pytest.raises(ConfigError, match="clip_high has no effect with loss nll"):
+        validated(SFTSettings, {"clip_high": 0.1})
