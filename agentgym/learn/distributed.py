@@ -5,12 +5,13 @@ Sums over processes are what they would be in one process. Where no process grou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import distributed
 
-__all__ = ["is_distributed", "sum_gradients", "summed"]
+__all__ = ["is_distributed", "sum_gradients", "sum_metrics", "summed"]
 
 _BUCKET = 2**24
 """Numbers sent at once."""
@@ -29,6 +30,25 @@ def summed(values: Sequence[float], device: torch.device) -> list[float]:
     distributed.all_reduce(total)
     found: list[float] = total.tolist()
     return found
+
+
+def sum_metrics(metrics: Mapping[str, float], device: torch.device) -> dict[str, float]:
+    """The same by name; a process without rows has no names of its own and learns them from the others."""
+    if not is_distributed():
+        return dict(metrics)
+    names = sorted({name for names in _gathered(list(metrics), device) for name in names})
+    return dict(zip(names, summed([metrics.get(name, 0.0) for name in names], device), strict=True))
+
+
+def _gathered(names: list[str], device: torch.device) -> list[list[str]]:
+    """Every process's ``names``, sent as JSON of equal length."""
+    text = json.dumps(names).encode()
+    longest = torch.tensor([len(text)], device=device)
+    distributed.all_reduce(longest, distributed.ReduceOp.MAX)
+    sent = torch.tensor(list(text.ljust(int(longest))), dtype=torch.uint8, device=device)
+    received = [torch.empty_like(sent) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(received, sent)
+    return [json.loads(bytes(found.tolist())) for found in received]
 
 
 def sum_gradients(parameters: Sequence[torch.nn.Parameter]) -> None:

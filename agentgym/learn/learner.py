@@ -18,7 +18,7 @@ import torch
 
 from agentgym.errors import NonFiniteError
 from agentgym.learn.batch import Aggregation, Microbatch, Row, denominator, microbatches, token_weights
-from agentgym.learn.distributed import sum_gradients, summed
+from agentgym.learn.distributed import sum_gradients, sum_metrics, summed
 from agentgym.learn.forward import Predictions, attending, decoder_of, predict, score
 from agentgym.learn.objectives.estimator import Metrics
 
@@ -144,7 +144,7 @@ class Learner:
             for batch in microbatches(rows, weights, max_tokens=self.max_microbatch_tokens):
                 for name, value in self._accumulate(batch.to(self.device), objective).items():
                     totals[name] = totals.get(name, 0.0) + value
-        return totals
+        return sum_metrics(totals, self.device)
 
     def _accumulate(self, batch: Microbatch, objective: Objective) -> dict[str, float]:
         with attending(self.module, batch):

@@ -61,6 +61,20 @@ def test_a_row_of_some_turns_only() -> None:
     assert sample.loss_mask == [False, True, True, True]
 
 
+def test_what_no_policy_sampled_is_a_demonstration() -> None:
+    versions = [-1, -1, 3]
+    sample = Sample(
+        token_ids=[5, 6, 7],
+        loss_mask=[False, True, True],
+        logprobs=[0.0] * 3,
+        turn_index=[0] * 3,
+        policy_versions=versions,
+    )
+    assert Row.of(sample, 1.0).demonstrations == [False, True, False]
+    versions[1] = 2
+    assert Row.of(sample.model_copy(update={"policy_versions": versions}), 1.0).demonstrations is None
+
+
 def test_the_first_token_has_nothing_before_it_and_is_not_trained() -> None:
     assert row([1, 2], [True, True]).num_trained == 1
 
@@ -147,14 +161,14 @@ def test_what_rows_bring_along_goes_with_their_tokens() -> None:
     for r, start in zip(two, (10.0, 20.0), strict=True):
         r.proximal_logprobs = [start + i for i in range(len(r.token_ids))]
         r.returns = [-start - i for i in range(len(r.token_ids))]
-    two[1].is_demonstration = True
+    two[1].demonstrations = [False, True, False, True]
     (batch,) = microbatches(two, [1.0, 1.0], max_tokens=100)
     assert batch.proximal_logprobs_N is not None
     assert batch.proximal_logprobs_N.tolist() == [22.0, 23.0, 11.0]
     assert batch.returns_N is not None
     assert batch.returns_N.tolist() == [-22.0, -23.0, -11.0]
     assert batch.reference_logprobs_N is None
-    assert batch.demonstrations_N.tolist() == [True, True, False]
+    assert batch.demonstrations_N.tolist() == [False, True, False]
     moved = batch.to(torch.device("meta"))
     assert moved.proximal_logprobs_N is not None
     assert {moved.ids_T.device.type, moved.proximal_logprobs_N.device.type, moved.units_B.device.type} == {"meta"}
@@ -173,7 +187,7 @@ def test_units_stay_whole_and_in_order(made: list[Row], data: st.DataObject, max
     for r in made:
         r.unit = data.draw(st.one_of(st.none(), st.integers(0, 2)))
     first = list(microbatches(made, [1.0] * len(made), max_tokens=max_tokens))
-    place = {}
+    place: dict[int, tuple[int, int]] = {}
     for number, batch in enumerate(first):
         order = list(dict.fromkeys(batch.rows_N.tolist()))
         assert batch.units_B.tolist() == [-1 if made[i].unit is None else made[i].unit for i in order]
