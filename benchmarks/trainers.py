@@ -83,7 +83,7 @@ def go_on(output: Path, env: str, seed: int, trainer: str, steps: int) -> dict[s
         "seed": seed,
         "model": str(output / f"{env}-{seed}-start" / "warm_start"),
         "trainer": {"id": trainer, **NANO_TRAINER_DEFAULTS[trainer]},
-        "updates": 10**6,
+        "updates": 10_000,
         "max_environment_steps": steps,
         "eval": EVALUATION if trainer != "sft" else {**EVALUATION, "every": 100},
         "output": output / f"{env}-{seed}-{trainer}",

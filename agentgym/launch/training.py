@@ -22,7 +22,7 @@ import torch
 from agentgym import store
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError, DataError, UserError
-from agentgym.launch import disk, fingerprint
+from agentgym.launch import disk, fingerprint, memory
 from agentgym.launch.assemble import Parts, assemble, make_engine, make_trainer, settled
 from agentgym.launch.curves import draw_curves
 from agentgym.launch.evaluation import Score, evaluate, score
@@ -65,8 +65,10 @@ def train(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path
     seed_all(settings.seed)
     parts = assemble(settings)
     trainer.check(parts.policy.tokenizer)
+    reporter = reporter or Silent()
+    reporter.note(memory.refuse_too_large(settings, parts, trainer.settings))
     warm = _wants_warm_start(settings, parts)
-    training = Training(settings, parts, Run(settings.output), reporter or Silent(), warm)
+    training = Training(settings, parts, Run(settings.output), reporter, warm)
     disk.refuse_full(settings.output, training.estimate())
     training.run = Run.create(settings.output, settings.model_dump(mode="json"))
     with training.run.locked():

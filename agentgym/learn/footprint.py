@@ -16,7 +16,7 @@ import torch
 from agentgym.errors import UserError
 from agentgym.learn.head import CPU_ROWS, MAX_LOGITS
 
-__all__ = ["available", "check_fits", "estimate"]
+__all__ = ["available", "check_fits", "estimate", "told"]
 
 _REMEDIES = {
     "weights": "choose a smaller --model",
@@ -75,11 +75,11 @@ def check_fits(needed: Mapping[str, int], device: torch.device) -> None:
     if free is None or total <= free:
         return
     parts = ", ".join(
-        f"{name} {_told(size)}" for name, size in sorted(needed.items(), key=lambda item: -item[1]) if size
+        f"{name} {told(size)}" for name, size in sorted(needed.items(), key=lambda item: -item[1]) if size
     )
     largest = max(needed, key=lambda name: needed[name])
     raise UserError(
-        f"training needs about {_told(total)} of memory and {_told(free)} are free on {device}: {parts}; "
+        f"training needs about {told(total)} of memory and {told(free)} are free on {device}: {parts}; "
         f"{_REMEDIES[largest]}"
     )
 
@@ -126,5 +126,6 @@ def _head_size(text: Any) -> int:
     return int(getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
 
 
-def _told(size: int) -> str:
+def told(size: int) -> str:
+    """A number of bytes for people."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**29 else f"{size / 2**20:.0f} MiB"

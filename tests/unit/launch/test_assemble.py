@@ -54,3 +54,15 @@ def test_an_environment_that_breaks_at_once_is_refused(kind: str, tmp_path: Path
     )
     with pytest.raises(UserError, match=r"breaks in its first episodes: .*no server"):
         assemble(resolve({**SMALL, "env": str(file), "model": model}))
+
+
+def test_a_run_that_does_not_fit_in_memory_says_what_to_lower(tmp_path: Path) -> None:
+    """Checked before anything is written; one microbatch of so many tokens would take terabytes."""
+    bell = str(EXAMPLES.parents[2] / "examples" / "new_environment.py")
+    given = {"env": bell, "trainer": {"id": "grpo", "max_microbatch_tokens": 10**9}, "output": tmp_path / "run"}
+    with pytest.raises(UserError, match=r"training needs about .* free on cpu: .*--trainer.max_microbatch_tokens"):
+        train(given)
+    given = {"env": bell, "rollout": {"concurrency": 10**7}, "output": tmp_path / "run"}
+    with pytest.raises(UserError, match="lower --rollout.concurrency or --engine.max_context"):
+        train(given)
+    assert not (tmp_path / "run").exists()
