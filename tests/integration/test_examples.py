@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from agentgym.launch import train
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -22,12 +25,35 @@ def run(name: str, *arguments: str | Path) -> str:
 
 def test_examples_are_short_and_each_is_run_here() -> None:
     files = {file.name: file.read_text() for file in EXAMPLES.glob("*.py")}
-    assert set(files) == {"new_environment.py", "plain_gymnasium.py", "train_on_it.py", "evaluate.py"}
+    assert set(files) == {
+        "new_environment.py",
+        "new_trainer.py",
+        "plain_gymnasium.py",
+        "train_on_it.py",
+        "evaluate.py",
+    }
     assert {name: len(text.splitlines()) for name, text in files.items() if len(text.splitlines()) > 50} == {}
 
 
 def test_new_environment() -> None:
     assert re.fullmatch(r"A bell rings in the \w+\.\n\('.*', [\d.]+\)\n", run("new_environment.py"))
+
+
+def test_new_trainer(tmp_path: Path) -> None:
+    run = train(
+        {
+            "env": str(EXAMPLES / "new_environment.py"),
+            "trainer": {"id": str(EXAMPLES / "new_trainer.py"), "groups": 8, "learning_rate": 1e-3},
+            "warm_start": {"max_updates": 20, "check_every": 20},
+            "rollout": {"max_reply_tokens": 4},
+            "eval": {"episodes": 40, "validation_episodes": 40, "every": 5},
+            "updates": 10,
+            "output": tmp_path / "run",
+        }
+    )
+    report = json.loads((run / "report.json").read_text())
+    assert report["eval"]["after"]["reward"] > report["eval"]["before"]["reward"] + 0.1
+    assert report["ledger"]["trained"] > 40
 
 
 def test_plain_gymnasium() -> None:

@@ -63,6 +63,6 @@ def test_a_run_that_does_not_fit_in_memory_says_what_to_lower(tmp_path: Path) ->
     with pytest.raises(UserError, match=r"training needs about .* free on cpu: .*--trainer.max_microbatch_tokens"):
         train(given)
     given = {"env": bell, "rollout": {"concurrency": 10**7}, "output": tmp_path / "run"}
-    with pytest.raises(UserError, match="lower --rollout.concurrency or --engine.max_context"):
+    with pytest.raises(UserError, match=r"lower --rollout.concurrency or --engine.max_context"):
         train(given)
     assert not (tmp_path / "run").exists()

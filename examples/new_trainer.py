@@ -1,0 +1,47 @@
+"""A whole trainer: one class in one file. It imitates the better half of its own episodes of each task.
+
+agentgym train --env webshop --trainer examples/new_trainer.py
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+import agentgym
+from agentgym.curriculum import TaskOrder
+from agentgym.learn.batch import Microbatch, Row
+from agentgym.learn.forward import Predictions
+from agentgym.learn.groups import GroupSettings, group_specs, grouped
+from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.objectives.imitation import imitation
+from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
+from agentgym.rollout import EpisodeSpec
+from agentgym.types import Trajectory
+
+
+class BetterHalfSettings(GroupSettings, TrainerSettings):
+    """Tasks an update, episodes of each, learning rate, …"""
+
+
+@agentgym.register
+class BetterHalf(Trainer[BetterHalfSettings]):
+    """Imitate what went better than usual."""
+
+    Settings = BetterHalfSettings
+
+    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
+        return group_specs(tasks, update, groups=self.settings.groups, group_size=self.settings.group_size)
+
+    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+        rows, rejected = [], {}
+        for group in grouped(trajectories):
+            if group.unfit and group.ordinal is not None:  # "equal rewards": nothing is better than anything
+                rejected[group.ordinal] = group.unfit
+                continue
+            middle = sorted(group.rewards)[len(group.rewards) // 2]
+            better = [member for member in group.members if member.reward >= middle]
+            rows += [Row.of(sample, 1.0) for member in better for sample in member.samples]
+        return Lesson(rows, rejected=rejected)
+
+    def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        return imitation(predictions.logprobs_N)
