@@ -25,7 +25,6 @@ import importlib.util
 import json
 import multiprocessing
 import random
-import resource
 import statistics
 import tempfile
 import time
@@ -222,7 +221,8 @@ def plain_fit(model: Any, token_ids: list[int]) -> None:
 
 
 def peak_so_far() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """MiB that this process held at most; ru_maxrss would count the process that started it."""
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 
 def row(name: str, value: float, target: str, unit: str, within: tuple[float, float] | None = None) -> Rows:

@@ -68,7 +68,7 @@ class DPOSettings(GroupSettings, TrainerSettings):
     imitation: float = Field(0.05, ge=0)
     """Weight of imitating the chosen side (rpo and slic)."""
     mean_logratio: bool = False
-    """Compare means over tokens instead of sums (ipo, rpo's imitation)."""
+    """Compare means over tokens instead of sums; with rpo only what is imitated is a mean."""
     replay: int = Field(0, ge=0)
     """Past updates whose pairs are trained on again; their reference is still the policy that played them."""
 
@@ -78,7 +78,7 @@ class DPOSettings(GroupSettings, TrainerSettings):
             "label_smoothing": ("sigmoid", "robust"),
             "margin": ("simpo", "slic"),
             "imitation": ("rpo", "slic"),
-            "mean_logratio": ("ipo", "rpo"),
+            "mean_logratio": ("sigmoid", "robust", "ipo", "hinge", "rpo"),
         }
         for key, losses in wanted.items():
             if self.changed(key) and self.loss not in losses:
@@ -195,15 +195,15 @@ class DPO(Trainer[DPOSettings]):
         settings = self.settings
         beta, margin, imitation = settings.beta, settings.margin, settings.imitation
         chosen_P, rejected_P = logprobs[0] - references[0], logprobs[1] - references[1]
+        if settings.mean_logratio and settings.loss != "rpo":
+            chosen_P, rejected_P = chosen_P / lengths[0], rejected_P / lengths[1]
         match settings.loss:
             case "sigmoid":
                 return preference.dpo(chosen_P, rejected_P, beta=beta, label_smoothing=settings.label_smoothing)
             case "robust":
                 return preference.robust_dpo(chosen_P, rejected_P, beta=beta, label_smoothing=settings.label_smoothing)
             case "ipo":
-                return preference.ipo(
-                    chosen_P, rejected_P, beta=beta, lengths=lengths if settings.mean_logratio else None
-                )
+                return preference.ipo(chosen_P, rejected_P, beta=beta)
             case "hinge":
                 return preference.hinge(chosen_P, rejected_P, beta=beta)
             case "simpo":

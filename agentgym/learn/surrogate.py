@@ -42,6 +42,8 @@ class SurrogateSettings(TrainerSettings):
     """Weight of the divergence from the reference policy, which is the policy that training began with."""
     kl_estimator: Literal["k1", "k2", "k3"] = "k3"
     """How the divergence is estimated from sampled tokens."""
+    kl_by_ratio: bool = False
+    """Multiply the estimate in the loss by the ratio to the policy that sampled, which makes it right off-policy."""
     kl_in: Literal["loss", "reward"] = "loss"
     """Where it is subtracted; in the reward it is always the log-ratio (k1)."""
     entropy_coefficient: float = Field(0.0, ge=0)
@@ -62,6 +64,7 @@ class SurrogateSettings(TrainerSettings):
             "clip_high": self.loss == "reinforce" and "loss clip or cispo",
             "kl_estimator": not self.kl_coefficient and "a kl_coefficient",
             "kl_in": not self.kl_coefficient and "a kl_coefficient",
+            "kl_by_ratio": not (self.kl_coefficient and self.kl_in == "loss") and "a kl_coefficient in the loss",
             "correction_level": self.correction == "none" and "a correction",
             "correction_cap": self.correction == "none" and "a correction",
         }
@@ -122,6 +125,8 @@ class SurrogateTrainer(Trainer[S]):
         loss_N, metrics = weights_N * loss_N, metrics | seen
         if batch.reference_logprobs_N is not None:
             divergence_N = kl(logprobs_N, batch.reference_logprobs_N, settings.kl_estimator)
+            if settings.kl_by_ratio:
+                divergence_N = over_old(logprobs_N, batch.behavior_logprobs_N).exp() * divergence_N
             metrics["reference_kl"] = kl(logprobs_N, batch.reference_logprobs_N, "k3").detach()
             if settings.kl_in == "loss":
                 loss_N = loss_N + settings.kl_coefficient * divergence_N

@@ -9,11 +9,9 @@ from typing import Any
 import torch
 
 from agentgym.learn.advantages import group_zscore, leave_one_out
-from agentgym.learn.batch import Microbatch, Row, microbatches
-from agentgym.learn.forward import Predictions, predict
+from agentgym.learn.batch import Row, microbatches
+from agentgym.learn.forward import predict
 from agentgym.learn.learner import Learner, Objective, Precision
-from agentgym.learn.objectives.estimator import Metrics, over_old
-from agentgym.learn.objectives.kl import kl
 from agentgym.learn.surrogate import SurrogateTrainer
 from agentgym.learn.trainer import Trainer
 from agentgym.trainers.grpo import GRPO
@@ -71,18 +69,6 @@ def pair_rows(pairs: Sequence[Pair], reference: Callable[[list[int]], list[float
             row.unit = unit
             rows.append(row)
     return rows
-
-
-def with_weighted_kl(trainer: Trainer[Any], coefficient: float) -> Objective:
-    """The trainer's objective, and the divergence times the ratio, as TRL has it by default and grpo not at all."""
-
-    def objective(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
-        assert batch.reference_logprobs_N is not None
-        loss_N, metrics = trainer.objective(predictions, batch)
-        ratio_N = over_old(predictions.logprobs_N, batch.behavior_logprobs_N).exp()
-        return loss_N + coefficient * ratio_N * kl(predictions.logprobs_N, batch.reference_logprobs_N, "k3"), metrics
-
-    return objective
 
 
 def loss_and_gradients(

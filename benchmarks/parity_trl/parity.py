@@ -21,7 +21,6 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from agentgym.learn.learner import Objective
 from agentgym.learn.trainer import Trainer
 from agentgym.trainers.dpo import DPO
 from agentgym.trainers.grpo import GRPO
@@ -48,8 +47,6 @@ class Case(Generic[T]):
     trl: dict[str, Any]
     """Options of TRL's configuration."""
     trainer: T
-    objective: Objective | None = None
-    """In place of the trainer's."""
     temperature: float = 1.0
     old_differs: bool = True
     """Whether the policy that sampled was another, so that the ratio is not 1."""
@@ -60,8 +57,6 @@ class Case(Generic[T]):
 def grpo_case(name: str, trl: dict[str, Any], settings: dict[str, Any], **options: Any) -> Case[GRPO]:
     """Both with a clip of 0.2, unless given otherwise."""
     trainer = GRPO(GRPO.Settings(**{"clip_low": 0.2, "clip_high": 0.2, **settings}))
-    if (weight := options.pop("weighted_kl", 0.0)) > 0:
-        options["objective"] = ours.with_weighted_kl(trainer, weight)
     return Case(name=name, trl={"epsilon": 0.2, "beta": 0.0, **trl}, trainer=trainer, **options)
 
 
@@ -84,7 +79,9 @@ GRPO_CASES = [
         temperature=0.7,
     ),
     grpo_case("dapo, KL 0.04", {"loss_type": "dapo", **TRL_KL}, {**TOKEN, **KL}),
-    grpo_case("dapo, KL 0.04 times the ratio", {"loss_type": "dapo", "beta": 0.04}, TOKEN, weighted_kl=0.04),
+    grpo_case(
+        "dapo, KL 0.04 times the ratio", {"loss_type": "dapo", "beta": 0.04}, {**TOKEN, **KL, "kl_by_ratio": True}
+    ),
     grpo_case("dapo, entropy bonus 0.01", {"loss_type": "dapo", "entropy_coef": 0.01}, {"entropy_coefficient": 0.01}),
     grpo_case("bnpo", {"loss_type": "bnpo"}, TOKEN),
     grpo_case("bnpo, dual clip 1.3", {"loss_type": "bnpo", "delta": 1.3}, {**TOKEN, "dual_clip": 1.3}),
@@ -209,7 +206,7 @@ class Bench:
 
     def compare(self, case: Case[Any], rows: list[Any], other: Result) -> Figures:
         """Differences from TRL's result."""
-        objective = case.objective or case.trainer.objective
+        objective = case.trainer.objective
         own = ours.loss_and_gradients(self.policy, rows, case.trainer, objective, case.temperature)
         if own[1].keys() != other[1].keys():
             raise AssertionError(f"gradients of {sorted(own[1].keys() ^ other[1].keys())} are on one side only")

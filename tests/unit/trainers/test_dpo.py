@@ -135,7 +135,7 @@ def test_past_pairs_are_trained_on_again_and_survive_a_checkpoint() -> None:
         ({"label_smoothing": 0.1, "loss": "ipo"}, "label_smoothing has no effect with loss ipo"),
         ({"margin": 0.1}, "margin has no effect with loss sigmoid"),
         ({"imitation": 0.1}, "imitation has no effect with loss sigmoid"),
-        ({"mean_logratio": True}, "mean_logratio has no effect with loss sigmoid"),
+        ({"mean_logratio": True, "loss": "simpo"}, "mean_logratio has no effect with loss simpo"),
         ({"aggregation": "token"}, "aggregation sequence, found token"),
         ({"group_size": 1}, "group_size"),
     ],
@@ -153,3 +153,17 @@ def test_pairs_stay_together_in_minibatches() -> None:
     assert dpo.equipment.learner.num_updates == 6
     after = torch.cat([p.detach().flatten() for p in dpo.equipment.learner.module.parameters()])
     assert not torch.equal(before, after)
+
+
+def test_means_over_tokens_make_a_pair_independent_of_lengths() -> None:
+    """Every token of the chosen side is as much likelier as every other: with means the length does not matter."""
+    losses = []
+    for length in (2, 9):
+        dpo = trainer(epochs=1, beta=1.0, mean_logratio=True)
+        rows = dpo.lesson([episode([1.0], [[5] * length]), episode([0.0], [[6, 9]])]).rows
+        dpo.equipment.learner.score_rows(rows, "reference_logprobs")
+        for row in rows:
+            assert row.reference_logprobs is not None
+            row.reference_logprobs = [value - row.advantages[0] / 4 for value in row.reference_logprobs]
+        losses.append(dpo.equipment.learner.update(rows, dpo.objective)["loss"])
+    assert losses == pytest.approx([math.log(1 + math.exp(-0.5))] * 2, abs=1e-5)  # 1/4 more and 1/4 less
