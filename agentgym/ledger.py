@@ -6,7 +6,7 @@ ledger is the proof. It is written with the metrics of an update and, on resume,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -50,11 +50,10 @@ def audit(entries: Iterable[Entry], *, until: int | None = None) -> dict[str, in
         seen[entry.ordinal] = entry
         fate = entry.fate if entry.fate == "trained" else f"rejected: {entry.reason}"
         counts[fate] = counts.get(fate, 0) + 1
-    missing = _missing(sorted(seen), len(seen) if until is None else until)
+    num = max([*(ordinal + 1 for ordinal in seen), 0]) if until is None else until
+    missing = sorted(set(range(num)) - seen.keys())
     if missing:
-        raise DataError(f"task ordinal {missing[0]} is not in the ledger, {len(missing)} of {len(seen)} are missing")
+        raise DataError(f"task ordinal {missing[0]} is not in the ledger: {len(missing)} of {num} are missing")
+    if len(seen) > num:
+        raise DataError(f"task ordinal {max(seen)} is in the ledger, there should be {num}")
     return counts
-
-
-def _missing(ordinals: Sequence[int], num: int) -> list[int]:
-    return sorted(set(range(max([num, *(n + 1 for n in ordinals)]))) - set(ordinals))

@@ -28,7 +28,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from agentgym.errors import DataError
+from agentgym.errors import DataError, UserError
 from agentgym.learn import sealed
 from agentgym.learn.learner import Learner
 from agentgym.learn.policy import Policy
@@ -253,18 +253,23 @@ def finished(parent: Path) -> list[Path]:
 
 
 def latest(parent: Path, *, note: Callable[[str], None] | None = None) -> Path | None:
-    """The newest complete checkpoint under ``parent``, or None; ``note`` is told of each corrupt one.
+    """The newest complete checkpoint under ``parent``, or None; ``note`` is told of each that is passed over.
 
-    Raises UserError when the newest has another layout.
+    Raises UserError when there is none, but one of another layout.
     """
+    of_other_layout: UserError | None = None
     for path in reversed(finished(parent)):
         try:
             sealed.check(path)
-        except DataError as error:
+        except UserError as error:
+            if not isinstance(error, DataError):
+                of_other_layout = error
             if note:
                 note(f"checkpoint {path.name} is corrupt, the one before it is tried: {error}")
         else:
             return path
+    if of_other_layout:
+        raise of_other_layout
     return None
 
 

@@ -89,7 +89,7 @@ def assert_same(run: Path, whole: Path) -> None:
     for key in ("eval", "best_update", "ledger", "num_parameters"):
         assert reports[0][key] == reports[1][key]
     assert sum(audit(Run.open(run).ledger()).values()) == SETTINGS["updates"] * 8
-    assert [path for path in run.rglob("*.partial")] == []
+    assert list(run.rglob("*.partial")) == []
     assert not (run / "corrupt").exists()
 
 

@@ -88,7 +88,8 @@ def test_killed_in_many_places(nursery: Nursery, whole: Whole, tmp_path: Path) -
 
 
 def test_killed_again_and_again(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
-    rng, codes = random.Random(3), []
+    rng = random.Random(3)
+    codes: list[int] = []
     while not codes or codes[-1]:
         limit = rng.uniform(0, whole.seconds) if len(codes) < 6 else None
         codes.append(nursery.train(tmp_path / "run", kill_after=limit)[0])

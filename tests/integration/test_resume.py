@@ -16,8 +16,12 @@ from typing import Any
 import pytest
 import torch
 
+from agentgym import cli
+from agentgym.errors import ConfigError, UserError
 from agentgym.launch import resume, train
-from agentgym.learn import checkpoint
+from agentgym.learn import checkpoint, sealed
+from agentgym.run import Run
+from tests.kit import byte_tokenizer, tiny_model
 
 BELL = Path(__file__).parents[2] / "examples" / "new_environment.py"
 SETTINGS: dict[str, Any] = {
@@ -208,3 +212,98 @@ def test_a_real_signal(sent: signal.Signals, whole: Path, tmp_path: Path) -> Non
     assert checkpoint.latest(run / "checkpoints") is not None
     resume(run)
     assert_same_run(run, whole)
+
+
+# -- other settings, another model, a lost policy ------------------------------------------------------
+
+
+def test_settings_that_may_change_are_taken_up_and_recorded(whole: Path, tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "training", 2, updates=2)
+    before = json.loads((run / "config.json").read_text())
+    with pytest.raises(ConfigError, match="updates: found 4, the run has 2"):
+        resume(run, {"updates": 4})
+    assert json.loads((run / "config.json").read_text()) == before
+    resume(run, {"updates": 4}, force=True)
+    assert_same_run(run, whole)  # nothing here depends on how many updates there will be
+    assert json.loads((run / "config.json").read_text()) == {**before, "updates": 4}
+    (old,) = run.glob("config-until-*.json")
+    assert old.name == "config-until-2-train-000002.json"
+    assert json.loads(old.read_text()) == before
+    with pytest.raises(ConfigError, match="is over, and with it its optimizer; leave out updates"):
+        resume(run, {"updates": 9}, force=True)
+
+
+def test_a_setting_that_does_not_fit_the_checkpoint_changes_nothing(tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "training", 2)
+    files = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    with pytest.raises(UserError, match=r"holds the modules \[\], the trainer has \['reference'\]"):
+        resume(run, {"trainer": {"kl_coefficient": 0.1}}, force=True)
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == files
+
+
+def test_force_config_goes_with_resume(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="--force-config has no effect without --resume RUN"):
+        cli.cli.main(["train", "--env", str(BELL), "--force-config"], standalone_mode=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_changed_under_the_run_is_refused(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.save_pretrained(tmp_path / "model")
+    tiny_model(vocab_size=len(tokenizer), initializer_range=0.02).save_pretrained(tmp_path / "model")
+    changes = {"model": str(tmp_path / "model"), "protocol": "plain", "warm_start": {}, "updates": 2}
+    run = interrupted(tmp_path / "run", "training", 1, **changes)
+    (tmp_path / "model" / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"is not the model that .* began with: config\.json changed since"):
+        resume(run)
+
+
+def test_one_process_trains_a_run(whole: Path, tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "training", 2)
+    with Run.open(run).locked(), pytest.raises(UserError, match="is being trained by another process"):
+        resume(run)
+
+
+def spoil(policy: Path) -> None:
+    file = policy / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+def test_a_best_policy_that_is_lost_is_told_and_the_next_one_kept(tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "training", 3)
+    spoil(run / "policy")
+    reporter = Interrupting()
+    resume(run, reporter=reporter)
+    (told,) = (note for note in reporter.notes if note.startswith("the best policy so far"))
+    assert "model.safetensors is not what was written" in told
+    assert json.loads((run / "report.json").read_text())["best_update"] == 4
+    assert (run / "corrupt").is_dir()
+    sealed.check((run / "policy").resolve())
+
+
+def test_a_best_policy_that_is_lost_after_training_is_in_the_checkpoint(whole: Path, tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "test, after training", 3)
+    expected = weights(run)
+    spoil(run / "policy")
+    resume(run)
+    assert weights(run) == expected == weights(whole)
+
+
+def test_the_report_counts_the_ledger(whole: Path) -> None:
+    counts = json.loads((whole / "report.json").read_text())["ledger"]
+    assert sum(counts.values()) == 4 * 3  # updates, groups
+    assert set(counts) <= {"trained", "rejected: equal rewards"}
+
+
+def test_a_ledger_that_does_not_add_up_is_told(tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "training", 2)
+    text = (run / "ledger.jsonl").read_text()
+    assert text.count('"ordinal":5,') == 1
+    (run / "ledger.jsonl").write_text(text.replace('"ordinal":5,', '"ordinal":0,'))
+    reporter = Interrupting()
+    resume(run, reporter=reporter)
+    assert "the ledger does not add up: task ordinal 0 is in the ledger twice, in updates 1 and 2" in reporter.notes
+    assert "ordinal 0 is in the ledger twice" in json.loads((run / "report.json").read_text())["ledger"]["problem"]

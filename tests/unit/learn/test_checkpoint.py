@@ -221,11 +221,15 @@ def test_names_that_are_no_file_names_are_refused(tmp_path: Path) -> None:
 def test_another_layout_is_refused_with_what_to_do(layout: int, manifest: dict[str, Any], tmp_path: Path) -> None:
     policy = a_policy()
     learner = a_learner(policy.module)
-    checkpoint.save(tmp_path / "1", policy, learner, {})
-    newest = checkpoint.save(tmp_path / "2", policy, learner, {})
-    (newest / "manifest.json").write_text(json.dumps(manifest))
+    for name in ("1", "2"):
+        saved = checkpoint.save(tmp_path / name, policy, learner, {})
+        (saved / "manifest.json").write_text(json.dumps(manifest))
+    notes: list[str] = []
     with pytest.raises(UserError, match=f"has layout {layout}, this version of agentgym reads 2; go on with the vers"):
-        checkpoint.latest(tmp_path)  # not passed over: the run would silently go back
+        checkpoint.latest(tmp_path, note=notes.append)
+    assert len(notes) == 2
+    saved = checkpoint.save(tmp_path / "0", policy, learner, {})
+    assert checkpoint.latest(tmp_path) == saved
 
 
 # -- whole or not there ------------------------------------------------------------------------------
