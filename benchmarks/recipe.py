@@ -22,6 +22,7 @@ from agentgym.launch.measuring import measure
 
 ENVIRONMENT, LEVEL, HARDER = "blocksworld", "b4", "b5"
 DEMONSTRATION_COST = 10
+PASSES = 5
 SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 """Of the budget, spent on demonstrations."""
 EPISODES = 300
@@ -64,6 +65,7 @@ def spend(output: Path, trainer: str, budget: int, share: float, seed: int) -> d
                 "budget": budget,
                 "demonstrations": demonstrations,
                 "demonstration_cost": DEMONSTRATION_COST,
+                "passes": PASSES,
             },
             "eval": {"episodes": EPISODES, "validation_episodes": 100, "every": 10},
             "output": output / f"{seed}-{share:g}",
