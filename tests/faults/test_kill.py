@@ -63,28 +63,35 @@ def test_the_same_run_twice_is_the_same(nursery: Nursery, whole: Whole, tmp_path
     }
 
 
-def kill_somewhere(nursery: Nursery, whole: Whole, parent: Path, num: int, *, seed: int) -> int:
-    """Kill ``num`` runs once each, finish them and compare; returns how many were still going."""
-    rng, killed = random.Random(seed), 0
+def kill_somewhere(nursery: Nursery, whole: Whole, parent: Path, num: int, *, seed: int) -> None:
+    """Kill ``num`` runs once each, finish them and compare.
+
+    A run that was over before it could be killed is compared too; its time is then the one to draw moments from, since
+    the machine may have been busier when ``whole`` was measured.
+    """
+    rng, limit, num_over = random.Random(seed), whole.seconds, 0
     for index in range(num):
         run = parent / str(index)
-        code, _ = nursery.train(run, kill_after=rng.uniform(0, whole.seconds))
-        killed += code == -signal.SIGKILL
+        code, seconds = nursery.train(run, kill_after=rng.uniform(0, limit))
+        while code == 0:
+            assert_same(run, whole.directory)
+            shutil.rmtree(run)
+            num_over, limit = num_over + 1, min(limit, seconds)
+            code, seconds = nursery.train(run, kill_after=rng.uniform(0, limit))
+        assert code == -signal.SIGKILL, nursery.log.read_text()[-3000:]
         finish(nursery, run)
         assert_same(run, whole.directory)
         shutil.rmtree(run)
-    return killed
+    print(f"{num} killed and resumed, {num_over} more were over before that; a run takes {limit:.1f} s")
 
 
 def test_killed_anywhere(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
-    assert kill_somewhere(nursery, whole, tmp_path, 4, seed=1) >= 2
+    kill_somewhere(nursery, whole, tmp_path, 4, seed=1)
 
 
 @pytest.mark.slow
 def test_killed_in_many_places(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
-    killed = kill_somewhere(nursery, whole, tmp_path, NUM_KILLS, seed=2)
-    print(f"{killed} of {NUM_KILLS} runs of {whole.seconds:.1f} s were killed before their end")
-    assert killed >= NUM_KILLS / 2
+    kill_somewhere(nursery, whole, tmp_path, NUM_KILLS, seed=2)
 
 
 def test_killed_again_and_again(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
