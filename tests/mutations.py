@@ -611,6 +611,89 @@ PAIRS = Module(
     ),
 )
 
+SURROGATE = Module(
+    "agentgym/learn/surrogate.py",
+    (f"{UNIT}/test_surrogate.py", "tests/unit/trainers/test_group_trainers.py"),
+    (
+        Mutation("penalty upside down", "settings.kl_coefficient * (a - b)", "settings.kl_coefficient * (b - a)"),
+        Mutation("no correction", "weights_N * loss_N, metrics | seen", "loss_N, metrics | seen"),
+        Mutation("entropy punished", "loss_N - settings.entropy_coefficient", "loss_N + settings.entropy_coefficient"),
+        Mutation("divergence rewarded", "loss_N + settings.kl_coefficient", "loss_N - settings.kl_coefficient"),
+        Mutation("penalized twice", 'if settings.kl_in == "loss":', "if True:"),
+        Mutation("never by the ratio", "if settings.kl_by_ratio:", "if False:"),
+        Mutation("the sequence as a token", 'if self.settings.ratio == "token":', "if True:"),
+        Mutation("mean for product", "return sequence_sum(over_old(", "return sequence_mean(over_old("),
+        Mutation("level ignored", 'settings.correction_level == "sequence"', "False"),
+        Mutation("mask without a floor", "low=1 / cap", "low=0.0"),
+        Mutation("experts disagree", " * ~batch.demonstrations_N", ""),
+        Mutation("proximal scores never wanted", "self.num_steps > 1 or", "False or"),
+    ),
+)
+
+GROUP_TRAINER = Module(
+    "agentgym/learn/group_trainer.py",
+    ("tests/unit/trainers/test_group_trainers.py",),
+    (
+        Mutation("penalty added", "member.reward - sum", "member.reward + sum"),
+        Mutation("unfit groups trained", "if not group.unfit]", "if True]"),
+        Mutation("truncated always kept", "keep_truncated=self.settings.keep_truncated", "keep_truncated=True"),
+    ),
+)
+
+PPO = Module(
+    "trainers/ppo.py",
+    ("tests/unit/trainers/test_ppo.py",),
+    (
+        Mutation("the end continued", "if trajectory.truncated else 0.0", "if True else 0.0"),
+        Mutation("cut episodes not continued", "if trajectory.truncated else 0.0", "if False else 0.0"),
+        Mutation("reward lost", "rewards[index] += trajectory", "rewards[index] -= trajectory"),
+        Mutation("penalty rewarded", "[-value for value in penalty]", "[value for value in penalty]"),
+        Mutation("never whitened", "if self.settings.whiten:", "if False:"),
+        Mutation("policy in warm-up", "if update < self.settings.critic_warmup:", "if False:"),
+        Mutation("masked tokens too", "if trained and i]", "if i]"),
+        Mutation("void episodes count", "if not trajectory.stop_reason.is_void]", "if True]"),
+    ),
+)
+
+CRITIC = Module(
+    "agentgym/learn/critic.py",
+    ("tests/unit/trainers/test_ppo.py",),
+    (
+        Mutation("values after the token", "[0.0, *after[:-1]]", "after"),
+        Mutation("last value of the wrong end", "after[-1]\n", "after[0]\n"),
+        Mutation("head at random", "torch.nn.init.zeros_(self.head.weight)", "torch.nn.init.ones_(self.head.weight)"),
+    ),
+)
+
+DPO = Module(
+    "trainers/dpo.py",
+    ("tests/unit/trainers/test_dpo.py", "tests/unit/trainers/test_recorded.py"),
+    (
+        Mutation(
+            "worst preferred",
+            "Row.of(pair.chosen, 1.0), Row.of(pair.rejected, -1.0)",
+            "Row.of(pair.chosen, -1.0), Row.of(pair.rejected, 1.0)",
+        ),
+        Mutation("rows in units of their own", "row.unit = index // 2", "row.unit = index"),
+        Mutation("no reference", "logprobs[0] - references[0]", "logprobs[0] + 0 * references[0]"),
+        Mutation("expert pairs accepted", "pair.require_logprobs()", "pass"),
+        Mutation("tempered reference", "elif equipment.temperature != 1:", "elif False:"),
+        Mutation("nothing replayed", "(*self.past, new)", "(new,)"),
+        Mutation("sums for means", 'if settings.mean_logratio and settings.loss != "rpo":', "if False:"),
+    ),
+)
+
+MIXED = Module(
+    "trainers/mixed.py",
+    ("tests/unit/trainers/test_group_trainers.py",),
+    (
+        Mutation("failures and successes imitated", "if t.ordinal not in shown", "if True"),
+        Mutation("demonstrations forgotten", "lesson.rows += demonstrated", "pass"),
+        Mutation("imitated tasks rejected", "if n not in shown}", "if True}"),
+        Mutation("share constant", "self.update, warmup=", "0, warmup="),
+    ),
+)
+
 MODULES = (
     GROUP,
     TEMPORAL,
@@ -627,6 +710,12 @@ MODULES = (
     MIXERS,
     PREFERENCE,
     PAIRS,
+    SURROGATE,
+    GROUP_TRAINER,
+    PPO,
+    CRITIC,
+    DPO,
+    MIXED,
 )
 
 

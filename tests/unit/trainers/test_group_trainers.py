@@ -179,6 +179,14 @@ def test_keys_without_effect_are_refused(settings: dict[str, Any], message: str)
         validated(GRPOSettings, settings, where="trainer")
 
 
+@pytest.mark.parametrize(("steps", "wanted"), [({}, False), ({"epochs": 2}, True), ({"minibatches": 2}, True)])
+def test_scores_at_the_start_of_an_update_are_kept_where_it_takes_several_steps(
+    steps: dict[str, int], wanted: bool
+) -> None:
+    trainer = equipped(GRPO(GRPOSettings(**steps)), tiny_model())
+    assert [row.proximal_logprobs is not None for row in trainer.lesson(GROUP).rows] == [wanted] * 4
+
+
 @pytest.mark.parametrize("correction", ["truncate", "mask"])
 @pytest.mark.parametrize("level", ["token", "sequence"])
 def test_what_the_sampler_saw_otherwise_counts_less(correction: str, level: str) -> None:
@@ -260,6 +268,21 @@ def test_hpt_imitates_what_the_policy_fails_at_and_nothing_else() -> None:
     lesson = trainer.lesson(asyncio.run(trainer.play(0, stage)))  # type: ignore[arg-type]
     assert [spec.ordinal for spec in stage.asked] == [1]
     assert [row.demonstrations is not None for row in lesson.rows] == [False, False, True]
+    assert lesson.rejected == {}
+
+
+def test_hpt_does_not_reinforce_what_it_imitates() -> None:
+    """One of two succeeds, at a gate of a half: there would be something to reinforce."""
+    trainer = mixed(method="hpt", gate=0.5)
+    lesson = trainer.lesson(asyncio.run(trainer.play(0, Stage(two_groups()))))  # type: ignore[arg-type]
+    assert [row.demonstrations is not None for row in lesson.rows] == [True, True]
+
+
+def test_a_task_that_was_imitated_is_not_rejected() -> None:
+    trainer = mixed(demonstrations=1)
+    failed = [episode([0.0], [[i, 9]], group="0-0", ordinal=0) for i in (6, 7)]
+    lesson = trainer.lesson(asyncio.run(trainer.play(0, Stage(failed))))  # type: ignore[arg-type]
+    assert len(lesson.rows) == 1
     assert lesson.rejected == {}
 
 
