@@ -63,6 +63,8 @@ def validated(model: type[M], values: Mapping[str, Any], *, where: str = "") -> 
 def _told(model: type[BaseModel], problem: Any, where: str) -> str:
     path = [str(part) for part in problem["loc"]]
     key = ".".join([where, *path] if where else path)
+    if problem["type"] == "value_error":  # a validator's own words, which say what was found
+        return f"{key or 'settings'}: {problem['ctx']['error']}"
     if problem["type"] != "extra_forbidden":
         return f"{key or 'settings'}: {problem['msg']}, found {problem['input']!r}"
     owner: type[BaseModel] = model

@@ -23,7 +23,7 @@ from agentgym.launch import train
 from agentgym.launch.settings import NANO_DEFAULTS, NANO_TRAINER_DEFAULTS
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
-    "webshop": {"steps": 60_000, "warm_start": {"until": 0.1}},
+    "webshop": {"steps": 25_000, "warm_start": {"until": 0.1}},
     "blocksworld": {"steps": 60_000, "warm_start": {"until": 0.3}},
 }
 TRAINERS = ("sft", "grpo", "rloo", "ppo", "dpo", "mixed")
@@ -60,8 +60,9 @@ def main() -> None:
 
 
 def start(output: Path, env: str, seed: int) -> dict[str, Any]:
-    """The report of a run that is a warm start and nothing else."""
-    return report(
+    """The report of a run that is a warm start and nothing else; one that is there already is not made again."""
+    run = output / f"{env}-{seed}-start"
+    if not (run / "report.json").exists():
         train(
             {
                 "env": env,
@@ -69,10 +70,10 @@ def start(output: Path, env: str, seed: int) -> dict[str, Any]:
                 "warm_start": ENVIRONMENTS[env]["warm_start"],
                 "updates": 0,
                 "eval": EVALUATION,
-                "output": output / f"{env}-{seed}-start",
+                "output": run,
             }
         )
-    )
+    return report(run)
 
 
 def go_on(output: Path, env: str, seed: int, trainer: str, steps: int) -> dict[str, Any]:
