@@ -20,6 +20,7 @@ bench:  ## the performance table, row by row
 
 golden:  ## write the files that the golden tests compare with
 	AGENTGYM_GOLDEN=write $(PYTHON) -m pytest tests/golden
+	AGENTGYM_GOLDEN=write $(PYTHON) -m pytest tests/integration/test_learning.py -k golden
 
 docs:  ## docs/reference.md, from signatures and docstrings
 	@mkdir -p docs
