@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from agentgym import store
 from agentgym.errors import UserError
@@ -28,23 +27,10 @@ from agentgym.learn import checkpoint
 from agentgym.learn.policy import Policy
 from agentgym.run import Run
 from tests.faults.kit import SETTINGS, Nursery, assert_same, tensors, timeless
+from tests.kit import Notes
 
 STRIDE = int(os.environ.get("AGENTGYM_PLACES", "3"))
 SMALL = {**SETTINGS, "updates": 1, "warm_start": {"max_updates": 1}, "eval": {"episodes": 1, "validation_episodes": 1}}
-
-
-class Notes:
-    """A reporter that remembers."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def begin(self, *_: Any) -> None: ...
-
-    def advance(self, *_: Any) -> None: ...
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 # -- every place where something is written, in turn ---------------------------------------------------
@@ -92,14 +78,6 @@ def break_at(patch: pytest.MonkeyPatch, at: int) -> list[str]:
 
 
 HALF = {"log": "metrics.jsonl", "account": "ledger.jsonl"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

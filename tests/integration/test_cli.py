@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from pydantic import BaseModel
 
 from agentgym import cli, store
@@ -26,14 +25,6 @@ BELL = str(ROOT / "examples" / "new_environment.py")
 NO_EXPERT = str(ROOT / "tests" / "contract" / "examples" / "guess_color.py")
 
 Typed = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from agentgym.launch import train
+from tests.kit import Notes
 
 ROOT = Path(__file__).parents[2]
 BELL = str(ROOT / "examples" / "new_environment.py")
@@ -60,26 +59,6 @@ class Mine(agentgym.Env):
     def step(self, action):
         return "Thank you.", REWARD, True, False, {}
 '''
-
-
-class Notes:
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def begin(self, stage: str, total: int, unit: str) -> None: ...
-
-    def advance(self, done: int, values: Mapping[str, float]) -> None: ...
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def report(run: Path) -> Any:
