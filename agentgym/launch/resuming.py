@@ -22,7 +22,8 @@ from agentgym.launch import fingerprint
 from agentgym.launch.assemble import assemble
 from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.settings import HFSettings, TrainSettings
-from agentgym.launch.training import Training, is_warm, seed_all
+from agentgym.launch.starting import is_warm
+from agentgym.launch.training import Training, seed_all
 from agentgym.learn import checkpoint
 from agentgym.learn.nano import NanoConfig
 from agentgym.learn.trainer import TrainerSettings

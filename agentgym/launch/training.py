@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -21,15 +20,15 @@ import torch
 
 from agentgym import store
 from agentgym.curriculum import TaskOrder
-from agentgym.errors import ConfigError, DataError, UserError
-from agentgym.launch import disk, fingerprint, memory
-from agentgym.launch.assemble import Parts, assemble, make_engine, make_trainer, settled
+from agentgym.errors import DataError, UserError
+from agentgym.launch import disk
+from agentgym.launch.assemble import Parts, make_engine, make_trainer
 from agentgym.launch.curves import draw_curves
 from agentgym.launch.evaluation import Score, evaluate, score
 from agentgym.launch.kept import Kept
 from agentgym.launch.monitor import Monitor
-from agentgym.launch.reporting import Reporter, Silent
-from agentgym.launch.settings import TrainSettings, resolve
+from agentgym.launch.reporting import Reporter
+from agentgym.launch.settings import TrainSettings
 from agentgym.launch.summary import summary_page
 from agentgym.learn import checkpoint, sealed
 from agentgym.learn.learner import Learner
@@ -42,40 +41,9 @@ from agentgym.rollout import seed_of
 from agentgym.run import Run
 from agentgym.types import Trajectory
 
-__all__ = ["Training", "is_warm", "seed_all", "train"]
+__all__ = ["Training", "seed_all"]
 
 Stage: TypeAlias = Literal["warm_start", "before", "train", "after", "done"]
-
-
-def train(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path:
-    """Train as ``given`` says, a mapping with the keys of ``TrainSettings``; returns the run directory.
-
-    Raises UserError for bad input before anything is written.
-
-    Example::
-
-        run = train({"env": "webshop", "updates": 20, "output": "runs/mine"})
-    """
-    settings = resolve(given)
-    if settings.output is None:
-        names = (Path(choice.id).stem for choice in (settings.env, settings.trainer))
-        settings.output = Path("runs") / f"{'-'.join(names)}-{settings.seed}"
-    _refuse_unwritable(settings.output)
-    trainer = make_trainer(settings.trainer)  # refuses what is wrong with it now, not after the warm start
-    seed_all(settings.seed)
-    parts = assemble(settings)
-    trainer.check(parts.policy.tokenizer)
-    reporter = reporter or Silent()
-    reporter.note(memory.refuse_too_large(settings, parts, trainer.settings))
-    warm = _wants_warm_start(settings, parts)
-    training = Training(settings, parts, Run(settings.output), reporter, warm)
-    disk.refuse_full(settings.output, training.estimate())
-    training.run = Run.create(settings.output, settings.model_dump(mode="json"))
-    with training.run.locked():
-        fingerprint.record(training.run, settings.model.id)
-        training.begin()
-        asyncio.run(training.go())
-    return settings.output
 
 
 def seed_all(seed: int) -> None:
@@ -83,48 +51,6 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-def _refuse_unwritable(output: Path) -> None:
-    if (output / "config.json").exists():
-        raise UserError(
-            f"{output} already holds a run; type: agentgym train --resume {output}, or choose another --output"
-        )
-    existing = next(path for path in [output, *output.absolute().parents] if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UserError(
-            f"cannot write the run directory {output}: {existing} is not a writable directory; choose another --output"
-        )
-
-
-def is_warm(settings: TrainSettings, parts: Parts) -> bool:
-    """Whether the run begins with a warm start."""
-    if settings.warm_start.enabled is not None:
-        return settings.warm_start.enabled
-    return settings.model.id == "nano" and settings.trainer.id != "sft" and _has_expert(parts)
-
-
-def _wants_warm_start(settings: TrainSettings, parts: Parts) -> bool:
-    warm = is_warm(settings, parts)
-    shown = warm and settings.warm_start.data is None
-    if (shown or make_trainer(settings.trainer).needs_expert) and not _has_expert(parts):
-        raise ConfigError(
-            f'"{parts.env.name}" has no expert() to imitate; choose another --trainer, and no --warm_start.enabled'
-        )
-    keys = settings.warm_start.model_fields_set - {"enabled"}
-    if not warm and keys:
-        raise ConfigError(
-            f"warm_start.{min(keys)} has no effect: there is no warm start here; add --warm_start.enabled true"
-        )
-    return warm
-
-
-def _has_expert(parts: Parts) -> bool:
-    async def look() -> bool:
-        await settled(parts.env.reset(seed=0))
-        return parts.env.expert() is not None
-
-    return asyncio.run(look())
 
 
 _NOTHING_LEARNED = (

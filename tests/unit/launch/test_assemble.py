@@ -7,7 +7,7 @@ import pytest
 from agentgym.errors import UserError
 from agentgym.launch.assemble import assemble
 from agentgym.launch.settings import resolve
-from agentgym.launch.training import train
+from agentgym.launch.starting import train
 from agentgym.learn.policy import Policy
 from tests.kit import byte_tokenizer, chat, tiny_model
 
