@@ -115,6 +115,24 @@ def test_interrupted_and_resumed(stage: str, at: int, whole: Path, tmp_path: Pat
     assert_same_run(run, whole)
 
 
+OTHERS: dict[str, dict[str, Any]] = {
+    "ppo": {"episodes": 12, "kl_coefficient": 0.01},  # a critic, its optimizer, a reference
+    "dpo": {"groups": 3, "group_size": 6, "replay": 2, "reference": "model"},  # past pairs
+    "mixed": {"groups": 3, "group_size": 6, "demonstrations": 2},
+    "cory": {"groups": 2, "group_size": 4, "swap_every": 1},  # a second policy that learns
+}
+
+
+@pytest.mark.parametrize("trainer", OTHERS)
+def test_whatever_a_trainer_keeps_comes_back(trainer: str, tmp_path: Path) -> None:
+    chosen = {"trainer": {"id": trainer, **OTHERS[trainer]}, "warm_start": {**SETTINGS["warm_start"], "max_updates": 4}}
+    whole = train({**SETTINGS, **chosen, "output": tmp_path / "whole"})
+    run = interrupted(tmp_path / "run", "training", 3, **chosen)
+    resume(run)
+    assert_same_run(run, whole)
+    assert (run / "ledger.jsonl").read_text() == (whole / "ledger.jsonl").read_text()
+
+
 def test_interrupted_twice_at_the_same_update(whole: Path, tmp_path: Path) -> None:
     run = interrupted(tmp_path / "run", "training", 1)
     with pytest.raises(KeyboardInterrupt):
