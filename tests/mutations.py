@@ -613,9 +613,14 @@ PAIRS = Module(
 
 SURROGATE = Module(
     "agentgym/learn/surrogate.py",
-    (f"{UNIT}/test_surrogate.py", "tests/unit/trainers/test_group_trainers.py"),
+    (
+        f"{UNIT}/test_surrogate.py",
+        "tests/unit/trainers/test_group_trainers.py",
+        "tests/unit/test_parity_batches.py",
+    ),
     (
         Mutation("penalty upside down", "settings.kl_coefficient * (a - b)", "settings.kl_coefficient * (b - a)"),
+        Mutation("penalty of masked tokens", "* (a - b) if m else 0.0", "* (a - b)"),
         Mutation("no correction", "weights_N * loss_N, metrics | seen", "loss_N, metrics | seen"),
         Mutation("entropy punished", "loss_N - settings.entropy_coefficient", "loss_N + settings.entropy_coefficient"),
         Mutation("divergence rewarded", "loss_N + settings.kl_coefficient", "loss_N - settings.kl_coefficient"),

@@ -113,8 +113,8 @@ class SurrogateTrainer(Trainer[S]):
         for row in rows:
             assert row.reference_logprobs is not None
             now = row.proximal_logprobs or row.behavior_logprobs
-            log_ratios = zip(now, row.reference_logprobs, strict=True)  # both are 0 on tokens that are not trained
-            penalties.append([settings.kl_coefficient * (a - b) for a, b in log_ratios])
+            log_ratios = zip(now, row.reference_logprobs, row.loss_mask, strict=True)
+            penalties.append([settings.kl_coefficient * (a - b) if m else 0.0 for a, b, m in log_ratios])
         return penalties
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
