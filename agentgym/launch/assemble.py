@@ -21,16 +21,27 @@ from agentgym.engine import Engine
 from agentgym.env import Env
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.settings import HFSettings, RolloutSettings, TrainSettings, check_options
+from agentgym.learn.learner import Learner
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.policy import Policy, load_policy
-from agentgym.learn.trainer import Trainer
+from agentgym.learn.trainer import Trainer, TrainerSettings
 from agentgym.protocol import Protocol
 from agentgym.registry import make, plugins
 from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Completion, Observation, StepResult
 
-__all__ = ["Parts", "assemble", "env_factory", "make_protocol", "make_trainer", "policy_source", "settled"]
+__all__ = [
+    "Parts",
+    "assemble",
+    "env_factory",
+    "make_engine",
+    "make_learner",
+    "make_protocol",
+    "make_trainer",
+    "policy_source",
+    "settled",
+]
 
 _CORPUS_EPISODES = 200
 
@@ -152,6 +163,27 @@ def make_engine(choice: Choice, module: Any, *, sessions: int) -> Engine:
     check_options("engine", factory, choice.options, skip=("module",))
     engine: Engine = factory(module, **{"max_sessions": sessions, **choice.options})
     return engine
+
+
+def make_learner(
+    module: Any, settings: TrainerSettings, *, temperature: float, dump_dir: Path, **changes: Any
+) -> Learner:
+    """A learner with a trainer's settings, and ``changes`` to them."""
+    given = {
+        "learning_rate": settings.learning_rate,
+        "warmup_updates": settings.warmup_updates,
+        "schedule": settings.schedule,
+        "precision": settings.precision,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "max_tokens_constant": settings.aggregation_tokens,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "max_microbatch_tokens": settings.max_microbatch_tokens,
+        "aggregation": settings.aggregation,
+        "temperature": temperature,
+        "dump_dir": dump_dir,
+    }
+    return Learner(module, **{**given, **changes})
 
 
 def corpus(env: Env) -> tuple[list[str], list[str]]:

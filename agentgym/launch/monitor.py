@@ -17,8 +17,9 @@ from agentgym import store
 from agentgym.launch.evaluation import Score
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.settings import TrainSettings
+from agentgym.learn.alarms import AlarmSettings
 from agentgym.learn.batch import Row
-from agentgym.learn.diagnostics import AlarmSettings, Watch, played, ranges
+from agentgym.learn.diagnostics import Watch, played, ranges
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.learner import Learner
 from agentgym.run import Run

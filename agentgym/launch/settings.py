@@ -15,7 +15,7 @@ from pydantic import Field
 from agentgym.config import Choice, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, did_you_mean
 from agentgym.launch.recipe import RecipeSettings, refuse_contradictions, stages
-from agentgym.learn.diagnostics import AlarmSettings
+from agentgym.learn.alarms import AlarmSettings
 from agentgym.trainers.sft import SFTSettings
 
 __all__ = [

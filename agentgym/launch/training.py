@@ -22,7 +22,7 @@ from agentgym import store
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import DataError, UserError
 from agentgym.launch import disk
-from agentgym.launch.assemble import Parts, make_engine, make_trainer
+from agentgym.launch.assemble import Parts, make_engine, make_learner, make_trainer
 from agentgym.launch.curves import draw_curves
 from agentgym.launch.evaluation import Score, evaluate, score
 from agentgym.launch.kept import Kept
@@ -31,10 +31,9 @@ from agentgym.launch.reporting import Reporter
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.summary import summary_page
 from agentgym.learn import checkpoint, sealed
-from agentgym.learn.learner import Learner
 from agentgym.learn.loop import Loop
 from agentgym.learn.players import Players
-from agentgym.learn.trainer import Equipment, Trainer, TrainerSettings
+from agentgym.learn.trainer import Equipment, Trainer
 from agentgym.ledger import audit
 from agentgym.registry import plugins
 from agentgym.rollout import seed_of
@@ -376,27 +375,6 @@ class Training:
             seed=seed_of("test"),
             on_episode=count,
         )
-
-
-def make_learner(
-    module: Any, settings: TrainerSettings, *, temperature: float, dump_dir: Path, **changes: Any
-) -> Learner:
-    """A learner with a trainer's settings, and ``changes`` to them."""
-    given = {
-        "learning_rate": settings.learning_rate,
-        "warmup_updates": settings.warmup_updates,
-        "schedule": settings.schedule,
-        "precision": settings.precision,
-        "gradient_checkpointing": settings.gradient_checkpointing,
-        "max_tokens_constant": settings.aggregation_tokens,
-        "weight_decay": settings.weight_decay,
-        "max_grad_norm": settings.max_grad_norm,
-        "max_microbatch_tokens": settings.max_microbatch_tokens,
-        "aggregation": settings.aggregation,
-        "temperature": temperature,
-        "dump_dir": dump_dir,
-    }
-    return Learner(module, **{**given, **changes})
 
 
 def _plain(result: Score) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agentgym.launch.settings import TrainSettings
-from agentgym.learn.diagnostics import RULES, Alarm, AlarmSettings, Watch, alarms_of, played, ranges
+from agentgym.learn.alarms import RULES, AlarmSettings
+from agentgym.learn.diagnostics import Alarm, Watch, alarms_of, played, ranges
 from agentgym.registry import plugins
 from agentgym.types import Sample, StopReason, Trajectory
 
