@@ -1,7 +1,8 @@
 """The one loop all trainers share: publish the weights, play, turn into a lesson, learn, account for every task.
 
 An update is a pure function of the weights, the trainer's state and its own number, so the loop's whole position is
-that number. An update with nothing to learn from, or a refused one, is counted and changes nothing.
+that number. An update with nothing to learn from, or a refused one, is counted and changes nothing; where an update
+takes several optimizer steps, those before the refused one stand.
 """
 
 from __future__ import annotations

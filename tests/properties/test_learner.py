@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from agentgym.learn import forward
 from agentgym.learn.batch import Aggregation, Microbatch, Row
 from agentgym.learn.forward import Predictions
-from agentgym.learn.learner import Learner
+from agentgym.learn.learner import Forward, Learner
 from agentgym.learn.objectives.estimator import Metrics
 from tests.kit import tiny_model
 
@@ -50,7 +51,7 @@ def objective(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor
 
 
 def learned(
-    made: list[Row], aggregation: Aggregation, max_tokens: int = 10_000
+    made: list[Row], aggregation: Aggregation, max_tokens: int = 10_000, run: Forward | None = None
 ) -> tuple[dict[str, float], torch.Tensor]:
     """Metrics and gradient of an update that does not move the model."""
     taught = Learner(
@@ -60,6 +61,7 @@ def learned(
         aggregation=aggregation,
         max_tokens_constant=5,
         max_microbatch_tokens=max_tokens,
+        forward=run,
     )
     metrics = taught.update(made, objective)
     return metrics, torch.cat([p.grad.flatten() for p in MODEL.parameters() if p.grad is not None])
@@ -141,17 +143,8 @@ def test_only_positions_that_predict_have_a_gradient(made: list[Row], aggregatio
 @settings(max_examples=20, deadline=None)
 def test_the_head_s_chunks_change_nothing(made: list[Row], aggregation: Aggregation, max_logits: int) -> None:
     expected = learned(made, aggregation)
-    taught = Learner(
-        MODEL,
-        learning_rate=0.0,
-        max_grad_norm=1e12,
-        aggregation=aggregation,
-        max_tokens_constant=5,
-        forward=lambda module, batch: forward.predict(module, batch, max_logits=max_logits),
-    )
-    metrics = taught.update(made, objective)
-    gradient = torch.cat([p.grad.flatten() for p in MODEL.parameters() if p.grad is not None])
-    same((metrics, gradient), expected)
+    in_chunks = functools.partial(forward.predict, max_logits=max_logits)
+    same(learned(made, aggregation, run=in_chunks), expected)
 
 
 @given(rows(), AGGREGATIONS)
