@@ -8,10 +8,11 @@ not may ignore the name.
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from agentgym.types import Completion, Sampling
+from agentgym.errors import EngineError
+from agentgym.types import Completion, Message, Sampling
 
 __all__ = ["Engine"]
 
@@ -24,6 +25,12 @@ class Engine(abc.ABC):
     """Tokens of prompt and completion together that fit one session."""
     policy_version: int = 0
     """Version of the weights that the next sampled token comes from."""
+    supports_seeds: bool = True
+    """Whether ``Sampling.seed`` makes a completion repeatable."""
+    speaks_text: bool = False
+    """True where there are no token ids: ``chat`` is then the only way to ask, and nothing can be trained on it."""
+    can_update: bool = True
+    """Whether ``update_weights`` can follow a learner."""
 
     @abc.abstractmethod
     async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
@@ -32,6 +39,12 @@ class Engine(abc.ABC):
         Cancelling the awaiting task cancels the request. Raises EngineError when the tokens leave no room
         in the context or when they do not extend the session.
         """
+
+    async def chat(
+        self, messages: Sequence[Message], sampling: Sampling, *, tools: Sequence[Mapping[str, Any]] = ()
+    ) -> str:
+        """The next reply of a conversation, for engines that speak text."""
+        raise EngineError(f"{type(self).__name__} takes token ids, not messages")
 
     @abc.abstractmethod
     async def score(self, token_ids: Sequence[int]) -> list[float]:

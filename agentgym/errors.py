@@ -4,6 +4,7 @@
     ├── UserError              bad input: the command line prints it and exits with 2
     │   ├── UnknownIdError     no plug-in of that name (also a LookupError)
     │   ├── ConfigError        unknown key, wrong value, or a key without effect (also a ValueError)
+    │   ├── MissingExtraError  a package that only some plug-ins need is not installed
     │   └── DataError          a malformed file, with file and record (also a ValueError)
     ├── ParseError             a reply the protocol cannot read: the policy's mistake, shown to it
     ├── EnvError               an environment raised, hung or returned garbage: the episode is void
@@ -27,6 +28,7 @@ __all__ = [
     "DataError",
     "EngineError",
     "EnvError",
+    "MissingExtraError",
     "NonFiniteError",
     "ParseError",
     "SnapshotError",
@@ -54,6 +56,10 @@ class ConfigError(UserError, ValueError):
 
 class DataError(UserError, ValueError):
     """A data file does not hold what it should."""
+
+
+class MissingExtraError(UserError):
+    """A package that only some plug-ins need is not installed."""
 
 
 class ParseError(AgentGymError):

@@ -158,10 +158,19 @@ class Sampling:
     """How to sample one completion.
 
     ``temperature`` 0 means greedy. ``seed`` makes the completion a pure function of weights, prompt
-    and seed, whatever else the engine is doing. ``stop_token_ids`` end a completion and are part of it.
+    and seed, whatever else the engine is doing, where the engine ``supports_seeds``. ``stop_token_ids`` end a
+    completion and are part of it. ``top_p``, ``top_k`` and ``min_p`` keep the likeliest tokens only: a completion's
+    log-probabilities are then those among the kept ones, which no learner here recomputes, so they are for
+    evaluation.
     """
 
     temperature: float = 1.0
+    top_p: float = 1.0
+    """Keep the likeliest tokens that together have this probability; 1 keeps all."""
+    top_k: int = 0
+    """Keep so many of the likeliest tokens; 0 keeps all."""
+    min_p: float = 0.0
+    """Keep tokens at least this probable, relative to the likeliest; 0 keeps all."""
     max_tokens: int = 64
     stop_token_ids: tuple[int, ...] = ()
     seed: int | None = None
