@@ -83,6 +83,10 @@ class Env(gymnasium.Env[str, str]):
 
     plugin_kind: ClassVar[str] = "environments"
     metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012  # as gymnasium.Env types it
+    kind: ClassVar[str] = "text"
+    """What sort of world it is: text, tools, web, game, …; for listing."""
+    extra: ClassVar[str] = ""
+    """The optional extra that it needs; for listing."""
     instructions: str = ""
     """What a policy must know of the actions; shown to it once, before the first observation."""
     max_turns: int = 15

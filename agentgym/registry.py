@@ -8,6 +8,7 @@ in the group ``agentgym.<kind>``, by ``@register`` in any imported module, or by
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import importlib
@@ -23,7 +24,7 @@ from typing import Any, TypeVar, overload
 
 from agentgym.errors import ConfigError, UnknownIdError, UserError, did_you_mean
 
-__all__ = ["KINDS", "Registry", "gymnasium_id", "make", "plugins", "register"]
+__all__ = ["KINDS", "EnvFactory", "Registry", "gymnasium_id", "make", "plugins", "register"]
 
 P = TypeVar("P", bound=Callable[..., Any])
 
@@ -231,8 +232,25 @@ def tell_gymnasium_of_all() -> None:
             _tell_gymnasium(id, "agentgym.registry:make")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class EnvFactory:
+    """Makes one environment again and again, also in another process: it is data."""
+
+    id: str
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __call__(self) -> Any:
+        return make(self.id, **self.options)
+
+
 def make(id: str, **options: Any) -> Any:
-    """An environment by id or path. Raises UnknownIdError, or ConfigError for an option it lacks."""
+    """An environment by id or path. Raises UnknownIdError, or ConfigError for an option it lacks.
+
+    ``adapter:NAME`` is short for the id ``adapter`` with the option ``name``.
+    """
+    if ".py" not in id and ":" in id:
+        id, _, name = id.partition(":")
+        options = {"name": name, **options}
     cls = plugins("environments").get(id)
     plain = inspect.isclass(cls) and cls.__init__ is object.__init__  # its signature would be that of Env.__new__
     parameters = {} if plain else inspect.signature(cls).parameters
