@@ -31,10 +31,10 @@ class Entry(BaseModel):
     """Why it was rejected: "equal rewards", "void", "non-finite update", …"""
 
 
-def audit(entries: Iterable[Entry], *, until: int | None = None) -> dict[str, int]:
+def audit(entries: Iterable[Entry], *, until: int | None = None, pending: Iterable[int] = ()) -> dict[str, int]:
     """Count fates and reasons. Raises DataError unless the ordinals are 0, 1, 2, … once each.
 
-    ``until`` is the number of ordinals that there should be.
+    ``until`` is the number of ordinals that have begun, ``pending`` are those of them that have no fate yet.
 
     >>> audit([Entry(ordinal=0, task=7, update=1, fate="trained")])
     {'trained': 1}
@@ -51,9 +51,12 @@ def audit(entries: Iterable[Entry], *, until: int | None = None) -> dict[str, in
         fate = entry.fate if entry.fate == "trained" else f"rejected: {entry.reason}"
         counts[fate] = counts.get(fate, 0) + 1
     num = max([*(ordinal + 1 for ordinal in seen), 0]) if until is None else until
-    missing = sorted(set(range(num)) - seen.keys())
+    waiting = set(pending)
+    if early := sorted(waiting & seen.keys()):
+        raise DataError(f"task ordinal {early[0]} is in the ledger, though it is still to be trained")
+    missing = sorted(set(range(num)) - seen.keys() - waiting)
     if missing:
         raise DataError(f"task ordinal {missing[0]} is not in the ledger: {len(missing)} of {num} are missing")
-    if len(seen) > num:
+    if seen and max(seen) >= num:
         raise DataError(f"task ordinal {max(seen)} is in the ledger, there should be {num}")
     return counts

@@ -10,6 +10,7 @@ on cannot be represented.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +18,20 @@ from typing import Any
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Completion, Message, Sample
 
-__all__ = ["TokenStream"]
+__all__ = ["Extension", "TokenStream"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Extension:
+    """What the policy is to see next, as it would be written."""
+
+    token_ids: list[int]
+    text: str
+    """The whole conversation, rendered."""
+    is_fork: bool
+    """Whether the conversation does not begin with what the stream holds."""
+    num_tokens: int
+    """Length of the running sample afterwards."""
 
 
 class TokenStream:
@@ -44,15 +58,24 @@ class TokenStream:
         """How often history was rewritten."""
         return len(self.samples) - 1
 
+    def prepare(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Extension:
+        """What ``take`` would write to bring the stream up to the whole conversation ``messages``."""
+        rendered = self.tokenizer.render(messages, tools)
+        is_fork = not rendered.startswith(self._text)
+        ids = self.tokenizer.encode(rendered if is_fork else rendered[len(self._text) :])
+        return Extension(ids, rendered, is_fork, len(ids) + (0 if is_fork else len(self.token_ids)))
+
     def extend(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> None:
         """Bring the stream up to the whole conversation ``messages``, ready for the next reply."""
-        rendered = self.tokenizer.render(messages, tools)
-        if not rendered.startswith(self._text):
+        self.take(self.prepare(messages, tools))
+
+    def take(self, extension: Extension) -> None:
+        """Write what ``prepare`` gave just before."""
+        if extension.is_fork:
             self.samples.append(Sample())
-            self._text = ""
-        ids = self.tokenizer.encode(rendered[len(self._text) :])
+        ids = extension.token_ids
         self._write(ids, [0.0] * len(ids), [-1] * len(ids), sampled=False)
-        self._text = rendered
+        self._text = extension.text
 
     def append(self, completion: Completion) -> None:
         """Take in a sampled reply."""

@@ -138,6 +138,8 @@ class StopReason(StrEnum):
     """Stopped from outside, for instance by Ctrl-C."""
     ENV_ERROR = "env_error"
     """The environment broke: the episode is void."""
+    DEADLINE = "deadline"
+    """The episode took longer than it may: it is void."""
 
     @property
     def is_truncated(self) -> bool:
@@ -147,7 +149,7 @@ class StopReason(StrEnum):
     @property
     def is_void(self) -> bool:
         """Not the policy's doing: excluded from statistics and counted."""
-        return self in (StopReason.ENV_ERROR, StopReason.ABORTED)
+        return self in (StopReason.ENV_ERROR, StopReason.ABORTED, StopReason.DEADLINE)
 
 
 _TRUNCATIONS = frozenset({StopReason.TRUNCATED, StopReason.TURN_LIMIT, StopReason.CONTEXT_LIMIT})
@@ -174,6 +176,11 @@ class Sampling:
     max_tokens: int = 64
     stop_token_ids: tuple[int, ...] = ()
     seed: int | None = None
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether less likely tokens are left out."""
+        return self.top_p < 1 or self.top_k > 0 or self.min_p > 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +246,8 @@ class Turn(_Record):
     """The reward by named channel: "environment" and one entry for each shaper."""
     error: str | None = None
     """What was wrong with the reply or the action, as told to the policy."""
+    is_summary: bool = False
+    """The reply sums up the episode so far, to go on with less context; the environment was not stepped."""
 
     @model_validator(mode="after")
     def _finite(self) -> Turn:

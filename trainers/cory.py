@@ -87,7 +87,7 @@ class CORY(Trainer[CORYSettings]):
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         """The pioneer's episodes, then the observer's of the same tasks."""
-        await self.engine.update_weights(self.copies[1].equipment.learner.num_updates)
+        await self.engine.update_weights(update)
         engines = players.engine, self.engine
         self.pioneer = update // self.settings.swap_every % 2
         specs = self.specs(update, players.tasks)

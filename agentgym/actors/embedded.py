@@ -7,12 +7,14 @@ uniform number a token, drawn from the request's own seed: a completion does not
 running, and its log-probabilities are those of the very distribution it was drawn from.
 
 The module is the learner's own, not a copy: taking up new weights means dropping what was computed with the
-old. Models whose layers keep other state than keys and values (Mamba, linear attention) are refused.
+old. With ``own_copy`` it is a copy, so that episodes can go on while the learner changes its weights; running
+requests then go on with the new weights where they are, which costs their tokens once more. Models whose layers keep other state than keys and values (Mamba, linear attention) are refused.
 """
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
@@ -64,8 +66,17 @@ class EmbeddedEngine(Engine):
     the slots, further sessions wait. Raises ConfigError for a model it cannot serve.
     """
 
-    def __init__(self, module: Any, *, max_context: int | None = None, max_sessions: int = 128, seed: int = 0) -> None:
-        self.module = module
+    def __init__(
+        self,
+        module: Any,
+        *,
+        max_context: int | None = None,
+        max_sessions: int = 128,
+        seed: int = 0,
+        own_copy: bool = False,
+    ) -> None:
+        self.source = module
+        self.module = copy.deepcopy(module) if own_copy else module
         config = module.config.get_text_config()
         self.window, self._per_layer = _attention(module, config)
         model_context = int(getattr(config, "max_position_embeddings", 2**31))
@@ -108,9 +119,17 @@ class EmbeddedEngine(Engine):
         return [0.0, *logprobs_TV.gather(-1, ids_BT[0, 1:, None])[:, 0].tolist()]
 
     async def update_weights(self, version: int) -> None:
+        if self.module is not self.source:
+            self._copy_weights()
         self.policy_version = version
         for session in self._sessions.values():
             session.cached.clear()
+
+    @torch.no_grad()
+    def _copy_weights(self) -> None:
+        new = self.source.state_dict()
+        for name, old in self.module.state_dict().items():
+            old.copy_(new[name])
 
     def release(self, session: str) -> None:
         if session in self._sessions:
@@ -260,6 +279,10 @@ class EmbeddedEngine(Engine):
         temperatures = torch.tensor([r.sampling.temperature for r in requests], device=logits_RV.device)
         scale_R = torch.where(temperatures > 0, temperatures, 1.0)
         logprobs_RV = (logits_RV / scale_R[:, None]).log_softmax(-1)
+        if any(r.sampling.is_truncated for r in requests):
+            logprobs_RV = torch.stack(
+                [truncated(row_V, r.sampling) for row_V, r in zip(logprobs_RV, requests, strict=True)]
+            )
         uniform_R = torch.tensor(
             [r.uniforms[len(r.logprobs)] for r in requests], dtype=torch.float64, device=logits_RV.device
         )
@@ -284,6 +307,23 @@ class EmbeddedEngine(Engine):
             request.done.set_result(request.result("stop"))
         elif len(request.logprobs) >= request.sampling.max_tokens:
             request.done.set_result(request.result("length"))
+
+
+def truncated(logprobs_V: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    """Log-probabilities among the tokens that ``top_k``, then ``top_p``, then ``min_p`` keep; −∞ for the others.
+
+    The likeliest token is always kept.
+    """
+    ordered_V, order_V = logprobs_V.sort(descending=True)
+    kept_V = torch.ones_like(ordered_V, dtype=torch.bool)
+    if sampling.top_k:
+        kept_V[sampling.top_k :] = False
+    probabilities_V = ordered_V.masked_fill(~kept_V, float("-inf")).softmax(-1)
+    kept_V &= probabilities_V.cumsum(-1) - probabilities_V < sampling.top_p
+    kept_V &= ordered_V >= ordered_V[0] + (math.log(sampling.min_p) if sampling.min_p else float("-inf"))
+    kept_V[0] = True
+    mask_V = torch.zeros_like(kept_V).scatter(0, order_V, kept_V)
+    return logprobs_V.masked_fill(~mask_V, float("-inf")).log_softmax(-1)
 
 
 class _Last:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.policy import Policy, load_policy
 from agentgym.learn.trainer import Trainer, TrainerSettings
 from agentgym.protocol import Protocol
-from agentgym.registry import make, plugins
+from agentgym.registry import EnvFactory, plugins
 from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Completion, Observation, StepResult
@@ -60,9 +59,9 @@ class Parts:
     """Of training episodes; evaluation has none but the environment's own."""
 
 
-def env_factory(env: Choice) -> Callable[[], Env]:
-    """Makes the chosen environment. Raises UserError at once if it cannot be made."""
-    return functools.partial(make, env.id, **env.options)
+def env_factory(env: Choice) -> EnvFactory:
+    """Makes the chosen environment."""
+    return EnvFactory(env.id, env.options)
 
 
 def make_protocol(choice: Choice) -> Protocol:
@@ -89,7 +88,9 @@ def assemble(settings: TrainSettings, *, policy_dir: Path | None = None) -> Part
     assert settings.protocol is not None
     protocol = make_protocol(settings.protocol)
     policy = make_policy(settings.model, env, seed=settings.seed, policy_dir=policy_dir)
-    engine = make_engine(settings.engine, policy.module, sessions=settings.rollout.concurrency)
+    engine = make_engine(
+        settings.engine, policy.module, sessions=settings.rollout.concurrency, ahead=settings.mode != "sync"
+    )
     parts = _parts(make_env, env, policy, engine, protocol, settings)
     asyncio.run(_try_out(parts))
     return parts
@@ -104,10 +105,11 @@ def _parts(
         make_env,
         policy.tokenizer,
         protocol,
-        limits=Limits(max_turns=limits.max_turns, max_reply_tokens=limits.max_reply_tokens),
+        limits=dataclasses.replace(limits, max_invalid_actions=None),
         shapers=shapers,
         max_context=engine.max_context,
         concurrency=settings.rollout.concurrency,
+        where=settings.rollout.hosts,
     )
     return Parts(make_env, env, policy, engine, protocol, rollout, limits)
 
@@ -120,9 +122,12 @@ async def _try_out(parts: Parts) -> None:
         return Completion(token_ids=[end], logprobs=[0.0], policy_versions=[-1], finish_reason="stop")
 
     specs = [EpisodeSpec(task=task, seed=0, episode_id="try-out") for task in parts.env.tasks("train")[:1]]
-    for played in await parts.rollout.run(specs, say_nothing, limits=Limits(max_turns=1)):
-        if played.stop_reason.is_void:
-            raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
+    try:
+        for played in await parts.rollout.run(specs, say_nothing, limits=Limits(max_turns=1)):
+            if played.stop_reason.is_void:
+                raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
+    finally:
+        await parts.rollout.close()
 
 
 def training_limits(rollout: RolloutSettings) -> Limits:
@@ -131,6 +136,11 @@ def training_limits(rollout: RolloutSettings) -> Limits:
         max_turns=rollout.max_turns,
         max_reply_tokens=rollout.max_reply_tokens,
         max_invalid_actions=rollout.max_invalid_actions,
+        step_seconds=rollout.step_seconds,
+        episode_seconds=rollout.episode_seconds,
+        context_tokens=rollout.context_tokens,
+        on_overflow=rollout.on_overflow,
+        keep_observations=rollout.keep_observations,
     )
 
 
@@ -155,13 +165,15 @@ def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | None =
     return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
 
 
-def make_engine(choice: Choice, module: Any, *, sessions: int) -> Engine:
-    """The chosen engine around the policy's module."""
+def make_engine(choice: Choice, module: Any, *, sessions: int, ahead: bool = False) -> Engine:
+    """The chosen engine around the policy's module; with ``ahead`` it plays while the module is trained."""
     factory = plugins("engines").get(choice.id)
-    if "module" not in inspect.signature(factory).parameters:
+    known = inspect.signature(factory).parameters
+    if "module" not in known:
         raise ConfigError(f'the engine "{choice.id}" has no model behind it; type: --engine embedded')
     check_options("engine", factory, choice.options, skip=("module",))
-    engine: Engine = factory(module, **{"max_sessions": sessions, **choice.options})
+    copied = {"own_copy": True} if ahead and "own_copy" in known else {}
+    engine: Engine = factory(module, **{"max_sessions": sessions, **copied, **choice.options})
     return engine
 
 

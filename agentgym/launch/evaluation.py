@@ -57,6 +57,9 @@ async def evaluate(
     tasks: Sequence[TaskId],
     *,
     temperature: float = 0.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    min_p: float = 0.0,
     seed: int = 0,
     samples: int = 1,
     limits: Limits | None = None,
@@ -74,5 +77,5 @@ async def evaluate(
         for index, task in enumerate(tasks)
         for draw in range(samples)
     ]
-    actor = engine_actor(engine, temperature=temperature)
+    actor = engine_actor(engine, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p)
     return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode)

@@ -14,6 +14,7 @@ from agentgym.errors import ConfigError, UserError
 from agentgym.launch.assemble import assemble
 from agentgym.launch.evaluation import Score, evaluate, score
 from agentgym.launch.reporting import Reporter, Silent
+from agentgym.launch.sampling import sampling_filters
 from agentgym.launch.settings import TrainSettings, resolve
 from agentgym.types import Trajectory
 
@@ -41,22 +42,34 @@ def measure(
         score, episodes = measure({"env": "webshop"}, "runs/mine")
     """
     reporter = reporter or Silent()
-    parts = assemble(settings_for(given, model, seed=seed))
+    settings = settings_for(given, model, seed=seed)
+    filters = sampling_filters(settings.rollout)
+    if filters and temperature == 0:
+        raise ConfigError(f"rollout.{min(filters)} has no effect at temperature 0, which is greedy; add --temperature 1")
+    parts = assemble(settings)
     tasks = parts.env.tasks(split)[:episodes]
     if len(tasks) < episodes:
         reporter.note(f"the split {split} has {len(tasks)} tasks")
     reporter.begin(f"{split} tasks", samples * len(tasks), "episodes")
     done = itertools.count(1)
-    play = evaluate(
-        parts.rollout,
-        parts.engine,
-        tasks,
-        temperature=temperature,
-        seed=seed,
-        samples=samples,
-        on_episode=lambda _: reporter.advance(next(done), {}),
-    )
-    played = asyncio.run(play)
+
+    async def play() -> list[Trajectory]:
+        try:
+            return await evaluate(
+                parts.rollout,
+                parts.engine,
+                tasks,
+                temperature=temperature,
+                **filters,
+                seed=seed,
+                samples=samples,
+                on_episode=lambda _: reporter.advance(next(done), {}),
+            )
+        finally:
+            await parts.rollout.close()
+            await parts.engine.close()
+
+    played = asyncio.run(play())
     return score(played), played
 
 

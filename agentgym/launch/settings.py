@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agentgym.config import Choice, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, did_you_mean
+from agentgym.hosts import Where
 from agentgym.launch.recipe import RecipeSettings, refuse_contradictions, stages
+from agentgym.launch.staleness import Mode, play_ahead
 from agentgym.learn.alarms import AlarmSettings
+from agentgym.rollout import OnOverflow
 from agentgym.trainers.sft import SFTSettings
 
 __all__ = [
@@ -55,6 +58,31 @@ class RolloutSettings(Settings):
     """End a training episode at the first invalid action beyond so many."""
     concurrency: int = Field(64, ge=1)
     """Episodes under way at once."""
+    hosts: Where = "loop"
+    """Where environments run: in the event loop, in threads, or each in a process of its own."""
+    step_seconds: float | None = Field(300.0, gt=0)
+    """Deadline of a reset or a step; an environment that misses it is replaced. In the event loop only environments
+    that are async can be stopped."""
+    episode_seconds: float | None = Field(3600.0, gt=0)
+    """Deadline of an episode; one that misses it is void."""
+    context_tokens: int | None = Field(None, ge=1)
+    """Tokens that an episode's context may have; none given: what the engine can hold."""
+    on_overflow: OnOverflow = "stop"
+    """What happens beyond: stop the episode as truncated, keep the last observations, or have the policy summarize."""
+    keep_observations: int = Field(2, ge=1)
+    """Observations that on_overflow "keep-last" leaves in."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Sample from the likeliest tokens that have this probability together; for evaluation only."""
+    top_k: int = Field(0, ge=0)
+    """Sample from so many of the likeliest tokens, 0 for all; for evaluation only."""
+    min_p: float = Field(0.0, ge=0, le=1)
+    """Sample from tokens at least this probable, relative to the likeliest; for evaluation only."""
+
+    @model_validator(mode="after")
+    def _has_effect(self) -> RolloutSettings:
+        if self.changed("keep_observations") and self.on_overflow != "keep-last":
+            raise ValueError('keep_observations has no effect without on_overflow "keep-last"')
+        return self
 
 
 class WarmStartSettings(SFTSettings):
@@ -106,6 +134,11 @@ class TrainSettings(Settings):
     """Measuring."""
     alarms: AlarmSettings = AlarmSettings()
     """When a run is said to go wrong."""
+    mode: Mode = "sync"
+    """Learn from episodes of the newest policy ("sync"), or play ahead while learning: in order ("async"), or whichever
+    groups are finished first ("fully-async")."""
+    max_staleness: int | None = Field(None, ge=1)
+    """Updates that the weights may have made since an episode began; none given: 1 for async, 2 for fully-async."""
     updates: int = Field(130, ge=0)
     """Updates of the trainer."""
     max_environment_steps: int | None = Field(None, ge=1)
@@ -118,6 +151,8 @@ class TrainSettings(Settings):
     """Threads that torch may use; none given: 1 for nano, whose matrices are too small to share, else all cores."""
     output: Path | None = None
     """Run directory; none given: runs/<env>-<trainer>-<seed>."""
+    watchdog_seconds: float | None = Field(1800, gt=0)
+    """End the run, with a dump of what it was doing, after so long without any progress."""
     checkpoint_seconds: float = Field(60, ge=0)
     """Time between two checkpoints; one more is made at the end of each stage and on Ctrl-C."""
     keep_checkpoints: int = Field(2, ge=1)
@@ -171,6 +206,7 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
         raise ConfigError(f"recipe.{min(first.recipe.model_fields_set)} has no effect without recipe.budget")
     if settings.protocol is None:
         settings.protocol = Choice(id="react")
+    play_ahead(settings)
     # Which keys the user set decides what counts as having no effect; the defaults above do not.
     settings.warm_start.__pydantic_fields_set__ = set(first.warm_start.model_fields_set)
     return settings

@@ -12,6 +12,7 @@ from agentgym.errors import ConfigError, UserError
 from agentgym.launch import disk, fingerprint, memory
 from agentgym.launch.assemble import Parts, assemble, make_trainer, settled
 from agentgym.launch.reporting import Reporter, Silent
+from agentgym.launch.sampling import refuse_filters
 from agentgym.launch.settings import TrainSettings, resolve
 from agentgym.launch.training import Training, seed_all
 from agentgym.run import Run
@@ -30,6 +31,7 @@ def train(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path
         run = train({"env": "webshop", "updates": 20, "output": "runs/mine"})
     """
     settings = resolve(given)
+    refuse_filters(settings.rollout)
     if settings.output is None:
         names = (Path(choice.id).stem for choice in (settings.env, settings.trainer))
         settings.output = Path("runs") / f"{'-'.join(names)}-{settings.seed}"

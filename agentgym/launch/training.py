@@ -38,7 +38,9 @@ from agentgym.ledger import audit
 from agentgym.registry import plugins
 from agentgym.rollout import seed_of
 from agentgym.run import Run
+from agentgym.scheduler import Scheduler
 from agentgym.types import Trajectory
+from agentgym.watchdog import Watchdog
 
 __all__ = ["Training", "seed_all"]
 
@@ -74,8 +76,11 @@ class Training:
         self._saved_at = self._resumed_at
         self.kept = Kept(run)
         self.num_ordinals = 0
-        """Task ordinals that are in the ledger."""
+        """Task ordinals that have begun."""
+        self.pending: list[int] = []
+        """Those of them that are not in the ledger yet."""
         self.loop: Loop
+        self._beat: Callable[[], None] = lambda: None
 
     # -- position ------------------------------------------------------------------------------------
 
@@ -93,8 +98,10 @@ class Training:
         state = checkpoint.load(at, self.loop.learner, trainer=self.loop.trainer)
         self.next_update, self.report, self.best = state["next_update"], state["report"], state["best"]
         self.seconds, self.stage_began = state["seconds"], state["stage_began"]
-        self.checked, self.num_ordinals = state["checked"], state["num_ordinals"]
+        self.checked, self.num_ordinals, self.pending = state["checked"], state["num_ordinals"], state["pending"]
         self.loop.num_refused = state["num_refused"]
+        if self.loop.scheduler is not None:
+            self.loop.scheduler.load_state(state["scheduler"])
         self.run.forget_after(state["position"])
         self.reporter.note(f"resumed from {at}")
         self._audit()
@@ -132,6 +139,8 @@ class Training:
             "checked": self.checked,
             "num_refused": self.loop.num_refused,
             "num_ordinals": self.num_ordinals,
+            "pending": self.pending,
+            "scheduler": self.loop.scheduler.state() if self.loop.scheduler else None,
             "seconds": self.elapsed,
             "stage_began": self.stage_began,
             "position": self.run.position(),
@@ -140,7 +149,7 @@ class Training:
     def _audit(self) -> dict[str, Any]:
         """Counts of the ledger, or what is wrong with it, which is noted."""
         try:
-            return dict(audit(self.run.ledger(), until=self.num_ordinals))
+            return dict(audit(self.run.ledger(), until=self.num_ordinals, pending=self.pending))
         except DataError as error:
             self.reporter.note(f"the ledger does not add up: {error}")
             return {"problem": str(error)}
@@ -175,7 +184,8 @@ class Training:
         }
         self.monitor = Monitor(self.run, self.settings, self.reporter)
         try:
-            await self._go_through(stages)
+            with self._watched():
+                await self._go_through(stages)
         except OSError as error:
             if sealed.disk_problem(error) is None:
                 raise
@@ -183,6 +193,18 @@ class Training:
                 f"{error}; nothing that was kept is lost: make room, then type: "
                 f"agentgym train --resume {self.run.directory}"
             ) from error
+
+    def _watched(self) -> Watchdog:
+        dump = self.run.directory / "watchdog.txt"
+        watchdog = Watchdog(self.settings.watchdog_seconds, dump, status=self._status)
+        self.loop.beat = self.parts.rollout.beat = self._beat = watchdog.beat
+        return watchdog
+
+    def _status(self) -> str:
+        return (
+            f"Stage {self.stage}, update {self.next_update}, {self.parts.rollout.num_running} episodes under way, "
+            f"policy version {self.parts.engine.policy_version}."
+        )
 
     async def _go_through(self, stages: Mapping[Stage, Callable[[], Any]]) -> None:
         order = list(stages)
@@ -197,13 +219,13 @@ class Training:
             self.reporter.note(f"interrupted; go on with: agentgym train --resume {self.run.directory}")
             raise
         finally:
-            await self.loop.trainer.close()
-            self.parts.rollout.close()
+            await self.loop.close()
+            await self.parts.rollout.close()
             await self.parts.engine.close()
             self.run.close()
 
     async def _enter(self, stage: Stage) -> None:
-        await self.loop.trainer.close()
+        await self.loop.close()
         self.stage, self.next_update, self.checked, self.stage_began = stage, 0, -1, self.elapsed
         if stage == "done":
             self._finish()
@@ -244,13 +266,35 @@ class Training:
             Equipment(
                 learner=learner,
                 make_learner=make,
-                make_engine=lambda module: make_engine(settings.engine, module, sessions=settings.rollout.concurrency),
+                make_engine=lambda module: make_engine(
+                    settings.engine, module, sessions=settings.rollout.concurrency, ahead=settings.mode != "sync"
+                ),
                 tokenizer=parts.policy.tokenizer,
                 temperature=temperature,
             )
         )
         players = Players(parts.rollout, parts.engine, tasks, limits=parts.limits, temperature=temperature)
-        return Loop(trainer, learner, players, parts.engine)
+        return Loop(
+            trainer,
+            learner,
+            players,
+            parts.engine,
+            scheduler=self._scheduler(trainer, players) if stage == "train" else None,
+            beat=self._beat,
+        )
+
+    def _scheduler(self, trainer: Trainer[Any], players: Players) -> Scheduler | None:
+        settings = self.settings
+        if settings.mode == "sync":
+            return None
+        assert settings.max_staleness is not None
+        return Scheduler(
+            lambda update: trainer.specs(update, players.tasks),
+            players.policy,
+            max_staleness=settings.max_staleness,
+            in_order=settings.mode == "async",
+            num_updates=settings.updates,
+        )
 
     async def _warm_start(self) -> None:
         settings = self.settings.warm_start
@@ -306,18 +350,25 @@ class Training:
         self.monitor.updated(stage, self.next_update, outcome.metrics, outcome.trajectories)
         if stage == "train":
             self.run.account(outcome.entries)
-            self.num_ordinals += len(outcome.entries)
+            self._count(len(outcome.entries))
             store.append(self.run.directory / "trajectories.jsonl", outcome.trajectories[:1])
         self.loop.is_whole = True
         self.reporter.advance(self.next_update, outcome.metrics)
         if time.monotonic() - self._saved_at >= self.settings.checkpoint_seconds:
             self.save()
 
+    def _count(self, num: int) -> None:
+        """Count ``num`` task ordinals that are in the ledger now."""
+        if (scheduler := self.loop.scheduler) is None:
+            self.num_ordinals += num
+        else:
+            self.num_ordinals, self.pending = scheduler.num_begun, scheduler.pending
+
     async def _validate(self) -> list[Trajectory]:
         tasks = self.parts.env.tasks("validation")[: self.settings.eval.validation_episodes]
         seed = seed_of(self.settings.seed, "validation")
         limits = self.parts.limits if self.stage == "warm_start" else None
-        await self.parts.engine.update_weights(self.loop.learner.num_updates)
+        await self.loop.publish(self.next_update)
         return await evaluate(self.parts.rollout, self.parts.engine, tasks, temperature=1.0, seed=seed, limits=limits)
 
     async def _keep_if_best(self) -> None:

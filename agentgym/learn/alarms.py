@@ -210,6 +210,12 @@ def _disagrees(lines: Sequence[Line], settings: AlarmSettings) -> Breach | None:
     return _above("mismatch", lambda settings: settings.mismatch)(fresh, settings)
 
 
+def _engine_is_stale(lines: Sequence[Line], settings: AlarmSettings) -> Breach | None:
+    """At once: weights that are behind do not catch up by themselves."""
+    gap, bound = lines[-1]["engine_gap"], settings.mismatch
+    return Breach(gap, bound) if bound is not None and gap > bound else None
+
+
 def _refused(lines: Sequence[Line], settings: AlarmSettings) -> Breach | None:
     refused = lines[-1]["refused"]
     return Breach(refused, 0.0) if refused else None
@@ -356,10 +362,17 @@ RULES: tuple[Rule, ...] = (
         "--trainer.correction truncate",
     ),
     Rule(
+        name="engine_is_stale",
+        metric="engine_gap",
+        condition=_engine_is_stale,
+        advice="the engine does not sample from the learner's weights: its weights or its cache are of an older "
+        "version; restart it, and check --engine.update",
+    ),
+    Rule(
         name="samples_too_old",
         metric="staleness",
         condition=_above("staleness", lambda settings: settings.staleness),
-        advice="learning outruns playing: play fewer updates ahead, or add --trainer.correction truncate",
+        advice="learning outruns playing: lower --max_staleness, or add --trainer.correction truncate",
     ),
     Rule(
         name="void_episodes",

@@ -1,24 +1,31 @@
 """The one loop all trainers share: publish the weights, play, turn into a lesson, learn, account for every task.
 
-An update is a pure function of the weights, the trainer's state and its own number, so the loop's whole position is
-that number. An update with nothing to learn from, or a refused one, is counted and changes nothing; where an update
-takes several optimizer steps, those before the refused one stand.
+Without a scheduler an update is a pure function of the weights, the trainer's state and its own number, so the loop's
+whole position is that number. With one, episodes of coming updates are played while this one is learned from, in a
+thread, and the position is the scheduler's too. The version of the weights is the number of updates before them.
+
+An update with nothing to learn from, or a refused one, is counted and changes nothing; where an update takes several
+optimizer steps, those before the refused one stand.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from agentgym.engine import Engine
 from agentgym.errors import NonFiniteError
+from agentgym.learn.canary import engine_gap
 from agentgym.learn.learner import Learner
 from agentgym.learn.players import Players
 from agentgym.learn.trainer import Lesson, Trainer
 from agentgym.ledger import Entry
+from agentgym.scheduler import Scheduler
 from agentgym.types import Trajectory
+from agentgym.watchdog import LoopLag
 
 __all__ = ["Loop", "Outcome", "summary"]
 
@@ -37,27 +44,89 @@ class Outcome:
 
 
 class Loop:
-    """Runs updates of one trainer, which is prepared."""
+    """Runs updates of one trainer, which is prepared. ``beat`` is called at every sign of progress."""
 
-    def __init__(self, trainer: Trainer[Any], learner: Learner, players: Players, engine: Engine) -> None:
+    def __init__(
+        self,
+        trainer: Trainer[Any],
+        learner: Learner,
+        players: Players,
+        engine: Engine,
+        *,
+        scheduler: Scheduler | None = None,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
         self.trainer, self.learner, self.players, self.engine = trainer, learner, players, engine
+        self.scheduler, self.beat = scheduler, beat
         self.num_refused = 0
         self.is_whole = True
         """False from when an update begins to change the weights until its caller has counted it."""
+        self._published: int | None = None
+        self._canary: list[int] = []
+
+    async def publish(self, version: int) -> None:
+        """Have the engine sample from the learner's weights, as ``version``."""
+        if self._published != version:
+            await self.engine.update_weights(version)
+            self._published = version
 
     async def update(self, number: int) -> Outcome:
         """Update ``number``, from 0. Raises NonFiniteError after several refused updates in a row."""
         began = time.perf_counter()
-        await self.engine.update_weights(self.learner.num_updates)
-        trajectories = await self.trainer.play(number, self.players)
+        await self.publish(number)
+        gap = await self._gap()
+        lag = LoopLag()
+        async with lag:
+            trajectories = await self._play(number)
+        self.beat()
         played = time.perf_counter()
-        metrics = summary(trajectories, version=self.learner.num_updates)
-        lesson = self.trainer.lesson(trajectories)  # nothing is awaited from here on: an interruption finds
-        if lesson.rows:  # the update counted
-            metrics |= self._learn(lesson, number)
-        reason = "non-finite update" if "refused" in metrics else ""
-        metrics |= lesson.metrics | {"play_seconds": played - began, "learn_seconds": time.perf_counter() - played}
+        if self.scheduler is None:  # nothing is awaited from here on: an interruption finds the update counted
+            lesson, learned = self._study(trajectories, number)
+        else:
+            lesson, learned = await self._study_beside(trajectories, number, lag)
+        self.beat()
+        self._canary = _sampled(trajectories) if lesson.rows else self._canary
+        reason = "non-finite update" if "refused" in learned else ""
+        metrics = summary(trajectories, version=number) | gap | learned | lesson.metrics
+        metrics |= {"play_seconds": played - began, "learn_seconds": time.perf_counter() - played}
+        metrics |= {"loop_lag_p99": lag.quantile(0.99)}
         return Outcome(metrics, trajectories, _entries(trajectories, lesson.rejected, number + 1, reason))
+
+    async def close(self) -> None:
+        """Stop what is played ahead, and free what the trainer made."""
+        if self.scheduler is not None:
+            await self.scheduler.close()
+        await self.trainer.close()
+
+    async def _play(self, number: int) -> list[Trajectory]:
+        if self.scheduler is None:
+            return await self.trainer.play(number, self.players)
+        self.scheduler.admit(number)
+        return await self.scheduler.take(number)
+
+    async def _gap(self) -> dict[str, float]:
+        """How far engine and learner are apart, on tokens of the update before; nothing where none were sampled."""
+        return {"engine_gap": await engine_gap(self.engine, self.learner, self._canary)} if self._canary else {}
+
+    def _study(self, trajectories: Sequence[Trajectory], number: int) -> tuple[Lesson, dict[str, float]]:
+        lesson = self.trainer.lesson(trajectories)
+        return lesson, self._learn(lesson, number) if lesson.rows else {}
+
+    async def _study_beside(
+        self, trajectories: Sequence[Trajectory], number: int, lag: LoopLag
+    ) -> tuple[Lesson, dict[str, float]]:
+        """The same in a thread, while episodes go on. An interruption waits for it and comes right after."""
+        studying = asyncio.ensure_future(asyncio.to_thread(self._study, trajectories, number))
+        interrupted = False
+        async with lag:
+            while not studying.done():
+                try:
+                    await asyncio.wait([studying])
+                except asyncio.CancelledError:
+                    interrupted = True
+        if interrupted and (task := asyncio.current_task()):
+            task.cancel()
+        return studying.result()
 
     def _learn(self, lesson: Lesson, number: int) -> dict[str, float]:
         self.is_whole = False
@@ -73,7 +142,7 @@ class Loop:
 
 
 def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, float]:
-    """Means over the episodes that count, and how many do not. ``version`` is the learner's, for the staleness."""
+    """Means over the episodes that count, and how many do not. ``version`` is that of the weights now, for the staleness."""
     counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
     num = max(1, len(counted))
     ages = [
@@ -90,7 +159,17 @@ def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, fl
         "invalid": sum(any(turn.error for turn in t.turns) for t in counted) / num,
         "void": float(len(trajectories) - len(counted)),
         "staleness": sum(ages) / max(1, len(ages)),
+        "staleness_max": float(max(ages, default=0)),
     }
+
+
+def _sampled(trajectories: Sequence[Trajectory], num: int = 64) -> list[int]:
+    """The first tokens of an episode that an engine of ours played; none where there is no such."""
+    for trajectory in trajectories:
+        for sample in trajectory.samples:
+            if max(sample.policy_versions, default=-1) >= 0:
+                return sample.token_ids[:num]
+    return []
 
 
 def _entries(trajectories: Sequence[Trajectory], rejected: Mapping[int, str], update: int, refused: str) -> list[Entry]:

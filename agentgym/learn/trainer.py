@@ -107,6 +107,11 @@ class Trainer(abc.ABC, Generic[S]):
         """Whether it cannot do without the environment's expert."""
         return False
 
+    @classmethod
+    def can_play_ahead(cls) -> bool:
+        """Whether its episodes depend on their specs alone, so that they can be played before earlier updates."""
+        return cls.play is Trainer.play
+
     @abc.abstractmethod
     def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
         """The episodes of an update: a pure function of its number."""

@@ -1,0 +1,27 @@
+"""Whether the engine samples from the weights that it says it does.
+
+After every update the engine and the learner score the same few tokens. With the same weights they differ by the
+arithmetic alone; an engine that is a version behind, or that kept keys and values of older weights, differs by far
+more, whatever the age of the episodes that are trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentgym.engine import Engine
+from agentgym.learn.batch import Row
+from agentgym.learn.forward import score
+from agentgym.learn.learner import Learner
+
+__all__ = ["engine_gap"]
+
+
+async def engine_gap(engine: Engine, learner: Learner, token_ids: Sequence[int]) -> float:
+    """The largest difference of a token's log-probability, at temperature 1, between engine and learner, in nats."""
+    ids = list(token_ids)
+    zeros = [0.0] * len(ids)
+    row = Row(token_ids=ids, loss_mask=[True] * len(ids), behavior_logprobs=zeros, advantages=zeros)
+    sampled = await engine.score(ids)
+    (learned,) = score(learner.module, [row], max_tokens=learner.max_microbatch_tokens)
+    return max((abs(one - other) for one, other in zip(sampled[1:], learned[1:], strict=True)), default=0.0)

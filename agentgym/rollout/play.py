@@ -1,0 +1,208 @@
+"""One attempt at one episode.
+
+A reply that cannot be parsed does not step the environment: the policy is told what was wrong and the turn is
+marked. Whatever the environment does wrong, taking too long among it, voids the attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from agentgym.errors import EnvError, ParseError, UserError
+from agentgym.hosts import Host
+from agentgym.protocol import Protocol
+from agentgym.rollout.actors import Actor, Episode
+from agentgym.rollout.context import asked_to_summarize, clipped, keep_last, resumed_from
+from agentgym.rollout.specs import EpisodeSpec, Limits
+from agentgym.stream import Extension, TokenStream
+from agentgym.types import Action, Observation, StopReason, Trajectory, Turn
+
+__all__ = ["Play"]
+
+R = TypeVar("R")
+
+
+class Play:
+    """Plays ``spec`` on ``host`` into ``trajectory``; ``release`` is told each session that is done with.
+
+    ``beat`` is called at every sign of progress.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        spec: EpisodeSpec,
+        actor: Actor,
+        protocol: Protocol,
+        stream: TokenStream,
+        trajectory: Trajectory,
+        *,
+        limits: Limits,
+        max_context: int,
+        release: Callable[[str], None],
+        beat: Callable[[], None],
+    ) -> None:
+        self.host, self.spec, self.actor, self.protocol = host, spec, actor, protocol
+        self.stream, self.trajectory, self.limits = stream, trajectory, limits
+        self.max_context, self.release, self.beat = max_context, release, beat
+        self.num_invalid = 0
+
+    async def run(self) -> None:
+        """Play to the end, whatever it is."""
+        try:
+            async with asyncio.timeout(self.limits.episode_seconds) as deadline:
+                await self._play()
+        except EnvError as error:
+            self.trajectory.error = str(error)
+            self._stop(StopReason.ENV_ERROR)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            self.host.kill()
+            self.trajectory.error = (
+                f"the episode took longer than {self.limits.episode_seconds:g} s; raise --rollout.episode_seconds"
+            )
+            self._stop(StopReason.DEADLINE)
+        self.trajectory.samples = self.stream.samples
+
+    async def _play(self) -> None:
+        options = None if self.spec.task is None else {"task": self.spec.task}
+        observation, _ = await self._within_deadline(self.host.reset(self.spec.seed, options), "reset")
+        instructions = "\n\n".join(filter(None, (self.host.instructions, self.spec.preface)))
+        self.opening = self.protocol.opening(instructions)
+        self.episode = Episode(self.spec, self.host, self.stream, observation, list(self.opening))
+        self._show(observation)
+        max_turns = self.limits.max_turns or self.host.max_turns
+        while await self._is_ready():
+            if await self._turn():
+                return None
+            if len(self.trajectory.turns) >= max_turns:
+                return self._stop(StopReason.TURN_LIMIT)
+        self._stop(StopReason.CONTEXT_LIMIT)
+
+    def _show(self, observation: Observation) -> None:
+        self.episode.observation = clipped(observation, self.limits.max_observation_chars)
+        self.episode.messages.append(self.protocol.show(self.episode.observation))
+
+    # -- context -------------------------------------------------------------------------------------
+
+    async def _is_ready(self) -> bool:
+        """Whether the next reply has room. The conversation is on the stream then, shortened if need be."""
+        budget = min(self.limits.context_tokens or self.max_context, self.max_context)
+        extension = self._prepared()
+        if extension.num_tokens >= budget:
+            if not self.trajectory.turns:
+                raise UserError(
+                    f"the first observation takes {extension.num_tokens} tokens, the context holds {budget}; choose a "
+                    "larger --engine.max_context (or a model with a longer context)"
+                )
+            if self.limits.on_overflow == "keep-last":
+                extension = self._with_last(budget)
+            elif self.limits.on_overflow == "summarize":
+                if not await self._summarize():
+                    return False
+                extension = self._prepared()
+        self._take(extension)
+        self.episode.max_tokens = min(self.limits.max_reply_tokens, budget - extension.num_tokens)
+        return self.episode.max_tokens >= 1
+
+    def _prepared(self) -> Extension:
+        return self.stream.prepare(self.episode.messages, self.episode.observation.tools)
+
+    def _take(self, extension: Extension) -> None:
+        num_forks = self.stream.num_forks
+        self.stream.take(extension)
+        if self.stream.num_forks > num_forks:
+            self.release(f"{self.spec.episode_id}/{num_forks}")
+
+    def _with_last(self, budget: int) -> Extension:
+        """The conversation with as many of the last observations as fit, ``keep_observations`` at most."""
+        for num in range(self.limits.keep_observations, 0, -1):
+            self.episode.messages = keep_last(self.episode.messages, len(self.opening), num)
+            extension = self._prepared()
+            if extension.num_tokens < budget:
+                break
+        return extension
+
+    async def _summarize(self) -> bool:
+        """Have the policy sum up, and go on from there; False when there is no room even for that."""
+        episode, last = self.episode, self.episode.messages[-1]
+        episode.messages = asked_to_summarize(episode.messages)
+        extension = self._prepared()
+        room = self.max_context - extension.num_tokens
+        self._take(extension)
+        if room < 1:
+            return False
+        episode.max_tokens, episode.wants_summary = min(self.limits.max_reply_tokens, room), True
+        reply = await self._reply()
+        episode.wants_summary = False
+        self.trajectory.turns.append(Turn(observation=str(episode.observation), reply=reply, is_summary=True))
+        episode.messages = resumed_from(reply, self.opening, last)
+        return True
+
+    # -- turns ---------------------------------------------------------------------------------------
+
+    async def _reply(self) -> str:
+        completion = await self.actor(self.episode)
+        self.beat()
+        self.stream.append(completion)
+        return self.stream.tokenizer.decode_reply(completion.token_ids)
+
+    async def _turn(self) -> bool:
+        """One reply and its consequence; True when the episode is over."""
+        reply = await self._reply()
+        turn = Turn(observation=str(self.episode.observation), reply=reply)
+        self.trajectory.turns.append(turn)
+        self.episode.messages.append(self.protocol.said(reply))
+        try:
+            action = self.protocol.parse(reply)
+        except ParseError as error:
+            turn.error = str(error)
+            self.episode.messages.append(self.protocol.complain(str(error)))
+            return self._too_many_invalid()
+        return await self._step(turn, action)
+
+    async def _step(self, turn: Turn, action: Action) -> bool:
+        turn.action = str(action)
+        observation, reward, terminated, truncated, info = await self._within_deadline(self.host.step(action), "step")
+        self.beat()
+        turn.reward, turn.breakdown = reward, {"environment": reward}
+        self._show(observation)
+        if terminated or truncated:
+            self.trajectory.success = bool(info.get("success", self.trajectory.reward >= 1))
+            self._stop(StopReason.TERMINATED if terminated else StopReason.TRUNCATED)
+            return True
+        if "invalid_action" in info:
+            turn.error = str(info["invalid_action"])
+            return self._too_many_invalid()
+        return False
+
+    def _too_many_invalid(self) -> bool:
+        self.num_invalid += 1
+        limit = self.limits.max_invalid_actions
+        if limit is None or self.num_invalid <= limit:
+            return False
+        self._stop(StopReason.INVALID_LIMIT)
+        return True
+
+    def _stop(self, reason: StopReason) -> None:
+        self.trajectory.stop_reason = reason
+        self.trajectory.terminated = reason in (StopReason.TERMINATED, StopReason.INVALID_LIMIT)
+        self.trajectory.truncated = reason.is_truncated
+        self.trajectory.final_observation = "" if reason.is_void else str(self.episode.observation)
+
+    async def _within_deadline(self, call: Awaitable[R], what: str) -> R:
+        """What the host answers. A host that takes too long is killed, and its episode voided."""
+        try:
+            async with asyncio.timeout(self.limits.step_seconds) as deadline:
+                return await call
+        except TimeoutError:
+            if not deadline.expired():  # the whole episode's
+                raise
+            self.host.kill()
+            raise EnvError(
+                f"{self.host.name}: {what} took longer than {self.limits.step_seconds:g} s "
+                f"(task {self.spec.task!r}, seed {self.spec.seed}); raise --rollout.step_seconds if it may"
+            ) from None

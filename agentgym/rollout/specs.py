@@ -1,0 +1,59 @@
+"""What to play, and when an episode is cut."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Literal, TypeAlias
+
+from agentgym.types import TaskId
+
+__all__ = ["EpisodeSpec", "Limits", "OnOverflow", "seed_of"]
+
+OnOverflow: TypeAlias = Literal["stop", "keep-last", "summarize"]
+"""What happens when the next turn would not fit the context: see ``context``."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeSpec:
+    """What to play. ``seed`` seeds the environment and, together with ``draw``, the sampling."""
+
+    task: TaskId | None
+    seed: int
+    draw: int = 0
+    """Tells apart the members of a group, which share task and environment seed."""
+    group_id: str = ""
+    ordinal: int | None = None
+    """Place of the task in the order of training, for the ledger."""
+    preface: str = ""
+    """Shown between the instructions and the first observation, for instance another policy's attempt."""
+    episode_id: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When an episode is cut."""
+
+    max_turns: int | None = None
+    """None takes the environment's own ``max_turns``."""
+    max_reply_tokens: int = 64
+    max_invalid_actions: int | None = None
+    """End the episode at the first invalid action beyond so many; None never does."""
+    max_attempts: int = 2
+    """How often an episode is begun when its environment breaks."""
+    step_seconds: float | None = 300.0
+    """An environment that takes longer for a reset or a step is given up, as if it had broken."""
+    episode_seconds: float | None = 3600.0
+    """An episode that takes longer is void."""
+    max_observation_chars: int = 100_000
+    """Longer observations lose their middle, and say so."""
+    context_tokens: int | None = None
+    """Tokens that an episode's context may have; None takes what the engine can hold."""
+    on_overflow: OnOverflow = "stop"
+    keep_observations: int = 2
+    """Observations that "keep-last" leaves in."""
+
+
+def seed_of(*parts: object) -> int:
+    """A 63-bit seed that is a pure function of ``parts``."""
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "big") >> 1

@@ -1,0 +1,136 @@
+"""Playing ahead of learning, by groups, without any of them growing too old.
+
+A group (the episodes of one task, which are compared with each other) begins under version v of the weights and is
+trained in update v + ``max_staleness`` at the latest. That is guaranteed by admission: by version v, groups for the
+updates up to v + ``max_staleness`` have begun and no more, so there is always room for each before it is due, and a
+finished group is never thrown away. (Peers drop what has become too old, which biases what is left to short
+episodes.)
+
+Which groups make an update: in order ("async"), or the oldest that are finished, as far as those that are due still
+have room ("fully-async"), so that a few long episodes hold up nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+from agentgym.rollout import EpisodeSpec
+from agentgym.types import Trajectory
+
+__all__ = ["Scheduler", "groups_of", "reach"]
+
+PlayGroup: TypeAlias = Callable[[Sequence[EpisodeSpec]], Awaitable[list[Trajectory]]]
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Group:
+    index: int
+    """Place in the order of admission over the whole run: update × groups an update + place in it."""
+    due: int
+    """Update that trains it at the latest."""
+    task: asyncio.Task[list[Trajectory]]
+
+
+class Scheduler:
+    """Plays the groups of ``num_updates`` updates.
+
+    ``specs(update)`` are the episodes that an update would ask for by itself, ``play`` plays a group of them.
+    """
+
+    def __init__(
+        self,
+        specs: Callable[[int], list[EpisodeSpec]],
+        play: PlayGroup,
+        *,
+        max_staleness: int,
+        in_order: bool,
+        num_updates: int,
+    ) -> None:
+        self.specs, self.play = specs, play
+        self.max_staleness, self.in_order, self.num_updates = max_staleness, in_order, num_updates
+        self.per_update = len(groups_of(specs(0)))
+        self.num_begun = 0
+        """Groups that have begun; all but those in ``pending`` are trained."""
+        self._groups: list[_Group] = []
+        self._again: list[int] = []
+
+    @property
+    def pending(self) -> list[int]:
+        """Groups that have begun and are not trained."""
+        return sorted({*(group.index for group in self._groups), *self._again})
+
+    def admit(self, version: int) -> None:
+        """The weights are now those of ``version``, the number of updates so far: begin what may begin."""
+        again, self._again = self._again, []
+        bound = min(self.num_updates, version + self.max_staleness + 1) * self.per_update
+        new = range(self.num_begun, max(bound, self.num_begun))
+        self.num_begun = max(bound, self.num_begun)
+        for index in [*again, *new]:
+            update, place = divmod(index, self.per_update)
+            specs = groups_of(self.specs(update))[place]
+            task = asyncio.ensure_future(self.play(specs))
+            self._groups.append(_Group(index, version + self.max_staleness, task))
+
+    async def take(self, update: int) -> list[Trajectory]:
+        """The episodes of ``update``, group after group, once they are there."""
+        taken: list[_Group] = []
+        while len(taken) < self.per_update:
+            within = self._within_reach(update, self.per_update - len(taken))
+            ready = [group for group in within if group.task.done()]
+            if ready:
+                taken.append(ready[0])
+                self._groups.remove(ready[0])
+            else:
+                await asyncio.wait([group.task for group in within], return_when=asyncio.FIRST_COMPLETED)
+        taken.sort(key=lambda group: group.index)
+        return [trajectory for group in taken for trajectory in group.task.result()]
+
+    def _within_reach(self, update: int, room: int) -> list[_Group]:
+        if self.in_order:
+            return self._groups[:1]
+        return self._groups[: reach([group.due for group in self._groups], update, room, self.per_update)]
+
+    async def close(self) -> None:
+        """Stop what is being played."""
+        for group in self._groups:
+            group.task.cancel()
+        await asyncio.gather(*(group.task for group in self._groups), return_exceptions=True)
+        self._again, self._groups = self.pending, []
+
+    # -- what a checkpoint holds -----------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Which groups are trained."""
+        return {"num_begun": self.num_begun, "pending": self.pending}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from ``state``: what was being played then is played again, from the same seeds."""
+        self.num_begun, self._again = state["num_begun"], list(state["pending"])
+
+
+def groups_of(specs: Sequence[EpisodeSpec]) -> list[list[EpisodeSpec]]:
+    """Specs by group, in the order in which the groups begin."""
+    groups: dict[str, list[EpisodeSpec]] = {}
+    for spec in specs:
+        groups.setdefault(spec.group_id, []).append(spec)
+    return list(groups.values())
+
+
+def reach(due: Sequence[int], update: int, room: int, per_update: int) -> int:
+    """How many of the groups, oldest first, the next place of ``update`` may be given to.
+
+    ``due`` are their deadlines, in order; ``room`` is how many places the update has left. Usually all; but where the
+    groups that are due until some update need every place that is left until then, only those.
+
+    >>> reach([2, 2, 2, 3], update=2, room=3, per_update=3)
+    3
+    >>> reach([3, 3, 4], update=2, room=2, per_update=2)
+    3
+    """
+    for num, last in enumerate(due, start=1):
+        if num >= room + max(0, last - update) * per_update:
+            return num
+    return len(due)

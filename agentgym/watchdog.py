@@ -1,0 +1,114 @@
+"""Silence is a failure too: a run that makes no progress ends with a dump instead of hanging for ever.
+
+``Watchdog`` is a thread, so that it sees an event loop that is stuck. Whatever makes progress calls ``beat``. When
+nothing has for long enough, the stacks of all threads and of all tasks are written down and the process is asked to
+end as by Ctrl-C, which saves what can be saved; if it does not, it is ended. ``LoopLag`` measures how late the event
+loop is, which is how late every episode is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+__all__ = ["EXIT_CODE", "LoopLag", "Watchdog"]
+
+EXIT_CODE = 70
+"""Of a process that had to be ended by force (EX_SOFTWARE)."""
+
+
+class Watchdog:
+    """Ends the process after ``seconds`` without a ``beat``; use it in a ``with``, inside the event loop.
+
+    ``status`` is asked for a line on what is going on. ``grace`` is how long the process may take to end by itself.
+    """
+
+    def __init__(
+        self,
+        seconds: float | None,
+        dump: Path,
+        *,
+        status: Callable[[], str] = lambda: "",
+        grace: float = 30.0,
+        end: Callable[[int], None] = os._exit,
+    ) -> None:
+        self.seconds, self.dump, self.status, self.grace, self.end = seconds, dump, status, grace, end
+        self._last = time.monotonic()
+        self._over = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def beat(self) -> None:
+        """There is progress."""
+        self._last = time.monotonic()
+
+    def __enter__(self) -> Watchdog:
+        self.beat()
+        self._loop = asyncio.get_running_loop()
+        if self.seconds is not None:
+            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        assert self.seconds is not None
+        while not self._over.wait(min(1.0, self.seconds / 4)):
+            if time.monotonic() - self._last > self.seconds:
+                self._bite()
+                return
+
+    def _bite(self) -> None:
+        told = f"no progress for {self.seconds:g} s"
+        with self.dump.open("w") as stream:
+            stream.write(f"{told}. {self.status()}\n\n")
+            self._write_tasks(stream)
+            stream.flush()
+            faulthandler.dump_traceback(stream, all_threads=True)
+        print(f"error: {told}; what every thread and task was doing is in {self.dump}", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+        if not self._over.wait(self.grace):
+            self.end(EXIT_CODE)
+
+    def _write_tasks(self, stream: TextIO) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            task.print_stack(file=stream)
+
+
+class LoopLag:
+    """How late the running event loop is, while entered: ``async with LoopLag() as lag``."""
+
+    interval = 0.01
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __aenter__(self) -> LoopLag:
+        self._task = asyncio.create_task(self._measure())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _measure(self) -> None:
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(self.interval)
+            self.seconds.append(time.perf_counter() - began - self.interval)
+
+    def quantile(self, share: float) -> float:
+        """The lag that ``share`` of the moments stay below, in seconds; 0.0 where nothing was measured."""
+        ordered = sorted(self.seconds)
+        return max(0.0, ordered[min(len(ordered) - 1, int(share * len(ordered)))]) if ordered else 0.0
