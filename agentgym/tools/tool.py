@@ -1,0 +1,231 @@
+"""A tool: its name, what it is for, the JSON schema of its arguments, and the check of what it is called with.
+
+``FunctionTool`` takes all of that from a function's signature, type hints and docstring; pydantic makes the schema and
+does the checking, strictly: "12" is no number. Other sources of tools derive from ``Tool`` with a schema of their own.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.json_schema import GenerateJsonSchema
+
+from agentgym.errors import UserError, did_you_mean
+from agentgym.tools.calls import ToolError, Untyped
+
+__all__ = ["FunctionTool", "Tool", "ToolError", "is_tool", "tool", "typed"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MARK = "__agentgym_tool__"
+
+
+def tool(method: F) -> F:
+    """Mark a method as a tool. It needs a docstring, and a type hint for each argument."""
+    setattr(method, _MARK, True)
+    return method
+
+
+def is_tool(member: Any) -> bool:
+    """Whether ``member`` was marked by ``tool``."""
+    return getattr(member, _MARK, False) is True
+
+
+class Tool(abc.ABC):
+    """What can be called by name. ``parameters`` is the JSON schema of the arguments, an object."""
+
+    def __init__(self, name: str, description: str, parameters: Mapping[str, Any]) -> None:
+        self.name, self.description, self.parameters = name, description, dict(parameters)
+
+    @abc.abstractmethod
+    def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments as ``run`` takes them. Raises ToolError, whose text says what is wrong and what is expected."""
+
+    @abc.abstractmethod
+    def run(self, owner: Any, arguments: Mapping[str, Any]) -> Any:
+        """Call the tool with checked arguments, for the environment ``owner``; an awaitable where it is async."""
+
+    @functools.cached_property
+    def schema(self) -> dict[str, Any]:
+        """The form in which chat templates take tools."""
+        function = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        return {"type": "function", "function": function}
+
+    @property
+    def usage(self) -> str:
+        """One line for people and policies: name, arguments and their types, required ones first."""
+        return f"{self.name}({', '.join(self._told_arguments())})"
+
+    @property
+    def template(self) -> str:
+        """A call with blanks, in the manner of ``search[<query>]``."""
+        return f"{self.name}({', '.join(f'{name}=<{name}>' for name in self.required)})"
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """Schema of each argument."""
+        return dict(self.parameters.get("properties", {}))
+
+    @property
+    def required(self) -> list[str]:
+        """Arguments without a default, in order."""
+        return [name for name in self.properties if name in self.parameters.get("required", ())]
+
+    def read(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments with types given to values that were written without."""
+        schemas = self.properties
+        return {
+            name: typed(value, schemas.get(name, {}), self.parameters.get("$defs", {}))
+            if type(value) is Untyped
+            else value
+            for name, value in arguments.items()
+        }
+
+    def _told_arguments(self) -> Iterator[str]:
+        for name, schema in self.properties.items():
+            default = "" if name in self.required else f" = {json.dumps(schema.get('default'), ensure_ascii=False)}"
+            yield f"{name}: {' or '.join(_kinds(schema, self.parameters.get('$defs', {})))}{default}"
+
+    def refusal(self, problem: str) -> ToolError:
+        """The error for a call that does not fit."""
+        return ToolError(
+            f"{self.name}: {problem.rstrip('.')}{'' if problem.endswith('?') else '.'} Usage: {self.usage}"
+        )
+
+
+class FunctionTool(Tool):
+    """A tool that is a function of ``owner`` and the arguments. Raises UserError for one that is not described."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        name = function.__name__
+        description, of_arguments = _described(function)
+        self._model = _model(function, of_arguments)
+        parameters = self._model.model_json_schema(schema_generator=_WithoutTitles)
+        parameters.pop("title", None)
+        super().__init__(name, description, {"type": "object", "properties": {}, **parameters})
+
+    def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            model = self._model.model_validate_json(json.dumps(self.read(arguments)))
+        except ValidationError as error:
+            raise self.refusal("; ".join(self._told(problem) for problem in error.errors()[:3])) from None
+        fields = type(model).model_fields
+        return {str(fields[key].alias): getattr(model, key) for key in fields if key in model.model_fields_set}
+
+    def run(self, owner: Any, arguments: Mapping[str, Any]) -> Any:
+        return self.function(owner, **arguments)
+
+    def _told(self, problem: Any) -> str:
+        path = ".".join(map(str, problem["loc"]))
+        match problem["type"]:
+            case "missing":
+                return f'the argument "{path}" is missing'
+            case "extra_forbidden":
+                return f'there is no argument "{path[:60]}"{did_you_mean(path[:60], self.properties)}'
+            case _:
+                return f'the argument "{path}" is {_shown(problem["input"])}: {problem["msg"]}'
+
+
+def typed(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
+    """The value that untyped ``text`` stands for under ``schema``: itself where text fits, else what it is as JSON.
+
+    >>> typed("12", {"type": "integer"}, {}), typed("12", {"type": "string"}, {}), typed("x", {"type": "integer"}, {})
+    (12, '12', 'x')
+    """
+    kinds = _alternatives(schema, definitions)
+    if any(text in one["enum"] if "enum" in one else one.get("type") == "string" for one in kinds):
+        return str(text)
+    try:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return str(text)
+    return value
+
+
+def _alternatives(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The schemas of which one must fit, with references followed."""
+    if "$ref" in schema:
+        schema = definitions.get(str(schema["$ref"]).rpartition("/")[2], {})
+    choices = schema.get("anyOf") or schema.get("oneOf")
+    if isinstance(choices, list) and "$ref" not in schema:
+        for choice in choices:
+            yield from _alternatives(choice, definitions)
+    elif "const" in schema:
+        yield {**schema, "enum": [schema["const"]]}
+    elif isinstance(schema.get("type"), list):
+        yield from ({**schema, "type": kind} for kind in schema["type"])
+    else:
+        yield schema
+
+
+def _kinds(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[str]:
+    """What a value may be, in a word each; an enumeration by its values."""
+    for one in _alternatives(schema, definitions):
+        if "enum" in one:
+            yield from (json.dumps(value, ensure_ascii=False) for value in one["enum"])
+        else:
+            yield str(one.get("type", "any"))
+
+
+def _model(function: Callable[..., Any], described: Mapping[str, str]) -> type[BaseModel]:
+    """A model with one field for each argument, under an alias: a field cannot be called "copy" or "json"."""
+    name = function.__name__
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise UserError(
+            f"tool {name}: a type hint cannot be resolved ({error}); import it at the top of the module"
+        ) from None
+    fields: dict[str, Any] = {}
+    for number, parameter in enumerate(list(inspect.signature(function).parameters.values())[1:]):
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise UserError(f"tool {name}: {parameter} cannot be called by name; a tool takes named arguments only")
+        if parameter.name not in hints:
+            raise UserError(f"tool {name}: the argument {parameter.name} has no type hint; write {parameter.name}: str")
+        default = ... if parameter.default is parameter.empty else parameter.default
+        about = described.get(parameter.name)
+        fields[f"argument{number}"] = (hints[parameter.name], Field(default, alias=parameter.name, description=about))
+    return create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+
+class _WithoutTitles(GenerateJsonSchema):
+    """Titles only repeat the names."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+_SECTION = re.compile(r"^[A-Z]\w+:[ ]*$", re.MULTILINE)
+_ARGUMENT = re.compile(r"^(\w+)(?: \(.*?\))?: (.*)$")
+
+
+def _described(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
+    """What a docstring in Google's form says of the function, and of each of its arguments."""
+    text = inspect.getdoc(function) or ""
+    first = _SECTION.search(text)
+    about = " ".join(text[: first.start() if first else None].split())
+    if not about:
+        raise UserError(f"tool {function.__name__}: it has no docstring, which is what a policy learns of it")
+    _, _, arguments = text.partition("Args:\n")
+    following = _SECTION.search(arguments)
+    described: dict[str, str] = {}
+    for line in inspect.cleandoc(arguments[: following.start() if following else None]).splitlines():
+        if entry := _ARGUMENT.match(line):
+            described[entry[1]] = entry[2].strip()
+        elif described and line.strip():
+            described[next(reversed(described))] += " " + line.strip()
+    return about, described
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)  # escaped: half a character cannot be told back
+    return text if len(text) <= 40 else text[:40] + "…"
