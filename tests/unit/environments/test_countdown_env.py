@@ -1,0 +1,194 @@
+"""The three forms by hand, the expert, and agreement with an independent judge of expressions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentgym.environments.countdown import Countdown
+from agentgym.environments.countdown.env import LEVELS, Mode
+from agentgym.environments.countdown.puzzles import Puzzle
+from agentgym.errors import ConfigError, UserError
+from agentgym.types import Observation
+
+
+def at(numbers: tuple[int, ...], target: int, **options: Any) -> Countdown:
+    """An environment at a puzzle of one's own."""
+    env = Countdown(level="n3", **options)
+    env.reset(seed=0)
+    env.set_state({"puzzle": [list(numbers), target], "numbers": list(numbers)})
+    return env
+
+
+def test_an_episode_by_hand() -> None:
+    env = at((8, 3, 1), 25)
+    assert env.step("8*3 = 24") == ("8 * 3 = 24. numbers 1, 24. target 25.", 0, False, False, {})
+    assert env.step("8 + 1") == (
+        "numbers 1, 24. target 25.",
+        0,
+        False,
+        False,
+        {"invalid_action": "8 + 1 is of numbers that are not left: 1, 24"},
+    )
+    assert env.step("24 + 1") == ("24 + 1 = 25. numbers 25. target 25.", 1, True, False, {"success": True})
+    assert at((8, 3), 25).step("8 - 3") == ("8 - 3 = 5. numbers 5. target 25.", 0, True, False, {"success": False})
+
+
+def test_the_target_among_what_is_left_counts_only_if_not_all_must_be_used() -> None:
+    assert at((8, 3, 1), 24).step("8 * 3")[1:3] == (0, False)
+    assert at((8, 3, 1), 24, use_all=False).step("8 * 3")[1:] == (1, True, False, {"success": True})
+
+
+@pytest.mark.parametrize(
+    ("action", "problem"),
+    [
+        ("3 - 8", "3 - 8 is negative"),
+        ("8 / 3", "8 / 3 is not a whole number"),
+        ("8 / 0", "8 / 0 is not a whole number"),
+        ("8 * 3 = 25", "8 * 3 is 24, not 25"),
+        ("3 + 3", "3 + 3 is of numbers that are not left: 8, 3, 1"),
+        ("8 + 3 + 1", 'expected one operation, like "25 * 4"'),
+        ("8 + 3" + " " * 300, 'expected one operation, like "25 * 4"'),
+        ("٣ + 1", 'expected one operation, like "25 * 4"'),
+    ],
+)
+def test_what_is_wrong_with_an_operation(action: str, problem: str) -> None:
+    step = at((8, 3, 1), 25).step(action)
+    assert step == ("numbers 8, 3, 1. target 25.", 0, False, False, {"invalid_action": problem})
+
+
+@pytest.mark.parametrize(
+    ("action", "reward", "told"),
+    [
+        ("8 * 3 + 1", 1, "25."),
+        ("(3*8)+1", 1, "25."),
+        ("1 - 3 * -8", None, "only whole numbers, + - * / and brackets can be used"),
+        ("1 + 8 + 3", 0, "12."),
+        ("8 / 3 + 1", 0, "11/3."),
+        ("8 * 3", None, "not used: 1"),
+        ("8 * 3 + 1 * 1", None, "1 is used more often than it is given: 8, 3, 1"),
+        ("8 / (3 - 1 - 1 - 1)", None, "it divides by 0"),
+        ("8 ** 3 + 1", None, "only whole numbers, + - * / and brackets can be used"),
+        ("__import__('os')", None, "only whole numbers, + - * / and brackets can be used"),
+        ("8 * True + 1", None, "only whole numbers, + - * / and brackets can be used"),
+        ("(" * 150, None, 'expected an expression, like "(25 - 1) * 2"'),
+        ("1\x00", None, 'expected an expression, like "(25 - 1) * 2"'),
+        ("1+" * 101, None, "an expression has at most 200 characters"),
+    ],
+)
+def test_expressions(action: str, reward: float | None, told: str) -> None:
+    seen, paid, terminated, _, info = at((8, 3, 1), 25, mode="expression").step(action)
+    if reward is None:
+        assert (seen, paid, terminated) == ("numbers 8, 3, 1. target 25.", 0, False)
+        assert info == {"invalid_action": told}
+    else:
+        assert (seen, paid, terminated, info) == (told, reward, True, {"success": bool(reward)})
+
+
+def test_an_expression_may_pass_by_fractions_and_need_not_use_all_if_so_agreed() -> None:
+    assert at((3, 2, 4), 6, mode="expression").step("3 / 2 * 4")[1] == 1
+    assert at((8, 3, 1), 24, mode="expression", use_all=False).step("8 * 3")[1] == 1
+
+
+@pytest.mark.parametrize("mode", ["steps", "expression", "stream"])
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_expert_wins(level: str, mode: Mode) -> None:
+    env = Countdown(level=level, mode=mode)
+    for task in env.tasks("test")[: 10 if level == "n6" else 40]:
+        seen: str = env.reset(options={"task": task})[0]
+        expert, turns, over = env.expert(), 0, False
+        while not over:
+            seen, reward, over, _, info = env.step(expert(Observation.of(seen)))
+            turns += 1
+            assert "invalid_action" not in info
+        assert (reward, info) == (1, {"success": True})
+        assert turns == (env.num_numbers - 1 if mode == "steps" else 1)
+
+
+def test_the_expert_does_what_it_can_where_nothing_leads_to_the_target() -> None:
+    env = at((1, 1, 1), 50)
+    expert = env.expert()
+    while not (step := env.step(expert(Observation("")))).terminated:  # type: ignore[attr-defined]
+        assert "invalid_action" not in step[4]
+    assert step[1:] == (0, True, False, {"success": False})
+
+
+def test_reasoning_gym_agrees_on_expressions() -> None:
+    """An independent judge: sympy instead of our reader, its own count of the numbers."""
+    reasoning_gym = pytest.importorskip("reasoning_gym", reason="the extra reasoning-gym is not installed")
+    judge = reasoning_gym.create_dataset("countdown", size=1, seed=0)
+    env = Countdown(level="n4", mode="expression")
+    verdicts = []
+    for task in env.tasks("test")[:60]:
+        env.reset(options={"task": task})
+        expression = env.expert()(Observation(""))
+        wrong = [expression.replace("+", "-", 1), expression + " + 1", expression.replace(" ", "", 1)[:-1]]
+        entry = {"metadata": {"numbers": list(env.puzzle.numbers), "target": env.puzzle.target}}
+        for said in (expression, *wrong):
+            ours = env.step(said)[1] if not env.reset(options={"task": task})[1] else None
+            assert ours == float(judge.score_answer(said, entry) == 1.0), said
+            verdicts.append(ours)
+    assert sum(map(bool, verdicts)) >= 60
+    assert verdicts.count(0) > 60
+
+
+@settings(max_examples=60, deadline=None)
+@given(task=st.integers(0, 999), choices=st.lists(st.integers(0, 60), max_size=8))
+def test_random_walks(task: int, choices: list[int]) -> None:
+    """Admissible operations have an effect, and an episode ends when one number is left."""
+    env = Countdown(level="n5")
+    observation, over = Observation.of(env.reset(options={"task": task})[0]), False
+    for choice in choices:
+        assert observation.admissible
+        before = env.numbers
+        seen, reward, over, _, info = env.step(observation.admissible[choice % len(observation.admissible)])
+        assert "invalid_action" not in info
+        assert len(env.numbers) == len(before) - 1
+        assert over == (len(env.numbers) == 1) == ("success" in info)
+        assert reward == float(env.numbers == (env.puzzle.target,))
+        observation = Observation.of(seen)
+        if over:
+            return
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=60), st.sampled_from(["steps", "expression", "stream"]))
+def test_any_action_is_survived(action: str, mode: Mode) -> None:
+    env = Countdown(mode=mode)
+    env.reset(options={"task": 0})
+    _, reward, _, _, info = env.step(action)
+    assert reward == 0
+    assert info.get("invalid_action") or info["success"] is False
+
+
+def test_snapshots_are_json_and_come_back_on_another_instance() -> None:
+    env, other = Countdown(), Countdown()
+    env.reset(options={"task": 11})
+    env.step(env.expert()(Observation("")))
+    snapshot = env.snapshot()
+    assert json.loads(json.dumps(snapshot.state)) == snapshot.state
+    assert other.restore(snapshot)[0] == snapshot.observation
+    action = env.expert()(Observation(""))
+    assert other.step(action) == env.step(action)
+    assert other.puzzle == env.puzzle == Puzzle(*other.puzzle)
+
+
+def test_options_and_tasks_that_do_not_exist() -> None:
+    with pytest.raises(ConfigError, match=r'level is "n33"\. Did you mean "n3"\? Known: n3, n4, n5, n6'):
+        Countdown(level="n33")
+    with pytest.raises(ConfigError, match='mode is "step"'):
+        Countdown(mode="step")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r'strategy is "dfs"\. Did you mean "dfs-sum"'):
+        Countdown(mode="stream", strategy="dfs")
+    with pytest.raises(ConfigError, match='strategy has no effect with mode "steps"'):
+        Countdown(strategy="dfs-sum")
+    with pytest.raises(ConfigError, match="uses all numbers"):
+        Countdown(mode="stream", use_all=False)
+    with pytest.raises(UserError, match="tasks are the numbers 0 to 1001999"):
+        Countdown().reset(options={"task": -1})
+    with pytest.raises(UserError, match='unknown split "tests"'):
+        Countdown().tasks("tests")
