@@ -1,0 +1,225 @@
+"""BFCL's multi-turn tasks as an environment: a user's messages and tools' replies as observations, calls as actions.
+
+An episode at its beginning, and after the reply ``[cd(folder='document'), ls()]``::
+
+    Tools: pwd(), ls(a=False), cd(folder), …
+    User: Move 'final_report.pdf' within document directory to 'temp' directory in document. …
+
+    cd: {"current_working_directory": "document"}
+    ls: {"current_directory_content": ["final_report.pdf", "previous_report.pdf"]}
+
+A reply without a call answers the user and brings the next message; after the last one the episode ends. Departs from
+BFCL's own runs in that the tools stand in the first observation as one line besides their schemas, in the limit of
+steps (see ``episode``), and in that a reply that looks like a call but cannot be read is answered with what is wrong
+with it, instead of ending the user's turn.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
+
+from agentgym.env import Env, Expert
+from agentgym.environments.bfcl.calls import parse_calls, written
+from agentgym.environments.bfcl.data import CATEGORIES, Task, open_benchmark
+from agentgym.environments.bfcl.episode import Episode, Reply
+from agentgym.environments.bfcl.grading import Verdict
+from agentgym.errors import ConfigError, ParseError, UserError, did_you_mean
+from agentgym.registry import register
+from agentgym.spaces import TextSpace
+from agentgym.types import Action, Observation, ToolCall
+
+__all__ = ["BFCL", "LEVELS"]
+
+LEVELS = {**{category: (category,) for category in CATEGORIES}, "all": CATEGORIES}
+"""Level → categories of its tasks."""
+
+_MOST_TURNS = 8
+"""Turns of the user in the longest task."""
+
+Reward: TypeAlias = Literal["progress", "sparse"]
+Schemas: TypeAlias = Literal["full", "names"]
+CallForm: TypeAlias = Literal["python", "tools"]
+Choice = TypeVar("Choice", bound=str)
+
+_ANY_REPLY = (
+    "[pwd(), ls(a=True)]",
+    "[mkdir(dir_name='new')]",
+    "[get_zipcode_based_on_city(city='Rivermist')]",
+    "Done.",
+)
+_NEW_TOOLS = "I have updated some more functions you can choose from. What about now?"
+
+
+@register
+class BFCL(Env):
+    """Do what a user asks, over several turns, by calling tools.
+
+    Example::
+
+        env = BFCL()
+        observation, info = env.reset(options={"task": "multi_turn_base_0"})
+        observation, reward, terminated, truncated, info = env.step("[cd(folder='document')]")
+    """
+
+    kind = "tools"
+    extra = "bfcl"
+    instructions = (
+        "Call tools until what the user asks is done, then answer in words: a reply without a call ends the user's "
+        "turn. If no tool does what is asked, or something you must know is missing, say so. "
+        "Calls: [tool(name=value), other(name=value)]."
+    )
+
+    def __init__(
+        self,
+        *,
+        level: str = "base",
+        reward: Reward = "progress",
+        max_steps: int = 5,
+        schemas: Schemas = "full",
+        expert_calls: CallForm = "python",
+    ) -> None:
+        """Open the installed benchmark.
+
+        Args:
+            level: "base" says and offers all that is needed; "miss_func" holds a tool out for some turns, "miss_param"
+                something that must be known; "long_context" pads what tools reply; "all" has the tasks of all four.
+            reward: "progress" pays 1/T for each of the T turns of the user that is right, as the turn ends
+                (Environment Tuning); "sparse" pays 1 at the end if all are.
+            max_steps: replies with calls in one turn of the user; one more closes the turn, which is then wrong.
+            schemas: "full" gives the tools' JSON schemas to the chat template; "names" leaves them out, which makes
+                prompts some thousand tokens shorter. How each tool is called stands in the first observation anyway.
+            expert_calls: how the expert calls: as text in "python" form, or as tool calls for the protocol "tools".
+
+        Raises ConfigError for a value that an option does not have or another release of bfcl-eval,
+        MissingExtraError where it is not installed.
+        """
+        self.level = _one_of("level", level, list(LEVELS))
+        self.reward = _one_of("reward", reward, get_args(Reward))
+        self.schemas = _one_of("schemas", schemas, get_args(Schemas))
+        self.expert_calls = _one_of("expert_calls", expert_calls, get_args(CallForm))
+        if max_steps < 1:
+            raise ConfigError(f"max_steps is {max_steps}, expected 1 or more")
+        self.max_steps, self.max_turns = max_steps, _MOST_TURNS * (max_steps + 1)
+        self.benchmark = open_benchmark()
+        self._tasks = {id: task for id, task in self.benchmark.tasks.items() if task.category in LEVELS[level]}
+        self.action_space = TextSpace(_ANY_REPLY)
+
+    def tasks(self, split: str) -> list[str]:
+        """Task ids of "train", "validation" or "test": of each category 80, 20 and 100. Raises UserError.
+
+        Half of the scenarios are for testing, as in Environment Tuning, which drew its half and did not publish it:
+        here the odd ones, so that all domains are in both. Every fifth of the others is for validation. A scenario is
+        in the same split in all four categories.
+        """
+        super().tasks(split)
+        return [task.id for task in self._tasks.values() if _split(task) == split]
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Start the conversation ``options["task"]``, or any of the train split. Raises UserError."""
+        self.episode = Episode(self.benchmark, self._task((options or {}).get("task")), max_steps=self.max_steps)
+        usages = ", ".join(tool.usage for tool in self.episode.tools.values())
+        return self._observe(f"Tools: {usages}", self._user_says()), self._info_now()
+
+    def _task(self, given: Any) -> Task:
+        if given is None:
+            train = self.tasks("train")
+            given = train[int(self.np_random.integers(len(train)))]
+        if not isinstance(given, str) or given not in self._tasks:
+            hint = did_you_mean(str(given), self._tasks)
+            raise UserError(f'task {given!r} does not exist at level "{self.level}".{hint} For all: env.tasks(split)')
+        return self._tasks[given]
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """One reply: calls, or an answer that ends the user's turn."""
+        try:
+            calls = parse_calls(action)
+        except ParseError as error:
+            if not self.episode.is_full:
+                self.episode.steps += 1
+                return self._observe(f"Error: {error}"), 0.0, False, False, self._info_now(invalid_action=str(error))
+            calls = []
+            forced = True
+        else:
+            forced = bool(calls) and self.episode.is_full
+        if forced or not calls:
+            return self._close_turn(forced=forced)
+        replies = self.episode.call(calls)
+        return self._observe(*map(_shown, replies)), 0.0, False, False, self._info_now(**_invalid(replies))
+
+    def _close_turn(self, *, forced: bool) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        verdict = self.episode.close_turn(forced=forced)
+        note = [f"The turn is closed: it had its {self.max_steps} steps."] if forced else []
+        if not self.episode.is_over:
+            said = self._observe(*note, *self._new_tools(), self._user_says())
+            return said, self._reward(verdict), False, False, self._info_now(verdict)
+        verdicts = self.episode.verdicts
+        right = f"The conversation is over: {sum(v.is_right for v in verdicts)} of {len(verdicts)} turns are right."
+        info = self._info_now(verdict, success=self.episode.is_right)
+        return self._observe(*note, right), self._reward(verdict), True, False, info
+
+    def _reward(self, verdict: Verdict) -> float:
+        if self.reward == "progress":
+            return verdict.score / len(self.episode.task.messages)
+        return float(self.episode.is_over and self.episode.is_right)
+
+    def _user_says(self) -> str:
+        return f"User: {self.episode.task.messages[self.episode.turn] or _NEW_TOOLS}"
+
+    def _new_tools(self) -> list[str]:
+        usages = ", ".join(tool.usage for tool in self.episode.new_tools())
+        return [f"New tools: {usages}"] if usages else []
+
+    def _observe(self, *lines: str) -> Observation:
+        tools = [tool.schema for tool in self.episode.tools.values()] if self.schemas == "full" else []
+        return Observation("\n".join(lines), tools=tools)
+
+    def _info_now(self, verdict: Verdict | None = None, **more: Any) -> dict[str, Any]:
+        """``turn`` and ``steps`` say where the episode is; ``verdict`` how a turn ended, where one just did."""
+        ended = {} if verdict is None else {"verdict": dataclasses.asdict(verdict)}
+        return {"turn": self.episode.turn, "steps": self.episode.steps, **ended, **more}
+
+    def expert(self) -> Expert:
+        """An oracle that plays the ground truth: all calls of a turn in one reply, then an answer."""
+        return self._next_reply
+
+    def _next_reply(self, observation: Observation) -> str | Action:
+        calls = self.episode.expected_calls()
+        if not calls:
+            return "I cannot do that with what I have."
+        if self.episode.called:
+            return "Done."
+        if self.expert_calls == "tools":
+            return Action(tool_calls=[ToolCall(name=call.name, arguments=call.arguments) for call in calls])
+        return f"[{', '.join(written(call.name, call.arguments) for call in calls)}]"
+
+    def get_state(self) -> dict[str, Any]:
+        """The episode as plain JSON."""
+        return self.episode.get_state()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to what ``get_state`` gave."""
+        self.episode = Episode.from_state(self.benchmark, state, max_steps=self.max_steps)
+
+
+def _split(task: Task) -> str:
+    if task.number % 2:
+        return "test"
+    return "validation" if task.number % 10 == 8 else "train"
+
+
+def _shown(reply: Reply) -> str:
+    return f"{reply.name}: {reply.text}"
+
+
+def _invalid(replies: Sequence[Reply]) -> dict[str, Any]:
+    """The problems, where no call had an effect."""
+    problems = [reply.problem for reply in replies if reply.problem is not None]
+    return {"invalid_action": "; ".join(problems)} if len(problems) == len(replies) else {}
+
+
+def _one_of(option: str, value: Choice, known: Sequence[Choice]) -> Choice:
+    if value not in known:
+        raise ConfigError(f'{option} is "{value}".{did_you_mean(str(value), known)} Known: {", ".join(known)}')
+    return value
