@@ -1,0 +1,148 @@
+"""New weights for a vLLM server on another machine, through a directory that both see.
+
+The server runs with VLLM_SERVER_DEV_MODE=1 and agentgym's worker extension. An update writes the weights aside,
+then holds every completion where it is (``/pause?mode=keep``), has the workers load them, drops what was computed
+with the old ones and lets the completions go on. When that fails the old weights are loaded again before anything
+goes on; when that fails too the server stays held, for a mixture must not sample.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from agentgym.actors._openai_client import BadStatus, Client
+from agentgym.actors._openai_probe import Found
+from agentgym.errors import ConfigError, EngineError
+
+__all__ = ["SharedWeights"]
+
+EXTENSION = "agentgym.actors._vllm_worker.Worker"
+_RELOAD = "reload"
+GENERATE = "/inference/v1/generate"
+"""vLLM's own interface, which says of each token which weights sampled it."""
+START = (
+    "VLLM_SERVER_DEV_MODE=1 vllm serve MODEL --enable-scale-out --logprobs-mode processed_logprobs "
+    f"--worker-extension-cls {EXTENSION}"
+)
+
+
+class SharedWeights:
+    """Brings the weights of ``module`` to the server by way of ``directory``. Raises ConfigError for what cannot be."""
+
+    def __init__(self, client: Client, module: Any, directory: Path) -> None:
+        if module is None:
+            raise ConfigError("engine.weights has no effect without a model that learns; leave it out")
+        if hasattr(module, "peft_config"):
+            raise ConfigError(
+                "engine.weights carries whole models, found one with LoRA; leave out --lora, or use --engine vllm"
+            )
+        self.client, self.module, self.directory = client, module, directory.absolute()
+        self._turn = asyncio.Lock()
+        self._current: Path | None = None
+        """The weights that the server has; None while they are those it started with."""
+
+    async def prepare(self) -> None:
+        """See that the server takes commands, and let it go on where an earlier run left it held."""
+        try:
+            if json.loads(await self.client.get(f"{self.client.root}/is_paused")).get("is_paused"):
+                await self._command("/resume")
+        except BadStatus as error:
+            raise ConfigError(f"engine.weights needs a server that takes commands: {error}; type: {START}") from error
+
+    async def check(self, found: Found) -> None:
+        """Bring the first weights over, so that whatever stands in the way shows before anything is trained."""
+        if found.form == "text":
+            raise ConfigError(f"engine.weights has no effect on a server that is asked in text: {found.why_text}")
+        if not found.tempered:
+            raise ConfigError(
+                "the server's log-probabilities are not those of the distribution that its tokens are drawn from, so "
+                f"nothing can be learned from them; start it with --logprobs-mode processed_logprobs: {START}"
+            )
+        question = {"model": found.model, "token_ids": [1], "sampling_params": {"max_tokens": 1}}
+        try:
+            await self.client.post(self.client.root + GENERATE, question)
+            await self._update(0)
+        except EngineError as error:
+            raise ConfigError(
+                f"the weights cannot follow the learner through {self.directory}: {error}; the directory must have the "
+                f"same path on both machines, and the server be started like this: {START}"
+            ) from error
+
+    async def update(self, version: int) -> None:
+        """Make the server sample with the module's weights of now, as ``version``. Raises EngineError.
+
+        Goes on to its end when the caller is cancelled: a server that is left held would answer nobody.
+        """
+        await self.client.to_the_end(self._update(version))
+
+    async def close(self) -> None:
+        """Wait for an update that is under way, and remove what was written."""
+        await self.client.elsewhere(self._close())
+
+    async def _close(self) -> None:
+        async with self._turn:
+            self._current = _gone(self._current)
+
+    async def _update(self, version: int) -> None:
+        async with self._turn:
+            new = await asyncio.to_thread(self._write, version)
+            try:
+                await self._exchange(new, version)
+            except BaseException:
+                _gone(new)
+                raise
+            _gone(self._current)
+            self._current = new
+
+    def _write(self, version: int) -> Path:
+        """The weights in a new folder, which has its name only when it is whole."""
+        name = f"version-{version}-{secrets.token_hex(4)}"
+        aside = self.directory / f".{name}"
+        try:
+            aside.mkdir(parents=True)
+            self.module.save_pretrained(aside)
+            for file in aside.iterdir():
+                file.chmod(0o644)  # the server may be another user's
+            return aside.rename(self.directory / name)
+        except OSError as error:
+            _gone(aside)
+            raise EngineError(f"cannot write to {self.directory}: {error.strerror or error}") from error
+
+    async def _exchange(self, new: Path, version: int) -> None:
+        await self._command("/pause?mode=keep")
+        try:
+            await self._load(str(new))
+            await self._command("/update_weight_version", {"new_version": str(version)})
+        except EngineError as error:
+            await self._roll_back(error)
+            raise EngineError(f"version {version} was not taken up, the old one goes on: {error}") from error
+        await self._command("/resume")
+
+    async def _load(self, path: str) -> None:
+        await self._command("/collective_rpc", {"method": _RELOAD, "args": [path]})
+        answer = json.loads(await self._command("/reset_prefix_cache?reset_running_requests=true"))
+        if not answer.get("success"):
+            raise EngineError("the server did not drop what it had computed with other weights")
+
+    async def _roll_back(self, error: EngineError) -> None:
+        try:
+            await self._load(str(self._current or ""))
+            await self._command("/resume")
+        except EngineError as worse:
+            raise EngineError(
+                f"the server may hold a mixture of weights and was left held; start it anew ({error}; then {worse})"
+            ) from error
+
+    async def _command(self, path: str, body: dict[str, Any] | None = None) -> str:
+        return await self.client.command(self.client.root + path, body)
+
+
+def _gone(folder: Path | None) -> None:
+    """Remove what was written; another machine may still be reading it, or may have removed it."""
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)

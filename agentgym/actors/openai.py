@@ -1,0 +1,264 @@
+"""Any OpenAI-compatible server as an engine: vLLM, SGLang, llama.cpp, a hosted model.
+
+Where the server takes token ids and returns them with their log-probabilities (vLLM does), the engine speaks
+tokens and everything works with it, learning included; where it does not, the engine speaks text and is for
+evaluation, judges and experts. Which of the two is found out when the engine is made.
+
+What a server may add on its own account is asked away: vLLM takes filters and penalties of a model's
+``generation_config.json`` for its defaults and ends at any end-of-text token; here a completion is drawn from the
+distribution that was asked for and ends at ``stop_token_ids`` alone. Sessions are the server's own prefix cache.
+
+The weights of a server follow a learner only where both see one directory: see ``_openai_weights``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from agentgym.actors._openai_client import BadStatus, Client
+from agentgym.actors._openai_probe import Found, probe
+from agentgym.actors._openai_weights import GENERATE, START, SharedWeights
+from agentgym.actors._openai_wire import (
+    ChatAnswer,
+    Completions,
+    GeneratedAnswer,
+    as_function,
+    completion_of,
+    read,
+    reply_of,
+    versions_of,
+)
+from agentgym.config import Settings, validated
+from agentgym.engine import Engine
+from agentgym.errors import ConfigError, EngineError
+from agentgym.registry import register
+from agentgym.types import Completion, Message, Sampling
+
+__all__ = ["OpenAIEngine"]
+
+_TEXT_CONTEXT = 2**20
+"""Context where a server that speaks text does not tell its own: it will refuse what does not fit."""
+
+
+class _Options(Settings):
+    base_url: str = Field(pattern=r"^https?://[^/\s]+")
+    model: str | None = None
+    api_key_env: str = Field("OPENAI_API_KEY", min_length=1)
+    form: Literal["auto", "tokens", "text"] = "auto"
+    max_context: int | None = Field(None, ge=2)
+    max_sessions: int = Field(128, ge=1)
+    timeout: float = Field(600, gt=0)
+    max_retries: int = Field(2, ge=0)
+    weights: Path | None = None
+
+
+@register
+class OpenAIEngine(Engine):
+    """Samples from the model that ``base_url`` serves; ``module`` is the learner's, if its weights are to follow it.
+
+    ``base_url``: the server, up to and with /v1; by default what $OPENAI_BASE_URL says.
+    ``model``: its name there; not needed where the server has one only.
+    ``api_key_env``: environment variable that holds the key; servers of one's own need none.
+    ``form``: "tokens", "text", or "auto" for tokens where the server can.
+    ``max_context``: tokens of a session; by default what the server says.
+    ``max_sessions``: requests in flight; further ones wait.
+    ``timeout``: seconds for one request. ``max_retries``: how often one is sent again.
+    ``weights``: a directory that this machine and the server's both see, for learning.
+
+    Raises ConfigError when the server cannot be reached, does not serve the model or cannot do what is asked.
+    """
+
+    def __init__(
+        self,
+        module: Any = None,
+        *,
+        base_url: str | None = None,
+        model: str | None = None,
+        api_key_env: str = "OPENAI_API_KEY",
+        form: Literal["auto", "tokens", "text"] = "auto",
+        max_context: int | None = None,
+        max_sessions: int = 128,
+        timeout: float = 600,
+        max_retries: int = 2,
+        weights: Path | None = None,
+    ) -> None:
+        given = {"model": model, "api_key_env": api_key_env, "form": form, "max_context": max_context}
+        given |= {"max_sessions": max_sessions, "timeout": timeout, "max_retries": max_retries, "weights": weights}
+        options = validated(_Options, {"base_url": _address(base_url), **given}, where="engine")
+        self.client = Client(
+            options.base_url,
+            api_key=os.environ.get(options.api_key_env) or "none",
+            timeout=options.timeout,
+            max_retries=options.max_retries,
+            max_requests=options.max_sessions,
+        )
+        self._weights: SharedWeights | None = None
+        try:
+            self.found = self._greet(module, options)
+        except BaseException:
+            self.client.shut()
+            raise
+        self.model, self.speaks_text = self.found.model, self.found.form == "text"
+        self.max_context = _context(options.max_context, self.found)
+        self.supports_seeds = self.found.is_vllm or not self.speaks_text
+        self.can_update = self._weights is not None
+        self.policy_version = 0
+        self._max_tokens_key = "max_tokens"
+
+    def _greet(self, module: Any, options: _Options) -> Found:
+        """Find out what the server can do, and bring it the learner's weights if they are to follow."""
+        wait_for, client = self.client.wait_for, self.client
+        if options.weights is not None:
+            self._weights = SharedWeights(client, module, options.weights)
+            wait_for(self._weights.prepare())
+        found = wait_for(probe(client, model=options.model, form=options.form, key=options.api_key_env))
+        _context(options.max_context, found)
+        if self._weights is not None:
+            wait_for(self._weights.check(found))
+        return found
+
+    # -- tokens --------------------------------------------------------------------------------------
+
+    async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
+        self._check(token_ids, sampling)
+        version = self.policy_version
+        if self._weights is not None:
+            return await self._generate_with_versions(token_ids, sampling, version)
+        body = {
+            "model": self.model,
+            "prompt": list(token_ids),
+            "logprobs": 1,
+            "return_token_ids": True,
+            **_exactly(sampling),
+        }
+        choice = read(Completions, await self.client.post("/completions", body), "/completions").choices[0]
+        if choice.prompt_token_ids not in (None, body["prompt"]):
+            raise EngineError("the server sampled from another prompt than it was given: it changes token ids")
+        return completion_of(choice, sampling, [version] * len(choice.token_ids or ()))
+
+    async def _generate_with_versions(self, token_ids: Sequence[int], sampling: Sampling, version: int) -> Completion:
+        """While weights may change in flight: each token with the version that sampled it."""
+        settings = {**_exactly(sampling), "logprobs": 0}
+        body = {"model": self.model, "token_ids": list(token_ids), "sampling_params": settings}
+        answer = read(GeneratedAnswer, await self.client.post(self.client.root + GENERATE, body), GENERATE).choices[0]
+        return completion_of(answer, sampling, versions_of(answer, version))
+
+    async def score(self, token_ids: Sequence[int]) -> list[float]:
+        self._refuse_text()
+        body = {"model": self.model, "prompt": list(token_ids), "echo": True, "max_tokens": 0, "logprobs": 1}
+        try:
+            answer = await self.client.post("/completions", {**body, "temperature": 1.0, "return_token_ids": True})
+        except BadStatus as error:
+            raise EngineError(f"this server cannot score a text ({error}); vLLM can") from error
+        logprobs = read(Completions, answer, "/completions").choices[0].token_logprobs or []
+        if len(logprobs) != len(token_ids) or None in logprobs[1:]:
+            raise EngineError(
+                f"this server cannot score a text: it gave {len(logprobs)} log-probabilities for {len(token_ids)} "
+                "tokens of a prompt; vLLM can"
+            )
+        return [0.0, *(value for value in logprobs[1:] if value is not None)]
+
+    def _check(self, token_ids: Sequence[int], sampling: Sampling) -> None:
+        self._refuse_text()
+        needed = len(token_ids) + sampling.max_tokens
+        if not token_ids or sampling.max_tokens < 1 or needed > self.max_context:
+            raise EngineError(
+                f"{len(token_ids)} prompt tokens and {sampling.max_tokens} new ones were asked for; both must be at "
+                f"least 1 and together fit the context of {self.max_context}"
+            )
+
+    def _refuse_text(self) -> None:
+        if self.speaks_text:
+            raise EngineError(f"{self.model} is asked in text: {self.found.why_text}; use chat")
+
+    # -- text ----------------------------------------------------------------------------------------
+
+    async def chat(
+        self, messages: Sequence[Message], sampling: Sampling, *, tools: Sequence[Mapping[str, Any]] = ()
+    ) -> str:
+        body = {"model": self.model, "messages": [dict(message) for message in messages], **self._loosely(sampling)}
+        if tools:
+            body["tools"] = [as_function(tool) for tool in tools]
+        try:
+            answer = await self._chat(body, sampling.max_tokens)
+        except BadStatus as error:
+            if self._max_tokens_key != "max_tokens" or "max_completion_tokens" not in error.said:
+                raise
+            self._max_tokens_key = "max_completion_tokens"  # the newer name, which some models insist on
+            answer = await self._chat(body, sampling.max_tokens)
+        return reply_of(read(ChatAnswer, answer, "/chat/completions"))
+
+    async def _chat(self, body: Mapping[str, Any], max_tokens: int) -> str:
+        return await self.client.post("/chat/completions", {**body, self._max_tokens_key: max_tokens})
+
+    def _loosely(self, sampling: Sampling) -> dict[str, Any]:
+        """What any server understands, and of the rest what matters here."""
+        filters = {"top_k": sampling.top_k, "min_p": sampling.min_p}
+        settings = {"temperature": sampling.temperature, "top_p": sampling.top_p, **_seed(sampling)}
+        if self.found.is_vllm:
+            return {**settings, **filters, "repetition_penalty": 1.0}
+        return {**settings, **{name: value for name, value in filters.items() if value}}
+
+    # -- weights -------------------------------------------------------------------------------------
+
+    async def update_weights(self, version: int) -> None:
+        if self._weights is None:
+            raise EngineError(
+                f"the weights of {self.client.base_url} cannot follow a learner; start the server like this: {START}; "
+                "and name a directory that both machines see: --engine.weights DIR"
+            )
+        await self._weights.update(version)
+        self.policy_version = version
+
+    async def close(self) -> None:
+        if self._weights is not None and not self.client.is_closed:
+            await self._weights.close()
+        await self.client.close()
+
+
+def _address(base_url: str | None) -> str:
+    address = base_url or os.environ.get("OPENAI_BASE_URL")
+    if not address:
+        raise ConfigError(
+            "the engine openai needs a server; type: --engine.base_url http://localhost:8000/v1 "
+            "(for one of your own: vllm serve MODEL)"
+        )
+    return address
+
+
+def _context(asked: int | None, found: Found) -> int:
+    """Raises ConfigError for more than the server has, or where nobody knows."""
+    limit = found.max_model_len
+    if asked is not None and limit is not None and asked > limit:
+        raise ConfigError(f"engine.max_context is {asked}, {found.model} is served with {limit} at most")
+    if asked is None and limit is None and found.form == "tokens":
+        raise ConfigError("the server does not say how many tokens it can hold; type: --engine.max_context N")
+    return asked or limit or _TEXT_CONTEXT
+
+
+def _exactly(sampling: Sampling) -> dict[str, Any]:
+    """The whole distribution, said aloud: what is left out, vLLM fills in with the model's own defaults."""
+    return {
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "repetition_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "stop_token_ids": list(sampling.stop_token_ids),
+        "ignore_eos": True,
+        "include_stop_str_in_output": True,
+        **_seed(sampling),
+    }
+
+
+def _seed(sampling: Sampling) -> dict[str, int]:
+    """Greedy sampling draws nothing, so it needs no seed, and some servers make no generator for free."""
+    return {} if sampling.seed is None or sampling.temperature == 0 else {"seed": sampling.seed}
