@@ -76,17 +76,16 @@ class Scheduler:
 
     async def take(self, update: int) -> list[Trajectory]:
         """The episodes of ``update``, group after group, once they are there."""
-        taken: list[_Group] = []
+        taken: dict[int, list[Trajectory]] = {}
         while len(taken) < self.per_update:
             within = self._within_reach(update, self.per_update - len(taken))
-            ready = [group for group in within if group.task.done()]
-            if ready:
-                taken.append(ready[0])
-                self._groups.remove(ready[0])
-            else:
+            ready = next((group for group in within if group.task.done()), None)
+            if ready is None:
                 await asyncio.wait([group.task for group in within], return_when=asyncio.FIRST_COMPLETED)
-        taken.sort(key=lambda group: group.index)
-        return [trajectory for group in taken for trajectory in group.task.result()]
+            else:
+                taken[ready.index] = ready.task.result()
+                self._groups.remove(ready)
+        return [trajectory for _, episodes in sorted(taken.items()) for trajectory in episodes]
 
     def _within_reach(self, update: int, room: int) -> list[_Group]:
         if self.in_order:
