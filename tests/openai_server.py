@@ -154,13 +154,14 @@ class FakeServer:
         self.max_in_flight = max(self.max_in_flight, self.num_in_flight)
         try:
             await asyncio.wait([gone, work], return_when=asyncio.FIRST_COMPLETED)
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
             if not work.done():
                 self.num_abandoned += 1
                 return False
             return await self._send(writer, fault, *work.result())
         finally:
             self.num_in_flight -= 1
-            gone.cancel()
             work.cancel()
 
     async def _send(self, writer: asyncio.StreamWriter, fault: Fault, status: int, body: str) -> bool:
@@ -251,7 +252,7 @@ class FakeServer:
     def _generate(self, asked: Asked) -> tuple[int, Any]:
         body, sampling = asked.body, asked.body["sampling_params"]
         ids = self.reply(body["token_ids"], sampling)[: sampling["max_tokens"]]
-        content = [{"token_id": token, "logprob": logprob(token, sampling["temperature"])} for token in ids]
+        content = [{"token_id": token, "logprob": logprob(token, sampling.get("temperature", 1.0))} for token in ids]
         choice: dict[str, Any] = {"token_ids": ids, "logprobs": {"content": content}}
         choice["finish_reason"] = _reason(ids, sampling)
         choice["weight_versions"] = [{"version": self.weights.label, "start": 0, "end": len(ids)}]

@@ -21,8 +21,8 @@ from agentgym.errors import ConfigError, EngineError
 
 __all__ = ["SharedWeights"]
 
-EXTENSION = "agentgym.actors._vllm_worker.Worker"
-_RELOAD = "reload"
+EXTENSION = "agentgym.actors._vllm_worker.Weights"
+_RELOAD = "agentgym_load"
 GENERATE = "/inference/v1/generate"
 """vLLM's own interface, which says of each token which weights sampled it."""
 START = (
@@ -37,11 +37,12 @@ class SharedWeights:
     def __init__(self, client: Client, module: Any, directory: Path) -> None:
         if module is None:
             raise ConfigError("engine.weights has no effect without a model that learns; leave it out")
-        if hasattr(module, "peft_config"):
-            raise ConfigError(
-                "engine.weights carries whole models, found one with LoRA; leave out --lora, or use --engine vllm"
-            )
-        self.client, self.module, self.directory = client, module, directory.absolute()
+        from agentgym.actors._vllm_weights import Weights  # imports torch, which only learning needs
+
+        self.client, self.directory = client, directory.absolute()
+        self._aside = self.directory / f".{secrets.token_hex(4)}"
+        self._writer = Weights(module, self._aside)
+        self._writer.lora = None  # an adapter is merged: the server was started without room for one
         self._turn = asyncio.Lock()
         self._current: Path | None = None
         """The weights that the server has; None while they are those it started with."""
@@ -66,29 +67,20 @@ class SharedWeights:
         question = {"model": found.model, "token_ids": [1], "sampling_params": {"max_tokens": 1}}
         try:
             await self.client.post(self.client.root + GENERATE, question)
-            await self._update(0)
+            await self.update(0)
         except EngineError as error:
             raise ConfigError(
                 f"the weights cannot follow the learner through {self.directory}: {error}; the directory must have the "
                 f"same path on both machines, and the server be started like this: {START}"
             ) from error
 
-    async def update(self, version: int) -> None:
-        """Make the server sample with the module's weights of now, as ``version``. Raises EngineError.
-
-        Goes on to its end when the caller is cancelled: a server that is left held would answer nobody.
-        """
-        await self.client.to_the_end(self._update(version))
-
     async def close(self) -> None:
         """Wait for an update that is under way, and remove what was written."""
-        await self.client.elsewhere(self._close())
-
-    async def _close(self) -> None:
         async with self._turn:
-            self._current = _gone(self._current)
+            _gone(self._current)
 
-    async def _update(self, version: int) -> None:
+    async def update(self, version: int) -> None:
+        """Make the server sample with the module's weights of now, as ``version``. Raises EngineError."""
         async with self._turn:
             new = await asyncio.to_thread(self._write, version)
             try:
@@ -101,37 +93,37 @@ class SharedWeights:
 
     def _write(self, version: int) -> Path:
         """The weights in a new folder, which has its name only when it is whole."""
-        name = f"version-{version}-{secrets.token_hex(4)}"
-        aside = self.directory / f".{name}"
         try:
-            aside.mkdir(parents=True)
-            self.module.save_pretrained(aside)
-            for file in aside.iterdir():
+            self._aside.mkdir(parents=True)
+            written = self._writer.write(version).model
+            for file in written.iterdir():
                 file.chmod(0o644)  # the server may be another user's
-            return aside.rename(self.directory / name)
+            return written.rename(self.directory / f"version-{version}-{secrets.token_hex(4)}")
         except OSError as error:
-            _gone(aside)
             raise EngineError(f"cannot write to {self.directory}: {error.strerror or error}") from error
+        finally:
+            _gone(self._aside)
 
     async def _exchange(self, new: Path, version: int) -> None:
         await self._command("/pause?mode=keep")
         try:
-            await self._load(str(new))
+            await self._load(new)
             await self._command("/update_weight_version", {"new_version": str(version)})
         except EngineError as error:
             await self._roll_back(error)
             raise EngineError(f"version {version} was not taken up, the old one goes on: {error}") from error
         await self._command("/resume")
 
-    async def _load(self, path: str) -> None:
-        await self._command("/collective_rpc", {"method": _RELOAD, "args": [path]})
+    async def _load(self, path: Path | None) -> None:
+        """Load ``path``, or what the server started with."""
+        await self._command("/collective_rpc", {"method": _RELOAD, "args": [path and str(path)]})
         answer = json.loads(await self._command("/reset_prefix_cache?reset_running_requests=true"))
         if not answer.get("success"):
             raise EngineError("the server did not drop what it had computed with other weights")
 
     async def _roll_back(self, error: EngineError) -> None:
         try:
-            await self._load(str(self._current or ""))
+            await self._load(self._current)
             await self._command("/resume")
         except EngineError as worse:
             raise EngineError(

@@ -212,12 +212,16 @@ class OpenAIEngine(Engine):
                 f"the weights of {self.client.base_url} cannot follow a learner; start the server like this: {START}; "
                 "and name a directory that both machines see: --engine.weights DIR"
             )
-        await self._weights.update(version)
+        # To its end even when the caller is cancelled: a server that is left held would answer nobody.
+        await self.client.to_the_end(self._take_up(self._weights, version))
+
+    async def _take_up(self, weights: SharedWeights, version: int) -> None:
+        await weights.update(version)
         self.policy_version = version
 
     async def close(self) -> None:
         if self._weights is not None and not self.client.is_closed:
-            await self._weights.close()
+            await self.client.to_the_end(self._weights.close())
         await self.client.close()
 
 

@@ -1,0 +1,795 @@
+"""The engine over OpenAI-compatible servers, against one that says what it is told, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentgym.actors import _openai_client
+from agentgym.actors._openai_weights import EXTENSION
+from agentgym.actors.openai import OpenAIEngine
+from agentgym.errors import ConfigError, EngineError, ParseError
+from agentgym.protocols.tools import Tools
+from agentgym.types import Completion, Sampling, ToolCall
+from tests.openai_server import EOS, Asked, FakeServer, Fault, logprob
+
+pytest.importorskip("openai", reason="needs the extra openai")
+
+STOP = (EOS,)
+SAID = [(1 + 2 + 3 + i) % 30 + 8 for i in range(3)] + [EOS]
+"""What the server completes (1, 2, 3) with."""
+TOOL = {"name": "add", "description": "Adds.", "parameters": {"type": "object", "properties": {}}}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MY_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(_openai_client, "FIRST_WAIT", 0.01)
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with FakeServer() as server:
+        yield server
+
+
+@pytest.fixture
+def connect(server: FakeServer) -> Iterator[Callable[..., OpenAIEngine]]:
+    """Makes engines on the server, and closes them."""
+    engines = []
+
+    def connected(module: Any = None, **options: Any) -> OpenAIEngine:
+        engines.append(OpenAIEngine(module, **{"base_url": server.url, "timeout": 20, **options}))
+        server.forget()
+        return engines[-1]
+
+    yield connected
+    for engine in engines:
+        run(engine.close)
+
+
+def run(main: Callable[[], Awaitable[Any]], timeout: float = 30.0) -> Any:
+    async def limited() -> Any:
+        return await asyncio.wait_for(main(), timeout)
+
+    return asyncio.run(limited())
+
+
+def sampling(**changes: Any) -> Sampling:
+    return Sampling(**{"max_tokens": 8, "stop_token_ids": STOP, "seed": 1, **changes})
+
+
+def generated(engine: OpenAIEngine, prompt: Sequence[int] = (1, 2, 3), **changes: Any) -> Completion:
+    completion: Completion = run(lambda: engine.generate(prompt, sampling(**changes), session="s"))
+    return completion
+
+
+def refused(server: FakeServer, match: str, **options: Any) -> None:
+    with pytest.raises(ConfigError, match=match):
+        OpenAIEngine(**{"base_url": server.url, "timeout": 20, "max_retries": 0, **options})
+    assert not any(thread.name == "agentgym-openai" for thread in threading.enumerate())
+
+
+# -- what it finds out ----------------------------------------------------------------------------------------------
+
+
+def test_importing_the_engine_imports_no_client() -> None:
+    code = "import sys, agentgym.actors.openai; assert 'openai' not in sys.modules and 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_takes_the_only_model_its_context_and_tokens(connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect()
+    assert (engine.model, engine.max_context, engine.speaks_text, engine.can_update) == ("tiny", 256, False, False)
+    assert engine.supports_seeds
+    assert connect(max_context=100).max_context == 100
+
+
+def test_the_address_may_come_from_the_environment(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    engine = OpenAIEngine()
+    assert engine.model == "tiny"
+    run(engine.close)
+
+
+def test_the_key_comes_from_the_named_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeServer(api_key="secret") as server:
+        refused(server, r"refuses the key \(401: Unauthorized\); set it: export MY_KEY=", api_key_env="MY_KEY")
+        monkeypatch.setenv("MY_KEY", "wrong")
+        refused(server, "refuses the key", api_key_env="MY_KEY")
+        monkeypatch.setenv("MY_KEY", "secret")
+        engine = OpenAIEngine(base_url=server.url, api_key_env="MY_KEY")
+        assert generated(engine).token_ids == SAID
+        run(engine.close)
+
+
+def test_a_server_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no connection to http://127\.0\.0\.1:9/v1: .*; start the server"):
+        OpenAIEngine(base_url="http://127.0.0.1:9/v1", max_retries=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"base_url": None}, r"needs a server; type: --engine\.base_url http://localhost:8000/v1"),
+        ({"base_url": "localhost:8000"}, r"engine\.base_url: .*found 'localhost:8000'"),
+        ({"form": "token"}, r"engine\.form: .*found 'token'"),
+        ({"max_sessions": 0}, r"engine\.max_sessions: .*found 0"),
+        ({"timeout": 0}, r"engine\.timeout: .*found 0"),
+        ({"max_retries": -1}, r"engine\.max_retries: .*found -1"),
+        ({"max_context": "many"}, r"engine\.max_context: .*found 'many'"),
+        (
+            {"model": "tiyn"},
+            r'does not serve "tiyn"\. Did you mean "tiny"\? It serves tiny; type: --engine\.model NAME',
+        ),
+        ({"max_context": 257}, r"engine\.max_context is 257, tiny is served with 256 at most"),
+        ({"weights": "w"}, r"engine\.weights has no effect without a model that learns"),
+    ],
+)
+def test_bad_options_are_refused(server: FakeServer, options: dict[str, Any], match: str) -> None:
+    refused(server, match, **options)
+
+
+def test_the_model_must_be_named_where_there_are_several(server: FakeServer) -> None:
+    server.models = [{"id": "base"}, {"id": "tiny", "max_model_len": 64}]
+    refused(server, r"serves base, tiny; choose one: --engine\.model NAME")
+    engine = OpenAIEngine(base_url=server.url, model="tiny")
+    assert engine.max_context == 64
+    run(engine.close)
+
+
+def test_an_address_without_v1_is_told_so(server: FakeServer) -> None:
+    root = server.url.removesuffix("/v1")
+    refused(server, rf"usually ends in /v1: --engine\.base_url {root}/v1", base_url=root)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "reason"),
+    [
+        ({"returns_token_ids": False}, "the server returns no token ids"),
+        ({"returns_logprobs": False}, "the server returns no log-probabilities"),
+        ({"has_completions": False}, r"refuses /completions with token ids as the prompt \(404: This is a chat model"),
+    ],
+)
+def test_without_tokens_it_speaks_text_or_is_refused(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], lacks: dict[str, bool], reason: str
+) -> None:
+    vars(server).update(lacks)
+    start = r"vLLM 0\.10\.2 or newer .*, or evaluate with --engine\.form text"
+    refused(server, rf'engine\.form "tokens" cannot be had from .*{reason}.*; start a server .*{start}', form="tokens")
+    engine = connect()
+    assert engine.speaks_text
+    with pytest.raises(EngineError, match=f"tiny is asked in text: .*{reason}"):
+        generated(engine)
+    with pytest.raises(EngineError, match="is asked in text"):
+        run(lambda: engine.score([1, 2]))
+
+
+def test_text_can_be_asked_for(connect: Callable[..., OpenAIEngine]) -> None:
+    assert connect(form="text").speaks_text
+
+
+def test_a_server_that_reads_other_token_ids_is_not_asked_with_them(
+    server: FakeServer, connect: Callable[..., OpenAIEngine]
+) -> None:
+    """One that writes a token of its own before the prompt, for instance."""
+    server.edit = lambda choice: choice.update(prompt_token_ids=[0, *choice["prompt_token_ids"]])
+    refused(server, r"read the prompt \[1, 2\] as \[0, 1, 2\]", form="tokens")
+    assert connect().speaks_text
+
+
+def test_a_key_that_is_refused_only_for_completions_is_no_reason_to_speak_text(server: FakeServer) -> None:
+    server.fault = lambda asked: Fault(status=401) if "completions" in asked.path else None
+    refused(server, r"refuses the key \(401: scripted\); set it: export OPENAI_API_KEY=")
+
+
+def test_a_server_that_fails_is_no_server_that_speaks_text(server: FakeServer) -> None:
+    server.fault = lambda asked: Fault(status=503) if "completions" in asked.path else None
+    refused(server, r"answered /completions with 503: scripted")
+
+
+def test_a_server_without_chat_is_told_so(server: FakeServer) -> None:
+    server.fault = lambda asked: Fault(status=404) if "completions" in asked.path else None
+    refused(server, "answered /chat/completions with 404")
+
+
+def test_the_context_must_be_known(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    server.models = [{"id": "tiny"}]
+    refused(server, r"does not say how many tokens it can hold; type: --engine\.max_context N")
+    assert connect(max_context=32).max_context == 32
+    assert connect(form="text").max_context == 2**20
+
+
+def test_a_page_is_no_server(server: FakeServer) -> None:
+    server.fault = lambda asked: Fault(body="<html>Hello</html>")
+    refused(server, r"is no OpenAI-compatible server: .*'<html>Hello</html>'")
+
+
+def test_a_server_that_lists_no_models_is_taken_at_the_user_s_word(
+    server: FakeServer, connect: Callable[..., OpenAIEngine]
+) -> None:
+    server.fault = lambda asked: Fault(status=404) if asked.path == "/v1/models" else None
+    refused(server, "answered /models with 404")
+    assert connect(model="tiny", max_context=32).model == "tiny"
+
+
+# -- tokens ---------------------------------------------------------------------------------------------------------
+
+
+def test_generates_exactly_what_the_server_sampled(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect()
+    completion = generated(engine, temperature=2.0)
+    assert completion.token_ids == SAID
+    assert completion.logprobs == [logprob(token, 2.0) for token in SAID]
+    assert completion.policy_versions == [0, 0, 0, 0]
+    assert completion.finish_reason == "stop"
+    cut = generated(engine, max_tokens=2)
+    assert (cut.token_ids, cut.finish_reason) == (SAID[:2], "length")
+
+
+def test_asks_for_the_whole_distribution(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    """vLLM would fill in what is left out with defaults of the model's own."""
+    engine = connect()
+    generated(engine, temperature=0.5, top_p=0.9, top_k=3, min_p=0.1, seed=2**62)
+    generated(engine, temperature=0)
+    first, second = server.bodies("/v1/completions")
+    assert first == {
+        "model": "tiny",
+        "prompt": [1, 2, 3],
+        "max_tokens": 8,
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "top_k": 3,
+        "min_p": 0.1,
+        "seed": 2**62,
+        "repetition_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "stop_token_ids": [EOS],
+        "ignore_eos": True,
+        "include_stop_str_in_output": True,
+        "logprobs": 1,
+        "return_token_ids": True,
+    }
+    assert "seed" not in second  # greedy
+
+
+@pytest.mark.parametrize(("prompt", "max_tokens"), [([], 1), ([1], 0), ([1] * 250, 7)])
+def test_what_does_not_fit_is_refused_unasked(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], prompt: list[int], max_tokens: int
+) -> None:
+    engine = connect()
+    with pytest.raises(EngineError, match="together fit the context of 256"):
+        generated(engine, prompt, max_tokens=max_tokens)
+    assert server.asked == []
+    generated(engine, [1] * 250, max_tokens=6)
+
+
+def lose(key: str, value: Any = None) -> Callable[[dict[str, Any]], None]:
+    return lambda choice: choice.update({key: value})
+
+
+MISALIGNED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
+    (lambda choice: choice["token_ids"].pop(), r"3 token ids with 4 log-probabilities"),
+    (lambda choice: choice["logprobs"]["token_logprobs"].pop(), r"4 token ids with 3 log-probabilities"),
+    (lambda choice: choice["logprobs"].update(token_logprobs=[-1.0, None, -1.0, -1.0]), "with 3 log-probabilities"),
+    (lose("logprobs"), "lacks log-probabilities"),
+    (lose("token_ids"), "lacks token ids"),
+    (lose("finish_reason"), 'because of "None"'),
+    (lose("finish_reason", "content_filter"), 'because of "content_filter"'),
+    (lose("prompt_token_ids", [9, 1, 2, 3]), "another prompt than it was given"),
+    (lose("token_ids", [EOS, 8, 9, EOS]), r"sampled past a stop token; they are \(7,\)"),
+    (lose("token_ids", [8, 9, 10, 11]), r"keeps the token that ended a completion to itself: stopped after 11"),
+    (lambda choice: choice.update(token_ids=[], logprobs={"token_logprobs": []}), "sampled 0 tokens, expected 1 to 8"),
+    (
+        lambda choice: choice.update(token_ids=[8] * 9, logprobs={"token_logprobs": [-1.0] * 9}),
+        "sampled 9 tokens, expected 1 to 8",
+    ),
+    (lambda choice: choice["logprobs"].update(token_logprobs=[float("nan")] * 4), "cannot be read: .*finite number"),
+]
+
+
+@pytest.mark.parametrize(("edit", "match"), MISALIGNED)
+def test_a_completion_that_does_not_add_up_is_refused(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], edit: Callable[[dict[str, Any]], None], match: str
+) -> None:
+    engine = connect()
+    server.edit = edit
+    with pytest.raises(EngineError, match=match):
+        generated(engine)
+
+
+def test_an_aborted_completion_says_so(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect()
+    server.edit = lose("finish_reason", "abort")
+    assert generated(engine).finish_reason == "aborted"
+
+
+def test_scores_a_text(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect()
+    assert run(lambda: engine.score([4, 5, 6])) == [0.0, logprob(5, 1.0), logprob(6, 1.0)]
+    server.echoes = False
+    with pytest.raises(EngineError, match="cannot score a text: it gave 1 log-probabilities for 3 tokens"):
+        run(lambda: engine.score([4, 5, 6]))
+    server.fault = lambda asked: Fault(status=400)
+    with pytest.raises(EngineError, match=r"cannot score a text .*400"):
+        run(lambda: engine.score([4, 5, 6]))
+
+
+# -- text -----------------------------------------------------------------------------------------------------------
+
+ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]
+
+
+def chatted(engine: OpenAIEngine, tools: Sequence[dict[str, Any]] = (), **changes: Any) -> str:
+    reply: str = run(lambda: engine.chat(ASKED, sampling(**changes), tools=tools))
+    return reply
+
+
+def test_chats(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    server.models[0]["owned_by"] = "someone"
+    engine = connect(form="text")
+    assert not engine.supports_seeds
+    assert chatted(engine, temperature=0.5, top_k=4) == "hello"
+    assert server.bodies("/v1/chat/completions") == [
+        {"model": "tiny", "messages": ASKED, "max_tokens": 8, "temperature": 0.5, "top_p": 1.0, "top_k": 4, "seed": 1}
+    ]
+
+
+def test_vllm_is_told_to_leave_out_the_model_s_own_defaults(
+    server: FakeServer, connect: Callable[..., OpenAIEngine]
+) -> None:
+    engine = connect(form="text")
+    chatted(engine)
+    (body,) = server.bodies("/v1/chat/completions")
+    assert (body["top_k"], body["min_p"], body["repetition_penalty"]) == (0, 0.0, 1.0)
+
+
+def test_a_newer_name_of_max_tokens_is_learned_once(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    message = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    answer = json.dumps({"error": {"message": message, "code": "unsupported_parameter"}})
+    engine = connect(form="text")
+    server.fault = lambda asked: Fault(status=400, body=answer) if "max_tokens" in asked.body else None
+    assert [chatted(engine), chatted(engine)] == ["hello", "hello"]
+    named = [{"max_tokens", "max_completion_tokens"} & set(body) for body in server.bodies("/v1/chat/completions")]
+    assert named == [{"max_tokens"}, {"max_completion_tokens"}, {"max_completion_tokens"}]
+
+
+def test_a_chat_that_is_refused_says_why(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect(form="text")
+    answer = json.dumps({"error": {"message": "temperature does not support 0.0 with this model"}})
+    server.fault = lambda asked: Fault(status=400, body=answer)
+    with pytest.raises(EngineError, match=r"/chat/completions with 400: temperature does not support 0\.0"):
+        chatted(engine)
+
+
+def called(name: str, arguments: Any) -> dict[str, Any]:
+    return {"id": "1", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def test_tools_are_sent_and_calls_are_read_by_the_protocol(
+    server: FakeServer, connect: Callable[..., OpenAIEngine]
+) -> None:
+    engine = connect(form="text")
+    nasty = {"text": "</tool_call> <tool_call>", "n": [1.5, None, "é"]}
+    server.say = lambda body: {
+        "content": None,
+        "tool_calls": [called("add", '{"a": 1}'), called("write", json.dumps(nasty)), called("now", "")],
+    }
+    action = Tools().parse(chatted(engine, tools=[TOOL, {"type": "function", "function": TOOL}]))
+    assert list(action.tool_calls) == [
+        ToolCall(name="add", arguments={"a": 1}),
+        ToolCall(name="write", arguments=nasty),
+        ToolCall(name="now", arguments={}),
+    ]
+    (body,) = server.bodies("/v1/chat/completions")
+    assert body["tools"] == 2 * [{"type": "function", "function": TOOL}]
+
+
+@pytest.mark.parametrize(
+    ("message", "reply"),
+    [
+        (
+            {"content": "Let me see.", "tool_calls": [called("a", {"b": 1})]},
+            'Let me see.\n{"name": "a", "arguments": {"b": 1}}',
+        ),
+        ({"content": [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]}, "one two"),
+        ({"content": None, "refusal": "No."}, "No."),
+        ({"content": None}, ""),
+        ({"content": "x", "tool_calls": []}, "x"),
+    ],
+)
+def test_replies_of_all_kinds(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], message: dict[str, Any], reply: str
+) -> None:
+    engine = connect(form="text")
+    server.say = lambda body: message
+    said = chatted(engine)
+    assert said.replace("<tool_call>", "").replace("</tool_call>", "") == reply
+
+
+def test_arguments_that_are_no_json_are_the_policy_s_mistake(
+    server: FakeServer, connect: Callable[..., OpenAIEngine]
+) -> None:
+    engine = connect(form="text")
+    server.say = lambda body: {"tool_calls": [called("add", '{"a": ')]}
+    with pytest.raises(ParseError, match="not valid JSON"):
+        Tools().parse(chatted(engine))
+
+
+# -- failures -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=429, headers={"retry-after": "0.01"}),
+        Fault(status=429, headers={"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}),
+        Fault(status=500),
+        Fault(status=503),
+        Fault(drop="before"),
+        Fault(drop="head"),
+        Fault(drop="middle"),
+    ],
+    ids=lambda fault: f"{fault.status}{fault.drop}",
+)
+def test_what_may_pass_is_tried_again(server: FakeServer, connect: Callable[..., OpenAIEngine], fault: Fault) -> None:
+    engine = connect(max_retries=2)
+    server.fault = lambda asked: fault if asked.attempt < 2 else None
+    assert generated(engine).token_ids == SAID
+    assert len(server.asked) == 3
+    assert engine.client.num_retries == 2
+    server.forget()
+    server.fault = lambda asked: fault
+    with pytest.raises(EngineError):
+        generated(engine)
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 501])
+def test_what_will_not_pass_is_not_tried_again(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], status: int
+) -> None:
+    engine = connect()
+    server.fault = lambda asked: Fault(status=status)
+    with pytest.raises(EngineError, match=f"answered /completions with {status}: scripted"):
+        generated(engine)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", "{}", '{"choices": []}', '{"choices": [{"token_ids": "x"}]}', "null"])
+def test_an_answer_that_cannot_be_read_is_an_error(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], body: str
+) -> None:
+    engine = connect()
+    server.fault = lambda asked: Fault(body=body)
+    with pytest.raises(EngineError, match="the server's answer to /completions cannot be read"):
+        generated(engine)
+    assert len(server.asked) == 1
+
+
+def test_waits_as_long_as_the_server_asks(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect()
+    server.fault = lambda asked: Fault(status=429, headers={"retry-after": "0.3"}) if asked.attempt == 0 else None
+    began = time.monotonic()
+    generated(engine)
+    assert time.monotonic() - began >= 0.3
+
+
+def test_a_request_that_takes_too_long_is_given_up_once(
+    server: FakeServer, connect: Callable[..., OpenAIEngine]
+) -> None:
+    engine = connect(timeout=0.3)
+    server.fault = lambda asked: Fault(delay=20)
+    with pytest.raises(EngineError, match=r"gave no answer to /completions in 0\.3 s; .* --engine\.timeout SECONDS"):
+        generated(engine)
+    assert len(server.asked) == 1
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_cancelling_closes_the_request(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect()
+    server.fault = lambda asked: Fault(delay=20)
+
+    async def begin_and_cancel() -> None:
+        task = asyncio.create_task(engine.generate([1, 2, 3], sampling(), session="s"))
+        while server.num_in_flight == 0:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(begin_and_cancel)
+    assert eventually(lambda: server.num_abandoned == 1)
+    server.fault = lambda asked: None
+    assert generated(engine).token_ids == SAID
+
+
+def test_no_more_than_max_sessions_are_in_flight(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect(max_sessions=4)
+    server.fault = lambda asked: Fault(delay=0.02)
+
+    async def many() -> list[Completion]:
+        return await asyncio.gather(*(engine.generate([i], sampling(), session=str(i)) for i in range(20)))
+
+    assert len(run(many)) == 20
+    assert server.max_in_flight == 4
+
+
+def unlucky(asked: Asked) -> Fault | None:
+    """Five of a hundred requests break, at one place or another; which ones depends on what they are alone."""
+    digest = hashlib.blake2b(f"{asked.body} {asked.attempt}".encode(), digest_size=4).digest()
+    if int.from_bytes(digest[:2], "big") >= 0.05 * 2**16:
+        return Fault(delay=digest[2] / 255 * 0.01)
+    return Fault(drop=("before", "head", "middle")[digest[2] % 3])  # type: ignore[arg-type]
+
+
+def test_no_completion_is_lost_or_doubled_when_connections_break(
+    server: FakeServer, connect: Callable[..., OpenAIEngine]
+) -> None:
+    engine = connect(max_sessions=64)
+    server.reply = lambda prompt, body: [*prompt, EOS]
+    server.fault = lambda asked: Fault(delay=0.5) if len(server.asked) <= 64 else unlucky(asked)
+    prompts = [[100 + i % 50, 10 + i // 50, 9] for i in range(800)]
+
+    async def many() -> list[Completion]:
+        return await asyncio.gather(*(engine.generate(prompt, sampling(), session=str(prompt)) for prompt in prompts))
+
+    completions = run(many)
+    assert [completion.token_ids for completion in completions] == [[*prompt, EOS] for prompt in prompts]
+    assert server.num_dropped >= 20
+    assert server.max_in_flight == 64
+    assert len(server.asked) == len(prompts) + server.num_dropped  # each sent again exactly as often as it broke
+
+
+def test_serves_callers_in_several_event_loops(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    """Connections of a loop that is over would break; every command of the program runs several."""
+    engine = connect()
+    found = [generated(engine).token_ids for _ in range(3)]
+    found.append(run(lambda: asyncio.to_thread(generated, engine)).token_ids)
+    assert found == 4 * [SAID]
+
+
+def test_can_be_made_within_an_event_loop(connect: Callable[..., OpenAIEngine]) -> None:
+    async def make() -> str:
+        return connect().model
+
+    assert run(make) == "tiny"
+
+
+def test_a_closed_engine_refuses_and_leaves_no_thread(connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect()
+    run(engine.close)
+    run(engine.close)
+    assert not any(thread.name == "agentgym-openai" for thread in threading.enumerate())
+    with pytest.raises(EngineError, match="the engine is closed"):
+        generated(engine)
+
+
+# -- weights --------------------------------------------------------------------------------------------------------
+
+
+class Learner:
+    """What an update needs of a model: something to save."""
+
+    value = 0
+
+    def save_pretrained(self, directory: Path, **_: Any) -> None:
+        directory.mkdir()
+        (directory / "model.safetensors").write_text(str(self.value))
+
+
+@pytest.fixture
+def learner() -> Learner:
+    return Learner()
+
+
+@pytest.fixture
+def loaded(server: FakeServer) -> list[str]:
+    """What the server's workers read from the directories they are told to load; None where it is none."""
+    read: list[str] = []
+
+    def load(body: dict[str, Any]) -> list[Any]:
+        assert body["method"] == "agentgym_load"
+        (path,) = body["args"]
+        read.append(path and (Path(path) / "model.safetensors").read_text())
+        return [None]
+
+    server.rpc = load
+    return read
+
+
+def updated(engine: OpenAIEngine, version: int) -> None:
+    run(lambda: engine.update_weights(version))
+
+
+EXCHANGE = ["pause keep", "rpc agentgym_load", "reset true", "label", "resume"]
+
+
+def steps(server: FakeServer) -> list[str]:
+    """What was done to the weights, without paths and labels."""
+    log = [" ".join(step.split(" ")[:2]) if step.startswith("rpc") else step for step in server.weights.log]
+    server.weights.log.clear()
+    return [step.split(" ")[0] if step.startswith("label") else step for step in log]
+
+
+def test_without_a_shared_directory_weights_cannot_follow(connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect(Learner())
+    with pytest.raises(EngineError, match=r"cannot follow a learner; start .*--engine\.weights DIR"):
+        run(lambda: engine.update_weights(1))
+
+
+def test_weights_go_through_the_directory(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+) -> None:
+    engine = connect(learner, weights=tmp_path / "shared")
+    assert engine.can_update
+    assert (loaded, steps(server), engine.policy_version) == (["0"], EXCHANGE, 0)
+    learner.value = 5
+    updated(engine, 3)
+    assert (loaded, steps(server), engine.policy_version) == (["0", "5"], EXCHANGE, 3)
+    assert generated(engine).policy_versions == [3] * 4
+    (only,) = (tmp_path / "shared").iterdir()
+    assert only.name.startswith("version-3-")
+    assert (only / "model.safetensors").stat().st_mode & 0o777 == 0o644
+    run(engine.close)
+    assert list((tmp_path / "shared").iterdir()) == []
+
+
+def test_each_token_has_the_version_that_sampled_it(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+) -> None:
+    engine = connect(learner, weights=tmp_path)
+    spans = [{"version": "default", "start": 0, "end": 1}, {"version": "8", "start": 1, "end": 3}]
+    server.edit = lose("weight_versions", [*spans, {"version": "9", "start": 3, "end": 4}])
+    completion = generated(engine, temperature=0.5)
+    assert completion.policy_versions == [0, 8, 8, 9]
+    assert completion.logprobs == [logprob(token, 0.5) for token in SAID]
+    (body,) = server.bodies("/inference/v1/generate")
+    assert body["sampling_params"]["ignore_eos"] is True
+    assert body["token_ids"] == [1, 2, 3]
+    server.edit = lambda choice: choice["token_ids"].reverse()
+    with pytest.raises(EngineError, match="log-probabilities are those of other tokens"):
+        generated(engine)
+
+
+def test_an_update_waits_for_no_completion(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+) -> None:
+    """A server holds them during an update: one that stood in line behind them would wait for ever."""
+    engine = connect(learner, weights=tmp_path, max_sessions=1)
+    server.fault = lambda asked: Fault(delay=0.5) if "generate" in asked.path else None
+
+    async def both() -> list[bool]:
+        completion = asyncio.create_task(engine.generate([1, 2, 3], sampling(), session="s"))
+        while server.num_in_flight == 0:
+            await asyncio.sleep(0.01)
+        await engine.update_weights(1)
+        was_waiting = not completion.done()
+        return [was_waiting, (await completion).token_ids == SAID]
+
+    assert run(both) == [True, True]
+
+
+def test_a_failed_update_leaves_the_old_weights(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+) -> None:
+    engine = connect(learner, weights=tmp_path)
+    steps(server)
+    load, learner.value = server.rpc, 6
+
+    def fail_on_new(body: dict[str, Any]) -> list[Any]:
+        load(body)
+        if loaded[-1] == "6":
+            raise OSError("half read")
+        return [None]
+
+    server.rpc = fail_on_new
+    with pytest.raises(EngineError, match=r"version 1 was not taken up, the old one goes on: .*half read"):
+        updated(engine, 1)
+    assert loaded == ["0", "6", "0"]
+    assert steps(server) == ["pause keep", "rpc agentgym_load", "reset true", "resume"]
+    assert (engine.policy_version, len(list(tmp_path.iterdir()))) == (0, 1)
+    assert generated(engine).policy_versions == [0] * 4
+    learner.value = 7
+    updated(engine, 2)
+    assert generated(engine).policy_versions == [2] * 4
+
+
+def test_a_mixture_of_weights_never_samples(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+) -> None:
+    engine = connect(learner, weights=tmp_path)
+    load = server.rpc
+
+    def fail(body: dict[str, Any]) -> list[Any]:
+        raise OSError("half read")
+
+    server.rpc = fail
+    with pytest.raises(EngineError, match="may hold a mixture of weights and was left held; start it anew"):
+        updated(engine, 1)
+    assert server.weights.is_paused
+    server.rpc = load
+    updated(engine, 2)  # whole weights make it whole again
+    assert generated(engine).policy_versions == [2] * 4
+
+
+def test_a_cancelled_update_is_finished(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+) -> None:
+    engine = connect(learner, weights=tmp_path)
+    steps(server)
+    server.fault = lambda asked: Fault(delay=0.3) if asked.path == "/collective_rpc" else None
+
+    async def begin_and_cancel() -> None:
+        update = asyncio.create_task(engine.update_weights(1))
+        while not server.weights.is_paused:
+            await asyncio.sleep(0.01)
+        update.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await update
+
+    run(begin_and_cancel)
+    assert engine.policy_version == 0
+    run(engine.close)
+    assert (steps(server), engine.policy_version) == (EXCHANGE, 1)
+
+
+def test_a_server_that_an_earlier_run_left_held_goes_on(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+) -> None:
+    earlier = connect(learner)
+    run(lambda: earlier.client.command(f"{earlier.client.root}/pause?mode=keep"))
+    assert generated(connect(learner, weights=tmp_path)).token_ids == SAID
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda server: setattr(server, "is_in_dev_mode", False), "takes commands: .*404.*VLLM_SERVER_DEV_MODE=1"),
+        (lambda server: setattr(server, "tempers", False), "start it with --logprobs-mode processed_logprobs"),
+        (lambda server: setattr(server, "returns_token_ids", False), "has no effect on a server that is asked in text"),
+        (
+            lambda server: setattr(server, "fault", lambda a: Fault(status=403) if "generate" in a.path else None),
+            "cannot follow the learner .*403.*--enable-scale-out",
+        ),
+        (
+            lambda server: setattr(server, "rpc", lambda body: 1 / 0),
+            r"cannot follow .*ZeroDivisionError.*same path on both.*-cls agentgym\.actors\._vllm_worker\.Weights",
+        ),
+    ],
+)
+def test_servers_that_cannot_follow_are_refused(
+    server: FakeServer, learner: Learner, tmp_path: Path, change: Callable[[FakeServer], None], match: str
+) -> None:
+    change(server)
+    refused(server, match, module=learner, weights=tmp_path)
+
+
+def test_a_directory_that_is_none_is_refused(server: FakeServer, learner: Learner, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(server, "cannot write to .*file: Not a directory", module=learner, weights=tmp_path / "file")
+
+
+def test_the_worker_extension_is_where_the_server_is_told() -> None:
+    module, _, name = EXTENSION.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name).agentgym_load)
