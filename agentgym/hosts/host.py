@@ -11,7 +11,10 @@ from typing import Any
 
 from agentgym.types import Action, Observation, StepResult
 
-__all__ = ["Host", "Hosts"]
+__all__ = ["CLOSE_SECONDS", "Host", "Hosts"]
+
+CLOSE_SECONDS = 5.0
+"""How long an environment may take to close before it is given up."""
 
 
 class Host(abc.ABC):
@@ -38,7 +41,10 @@ class Host(abc.ABC):
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Close the environment and free what it ran on; takes seconds at most, whatever the environment does."""
+        """Close the environment and free what it ran on; takes seconds at most, whatever the environment does.
+
+        An environment that does not close, or raises while it closes, is told of by a RuntimeWarning.
+        """
 
     @abc.abstractmethod
     def kill(self) -> None:
@@ -50,7 +56,7 @@ class Hosts(abc.ABC):
 
     @abc.abstractmethod
     async def open(self) -> Host:
-        """A fresh environment. Raises EnvError when it cannot be made."""
+        """A fresh environment. Raises EnvError when it cannot be made, UserError when it is asked for wrongly."""
 
     async def close(self) -> None:  # noqa: B027  # most keep nothing
         """Free what all hosts share; the hosts themselves are closed before."""

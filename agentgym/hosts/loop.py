@@ -38,7 +38,7 @@ class LoopHosts(Hosts):
         except _PASSED_ON:
             raise
         except BaseException as error:
-            raise Failure.of(error).error(Situation("the environment")) from error
+            raise Failure.of(error).error(Situation(getattr(self._make_env, "id", "the environment"))) from error
 
     async def close(self) -> None:
         await asyncio.gather(*self._closing, return_exceptions=True)
@@ -58,14 +58,7 @@ class LoopHost(Host):
 
     async def step(self, action: Action) -> StepResult:
         self._situation.action = action
-        try:
-            result = self._resident.step(action)
-            if not isinstance(result, StepResult):
-                result = await result
-        except _PASSED_ON:
-            raise
-        except BaseException as error:
-            raise Failure.of(error).error(self._situation) from error
+        result: StepResult = await self._call(self._resident.step, action)
         return result
 
     async def expert(self, observation: Observation) -> Action | None:
@@ -76,7 +69,7 @@ class LoopHost(Host):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._call(self._resident.close)
         except (EnvError, UserError, TimeoutError) as error:
-            warnings.warn(f"{self.name} did not close: {error or 'it hangs'}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"{self.name} did not close: {str(error) or 'it hangs'}", RuntimeWarning, stacklevel=2)
 
     def kill(self) -> None:
         """It is closed by the loop, soon; without a running loop it is dropped as it is."""
@@ -89,6 +82,8 @@ class LoopHost(Host):
     async def _call(self, method: Callable[..., Any], *args: Any) -> Any:
         try:
             result = method(*args)
+            if isinstance(result, tuple):  # the usual case, and the other question takes longer
+                return result
             return await result if inspect.isawaitable(result) else result
         except _PASSED_ON:
             raise

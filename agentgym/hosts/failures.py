@@ -1,0 +1,104 @@
+"""What went wrong in an environment, as text: it is told the same way from the event loop, a thread or a process.
+
+An error names the environment, what it raised, the task, the seed and the last action, and shows the last frames of the
+traceback. An environment may raise anything: a message of megabytes is cut in its middle, and what UTF-8 cannot carry
+is written as an escape.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agentgym.errors import ConfigError, DataError, EnvError, MissingExtraError, UnknownIdError, UserError
+
+__all__ = ["Failure", "Situation", "bounded"]
+
+_HEAD, _TAIL, _FRAMES = 2000, 1000, 5
+_KINDS: dict[str, type[EnvError] | type[UserError]] = {
+    kind.__name__: kind for kind in (EnvError, UserError, UnknownIdError, ConfigError, MissingExtraError, DataError)
+}
+"""What is passed on as it is; everything else is an environment's mistake."""
+
+
+@dataclasses.dataclass(slots=True)
+class Situation:
+    """Where an environment is in its episode, to be named in errors."""
+
+    name: str
+    seed: int | None = None
+    task: Any = None
+    action: str | None = None
+
+    def begin(self, seed: int, options: dict[str, Any] | None) -> None:
+        """An episode begins."""
+        self.seed, self.task, self.action = seed, (options or {}).get("task"), None
+
+    def __str__(self) -> str:
+        if self.seed is None:
+            return "before its first episode"
+        task = [] if self.task is None else [f"task {self.task!r:.200}"]
+        action = [] if self.action is None else [f"last action {bounded(repr(str(self.action)), 150, 50)}"]
+        return ", ".join([*task, f"seed {self.seed}", *action])
+
+
+class Failure(NamedTuple):
+    """An exception as text, so that it can cross to another process."""
+
+    kind: str
+    """Name of the class of ``agentgym.errors`` that it comes out as."""
+    message: str
+    trace: str = ""
+    """The last frames; empty where the message says all."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """What ``error`` says."""
+        error = _innermost(error)
+        for kind in type(error).__mro__:
+            if kind in _KINDS.values():
+                return cls(kind.__name__, bounded(_message(error)))
+        return cls("EnvError", f"raised {type(error).__qualname__}: {bounded(_message(error))}", _trace(error))
+
+    def error(self, situation: Situation) -> EnvError | UserError:
+        """The exception to raise."""
+        kind = _KINDS.get(self.kind, EnvError)
+        if not self.trace:
+            return kind(self.message)
+        return kind(f"{situation.name} {self.message} ({situation})\n{self.trace}")
+
+
+def bounded(text: str, head: int = _HEAD, tail: int = _TAIL) -> str:
+    """``text`` as UTF-8 can carry it, without its middle where it is long.
+
+    >>> bounded("0123456789", 3, 2)
+    '012 [... 5 characters left out ...] 89'
+    """
+    if (left_out := len(text) - head - tail) > 0:
+        text = f"{text[:head]} [... {left_out} characters left out ...] {text[-tail:]}"
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The one exception of a group of one: task groups wrap what was raised."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as worse:  # the author's __str__ runs here and may do as it likes
+        return f"[its message cannot be shown: __str__ raised {type(worse).__qualname__}]"
+
+
+def _trace(error: BaseException) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+    return bounded("".join(traceback.format_list(frames[-_FRAMES:])).rstrip() or "  (no frames)")
+
+
+def _is_ours(filename: str) -> bool:
+    return Path(filename).parent == Path(__file__).parent

@@ -1,0 +1,95 @@
+"""Observations, actions and step results as packets.
+
+Text of observations and images travel raw beside the JSON. An image is an array, bytes, or anything JSON can say; what
+comes back is equal, apart from what ``framed`` says of info.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from agentgym.errors import EnvError
+from agentgym.hosts.frames import Packet
+from agentgym.types import Action, Observation, StepResult, ToolCall
+
+__all__ = ["pack_action", "pack_observation", "pack_result", "unpack_action", "unpack_observation", "unpack_result"]
+
+
+def pack_observation(observation: Observation, **head: Any) -> Packet:
+    """The observation, and ``head`` beside it. Raises EnvError for an image that cannot be sent."""
+    text = observation.encode("utf-8", "surrogatepass")
+    head["text"] = len(text)
+    if observation.admissible is not None:
+        head["admissible"] = observation.admissible
+    if observation.tools:
+        head["tools"] = observation.tools
+    if not observation.images:
+        return Packet(head, text)
+    images = [_pack_image(image, index) for index, image in enumerate(observation.images)]
+    head["images"] = [image.head for image in images]
+    return Packet(head, b"".join((text, *(image.attached for image in images))))
+
+
+def unpack_observation(packet: Packet) -> Observation:
+    """The inverse of ``pack_observation``."""
+    head, attached = packet
+    text = str(attached[: head["text"]], "utf-8", "surrogatepass")
+    images = _unpack_images(head["images"], attached[head["text"] :]) if "images" in head else ()
+    return Observation(text, admissible=head.get("admissible"), tools=head.get("tools", ()), images=images)
+
+
+def pack_result(result: StepResult) -> Packet:
+    """What a step came to."""
+    observation, reward, terminated, truncated, info = result
+    return pack_observation(observation, reward=reward, terminated=terminated, truncated=truncated, info=info)
+
+
+def unpack_result(packet: Packet) -> StepResult:
+    """The inverse of ``pack_result``."""
+    head = packet.head
+    observation = unpack_observation(packet)
+    return StepResult(observation, head["reward"], head["terminated"], head["truncated"], head["info"])
+
+
+def pack_action(action: Action | None) -> dict[str, Any]:
+    """An action as JSON."""
+    if action is None:
+        return {}
+    calls = [{"name": call.name, "arguments": call.arguments, "id": call.id} for call in action.tool_calls]
+    return {"action": str(action), "tool_calls": calls} if calls else {"action": str(action)}
+
+
+def unpack_action(head: dict[str, Any]) -> Action | None:
+    """The inverse of ``pack_action``."""
+    if "tool_calls" in head:
+        return Action(head["action"], tool_calls=[ToolCall(**call) for call in head["tool_calls"]])
+    return Action(head["action"]) if "action" in head else None
+
+
+def _pack_image(image: Any, index: int) -> Packet:
+    if isinstance(image, bytes | bytearray | memoryview):
+        return Packet({"bytes": len(image)}, bytes(image))
+    if not isinstance(image, np.ndarray):
+        return Packet({"json": image})
+    if image.dtype.hasobject or image.dtype.names is not None:
+        raise EnvError(f"images[{index}] is an array of {image.dtype}, expected one of numbers")
+    return Packet({"dtype": image.dtype.str, "shape": image.shape}, image.tobytes())
+
+
+def _unpack_images(heads: Sequence[dict[str, Any]], attached: bytes | memoryview) -> list[Any]:
+    images: list[Any] = []
+    for head in heads:
+        if "json" in head:
+            images.append(head["json"])
+            continue
+        size = head["bytes"] if "bytes" in head else np.dtype(head["dtype"]).itemsize * math.prod(head["shape"])
+        raw, attached = attached[:size], attached[size:]
+        if "bytes" in head:
+            images.append(bytes(raw))
+        else:
+            images.append(np.frombuffer(raw, np.dtype(head["dtype"])).reshape(head["shape"]).copy())
+    return images
