@@ -99,9 +99,7 @@ class Training:
         self.next_update, self.report, self.best = state["next_update"], state["report"], state["best"]
         self.seconds, self.stage_began = state["seconds"], state["stage_began"]
         self.checked, self.num_ordinals, self.pending = state["checked"], state["num_ordinals"], state["pending"]
-        self.loop.num_refused = state["num_refused"]
-        if self.loop.scheduler is not None:
-            self.loop.scheduler.load_state(state["scheduler"])
+        self.loop.load_state(state["loop"])
         self.run.forget_after(state["position"])
         self.reporter.note(f"resumed from {at}")
         self._audit()
@@ -137,10 +135,9 @@ class Training:
             "best": self.best,
             "kept": self.kept.name,
             "checked": self.checked,
-            "num_refused": self.loop.num_refused,
+            "loop": self.loop.state(),
             "num_ordinals": self.num_ordinals,
             "pending": self.pending,
-            "scheduler": self.loop.scheduler.state() if self.loop.scheduler else None,
             "seconds": self.elapsed,
             "stage_began": self.stage_began,
             "position": self.run.position(),

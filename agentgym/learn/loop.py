@@ -89,8 +89,19 @@ class Loop:
         reason = "non-finite update" if "refused" in learned else ""
         metrics = summary(trajectories, version=number) | gap | learned | lesson.metrics
         metrics |= {"play_seconds": played - began, "learn_seconds": time.perf_counter() - played}
-        metrics |= {"loop_lag_p99": lag.quantile(0.99)}
+        metrics |= {"loop_lag_p99_seconds": lag.quantile(0.99)}
         return Outcome(metrics, trajectories, _entries(trajectories, lesson.rejected, number + 1, reason))
+
+    def state(self) -> dict[str, Any]:
+        """What the next update depends on beside learner, trainer and its number, as JSON."""
+        scheduler = self.scheduler.state() if self.scheduler else None
+        return {"num_refused": self.num_refused, "canary": self._canary, "scheduler": scheduler}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` returned."""
+        self.num_refused, self._canary = state["num_refused"], state["canary"]
+        if self.scheduler is not None:
+            self.scheduler.load_state(state["scheduler"])
 
     async def close(self) -> None:
         """Stop what is played ahead, and free what the trainer made."""
