@@ -23,7 +23,7 @@ _ONE_AT_A_TIME = threading.Lock()
 """Some tools answer with one dict of their module, or set a precision for all threads: a call ends before the next."""
 
 _MOST = {"precision": 1000, "exponent": 1000, "decimal_places": 1000}
-_MOST_OF_OTHERS = 10**15
+_MOST_OF_OTHERS = 10**18
 
 
 class World:

@@ -12,13 +12,17 @@ import random
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from bfcl_eval.eval_checker.multi_turn_eval import multi_turn_utils
-from bfcl_eval.eval_checker.multi_turn_eval.multi_turn_checker import multi_turn_checker
+import pytest
 
 from agentgym.environments.bfcl import BFCL
 from agentgym.environments.bfcl.calls import written
 from agentgym.environments.bfcl.data import Benchmark, Task, open_benchmark
 from agentgym.environments.bfcl.grading import reference
+
+_CHECKER = "bfcl_eval.eval_checker.multi_turn_eval"
+_WHY = "needs bfcl-eval: pip install --no-deps bfcl-eval==2026.3.23"
+multi_turn_checker = pytest.importorskip(f"{_CHECKER}.multi_turn_checker", reason=_WHY).multi_turn_checker
+multi_turn_utils = pytest.importorskip(f"{_CHECKER}.multi_turn_utils", reason=_WHY)
 
 Made: TypeAlias = tuple[str, dict[str, Any]]
 """Name of a tool and arguments by name."""
@@ -99,7 +103,7 @@ def _change(turns: list[list[Made]], task: Task, rng: random.Random) -> None:
         turn[i] = (name, {**arguments, "unknown": 1})
         return
     key = rng.choice(sorted(arguments))
-    value = rng.choice(("", "nowhere", "it's 1/2 of \"that\"\n", 7, -1, 0.5, True, None, [], [1, "a"], {"a": 1}))
+    value = rng.choice(("", "nowhere", 'it\'s 1/2 of "that"\n', 7, -1, 0.5, True, None, [], [1, "a"], {"a": 1}))
     kept = {k: v for k, v in arguments.items() if k != key}
     turn[i] = (name, kept if rng.random() < 0.1 else {**arguments, key: value})
 

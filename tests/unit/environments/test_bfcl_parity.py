@@ -6,8 +6,6 @@ import collections
 
 import pytest
 
-pytest.importorskip("bfcl_eval", reason="needs bfcl-eval: pip install --no-deps bfcl-eval==2026.3.23")
-
 from agentgym.environments.bfcl import BFCL
 from agentgym.environments.bfcl.data import CATEGORIES
 from tests.unit.environments.bfcl_kit import checker_says, environment_says, mutated_runs, truth
@@ -32,7 +30,7 @@ def test_ground_truths_are_right_for_both(env: BFCL, every: int, _count: int) ->
 
 @pytest.mark.parametrize(("_every", "count"), SIZES)
 def test_mutated_runs_get_the_same_verdict(env: BFCL, _every: int, count: int) -> None:
-    verdicts = collections.Counter()
+    verdicts: collections.Counter[bool] = collections.Counter()
     for number, (task, run) in enumerate(mutated_runs(env.benchmark, count, seed=20)):
         ours, theirs = environment_says(env, task, run), checker_says(task, run)
         assert ours == theirs, f"run {number} of {task.id}: {run}"
