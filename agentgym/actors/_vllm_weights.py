@@ -1,0 +1,133 @@
+"""The learner's weights on disk, in the form that vLLM loads: a whole model a version, or a LoRA adapter a version.
+
+The directory lies in /dev/shm where there is one, so that writing costs a copy in memory. What a version wrote stays
+until a newer one is live and nothing in flight names it: it is what a restarted engine begins with.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agentgym.errors import ConfigError
+
+__all__ = ["LORA_RANKS", "Published", "Weights", "private_directory"]
+
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""Ranks that vLLM makes room for; an adapter takes the least that holds it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Published:
+    """The weights of one version."""
+
+    version: int
+    number: int
+    """Counts what was written, from 1: no two have the same, so a version that is published twice is two."""
+    model: Path
+    """A directory that transformers can load."""
+    adapter: Path | None = None
+
+
+def private_directory() -> Path:
+    """A new directory for this user alone, in memory if possible."""
+    memory = Path("/dev/shm")
+    place = memory if memory.is_dir() and os.access(memory, os.W_OK | os.X_OK) else None
+    return Path(tempfile.mkdtemp(prefix="agentgym-vllm-", dir=place))
+
+
+class Weights:
+    """Writes versions of ``module``, a transformers causal LM or a peft model around one, below ``directory``."""
+
+    def __init__(self, module: Any, directory: Path) -> None:
+        self.module, self.directory = module, directory
+        self.base = module.get_base_model() if is_adapted(module) else module
+        self.lora = _lora_rank(module)
+        """Rank of the adapter where vLLM can serve it as one, else None: whole models are written."""
+        self._number = 0
+
+    @property
+    def dtype(self) -> str:
+        """As vLLM calls it: "float32", "bfloat16"."""
+        return str(next(self.base.parameters()).dtype).removeprefix("torch.")
+
+    def write(self, version: int, *, base: Published | None = None) -> Published:
+        """The module's present weights as ``version``. ``base`` is where the adapter's frozen model lies already."""
+        self._number += 1
+        if self.lora is None:
+            return Published(version, self._number, self._model(f"model-{self._number}", merged=True))
+        model = base.model if base else self._model("base", merged=False)
+        adapter = self.directory / f"adapter-{self._number}"
+        self.module.save_pretrained(adapter)
+        return Published(version, self._number, model, adapter)
+
+    def remove(self, published: Published) -> None:
+        """Free what ``published`` alone uses."""
+        shutil.rmtree(published.adapter or published.model, ignore_errors=True)
+
+    def _model(self, name: str, *, merged: bool) -> Path:
+        path = self.directory / name
+        state = _plain_state(self.module, merged=merged) if is_adapted(self.module) else None
+        self.base.save_pretrained(path, state_dict=state)
+        return path
+
+
+def is_adapted(module: Any) -> bool:
+    """Whether it is a peft model."""
+    return hasattr(module, "peft_config")
+
+
+def _lora_rank(module: Any) -> int | None:
+    """The rank vLLM must make room for; None where the adapter's effect has to be merged into whole models.
+
+    Raises ConfigError for what can be neither.
+    """
+    if not is_adapted(module):
+        return None
+    if len(module.active_adapters) != 1:
+        found = ", ".join(module.active_adapters) or "none"
+        raise ConfigError(f"the vllm engine serves a model with one active adapter, found {found}")
+    config = module.peft_config[module.active_adapters[0]]
+    kind = "DoRA" if getattr(config, "use_dora", False) else str(getattr(config.peft_type, "value", config.peft_type))
+    if kind != "LORA":
+        raise ConfigError(f"the vllm engine serves LoRA adapters, found {kind}; type: --engine embedded")
+    if any(getattr(layer, "lora_embedding_A", None) for layer in module.modules()):
+        raise ConfigError("the vllm engine serves LoRA on linear layers, found it on an embedding")
+    head = module.get_base_model().get_output_embeddings()
+    if config.bias != "none" or config.modules_to_save or config.rank_pattern or hasattr(head, "lora_A"):
+        return None
+    return next((rank for rank in LORA_RANKS if rank >= config.r), None)
+
+
+def _plain_state(module: Any, *, merged: bool) -> dict[str, Any]:
+    """State of the model under the adapter with its own names; ``merged`` adds what the adapter changes."""
+    model = module.get_base_model()
+    added = dict(_deltas(model)) if merged else {}
+    state, trained = {}, {}
+    for name, tensor in model.state_dict().items():
+        if ".lora_" in name:
+            continue
+        if ".modules_to_save." in name:
+            owner, _, rest = name.partition(".modules_to_save.")
+            trained[f"{owner}.{rest.partition('.')[2]}"] = tensor
+            continue
+        owner = name.partition(".base_layer.")[0]
+        delta = added.get(owner) if name.endswith("base_layer.weight") else None
+        plain = name.replace(".base_layer.", ".").replace(".original_module.", ".")
+        state[plain] = tensor if delta is None else tensor + delta.to(tensor.dtype)
+    return {**state, **trained} if merged else state
+
+
+def _deltas(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """(layer's name, what its adapter adds to its weight)."""
+    for name, layer in model.named_modules():
+        for adapter in getattr(layer, "active_adapters", ()):
+            if adapter in getattr(layer, "lora_A", ()):
+                yield name, layer.get_delta_weight(adapter).detach()

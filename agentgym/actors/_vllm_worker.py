@@ -1,0 +1,36 @@
+"""What the engine can be told to do with its weights, inside vLLM's worker process.
+
+vLLM mixes ``Weights`` into its worker class, so the methods are reached by ``AsyncLLM.collective_rpc`` with their names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Weights"]
+
+
+class Weights:
+    """Methods that a worker gets besides its own; the names must not be vLLM's."""
+
+    model_runner: Any
+    device: Any
+
+    def agentgym_load(self, path: str) -> None:
+        """Take the weights of the Hugging Face directory ``path`` in place of the present ones."""
+        self.model_runner.reload_weights(weights_path=path)
+        if self.device.type == "cpu":
+            _pack_heads(self.model_runner.get_model())
+
+
+def _pack_heads(model: Any) -> None:
+    """Pack embeddings for the CPU's matrix kernels again.
+
+    Reloading forgets the packed copy that a tied output head multiplies with: it would keep the old weights.
+    """
+    from vllm.model_executor.layers.utils import dispatch_cpu_unquantized_gemm
+    from vllm.model_executor.layers.vocab_parallel_embedding import VocabParallelEmbedding
+
+    for module in model.modules():
+        if isinstance(module, VocabParallelEmbedding):
+            dispatch_cpu_unquantized_gemm(module, remove_weight=False)

@@ -1,0 +1,251 @@
+"""The vLLM engine: ``AsyncLLM`` beside the learner, token ids in, token ids and the sampler's log-probabilities out.
+
+vLLM runs in processes of its own and serves a copy of the module's weights; ``update_weights`` makes the module's present
+ones live, also while completions are under way. On a CPU weights go through a file in memory. On GPUs they go by vLLM's
+weight-transfer interface, CUDA IPC or NCCL; that part follows the interface of vLLM 0.32 and has not been run. A model
+with a LoRA adapter sends the adapter alone.
+
+Departs from the embedded engine: keys and values are found again by vLLM's prefix cache, in whole blocks, whatever the
+session's name; and on a CPU, where vLLM cannot seed a request, ``Sampling.seed`` is not used (``supports_seeds``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import shutil
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import torch
+
+from agentgym.actors._vllm_probe import check_vllm
+from agentgym.actors._vllm_settings import engine_settings, settled
+from agentgym.actors._vllm_weights import Weights, private_directory
+from agentgym.engine import Engine
+from agentgym.errors import EngineError
+from agentgym.registry import register
+from agentgym.types import Completion, Sampling
+
+if TYPE_CHECKING:
+    from agentgym.actors._vllm_server import Request, Server
+    from agentgym.actors._vllm_update import Transport, Updater
+
+__all__ = ["VLLMEngine"]
+
+
+@register
+class VLLMEngine(Engine):
+    """Samples from ``module``, a transformers causal LM or a peft model around one, with vLLM. Starting takes a while.
+
+    ``max_context`` bounds a session's tokens (default: what the model was made for), ``max_sessions`` the completions that
+    run at once; further ones wait. ``update`` says what becomes of completions under way when weights change: "keep" goes
+    on with the new weights from where it is, "wait" lets them end on the old ones first, "abort" cuts them off and begins
+    the rest anew on the new weights; either way a completion keeps its tokens, and each token its version. With a LoRA
+    adapter "keep" lets them end on the adapter they began with, beside those that begin with the new one.
+
+    ``kv_cache_gib`` is the memory for keys and values in GiB (default on a CPU: what the sessions need, within a quarter of
+    the free memory; on a GPU vLLM takes ``gpu_memory``, a share of the device, default 0.45 since the learner is there
+    too). ``prefix_caching`` finds the keys and values of known beginnings again. ``tensor_parallel`` is the number of GPUs
+    vLLM runs on. ``transfer`` is how weights travel: "disk", "ipc" (the same GPU) or "nccl" (others; ``port`` is where the
+    two sides meet); default by device. ``sleep`` frees vLLM's GPU memory while no session is open. ``seed`` is vLLM's own.
+
+    Raises UserError when vLLM is missing, ConfigError for what does not fit the model or the machine, EngineError when
+    vLLM does not start. Whatever the way this process ends, vLLM's processes and files go with it.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        *,
+        max_context: int | None = None,
+        max_sessions: int = 128,
+        update: Literal["keep", "wait", "abort"] = "keep",
+        kv_cache_gib: float | None = None,
+        transfer: Literal["disk", "nccl", "ipc"] | None = None,
+        port: int | None = None,
+        gpu_memory: float | None = None,
+        tensor_parallel: int = 1,
+        sleep: bool = False,
+        prefix_caching: bool = True,
+        seed: int = 0,
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name not in ("self", "module")}
+        self.module = module
+        self.options = settled(module, given)
+        check_vllm()
+        self.max_context = self.options.max_context
+        self.supports_seeds = self.options.device == "cuda"
+        self.policy_version = 0
+        self.prefill_tokens = 0
+        """Prompt tokens that were computed, not found in vLLM's prefix cache."""
+        self.new_tokens = 0
+        """Prompt tokens that had not been computed before in their session."""
+        self.sampled_tokens = 0
+        self._vocabulary = module.get_input_embeddings().num_embeddings
+        self._sessions: dict[str, list[int]] = {}
+        """Open sessions, and the tokens that were computed for each with the present weights."""
+        self._busy: set[str] = set()
+        self._num_updates = 0
+        self._updating: set[asyncio.Task[None]] = set()
+        self._sleeper: Any = None
+        directory = private_directory()
+        try:
+            self._start(directory)
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        self._end = weakref.finalize(self, self._server.close)
+
+    def _start(self, directory: Path) -> None:
+        from agentgym.actors._vllm_server import Server
+        from agentgym.actors._vllm_update import Disk, Updater
+
+        weights = Weights(self.module, directory)
+        settings = engine_settings(self.module, weights, self.options)
+        transport: Transport = Disk()
+        variables: dict[str, str] = {"HF_HUB_OFFLINE": "1"} | _threads()
+        if self.options.device == "cuda":
+            from agentgym.actors import _vllm_gpu
+
+            variables |= _vllm_gpu.gpu_environment(self.options)
+            if self.options.transfer != "disk":
+                transport = _vllm_gpu.Direct(self.module, self.options)
+        self._server: Server = Server(settings, weights.write(0), directory, variables=variables)
+        self._updater: Updater = Updater(self._server, weights, transport, mode=self.options.update)
+        if self.options.sleep:
+            self._sleeper = _vllm_gpu.Sleeper(self._server)
+
+    # -- the contract --------------------------------------------------------------------------------
+
+    async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
+        self._check(token_ids, sampling, session)
+        request = self._request(token_ids, sampling)
+        self._busy.add(session)
+        known = self._sessions.setdefault(session, [])
+        self.new_tokens += len(token_ids) - min(len(known), len(token_ids) - 1)
+        update = self._num_updates
+        try:
+            await self._server.call(self._complete(request))
+        finally:
+            self._busy.discard(session)
+        self.prefill_tokens += request.prefilled
+        self.sampled_tokens += len(request.token_ids)
+        if update == self._num_updates and session in self._sessions:
+            self._sessions[session] = [*request.prompt, *request.token_ids[:-1]]
+        return _completion(request)
+
+    async def score(self, token_ids: Sequence[int]) -> list[float]:
+        ids = list(token_ids)
+        if not 1 <= len(ids) <= self.max_context:
+            raise EngineError(f"{len(ids)} tokens are to be scored, expected 1 to {self.max_context}")
+        self._check_known(ids)
+        if len(ids) == 1:
+            return [0.0]
+        return await self._server.call(self._score(ids))
+
+    async def update_weights(self, version: int) -> None:
+        """Take up the module's weights, which must not change meanwhile. Raises EngineError when vLLM could not.
+
+        The version that was live then still is. Cancelling the awaiting task does not cut an update in two: it goes on.
+        """
+        await self._server.call(self._update(version))
+        self.policy_version = version
+        self._num_updates += 1
+        for known in self._sessions.values():
+            known.clear()
+
+    def release(self, session: str) -> None:
+        self._sessions.pop(session, None)
+        if self._sleeper is not None and not self._sessions:
+            asyncio.run_coroutine_threadsafe(self._sleeper.sleep(), self._server.loop)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._end)
+
+    # -- in the server's loop ------------------------------------------------------------------------
+
+    async def _complete(self, request: Request) -> None:
+        if self._sleeper is not None:
+            await self._sleeper.wake()
+        await self._server.complete(request)
+
+    async def _score(self, ids: list[int]) -> list[float]:
+        if self._sleeper is not None:
+            await self._sleeper.wake()
+        return await self._server.score(ids)
+
+    async def _update(self, version: int) -> None:
+        if self._sleeper is not None:
+            await self._sleeper.wake()
+        task = asyncio.ensure_future(self._updater.update(version))
+        self._updating.add(task)
+        task.add_done_callback(self._updating.discard)
+        await asyncio.shield(task)
+
+    # -- what is asked -------------------------------------------------------------------------------
+
+    def _check(self, token_ids: Sequence[int], sampling: Sampling, session: str) -> None:
+        if not token_ids or sampling.max_tokens < 1 or len(token_ids) + sampling.max_tokens > self.max_context:
+            raise EngineError(
+                f"{len(token_ids)} prompt tokens and {sampling.max_tokens} new ones were asked for; both must be at "
+                f"least 1 and together fit the context of {self.max_context}"
+            )
+        self._check_known(token_ids)
+        if session in self._busy:
+            raise EngineError(
+                f'session "{session}" is still generating; use another session name for a second completion'
+            )
+        known = self._sessions.get(session, [])
+        if list(token_ids[: len(known)]) != known:
+            raise EngineError(
+                f'the tokens do not extend those of session "{session}"; use another session name for them'
+            )
+
+    def _check_known(self, token_ids: Sequence[int]) -> None:
+        """vLLM would look unknown ids up beyond the end of its tables."""
+        if min(token_ids) < 0 or max(token_ids) >= self._vocabulary:
+            wrong = next(token for token in token_ids if not 0 <= token < self._vocabulary)
+            raise EngineError(f"there is no token {wrong}: the model has {self._vocabulary}")
+
+    def _request(self, token_ids: Sequence[int], sampling: Sampling) -> Request:
+        from agentgym.actors._vllm_server import Request
+
+        request = Request(
+            list(token_ids),
+            {
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+                "top_k": sampling.top_k,
+                "min_p": sampling.min_p,
+                "stop_token_ids": list(sampling.stop_token_ids),
+            },
+            sampling.max_tokens,
+            seed=sampling.seed if self.supports_seeds else None,
+        )
+        try:
+            request.parameters()
+        except ValueError as error:
+            raise EngineError(f"vLLM refuses to sample so: {error}") from error
+        return request
+
+
+def _completion(request: Request) -> Completion:
+    """Raises EngineError when a log-probability is no number."""
+    if not all(map(math.isfinite, request.logprobs)):
+        raise EngineError("a log-probability is not finite: the weights are broken")
+    reason = cast(Literal["stop", "length", "aborted"], request.finish_reason)
+    return Completion(
+        token_ids=request.token_ids,
+        logprobs=request.logprobs,
+        policy_versions=request.versions,
+        finish_reason=reason,
+    )
+
+
+def _threads() -> dict[str, str]:
+    """As many threads as the learner has, which stands still while vLLM is at work; the user's own number goes first."""
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(torch.get_num_threads())}
