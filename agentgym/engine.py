@@ -31,6 +31,8 @@ class Engine(abc.ABC):
     """True where there are no token ids: ``chat`` is then the only way to ask, and nothing can be trained on it."""
     can_update: bool = True
     """Whether ``update_weights`` can follow a learner."""
+    why_untrainable: str = "its weights cannot follow a learner"
+    """What is missing where it speaks text or cannot be updated."""
 
     @abc.abstractmethod
     async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:

@@ -28,7 +28,7 @@ PlayGroup: TypeAlias = Callable[[Sequence[EpisodeSpec]], Awaitable[list[Trajecto
 @dataclasses.dataclass(slots=True, eq=False)
 class _Group:
     index: int
-    """Place in the order of admission over the whole run: update × groups an update + place in it."""
+    """Place in the order of admission over the whole run: update * groups an update + place in it."""
     due: int
     """Update that trains it at the latest."""
     task: asyncio.Task[list[Trajectory]]

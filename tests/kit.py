@@ -7,16 +7,23 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
+from agentgym.learn.byte_tokenizer import CHATML
+from agentgym.learn.byte_tokenizer import byte_tokenizer as bytes_and_chatml
 from agentgym.tokenizer import ChatTokenizer
 
-CHATML = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-"""Writes every message verbatim."""
+__all__ = [
+    "CHATML",
+    "FORGETFUL",
+    "RESERVED",
+    "SPECIAL",
+    "Notes",
+    "byte_tokenizer",
+    "chat",
+    "one_thread",
+    "tiny_model",
+]
 
 FORGETFUL = (
     "{% for m in messages %}{% set c = m['content'] %}"
@@ -56,17 +63,8 @@ def one_thread() -> Iterator[None]:
 
 
 def byte_tokenizer(template: str = CHATML) -> PreTrainedTokenizerFast:
-    """One token a byte, and the special tokens: every text and every sequence of ids decodes exactly."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(alphabet)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(RESERVED, special=True)])
-    hf = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|endoftext|>", extra_special_tokens=["<|im_start|>", "<|im_end|>"]
-    )
-    hf.chat_template = template
-    return hf
+    """One token a byte, and the special tokens."""
+    return bytes_and_chatml(template, reserved=[RESERVED])
 
 
 def chat(template: str = CHATML) -> ChatTokenizer:

@@ -19,6 +19,7 @@ from agentgym.config import Choice, validated
 from agentgym.engine import Engine
 from agentgym.env import Env
 from agentgym.errors import ConfigError, UserError
+from agentgym.launch.engines import is_served, make_engine, policy_source, served
 from agentgym.launch.settings import HFSettings, RolloutSettings, TrainSettings, check_options
 from agentgym.learn.learner import Learner
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
@@ -34,11 +35,9 @@ __all__ = [
     "Parts",
     "assemble",
     "env_factory",
-    "make_engine",
     "make_learner",
     "make_protocol",
     "make_trainer",
-    "policy_source",
     "settled",
 ]
 
@@ -87,10 +86,13 @@ def assemble(settings: TrainSettings, *, policy_dir: Path | None = None) -> Part
     env = make_env()
     assert settings.protocol is not None
     protocol = make_protocol(settings.protocol)
-    policy = make_policy(settings.model, env, seed=settings.seed, policy_dir=policy_dir)
-    engine = make_engine(
-        settings.engine, policy.module, sessions=settings.rollout.concurrency, ahead=settings.mode != "sync"
-    )
+    if is_served(settings):
+        policy, engine = served(settings)
+    else:
+        policy = make_policy(settings.model, env, seed=settings.seed, policy_dir=policy_dir)
+        engine = make_engine(
+            settings.engine, policy.module, sessions=settings.rollout.concurrency, ahead=settings.mode != "sync"
+        )
     parts = _parts(make_env, env, policy, engine, protocol, settings)
     asyncio.run(_try_out(parts))
     return parts
@@ -144,12 +146,6 @@ def training_limits(rollout: RolloutSettings) -> Limits:
     )
 
 
-def policy_source(model: str | Path) -> str:
-    """Where a policy is loaded from: a run directory means its trained policy."""
-    trained = Path(model) / "policy"
-    return str(trained) if trained.is_dir() else str(model)
-
-
 def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | None = None) -> Policy:
     """The chosen policy: made from nothing, loaded, or taken from where a run left off."""
     if model.id != "nano":
@@ -163,18 +159,6 @@ def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | None =
         return load_policy(policy_dir, device="cpu")
     tokenizer = build_tokenizer(*corpus(env), nano)
     return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
-
-
-def make_engine(choice: Choice, module: Any, *, sessions: int, ahead: bool = False) -> Engine:
-    """The chosen engine around the policy's module; with ``ahead`` it plays while the module is trained."""
-    factory = plugins("engines").get(choice.id)
-    known = inspect.signature(factory).parameters
-    if "module" not in known:
-        raise ConfigError(f'the engine "{choice.id}" has no model behind it; type: --engine embedded')
-    check_options("engine", factory, choice.options, skip=("module",))
-    copied = {"own_copy": True} if ahead and "own_copy" in known else {}
-    engine: Engine = factory(module, **{"max_sessions": sessions, **copied, **choice.options})
-    return engine
 
 
 def make_learner(

@@ -45,7 +45,9 @@ def measure(
     settings = settings_for(given, model, seed=seed)
     filters = sampling_filters(settings.rollout)
     if filters and temperature == 0:
-        raise ConfigError(f"rollout.{min(filters)} has no effect at temperature 0, which is greedy; add --temperature 1")
+        raise ConfigError(
+            f"rollout.{min(filters)} has no effect at temperature 0, which is greedy; add --temperature 1"
+        )
     parts = assemble(settings)
     tasks = parts.env.tasks(split)[:episodes]
     if len(tasks) < episodes:

@@ -11,6 +11,7 @@ from typing import Any
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch import disk, fingerprint, memory
 from agentgym.launch.assemble import Parts, assemble, make_trainer, settled
+from agentgym.launch.engines import refuse_untrainable
 from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.sampling import refuse_filters
 from agentgym.launch.settings import TrainSettings, resolve
@@ -39,6 +40,7 @@ def train(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path
     trainer = make_trainer(settings.trainer)  # refuses what is wrong with it now, not after the warm start
     seed_all(settings.seed)
     parts = assemble(settings)
+    refuse_untrainable(parts.engine)
     trainer.check(parts.policy.tokenizer)
     reporter = reporter or Silent()
     reporter.note(memory.refuse_too_large(settings, parts, trainer.settings))

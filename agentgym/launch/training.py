@@ -22,8 +22,9 @@ from agentgym import store
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import DataError, UserError
 from agentgym.launch import disk
-from agentgym.launch.assemble import Parts, make_engine, make_learner, make_trainer
+from agentgym.launch.assemble import Parts, make_learner, make_trainer
 from agentgym.launch.curves import draw_curves
+from agentgym.launch.engines import make_engine
 from agentgym.launch.evaluation import Score, evaluate, score
 from agentgym.launch.kept import Kept
 from agentgym.launch.monitor import Monitor

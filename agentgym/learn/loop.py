@@ -153,7 +153,7 @@ class Loop:
 
 
 def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, float]:
-    """Means over the episodes that count, and how many do not. ``version`` is that of the weights now, for the staleness."""
+    """Means over the episodes that count, and how many do not. ``version`` is that of the weights now."""
     counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
     num = max(1, len(counted))
     ages = [

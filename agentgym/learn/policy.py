@@ -16,7 +16,7 @@ from transformers.utils.logging import disable_progress_bar
 from agentgym.errors import UserError
 from agentgym.tokenizer import ChatTokenizer
 
-__all__ = ["Policy", "load_policy"]
+__all__ = ["Policy", "load_policy", "load_tokenizer"]
 
 disable_progress_bar()  # a bar for each save of a small file would drown the run's own
 
@@ -54,7 +54,7 @@ def load_policy(
 
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
-        tokenizer = _tokenizer(_base_of(source))
+        tokenizer = load_tokenizer(_base_of(source))
         module: Any = AutoModelForCausalLM.from_pretrained(_base_of(source), dtype=getattr(torch, dtype))
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
@@ -68,8 +68,8 @@ def load_policy(
     return Policy(module.to(device=chosen).eval(), chat)
 
 
-def _tokenizer(source: str) -> Any:
-    """The tokenizer as it was saved.
+def load_tokenizer(source: str) -> Any:
+    """The tokenizer as it was saved. Raises OSError or ValueError where there is none.
 
     AutoTokenizer would take the class that goes with the model's type (Qwen2) in place of nano's plain one.
     """

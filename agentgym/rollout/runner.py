@@ -31,6 +31,8 @@ __all__ = ["Rollout", "Shaper"]
 Shaper: TypeAlias = Callable[[Trajectory], Sequence[float]]
 """A reward shaper: one number for each turn of a finished trajectory."""
 
+_DEFAULT_LIMITS = Limits()
+
 
 class Rollout:
     """Plays episodes of one environment with one protocol, ``concurrency`` at a time.
@@ -45,7 +47,7 @@ class Rollout:
         tokenizer: ChatTokenizer,
         protocol: Protocol,
         *,
-        limits: Limits = Limits(),
+        limits: Limits = _DEFAULT_LIMITS,
         shapers: Iterable[tuple[str, float, Shaper]] = (),
         max_context: int,
         concurrency: int = 64,

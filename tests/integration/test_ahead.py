@@ -108,7 +108,7 @@ def test_what_does_not_go_with_playing_ahead_is_refused() -> None:
     for trainer in ("sft", "cory", "mixed"):
         with pytest.raises(ConfigError, match=f"the trainer {trainer} plays what depends"):
             resolve({"env": "webshop", "mode": "async", "trainer": trainer})
-    with pytest.raises(ConfigError, match="which the loss must correct for; type: --trainer.correction truncate"):
+    with pytest.raises(ConfigError, match="which the loss must correct for"):
         resolve({"env": "webshop", "mode": "async", "trainer": {"id": "ppo", "correction": "none"}})
     with pytest.raises(ConfigError, match="max_staleness"):
         resolve({"env": "webshop", "mode": "async", "max_staleness": 0})

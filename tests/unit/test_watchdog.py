@@ -91,7 +91,7 @@ def test_the_lag_is_how_long_the_loop_was_held_up() -> None:
     async def main() -> LoopLag:
         async with LoopLag() as lag:
             await asyncio.sleep(0.05)
-            time.sleep(0.3)  # noqa: ASYNC251
+            time.sleep(0.3)
             await asyncio.sleep(0.05)
         return lag
 

@@ -12,12 +12,15 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agentgym.actors import _openai_client
 from agentgym.actors._openai_weights import EXTENSION
+from agentgym.actors._openai_wire import ChatAnswer, reply_of
 from agentgym.actors.openai import OpenAIEngine
 from agentgym.errors import ConfigError, EngineError, ParseError
 from agentgym.protocols.tools import Tools
@@ -421,6 +424,24 @@ def test_replies_of_all_kinds(
     assert said.replace("<tool_call>", "").replace("</tool_call>", "") == reply
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.text(), parts, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    st.lists(st.tuples(st.text(), st.dictionaries(st.text() | st.just("</tool_call>"), JSON)), min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_the_protocol_reads_every_call_as_it_was_made(calls: list[tuple[str, dict[str, Any]]], as_object: bool) -> None:
+    made = [called(name, arguments if as_object else json.dumps(arguments)) for name, arguments in calls]
+    answer = ChatAnswer.model_validate({"choices": [{"message": {"content": "So:", "tool_calls": made}}]})
+    read = Tools().parse(reply_of(answer)).tool_calls
+    assert [(call.name, call.arguments) for call in read] == calls
+
+
 def test_arguments_that_are_no_json_are_the_policy_s_mistake(
     server: FakeServer, connect: Callable[..., OpenAIEngine]
 ) -> None:
@@ -535,12 +556,15 @@ def test_no_more_than_max_sessions_are_in_flight(server: FakeServer, connect: Ca
     assert server.max_in_flight == 4
 
 
+DROPS: tuple[Literal["before", "head", "middle"], ...] = ("before", "head", "middle")
+
+
 def unlucky(asked: Asked) -> Fault | None:
     """Five of a hundred requests break, at one place or another; which ones depends on what they are alone."""
     digest = hashlib.blake2b(f"{asked.body} {asked.attempt}".encode(), digest_size=4).digest()
     if int.from_bytes(digest[:2], "big") >= 0.05 * 2**16:
         return Fault(delay=digest[2] / 255 * 0.01)
-    return Fault(drop=("before", "head", "middle")[digest[2] % 3])  # type: ignore[arg-type]
+    return Fault(drop=DROPS[digest[2] % 3])
 
 
 def test_no_completion_is_lost_or_doubled_when_connections_break(

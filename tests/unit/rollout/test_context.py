@@ -150,9 +150,7 @@ def test_a_megabyte_is_cut_before_it_is_tokenized() -> None:
     ids = [*TOKENIZER.encode("on"), TOKENIZER.stop_token_ids[0]]
     rollout = Rollout(Flood, TOKENIZER, Plain(), limits=Limits(max_observation_chars=1000), max_context=4096)
     spec = EpisodeSpec(task=None, seed=0, episode_id="e")
-    (trajectory,) = asyncio.run(
-        rollout.run([spec], engine_actor(ScriptedEngine(lambda _: ids), temperature=1.0))
-    )
+    (trajectory,) = asyncio.run(rollout.run([spec], engine_actor(ScriptedEngine(lambda _: ids), temperature=1.0)))
     assert "(999000 characters left out)" in trajectory.turns[0].observation
     assert len(trajectory.turns) > 1
 

@@ -136,9 +136,7 @@ def test_an_environment_that_cannot_be_made_is_void() -> None:
 
     rollout.hosts = Broken()  # type: ignore[assignment]
     spec = EpisodeSpec(task=None, seed=0, episode_id="e")
-    (trajectory,) = asyncio.run(
-        rollout.run([spec], engine_actor(ScriptedEngine(lambda _: []), temperature=1.0))
-    )
+    (trajectory,) = asyncio.run(rollout.run([spec], engine_actor(ScriptedEngine(lambda _: []), temperature=1.0)))
     assert (trajectory.stop_reason, trajectory.error) == (StopReason.ENV_ERROR, "no port left")
 
 
@@ -178,7 +176,5 @@ def test_a_thousand_sleeping_episodes_run_in_one_process(num: int) -> None:
     ids = [*TOKENIZER.encode("go"), TOKENIZER.stop_token_ids[0]]
     rollout = Rollout(Sleeping, TOKENIZER, Plain(), max_context=4096, concurrency=num)
     specs = [EpisodeSpec(task=None, seed=n, episode_id=f"e{n}") for n in range(num)]
-    trajectories = asyncio.run(
-        rollout.run(specs, engine_actor(ScriptedEngine(lambda _: ids), temperature=1.0))
-    )
+    trajectories = asyncio.run(rollout.run(specs, engine_actor(ScriptedEngine(lambda _: ids), temperature=1.0)))
     assert sum(t.success for t in trajectories) == num
