@@ -16,7 +16,6 @@ with it, instead of ending the user's turn.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
@@ -177,7 +176,7 @@ class BFCL(Env):
 
     def _info_now(self, verdict: Verdict | None = None, **more: Any) -> dict[str, Any]:
         """``turn`` and ``steps`` say where the episode is; ``verdict`` how a turn ended, where one just did."""
-        ended = {} if verdict is None else {"verdict": dataclasses.asdict(verdict)}
+        ended = {} if verdict is None else {"verdict": verdict.as_json()}
         return {"turn": self.episode.turn, "steps": self.episode.steps, **ended, **more}
 
     def expert(self) -> Expert:

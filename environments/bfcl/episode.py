@@ -111,7 +111,7 @@ class Episode:
             "task": self.task.id,
             "executed": [[name, arguments] for name, arguments in self.executed],
             "results": list(self.results),
-            "verdicts": [dataclasses.asdict(verdict) for verdict in self.verdicts],
+            "verdicts": [verdict.as_json() for verdict in self.verdicts],
             "steps": self.steps,
             "called": self.called,
         }

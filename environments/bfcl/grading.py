@@ -57,13 +57,17 @@ class Verdict:
         """BFCL's verdict on the turn."""
         return not self.forced and (not self.expects_calls or (self.called and self.state and self.results))
 
+    def as_json(self) -> dict[str, bool]:
+        """The fields; ``Verdict(**verdict.as_json())`` is the same verdict."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
     @property
     def score(self) -> float:
         """Environment Tuning's score, 0 or 1: state × execution, or silence where that is what is wanted."""
         return float(self.is_right and (self.expects_calls or not self.called))
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=1024)
 def reference(task_id: str) -> tuple[Reference, ...]:
     """The ground truth of each turn, worked out by playing it; kept for the tasks played last, never changed."""
     benchmark = open_benchmark()

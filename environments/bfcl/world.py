@@ -41,7 +41,10 @@ class World:
             if isinstance(value, int | float) and abs(value) > most:
                 return f"Error during execution: {key} is too large, it may be {most:g} at most"
         method = getattr(self.instances[tool.api], name)
-        given = copy.deepcopy(dict(arguments))  # a tool may keep and change what it is given
+        # A copy, since a tool may keep and change what it is given.
+        given = {
+            key: copy.deepcopy(value) if isinstance(value, list | dict) else value for key, value in arguments.items()
+        }
         with _ONE_AT_A_TIME, decimal.localcontext(), self.benchmark.mpmath.workdps(self.benchmark.mpmath.mp.dps):
             try:
                 return _as_text(method(**given))
