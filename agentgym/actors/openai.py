@@ -87,9 +87,9 @@ class OpenAIEngine(Engine):
         max_retries: int = 2,
         weights: Path | None = None,
     ) -> None:
-        given = {"model": model, "api_key_env": api_key_env, "form": form, "max_context": max_context}
-        given |= {"max_sessions": max_sessions, "timeout": timeout, "max_retries": max_retries, "weights": weights}
-        options = validated(_Options, {"base_url": _address(base_url), **given}, where="engine")
+        given: dict[str, Any] = {"base_url": _address(base_url), "model": model, "api_key_env": api_key_env}
+        given |= {"form": form, "max_context": max_context, "max_sessions": max_sessions, "weights": weights}
+        options = validated(_Options, {**given, "timeout": timeout, "max_retries": max_retries}, where="engine")
         self.client = Client(
             options.base_url,
             api_key=os.environ.get(options.api_key_env) or "none",
