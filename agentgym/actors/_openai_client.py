@@ -27,7 +27,8 @@ FIRST_WAIT = 0.5
 """Seconds before the second attempt; each further wait is twice as long."""
 MAX_WAIT = 30.0
 """The longest wait, also where the server asks for a longer one."""
-_CONNECT_TIMEOUT = 10.0
+CONNECT_TIMEOUT = 10.0
+"""Seconds to make a connection in: a machine that is there answers at once, however busy."""
 
 
 class NoAnswer(EngineError):
@@ -57,7 +58,7 @@ class Client:
         self._client: Any = self._openai.AsyncOpenAI(
             base_url=self.base_url,
             api_key=api_key,
-            timeout=self._openai.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT)),
+            timeout=self._openai.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
             max_retries=0,  # the package's own would also repeat what ran out of time
         )
         self._places = asyncio.Semaphore(max_requests)
@@ -112,9 +113,17 @@ class Client:
     def shut(self) -> None:
         """The same for a caller that cannot await."""
         if not self.is_closed:
-            self.wait_for(self._client.close())
+            self.wait_for(self._finish())
             self._stop()
             self._thread.join()
+
+    async def _finish(self) -> None:
+        """Cancel what is in flight: whoever waits for it would wait for ever."""
+        pending = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        await self._client.close()
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         if self.is_closed:
@@ -146,18 +155,22 @@ class Client:
         try:
             async with asyncio.timeout(self.timeout):  # the package's own limit starts anew with every byte
                 return str(await method(path, cast_to=str, **options))
-        except (openai.APITimeoutError, TimeoutError):
-            raise NoAnswer(
-                f"{self.base_url} gave no answer to {path} in {self.timeout:g} s; a longer time is "
-                "--engine.timeout SECONDS, fewer requests at once --engine.max_sessions N"
-            ) from None
-        except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            raise Unreachable(f"no connection to {self.base_url}: {type(cause).__name__}: {cause}") from error
+        except (openai.APIConnectionError, TimeoutError) as error:
+            raise self._no_answer(error, path) from error
         except openai.APIStatusError as error:
             raise _bad_status(error, path) from None
-        except openai.OpenAIError as error:
+        except (openai.OpenAIError, UnicodeEncodeError) as error:
             raise EngineError(f"the request {path} to {self.base_url} failed: {error}") from error
+
+    def _no_answer(self, error: Exception, path: str) -> NoAnswer:
+        cause = error.__cause__ or error
+        name = type(cause).__name__
+        if isinstance(error, self._openai.APITimeoutError | TimeoutError) and name != "ConnectTimeout":
+            return NoAnswer(
+                f"{self.base_url} gave no answer to {path} in {self.timeout:g} s; a longer time is "
+                "--engine.timeout SECONDS, fewer requests at once --engine.max_sessions N"
+            )
+        return Unreachable(f"no connection to {self.base_url}: {name}: {cause}")
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

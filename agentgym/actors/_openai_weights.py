@@ -4,19 +4,21 @@ The server runs with VLLM_SERVER_DEV_MODE=1 and agentgym's worker extension. An 
 then holds every completion where it is (``/pause?mode=keep``), has the workers load them, drops what was computed
 with the old ones and lets the completions go on. When that fails the old weights are loaded again before anything
 goes on; when that fails too the server stays held, for a mixture must not sample.
+
+Such a server runs whatever it is told by anyone who reaches its port: keep it on a private network.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import shutil
 from pathlib import Path
 from typing import Any
 
-from agentgym.actors._openai_client import BadStatus, Client
+from agentgym.actors._openai_client import Client
 from agentgym.actors._openai_probe import Found
+from agentgym.actors._openai_wire import Pause, Reset, read
 from agentgym.errors import ConfigError, EngineError
 
 __all__ = ["SharedWeights"]
@@ -50,9 +52,10 @@ class SharedWeights:
     async def prepare(self) -> None:
         """See that the server takes commands, and let it go on where an earlier run left it held."""
         try:
-            if json.loads(await self.client.get(f"{self.client.root}/is_paused")).get("is_paused"):
+            state = read(Pause, await self.client.get(f"{self.client.root}/is_paused"), "/is_paused")
+            if state.is_paused:
                 await self._command("/resume")
-        except BadStatus as error:
+        except EngineError as error:
             raise ConfigError(f"engine.weights needs a server that takes commands: {error}; type: {START}") from error
 
     async def check(self, found: Found) -> None:
@@ -117,8 +120,8 @@ class SharedWeights:
     async def _load(self, path: Path | None) -> None:
         """Load ``path``, or what the server started with."""
         await self._command("/collective_rpc", {"method": _RELOAD, "args": [path and str(path)]})
-        answer = json.loads(await self._command("/reset_prefix_cache?reset_running_requests=true"))
-        if not answer.get("success"):
+        answer = await self._command("/reset_prefix_cache?reset_running_requests=true")
+        if not read(Reset, answer, "/reset_prefix_cache").success:
             raise EngineError("the server did not drop what it had computed with other weights")
 
     async def _roll_back(self, error: EngineError) -> None:

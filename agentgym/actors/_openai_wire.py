@@ -21,6 +21,8 @@ __all__ = [
     "Completions",
     "GeneratedAnswer",
     "Models",
+    "Pause",
+    "Reset",
     "Served",
     "as_function",
     "completion_of",
@@ -109,6 +111,18 @@ class GeneratedAnswer(BaseModel):
     """/inference/v1/generate."""
 
     choices: list[Generated] = Field(min_length=1)
+
+
+class Pause(BaseModel):
+    """/is_paused."""
+
+    is_paused: bool
+
+
+class Reset(BaseModel):
+    """/reset_prefix_cache."""
+
+    success: bool
 
 
 class Function(BaseModel):

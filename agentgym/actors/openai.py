@@ -8,7 +8,10 @@ What a server may add on its own account is asked away: vLLM takes filters and p
 ``generation_config.json`` for its defaults and ends at any end-of-text token; here a completion is drawn from the
 distribution that was asked for and ends at ``stop_token_ids`` alone. Sessions are the server's own prefix cache.
 
-The weights of a server follow a learner only where both see one directory: see ``_openai_weights``.
+The weights of a server follow a learner only where both see one directory: see ``_openai_weights``. Without that a
+server may return log-probabilities of before temperature and filters, which is of no account in evaluation.
+
+``vllm serve MODEL`` is ``python -m vllm.entrypoints.openai.api_server --model MODEL`` where vLLM is the CPU's package.
 """
 
 from __future__ import annotations
@@ -43,6 +46,9 @@ __all__ = ["OpenAIEngine"]
 
 _TEXT_CONTEXT = 2**20
 """Context where a server that speaks text does not tell its own: it will refuse what does not fit."""
+
+_NEWER_KEY = "max_completion_tokens"
+"""What some models insist that max_tokens be called."""
 
 
 class _Options(Settings):
@@ -184,17 +190,17 @@ class OpenAIEngine(Engine):
         body = {"model": self.model, "messages": [dict(message) for message in messages], **self._loosely(sampling)}
         if tools:
             body["tools"] = [as_function(tool) for tool in tools]
-        try:
-            answer = await self._chat(body, sampling.max_tokens)
-        except BadStatus as error:
-            if self._max_tokens_key != "max_tokens" or "max_completion_tokens" not in error.said:
-                raise
-            self._max_tokens_key = "max_completion_tokens"  # the newer name, which some models insist on
-            answer = await self._chat(body, sampling.max_tokens)
+        answer = await self._chat(body, sampling.max_tokens, self._max_tokens_key)
         return reply_of(read(ChatAnswer, answer, "/chat/completions"))
 
-    async def _chat(self, body: Mapping[str, Any], max_tokens: int) -> str:
-        return await self.client.post("/chat/completions", {**body, self._max_tokens_key: max_tokens})
+    async def _chat(self, body: Mapping[str, Any], max_tokens: int, key: str) -> str:
+        try:
+            return await self.client.post("/chat/completions", {**body, key: max_tokens})
+        except BadStatus as error:
+            if key == _NEWER_KEY or _NEWER_KEY not in error.said:
+                raise
+        self._max_tokens_key = _NEWER_KEY
+        return await self._chat(body, max_tokens, _NEWER_KEY)
 
     def _loosely(self, sampling: Sampling) -> dict[str, Any]:
         """What any server understands, and of the rest what matters here."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import importlib
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentgym.actors import _openai_client
@@ -371,6 +373,25 @@ def test_a_newer_name_of_max_tokens_is_learned_once(server: FakeServer, connect:
     assert named == [{"max_tokens"}, {"max_completion_tokens"}, {"max_completion_tokens"}]
 
 
+def test_a_newer_name_of_max_tokens_is_learned_by_all_at_once(
+    server: FakeServer, connect: Callable[..., OpenAIEngine]
+) -> None:
+    engine = connect(form="text")
+    answer = json.dumps({"error": {"message": "Use 'max_completion_tokens' instead."}})
+    server.fault = lambda asked: Fault(status=400, body=answer, delay=0.1) if "max_tokens" in asked.body else None
+
+    async def many() -> list[str]:
+        return await asyncio.gather(*(engine.chat(ASKED, sampling(seed=i)) for i in range(8)))
+
+    assert run(many) == 8 * ["hello"]
+
+
+def test_half_of_a_character_is_refused(connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect(form="text")
+    with pytest.raises(EngineError, match="surrogates not allowed"):
+        run(lambda: engine.chat([{"role": "user", "content": "\ud800"}], sampling()))
+
+
 def test_a_chat_that_is_refused_says_why(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
     engine = connect(form="text")
     answer = json.dumps({"error": {"message": "temperature does not support 0.0 with this model"}})
@@ -431,6 +452,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.text(), st.dictionaries(st.text() | st.just("</tool_call>"), JSON)), min_size=1, max_size=3),
     st.booleans(),
@@ -543,6 +565,36 @@ def test_cancelling_closes_the_request(server: FakeServer, connect: Callable[...
     assert eventually(lambda: server.num_abandoned == 1)
     server.fault = lambda asked: None
     assert generated(engine).token_ids == SAID
+
+
+def test_a_connection_that_is_never_made_is_told_from_a_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_openai_client, "CONNECT_TIMEOUT", 0.3)
+    with socket.socket() as full, contextlib.ExitStack() as stack:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):  # nobody accepts, so the line of those who wait is full soon
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        address = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+        with pytest.raises(ConfigError, match=r"no connection to .*ConnectTimeout.*start the server"):
+            OpenAIEngine(base_url=address, timeout=10, max_retries=0)
+
+
+def test_closing_ends_what_is_in_flight(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    engine = connect()
+    server.fault = lambda asked: Fault(delay=20)
+
+    async def close_early() -> None:
+        pending = asyncio.create_task(engine.generate([1, 2, 3], sampling(), session="s"))
+        while server.num_in_flight == 0:
+            await asyncio.sleep(0.01)
+        await engine.close()
+        with pytest.raises(asyncio.CancelledError):
+            await pending
+
+    run(close_early)
+    assert eventually(lambda: server.num_abandoned == 1)
 
 
 def test_no_more_than_max_sessions_are_in_flight(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:

@@ -19,7 +19,7 @@ import torch
 
 from agentgym.actors._openai_weights import EXTENSION
 from agentgym.actors.openai import OpenAIEngine
-from agentgym.errors import EngineError
+from agentgym.errors import ConfigError, EngineError
 from agentgym.types import Completion, Sampling
 from tests.kit import byte_tokenizer, tiny_model
 
@@ -211,6 +211,17 @@ def test_a_failed_update_leaves_the_old_weights(
     completion = run(lambda: engine.generate(prompt, sampling(), session="s"))
     assert_sampled_by(model(3), prompt, completion)
     assert completion.policy_versions == [0] * 12
+
+
+def test_a_first_update_that_fails_leaves_what_the_server_started_with(
+    connect: Callable[..., OpenAIEngine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, prompt = model(3), [5, 9, 200]
+    monkeypatch.setattr(learner, "save_pretrained", lambda directory, **_: Path(directory).mkdir())
+    with pytest.raises(ConfigError, match="the weights cannot follow the learner through"):
+        connect(learner, weights=tmp_path)
+    engine = connect()
+    assert_sampled_by(model(0), prompt, run(lambda: engine.generate(prompt, sampling(), session="s")))
 
 
 def test_an_adapter_follows_merged(connect: Callable[..., OpenAIEngine], tmp_path: Path) -> None:
