@@ -1,0 +1,233 @@
+"""A connection to an MCP server for callers that block: the client is asynchronous and lives in a thread of its own.
+
+One event loop in one daemon thread serves all connections of a process. A connection is opened, held and closed by one
+task there, as the client's cancel scopes demand; calls come in from any thread.
+
+What can go wrong has a name here, and never that of an exception group: ``Lost`` is raised when the connection ended,
+with why, and with whether the server may have seen the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import dataclasses
+import logging
+import os
+import shlex
+import tempfile
+import threading
+import weakref
+from collections.abc import Coroutine, Mapping
+from typing import IO, Any, TypeVar
+
+from agentgym.environments.mcp.remote import text_of
+from agentgym.errors import EnvError
+from agentgym.extras import require
+from agentgym.tools import ToolError
+
+__all__ = ["Address", "Link", "Lost"]
+
+T = TypeVar("T")
+
+_CLOSING_SECONDS = 10.0
+"""A server is asked to go, then told, then killed: each of the client's steps takes two seconds at most."""
+
+
+class Lost(Exception):
+    """The connection ended. ``sent`` is False where the server cannot have seen the request."""
+
+    def __init__(self, why: str, *, sent: bool) -> None:
+        super().__init__(why)
+        self.sent = sent
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is: a command that starts it, or a URL."""
+
+    command: tuple[str, ...] = ()
+    url: str = ""
+
+    def __str__(self) -> str:
+        return self.url or shlex.join(self.command)
+
+
+class Link:
+    """One open connection. Raises Lost when it cannot be made."""
+
+    def __init__(self, address: Address, *, timeout: float) -> None:
+        self.address, self.timeout = address, timeout
+        self._errors: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self._client: Any = None
+        self._nonsense = ""
+        self._failure: BaseException | None = None
+        self._is_lost = False
+        self._loop = _event_loop()
+        self._closing = asyncio.Event()
+        self._held: asyncio.Task[None]
+        try:
+            self._run(self._open())
+        except BaseException:
+            self._errors.close()
+            raise
+        _OPEN.add(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be used, as far as is known here."""
+        return not (self._held.done() or self._is_lost)
+
+    def list_tools(self) -> list[Any]:
+        """Every tool of the server. Raises Lost, EnvError."""
+        return self._run(self._list_tools())
+
+    def call(self, tool: str, arguments: Mapping[str, Any]) -> str:
+        """What a tool answers. Raises ToolError where the server refuses, Lost, EnvError for a late or bad answer."""
+        return self._run(self._call(tool, arguments))
+
+    def close(self) -> None:
+        """End the connection and, where it started one, the server. May be called again."""
+        if not self._held.done():
+            self._loop.call_soon_threadsafe(self._closing.set)
+            concurrent.futures.wait([_submitted(self._loop, self._wait_for_end())], timeout=_CLOSING_SECONDS)
+        self._errors.close()
+
+    # -- in the thread of the event loop -----------------------------------------------------------------
+
+    async def _open(self) -> None:
+        ready: asyncio.Future[None] = self._loop.create_future()
+        self._held = asyncio.ensure_future(self._hold(ready))
+        await asyncio.wait([ready, self._held], timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            return
+        late = not self._held.done()
+        self._held.cancel()
+        await asyncio.wait([self._held], timeout=_CLOSING_SECONDS)
+        raise Lost(f"no answer within {self.timeout:g} s" + self._told() if late else self._why(), sent=False)
+
+    async def _hold(self, ready: asyncio.Future[None]) -> None:
+        """Open the client, keep it until it is to be closed, and keep the reason if it ends before."""
+        client = require("mcp", extra="mcp").Client(
+            self._transport(), read_timeout_seconds=self.timeout, message_handler=self._hear
+        )
+        try:
+            async with client:
+                self._client = client
+                ready.set_result(None)
+                await self._closing.wait()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._failure = _cause(error)
+
+    def _transport(self) -> Any:
+        if self.address.url:
+            return self.address.url
+        stdio = require("mcp.client.stdio", extra="mcp")
+        command, *arguments = self.address.command
+        return stdio.stdio_client(
+            stdio.StdioServerParameters(command=command, args=arguments, cwd=os.getcwd()), errlog=self._errors
+        )
+
+    async def _hear(self, message: Any) -> None:
+        """Keep what the server says that is no message."""
+        if isinstance(message, Exception):
+            self._nonsense = _line(message)
+
+    async def _list_tools(self) -> list[Any]:
+        found, cursor = [], None
+        while True:
+            page = await self._answer(self._client.list_tools(cursor=cursor), "its list of tools")
+            found += page.tools
+            cursor = page.next_cursor
+            if not cursor:
+                return found
+
+    async def _call(self, tool: str, arguments: Mapping[str, Any]) -> str:
+        if self._held.done():
+            raise Lost(self._why(), sent=False)
+        return text_of(await self._answer(self._client.call_tool(tool, dict(arguments)), tool), tool)
+
+    async def _answer(self, request: Coroutine[Any, Any, T], what: str) -> T:
+        """What the server answers, every way of not answering told apart."""
+        error_type = require("mcp", extra="mcp").MCPError
+        codes = require("mcp_types", extra="mcp")
+        try:
+            return await request
+        except error_type as error:
+            if error.code == codes.REQUEST_TIMEOUT:
+                raise EnvError(f"no answer within {self.timeout:g} s to {what}" + self._told()) from None
+            if error.code == codes.CONNECTION_CLOSED or error.message == "Session terminated":
+                self._is_lost = True
+                if self.address.url:  # the reason comes by another way, an instant later
+                    await asyncio.wait([self._held], timeout=1.0)
+                raise Lost(self._why(), sent=not self._was_refused(error)) from None
+            raise ToolError(error.message) from None
+        except Exception as error:  # a result that fits no schema comes as one of several kinds
+            raise EnvError(f"a bad answer to {what}: {type(error).__name__}: {_line(error)}") from None
+
+    def _was_refused(self, error: Any) -> bool:
+        """Whether the request certainly did not reach a server that acts on it."""
+        return error.message == "Session terminated" or type(self._failure).__name__ in (
+            "ConnectError",
+            "ConnectTimeout",
+        )
+
+    async def _wait_for_end(self) -> None:
+        await asyncio.wait([self._held])
+
+    def _why(self) -> str:
+        failure = self._failure
+        ended = type(failure).__name__ == "MCPError" or failure is None
+        return ("it ended the connection" if ended else f"{type(failure).__name__}: {failure}") + self._told()
+
+    def _told(self) -> str:
+        """What the server wrote besides its answers: the end of its standard error, and what is no message."""
+        self._errors.flush()
+        self._errors.seek(0)
+        lines = [line.strip() for line in self._errors.read()[-2000:].splitlines() if line.strip(" ^~")][-3:]
+        said = f"; it wrote: {' / '.join(lines)}" if lines else ""
+        return said + (f"; it sent what is no message: {self._nonsense}" if self._nonsense else "")
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return _submitted(self._loop, work).result()
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The first real error in a group of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _submitted(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    return asyncio.run_coroutine_threadsafe(work, loop)
+
+
+_OPEN: weakref.WeakSet[Link] = weakref.WeakSet()
+_LOCK = threading.Lock()
+_LOOPS: dict[int, asyncio.AbstractEventLoop] = {}
+"""Process id → its event loop: a fork has the memory of one, but not its thread."""
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    with _LOCK:
+        if os.getpid() not in _LOOPS:
+            _LOOPS.clear()
+            logging.getLogger("mcp").addHandler(logging.NullHandler())  # what it logs is told by our errors
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="agentgym-mcp", daemon=True).start()
+            _LOOPS[os.getpid()] = loop
+        return _LOOPS[os.getpid()]
+
+
+@atexit.register
+def _close_all() -> None:
+    for link in list(_OPEN):
+        link.close()

@@ -1,0 +1,377 @@
+"""MCP servers as environments: the demonstration by hand, servers of the SDK, faulty ones, and their processes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("mcp", reason="needs the extra mcp")
+
+from agentgym.environments.mcp import MCP
+from agentgym.environments.mcp.demo import demo_command, demo_tasks
+from agentgym.environments.mcp.tasks import CallSpec, Task
+from agentgym.errors import ConfigError, EnvError, UserError
+from agentgym.types import Action, Observation, StepResult, ToolCall
+
+FAULTY = Path(__file__).with_name("mcp_faulty_server.py")
+
+SDK_SERVER = '''
+import os, sys
+from mcp.server import MCPServer
+
+server, notes = MCPServer("notes"), {}
+
+@server.tool()
+def put(title: str, text: str) -> str:
+    """Put a note."""
+    notes[title] = text
+    return "ok"
+
+@server.tool(annotations={"readOnlyHint": True})
+def get(title: str, times: int = 1) -> str:
+    """Get a note."""
+    return notes[title] * times
+
+@server.tool()
+def leave() -> str:
+    """Die."""
+    os._exit(1)
+
+@server.tool()
+def mean(numbers: list[float]) -> dict:
+    """The mean."""
+    return {"mean": sum(numbers) / len(numbers)}
+
+server.run() if len(sys.argv) == 1 else server.run("streamable-http", port=int(sys.argv[1]))
+'''
+
+
+@pytest.fixture
+def demo() -> Iterator[MCP]:
+    env = MCP()
+    yield env
+    env.close()
+
+
+def faulty(fault: str, **options: Any) -> MCP:
+    return MCP(command=[sys.executable, "-I", "-S", str(FAULTY), fault], **{"timeout": 2, **options})
+
+
+def step(env: MCP, action: str) -> StepResult:
+    return StepResult(*env.step(action))  # type: ignore[arg-type]
+
+
+def server_ids(command: str) -> list[int]:
+    """Processes whose command line has ``command`` in it."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = file.read_bytes().split(b"\0")
+        except OSError:  # it ended in the meantime
+            continue
+        if command.encode() in words:
+            found.append(int(file.parent.name))
+    return found
+
+
+# -- the demonstration -----------------------------------------------------------------------------------
+
+
+def test_an_episode_by_hand(demo: MCP) -> None:
+    task = next(task for task in demo_tasks() if "plus" in task.instruction and task.check is not None)
+    notes = dict(task.setup[0].arguments["notes"])
+    first, second = task.instruction.partition(":")[0].split(" plus ")
+    total = int(notes[first]) + int(notes[second])
+    seen = Observation.of(demo.reset(options={"task": task.id})[0])
+    assert seen == f"{first} plus {second}: write it to note total, then say done."
+    assert [tool["function"]["name"] for tool in seen.tools] == [
+        "list_notes",
+        "read_note",
+        "write_note",
+        "add",
+        "subtract",
+    ]
+    assert step(demo, "list_notes()").observation == ", ".join(sorted(notes))
+    assert step(demo, f"read_note(title={first})").observation == notes[first]
+    both = [ToolCall(name="read_note", arguments={"title": title}) for title in (first, second)]
+    assert step(demo, Action(tool_calls=both)).observation == f"read_note: {notes[first]}\nread_note: {notes[second]}"
+    assert step(demo, f"add(a={notes[first]}, b={notes[second]})").observation == str(total)
+    assert step(demo, f"write_note(title=total, text={total})")[:4] == ("written", 0.0, False, False)
+    assert step(demo, "done") == ("", 1.0, True, False, {"success": True})
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ("set_notes(notes={})", 'There is no tool "set_notes"'),
+        ("add(a=1)", 'add: the argument "b" is missing. Usage: add(a: integer, b: integer)'),
+        ("add(a=1, b=x)", "add: the argument \"b\": 'x' is not of type 'integer'. Usage"),
+        ("add(a=1, b=2, c=3)", 'add: there is no argument "c". Usage'),
+        (
+            '{"name": "read_note", "arguments": {"title": 7}}',
+            "read_note: the argument \"title\": 7 is not of type 'string'",
+        ),
+        ("read_note(title=nothing)", "there is no note nothing"),
+    ],
+)
+def test_a_mistake_is_told_and_marked(demo: MCP, action: str, message: str) -> None:
+    demo.reset(options={"task": 0})
+    seen, reward, terminated, truncated, info = step(demo, action)
+    assert seen.startswith(message)
+    assert (reward, terminated, truncated) == (0.0, False, False)
+    assert info == {"invalid_action": seen}
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_the_expert_solves_every_kind_of_task(demo: MCP, split: str) -> None:
+    for task in list(demo.tasks(split))[:15]:
+        observation: str = demo.reset(options={"task": task})[0]
+        expert = demo.expert()
+        assert expert is not None
+        for _ in range(demo.max_turns):
+            observation, reward, over, _, info = demo.step(expert(Observation.of(observation)))
+            assert "invalid_action" not in info
+            if over:
+                break
+        assert (reward, info["success"]) == (1.0, True)
+
+
+def test_a_wrong_note_or_a_wrong_answer_is_worth_nothing(demo: MCP) -> None:
+    by_check = {task.check is not None: task for task in demo_tasks()}
+    demo.reset(options={"task": by_check[True].id})
+    step(demo, "write_note(title=total, text=0)")
+    assert step(demo, "done")[1:3] == (0.0, True)
+    demo.reset(options={"task": by_check[False].id})
+    assert step(demo, "It is 1000.")[1:3] == (0.0, True)
+    demo.reset(options={"task": by_check[False].id})
+    assert step(demo, f"It is {by_check[False].expected}.")[1:3] == (1.0, True)
+
+
+def test_demonstration_tasks_differ_in_their_notes() -> None:
+    tasks = demo_tasks()
+    assert len({json.dumps(task.setup[0].arguments) for task in tasks}) == len(tasks) == 1000
+    assert [sum(task.split == split for task in tasks) for split in ("train", "validation", "test")] == [800, 100, 100]
+
+
+# -- options ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"command": "python x.py", "url": "http://x"}, "command and url are two servers"),
+        ({"url": "http://x", "restart": True}, "restart has no effect with a url"),
+        ({"timeout": 0}, "timeout is 0, expected seconds above 0"),
+        ({"command": " "}, "command and url are empty"),
+        ({"tools": ["ad"]}, 'has no tool "ad". Did you mean "add"? It has: list_notes, '),
+    ],
+)
+def test_options_that_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        MCP(**options)
+    assert message in str(error.value)
+
+
+def test_a_list_of_tools_leaves_the_others_out() -> None:
+    env = MCP(tools=["add", "read_note"])
+    assert list(env.toolbox) == ["read_note", "add"]
+    env.close()
+
+
+def test_tasks_that_do_not_exist_and_a_server_without_tasks(demo: MCP) -> None:
+    with pytest.raises(UserError, match="task 1000 does not exist"):
+        demo.reset(options={"task": 1000})
+    with pytest.raises(UserError, match="unknown split"):
+        demo.tasks("tset")
+    free = MCP(command=shlex.join(demo_command()))
+    assert free.reset(seed=1) == ("Use the tools.", {})
+    assert free.tasks("test") == range(1_001_000, 1_002_000)
+    assert (free.expert(), step(free, "bye")[1:3]) == (None, (0.0, True))
+    free.close()
+
+
+def test_a_file_of_tasks_with_a_check(tmp_path: Path) -> None:
+    check = {"name": "has_note", "arguments": {"title": "a", "text": "b"}}
+    lines = [
+        {"id": split, "instruction": "Write b to a.", "split": split, "check": check} for split in ("train", "test")
+    ]
+    (tmp_path / "tasks.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    env = MCP(command=demo_command(), tasks=tmp_path / "tasks.jsonl", restart=True)
+    assert (env.tasks("train"), env.tasks("validation"), env.max_turns) == (["train"], [], 15)
+    for writes in (True, False):  # the second episode must not find the first one's note
+        env.reset(options={"task": "test"})
+        assert step(env, f"write_note(title={'a' if writes else 'c'}, text=b)").observation == "written"
+        assert step(env, "done").reward == float(writes)
+    env.close()
+
+
+def test_calls_of_ours_that_fail_are_the_environments_failure(demo: MCP) -> None:
+    demo.task = Task(id=0, instruction="x", check=CallSpec(name="read_note", arguments={"title": "none"}))
+    demo._by_id = {0: demo.task}
+    demo.reset(options={"task": 0})
+    with pytest.raises(EnvError, match=r"refused the call read_note of task 0: there is no note none"):
+        step(demo, "done")
+
+
+# -- faults ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("crashes", r"does not start: it ended the connection; it wrote: .*ValueError: no database"),
+        ("is silent", r"does not start: no answer within 2 s"),
+        ("has no schema", r"tool add has no valid JSON schema: 'nummer'"),
+        ("has no list", r"does not start: a bad answer to its list of tools: ValidationError"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_a_user_error_with_the_cause(fault: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        faulty(fault)
+    assert "ExceptionGroup" not in str(error.value)
+    assert server_ids(fault) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"command": "nosuchserver --port 1"},
+            r'"nosuchserver --port 1" does not start: FileNotFoundError: .*nosuchserver',
+        ),
+        ({"url": "http://127.0.0.1:9/mcp"}, r'"http://127.0.0.1:9/mcp" cannot be reached: ConnectError'),
+        ({"url": "no url"}, r'"no url" cannot be reached: UnsupportedProtocol'),
+    ],
+)
+def test_a_server_that_is_not_there_is_a_user_error_with_the_cause(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        MCP(**options, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("dies", "ended during list_notes: it ended the connection; it wrote: out of memory"),
+        ("hangs", "gave no answer within 1 s to list_notes"),
+        ("mumbles", "gave no answer within 1 s to list_notes; it sent what is no message: .*Invalid JSON"),
+        ("lies", "gave a bad answer to list_notes: ValidationError: 1 validation error for CallToolResult"),
+    ],
+)
+def test_a_server_that_breaks_voids_the_episode_and_the_next_one_goes_well(fault: str, message: str) -> None:
+    env = faulty(fault, timeout=1)
+    env.reset(seed=0)
+    with pytest.raises(EnvError, match=message):
+        step(env, "list_notes()")
+    if fault == "dies":
+        env.reset(seed=1)
+        assert step(env, "add(a=1, b=2)").observation == "3"
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "told", "invalid"),
+    [
+        ("refuses", "not today", True),
+        ("draws", "[image]", False),
+        ("structures", '{"notes": ["ä"]}', False),
+        ("greets", "no notes", False),
+    ],
+)
+def test_answers_become_text(fault: str, told: str, invalid: bool) -> None:
+    env = faulty(fault)
+    env.reset(seed=0)
+    seen, *_, info = step(env, "list_notes()")
+    assert (seen, "invalid_action" in info) == (told, invalid)
+    env.close()
+
+
+def test_no_process_is_left_by_close_nor_by_the_end_of_the_program() -> None:
+    mark = f"greets-{time.time_ns()}"
+    env = faulty(mark)
+    assert len(server_ids(mark)) == 1
+    env.close()
+    env.close()
+    assert server_ids(mark) == []
+    program = (
+        "from agentgym.environments.mcp import MCP\n"
+        f"env = MCP(command={[sys.executable, '-I', '-S', str(FAULTY), mark]!r})\n"
+        "print(env.reset(seed=0)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("Use the tools.\n", "", 0)
+    assert server_ids(mark) == []
+
+
+# -- servers made with the SDK ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sdk_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("mcp") / "notes_server.py"
+    file.write_text(SDK_SERVER)
+    return file
+
+
+def test_a_server_made_with_the_sdk_over_stdio(sdk_server: Path) -> None:
+    env = MCP(command=f"{sys.executable} {sdk_server}")
+    env.reset(seed=0)
+    assert step(env, "put(title=a, text=b)").observation == "ok"
+    assert step(env, "get(title=a, times=2)").observation == "bb"
+    assert json.loads(step(env, "mean(numbers=[1, 2])").observation) == {"mean": 1.5}
+    assert step(env, 'mean(numbers=["x"])').info["invalid_action"].startswith('mean: the argument "numbers.0"')
+    assert "invalid_action" in step(env, "get(title=zz)").info
+    with pytest.raises(EnvError, match="ended during leave: it ended the connection"):
+        step(env, "leave()")
+    env.close()
+
+
+def serve(file: Path, port: int) -> subprocess.Popen[bytes]:
+    """The server at a port, when it answers."""
+    process = subprocess.Popen(
+        [sys.executable, str(file), str(port)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    for _ in range(300):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return process
+    raise AssertionError("the server does not listen")
+
+
+def test_a_server_over_http_that_goes_away_and_comes_back(sdk_server: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = serve(sdk_server, port)
+    try:
+        env = MCP(url=f"http://127.0.0.1:{port}/mcp", timeout=10)
+        env.reset(seed=0)
+        assert step(env, "put(title=a, text=b)").observation == "ok"
+        with pytest.raises(EnvError, match="ended during leave"):  # it may have been carried out: not called again
+            step(env, "leave()")
+        process.wait(10)
+        with pytest.raises(EnvError, match="cannot be reached again: ConnectError"):
+            env.reset(seed=1)
+        process = serve(sdk_server, port)
+        env.reset(seed=2)
+        assert step(env, "put(title=a, text=c)").observation == "ok"
+        process.kill()
+        process.wait(10)
+        process = serve(sdk_server, port)
+        assert step(env, "put(title=a, text=d)").observation == "ok"  # was not sent before, so it may be made again
+        assert step(env, "get(title=a)").observation == "d"
+        env.close()
+    finally:
+        process.kill()
+        process.wait(10)
