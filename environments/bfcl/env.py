@@ -78,6 +78,7 @@ class BFCL(Env):
         max_steps: int = 5,
         schemas: Schemas = "full",
         expert_calls: CallForm = "python",
+        fold_case: bool = False,
     ) -> None:
         """Open the installed benchmark.
 
@@ -90,6 +91,8 @@ class BFCL(Env):
             schemas: "full" gives the tools' JSON schemas to the chat template; "names" leaves them out, which makes
                 prompts some thousand tokens shorter. How each tool is called stands in the first observation anyway.
             expert_calls: how the expert calls: as text in "python" form, or as tool calls for the protocol "tools".
+            fold_case: take names of tools and texts in arguments for those that the conversation or the tools'
+                descriptions show in other case or with other blanks, for policies that cannot write them (nano).
 
         Raises ConfigError for a value that an option does not have or another release of bfcl-eval,
         MissingExtraError where it is not installed.
@@ -100,6 +103,7 @@ class BFCL(Env):
         self.expert_calls = _one_of("expert_calls", expert_calls, get_args(CallForm))
         if max_steps < 1:
             raise ConfigError(f"max_steps is {max_steps}, expected 1 or more")
+        self.fold_case = fold_case
         self.max_steps, self.max_turns = max_steps, _MOST_TURNS * (max_steps + 1)
         self.benchmark = open_benchmark()
         self._tasks = {id: task for id, task in self.benchmark.tasks.items() if task.category in LEVELS[level]}
@@ -117,7 +121,8 @@ class BFCL(Env):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start the conversation ``options["task"]``, or any of the train split. Raises UserError."""
-        self.episode = Episode(self.benchmark, self._task((options or {}).get("task")), max_steps=self.max_steps)
+        task = self._task((options or {}).get("task"))
+        self.episode = Episode(self.benchmark, task, max_steps=self.max_steps, fold_case=self.fold_case)
         usages = ", ".join(tool.usage for tool in self.episode.tools.values())
         return self._observe(f"Tools: {usages}", self._user_says()), self._info_now()
 
@@ -199,7 +204,7 @@ class BFCL(Env):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go back to what ``get_state`` gave."""
-        self.episode = Episode.from_state(self.benchmark, state, max_steps=self.max_steps)
+        self.episode = Episode.from_state(self.benchmark, state, max_steps=self.max_steps, fold_case=self.fold_case)
 
 
 def _split(task: Task) -> str:

@@ -8,12 +8,14 @@ conversation after 20).
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from agentgym.environments.bfcl.calls import Call
 from agentgym.environments.bfcl.data import Benchmark, Task
 from agentgym.environments.bfcl.grading import Verdict, judge, reference
+from agentgym.environments.bfcl.spelling import as_shown
 from agentgym.environments.bfcl.toolbox import Tool
 from agentgym.environments.bfcl.world import World
 from agentgym.errors import did_you_mean
@@ -34,8 +36,8 @@ class Reply:
 class Episode:
     """The state of one conversation."""
 
-    def __init__(self, benchmark: Benchmark, task: Task, *, max_steps: int) -> None:
-        self.benchmark, self.task, self.max_steps = benchmark, task, max_steps
+    def __init__(self, benchmark: Benchmark, task: Task, *, max_steps: int, fold_case: bool = False) -> None:
+        self.benchmark, self.task, self.max_steps, self.fold_case = benchmark, task, max_steps, fold_case
         self.world = World(benchmark, task)
         self.executed: list[tuple[str, dict[str, Any]]] = []
         self.results: list[str] = []
@@ -70,9 +72,16 @@ class Episode:
     def call(self, calls: Sequence[Call]) -> list[Reply]:
         """Take a step: make the calls, in order, whatever the ones before said."""
         self.steps, self.called = self.steps + 1, True
-        replies = [self._call(call) for call in calls]
-        self.results += [reply.text for reply in replies]
+        replies = []
+        for call in calls:
+            replies.append(self._call(as_shown(call, self.tools.values(), self._shown()) if self.fold_case else call))
+            self.results.append(replies[-1].text)
         return replies
+
+    def _shown(self) -> str:
+        """What has been said so far, and the tools' descriptions."""
+        docs = [json.dumps(tool.schema, ensure_ascii=False).replace('\\"', '"') for tool in self.tools.values()]
+        return "\n".join([*docs, *self.task.messages[: self.turn + 1], *self.results])
 
     def _call(self, call: Call) -> Reply:
         tool = self.benchmark.tools.get(call.name)
@@ -117,9 +126,11 @@ class Episode:
         }
 
     @classmethod
-    def from_state(cls, benchmark: Benchmark, state: dict[str, Any], *, max_steps: int) -> Episode:
+    def from_state(
+        cls, benchmark: Benchmark, state: dict[str, Any], *, max_steps: int, fold_case: bool = False
+    ) -> Episode:
         """The episode that gave ``state``."""
-        episode = cls(benchmark, benchmark.tasks[state["task"]], max_steps=max_steps)
+        episode = cls(benchmark, benchmark.tasks[state["task"]], max_steps=max_steps, fold_case=fold_case)
         episode.executed = [(name, arguments) for name, arguments in state["executed"]]
         for name, arguments in episode.executed:
             episode.world.call(name, arguments)
