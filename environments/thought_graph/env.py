@@ -27,7 +27,7 @@ from agentgym.types import Observation
 
 __all__ = ["LEVELS", "ThoughtGraph"]
 
-LEVELS = {"n8": 10, "n16": 20, "n32": 50, "n64": 110, "n128": 240}
+LEVELS = {"n8": 12, "n16": 20, "n32": 50, "n64": 110, "n128": 240}
 """Level (items of a problem) → turns that an episode may have: about twice what the static schedule takes."""
 
 Reward: TypeAlias = Literal["sparse", "partial"]

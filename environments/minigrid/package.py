@@ -1,0 +1,51 @@
+"""The package ``minigrid`` (MIT), imported on use and kept quiet.
+
+It prints a line for every draw of a BabyAI mission that it rejects. Capturing the standard output would capture that of
+every other thread as well, so the one module that prints is given a ``print`` of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import gymnasium
+
+from agentgym.errors import ConfigError, did_you_mean
+from agentgym.extras import require
+
+__all__ = ["bot_of", "has_bot", "make_world", "world_ids"]
+
+_PREFIXES = ("BabyAI-", "MiniGrid-")
+
+
+@functools.cache
+def _quiet() -> None:
+    require("minigrid", extra="minigrid")  # registers its worlds with gymnasium
+    drawing: Any = require("minigrid.envs.babyai.core.roomgrid_level", extra="minigrid")
+    drawing.print = lambda *_, **__: None
+
+
+def world_ids() -> list[str]:
+    """The ids of all worlds. Raises MissingExtraError."""
+    _quiet()
+    return [id for id in gymnasium.registry if id.startswith(_PREFIXES)]
+
+
+def make_world(id: str) -> Any:
+    """The world of that id, bare of wrappers. Raises ConfigError for an unknown id, or MissingExtraError."""
+    if id not in (known := world_ids()):
+        raise ConfigError(
+            f'name is "{id}".{did_you_mean(id, known)} Known: {len(known)} ids that begin with BabyAI- or MiniGrid-'
+        )
+    return gymnasium.make(id, disable_env_checker=True).unwrapped
+
+
+def has_bot(world: Any) -> bool:
+    """Whether BabyAI's bot can play it: it follows BabyAI's instructions, which the worlds of MiniGrid lack."""
+    return hasattr(world, "instrs")
+
+
+def bot_of(world: Any) -> Any:
+    """BabyAI's bot for a world that was just reset."""
+    return require("minigrid.utils.baby_ai_bot", extra="minigrid").BabyAIBot(world)
