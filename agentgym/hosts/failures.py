@@ -56,11 +56,12 @@ class Failure(NamedTuple):
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """What ``error`` says."""
-        error = _innermost(error)
-        for kind in type(error).__mro__:
+        inner = _innermost(error)
+        for kind in type(inner).__mro__:
             if kind in _KINDS.values():
-                return cls(kind.__name__, bounded(_message(error)))
-        return cls("EnvError", f"raised {type(error).__qualname__}: {bounded(_message(error))}", _trace(error))
+                return cls(kind.__name__, bounded(_message(inner)))
+        said = f"raised {type(inner).__qualname__}: {bounded(_message(inner))}"
+        return cls("EnvError", said, _trace(inner) or _trace(error) or "  (no frames)")
 
     def error(self, situation: Situation) -> EnvError | UserError:
         """The exception to raise."""
@@ -97,7 +98,7 @@ def _message(error: BaseException) -> str:
 
 def _trace(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
-    return bounded("".join(traceback.format_list(frames[-_FRAMES:])).rstrip() or "  (no frames)")
+    return bounded("".join(traceback.format_list(frames[-_FRAMES:])).rstrip())
 
 
 def _is_ours(filename: str) -> bool:

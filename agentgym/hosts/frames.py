@@ -114,9 +114,16 @@ def _complaint(value: Any, path: str = "", depth: int = 0) -> str:
         if not _can_be_said(item):
             return _complaint(item, f"{path}[{key!r:.80}]" if path else str(key), depth + 1)
     return (
-        f"{path} is {type(value).__name__} {_SHORT.repr(value)}, which cannot leave its process; "
+        f"{path} is {type(value).__name__} {_shown(value)}, which cannot leave its process; "
         "expected text, numbers, true, false, None, and lists and dicts of them"
     )
+
+
+def _shown(value: Any) -> str:
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # an integer that is too long to be written
+        return "[which cannot be shown]"
 
 
 def _parts(value: Any) -> list[tuple[Any, Any]]:
