@@ -3,8 +3,8 @@
     python benchmarks/minigrid_env.py [--json FILE]
 
 Text, admissible actions and the checks of the boundary cost something; the package's own steps take most of the time.
-Both sides take the same random actions in the same worlds, in turns of one second, and the ratio is the median.
-(The script's name is not the package's, which it would hide.)
+Both sides take the same random actions in the same worlds, a second of processor time each, alternating; the ratio is
+the median. (The script's name is not the package's, which it would hide.)
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def measure_speed(level: str, rounds: int = 7) -> Rows:
         while spent < 1:
             reset(seed)
             actions = [rng.randrange(len(ACTIONS)) for _ in range(LEVELS[level][1])]
-            start = time.perf_counter()
+            start = time.process_time()
             for action in actions:
                 steps += 1
                 if any(step(action)[2:4]):
                     break
-            spent += time.perf_counter() - start
+            spent += time.process_time() - start
             seed += 1
         return steps / spent
 
