@@ -85,6 +85,8 @@ class AlfWorld(Env):
             self.games = Generated(self.level, self.types, seed=problem_seed, cache=folder)
         else:
             self.games = Official(source, self.types)
+        self.state: State
+        self.world: World
         self.max_turns = self.level.max_turns if source == "generated" else _OFFICIAL_TURNS
         alfworld()
 
@@ -128,9 +130,9 @@ class AlfWorld(Env):
         self.state = self.world.follow(state["path"])
 
     def _enter(self, task: TaskId) -> None:
-        self.world: World = self.games.open(task)
+        self.world = self.games.open(task)
         self.task: TaskId = task if isinstance(task, str) else int(task)
-        self.state: State = self.world.start
+        self.state = self.world.start
 
     def _plan(self) -> list[str]:
         stored, done = self.world.game.walkthrough, self.state.path

@@ -37,7 +37,7 @@ LEVELS = {
     "place": Level(types=("place", "look"), num_receptacles=6, num_kinds=5, max_turns=20),
     "treat": Level(types=("clean", "heat", "cool"), num_receptacles=8, num_kinds=6, max_turns=25),
     "two": Level(types=("two",), num_receptacles=8, num_kinds=6, max_turns=30),
-    "mixed": Level(types=tuple(TYPES), num_receptacles=10, num_kinds=8, max_turns=30),
+    "mixed": Level(types=tuple(TYPES), num_receptacles=10, num_kinds=8, max_turns=25),
     "large": Level(types=tuple(TYPES), num_receptacles=18, num_kinds=14, max_turns=50),
 }
 """Name → level; of official games a level chooses the types, for their rooms are as they are."""

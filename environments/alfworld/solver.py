@@ -63,15 +63,12 @@ class Household:
 
     def __init__(self, facts: set[Fact], names: Mapping[str, str]) -> None:
         self._names, self._facts = names, facts
-        by_name: dict[str, list[tuple[str, ...]]] = {}
-        for predicate, *arguments in sorted(facts):
-            by_name.setdefault(predicate, []).append(tuple(arguments))
-        self.location = dict(by_name.get("receptacleatlocation", []))
-        self.type_of = dict([*by_name.get("objecttype", []), *by_name.get("receptacletype", [])])
-        self.inside = dict(by_name.get("inreceptacle", []))
-        self.held = next((thing for _, thing in by_name.get("holds", [])), None)
-        self.here = next(where for _, where in by_name["atlocation"])
-        self.closed = {r for (r,) in by_name.get("openable", []) if ("opened", r) not in facts}
+        self.location = _pairs(facts, "receptacleatlocation")
+        self.type_of = {**_pairs(facts, "objecttype"), **_pairs(facts, "receptacletype")}
+        self.inside = _pairs(facts, "inreceptacle")
+        self.held = next(iter(_pairs(facts, "holds").values()), None)
+        self.here = next(iter(_pairs(facts, "atlocation").values()))
+        self.closed = {fact[1] for fact in facts if fact[0] == "openable" and ("opened", fact[1]) not in facts}
         self.plan: list[str] = []
 
     def copy(self) -> Household:
@@ -152,6 +149,11 @@ class Household:
 
     def _act(self, command: str) -> None:
         self.plan.append(command)
+
+
+def _pairs(facts: set[Fact], predicate: str) -> dict[str, str]:
+    """First argument → second one, in alphabetical order."""
+    return {fact[1]: fact[2] for fact in sorted(fact for fact in facts if fact[0] == predicate)}
 
 
 def shortest_plan(home: Household, goal: Goal) -> list[str] | None:

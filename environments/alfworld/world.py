@@ -103,6 +103,8 @@ class World:
             except (Exception, SystemExit) as error:  # the translator raises whatever it stumbles over, and exits
                 problem = f"{type(error).__name__}: {error}"
                 raise DataError(f"{game.origin} cannot be played ({problem:.300}); get it anew") from error
+        if self.start.won:
+            raise DataError(f"{game.origin} is won before it begins; get it anew")
         self._states = {self.start.changes: self.start}
         self._here = self.start
 
