@@ -1,4 +1,4 @@
-"""What only GPUs have: weights by vLLM's four-phase transfer interface, and device memory that is lent back to the learner.
+"""What only GPUs have: weights by vLLM's four-phase transfer interface, and memory lent back to the learner.
 
 Written to the interface of vLLM 0.32 (``vllm.distributed.weight_transfer``); not run, for want of a GPU.
 """
@@ -98,7 +98,7 @@ class _Client:
 
 
 class Sleeper:
-    """Frees vLLM's device memory while nobody uses it; weights go to the host meanwhile, keys and values are dropped."""
+    """Frees vLLM's device memory while nobody uses it: weights go to the host, keys and values are dropped."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

@@ -1,4 +1,4 @@
-"""Whether vLLM is there, of the series that the engine knows, and can be imported; and the environment it is imported in."""
+"""Whether vLLM is there, of the series the engine knows, and can be imported; and the environment it is imported in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
+import logging
 import os
 from collections.abc import Iterator, Mapping
 
@@ -46,6 +47,8 @@ def check_vllm() -> str:
     for name in QUIET.keys() - os.environ.keys():
         os.environ[name] = QUIET[name]
         _SET_HERE.add(name)
+    if is_quiet():  # what it says while its own logging is not set up yet
+        logging.getLogger("vllm").setLevel(logging.ERROR)
     try:
         importlib.import_module("vllm.v1.engine.async_llm")
     except Exception as error:  # whatever an import raises

@@ -1,8 +1,8 @@
 """One life of vLLM's engine core: started in a session of its own, ended without leaving anything.
 
-vLLM's processes get their standard output in a file, so that their last words are there when they fail to start and a
-terminal stays clean; they get no Ctrl-C, which is the trainer's to answer; and the kernel kills the core with the trainer.
-What they map in /dev/shm is looked up while they live and removed after them, since a killed process removes nothing.
+What vLLM's processes print goes to a file, so that their last words are there when they fail to start and a terminal
+stays clean. They get no Ctrl-C, which is the trainer's to answer, and the kernel kills the core with the trainer. What
+they map in /dev/shm is looked up while they live and removed after them, since a killed process removes nothing.
 """
 
 from __future__ import annotations

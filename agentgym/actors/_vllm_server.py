@@ -86,7 +86,8 @@ class Request:
 class Server:
     """Starts vLLM with ``settings`` on the weights of ``first``, in ``directory``; blocks until it serves.
 
-    ``variables`` are environment variables of its processes. Closing removes the directory. Raises EngineError when it does not start.
+    ``variables`` are environment variables of its processes. Closing removes the directory. Raises EngineError when it
+    does not start.
     """
 
     def __init__(
@@ -123,6 +124,9 @@ class Server:
 
     async def call(self, main: Coroutine[Any, Any, T]) -> T:
         """Like ``run``, for callers in another loop; cancelling the caller cancels ``main``."""
+        if self.loop.is_closed():
+            main.close()
+            raise EngineError("the engine is closed")
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(main, self.loop))
 
     def close(self) -> None:
@@ -173,6 +177,12 @@ class Server:
     def num_running(self) -> int:
         """Requests in flight."""
         return self._users.total()
+
+    @property
+    def num_tokens(self) -> int:
+        """Sampled so far for the requests in flight."""
+        states = self._core.llm.output_processor.request_states if self._core else {}
+        return sum(state.detokenizer.num_output_tokens() for state in list(states.values()))
 
     async def core(self) -> Core:
         """The one that serves. Raises EngineError when there is none any more."""
@@ -273,10 +283,8 @@ class Server:
         if weights.adapter is not None:
             adapter = LoRARequest(f"adapter-{weights.number}", weights.number, str(weights.adapter))
         name = f"{next(self._numbers)}"
-        answer = None
-        async for answer in core.llm.generate(prompt, parameters, name, lora_request=adapter):
-            pass  # the last one is the only one
-        return answer
+        answers = core.llm.generate(prompt, parameters, name, lora_request=adapter)
+        return [answer async for answer in answers][-1]
 
     def _release(self, weights: Published) -> None:
         self._users[weights] -= 1

@@ -1,4 +1,4 @@
-"""The engine's options: what they default to, whether they fit the model and the machine, and what vLLM is told of them.
+"""The engine's options: their defaults, whether they fit the model and the machine, and what vLLM is told of them.
 
 Whatever can be told beforehand is told here, in words of the command line; from a process that fails in starting only a
 stack trace would come back.

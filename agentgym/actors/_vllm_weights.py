@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from agentgym.errors import ConfigError
 
 __all__ = ["LORA_RANKS", "Published", "Weights", "private_directory"]
+
+disable_progress_bar()  # one for each version would drown the run's own
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM makes room for; an adapter takes the least that holds it."""

@@ -1,6 +1,6 @@
-"""What the engine can be told to do with its weights, inside vLLM's worker process.
+"""What vLLM's worker process can be told to do with its weights.
 
-vLLM mixes ``Weights`` into its worker class, so the methods are reached by ``AsyncLLM.collective_rpc`` with their names.
+vLLM mixes ``Weights`` into its worker class: the methods are reached by ``collective_rpc`` with their names.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """The vLLM engine: ``AsyncLLM`` beside the learner, token ids in, token ids and the sampler's log-probabilities out.
 
-vLLM runs in processes of its own and serves a copy of the module's weights; ``update_weights`` makes the module's present
-ones live, also while completions are under way. On a CPU weights go through a file in memory. On GPUs they go by vLLM's
-weight-transfer interface, CUDA IPC or NCCL; that part follows the interface of vLLM 0.32 and has not been run. A model
+vLLM runs in processes of its own and serves a copy of the module's weights; ``update_weights`` makes the module's
+present ones live, also while completions are under way. On a CPU weights go through a file in memory. On GPUs they go
+by vLLM's weight-transfer interface, CUDA IPC or NCCL: written to the interface of vLLM 0.32 and not run yet. A model
 with a LoRA adapter sends the adapter alone.
 
-Departs from the embedded engine: keys and values are found again by vLLM's prefix cache, in whole blocks, whatever the
-session's name; and on a CPU, where vLLM cannot seed a request, ``Sampling.seed`` is not used (``supports_seeds``).
+Departs from the embedded engine: keys and values are found again by vLLM's prefix cache, in whole blocks and whatever
+the session's name; and on a CPU, where vLLM cannot seed a request, ``Sampling.seed`` has no effect
+(``supports_seeds``).
 """
 
 from __future__ import annotations
@@ -39,22 +40,23 @@ __all__ = ["VLLMEngine"]
 
 @register
 class VLLMEngine(Engine):
-    """Samples from ``module``, a transformers causal LM or a peft model around one, with vLLM. Starting takes a while.
+    """Samples with vLLM from ``module``, a transformers causal LM or a peft model around one. Starting takes a while.
 
-    ``max_context`` bounds a session's tokens (default: what the model was made for), ``max_sessions`` the completions that
-    run at once; further ones wait. ``update`` says what becomes of completions under way when weights change: "keep" goes
-    on with the new weights from where it is, "wait" lets them end on the old ones first, "abort" cuts them off and begins
-    the rest anew on the new weights; either way a completion keeps its tokens, and each token its version. With a LoRA
-    adapter "keep" lets them end on the adapter they began with, beside those that begin with the new one.
+    ``max_context`` bounds a session's tokens (default: what the model was made for), ``max_sessions`` the completions
+    that run at once; further ones wait. ``update`` says what becomes of completions under way when weights change:
+    "keep" goes on with the new weights from where it is, "wait" lets them end on the old ones first, "abort" cuts
+    them off and begins the rest anew on the new weights. Either way a completion keeps its tokens, and each token its
+    version. With LoRA "keep" lets them end on the adapter they began with, beside those that begin with the new one.
 
-    ``kv_cache_gib`` is the memory for keys and values in GiB (default on a CPU: what the sessions need, within a quarter of
-    the free memory; on a GPU vLLM takes ``gpu_memory``, a share of the device, default 0.45 since the learner is there
-    too). ``prefix_caching`` finds the keys and values of known beginnings again. ``tensor_parallel`` is the number of GPUs
-    vLLM runs on. ``transfer`` is how weights travel: "disk", "ipc" (the same GPU) or "nccl" (others; ``port`` is where the
-    two sides meet); default by device. ``sleep`` frees vLLM's GPU memory while no session is open. ``seed`` is vLLM's own.
+    ``kv_cache_gib`` is the memory for keys and values in GiB (default on a CPU: what the sessions need, within a
+    quarter of the free memory; on a GPU vLLM takes ``gpu_memory``, a share of the device, 0.45 by default, since the
+    learner is there too). ``prefix_caching`` finds the keys and values of known beginnings again. ``tensor_parallel``
+    is the number of GPUs vLLM runs on. ``transfer`` is how weights travel: "disk", "ipc" (on one GPU) or "nccl" (to
+    others; ``port`` is where the two sides meet); default by device. ``sleep`` frees vLLM's GPU memory while no
+    session is open. ``seed`` is vLLM's own.
 
     Raises UserError when vLLM is missing, ConfigError for what does not fit the model or the machine, EngineError when
-    vLLM does not start. Whatever the way this process ends, vLLM's processes and files go with it.
+    vLLM does not start. However this process ends, vLLM's processes and files go with it.
     """
 
     def __init__(
@@ -153,10 +155,6 @@ class VLLMEngine(Engine):
         The version that was live then still is. Cancelling the awaiting task does not cut an update in two: it goes on.
         """
         await self._server.call(self._update(version))
-        self.policy_version = version
-        self._num_updates += 1
-        for known in self._sessions.values():
-            known.clear()
 
     def release(self, session: str) -> None:
         self._sessions.pop(session, None)
@@ -179,12 +177,19 @@ class VLLMEngine(Engine):
         return await self._server.score(ids)
 
     async def _update(self, version: int) -> None:
-        if self._sleeper is not None:
-            await self._sleeper.wake()
-        task = asyncio.ensure_future(self._updater.update(version))
+        task = asyncio.ensure_future(self._publish(version))
         self._updating.add(task)
         task.add_done_callback(self._updating.discard)
         await asyncio.shield(task)
+
+    async def _publish(self, version: int) -> None:
+        if self._sleeper is not None:
+            await self._sleeper.wake()
+        await self._updater.update(version)
+        self.policy_version = version
+        self._num_updates += 1
+        for known in list(self._sessions.values()):
+            known.clear()
 
     # -- what is asked -------------------------------------------------------------------------------
 
@@ -234,7 +239,9 @@ class VLLMEngine(Engine):
 
 
 def _completion(request: Request) -> Completion:
-    """Raises EngineError when a log-probability is no number."""
+    """Raises EngineError when vLLM gave up on it or a log-probability is no number."""
+    if request.finish_reason not in ("stop", "length"):
+        raise EngineError(f"vLLM ended a completion with {request.finish_reason}")
     if not all(map(math.isfinite, request.logprobs)):
         raise EngineError("a log-probability is not finite: the weights are broken")
     reason = cast(Literal["stop", "length", "aborted"], request.finish_reason)
@@ -247,5 +254,5 @@ def _completion(request: Request) -> Completion:
 
 
 def _threads() -> dict[str, str]:
-    """As many threads as the learner has, which stands still while vLLM is at work; the user's own number goes first."""
+    """As many threads as the learner has, which waits while vLLM is at work; the user's own number goes first."""
     return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(torch.get_num_threads())}
