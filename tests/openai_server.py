@@ -75,7 +75,9 @@ class FakeServer:
     """Serves on a free port of this machine while entered. What is public may be changed at any time."""
 
     def __init__(self, *, models: Sequence[dict[str, Any]] | None = None, api_key: str | None = None) -> None:
-        self.models = list(models or [{"id": "tiny", "owned_by": "vllm", "max_model_len": MAX_MODEL_LEN}])
+        self.models = list(
+            models or [{"id": "tiny", "root": "start", "owned_by": "vllm", "max_model_len": MAX_MODEL_LEN}]
+        )
         self.api_key = api_key
         self.reply: Callable[[Sequence[int], dict[str, Any]], list[int]] = ends
         """Token ids that complete a prompt."""

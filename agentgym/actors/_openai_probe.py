@@ -28,6 +28,8 @@ class Found:
     """What a server offers."""
 
     model: str
+    root: str | None
+    """Where the server has it from."""
     max_model_len: int | None
     is_vllm: bool
     form: Literal["tokens", "text"]
@@ -58,6 +60,7 @@ async def probe(client: Client, *, model: str | None, form: Literal["auto", "tok
         raise ConfigError(f"{client.base_url} is no OpenAI-compatible server: {error}") from error
     return Found(
         model=served.id,
+        root=served.root,
         max_model_len=served.max_model_len,
         is_vllm=served.owned_by == "vllm",
         form="text" if why_not else "tokens",

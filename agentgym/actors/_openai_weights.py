@@ -47,14 +47,16 @@ class SharedWeights:
         self._writer.lora = None  # an adapter is merged: the server was started without room for one
         self._turn = asyncio.Lock()
         self._current: Path | None = None
-        """The weights that the server has; None while they are those it started with."""
+        """What was last written and loaded."""
+        self._start: str | None = None
+        """Where the server has the model from that it started with."""
 
     async def prepare(self) -> None:
-        """See that the server takes commands, and let it go on where an earlier run left it held."""
+        """See that the server takes commands, and make it whole where an earlier run left it held."""
         try:
             state = read(Pause, await self.client.get(f"{self.client.root}/is_paused"), "/is_paused")
             if state.is_paused:
-                await self._command("/resume")
+                await self.update(0)
         except EngineError as error:
             raise ConfigError(f"engine.weights needs a server that takes commands: {error}; type: {START}") from error
 
@@ -67,6 +69,7 @@ class SharedWeights:
                 "the server's log-probabilities are not those of the distribution that its tokens are drawn from, so "
                 f"nothing can be learned from them; start it with --logprobs-mode processed_logprobs: {START}"
             )
+        self._start = found.root
         question = {"model": found.model, "token_ids": [1], "sampling_params": {"max_tokens": 1}}
         try:
             await self.client.post(self.client.root + GENERATE, question)
@@ -110,23 +113,25 @@ class SharedWeights:
     async def _exchange(self, new: Path, version: int) -> None:
         await self._command("/pause?mode=keep")
         try:
-            await self._load(new)
+            await self._load(str(new))
             await self._command("/update_weight_version", {"new_version": str(version)})
         except EngineError as error:
             await self._roll_back(error)
             raise EngineError(f"version {version} was not taken up, the old one goes on: {error}") from error
         await self._command("/resume")
 
-    async def _load(self, path: Path | None) -> None:
-        """Load ``path``, or what the server started with."""
-        await self._command("/collective_rpc", {"method": _RELOAD, "args": [path and str(path)]})
+    async def _load(self, path: str) -> None:
+        await self._command("/collective_rpc", {"method": _RELOAD, "args": [path]})
         answer = await self._command("/reset_prefix_cache?reset_running_requests=true")
         if not read(Reset, answer, "/reset_prefix_cache").success:
             raise EngineError("the server did not drop what it had computed with other weights")
 
     async def _roll_back(self, error: EngineError) -> None:
         try:
-            await self._load(self._current)
+            old = str(self._current or self._start or "")
+            if not old:
+                raise EngineError("nobody knows what it had before")
+            await self._load(old)
             await self._command("/resume")
         except EngineError as worse:
             raise EngineError(

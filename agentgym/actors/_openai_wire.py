@@ -37,6 +37,7 @@ class Served(BaseModel):
 
     id: str
     owned_by: str | None = None
+    root: str | None = None
     max_model_len: int | None = Field(None, ge=1)
 
 

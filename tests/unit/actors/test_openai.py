@@ -830,12 +830,27 @@ def test_a_cancelled_update_is_finished(
     assert (steps(server), engine.policy_version) == (EXCHANGE, 1)
 
 
-def test_a_server_that_an_earlier_run_left_held_goes_on(
+def test_a_first_update_that_fails_brings_back_what_the_server_started_with(
+    server: FakeServer, learner: Learner, tmp_path: Path
+) -> None:
+    def load_start_only(body: dict[str, Any]) -> list[Any]:
+        if body["args"] != ["start"]:
+            raise OSError("not found")
+        return [None]
+
+    server.rpc = load_start_only
+    refused(server, "version 0 was not taken up, the old one goes on: .*not found", module=learner, weights=tmp_path)
+    assert server.weights.log == ["pause keep", "rpc agentgym_load start", "reset true", "resume"]
+
+
+def test_a_server_that_an_earlier_run_left_held_samples_once_it_is_whole(
     server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
 ) -> None:
-    earlier = connect(learner)
+    earlier = connect()
     run(lambda: earlier.client.command(f"{earlier.client.root}/pause?mode=keep"))
+    server.weights.log.clear()
     assert generated(connect(learner, weights=tmp_path)).token_ids == SAID
+    assert steps(server) == EXCHANGE + EXCHANGE
 
 
 @pytest.mark.parametrize(
