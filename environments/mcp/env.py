@@ -149,6 +149,10 @@ class MCP(ToolEnv):
         self._made.append(CallSpec(name=tool.name, arguments=dict(arguments)))
         return text
 
+    def admissible(self) -> list[str]:
+        """A call of each tool, and the answer that ends the episode."""
+        return [*(tool.template for tool in self.toolbox.values()), "<answer>"]
+
     def verdict(self) -> float:
         """1 where the answer has what is expected and the check agrees; the check may give part of it."""
         expected, check = self.task.expected, self.task.check
