@@ -6,6 +6,7 @@ threads that parse at once break both. Here those that its own games use get a l
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -13,10 +14,16 @@ from typing import Any
 
 from agentgym.extras import require
 
-__all__ = ["textworld"]
+__all__ = ["check_installed", "textworld"]
 
 _LOCK = threading.RLock()
 _MODULES: dict[str, ModuleType] = {}
+
+
+def check_installed() -> None:
+    """Raises MissingExtraError where the package is not installed; does not import it, which takes a second."""
+    if importlib.util.find_spec("textworld") is None:
+        require("textworld", extra="textworld")
 
 
 def textworld(name: str = "textworld") -> Any:

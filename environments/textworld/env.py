@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 import numpy as np
 
 from agentgym.env import Env, Expert
+from agentgym.environments.textworld.engine import check_installed
 from agentgym.environments.textworld.games import default_cache, game_file
 from agentgym.environments.textworld.levels import Kind, level_of
 from agentgym.environments.textworld.story import Moment, Story, command_of, tidy
@@ -78,7 +79,8 @@ class TextWorld(Env):
             show_admissible: put the admissible commands into the text.
             cache: folder that games are kept in; None for one in the user's cache.
 
-        Raises ConfigError for a value that an option does not have, or that would have no effect.
+        Raises ConfigError for a value that an option does not have, or that would have no effect, and MissingExtraError
+        where TextWorld is not installed.
         """
         self.level = level_of(game, level)
         if reward not in get_args(Reward):
@@ -99,6 +101,7 @@ class TextWorld(Env):
             "test": range(1, 1 + num_test_games),
         }
         self._story: Story | None = None
+        check_installed()
 
     def tasks(self, split: str) -> range:
         """Task ids of "train", "validation" or "test": seeds of games, none in two splits. Raises UserError."""

@@ -29,7 +29,7 @@ _SEVERAL = re.compile(r"\bthen\b|\btw-", re.IGNORECASE)
 
 _BANNER = re.compile(r"\A(?:[ \t]*(?:[_$|\\/][^\n]*)?\n)*")
 """Blank lines and lines of the big letters made of $, | and slashes, at the beginning."""
-_PROMPT = re.compile(r"\n>[ ]*(?:-= .* =-\s*-?\d+/-?\d+)?\s*\Z")
+_PROMPT = re.compile(r"(?:\A|\n)>[ ]*(?:-= .* =-\s*-?\d+/-?\d+)?\s*\Z")
 """The prompt and, behind it, the status line: name of the room, score and moves."""
 
 _CENTERED = re.compile(r"\A {8,}")
