@@ -5,18 +5,15 @@ Nothing here knows the policy: a change is made when its ids exist, allowed or n
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from typing import Any, TypeAlias
 
 from agentgym.tools import ToolError
 
-__all__ = ["TEAMS", "Desk", "Tables", "Write"]
+__all__ = ["Desk", "Tables", "Write", "copied"]
 
 Tables: TypeAlias = dict[str, dict[str, dict[str, Any]]]
 """Table → id → record, plain JSON."""
-
-TEAMS = ("finance", "fraud")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,11 +24,16 @@ class Write:
     arguments: dict[str, Any]
 
 
+def copied(tables: Tables) -> Tables:
+    """The same tables anew; records are flat."""
+    return {table: {id: dict(record) for id, record in records.items()} for table, records in tables.items()}
+
+
 class Desk:
     """The tables. Lookups raise ToolError for ids that do not exist."""
 
     def __init__(self, tables: Tables) -> None:
-        self.tables = copy.deepcopy(tables)
+        self.tables = copied(tables)
 
     def find_customer(self, name: str, zip: str) -> str | None:
         """Id of the customer of that name and zip code."""

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from agentgym.env import Env, Expert
 from agentgym.environments._options import one_of, task_and_split
 from agentgym.environments.policydesk.cases import Case, case_of_task
-from agentgym.environments.policydesk.desk import Desk, Write
+from agentgym.environments.policydesk.desk import Desk, Write, copied
 from agentgym.environments.policydesk.policy import Policy
 from agentgym.environments.policydesk.user import User, brief, opening, scripted
 from agentgym.errors import ConfigError
@@ -284,7 +284,7 @@ class PolicyDesk(ToolEnv):
         """The episode as plain JSON."""
         return {
             "task": self.task,
-            "tables": Desk(self.desk.tables).tables,
+            "tables": copied(self.desk.tables),
             "log": list(self.log),
             "conversation": [dict(message) for message in self.conversation],
             **{name: getattr(self, name) for name in _FLAGS},
