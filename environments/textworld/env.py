@@ -111,7 +111,9 @@ class TextWorld(Env):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start the game of ``options["task"]``, or of a random train task. Raises UserError."""
         task, split = self._task((options or {}).get("task"))
-        self._open(game_file(self.level, task, split, self.cache))
+        if self._story is None or self._task_open != task:
+            self._open(game_file(self.level, task, split, self.cache))
+        self._task_open = task
         self.story.reset()
         self._way = len(self.story.state.policy_commands)
         return self._observe(tidy(self.story.state.feedback)), self._info_now()
@@ -136,13 +138,13 @@ class TextWorld(Env):
         """The first command of TextWorld's own way to win, kept up to date from wherever the game is."""
         return lambda observation: next(iter(self.story.state.policy_commands or []), "look")
 
-    def get_state(self) -> tuple[Moment, int]:
-        """The moment of the game, and how far winning was at first."""
-        return self.story.save(), self._way
+    def get_state(self) -> tuple[Moment, int, int]:
+        """The moment of the game, the task, and how far winning was at first. Held in memory, not to be written."""
+        return self.story.save(), self._task_open, self._way
 
-    def set_state(self, state: tuple[Moment, int]) -> None:
+    def set_state(self, state: tuple[Moment, int, int]) -> None:
         """Go back to what ``get_state`` gave."""
-        moment, self._way = state
+        moment, self._task_open, self._way = state
         self._open(moment.file)
         self.story.load(moment)
 
