@@ -41,7 +41,8 @@ class LoopHosts(Hosts):
             raise Failure.of(error).error(Situation(getattr(self._make_env, "id", "the environment"))) from error
 
     async def close(self) -> None:
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        running = asyncio.get_running_loop()
+        await asyncio.gather(*(task for task in self._closing if task.get_loop() is running), return_exceptions=True)
 
 
 class LoopHost(Host):
@@ -50,6 +51,7 @@ class LoopHost(Host):
     def __init__(self, env: Env, closing: set[asyncio.Task[None]]) -> None:
         self.name, self.instructions, self.max_turns = env.name, env.instructions, env.max_turns
         self._resident, self._situation, self._closing = Resident(env), Situation(env.name), closing
+        self._is_closed = False
 
     async def reset(self, seed: int, options: dict[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
         self._situation.begin(seed, options)
@@ -65,6 +67,9 @@ class LoopHost(Host):
         return as_action(await self._call(self._resident.expert, observation))
 
     async def close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._call(self._resident.close)

@@ -27,8 +27,8 @@ from agentgym.registry import EnvFactory
 __all__ = ["Death", "Nurse", "NurseryLost"]
 
 _START = (
-    "import sys; sys.path[:] = sys.argv[3:]; from agentgym.hosts.nursery import main; "
-    "main(int(sys.argv[1]), int(sys.argv[2]))"
+    "import sys; control, parent, *sys.path = sys.argv[1:]; del sys.argv[1:]; "
+    "from agentgym.hosts.nursery import main; main(int(control), int(parent))"
 )
 """Not ``python -m``, which would put the working directory before the standard library."""
 

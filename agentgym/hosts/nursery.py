@@ -21,8 +21,9 @@ import selectors
 import signal
 import socket
 import threading
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from agentgym.hosts import child
 from agentgym.hosts.failures import Failure, bounded
@@ -34,8 +35,8 @@ __all__ = ["main"]
 _LAST_BYTES = 4000
 
 
-def main(control: int, parent: int) -> None:
-    """Serve on the descriptor ``control``, for the process ``parent``."""
+def main(control: int, parent: int) -> NoReturn:
+    """Serve on the descriptor ``control``, for the process ``parent``, and leave."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes this process
     faulthandler.enable()
     child.set_subreaper()
@@ -44,8 +45,11 @@ def main(control: int, parent: int) -> None:
     nursery = _Nursery(socket.socket(fileno=control), parent)
     try:
         nursery.serve()
+    except BaseException:
+        traceback.print_exc()
     finally:
         _kill_descendants()
+        os._exit(0)  # whatever the environment's module has started or left to be done at exit
 
 
 @dataclasses.dataclass(slots=True)
@@ -144,12 +148,14 @@ class _Nursery:
 
     def _speak(self) -> None:
         """Never waits: a parent that does not listen may still give orders."""
-        with contextlib.suppress(BlockingIOError):
+        try:
             while self._words:
                 sent = self._control.send(self._words[0])
-                rest = self._words.popleft()[sent:]
-                if rest:
+                if rest := self._words.popleft()[sent:]:
                     self._words.appendleft(rest)
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):  # then the rest is said when there is room
+                self._finish()
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._words else 0)
         self._selector.modify(self._control, events, self._on_control)
 
@@ -158,9 +164,7 @@ class _Nursery:
         self._factory = factory
         child.die_with_parent(signal.SIGKILL)  # an import may take for ever, and nothing else is heeded meanwhile
         try:
-            cls = plugins("environments").get(factory.id if ".py" in factory.id else factory.id.partition(":")[0])
-            if hasattr(cls, "preload"):
-                cls.preload(**factory.options)
+            _preload(factory)
         except BaseException as error:
             return self._tell(failed=Failure.of(error))
         finally:
@@ -224,6 +228,16 @@ class _Nursery:
         self._tell(died=one.number, status=status, last=bounded(one.last.decode("utf-8", "replace").strip()))
 
 
+def _preload(factory: EnvFactory) -> None:
+    id, options = factory.id, factory.options
+    if ".py" not in id and ":" in id:
+        id, _, name = id.partition(":")
+        options = {"name": name, **options}
+    cls = plugins("environments").get(id)
+    if (preload := getattr(cls, "preload", None)) is not None:
+        preload(**options)
+
+
 def _dead_child() -> int | None:
     """A child that has ended and is not reaped, so that its id is still its own."""
     try:
@@ -237,7 +251,8 @@ def _kill_descendants() -> None:
     """Kill and reap until there is no child left; those of a dead one become ours."""
     while True:
         for pid in _child_pids():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(PermissionError):  # it has become another user's
+                os.kill(pid, signal.SIGKILL)
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:

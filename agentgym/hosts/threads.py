@@ -1,8 +1,8 @@
 """Environments in threads: for those that block, in the network or in code that lets the interpreter go on.
 
 Each environment has one thread, in which it is made, reset, stepped and closed; an ``async`` one has an event loop of
-its own there. A thread cannot be killed: one that hangs is abandoned and counted, and does not keep the interpreter
-from leaving. Environments that must be killed run in processes.
+its own there, which runs during its calls. A thread cannot be killed: one that hangs is abandoned and counted, and does
+not keep the interpreter from leaving. Environments that must be killed run in processes.
 """
 
 from __future__ import annotations

@@ -113,9 +113,10 @@ def test_a_module_that_cannot_be_imported(tmp_path: Path) -> None:
 
 
 def test_a_module_that_starts_threads_is_warned_of(tmp_path: Path) -> None:
+    """They are no daemons, and yet the nursery ends when it is told to."""
     (tmp_path / "threaded_module.py").write_text(
         SOURCE.format(helper="threading").replace("threading.VALUE", "1")
-        + "\nthreading.Thread(target=threading.Event().wait, name='pump', daemon=True).start()\n"
+        + "\nthreading.Thread(target=threading.Event().wait, name='pump').start()\n"
     )
     with pytest.warns(RuntimeWarning, match=r"starts threads \(pump\)"):
         asyncio.run(first_observation(str(tmp_path / "threaded_module.py")))
