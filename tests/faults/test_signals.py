@@ -1,0 +1,102 @@
+"""Ctrl-C and SIGTERM at any moment: the run can be resumed, and nothing of it is left on the machine."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from agentgym.ledger import audit
+from agentgym.run import Run
+from tests.faults.kit import SETTINGS, arguments
+
+MARK = "AGENTGYM_TEST_MARK"
+SHARED = Path("/dev/shm")
+
+
+def marked(mark: str) -> list[str]:
+    """Processes that were started by the run, directly or not."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{MARK}={mark}".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:  # it ended meanwhile, or is another user's
+            continue
+    return [command for command in found if command]  # a zombie has no command line
+
+
+def abandoned() -> set[str]:
+    """Shared-memory segments that no living process has mapped or open."""
+    names = {path.name for path in SHARED.iterdir()}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            held = (process / "maps").read_text()
+            held += " ".join(os.readlink(link) for link in (process / "fd").iterdir())
+        except OSError:
+            continue
+        names = {name for name in names if f"{SHARED}/{name}" not in held}
+    return names
+
+
+def outcome_of(run: Path, place: Path, after: float, how: int, *settings: str) -> tuple[int, str]:
+    """Train, or go on, and send a signal after so many seconds; nothing may be left then."""
+    mark, before = uuid.uuid4().hex, abandoned()
+    typed = ["--resume", str(run)] if (run / "config.json").exists() else [*settings, "--output", str(run)]
+    temporary = place / mark
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentgym.cli", "train", *typed],
+        env={**os.environ, MARK: mark, "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        told, _ = process.communicate(timeout=after)
+    except subprocess.TimeoutExpired:
+        process.send_signal(how)
+        told, _ = process.communicate(timeout=60)
+    gone_by = time.monotonic() + 5
+    while (marked(mark) or abandoned() - before) and time.monotonic() < gone_by:
+        time.sleep(0.1)
+    assert marked(mark) == []
+    assert abandoned() - before == set()
+    assert [path.name for path in temporary.rglob("*") if path.is_file()] == []
+    return process.returncode, told
+
+
+def interrupted_at_random(tmp_path: Path, *, num: int, longest: float, settings: list[str]) -> None:
+    rng, run = random.Random(0), tmp_path / "run"
+    for attempt in range(num):
+        how = rng.choice([signal.SIGINT, signal.SIGTERM])
+        code, told = outcome_of(run, tmp_path, rng.uniform(0.2, longest), how, *settings)
+        assert code in (0, 130), (attempt, how, told)
+        if code == 0:
+            break
+    code, told = (0, "") if code == 0 else outcome_of(run, tmp_path, 600, signal.SIGINT, *settings)
+    assert code == 0, told
+    assert sum(audit(Run.open(run).ledger()).values()) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["sync", "fully-async"])
+def test_environments_in_processes_are_gone_after_any_signal(mode: str, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "trainer": {"id": "grpo", "groups": 3, "group_size": 4}, "mode": mode, "updates": 12}
+    settings["rollout"] = {**settings["rollout"], "hosts": "processes"}
+    interrupted_at_random(tmp_path, num=8, longest=14, settings=arguments(settings))
+
+
+@pytest.mark.vllm
+def test_vllm_is_gone_after_any_signal(tmp_path: Path) -> None:
+    settings = {**SETTINGS, "trainer": {"id": "grpo", "groups": 3, "group_size": 4}, "mode": "async", "updates": 6}
+    settings["rollout"] = {**settings["rollout"], "hosts": "processes"}
+    settings["engine"] = {"id": "vllm", "max_sessions": 32}
+    interrupted_at_random(tmp_path, num=4, longest=45, settings=arguments(settings))
