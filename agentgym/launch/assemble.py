@@ -42,6 +42,8 @@ __all__ = [
 ]
 
 _CORPUS_EPISODES = 200
+_BYTES_A_TOKEN = 4
+"""Roughly: the context of an engine that speaks text is counted in bytes here, and in its own tokens there."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -109,7 +111,7 @@ def _parts(
         protocol,
         limits=dataclasses.replace(limits, max_invalid_actions=None),
         shapers=shapers,
-        max_context=engine.max_context,
+        max_context=engine.max_context * (_BYTES_A_TOKEN if engine.speaks_text else 1),
         concurrency=settings.rollout.concurrency,
         where=settings.rollout.hosts,
     )
