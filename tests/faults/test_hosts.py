@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import statistics
@@ -253,19 +254,23 @@ asyncio.run(main())
 """
 
 
-def parent(*arguments: str) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def parent(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A program whose four environments hang, in a process group of its own."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", PARENT, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "hanging\n"
-    return process
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "hanging\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def test_when_the_parent_is_killed_nothing_is_left(mark: str) -> None:
