@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vllm.exceptions import VLLMClientError
 from vllm.inputs.engine import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind, SamplingParams
@@ -28,7 +29,7 @@ from agentgym.actors._vllm_process import Core, Guard
 from agentgym.actors._vllm_weights import Published
 from agentgym.errors import EngineError
 
-__all__ = ["MAX_RESTARTS", "RESTARTS_WITHIN", "Request", "Server"]
+__all__ = ["MAX_RESTARTS", "REFUSALS", "RESTARTS_WITHIN", "Request", "Server"]
 
 T = TypeVar("T")
 
@@ -36,6 +37,9 @@ MAX_RESTARTS = 3
 """So many within ``RESTARTS_WITHIN`` seconds; after that the engine is given up."""
 
 RESTARTS_WITHIN = 600.0
+
+REFUSALS = (ValueError, VLLMClientError)
+"""What vLLM raises for a request that it will not serve."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -272,7 +276,7 @@ class Server:
                 return await self.guarded(core, self._answer(core, token_ids, parameters, weights)), weights
             except EngineDeadError:
                 await self.revive(core)
-            except (ValueError, EngineGenerateError) as error:
+            except (*REFUSALS, EngineGenerateError) as error:
                 raise EngineError(f"vLLM refuses the request: {error.__cause__ or error}") from error
             finally:
                 self._release(weights)

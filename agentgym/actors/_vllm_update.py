@@ -21,6 +21,9 @@ from agentgym.errors import EngineError
 
 __all__ = ["Disk", "Transport", "Updater"]
 
+_GO_BACK_SECONDS = 300.0
+"""For a core that refused new weights to serve the old ones again; a new one is started after that."""
+
 
 class Transport(Protocol):
     """How a whole model gets into a core."""
@@ -94,10 +97,11 @@ class Updater:
         """``old`` serves again: loaded once more or, where that fails too, in a new core."""
         llm, ask = core.llm, self.server.guarded
         try:
-            await ask(core, Disk().load(core, old))
-            await ask(core, llm.reset_prefix_cache(reset_running_requests=True))
-            await ask(core, llm.update_weight_version(str(old.version)))
-            await ask(core, llm.resume_generation())
+            async with asyncio.timeout(_GO_BACK_SECONDS):
+                await ask(core, Disk().load(core, old))
+                await ask(core, llm.reset_prefix_cache(reset_running_requests=True))
+                await ask(core, llm.update_weight_version(str(old.version)))
+                await ask(core, llm.resume_generation())
         except Exception:  # vLLM's own, or its death: a new core holds nothing of either version
             await self.server.revive(core, old)
 

@@ -17,10 +17,34 @@ class Weights:
     device: Any
 
     def agentgym_load(self, path: str) -> None:
-        """Take the weights of the Hugging Face directory ``path`` in place of the present ones."""
-        self.model_runner.reload_weights(weights_path=path)
-        if self.device.type == "cpu":
-            _pack_heads(self.model_runner.get_model())
+        """Take the weights of the Hugging Face directory ``path`` in place of the present ones.
+
+        When it raises, some layers have the new ones; the old ones can then be loaded like any others.
+        """
+        model = self.model_runner.get_model()
+        try:
+            self.model_runner.reload_weights(weights_path=path)
+        except Exception:
+            _drop_half_loaded(model, self.model_runner.model_config)
+            raise
+        finally:
+            if self.device.type == "cpu":
+                _pack_heads(model)
+
+
+def _drop_half_loaded(model: Any, config: Any) -> None:
+    """Give layers that wait for the rest of their weights the old ones back.
+
+    vLLM would count what it has buffered for them towards the next load, and mix the two.
+    """
+    from vllm.model_executor.model_loader.reload.layerwise import finalize_layerwise_reload, get_layerwise_info
+
+    for layer in model.modules():
+        waiting = get_layerwise_info(layer)
+        if waiting.can_load():
+            waiting.loaded_weights.clear()
+            waiting.load_numel = 0
+    finalize_layerwise_reload(model, config)
 
 
 def _pack_heads(model: Any) -> None:

@@ -217,7 +217,7 @@ class VLLMEngine(Engine):
             raise EngineError(f"there is no token {wrong}: the model has {self._vocabulary}")
 
     def _request(self, token_ids: Sequence[int], sampling: Sampling) -> Request:
-        from agentgym.actors._vllm_server import Request
+        from agentgym.actors._vllm_server import REFUSALS, Request
 
         request = Request(
             list(token_ids),
@@ -233,7 +233,7 @@ class VLLMEngine(Engine):
         )
         try:
             request.parameters()
-        except ValueError as error:
+        except REFUSALS as error:
             raise EngineError(f"vLLM refuses to sample so: {error}") from error
         return request
 
