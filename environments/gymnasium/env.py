@@ -188,8 +188,8 @@ class Gymnasium(Env):
         names: list[str] | None = self.names or None
         if names and "action_mask" in info:
             names = [name for name, allowed in zip(names, info["action_mask"], strict=True) if allowed] or names
-        self._last: Observation = Observation(text, admissible=names)
-        return self._last
+        self._last = seen_now = Observation(text, admissible=names)
+        return seen_now
 
     def _parsed(self, action: str) -> Any:
         """The environment's own action, or None."""
