@@ -6,7 +6,6 @@ Flags are the dotted keys of the settings: ``--trainer.group_size 16`` sets what
 
 from __future__ import annotations
 
-import functools
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -217,20 +216,55 @@ def init_env(name: str, directory: Path) -> None:
 
 @cli.command(context_settings=_OPEN)
 @click.argument("env")
+@click.option("--model", help="Whose tokenizer to try: a run directory, a model, or nano; none given: single bytes.")
+@click.option("--quick", is_flag=True, help="Play a fifth as long.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the findings to a file too.")
 @click.pass_context
-def doctor(context: click.Context, env: str) -> None:
+def doctor(context: click.Context, env: str, model: str | None, quick: bool, json_file: Path | None) -> None:
     """Check that ENV keeps the environment contract; exits with 1 when it does not."""
-    from agentgym.config import env_choice, merged, parse_flags
-    from agentgym.doctor import diagnose
+    from rich.console import Console
 
-    choice = env_choice(merged({"env": {"id": env}}, parse_flags(context.args)))
-    make_env = functools.partial(agentgym.make, choice.id, **choice.options)
+    from agentgym.config import env_choice, merged, parse_flags
+    from agentgym.doctor import SECONDS, as_json, diagnose, findings_table, tokens_check
+    from agentgym.registry import EnvFactory
+
+    given = merged({"env": {"id": env}}, parse_flags(context.args))
+    choice = env_choice(given)
+    make_env = EnvFactory(choice.id, choice.options)
     make_env().close()
-    findings = diagnose(make_env)
-    for finding in findings:
-        click.echo(f"{'pass' if finding.passed else 'FAIL'}  {finding.name.replace('_', ' ')}: {finding.detail}")
+    console = Console()
+    with Console(stderr=True).status("") as status:
+        findings = diagnose(
+            make_env,
+            seconds=SECONDS / 5 if quick else SECONDS,
+            more=(tokens_check(*_speech(given, model)),),
+            on_check=lambda name: status.update(name.replace("_", " ")),
+        )
+    if json_file is not None:
+        json_file.write_text(as_json(choice.id, choice.options, findings) + "\n")
+    console.print(findings_table(findings))
     if not all(finding.passed for finding in findings):
         sys.exit(1)
+
+
+def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
+    """Tokenizer and protocol of ``model``; without one, single bytes and a protocol that anything can be said in."""
+    from agentgym.launch.assemble import make_policy, make_protocol
+    from agentgym.launch.measuring import settings_for
+    from agentgym.launch.settings import resolve
+    from agentgym.learn.byte_tokenizer import byte_tokenizer
+    from agentgym.tokenizer import ChatTokenizer
+
+    settings = settings_for(given, model, seed=0) if model not in (None, "nano") else resolve(dict(given))
+    assert settings.protocol is not None
+    protocol = make_protocol(settings.protocol)
+    if model is None:
+        return ChatTokenizer(byte_tokenizer()), protocol
+    env = agentgym.make(settings.env.id, **settings.env.options)
+    try:
+        return make_policy(settings.model, env, seed=0).tokenizer, protocol
+    finally:
+        env.close()
 
 
 @contextmanager

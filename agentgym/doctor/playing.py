@@ -1,0 +1,213 @@
+"""Playing episodes by blocking calls, and the words that all checks share."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import math
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from agentgym.env import Env
+from agentgym.errors import EnvError
+from agentgym.types import Observation, StepResult, TaskId
+
+__all__ = [
+    "SECONDS",
+    "TURNS",
+    "Case",
+    "Check",
+    "MakeEnv",
+    "Moment",
+    "Played",
+    "Player",
+    "Remark",
+    "cases_of",
+    "episode_of",
+    "expect",
+    "expect_same",
+    "moment_of",
+    "paced",
+    "play",
+    "play_at_random",
+    "random_action",
+    "success_of",
+    "text_of",
+]
+
+T = TypeVar("T")
+
+MakeEnv: TypeAlias = Callable[[], Env]
+Case: TypeAlias = tuple[TaskId | None, int]
+"""Task and seed."""
+
+SECONDS = 3.0
+"""About how long a check plays unless it is told otherwise."""
+
+TURNS = 60
+"""Turns of an episode that the checks which compare episodes look at."""
+
+
+class Check(Protocol):
+    """One check."""
+
+    __name__: str
+
+    def __call__(self, make_env: MakeEnv, seconds: float = SECONDS, /) -> str:
+        """What was seen. Raises where the contract is broken."""
+
+
+class Remark(str):
+    """What was seen where there is something to know, but nothing that breaks the contract."""
+
+
+class Moment(NamedTuple):
+    """What a turn shows to whoever plays; two episodes are the same when all their moments are."""
+
+    observation: str
+    admissible: tuple[str, ...] | None
+    reward: float
+    terminated: bool
+    truncated: bool
+    success: Any
+
+
+Played: TypeAlias = Iterator[tuple[str, Moment]]
+"""Actions, and what each led to."""
+
+
+class Player:
+    """Drives one environment, plain or async, by blocking calls; use it in a ``with``."""
+
+    def __init__(self, env: Env) -> None:
+        self.env = env
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Player:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.env.close()
+        finally:
+            self._runner.close()
+
+    def reset(self, task: TaskId | None, seed: int) -> Observation:
+        """Start an episode."""
+        options = None if task is None else {"task": task}
+        result = self._now(self.env.reset(seed=seed, options=options))
+        pair = isinstance(result, tuple) and len(result) == 2
+        expect(pair, f"reset returned {result!r:.80}, expected (observation, info)")
+        text_of(result[0])
+        return Observation.of(result[0])
+
+    def step(self, action: str) -> StepResult:
+        """One turn."""
+        result = self._now(self.env.step(action))
+        expect(isinstance(result, StepResult), f"step returned {result!r:.80}, past the boundary of agentgym.Env")
+        return StepResult(*result)
+
+    def _now(self, result: Any) -> Any:
+        return self._runner.run(_awaited(result)) if inspect.isawaitable(result) else result
+
+
+async def _awaited(result: Any) -> Any:
+    return await result
+
+
+def play_at_random(player: Player, task: TaskId | None, seed: int, *, max_turns: int | None = None) -> Played:
+    """Play one episode with random actions, a pure function of ``seed``; yields (action, what it led to).
+
+    The first action is "" and stands for the reset.
+    """
+    rng = random.Random(seed)
+    observation = player.reset(task, seed)
+    player.env.action_space.seed(seed)
+    yield "", Moment(str(observation), observation.admissible, 0.0, False, False, None)
+    for _ in range(max_turns or player.env.max_turns):
+        action = random_action(player.env, observation, rng)
+        result = player.step(action)
+        observation = result.observation
+        yield action, moment_of(result)
+        if result.terminated or result.truncated:
+            return
+
+
+def random_action(env: Env, observation: Observation, rng: random.Random) -> str:
+    """One of the admissible actions, its ``<slots>`` filled with words that are seen, or one of the action space."""
+    if not observation.admissible:
+        return str(env.action_space.sample())
+    words = re.findall(r"\w+", observation) or ["a"]
+    action = rng.choice(observation.admissible)
+    return re.sub(r"<[^<>]+>", lambda _: " ".join(rng.choices(words, k=rng.randint(1, 3))), action)
+
+
+def moment_of(result: StepResult) -> Moment:
+    """A turn as it is compared. Raises EnvError for what no turn may hold."""
+    observation, reward, terminated, truncated, info = result
+    expect(math.isfinite(reward), f"step gave the reward {reward}, expected a finite number")
+    return Moment(text_of(observation), observation.admissible, reward, terminated, truncated, info.get("success"))
+
+
+def play(player: Player, case: Case) -> Played:
+    """A random episode as far as episodes are compared."""
+    return play_at_random(player, *case, max_turns=min(TURNS, player.env.max_turns))
+
+
+def episode_of(make_env: MakeEnv, case: Case) -> list[tuple[str, Moment]]:
+    """A random episode on a fresh instance."""
+    with Player(make_env()) as player:
+        return list(play(player, case))
+
+
+def success_of(player: Player, case: Case, *, by_expert: bool) -> bool:
+    """Whether the expert, or else a random policy, succeeds; sums of rewards from 1 on count where nothing is said."""
+    rng, total = random.Random(case[1]), 0.0
+    observation = player.reset(*case)
+    player.env.action_space.seed(case[1])
+    expert = player.env.expert() if by_expert else None
+    for _ in range(player.env.max_turns):
+        action = expert(observation) if expert else random_action(player.env, observation, rng)
+        observation, reward, terminated, truncated, info = player.step(action)
+        total += reward
+        if terminated or truncated:
+            return bool(info.get("success", total >= 1))
+    return False
+
+
+def cases_of(make_env: MakeEnv, count: int, split: str = "train") -> list[Case]:
+    """(task, seed) pairs spread over a split."""
+    with Player(make_env()) as player:
+        tasks = player.env.tasks(split)
+    return [(tasks[i * len(tasks) // count], 100 + i) for i in range(count)]
+
+
+def paced(items: Iterable[T], seconds: float, *, least: int = 1) -> Iterator[T]:
+    """``items`` until the time is used up, at least so many: slow environments play fewer episodes, never none."""
+    end = time.perf_counter() + seconds
+    for number, item in enumerate(items):
+        if number >= least and time.perf_counter() > end:
+            return
+        yield item
+
+
+def expect(holds: bool, otherwise: str) -> None:
+    """Raise EnvError unless it ``holds``."""
+    if not holds:
+        raise EnvError(otherwise)
+
+
+def text_of(value: Any) -> str:
+    """``value``, which must be text."""
+    expect(isinstance(value, str), f"an observation is text, found {type(value).__name__} {value!r:.80}")
+    return str(value)
+
+
+def expect_same(found: Sequence[Any], expected: Sequence[Any], when: str) -> None:
+    """Raise EnvError, which names the first turn that differs, unless two episodes are the same."""
+    for turn, (one, other) in enumerate(itertools.zip_longest(found, expected)):
+        expect(one == other, f"{when}, turn {turn} differs:\n  found    {one!r:.300}\n  expected {other!r:.300}")

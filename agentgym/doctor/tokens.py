@@ -1,0 +1,163 @@
+"""What a policy's tokenizer makes of an environment: the token stream of episodes, looked at closely."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+from agentgym.doctor.playing import (
+    SECONDS,
+    TURNS,
+    Case,
+    Check,
+    MakeEnv,
+    Player,
+    Remark,
+    cases_of,
+    expect,
+    paced,
+    random_action,
+)
+from agentgym.errors import ConfigError, ParseError
+from agentgym.protocol import Protocol
+from agentgym.stream import TokenStream
+from agentgym.tokenizer import ChatTokenizer
+from agentgym.types import Action, Completion, Message, Observation
+
+__all__ = ["keeps_tokens", "tokens_check"]
+
+
+@dataclasses.dataclass(slots=True)
+class _Seen:
+    """Counts over episodes."""
+
+    episodes: int = 0
+    replies: int = 0
+    tokens: int = 0
+    longest: int = 0
+    """Tokens of the longest sample."""
+    forks: int = 0
+    unknown: int = 0
+    """Tokens that stand for what the tokenizer has no token for."""
+
+
+def tokens_check(tokenizer: ChatTokenizer, protocol: Protocol) -> Check:
+    """``keeps_tokens`` as a check like the others."""
+
+    def check(make_env: MakeEnv, seconds: float = SECONDS, /) -> str:
+        return keeps_tokens(make_env, seconds, tokenizer=tokenizer, protocol=protocol)
+
+    check.__name__ = keeps_tokens.__name__
+    return check
+
+
+def keeps_tokens(
+    make_env: MakeEnv,
+    seconds: float = SECONDS,
+    /,
+    *,
+    tokenizer: ChatTokenizer,
+    protocol: Protocol,
+    episodes: int = 20,
+) -> str:
+    """Episodes by the expert and at random, as a policy with this tokenizer would see and say them.
+
+    What is said comes back token by token, the loss masks cover the replies and nothing else, and no observation
+    brings special tokens in.
+    """
+    seen = _Seen()
+    with Player(make_env()) as player:
+        for number, case in enumerate(paced(cases_of(make_env, episodes), seconds, least=2)):
+            _Talk(player, case, tokenizer, protocol, seen).play(by_expert=number % 2 == 0)
+    found = (
+        f"{seen.replies} replies in {seen.episodes} episodes, {seen.tokens} tokens, the longest sample {seen.longest}, "
+        f"{seen.forks} forks"
+    )
+    if seen.unknown:
+        return Remark(f"{found}: {seen.unknown} tokens stand for what the tokenizer does not know")
+    return found
+
+
+class _Talk:
+    """One episode as a conversation."""
+
+    def __init__(self, player: Player, case: Case, tokenizer: ChatTokenizer, protocol: Protocol, seen: _Seen) -> None:
+        self.player, self.case, self.seen = player, case, seen
+        self.tokenizer, self.protocol = tokenizer, protocol
+        self.stream = TokenStream(tokenizer)
+        self.messages: list[Message] = []
+        self.said: list[int] = []
+        self.special = set(map(int, tokenizer.hf.all_special_ids)) | set(tokenizer.stop_token_ids)
+        self.unknown = getattr(tokenizer.hf, "unk_token_id", None)
+
+    def play(self, *, by_expert: bool) -> None:
+        """Play it, and look at the stream at the end."""
+        observation = self.player.reset(*self.case)
+        self.player.env.action_space.seed(self.case[1])
+        expert = self.player.env.expert() if by_expert else None
+        self.messages = [*self.protocol.opening(self.player.env.instructions)]
+        self._show(observation)
+        is_over, turns = False, 0
+        while not is_over and turns < min(TURNS, self.player.env.max_turns):
+            action = expert(observation) if expert else self._random(observation, turns)
+            observation, is_over = self._turn(action if isinstance(action, Action) else Action(action), observation)
+            turns += 1
+        self._look_back()
+
+    def _random(self, observation: Observation, turn: int) -> str:
+        return random_action(self.player.env, observation, random.Random(f"{self.case}{turn}"))
+
+    def _show(self, observation: Observation) -> None:
+        message = self.protocol.show(observation)
+        bare, full = ([{**message, "content": content}] for content in ("x", message["content"]))
+        brought = self._num_special(full) - self._num_special(bare)
+        expect(brought == 0, f"an observation brought {brought} special tokens in: {observation[:200]!r}")
+        self.messages.append(message)
+
+    def _num_special(self, messages: list[Message]) -> int:
+        ids = self.tokenizer.encode(self.tokenizer.render(messages))
+        return sum(i in self.special and i != self.unknown for i in ids)
+
+    def _turn(self, action: Action, observation: Observation) -> tuple[Observation, bool]:
+        self.stream.extend(self.messages, observation.tools)
+        try:
+            reply = self.protocol.format(action)
+        except ConfigError:  # what the protocol cannot say is said as it is, and may then not be understood
+            reply = str(action)
+        ids = [*self.tokenizer.encode(reply), self.tokenizer.stop_token_ids[0]]
+        self._append(ids)
+        heard = self.tokenizer.decode_reply(ids)
+        self.messages.append(self.protocol.said(heard))
+        try:
+            understood = self.protocol.parse(heard)
+        except ParseError as error:
+            self.messages.append(self.protocol.complain(str(error)))
+            return observation, False
+        result = self.player.step(understood)
+        self._show(result.observation)
+        return result.observation, result.terminated or result.truncated
+
+    def _append(self, ids: list[int]) -> None:
+        text = self.tokenizer.decode(ids)
+        if self.unknown not in ids:
+            again = self.tokenizer.encode(text)
+            expect(again == ids, f"the reply {text[:200]!r} of the tokens {ids[:40]} gives the tokens {again[:40]}")
+        zeros = [0.0] * len(ids)
+        self.stream.append(
+            Completion(token_ids=ids, logprobs=zeros, policy_versions=[0] * len(ids), finish_reason="stop")
+        )
+        self.said.extend(ids)
+        self.seen.replies += 1
+
+    def _look_back(self) -> None:
+        """The masks cover what was said and nothing else; count."""
+        masked = []
+        for sample in self.stream.samples:
+            pairs = list(zip(sample.token_ids, sample.loss_mask, strict=True))
+            masked.extend(i for i, is_said in pairs if is_said)
+            self.seen.tokens += len(pairs)
+            self.seen.longest = max(self.seen.longest, len(pairs))
+            self.seen.unknown += sum(i == self.unknown for i, _ in pairs)
+        expect(masked == self.said, f"the loss masks of {self.case} cover other tokens than what was said")
+        self.seen.forks += self.stream.num_forks
+        self.seen.episodes += 1
