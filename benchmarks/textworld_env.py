@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agentgym.environments.textworld import TextWorld
+from agentgym.environments.textworld.engine import textworld
 from agentgym.environments.textworld.games import game_file
 from agentgym.types import Observation
 
@@ -64,13 +65,12 @@ def measure_making(cache: Path) -> Rows:
 
 def measure_ratio(cache: Path, rounds: int) -> Rows:
     """Whole episodes, with their resets, of the same loaded games."""
-    import textworld
-
-    infos = textworld.EnvInfos(**dict.fromkeys(INFOS, True))
+    infos = textworld().EnvInfos(**dict.fromkeys(INFOS, True))
     envs = [TextWorld(cache=cache) for _ in range(NUM_GAMES)]
     episodes = [recorded(env, 1 + i) for i, env in enumerate(envs)]
-    bare = [textworld.start(str(env.story.file), infos) for env in envs]
-    ours_rates, bare_rates = [], []
+    bare = [textworld().start(str(env.story.file), infos) for env in envs]
+    ours_rates: list[float] = []
+    bare_rates: list[float] = []
     for number in range(rounds + 1):
         halves: list[tuple[list[float], Callable[..., int], list[Any]]] = [
             (ours_rates, played, envs),

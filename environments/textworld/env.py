@@ -59,8 +59,8 @@ class TextWorld(Env):
         level: str | None = None,
         reward: Reward = "sparse",
         intermediate_reward: bool = False,
-        num_games: int = 50,
-        num_test_games: int = 20,
+        num_games: int = 20,
+        num_test_games: int = 10,
         show_admissible: bool = False,
         cache: str | Path | None = None,
     ) -> None:
@@ -74,7 +74,7 @@ class TextWorld(Env):
             reward: "sparse" is 1 for winning; "dense" pays for the game's score, as shares that add up to 1 by winning.
             intermediate_reward: dense rewards pay for getting closer to winning, as TextWorld's shortest way to win
                 tells it, in place of the score (which in most games comes at the end alone).
-            num_games: training games, each made within a second or two when it is first played.
+            num_games: training games, each made within a second or two when it is first played. Few, to begin at once.
             num_test_games: games for validation, and as many for the test.
             show_admissible: put the admissible commands into the text.
             cache: folder that games are kept in; None for one in the user's cache.
@@ -101,6 +101,7 @@ class TextWorld(Env):
             "test": range(1, 1 + num_test_games),
         }
         self._story: Story | None = None
+        self._task_open, self._way = 0, 0
         check_installed()
 
     def tasks(self, split: str) -> range:

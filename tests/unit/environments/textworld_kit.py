@@ -35,7 +35,9 @@ def played(env: TextWorld, actions: list[str]) -> list[Turn]:
 def won_by_expert(env: TextWorld, task: int) -> tuple[list[str], list[Turn]]:
     """The expert's actions in that task, and what each led to, up to the end."""
     env.reset(options={"task": task})
-    expert, actions, turns = env.expert(), [], []
+    expert = env.expert()
+    actions: list[str] = []
+    turns: list[Turn] = []
     while not turns or not turns[-1][2]:
         assert len(turns) < env.max_turns, f"not won within {env.max_turns} turns: {actions}"
         observation: Any = turns[-1][0] if turns else ""
