@@ -57,9 +57,11 @@ class Official:
 
     def open(self, task: object) -> World:
         """The world of a task. Raises UserError for one that does not exist, DataError for a file that is no game."""
-        known = [game for split in _FOLDERS if _folder(self.root, split) for game in _all_games(self.root, split)]
+        known = _known(self.root)
         if not isinstance(task, str) or task not in known:
-            raise UserError(f"task {task!r} does not exist.{did_you_mean(str(task), known)} Tasks look like {known[0]}")
+            raise UserError(
+                f"task {task!r} does not exist. Tasks look like {next(iter(known), 'none: there are no games')}"
+            )
         file = self.root / task / _GAME
         return open_world(str(file), lambda: World(read_game(file)))
 
@@ -92,6 +94,12 @@ def _folder(root: Path, split: str) -> str | None:
     """The folder of a split; the train one where validation games are taken from it."""
     names = (*_FOLDERS[split], *(_FOLDERS["train"] if split == "validation" else ()))
     return next((name for name in names if (root / name).is_dir()), None)
+
+
+@functools.cache
+def _known(root: Path) -> dict[str, str]:
+    """Game → its split."""
+    return {game: split for split in _FOLDERS if _folder(root, split) for game in _all_games(root, split)}
 
 
 @functools.cache

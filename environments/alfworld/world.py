@@ -19,6 +19,7 @@ import collections
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from agentgym.environments.alfworld.game import UNKNOWN, Game
@@ -113,7 +114,7 @@ class World:
         if command not in state.commands:
             return NOTHING, state
         if (found := state.known.get(command)) is None:
-            with LOCK:
+            with LOCK, self._unbroken():
                 if (found := state.known.get(command)) is None:
                     found = state.known[command] = self._tried(state, command)
         return found
@@ -127,7 +128,7 @@ class World:
 
     def facts(self, state: State) -> set[Fact]:
         """What holds in a state."""
-        with LOCK:
+        with LOCK, self._unbroken():
             self._go(state)
             return {(fact.name, *(argument.name for argument in fact.arguments)) for fact in self._facts.facts}
 
@@ -140,7 +141,7 @@ class World:
 
         The lock is held meanwhile.
         """
-        with translating():
+        with translating(), self._unbroken():
             _, optimized = downward().pddl2sas(self.game.domain, self.game.problem, optimize=True)
             self._go(state)
             self._library.load_sas_replan(optimized.encode())
@@ -152,6 +153,15 @@ class World:
 
     # -- the library: everything below is done under the lock --------------------------------------------
 
+    @contextmanager
+    def _unbroken(self) -> Iterator[None]:
+        """Whatever interrupts the block, the library and the facts are found at the beginning afterwards."""
+        try:
+            yield
+        except BaseException:
+            World._loaded, self._here, self._facts = None, self.start, self._new_facts(self._at_start)
+            raise
+
     def _translate(self, game: Game) -> None:
         planner, logic = downward(), downward("textworld.logic")
         self._task, sas = planner.pddl2sas(game.domain, game.problem)
@@ -159,9 +169,6 @@ class World:
         self._grammar = _grammar(game.grammar)
         self._library = _library()
         self._load()
-        types = logic.GameLogic()
-        for kind in {kind.name: kind for kind in reversed(self._task.types)}.values():  # "object" is there twice
-            types.types.add(logic.Type(kind.name, kind.supertype_names))
         self._parameters = {
             action.name: [
                 parameter.name.strip("?") for parameter in action.parameters[: action.num_external_parameters]
@@ -169,8 +176,8 @@ class World:
             for action in self._task.actions
         }
         self._type_of = {thing.name: thing.type_name for thing in self._task.objects}
-        self._facts = logic.State(types, self._facts_at_start(logic))
-        self._at_start = frozenset(self._facts.facts)
+        self._at_start = frozenset(self._facts_at_start(logic))
+        self._facts = self._new_facts(self._at_start)
         self._entities = self._named()
         self._operators: dict[int, tuple[str, Operator]] = {}
 
@@ -180,6 +187,13 @@ class World:
             logic.Proposition(atom.predicate, [logic.Variable(name, self._type_of[name]) for name in atom.args])
             for atom in atoms
         ]
+
+    def _new_facts(self, facts: frozenset[Any]) -> Any:
+        logic = downward("textworld.logic")
+        types = logic.GameLogic()
+        for kind in {kind.name: kind for kind in reversed(self._task.types)}.values():  # "object" is there twice
+            types.types.add(logic.Type(kind.name, kind.supertype_names))
+        return logic.State(types, facts)
 
     def _named(self) -> dict[str, Any]:
         info = downward("textworld.generator.game").EntityInfo

@@ -71,6 +71,24 @@ def test_states_are_shared_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
     assert home.step(there, "no such thing") == (NOTHING, there)
 
 
+def test_an_interrupted_step_can_be_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = World(kitchen("place", "Mug", "CounterTop"))
+    there = home.follow(["go to cabinet 1", "open cabinet 1"])
+    told = World._told
+
+    def interrupted(*args: Any) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(World, "_told", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        home.step(there, "take mug 1 from cabinet 1")
+    monkeypatch.setattr(World, "_told", told)
+    text, after = home.step(there, "take mug 1 from cabinet 1")
+    assert text == "You pick up the mug 1 from the cabinet 1."
+    assert home.step(after, "look")[0] == "You are facing the cabinet 1. Next to it, you see nothing."
+    assert home.step(there, "examine cabinet 1")[0] == "The cabinet 1 is open. In it, you see a mug 1."
+
+
 def test_eight_threads_open_and_win_at_once_and_stdout_is_there_afterwards(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
