@@ -137,6 +137,10 @@ class Env(gymnasium.Env[str, str]):
         """An oracle policy for the running episode, or None where there is none."""
         return None
 
+    @classmethod
+    def preload(cls, **options: Any) -> None:  # noqa: B027
+        """Load what all instances with these options share; processes of environments are forked after it."""
+
     def get_state(self) -> Any:
         """The episode's state, apart from ``np_random``. Define it with ``set_state`` where that is cheap."""
         return None

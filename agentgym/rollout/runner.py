@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -107,7 +106,7 @@ class Rollout:
         """Close the idle environments and what they ran on."""
         idle, self._idle = self._idle, []
         for host in idle:
-            await _discard(host)
+            await host.close()
         await self.hosts.close()
 
     async def _settle_in(self) -> None:
@@ -164,21 +163,14 @@ class Rollout:
             await play.run()
         except BaseException:
             host.kill()
-            await _discard(host)
             raise
         finally:
             release(f"{spec.episode_id}/{stream.num_forks}")
         if trajectory.stop_reason.is_void:
-            await _discard(host)
+            host.kill()
         else:
             self._idle.append(host)
         return trajectory
-
-
-async def _discard(host: Host) -> None:
-    """Close an environment that is not used again, whatever state it is in."""
-    with contextlib.suppress(Exception):
-        await host.close()
 
 
 def _shape(trajectory: Trajectory, name: str, weight: float, shaper: Shaper) -> None:

@@ -116,6 +116,11 @@ class WebShop(Env):
             )
         return self.shop.splits[split]
 
+    @classmethod
+    def preload(cls, **options: Any) -> None:
+        """Open the shop once for all processes that are forked afterwards."""
+        cls(**options).close()
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start at the search page of ``options["task"]``, or of a random train task. Raises UserError."""
         self.session = Session(self.shop, State(task=self._task((options or {}).get("task"))))
