@@ -189,13 +189,26 @@ def play(
 
 
 @cli.command()
-def envs() -> None:
-    """List the environments."""
+@click.argument("ids", nargs=-1)
+@click.option("--measure", type=click.IntRange(1), metavar="N", help="Play N test tasks by the expert and at random.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the list to a file too.")
+def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> None:
+    """List the environments, or those of IDS."""
     from rich.console import Console
 
-    from agentgym.listing import environments_table
+    from agentgym.listing import as_json, environments, environments_table, measured
 
-    Console().print(environments_table())
+    listed = environments(ids)
+    if measure is not None:
+        with _progress() as reporter:
+            for number, env in enumerate(listed):
+                reporter.begin(env.id, measure, "episodes")
+                listed[number] = measured(
+                    env, measure, on_episode=lambda done, success: reporter.advance(done, {"success": success})
+                )
+    if json_file is not None:
+        json_file.write_text(as_json(listed) + "\n")
+    Console().print(environments_table(listed))
 
 
 @cli.group()

@@ -29,6 +29,7 @@ def leaves_nothing_behind(make_env: MakeEnv, seconds: float = SECONDS, /, episod
     _use(make_env, cases[0], 0)  # whatever is kept for the process's life is made here
     with tempfile.TemporaryDirectory() as directory, _temporary_files_in(directory):
         _use(make_env, cases[0], 1)
+        gc.collect()
         counts, num_episodes = [_counts(directory)], 0
         for _ in range(2):
             for number, case in enumerate(paced(cases, seconds / 3, least=2)):
@@ -55,11 +56,11 @@ def _settled(directory: str, before: dict[str, int]) -> dict[str, int]:
         counts = _counts(directory)
         if time.perf_counter() > end or all(counts[name] <= before[name] for name in counts):
             return counts
+        gc.collect()
         time.sleep(0.05)
 
 
 def _counts(directory: str) -> dict[str, int]:
-    gc.collect()
     counts = {"threads": threading.active_count(), "temporary files": sum(1 for _ in Path(directory).rglob("*"))}
     if Path("/proc/self/fd").is_dir():
         counts["processes"] = len(_children())
