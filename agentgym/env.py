@@ -89,6 +89,8 @@ class Env(gymnasium.Env[str, str]):
     """The optional extra that it needs; for listing."""
     instructions: str = ""
     """What a policy must know of the actions; shown to it once, before the first observation."""
+    corpus_episodes: ClassVar[int] = 200
+    """Training episodes whose words make the vocabulary of a policy made from nothing; fewer where opening is slow."""
     max_turns: int = 15
     """Turns after which a rollout cuts the episode, unless it is told otherwise."""
 

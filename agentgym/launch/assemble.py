@@ -41,7 +41,6 @@ __all__ = [
     "settled",
 ]
 
-_CORPUS_EPISODES = 200
 _BYTES_A_TOKEN = 4
 """Roughly: the context of an engine that speaks text is counted in bytes here, and in its own tokens there."""
 
@@ -199,7 +198,7 @@ async def _corpus(env: Env) -> tuple[list[str], list[str]]:
     observed, said = [env.instructions], []
     rng = np.random.default_rng(0)
     tasks = env.tasks("train")
-    for number in range(min(_CORPUS_EPISODES, len(tasks))):
+    for number in range(min(env.corpus_episodes, len(tasks))):
         observation = Observation.of((await settled(env.reset(seed=number, options={"task": tasks[number]})))[0])
         observed.append(observation)
         expert = env.expert()

@@ -181,6 +181,9 @@ NANO_TRAINER_DEFAULTS: dict[str, dict[str, Any]] = {
     "sft": {"learning_rate": 3e-3, "warmup_updates": 30, "batch_size": 4, "observation_weight": 0.3},
 }
 
+NANO_ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {"vllm": {"width": 128}}
+"""What a small policy made from nothing must be for an engine: vLLM on a CPU has kernels for some sizes of head only."""
+
 
 def resolve(given: Mapping[str, Any]) -> TrainSettings:
     """Settings with defaults filled in for the chosen model. Raises ConfigError."""
@@ -194,7 +197,9 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
     defaults: dict[str, Any] = {}
     if first.model.id == "nano":
         defaults = merged(
-            NANO_DEFAULTS, {"trainer": {"id": first.trainer.id, **NANO_TRAINER_DEFAULTS.get(first.trainer.id, {})}}
+            NANO_DEFAULTS,
+            {"trainer": {"id": first.trainer.id, **NANO_TRAINER_DEFAULTS.get(first.trainer.id, {})}},
+            {"model": {"id": "nano", **NANO_ENGINE_DEFAULTS.get(first.engine.id, {})}},
         )
     settings = validated(TrainSettings, merged(defaults, given))
     if settings.recipe.budget is not None:

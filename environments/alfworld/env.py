@@ -47,7 +47,9 @@ class AlfWorld(Env):
         observation, reward, terminated, truncated, info = env.step("go to fridge 1")
     """
 
+    kind = "game"
     extra = "alfworld"
+    corpus_episodes = 60  # opening a game takes a tenth of a second
     instructions = (
         "Do the task in the room. Actions: look, inventory, go to PLACE, open PLACE, close PLACE, "
         "take THING from PLACE, move THING to PLACE, examine THING or PLACE, use THING, heat THING with PLACE, "

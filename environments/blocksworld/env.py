@@ -54,6 +54,7 @@ class BlocksWorld(Env):
         observation, reward, terminated, truncated, info = env.step(observation.admissible[0])
     """
 
+    kind = "planning"
     instructions = "Actions: pick up BLOCK, put down BLOCK, stack BLOCK on BLOCK, unstack BLOCK from BLOCK."
 
     def __init__(

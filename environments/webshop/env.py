@@ -49,6 +49,7 @@ class WebShop(Env):
         observation, reward, terminated, truncated, info = env.step("search[red mug]")
     """
 
+    kind = "web"
     instructions = "Buy the product that the instruction asks for. Actions: search[words], click[name on the page]."
     max_turns = 15
 
