@@ -1,0 +1,184 @@
+"""One game of the package ``textarena`` (MIT, arXiv 2504.11442), seen from any of its seats.
+
+The package draws from the process's random numbers, and seeds them. Here each game has a state of them of its own,
+which is put in for the time of a call and taken out again, one call at a time: games do not disturb each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import random
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from agentgym.errors import ConfigError, UserError, did_you_mean
+from agentgym.extras import require
+from agentgym.types import Observation
+
+__all__ = ["Game"]
+
+_RANDOM = threading.Lock()
+_LISTED = re.compile(r"(?:available|valid|legal) (?:moves|actions)(?: are)?:(.*)", re.IGNORECASE | re.DOTALL)
+_MOVE = re.compile(r"\[[^\[\]\n]{1,60}\]")
+_PLAYERS = (2, 1, 3, 4, 5, 6)
+"""Numbers of players to try, the likeliest first: the package's registry does not tell them."""
+
+
+class Game:
+    """A game by its id, such as "TicTacToe-v0". Raises ConfigError, UserError, MissingExtraError."""
+
+    def __init__(self, name: str, num_players: int | None = None) -> None:
+        self.name, self.base = name, name.partition("-v")[0]
+        self._random = random.Random(0).getstate()
+        self._arena = require("textarena", extra="textarena")
+        self.world = self._made()
+        self.num_players = num_players or self._least_players()
+
+    def reset(self, seed: int) -> None:
+        """Begin anew."""
+        self._random = random.Random(seed).getstate()
+        with self._own_random():
+            try:
+                self.world.reset(num_players=self.num_players, seed=seed)
+            except LookupError as error:
+                raise self._needs_words() from error
+        self.over = False
+        self.rewards: dict[int, float] = {}
+
+    @property
+    def to_move(self) -> int:
+        """The seat whose turn it is."""
+        return int(self.world.state.current_player_id)
+
+    def play(self, action: str) -> str | None:
+        """An action of the seat to move. Returns what was wrong with it where the same seat is asked again."""
+        state, mover = self.world.state, self.to_move
+        errors = getattr(state, "error_count", 0)
+        with self._own_random():
+            done, _ = self.world.step(action)
+        if done:
+            self.over, rewards = True, self.world.close()[0] or {}
+            self.rewards = {int(seat): float(value) for seat, value in rewards.items()}
+            return None
+        if self.to_move == mover and getattr(state, "error_count", 0) > errors:
+            return self._last_words(mover) or "this is no move now"
+        return None
+
+    def seen_by(self, seat: int) -> Observation:
+        """What a seat was told since it last looked; of several boards the last."""
+        kinds = self._arena.ObservationType
+        told = [one for one in self.world.state.observations[seat] if not _is_echo(one, seat, kinds)]
+        self.world.state.observations[seat] = []
+        boards = [i for i, (_, _, kind) in enumerate(told) if kind is kinds.GAME_BOARD]
+        kept = [one for i, one in enumerate(told) if i not in boards[:-1]]
+        lines = [f"Player {sender}: {text}" if sender >= 0 else text for sender, text, _ in kept]
+        seen = "\n".join(lines).strip().encode("utf-8", "replace").decode()
+        moves = [] if self.over else self.moves(seen)
+        return Observation(seen, admissible=moves or None)
+
+    def moves(self, seen: str = "") -> list[str]:
+        """Moves of the seat to move, as far as they are known: from the game's state, or as ``seen`` lists them."""
+        if self.base == "Nim":
+            piles = self.world.state.game_state["piles"]
+            return [f"[{pile} {take}]" for pile, size in enumerate(piles) for take in range(1, size + 1)]
+        if self.base == "TicTacToe":
+            board = self.world.state.game_state["board"]
+            return [f"[{3 * r + c}]" for r in range(3) for c in range(3) if not board[r][c]]
+        listed = [*_LISTED.finditer(seen)]
+        return list(dict.fromkeys(_MOVE.findall(listed[-1][1]))) if listed else []
+
+    def copied(self) -> tuple[Any, ...]:
+        """All that ``put_back`` needs to come back to this moment."""
+        return copy.deepcopy(self.world), self._random, self.over, dict(self.rewards)
+
+    def put_back(self, moment: tuple[Any, ...]) -> None:
+        """Go back to what ``copied`` gave."""
+        world, self._random, self.over, rewards = moment
+        self.world, self.rewards = copy.deepcopy(world), dict(rewards)
+
+    # -- the package -----------------------------------------------------------------------------------
+
+    def _made(self) -> Any:
+        known = require("textarena.envs.registration", extra="textarena").ENV_REGISTRY
+        if self.name not in known:
+            raise ConfigError(
+                f'name is "{self.name}".{did_you_mean(self.name, known)} TextArena has {len(known)} ids such as '
+                "TicTacToe-v0, Nim-v0 and KuhnPoker-v0"
+            )
+        if self._words_are_missing():
+            raise self._needs_words()
+        try:
+            with self._own_random():
+                world = self._arena.make(self.name)
+        except LookupError as error:
+            raise self._needs_words() from error
+        except ImportError as error:
+            raise UserError(f"{self.name} cannot be imported: {error}") from error
+        while isinstance(world, self._arena.Wrapper):
+            world = world.env  # wrappers fold the messages into one text; they are wanted apart
+        return world
+
+    def _words_are_missing(self) -> bool:
+        """Whether a game of words lacks its lists: importing it would try to download them."""
+        if not self.base.startswith(_WORD_GAMES):
+            return False
+        try:
+            require("nltk", extra="textarena").data.find("corpora/words")
+        except LookupError:
+            return True
+        return False
+
+    def _needs_words(self) -> UserError:
+        return UserError(
+            f"{self.name} needs word lists that are downloaded apart; type: "
+            "python -m nltk.downloader words averaged_perceptron_tagger_eng"
+        )
+
+    def _least_players(self) -> int:
+        for number in _PLAYERS:
+            self.num_players = number
+            try:
+                self.reset(0)
+            except (AssertionError, ValueError, KeyError, IndexError):
+                continue
+            return number
+        raise ConfigError(f"{self.name} begins with none of {_PLAYERS} players; give num_players")
+
+    def _last_words(self, seat: int) -> str:
+        """Why the last action was refused, as the game told the seat."""
+        admin = self._arena.ObservationType.GAME_ADMIN
+        told = [text for _, text, kind in self.world.state.observations[seat] if kind is admin]
+        return str(told[-1]).encode("utf-8", "replace").decode() if told else ""
+
+    @contextlib.contextmanager
+    def _own_random(self) -> Iterator[None]:
+        with _RANDOM:
+            outside = random.getstate()
+            random.setstate(self._random)
+            try:
+                yield
+            finally:
+                self._random = random.getstate()
+                random.setstate(outside)
+
+
+_WORD_GAMES = (
+    "Codenames",
+    "Crosswords",
+    "DontSayIt",
+    "Hangman",
+    "LetterAuction",
+    "SpellingBee",
+    "WordChains",
+    "WordLadder",
+    "WordSearch",
+    "Wordle",
+)
+
+
+def _is_echo(message: tuple[int, str, Any], seat: int, kinds: Any) -> bool:
+    sender, _, kind = message
+    return sender == seat and kind is kinds.PLAYER_ACTION
