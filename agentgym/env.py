@@ -140,7 +140,7 @@ class Env(gymnasium.Env[str, str]):
         return None
 
     @classmethod
-    def preload(cls, **options: Any) -> None:  # noqa: B027
+    def preload(cls, **options: Any) -> None:
         """Load what all instances with these options share; processes of environments are forked after it."""
 
     def get_state(self) -> Any:

@@ -182,7 +182,7 @@ NANO_TRAINER_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 NANO_ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {"vllm": {"width": 128}}
-"""What a small policy made from nothing must be for an engine: vLLM on a CPU has kernels for some sizes of head only."""
+"""What a small policy made from nothing must be for an engine: on a CPU vLLM serves heads of some sizes only."""
 
 
 def resolve(given: Mapping[str, Any]) -> TrainSettings:
