@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from agentgym.extras import require
 
-__all__ = ["check_installed", "textworld"]
+__all__ = ["be_quiet", "check_installed", "textworld"]
 
 _LOCK = threading.RLock()
 _MODULES: dict[str, ModuleType] = {}
@@ -36,6 +37,14 @@ def textworld(name: str = "textworld") -> Any:
                 _lock_parser(require("textworld.textgen", extra="textworld").TextGrammar._PARSER)
             _MODULES[name] = module
         return _MODULES[name]
+
+
+def be_quiet() -> None:
+    """No warning for games that the interpreter does not know by name, which is every game made here.
+
+    To be said again and again: a ``catch_warnings`` around the first import undoes what TextWorld said itself.
+    """
+    warnings.simplefilter("ignore", require("jericho", extra="textworld").UnsupportedGameWarning)
 
 
 def _lock_parser(parser: Any) -> None:

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agentgym.environments.textworld.engine import textworld
+from agentgym.environments.textworld.engine import be_quiet, textworld
 from agentgym.environments.textworld.levels import Level
 from agentgym.errors import UserError
 
@@ -104,6 +104,7 @@ def _make(path: Path, level: Level, seed: int, split: str) -> None:
 
 def _generated(level: Level, seed: int, split: str) -> tuple[Any, Any]:
     """GameOptions and Game of the first seed, beginning with the given one, that has such a game."""
+    be_quiet()
     generator = textworld("textworld.generator")
     dead_ends = (
         generator.QuestGenerationError,

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
-from agentgym.environments.textworld.engine import textworld
-from agentgym.extras import require
+from agentgym.environments.textworld.engine import be_quiet, textworld
 
 __all__ = ["Moment", "Story", "command_of", "tidy"]
 
@@ -65,17 +63,12 @@ class Moment:
     state: Any
 
 
-def _be_quiet() -> None:
-    """Said again for every story: a ``catch_warnings`` around the first import would have undone TextWorld's own."""
-    warnings.simplefilter("ignore", require("jericho", extra="textworld").UnsupportedGameWarning)
-
-
 class Story:
     """A game in TextWorld's own environment; its fields are TextWorld's."""
 
     def __init__(self, file: Path, *, intermediate_reward: bool = False) -> None:
         self.file = file
-        _be_quiet()
+        be_quiet()
         infos = textworld().EnvInfos(
             **dict.fromkeys(
                 ("admissible_commands", "policy_commands", "won", "lost", "score", "max_score", "moves"), True
