@@ -261,21 +261,22 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
 
 
 def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
-    """Tokenizer and protocol of ``model``; without one, single bytes and a protocol that anything can be said in."""
+    """Tokenizer and protocol of ``model``; without one, single bytes and the protocol that nano has by default."""
+    from agentgym.learn.byte_tokenizer import byte_tokenizer
+    from agentgym.registry import plugins
+    from agentgym.tokenizer import ChatTokenizer
+
+    if model is None:
+        return ChatTokenizer(byte_tokenizer()), plugins("protocols").get("plain")()
     from agentgym.launch.assemble import make_policy, make_protocol
     from agentgym.launch.measuring import settings_for
     from agentgym.launch.settings import resolve
-    from agentgym.learn.byte_tokenizer import byte_tokenizer
-    from agentgym.tokenizer import ChatTokenizer
 
-    settings = settings_for(given, model, seed=0) if model not in (None, "nano") else resolve(dict(given))
+    settings = resolve(given) if model == "nano" else settings_for(given, model, seed=0)
     assert settings.protocol is not None
-    protocol = make_protocol(settings.protocol)
-    if model is None:
-        return ChatTokenizer(byte_tokenizer()), protocol
     env = agentgym.make(settings.env.id, **settings.env.options)
     try:
-        return make_policy(settings.model, env, seed=0).tokenizer, protocol
+        return make_policy(settings.model, env, seed=0).tokenizer, make_protocol(settings.protocol)
     finally:
         env.close()
 

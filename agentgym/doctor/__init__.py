@@ -27,7 +27,7 @@ from typing import Literal
 from agentgym.doctor.abuse import STRANGE_ACTIONS, refuses_forged_rewards, stands_random_actions, stands_strange_actions
 from agentgym.doctor.basics import has_disjoint_splits, passes_gymnasium, wins_as_expert
 from agentgym.doctor.leftovers import leaves_nothing_behind
-from agentgym.doctor.measures import gives_sane_rewards, is_not_won_at_random, shows_sane_observations
+from agentgym.doctor.measures import gives_sane_rewards, shows_sane_observations, wins_at_random
 from agentgym.doctor.playing import SECONDS, Check, MakeEnv, Moment, Player, Remark, play_at_random, success_of
 from agentgym.doctor.repeats import (
     forgets_former_episodes,
@@ -57,7 +57,6 @@ __all__ = [
     "forgets_former_episodes",
     "gives_sane_rewards",
     "has_disjoint_splits",
-    "is_not_won_at_random",
     "keeps_instances_apart",
     "keeps_tokens",
     "leaves_nothing_behind",
@@ -73,6 +72,7 @@ __all__ = [
     "success_of",
     "tokens_check",
     "wins_as_expert",
+    "wins_at_random",
 ]
 
 CHECKS: tuple[Check, ...] = (
@@ -85,7 +85,7 @@ CHECKS: tuple[Check, ...] = (
     repeats_in_processes,
     comes_back_to_snapshots,
     wins_as_expert,
-    is_not_won_at_random,
+    wins_at_random,
     gives_sane_rewards,
     shows_sane_observations,
     stands_strange_actions,

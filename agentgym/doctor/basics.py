@@ -56,4 +56,4 @@ def wins_as_expert(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int
         won = {case: success_of(player, case, by_expert=True) for case in paced(cases, seconds, least=3)}
     lost = [case for case in won if not won[case]]
     expect(len(lost) <= len(won) / 10, f"the expert lost {len(lost)} of {len(won)}: (task, seed) {lost[:5]}")
-    return f"the expert won {len(won) - len(lost)} of {len(won)} test tasks"
+    return f"the expert won {len(won) - len(lost)} of {len(won)} episodes of test tasks"

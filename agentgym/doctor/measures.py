@@ -20,18 +20,18 @@ from agentgym.doctor.playing import (
 from agentgym.env import Expert
 from agentgym.types import Observation
 
-__all__ = ["gives_sane_rewards", "is_not_won_at_random", "shows_sane_observations"]
+__all__ = ["gives_sane_rewards", "shows_sane_observations", "wins_at_random"]
 
 _LARGE_REWARD = 1_000.0
 _LARGE_OBSERVATION = 100_000
 
 
-def is_not_won_at_random(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int = 50) -> str:
+def wins_at_random(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int = 50) -> str:
     """How often random actions succeed on test tasks."""
     with Player(make_env()) as player:
         cases = paced(cases_of(make_env, episodes, "test"), seconds, least=3)
         won = [success_of(player, case, by_expert=False) for case in cases]
-    found = f"random actions win {sum(won)} of {len(won)} test tasks"
+    found = f"random actions win {sum(won)} of {len(won)} episodes of test tasks"
     return Remark(f"{found}: there is nothing to learn") if all(won) else Remark(found)
 
 

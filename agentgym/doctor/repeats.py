@@ -64,7 +64,8 @@ def keeps_instances_apart(make_env: MakeEnv, seconds: float = SECONDS, /, episod
     """Two instances that are stepped in turn play as each does alone, also when the other is closed on the way."""
     alone = _alone(make_env, episodes, seconds / 3, least=2)
     for one, other in itertools.pairwise(alone):
-        mine, its = [], []
+        mine: list[tuple[str, Moment]] = []
+        its: list[tuple[str, Moment]] = []
         with Player(make_env()) as player:
             with Player(make_env()) as second:
                 first_play, second_play = play(player, one), play(second, other)

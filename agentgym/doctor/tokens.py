@@ -151,7 +151,7 @@ class _Talk:
 
     def _look_back(self) -> None:
         """The masks cover what was said and nothing else; count."""
-        masked = []
+        masked: list[int] = []
         for sample in self.stream.samples:
             pairs = list(zip(sample.token_ids, sample.loss_mask, strict=True))
             masked.extend(i for i, is_said in pairs if is_said)

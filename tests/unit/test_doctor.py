@@ -306,8 +306,9 @@ def test_what_is_measured() -> None:
         "rewards from 0 to 0.5, sums of an episode from 2 to 2 in 20 episodes: sums outside -1 to 1; is that meant?"
     )
     assert isinstance(doctor.gives_sane_rewards(Sound), doctor.Remark)
-    assert doctor.is_not_won_at_random(Sound) == "random actions win 50 of 50 test tasks: there is nothing to learn"
-    assert doctor.is_not_won_at_random(Loses) == "random actions win 0 of 50 test tasks"
+    won = doctor.wins_at_random(Sound)
+    assert won == "random actions win 50 of 50 episodes of test tasks: there is nothing to learn"
+    assert doctor.wins_at_random(Loses) == "random actions win 0 of 50 episodes of test tasks"
     assert not isinstance(doctor.gives_sane_rewards(Loses), doctor.Remark)
     assert "100 observations" in doctor.shows_sane_observations(Sound)
 
