@@ -38,8 +38,9 @@ class Game:
         self.num_players = num_players or self._least_players()
 
     def reset(self, seed: int) -> None:
-        """Begin anew."""
+        """Begin anew, in a fresh object: some games keep things from the one before."""
         self._random = random.Random(seed).getstate()
+        self.world = self._made()
         with self._own_random():
             try:
                 self.world.reset(num_players=self.num_players, seed=seed)
