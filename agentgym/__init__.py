@@ -14,6 +14,7 @@ from agentgym.registry import make, plugins, register, tell_gymnasium_of_all
 if TYPE_CHECKING:
     from agentgym.env import Env, Snapshot
     from agentgym.errors import AgentGymError, UserError
+    from agentgym.tools import ToolEnv, ToolError, tool
     from agentgym.types import Action, Observation, StopReason, ToolCall, Trajectory
 
 __version__ = "0.1.0"
@@ -26,16 +27,20 @@ __all__ = [
     "Snapshot",
     "StopReason",
     "ToolCall",
+    "ToolEnv",
+    "ToolError",
     "Trajectory",
     "UserError",
     "make",
     "plugins",
     "register",
+    "tool",
 ]
 
 _HOMES = {
     "agentgym.env": ("Env", "Snapshot"),
     "agentgym.errors": ("AgentGymError", "UserError"),
+    "agentgym.tools": ("ToolEnv", "ToolError", "tool"),
     "agentgym.types": ("Action", "Observation", "StopReason", "ToolCall", "Trajectory"),
 }
 

@@ -113,6 +113,10 @@ class OpenAIEngine(Engine):
         self.max_context = _context(options.max_context, self.found)
         self.supports_seeds = self.found.is_vllm or not self.speaks_text
         self.can_update = self._weights is not None
+        self.why_untrainable = self.found.why_text or (
+            "the server's weights cannot follow a learner; with vLLM they can, through a directory that both machines "
+            f"see: {START}, and --engine.weights DIR"
+        )
         self.policy_version = 0
         self._max_tokens_key = "max_tokens"
 

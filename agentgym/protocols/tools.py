@@ -49,4 +49,6 @@ class Tools(Protocol):
     def format(self, action: Action) -> str:
         calls = [{"name": call.name, "arguments": call.arguments} for call in action.tool_calls]
         reply = "\n".join(f"<tool_call>{json.dumps(call)}</tool_call>" for call in calls)
-        return self.checked(reply or str(action), action)
+        if not calls:
+            return self.checked(str(action), action)
+        return self.checked(reply, Action(tool_calls=action.tool_calls))  # whatever text the calls came with

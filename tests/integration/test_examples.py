@@ -29,6 +29,7 @@ def test_examples_are_short_and_each_is_run_here() -> None:
         "new_environment.py",
         "new_trainer.py",
         "plain_gymnasium.py",
+        "tools.py",
         "train_on_it.py",
         "evaluate.py",
     }
@@ -54,6 +55,10 @@ def test_new_trainer(tmp_path: Path) -> None:
     report = json.loads((run / "report.json").read_text())
     assert report["eval"]["after"]["reward"] > report["eval"]["before"]["reward"] + 0.1
     assert report["ledger"]["trained"] > 40
+
+
+def test_tools() -> None:
+    assert run("tools.py").endswith("You took a book.\n")
 
 
 def test_plain_gymnasium() -> None:
