@@ -47,6 +47,7 @@ class Crafter(Env):
 
     kind = "game"
     extra = "crafter"
+    corpus_episodes = 40  # each is another world, and to make one takes up to a second
     instructions = (
         f"Reach what is to do. Actions: {', '.join(ACTIONS)}. A number repeats one: move left 4. "
         '"do" takes, strikes or uses what is faced. You may also plan: PLAN, and act on the next line.'
