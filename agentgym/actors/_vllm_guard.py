@@ -1,10 +1,10 @@
 """Outlives the trainer: ends vLLM's processes and removes the engine's directory once the trainer is gone.
 
-    python -IS _vllm_guard.py DIRECTORY
+    python -IS _vllm_guard.py DIRECTORY PARENT
 
 Lines on standard input are "PID:START ..." (start time as in field 22 of /proc/PID/stat): the processes to end. It acts
-when the input ends or its parent changes, however the trainer ended, SIGKILL included; and it is nobody's foreground
-process, so that Ctrl-C leaves it alone. Only the standard library is imported: it starts in a few milliseconds.
+when the input ends or PARENT, an id, is its parent no more, however the trainer ended, SIGKILL included. It is nobody's
+foreground process, so that Ctrl-C leaves it alone, and imports the standard library only, to start at once.
 """
 
 from __future__ import annotations
@@ -54,8 +54,7 @@ def _wait(parent: int) -> str:
 
 
 def main() -> None:
-    parent = os.getppid()
-    end(_wait(parent))
+    end(_wait(int(sys.argv[2])))
     shutil.rmtree(sys.argv[1], ignore_errors=True)
 
 

@@ -51,7 +51,7 @@ class Guard:
 
     def __init__(self, directory: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-IS", _vllm_guard.__file__, str(directory)],
+            [sys.executable, "-IS", _vllm_guard.__file__, str(directory), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

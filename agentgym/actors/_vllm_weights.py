@@ -131,6 +131,6 @@ def _plain_state(module: Any, *, merged: bool) -> dict[str, Any]:
 def _deltas(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """(layer's name, what its adapter adds to its weight)."""
     for name, layer in model.named_modules():
-        for adapter in getattr(layer, "active_adapters", ()):
-            if adapter in getattr(layer, "lora_A", ()):
+        if hasattr(layer, "lora_A"):
+            for adapter in set(layer.active_adapters) & set(layer.lora_A):
                 yield name, layer.get_delta_weight(adapter).detach()
