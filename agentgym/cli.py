@@ -194,8 +194,6 @@ def play(
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the list to a file too.")
 def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> None:
     """List the environments, or those of IDS."""
-    from rich.console import Console
-
     from agentgym.listing import as_json, environments, environments_table, measured
 
     listed = environments(ids)
@@ -208,7 +206,7 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
                 )
     if json_file is not None:
         json_file.write_text(as_json(listed) + "\n")
-    Console().print(environments_table(listed))
+    _wide_console().print(environments_table(listed))
 
 
 @cli.group()
@@ -245,7 +243,6 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
     choice = env_choice(given)
     make_env = EnvFactory(choice.id, choice.options)
     make_env().close()
-    console = Console()
     with Console(stderr=True).status("") as status:
         findings = diagnose(
             make_env,
@@ -255,9 +252,16 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
         )
     if json_file is not None:
         json_file.write_text(as_json(choice.id, choice.options, findings) + "\n")
-    console.print(findings_table(findings))
+    _wide_console().print(findings_table(findings))
     if not all(finding.passed for finding in findings):
         sys.exit(1)
+
+
+def _wide_console() -> Any:
+    """For tables: as wide as the terminal, and wide enough for a line a row in a file or a pipe."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 200)
 
 
 def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:

@@ -111,22 +111,24 @@ def environments_table(envs: Iterable[Listed] | None = None) -> Table:
     """The same for people; with what was measured in place of whether there is an expert."""
     envs = environments() if envs is None else list(envs)
     was_measured = any(env.random_success for env in envs)
-    table = Table("environment", "kind", *SPLITS, "extra", box=None, pad_edge=False)
-    for column in (*(("expert", "random") if was_measured else ("expert",)), "snapshot", "what it is"):
-        table.add_column(column)
+    table = Table(box=None, pad_edge=False)
+    rates = ("expert", "random") if was_measured else ("expert",)
+    for column in ("environment", "kind", "/".join(SPLITS), "extra", *rates, "snapshot"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what it is", min_width=24)
     for env in envs:
         played = (env.expert_success, env.random_success) if was_measured else (env.has_expert,)
         snapshot = "native" if env.has_native_snapshot else "replay"
         about = Text(env.problem, "yellow") if env.problem else Text(env.about)
         seen = ["?"] * (len(played) + 1) if env.problem else [*map(_shown, played), snapshot]
-        table.add_row(Text(env.id, "cyan"), env.kind or "?", *_counts(env), _extra(env), *seen, about)
+        table.add_row(Text(env.id, "cyan"), env.kind or "?", _counts(env), _extra(env), *seen, about)
     return table
 
 
-def _counts(env: Listed) -> list[str]:
+def _counts(env: Listed) -> str:
     if env.problem and not env.tasks:
-        return ["?"] * len(SPLITS)
-    return [str(env.tasks.get(split, "")) if env.tasks else "seeds" for split in SPLITS]
+        return "?"
+    return "/".join(map(str, env.tasks.values())) if env.tasks else "seeds"
 
 
 def _extra(env: Listed) -> Text:
@@ -136,7 +138,9 @@ def _extra(env: Listed) -> Text:
 
 
 def _shown(value: Rate | bool | None) -> str:
-    return {True: "yes", False: "no", None: "none"}.get(value) or str(value)  # type: ignore[arg-type]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
 
 
 def as_json(envs: Iterable[Listed]) -> str:

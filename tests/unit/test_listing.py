@@ -78,8 +78,8 @@ def test_what_cannot_be_used_is_listed_with_the_reason(monkeypatch: pytest.Monke
     out = io.StringIO()
     Console(file=out, width=120).print(listing.environments_table())
     (row,) = (line.split() for line in out.getvalue().splitlines() if line.startswith("plain"))
-    assert row[1:8] == ["text", "seeds", "seeds", "seeds", "none", "no", "replay"]
-    assert " ".join(row[8:]) == "An environment without anything."
+    assert row[1:6] == ["text", "seeds", "none", "no", "replay"]
+    assert " ".join(row[6:]) == "An environment without anything."
 
 
 class Heavy(Plain):
