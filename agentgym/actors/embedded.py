@@ -8,7 +8,8 @@ running, and its log-probabilities are those of the very distribution it was dra
 
 The module is the learner's own, not a copy: taking up new weights means dropping what was computed with the
 old. With ``own_copy`` it is a copy, so that episodes can go on while the learner changes its weights; running
-requests then go on with the new weights where they are, which costs their tokens once more. Models whose layers keep other state than keys and values (Mamba, linear attention) are refused.
+requests then go on with the new weights where they are, which costs their tokens once more. Models whose layers keep
+other state than keys and values (Mamba, linear attention) are refused.
 """
 
 from __future__ import annotations
