@@ -2,9 +2,10 @@
 
     python -IS _vllm_guard.py DIRECTORY PARENT
 
-Lines on standard input are "PID:START ..." (start time as in field 22 of /proc/PID/stat): the processes to end. It acts
-when the input ends or PARENT, an id, is its parent no more, however the trainer ended, SIGKILL included. It is nobody's
-foreground process, so that Ctrl-C leaves it alone, and imports the standard library only, to start at once.
+Lines on standard input name what is to go, the last one counts: processes as PID:START (start time as in field 22 of
+/proc/PID/stat), and files by their path, for the shared memory that a killed process leaves. It acts when the input ends
+or PARENT, an id, is its parent no more, however the trainer ended, SIGKILL included. It is nobody's foreground process,
+so that Ctrl-C leaves it alone, and imports the standard library only, to start at once.
 """
 
 from __future__ import annotations
@@ -31,17 +32,21 @@ def start_time(pid: int) -> str | None:
         return None
 
 
-def end(processes: str) -> None:
-    """SIGKILL to those of "PID:START ..." that are still the ones meant."""
-    for process in processes.split():
-        pid, _, start = process.partition(":")
+def end(told: str) -> None:
+    """Remove the files, and SIGKILL to the processes that are still the ones meant."""
+    for name in told.split():
+        if name.startswith("/"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            continue
+        pid, _, start = name.partition(":")
         if start_time(int(pid)) == start:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
 
 
 def _wait(parent: int) -> str:
-    """The last list of processes that was told, once the parent is gone."""
+    """The last line that was told, once the parent is gone."""
     told = b""
     while os.getppid() == parent:
         if select.select([0], [], [], _LOOK_EVERY)[0]:

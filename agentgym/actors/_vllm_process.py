@@ -20,8 +20,8 @@ from multiprocessing import resource_tracker, spawn
 from pathlib import Path
 from typing import Any
 
-import vllm.v1.engine.utils as launching
 from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.v1.engine import utils
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from agentgym.actors import _vllm_guard
@@ -58,11 +58,12 @@ class Guard:
             start_new_session=True,
         )
 
-    def watch(self, processes: str) -> None:
-        """Those to end, in place of those told before."""
+    def watch(self, core: Core) -> None:
+        """What is to go, in place of what was told before."""
         assert self._process.stdin is not None
+        told = " ".join([core.processes, *(f"/dev/shm/{name}" for name in sorted(core.segments))])
         with contextlib.suppress(BrokenPipeError):  # somebody killed it: the kernel still ends the core
-            self._process.stdin.write(f"{processes}\n".encode())
+            self._process.stdin.write(f"{told}\n".encode())
             self._process.stdin.flush()
 
     def close(self) -> None:
@@ -89,7 +90,7 @@ class Core:
                 raise EngineError(f"vLLM did not start: {self.last_words() or error}") from error
         self._process = self.llm.engine_core.resources.engine_manager.processes[0]
         self.processes = " ".join(f"{pid}:{_vllm_guard.start_time(pid)}" for pid in _family(self._process.pid))
-        self._segments = {name for process in self.processes.split() for name in _segments(process.partition(":")[0])}
+        self.segments = {name for process in self.processes.split() for name in _segments(process.partition(":")[0])}
         self._sentinel: int = self._process.sentinel
         loop.add_reader(self._sentinel, self._notice)
 
@@ -121,7 +122,7 @@ class Core:
         self.llm.shutdown()
         for pid in self.processes.split():
             _await_end(pid)
-        for name in self._segments:
+        for name in self.segments:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"/dev/shm/{name}")
                 resource_tracker.unregister(f"/{name}", "shared_memory")
@@ -139,6 +140,7 @@ def _own_session(directory: Path, log: Path | None) -> Iterator[None]:
     (directory / "boot.py").write_text(_BOOT.format(python=python, log=str(log) if log else ""))
     boot.write_text(f'#!/bin/sh\nexec "{python}" -IS "{directory}/boot.py" "$@"\n')
     boot.chmod(0o700)
+    launching: Any = utils
     found = launching.get_mp_context
 
     def context() -> Any:

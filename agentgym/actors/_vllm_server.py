@@ -164,7 +164,7 @@ class Server:
     async def _start(self) -> None:
         settings = {**self._settings, "model": str(self.live.model)}
         self._core = Core(settings, self._directory, self._variables)
-        self._guard.watch(self._core.processes)
+        self._guard.watch(self._core)
         await self.guarded(self._core, self._core.llm.update_weight_version(str(self.live.version)))
 
     async def _stop(self) -> None:
@@ -185,7 +185,7 @@ class Server:
     @property
     def num_tokens(self) -> int:
         """Sampled so far for the requests in flight."""
-        states = self._core.llm.output_processor.request_states if self._core else {}
+        states: dict[str, Any] = self._core.llm.output_processor.request_states if self._core else {}
         return sum(state.detokenizer.num_output_tokens() for state in list(states.values()))
 
     async def core(self) -> Core:

@@ -162,14 +162,14 @@ def kv_cache_bytes(config: Any, dtype: str, options: Options, *, available: int 
             )
         return wanted
     given = int(options.kv_cache_gib * _GIB)
-    free = _free_memory() if available is None and options.device == "cpu" else available
     if given < context:
         raise ConfigError(
             f"engine.kv_cache_gib is {options.kv_cache_gib:g}; the keys and values of one context of "
             f"{options.max_context} tokens take {context / _GIB:.4g} GiB: raise --engine.kv_cache_gib or lower "
             "--engine.max_context"
         )
-    if free is not None and given > free:
+    free = _free_memory() if available is None else available
+    if options.device == "cpu" and given > free:
         raise ConfigError(
             f"engine.kv_cache_gib is {options.kv_cache_gib:g}, and {free / _GIB:.2f} GiB of memory are free; lower it "
             f"(one context takes {context / _GIB:.4g} GiB; {options.max_sessions} sessions share the cache: "

@@ -37,14 +37,14 @@ def _drop_half_loaded(model: Any, config: Any) -> None:
 
     vLLM would count what it has buffered for them towards the next load, and mix the two.
     """
-    from vllm.model_executor.model_loader.reload.layerwise import finalize_layerwise_reload, get_layerwise_info
+    from vllm.model_executor.model_loader.reload.layerwise import finalize_layerwise_processing, get_layerwise_info
 
     for layer in model.modules():
         waiting = get_layerwise_info(layer)
         if waiting.can_load():
             waiting.loaded_weights.clear()
             waiting.load_numel = 0
-    finalize_layerwise_reload(model, config)
+    finalize_layerwise_processing(model, config)
 
 
 def _pack_heads(model: Any) -> None:

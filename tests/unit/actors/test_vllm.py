@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -138,7 +139,7 @@ def test_parity_with_the_module_after_each_of_20_updates(kind: str, request: pyt
     first = engine.policy_version
     for version in range(first + 1, first + 21):
         perturb(engine.module, version)
-        run(lambda version=version: engine.update_weights(version))
+        run(functools.partial(engine.update_weights, version))
         assert engine.policy_version == version
         assert_parity(engine, salt=version % 3)
 
@@ -389,7 +390,7 @@ def test_what_cannot_be_scored_is_refused(tied: Any) -> None:
     assert len(run(lambda: tied.score(prompt_of(256)))) == 256
     for ids, message in (([], "0 tokens"), ([1] * 257, "257 tokens .* expected 1 to 256"), ([99], "no token 99")):
         with pytest.raises(EngineError, match=message):
-            run(lambda ids=ids: tied.score(ids))
+            run(functools.partial(tied.score, ids))
 
 
 def test_the_whole_context_can_be_used(untied: Any) -> None:
@@ -447,7 +448,8 @@ def test_a_load_that_fails_half_way_leaves_the_old_version(tied: Any, monkeypatc
             await asyncio.sleep(0.001)
         with pytest.raises(EngineError, match=rf"version {old + 1}: .*; version {old} keeps serving"):
             await tied.update_weights(old + 1)
-        return await asked
+        completion: Completion = await asked
+        return completion
 
     monkeypatch.setattr(tied._updater.weights, "write", broken)
     perturb(tied.module, 41)
@@ -470,9 +472,8 @@ def test_seeds_and_versions_are_told(tied: Any) -> None:
 
 def test_a_second_engine_beside_the_first(tied: Any, untied: Any) -> None:
     async def both() -> list[Completion]:
-        return await asyncio.gather(
-            *(engine.generate(prompt_of(9), sampling(), session="b") for engine in (tied, untied))
-        )
+        asked = [engine.generate(prompt_of(9), sampling(), session="b") for engine in (tied, untied)]
+        return list(await asyncio.gather(*asked))
 
     for engine, completion in zip((tied, untied), run(both), strict=True):
         engine.release("b")

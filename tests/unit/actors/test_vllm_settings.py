@@ -285,6 +285,8 @@ def test_the_guard_ends_what_it_was_told_and_nothing_else() -> None:
     """It acts when its input ends; a process that only has the same id is left alone."""
     directory = private_directory()
     (directory / "file").touch()
+    segment = private_directory() / "psm_left"
+    segment.touch()
     meant, other = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
     guard = subprocess.Popen(
         [sys.executable, "-IS", _vllm_guard.__file__, str(directory), str(os.getpid())],
@@ -293,10 +295,11 @@ def test_the_guard_ends_what_it_was_told_and_nothing_else() -> None:
     )
     start = _vllm_guard.start_time(meant.pid)
     assert start is not None
-    guard.communicate(f"{other.pid}:{start}\n{meant.pid}:{start} {other.pid}:{int(start) - 1}\n", timeout=10)
+    guard.communicate(f"{other.pid}:{start}\n{meant.pid}:{start} {other.pid}:{int(start) - 1} {segment}\n", timeout=10)
     assert meant.wait(timeout=10) == -9
     assert other.poll() is None
     assert not directory.exists()
+    segment.parent.rmdir()  # empty now
     other.kill()
     other.wait()
 
