@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from agentgym.engine import Engine
+from agentgym.errors import UserError
 from agentgym.protocol import Protocol
 from agentgym.rollout import seed_of
 from agentgym.stream import TokenStream
@@ -74,8 +75,10 @@ class EnginePolicy:
             temperature=self.temperature,
             max_tokens=max(1, min(self.max_tokens, self.engine.max_context - len(prompt))),
             stop_token_ids=self.tokenizer.stop_token_ids,
-            seed=seed_of(self.seed, draw),
+            seed=seed_of(self.seed, draw) if self.engine.supports_seeds else None,
         )
+        if self.engine.speaks_text:
+            return Reply(self._runner.run(self.engine.chat(messages, sampling, tools=tools)), ())
         session = f"repl/{draw}"
         try:
             completion = self._runner.run(self.engine.generate(prompt, sampling, session=session))
@@ -88,7 +91,9 @@ class EnginePolicy:
     def score(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], replies: Sequence[str]
     ) -> list[float]:
-        """Log-probability of each reply and its end, at temperature 1."""
+        """Log-probability of each reply and its end, at temperature 1. Raises UserError where there are no tokens."""
+        if self.engine.speaks_text:
+            raise UserError("this engine is asked in text, which has no probabilities; use one that takes token ids")
         prompt = self._prompt(messages, tools)
 
         async def one(reply: str) -> float:

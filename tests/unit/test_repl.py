@@ -15,12 +15,14 @@ from prompt_toolkit.document import Document
 from rich.console import Console
 
 import agentgym
+from agentgym.actors.scripted import ScriptedEngine
 from agentgym.errors import EnvError, UserError
 from agentgym.protocol import Protocol
 from agentgym.protocols.react import React
 from agentgym.repl import EnginePolicy, Reply, play
 from agentgym.repl.terminal import Suggestions
 from agentgym.types import Message
+from tests.kit import chat
 
 DOORS = ("left", "right")
 
@@ -279,3 +281,21 @@ def test_webshop_at_a_terminal() -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
+
+
+class Talks(ScriptedEngine):
+    """Is asked in text."""
+
+    speaks_text, supports_seeds = True, False
+
+    async def chat(self, messages: Any, sampling: Any, *, tools: Any = ()) -> str:
+        return f"search[{len(messages)}]"
+
+
+def test_a_policy_that_is_asked_in_text_speaks_and_has_no_odds() -> None:
+    policy = EnginePolicy(Talks(lambda _: []), chat(), React())
+    reply = policy.say([{"role": "user", "content": "hello"}], ())
+    assert (reply.text, reply.tokens, reply.logprob) == ("search[1]", (), 0)
+    with pytest.raises(UserError, match="this engine is asked in text"):
+        policy.score([{"role": "user", "content": "hello"}], (), ["a"])
+    policy.close()
