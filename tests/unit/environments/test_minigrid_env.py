@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -122,12 +123,13 @@ def test_it_is_the_bare_package_underneath() -> None:
 
 def test_what_has_no_effect_is_not_listed() -> None:
     """Walking, picking up and dropping are listed exactly when they change something; toggling, if it does."""
-    env, found = MiniGrid(level="unlock-local"), set()
-    for seed in range(12):
+    found = set()
+    for level, seed in itertools.product(("put-next-local", "open-door"), range(5)):
+        env = MiniGrid(level=level)
         observation = Observation.of(env.reset(seed=seed)[0])
         expert, rng = env.expert(), np.random.default_rng(seed)
         assert expert is not None
-        for _ in range(10):
+        for _ in range(12):
             snapshot, admissible = env.snapshot(), observation.admissible or ()
             before = (env.world.hash(), env.world.carrying is None)
             for action in ("go forward", "pick up", "drop", "toggle"):
