@@ -88,9 +88,8 @@ def test_sessions_are_apart(address: str) -> None:
 def test_async_environments_are_served_too() -> None:
     server = Server(AsyncCounter)
     env = OpenEnv(name=server.url)
-    seen, _ = env.reset(seed=3)
-    assert isinstance(seen, str)
-    assert env.step("1")[1:4] == (env.step("1")[1], False, False)
+    assert env.reset(options={"task": "4"})[0] == "0 of 4"
+    assert [env.step("up")[:3] for _ in range(4)] == [(f"{n} of 4", float(n == 4), n == 4) for n in range(1, 5)]
     env.close()
     server.close()
 
