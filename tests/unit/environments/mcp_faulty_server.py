@@ -42,17 +42,22 @@ def called(desk: Any, name: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-match sys.argv[1]:
-    case "crashes":
-        raise ValueError("no database")
-    case "is silent":
-        sys.stdin.read()
-        sys.exit()
-    case "has no schema":
-        server.TOOLS["add"] = ("Add.", {"a": {"type": "nummer"}})
-    case "has no list":
-        server.listed = lambda: [{"name": 7}]
-    case "greets":
-        print("good morning", flush=True)
-server.called = called
-server.main()
+def main() -> None:
+    match sys.argv[1]:
+        case "crashes":
+            raise ValueError("no database")
+        case "is silent":
+            sys.stdin.read()
+            sys.exit()
+        case "has no schema":
+            server.TOOLS["add"] = ("Add.", {"a": {"type": "nummer"}})
+        case "has no list":
+            server.listed = lambda: [{"name": 7}]
+        case "greets":
+            print("good morning", flush=True)
+    server.called = called
+    server.main()
+
+
+if __name__ == "__main__":  # collecting its doctests imports it
+    main()
