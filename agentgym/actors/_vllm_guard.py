@@ -3,7 +3,7 @@
     python -IS _vllm_guard.py DIRECTORY PARENT
 
 Lines on standard input name what is to go, the last one counts: processes as PID:START (start time as in field 22 of
-/proc/PID/stat), and files by their path, for the shared memory that a killed process leaves. It acts when the input ends
+/proc/PID/stat), files by their path, for the shared memory that a killed process leaves. It acts when the input ends
 or PARENT, an id, is its parent no more, however the trainer ended, SIGKILL included. It is nobody's foreground process,
 so that Ctrl-C leaves it alone, and imports the standard library only, to start at once.
 """
