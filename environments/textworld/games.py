@@ -5,6 +5,10 @@ A game is a folder of three files: the story that the interpreter runs (``game.z
 file keeps threads and processes from making the same game twice. A folder whose files do not have their digests is made
 anew.
 
+Every game is won once, by TextWorld's own plan, before it is kept. Some cannot be: where the names of two things are
+alike, such as "safe" and "American safe", the interpreter may ask back which is meant, again and again. The game of a
+further seed then takes the place.
+
 The same level and seed give the same bytes on any day: the compiler's date in the story's header is blanked.
 """
 
@@ -22,15 +26,16 @@ from typing import Any
 
 from agentgym.environments.textworld.engine import be_quiet, textworld
 from agentgym.environments.textworld.levels import Level
+from agentgym.environments.textworld.story import Story
 from agentgym.errors import UserError
 
 __all__ = ["default_cache", "game_file"]
 
 _FILES = ("game.z8", "game.json")
-_RECIPE = 1
+_RECIPE = 2
 """Part of the name of every game on disk; to be raised when games are made in another way."""
 _ATTEMPTS = 20
-"""Seeds to try, as TextWorld advises where a map leaves no room for the quest."""
+"""Seeds to try: TextWorld advises it where a map leaves no room for the quest."""
 _SERIAL = slice(0x12, 0x18)
 """Where a story's header holds its serial number, a date (Z-Machine Standards Document 1.1, §11)."""
 
@@ -79,19 +84,48 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _put(folder: Path, level: Level, seed: int, split: str) -> None:
+    """The first game that can be won, of seeds that begin with the given one."""
     new = folder.with_suffix(".new")
-    for remains in (new, folder):
-        if remains.exists():
-            shutil.rmtree(remains)
-    new.mkdir()
-    _make(new / "game.z8", level, seed, split)
-    (new / "digests.json").write_text(json.dumps(_digests(new)), encoding="utf-8")
-    new.rename(folder)
+    problem: Exception | str = "names too much alike"
+    for attempt in range(_ATTEMPTS):
+        for remains in (new, folder):
+            if remains.exists():
+                shutil.rmtree(remains)
+        new.mkdir()
+        try:
+            _make(new / "game.z8", level, seed + attempt * 10_000_019, split)
+        except _dead_ends() as error:
+            problem = error
+            continue
+        if _is_won_by_its_plan(new / "game.z8"):
+            (new / "digests.json").write_text(json.dumps(_digests(new)), encoding="utf-8")
+            new.rename(folder)
+            return
+    shutil.rmtree(new)
+    raise UserError(f'TextWorld finds no game of level "{level.name}"; choose a shorter quest or more rooms: {problem}')
+
+
+def _dead_ends() -> tuple[type[Exception], ...]:
+    return (
+        textworld("textworld.generator").QuestGenerationError,
+        textworld("textworld.generator.world").NoFreeExitError,
+        textworld("textworld.generator.vtypes").NotEnoughNounsError,
+    )
+
+
+def _is_won_by_its_plan(path: Path) -> bool:
+    story = Story(path)
+    story.reset()
+    for _ in range(len(story.state.policy_commands)):
+        story.say(next(iter(story.state.policy_commands), "look"))
+    return bool(story.state.won)
 
 
 def _make(path: Path, level: Level, seed: int, split: str) -> None:
-    options, game = _generated(level, seed, split)
-    options.path, options.force_recompile = str(path), True
+    be_quiet()
+    options = textworld().GameOptions()
+    options.seeds, options.path, options.force_recompile = seed, str(path), True
+    game = _make_game(level, options, split)
     try:
         textworld("textworld.generator").compile_game(game, options)
     except textworld("textworld.generator.inform7").CouldNotCompileGameError as error:
@@ -100,26 +134,6 @@ def _make(path: Path, level: Level, seed: int, split: str) -> None:
     story = bytearray(path.read_bytes())
     story[_SERIAL] = b"000000"
     path.write_bytes(story)
-
-
-def _generated(level: Level, seed: int, split: str) -> tuple[Any, Any]:
-    """GameOptions and Game of the first seed, beginning with the given one, that has such a game."""
-    be_quiet()
-    generator = textworld("textworld.generator")
-    dead_ends = (
-        generator.QuestGenerationError,
-        textworld("textworld.generator.world").NoFreeExitError,
-        textworld("textworld.generator.vtypes").NotEnoughNounsError,
-    )
-    problem: Exception | None = None
-    for attempt in range(_ATTEMPTS):
-        options = textworld().GameOptions()
-        options.seeds = seed + attempt * 10_000_019
-        try:
-            return options, _make_game(level, options, split)
-        except dead_ends as error:
-            problem = error
-    raise UserError(f'TextWorld finds no game of level "{level.name}"; choose a shorter quest or more rooms: {problem}')
 
 
 def _make_game(level: Level, options: Any, split: str) -> Any:

@@ -23,6 +23,8 @@ from tests.unit.environments.textworld_kit import cache
 
 textworld = pytest.importorskip("textworld", reason="needs the extra textworld")
 BASE = level_of("custom", "w2-o3-q4")
+CONFUSED = level_of("custom", "w4-o6-q8"), 1015
+"""Its quest needs "take American limited edition key from safe" beside an "American limited edition safe"."""
 
 
 def bytes_of(file: Path) -> tuple[bytes, bytes]:
@@ -120,20 +122,25 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         game_file(BASE, 1, "test", tmp_path / "file")
 
 
-def test_another_seed_is_tried_where_a_map_has_no_room_for_the_quest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_seed_is_tried_where_there_is_no_game_or_it_cannot_be_won(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the first seed no map has room for the quest; the second game's interpreter asks back which thing is meant."""
     make, seeds = games._make_game, []
 
     def fails_at_first(level: Level, options: Any, split: str) -> Any:
-        seeds.append(options.seeds)
-        if len(seeds) < 3:
+        seeds.append(options.seeds["map"])
+        if len(seeds) == 1:
             raise textworld.generator.QuestGenerationError("no room")
+        if len(seeds) == 2:
+            options.seeds = CONFUSED[1]
+            return make(CONFUSED[0], options, split)
         return make(level, options, split)
 
     monkeypatch.setattr(games, "_make_game", fails_at_first)
-    options, game = games._generated(BASE, 1, "test")
-    assert game.walkthrough
-    assert options.seeds == seeds[-1]
-    assert seeds[0] != seeds[1] != seeds[2] != seeds[0]
+    folder = game_file(BASE, 1, "test", tmp_path).parent
+    assert len(set(seeds)) == 3
+    assert sorted(path.name for path in folder.iterdir()) == ["digests.json", "game.json", "game.z8"]
 
 
 def test_a_level_that_textworld_has_no_game_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
