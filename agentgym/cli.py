@@ -1,4 +1,4 @@
-"""The command line: ``agentgym train | eval | play | envs | init | doctor``.
+"""The command line: ``agentgym train | eval | play | envs | serve | init | doctor``.
 
 Errors that a person can mend end with exit code 2 and a message on standard error; everything else is a traceback.
 Flags are the dotted keys of the settings: ``--trainer.group_size 16`` sets what the TOML table ``[trainer]`` would.
@@ -207,6 +207,21 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
     if json_file is not None:
         json_file.write_text(as_json(listed) + "\n")
     _wide_console().print(environments_table(listed))
+
+
+@cli.command(context_settings=_OPEN)
+@click.argument("env")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is everybody's.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--max-sessions", type=click.IntRange(1), default=64, show_default=True, help="Episodes at once.")
+@click.pass_context
+def serve(context: click.Context, env: str, host: str, port: int, max_sessions: int) -> None:
+    """Serve ENV to others as an OpenEnv server: agentgym serve blocksworld."""
+    from agentgym.config import env_choice, merged, parse_flags
+    from agentgym.serve import serve as serve_env
+
+    choice = env_choice(merged({"env": {"id": env}}, parse_flags(context.args)))
+    serve_env(choice.id, choice.options, host=host, port=port, max_sessions=max_sessions, tell=click.echo)
 
 
 @cli.group()
