@@ -213,7 +213,7 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
 @click.argument("env")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is everybody's.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
-@click.option("--max-sessions", type=click.IntRange(1), default=64, show_default=True, help="Episodes at once.")
+@click.option("--max-sessions", type=click.IntRange(1), default=256, show_default=True, help="Episodes at once.")
 @click.pass_context
 def serve(context: click.Context, env: str, host: str, port: int, max_sessions: int) -> None:
     """Serve ENV to others as an OpenEnv server: agentgym serve blocksworld."""
