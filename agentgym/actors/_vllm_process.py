@@ -166,6 +166,7 @@ class _Booted:
         return _Booted(self._inner.Process(*args, **kwargs), self._executable)
 
     def start(self) -> None:
+        resource_tracker.ensure_running()  # it is started by the same executable, and must outlive us
         with _SPAWNING:
             usual = spawn.get_executable()
             spawn.set_executable(str(self._executable))
