@@ -90,7 +90,7 @@ class Core:
                 raise EngineError(f"vLLM did not start: {self.last_words() or error}") from error
         self._process = self.llm.engine_core.resources.engine_manager.processes[0]
         self.processes = " ".join(f"{pid}:{_vllm_guard.start_time(pid)}" for pid in _family(self._process.pid))
-        self.segments = {name for process in self.processes.split() for name in _segments(process.partition(":")[0])}
+        self.segments = self._mapped()
         self._sentinel: int = self._process.sentinel
         loop.add_reader(self._sentinel, self._notice)
 
@@ -110,6 +110,9 @@ class Core:
         told = [error for error in errors if "initialization failed" not in error]
         return told[-1].strip() if told else ""
 
+    def _mapped(self) -> set[str]:
+        return {name for process in self.processes.split() for name in _segments(process.partition(":")[0])}
+
     def _notice(self) -> None:
         asyncio.get_running_loop().remove_reader(self._sentinel)
         self.died.set()
@@ -117,6 +120,7 @@ class Core:
     def end(self) -> None:
         """Kill it and remove what it had in memory. Called in its event loop."""
         asyncio.get_running_loop().remove_reader(self._sentinel)
+        self.segments |= self._mapped()
         _vllm_guard.end(self.processes)
         self._process.join()
         self.llm.shutdown()
@@ -186,8 +190,10 @@ def _family(pid: int) -> list[int]:
 
 
 def _segments(pid: str) -> set[str]:
-    """Names of the shared memory that multiprocessing made and the process maps."""
-    return set(re.findall(r"/dev/shm/(psm_\w+)", Path(f"/proc/{pid}/maps").read_text()))
+    """Names of the shared memory that multiprocessing made and the process maps; none if it is gone."""
+    with contextlib.suppress(OSError):
+        return set(re.findall(r"/dev/shm/(psm_\w+)$", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE))
+    return set()
 
 
 def _await_end(process: str) -> None:

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import torch
 
-from agentgym.actors import _vllm_worker
 from agentgym.actors._vllm_weights import Weights, is_adapted
 from agentgym.errors import ConfigError
 
@@ -205,7 +204,7 @@ def engine_settings(module: Any, weights: Weights, options: Options) -> dict[str
         "logprobs_mode": "processed_logprobs",
         "max_logprobs": 1,
         "generation_config": "vllm",
-        "worker_extension_cls": f"{_vllm_worker.Weights.__module__}.{_vllm_worker.Weights.__qualname__}",
+        "worker_extension_cls": "agentgym.actors._vllm_worker.Weights",
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }

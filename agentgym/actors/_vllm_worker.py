@@ -1,13 +1,19 @@
 """What vLLM's worker process can be told to do with its weights.
 
-vLLM mixes ``Weights`` into its worker class: the methods are reached by ``collective_rpc`` with their names.
+vLLM mixes ``Weights`` into its worker class: the methods are reached by ``collective_rpc`` with their names. Nothing else imports this
+module.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+from tqdm import tqdm
+
 __all__ = ["Weights"]
+
+tqdm.set_lock(threading.RLock())  # its own is a semaphore in /dev/shm, which a worker that is killed would leave
 
 
 class Weights:
