@@ -20,6 +20,7 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import threading
 import traceback
 from pathlib import Path
@@ -236,6 +237,15 @@ def _preload(factory: EnvFactory) -> None:
     cls = plugins("environments").get(id)
     if (preload := getattr(cls, "preload", None)) is not None:
         preload(**options)
+    _stop_progress_bars()
+
+
+def _stop_progress_bars() -> None:
+    """tqdm starts a thread with its first bar, also a hidden one, that only redraws bars: end it before forking."""
+    tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    if tqdm is not None and tqdm.monitor is not None:
+        tqdm.monitor.exit()
+        tqdm.monitor = None
 
 
 def _dead_child() -> int | None:
