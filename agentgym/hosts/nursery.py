@@ -20,7 +20,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import threading
 import traceback
 from pathlib import Path
@@ -242,10 +241,9 @@ def _preload(factory: EnvFactory) -> None:
 
 def _stop_progress_bars() -> None:
     """tqdm starts a thread with its first bar, also a hidden one, that only redraws bars: end it before forking."""
-    tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)
-    if tqdm is not None and tqdm.monitor is not None:
-        tqdm.monitor.exit()
-        tqdm.monitor = None
+    for thread in threading.enumerate():
+        if type(thread).__module__ == "tqdm._monitor":
+            thread.exit()  # type: ignore[attr-defined]
 
 
 def _dead_child() -> int | None:
