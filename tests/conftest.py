@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import agentgym
+
+settings.register_profile("here", deadline=None)  # a busy machine is no failure
+settings.load_profile("here")
 
 REGISTERED = agentgym.plugins("environments").ids()
 EXAMPLES = Path(__file__).parent / "contract" / "examples"
