@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import latency
 import torch
 
 import agentgym
@@ -31,6 +30,7 @@ from agentgym.learn.nano import NanoConfig, build_model
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
 from agentgym.types import Completion, Sampling
+from benchmarks import latency
 
 NUM_SEQUENCES = 64
 VOCABULARY = 260
@@ -197,9 +197,7 @@ def play(engine: Recording, round: int) -> float:
         max_context=engine.max_context,
         concurrency=NUM_SEQUENCES,
     )
-    specs = [
-        EpisodeSpec(task=None, seed=1000 * round + n, episode_id=f"{round}-{n}") for n in range(2 * NUM_SEQUENCES)
-    ]
+    specs = [EpisodeSpec(task=None, seed=1000 * round + n, episode_id=f"{round}-{n}") for n in range(2 * NUM_SEQUENCES)]
     began = time.perf_counter()
     asyncio.run(rollout.run(specs, engine_actor(engine, temperature=1.0), release=engine.release))
     return time.perf_counter() - began
