@@ -1,7 +1,7 @@
 """What vLLM's worker process can be told to do with its weights.
 
-vLLM mixes ``Weights`` into its worker class: the methods are reached by ``collective_rpc`` with their names. Nothing else imports this
-module.
+vLLM mixes ``Weights`` into its worker class: the methods are reached by ``collective_rpc`` with their names. The worker
+alone imports this module.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 __all__ = ["Weights"]
 
