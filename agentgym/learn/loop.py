@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -63,18 +64,21 @@ class Loop:
         """False from when an update begins to change the weights until its caller has counted it."""
         self._published: int | None = None
         self._canary: list[int] = []
+        self._gap: dict[str, float] = {}
+        """How far engine and learner are apart since weights were published last, for the next update's metrics."""
 
     async def publish(self, version: int) -> None:
-        """Have the engine sample from the learner's weights, as ``version``."""
-        if self._published != version:
-            await self.engine.update_weights(version)
-            self._published = version
+        """Have the engine sample from the learner's weights, as ``version``, and see whether it does."""
+        if self._published == version:
+            return
+        await self.engine.update_weights(version)
+        self._published = version
+        if self._canary:
+            self._gap = {"engine_gap": await engine_gap(self.engine, self.learner, self._canary)}
 
     async def update(self, number: int) -> Outcome:
         """Update ``number``, from 0. Raises NonFiniteError after several refused updates in a row."""
         began = time.perf_counter()
-        await self.publish(number)
-        gap = await self._gap()
         lag = LoopLag()
         async with lag:
             trajectories = await self._play(number)
@@ -87,7 +91,8 @@ class Loop:
         self.beat()
         self._canary = _sampled(trajectories) if lesson.rows else self._canary
         reason = "non-finite update" if "refused" in learned else ""
-        metrics = summary(trajectories, version=number) | gap | learned | lesson.metrics
+        metrics = summary(trajectories, version=number) | self._gap | learned | lesson.metrics
+        self._gap = {}
         metrics |= {"play_seconds": played - began, "learn_seconds": time.perf_counter() - played}
         metrics |= {"loop_lag_p99_seconds": lag.quantile(0.99)}
         return Outcome(metrics, trajectories, _entries(trajectories, lesson.rejected, number + 1, reason))
@@ -110,14 +115,12 @@ class Loop:
         await self.trainer.close()
 
     async def _play(self, number: int) -> list[Trajectory]:
-        if self.scheduler is None:
+        if self.scheduler is None:  # an expert needs no weights: they are published when the policy is to play
+            self.players.before_policy = functools.partial(self.publish, number)
             return await self.trainer.play(number, self.players)
+        await self.publish(number)
         self.scheduler.admit(number)
         return await self.scheduler.take(number)
-
-    async def _gap(self) -> dict[str, float]:
-        """How far engine and learner are apart, on tokens of the update before; nothing where none were sampled."""
-        return {"engine_gap": await engine_gap(self.engine, self.learner, self._canary)} if self._canary else {}
 
     def _study(self, trajectories: Sequence[Trajectory], number: int) -> tuple[Lesson, dict[str, float]]:
         lesson = self.trainer.lesson(trajectories)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from agentgym.curriculum import TaskOrder
 from agentgym.engine import Engine
@@ -15,6 +15,9 @@ _EXPERT = Limits(max_reply_tokens=2**20)
 """An expert may say what it has to say; its episodes end when the environment ends them."""
 
 
+async def _nothing() -> None: ...
+
+
 class Players:
     """Plays training episodes. ``tasks`` is their order, ``limits`` are those of the policy's episodes."""
 
@@ -23,9 +26,12 @@ class Players:
     ) -> None:
         self.rollout, self.engine, self.tasks = rollout, engine, tasks
         self.limits, self.temperature = limits, temperature
+        self.before_policy: Callable[[], Awaitable[None]] = _nothing
+        """Awaited before the policy plays."""
 
     async def policy(self, specs: Sequence[EpisodeSpec], *, engine: Engine | None = None) -> list[Trajectory]:
         """Episodes of the policy in training, or of the one in ``engine``."""
+        await self.before_policy()
         engine = engine or self.engine
         return await self._play(specs, engine_actor(engine, temperature=self.temperature), engine, self.limits)
 
@@ -35,6 +41,7 @@ class Players:
 
     async def led(self, specs: Sequence[EpisodeSpec], turns: Mapping[str, int]) -> list[Trajectory]:
         """Episodes whose first ``turns[episode_id]`` replies are the expert's and the rest the policy's."""
+        await self.before_policy()
         actor = led_actor(
             expert_actor(self.rollout.protocol), engine_actor(self.engine, temperature=self.temperature), turns
         )
