@@ -282,8 +282,8 @@ def test_the_expert_wins_games_of_each_rung_in_as_many_turns_as_the_quest_is_lon
     env = small(level=level, num_games=GAMES)
     length = int(level.rpartition("q")[2])
     lengths = [len(won_by_expert(env, task)[0]) for task in env.tasks("train")]
-    assert max(lengths) == length
-    assert sum(lengths) / len(lengths) > length - 1
+    assert max(lengths) <= length
+    assert sum(lengths) / len(lengths) > length - 2
     assert env.max_turns == 2 * length
 
 
