@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import subprocess
@@ -88,6 +89,8 @@ class Core:
                 self.llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**settings))
             except Exception as error:
                 raise EngineError(f"vLLM did not start: {self.last_words() or error}") from error
+        if log:  # a core's death is ours to tell
+            logging.getLogger("vllm.v1.engine.async_llm").setLevel(logging.CRITICAL)
         self._process = self.llm.engine_core.resources.engine_manager.processes[0]
         self.processes = " ".join(f"{pid}:{_vllm_guard.start_time(pid)}" for pid in _family(self._process.pid))
         self.segments = self._mapped()
@@ -181,8 +184,9 @@ class _Booted:
 
 
 def _family(pid: int) -> list[int]:
-    """``pid`` and the processes below it."""
-    parents = {int(path.parent.name): _field(path.parent.name, 1) for path in Path("/proc").glob("[0-9]*/stat")}
+    """``pid`` and the processes below it that live."""
+    pids = [path.parent.name for path in Path("/proc").glob("[0-9]*/stat")]
+    parents = {int(pid): _field(pid, 1) for pid in pids if _field(pid, 0) != "Z"}
     found = [pid]
     for member in found:
         found += [child for child, parent in parents.items() if parent == str(member)]

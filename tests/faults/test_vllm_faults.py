@@ -20,7 +20,17 @@ import pytest
 
 from agentgym.errors import EngineError
 from agentgym.types import Completion
-from tests.unit.actors.test_vllm import assert_parity, logprobs_of, model, perturb, prompt_of, run, sampling, started
+from tests.unit.actors.test_vllm import (
+    assert_parity,
+    logprobs_of,
+    model,
+    perturb,
+    prompt_of,
+    run,
+    sampling,
+    started,
+    under_way,
+)
 
 pytestmark = pytest.mark.vllm
 
@@ -39,18 +49,25 @@ def alive(pid: int) -> bool:
 
 
 def processes(engine: Any) -> list[int]:
-    """The core and its workers."""
+    """The core, its worker, and whatever else they started."""
     return [int(process.partition(":")[0]) for process in engine._server._core.processes.split()]
+
+
+def pid_of(engine: Any, title: str) -> int:
+    """Of the core or the worker, by what vLLM calls the process."""
+    titles = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in processes(engine)}
+    found = [pid for pid, name in titles.items() if title in name]
+    assert len(found) == 1, titles
+    return found[0]
 
 
 async def many(engine: Any, num: int, kill: Any) -> list[Completion]:
     """So many completions; ``kill`` is called when some are under way and some still wait their turn."""
     asked = [
-        asyncio.ensure_future(engine.generate(prompt_of(20, i), sampling(max_tokens=60), session=f"k{i}"))
+        asyncio.ensure_future(engine.generate(prompt_of(20, i), sampling(max_tokens=200), session=f"k{i}"))
         for i in range(num)
     ]
-    while engine._server.num_tokens < 5 * num:
-        await asyncio.sleep(0.001)
+    await under_way(engine, 5 * num, asked)
     kill()
     completions = await asyncio.gather(*asked)
     for i in range(num):
@@ -58,7 +75,7 @@ async def many(engine: Any, num: int, kill: Any) -> list[Completion]:
     return completions
 
 
-@pytest.mark.parametrize("victim", ["core", "worker"])
+@pytest.mark.parametrize("victim", ["EngineCore", "Worker"])
 def test_a_killed_engine_is_started_again_and_every_completion_comes_once(engine: Any, victim: str) -> None:
     """With the weights that were live, not those that the learner has reached since."""
     engine._server._restarts.clear()
@@ -66,9 +83,9 @@ def test_a_killed_engine_is_started_again_and_every_completion_comes_once(engine
     perturb(engine.module, version)
     run(lambda: engine.update_weights(version))
     pids = processes(engine)
-    completions = run(lambda: many(engine, 12, lambda: os.kill(pids[victim == "worker"], signal.SIGKILL)))
+    completions = run(lambda: many(engine, 12, lambda: os.kill(pid_of(engine, victim), signal.SIGKILL)))
     assert engine._server.num_restarts == restarts + 1
-    assert [len(completion.token_ids) for completion in completions] == [60] * 12
+    assert [len(completion.token_ids) for completion in completions] == [200] * 12
     for i, completion in enumerate(completions):
         expected = logprobs_of(engine.module, prompt_of(20, i) + completion.token_ids)[19:]
         assert completion.logprobs == pytest.approx(expected, abs=1e-5)
@@ -117,13 +134,12 @@ def test_an_engine_that_keeps_dying_is_given_up(engine: Any, monkeypatch: pytest
 
 CHILD = """
 import asyncio, json, os, signal, sys, threading
-from tests.unit.actors.test_vllm import model, prompt_of, sampling
+from tests.unit.actors.test_vllm import model, prompt_of, sampling, under_way
 
 async def main(engine, ending):
     asked = [asyncio.ensure_future(engine.generate(prompt_of(9, i), sampling(max_tokens=200), session=f"{i}"))
              for i in range(4)]
-    while engine._server.num_tokens < 20:
-        await asyncio.sleep(0.001)
+    await under_way(engine, 20, asked)
     print(json.dumps({"pids": [int(p.partition(":")[0]) for p in engine._server._core.processes.split()]
                       + [engine._server._guard._process.pid],
                       "directory": str(engine._server._directory),
@@ -184,8 +200,7 @@ def test_closing_leaves_nothing() -> None:
             asyncio.ensure_future(engine.generate(prompt_of(9, i), sampling(max_tokens=200), session=f"{i}"))
             for i in range(4)
         ]
-        while server.num_tokens < 20:
-            await asyncio.sleep(0.001)
+        await under_way(engine, 20, asked)
         began = time.monotonic()
         await engine.close()
         assert time.monotonic() - began < 5

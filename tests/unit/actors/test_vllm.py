@@ -84,6 +84,13 @@ def generated(engine: Any, prompt: Sequence[int], session: str | None = None, **
 NAMES = iter(range(10**9))
 
 
+async def under_way(engine: Any, num_tokens: int, asked: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait until so many tokens are sampled and every completion that was asked for is in flight."""
+    while engine._server.num_running < len(asked) or engine._server.num_tokens < num_tokens:
+        assert not all(task.done() for task in asked), "they were over before they were looked at"
+        await asyncio.sleep(0.001)
+
+
 def assert_parity(engine: Any, salt: int = 0, version: int | None = None) -> None:
     """What is sampled and what is scored now has the module's log-probabilities, and the version's name."""
     prompt = prompt_of(40, salt)
@@ -243,11 +250,10 @@ async def crossing(engine: Any, seed: int, num: int = 3) -> tuple[list[Completio
     old = engine.policy_version
     state = {name: tensor.clone() for name, tensor in engine.module.state_dict().items()}
     asked = [
-        asyncio.ensure_future(engine.generate(prompt_of(33, i), sampling(max_tokens=150), session=f"x{i}"))
+        asyncio.ensure_future(engine.generate(prompt_of(33, i), sampling(max_tokens=220), session=f"x{i}"))
         for i in range(num)
     ]
-    while engine._server.num_running < num or engine._server.num_tokens < 10 * num:
-        await asyncio.sleep(0.001)
+    await under_way(engine, 10 * num, asked)
     perturb(engine.module, seed)
     await engine.update_weights(old + 1)
     completions = await asyncio.gather(*asked)
@@ -277,7 +283,7 @@ def test_completions_that_cross_an_update_keep_their_tokens(
         versions = completion.policy_versions
         assert versions == sorted(versions)
         assert set(versions) == {old, old + 1}
-        assert len(versions) == len(completion.token_ids) == len(completion.logprobs) == 150
+        assert len(versions) == len(completion.token_ids) == len(completion.logprobs) == 220
         assert completion.finish_reason == "length"
         cut = versions.index(old + 1)
         before, after = before_and_after(tied, state, prompt_of(33, i) + completion.token_ids)
@@ -332,8 +338,7 @@ def test_cancelling_ends_the_request_and_leaves_the_others_alone(tied: Any) -> N
             asyncio.ensure_future(tied.generate(prompt_of(5, i), sampling(max_tokens=200), session=f"c{i}"))
             for i in range(4)
         ]
-        while tied._server.num_tokens < 20:
-            await asyncio.sleep(0.001)
+        await under_way(tied, 20, asked)
         for task in asked[1:]:
             task.cancel()
         kept = await asked[0]
@@ -443,9 +448,8 @@ def test_a_load_that_fails_half_way_leaves_the_old_version(tied: Any, monkeypatc
         return published
 
     async def main() -> Completion:
-        asked = asyncio.ensure_future(tied.generate(prompt, sampling(max_tokens=100), session="f"))
-        while tied._server.num_tokens < 10:
-            await asyncio.sleep(0.001)
+        asked = asyncio.ensure_future(tied.generate(prompt, sampling(max_tokens=150), session="f"))
+        await under_way(tied, 10, [asked])
         with pytest.raises(EngineError, match=rf"version {old + 1}: .*; version {old} keeps serving"):
             await tied.update_weights(old + 1)
         completion: Completion = await asked
