@@ -22,6 +22,7 @@ from agentgym.errors import EngineError
 from agentgym.types import Completion
 from tests.unit.actors.test_vllm import (
     assert_parity,
+    go_on,
     logprobs_of,
     model,
     perturb,
@@ -64,10 +65,11 @@ def pid_of(engine: Any, title: str) -> int:
 async def many(engine: Any, num: int, kill: Any) -> list[Completion]:
     """So many completions; ``kill`` is called when some are under way and some still wait their turn."""
     asked = [
-        asyncio.ensure_future(engine.generate(prompt_of(20, i), sampling(max_tokens=200), session=f"k{i}"))
+        asyncio.ensure_future(engine.generate(prompt_of(20, i), sampling(max_tokens=400), session=f"k{i}"))
         for i in range(num)
     ]
     await under_way(engine, 5 * num, asked)
+    await go_on(engine)
     kill()
     completions = await asyncio.gather(*asked)
     for i in range(num):
@@ -85,7 +87,7 @@ def test_a_killed_engine_is_started_again_and_every_completion_comes_once(engine
     pids = processes(engine)
     completions = run(lambda: many(engine, 12, lambda: os.kill(pid_of(engine, victim), signal.SIGKILL)))
     assert engine._server.num_restarts == restarts + 1
-    assert [len(completion.token_ids) for completion in completions] == [200] * 12
+    assert [len(completion.token_ids) for completion in completions] == [400] * 12
     for i, completion in enumerate(completions):
         expected = logprobs_of(engine.module, prompt_of(20, i) + completion.token_ids)[19:]
         assert completion.logprobs == pytest.approx(expected, abs=1e-5)
@@ -137,7 +139,7 @@ import asyncio, json, os, signal, sys, threading
 from tests.unit.actors.test_vllm import model, prompt_of, sampling, under_way
 
 async def main(engine, ending):
-    asked = [asyncio.ensure_future(engine.generate(prompt_of(9, i), sampling(max_tokens=200), session=f"{i}"))
+    asked = [asyncio.ensure_future(engine.generate(prompt_of(9, i), sampling(max_tokens=400), session=f"{i}"))
              for i in range(4)]
     await under_way(engine, 20, asked)
     print(json.dumps({"pids": [int(p.partition(":")[0]) for p in engine._server._core.processes.split()]
@@ -197,7 +199,7 @@ def test_closing_leaves_nothing() -> None:
 
     async def main() -> None:
         asked = [
-            asyncio.ensure_future(engine.generate(prompt_of(9, i), sampling(max_tokens=200), session=f"{i}"))
+            asyncio.ensure_future(engine.generate(prompt_of(9, i), sampling(max_tokens=400), session=f"{i}"))
             for i in range(4)
         ]
         await under_way(engine, 20, asked)

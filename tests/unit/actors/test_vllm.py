@@ -26,7 +26,15 @@ TOKENS = 37
 def model(**changes: Any) -> Any:
     """The tiny model with heads of a size that vLLM's CPU kernels have."""
     return tiny_model(
-        **{"hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1, "initializer_range": 0.1, **changes}
+        **{
+            "hidden_size": 64,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "initializer_range": 0.1,
+            "max_position_embeddings": 512,
+            "num_hidden_layers": 4,
+            **changes,
+        }
     )
 
 
@@ -85,10 +93,17 @@ NAMES = iter(range(10**9))
 
 
 async def under_way(engine: Any, num_tokens: int, asked: Sequence[asyncio.Future[Any]]) -> None:
-    """Wait until so many tokens are sampled and every completion that was asked for is in flight."""
+    """Stop the engine when so many tokens are sampled, every completion being in flight: speed then has no say."""
     while engine._server.num_running < len(asked) or engine._server.num_tokens < num_tokens:
-        assert not all(task.done() for task in asked), "they were over before they were looked at"
+        assert not any(task.done() for task in asked), "one was over before it was looked at"
         await asyncio.sleep(0.001)
+    await engine._server.call(engine._server._core.llm.pause_generation(mode="keep", clear_cache=False))
+    assert not any(task.done() for task in asked), "one was over before the engine stopped"
+
+
+async def go_on(engine: Any) -> None:
+    """After ``under_way``; an update lets the engine go on by itself, except that of an adapter."""
+    await engine._server.call(engine._server._core.llm.resume_generation())
 
 
 def assert_parity(engine: Any, salt: int = 0, version: int | None = None) -> None:
@@ -249,13 +264,14 @@ async def crossing(engine: Any, seed: int, num: int = 3) -> tuple[list[Completio
     """Completions that are under way while weights change; (they, the module's state before, the old version)."""
     old = engine.policy_version
     state = {name: tensor.clone() for name, tensor in engine.module.state_dict().items()}
+    perturb(engine.module, seed)
     asked = [
-        asyncio.ensure_future(engine.generate(prompt_of(33, i), sampling(max_tokens=220), session=f"x{i}"))
+        asyncio.ensure_future(engine.generate(prompt_of(33, i), sampling(max_tokens=450), session=f"x{i}"))
         for i in range(num)
     ]
     await under_way(engine, 10 * num, asked)
-    perturb(engine.module, seed)
     await engine.update_weights(old + 1)
+    await go_on(engine)
     completions = await asyncio.gather(*asked)
     for i in range(num):
         engine.release(f"x{i}")
@@ -283,7 +299,7 @@ def test_completions_that_cross_an_update_keep_their_tokens(
         versions = completion.policy_versions
         assert versions == sorted(versions)
         assert set(versions) == {old, old + 1}
-        assert len(versions) == len(completion.token_ids) == len(completion.logprobs) == 220
+        assert len(versions) == len(completion.token_ids) == len(completion.logprobs) == 450
         assert completion.finish_reason == "length"
         cut = versions.index(old + 1)
         before, after = before_and_after(tied, state, prompt_of(33, i) + completion.token_ids)
@@ -335,14 +351,15 @@ def test_completions_cut_off_go_on_with_the_new_adapter(lora: Any, set_mode: Any
 def test_cancelling_ends_the_request_and_leaves_the_others_alone(tied: Any) -> None:
     async def main() -> None:
         asked = [
-            asyncio.ensure_future(tied.generate(prompt_of(5, i), sampling(max_tokens=200), session=f"c{i}"))
+            asyncio.ensure_future(tied.generate(prompt_of(5, i), sampling(max_tokens=400), session=f"c{i}"))
             for i in range(4)
         ]
         await under_way(tied, 20, asked)
         for task in asked[1:]:
             task.cancel()
+        await go_on(tied)
         kept = await asked[0]
-        assert len(kept.token_ids) == 200
+        assert len(kept.token_ids) == 400
         for task in asked[1:]:
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -376,8 +393,8 @@ def test_an_update_whose_caller_is_cancelled_is_whole(tied: Any) -> None:
 @pytest.mark.parametrize(
     ("prompt", "changes", "message"),
     [
-        ([], {}, "0 prompt tokens and 8 new ones were asked for; both must be at least 1 and together fit .* 256"),
-        ([1] * 249, {}, "249 prompt tokens and 8 new ones"),
+        ([], {}, "0 prompt tokens and 8 new ones were asked for; both must be at least 1 and together fit .* 512"),
+        ([1] * 505, {}, "505 prompt tokens and 8 new ones"),
         ([1], {"max_tokens": 0}, "1 prompt tokens and 0 new ones"),
         ([1, TOKENS], {}, f"there is no token {TOKENS}: the model has {TOKENS}"),
         ([-1], {}, "there is no token -1"),
@@ -392,8 +409,8 @@ def test_what_cannot_be_asked_is_refused(tied: Any, prompt: list[int], changes: 
 
 def test_what_cannot_be_scored_is_refused(tied: Any) -> None:
     assert run(lambda: tied.score([5])) == [0.0]
-    assert len(run(lambda: tied.score(prompt_of(256)))) == 256
-    for ids, message in (([], "0 tokens"), ([1] * 257, "257 tokens .* expected 1 to 256"), ([99], "no token 99")):
+    assert len(run(lambda: tied.score(prompt_of(512)))) == 512
+    for ids, message in (([], "0 tokens"), ([1] * 513, "513 tokens .* expected 1 to 512"), ([99], "no token 99")):
         with pytest.raises(EngineError, match=message):
             run(functools.partial(tied.score, ids))
 
@@ -448,7 +465,7 @@ def test_a_load_that_fails_half_way_leaves_the_old_version(tied: Any, monkeypatc
         return published
 
     async def main() -> Completion:
-        asked = asyncio.ensure_future(tied.generate(prompt, sampling(max_tokens=150), session="f"))
+        asked = asyncio.ensure_future(tied.generate(prompt, sampling(max_tokens=400), session="f"))
         await under_way(tied, 10, [asked])
         with pytest.raises(EngineError, match=rf"version {old + 1}: .*; version {old} keeps serving"):
             await tied.update_weights(old + 1)
