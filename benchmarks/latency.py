@@ -42,7 +42,7 @@ from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Completion, Sampling, Trajectory
 from agentgym.watchdog import LoopLag
 
-SLOTS, EPISODES, TURNS = 64, 1024, 6
+SLOTS, EPISODES, TURNS, ROUNDS = 64, 512, 6, 2
 MEAN_LATENCY = 0.1
 ENGINE_RATE = 4000.0
 """Replies a second: far more than the environments ask for, so that these are the bound."""
@@ -120,7 +120,7 @@ def report(rows: Rows, file: Path | None) -> None:
 def measure_hiding() -> Rows:
     """Turns a second against the bound, and against lockstep, on the same latencies, in turn."""
     ours, locked = [], []
-    for round in range(3):
+    for round in range(ROUNDS):
         specs = [EpisodeSpec(task=None, seed=10_000 * round + n, episode_id=f"e{n}") for n in range(EPISODES)]
         ours.append(asyncio.run(played(specs)))
         locked.append(asyncio.run(in_lockstep([spec.seed for spec in specs])))
@@ -197,7 +197,7 @@ def measure_ahead() -> Rows:
     kinds: list[tuple[str, int]] = [("sync", 0), ("async", 1), ("fully-async", 1), ("fully-async", 2)]
     kinds.append(("fully-async", 4))
     learning = GROUPS * GROUP_SIZE * TURNS * MEAN_LATENCY / SLOTS * 2
-    for _ in range(3):
+    for _ in range(ROUNDS):
         for mode, staleness in kinds:
             course = asyncio.run(run_course(mode, staleness, learning))
             courses.setdefault(f"{mode} {staleness}", []).append(course)
