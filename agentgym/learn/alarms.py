@@ -366,7 +366,7 @@ RULES: tuple[Rule, ...] = (
         metric="engine_gap",
         condition=_engine_is_stale,
         advice="the engine does not sample from the learner's weights: its weights or its cache are of an older "
-        "version; restart it, and check --engine.update",
+        "version; restart the run",
     ),
     Rule(
         name="samples_too_old",

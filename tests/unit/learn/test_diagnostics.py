@@ -105,6 +105,9 @@ CASES: dict[str, tuple[list[dict[str, Any]], int, float, float, list[dict[str, A
     "sampler_disagrees": (
         mismatches(1e-3, 1e-3, 1.3e-3), 3, 1.1e-3, 1e-3, mismatches(9.9e-4, 9.9e-4, 9.9e-4),
     ),
+    "engine_is_stale": (
+        train(engine_gap=[1e-6, 1e-5, 2e-3]), 3, 2e-3, 1e-3, train(engine_gap=[1e-6, 1e-5, 1e-3]),
+    ),
     "samples_too_old": (train(staleness=[8, 8, 11]), 3, 9, 8, train(staleness=[8, 8, 8])),
     # 3 of 30, 0 of 20, 2 of 20: (0.1 + 0 + 0.1) / 3 = 0.0667
     "void_episodes": (
