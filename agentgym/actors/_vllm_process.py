@@ -84,7 +84,8 @@ class Core:
         self._log_begins = log.stat().st_size if log and log.exists() else 0
         self._log = log
         loop = asyncio.get_running_loop()
-        with environment({"VLLM_RPC_BASE_PATH": str(directory), **variables}), _own_session(directory, log):
+        private = {"VLLM_RPC_BASE_PATH": str(directory), "TMPDIR": str(directory)}  # gone with it, however it ends
+        with environment(private | variables), _own_session(directory, log):
             try:
                 self.llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**settings))
             except Exception as error:
