@@ -107,6 +107,6 @@ def test_every_stop_reason_is_an_end_a_cut_or_void() -> None:
     cuts = {reason for reason in StopReason if reason.is_truncated}
     void = {reason for reason in StopReason if reason.is_void}
     assert cuts == {StopReason.TRUNCATED, StopReason.TURN_LIMIT, StopReason.CONTEXT_LIMIT}
-    assert void == {StopReason.ENV_ERROR, StopReason.ABORTED}
+    assert void == {StopReason.ENV_ERROR, StopReason.ABORTED, StopReason.DEADLINE}
     assert ends | cuts | void == set(StopReason)
     assert len(ends) + len(cuts) + len(void) == len(StopReason)
