@@ -126,7 +126,9 @@ async def _try_out(parts: Parts) -> None:
 
     specs = [EpisodeSpec(task=task, seed=0, episode_id="try-out") for task in parts.env.tasks("train")[:1]]
     try:
-        for played in await parts.rollout.run(specs, say_nothing, limits=Limits(max_turns=1)):
+        for played in await parts.rollout.run(
+            specs, say_nothing, limits=dataclasses.replace(parts.limits, max_turns=1)
+        ):
             if played.stop_reason.is_void:
                 raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
     finally:

@@ -11,9 +11,6 @@ from agentgym.types import Trajectory
 
 __all__ = ["Players"]
 
-_EXPERT = Limits(max_reply_tokens=2**20)
-"""An expert may say what it has to say; its episodes end when the environment ends them."""
-
 
 async def _nothing() -> None: ...
 
@@ -37,7 +34,12 @@ class Players:
 
     async def expert(self, specs: Sequence[EpisodeSpec]) -> list[Trajectory]:
         """Episodes of the environment's expert; their behavior log-probabilities are 0."""
-        return await self._play(specs, expert_actor(self.rollout.protocol), self.engine, _EXPERT)
+        limits = Limits(  # it may say what it has to say; the environment ends its episodes
+            max_reply_tokens=2**20,
+            step_seconds=self.limits.step_seconds,
+            episode_seconds=self.limits.episode_seconds,
+        )
+        return await self._play(specs, expert_actor(self.rollout.protocol), self.engine, limits)
 
     async def led(self, specs: Sequence[EpisodeSpec], turns: Mapping[str, int]) -> list[Trajectory]:
         """Episodes whose first ``turns[episode_id]`` replies are the expert's and the rest the policy's."""

@@ -132,9 +132,9 @@ class Play:
         episode.messages = asked_to_summarize(episode.messages)
         extension = self._prepared()
         room = self.max_context - extension.num_tokens
-        self._take(extension)
         if room < 1:
             return False
+        self._take(extension)
         episode.max_tokens, episode.wants_summary = min(self.limits.max_reply_tokens, room), True
         reply = await self._reply()
         episode.wants_summary = False
