@@ -28,11 +28,11 @@ class Engine(abc.ABC):
     supports_seeds: bool = True
     """Whether ``Sampling.seed`` makes a completion repeatable."""
     speaks_text: bool = False
-    """True where there are no token ids: ``chat`` is then the only way to ask, and nothing can be trained on it."""
-    can_update: bool = True
-    """Whether ``update_weights`` can follow a learner."""
-    why_untrainable: str = "its weights cannot follow a learner"
-    """What is missing where it speaks text or cannot be updated."""
+    """True where there are no token ids: ``chat`` is then the only way to ask."""
+    why_untrainable: str = ""
+    """Why nothing can be trained with it; empty where ``update_weights`` can follow a learner."""
+    has_own_model: ClassVar[bool] = False
+    """Whether it can do without a module: a server's model, for one."""
 
     @abc.abstractmethod
     async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:

@@ -79,6 +79,8 @@ class OpenAIEngine(Engine):
     Raises ConfigError when the server cannot be reached, does not serve the model or cannot do what is asked.
     """
 
+    has_own_model = True
+
     def __init__(
         self,
         module: Any = None,
@@ -112,11 +114,11 @@ class OpenAIEngine(Engine):
         self.model, self.speaks_text = self.found.model, self.found.form == "text"
         self.max_context = _context(options.max_context, self.found)
         self.supports_seeds = self.found.is_vllm or not self.speaks_text
-        self.can_update = self._weights is not None
-        self.why_untrainable = self.found.why_text or (
-            "the server's weights cannot follow a learner; with vLLM they can, through a directory that both machines "
-            f"see: {START}, and --engine.weights DIR"
-        )
+        if self._weights is None:
+            self.why_untrainable = self.found.why_text or (
+                "the server's weights cannot follow a learner; with vLLM they can, through a directory that both "
+                f"machines see: {START}, and --engine.weights DIR"
+            )
         self.policy_version = 0
         self._max_tokens_key = "max_tokens"
 

@@ -38,9 +38,9 @@ def policy_source(model: str | Path) -> str:
 
 def is_served(settings: TrainSettings) -> bool:
     """Whether the model is a server's and not on this machine."""
-    module = inspect.signature(plugins("engines").get(settings.engine.id)).parameters.get("module")
-    can_do_without = module is not None and module.default is None
-    return can_do_without and settings.model.id != "nano" and not Path(policy_source(settings.model.id)).is_dir()
+    factory: Any = plugins("engines").get(settings.engine.id)
+    is_here = settings.model.id == "nano" or Path(policy_source(settings.model.id)).is_dir()
+    return bool(factory.has_own_model) and not is_here
 
 
 def served(settings: TrainSettings) -> tuple[Policy, Engine]:
@@ -64,7 +64,7 @@ def served(settings: TrainSettings) -> tuple[Policy, Engine]:
 
 def refuse_untrainable(engine: Engine) -> None:
     """Raise UserError for an engine that nothing can be trained with, with the reason."""
-    if engine.speaks_text or not engine.can_update:
+    if engine.why_untrainable:
         raise UserError(
             f"this engine is for evaluation: {engine.why_untrainable}; to train, type: --engine vllm or "
             "--engine embedded"

@@ -9,12 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from agentgym.errors import ConfigError
+from agentgym.learn.players import Players
+from agentgym.learn.trainer import Trainer
 from agentgym.registry import plugins
+from agentgym.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from agentgym.launch.settings import TrainSettings
 
-__all__ = ["Mode", "play_ahead"]
+__all__ = ["Mode", "make_scheduler", "play_ahead"]
 
 Mode: TypeAlias = Literal["sync", "async", "fully-async"]
 
@@ -44,3 +47,17 @@ def play_ahead(settings: TrainSettings) -> None:
             "type: --trainer.correction truncate (or mask), or --mode sync"
         )
     settings.trainer = settings.trainer.model_copy(update=options)
+
+
+def make_scheduler(settings: TrainSettings, trainer: Trainer[Any], players: Players) -> Scheduler | None:
+    """What plays ahead, in the mode of ``settings``; None where nothing does."""
+    if settings.mode == "sync":
+        return None
+    assert settings.max_staleness is not None
+    return Scheduler(
+        lambda update: trainer.specs(update, players.tasks),
+        players.policy,
+        max_staleness=settings.max_staleness,
+        in_order=settings.mode == "async",
+        num_updates=settings.updates,
+    )

@@ -30,6 +30,7 @@ from agentgym.launch.kept import Kept
 from agentgym.launch.monitor import Monitor
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.settings import TrainSettings
+from agentgym.launch.staleness import make_scheduler
 from agentgym.launch.summary import summary_page
 from agentgym.learn import checkpoint, sealed
 from agentgym.learn.loop import Loop
@@ -39,7 +40,6 @@ from agentgym.ledger import audit
 from agentgym.registry import plugins
 from agentgym.rollout import seed_of
 from agentgym.run import Run
-from agentgym.scheduler import Scheduler
 from agentgym.types import Trajectory
 from agentgym.watchdog import Watchdog
 
@@ -277,21 +277,8 @@ class Training:
             learner,
             players,
             parts.engine,
-            scheduler=self._scheduler(trainer, players) if stage == "train" else None,
+            scheduler=make_scheduler(settings, trainer, players) if stage == "train" else None,
             beat=self._beat,
-        )
-
-    def _scheduler(self, trainer: Trainer[Any], players: Players) -> Scheduler | None:
-        settings = self.settings
-        if settings.mode == "sync":
-            return None
-        assert settings.max_staleness is not None
-        return Scheduler(
-            lambda update: trainer.specs(update, players.tasks),
-            players.policy,
-            max_staleness=settings.max_staleness,
-            in_order=settings.mode == "async",
-            num_updates=settings.updates,
         )
 
     async def _warm_start(self) -> None:

@@ -16,15 +16,13 @@ of an episode and later on::
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
-
-import numpy as np
+from typing import Any, Literal, TypeAlias, get_args
 
 from agentgym.env import SPLITS, Env, Expert
+from agentgym.environments._options import one_of, task_and_split
 from agentgym.environments.blocksworld.planner import shortest_plan
-from agentgym.environments.blocksworld.problems import Problem, Split, problem_of_task
+from agentgym.environments.blocksworld.problems import Problem, problem_of_task
 from agentgym.environments.blocksworld.world import TABLE, World, blocks_in_place, parse_action
-from agentgym.errors import ConfigError, UserError, did_you_mean
 from agentgym.registry import register
 from agentgym.types import Observation
 
@@ -38,7 +36,6 @@ Twice the optimum is what arXiv 2510.01132 found a good budget of turns to train
 
 Reward: TypeAlias = Literal["sparse", "dense"]
 Goal: TypeAlias = Literal["remaining", "whole"]
-Choice = TypeVar("Choice", bound=str)
 
 _UNREADABLE = 'expected "pick up BLOCK", "put down BLOCK", "stack BLOCK on BLOCK" or "unstack BLOCK from BLOCK"'
 
@@ -78,15 +75,15 @@ class BlocksWorld(Env):
 
         Raises ConfigError for a value that an option does not have.
         """
-        self.level = _one_of("level", level, list(LEVELS))
-        self.reward = _one_of("reward", reward, get_args(Reward))
-        self.goal = _one_of("goal", goal, get_args(Goal))
+        self.level = one_of("level", level, list(LEVELS))
+        self.reward = one_of("reward", reward, get_args(Reward))
+        self.goal = one_of("goal", goal, get_args(Goal))
         self.show_admissible, self.problem_seed = show_admissible, problem_seed
         self.num_blocks, self.max_turns = int(level[1:]), LEVELS[level]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start at the problem of ``options["task"]``, or of a random train task. Raises UserError."""
-        task, split = self._task((options or {}).get("task"))
+        task, split = task_and_split((options or {}).get("task"), self.np_random)
         self.problem = problem_of_task(task, split, self.num_blocks, self.problem_seed)
         self.world = self.problem.initial
         return self._observe(), {}
@@ -123,14 +120,6 @@ class BlocksWorld(Env):
         """Go back to what ``get_state`` gave."""
         initial, goal, self.world = (World.of(**state[name]) for name in ("initial", "goal", "world"))
         self.problem = Problem(initial, goal)
-
-    def _task(self, given: Any) -> tuple[int, Split]:
-        """A task's number and split; a random train task for None."""
-        task = int(self.np_random.integers(len(SPLITS["train"]))) if given is None else given
-        for split in get_args(Split):
-            if isinstance(task, int | np.integer) and task in SPLITS[split]:
-                return int(task), split
-        raise UserError(f"task {task!r} does not exist: tasks are the numbers 0 to {SPLITS['test'][-1]}")
 
     def _progress(self, world: World) -> float:
         """The potential Φ of dense rewards: the share of the blocks once out of place that are in place, 0 to 1.
@@ -169,9 +158,3 @@ def _told(facts: Sequence[tuple[str, str]]) -> str:
 def _upwards(tower: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Each block of a tower and what it stands on, from the table up."""
     return zip(reversed(tower), (TABLE, *reversed(tower)), strict=False)
-
-
-def _one_of(option: str, value: Choice, known: Sequence[str]) -> Choice:
-    if value not in known:
-        raise ConfigError(f'{option} is "{value}".{did_you_mean(str(value), known)} Known: {", ".join(known)}')
-    return value

@@ -21,10 +21,11 @@ import hashlib
 import math
 import string
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
+from agentgym.environments._options import Split
 from agentgym.environments.blocksworld.world import TABLE, World
 
 __all__ = ["NAMES", "Problem", "Split", "draw_problem", "fingerprint", "problem_of_task", "split_of"]
@@ -32,7 +33,7 @@ __all__ = ["NAMES", "Problem", "Split", "draw_problem", "fingerprint", "problem_
 NAMES = tuple(string.ascii_lowercase)
 """What blocks may be called."""
 
-Split: TypeAlias = Literal["train", "validation", "test"]
+
 Fingerprint: TypeAlias = tuple[tuple[int, ...], ...]
 
 

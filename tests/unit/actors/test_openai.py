@@ -98,7 +98,8 @@ def test_importing_the_engine_imports_no_client() -> None:
 
 def test_takes_the_only_model_its_context_and_tokens(connect: Callable[..., OpenAIEngine]) -> None:
     engine = connect()
-    assert (engine.model, engine.max_context, engine.speaks_text, engine.can_update) == ("tiny", 256, False, False)
+    assert (engine.model, engine.max_context, engine.speaks_text) == ("tiny", 256, False)
+    assert "cannot follow a learner" in engine.why_untrainable
     assert engine.supports_seeds
     assert connect(max_context=100).max_context == 100
 
@@ -718,7 +719,7 @@ def test_weights_go_through_the_directory(
     server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
 ) -> None:
     engine = connect(learner, weights=tmp_path / "shared")
-    assert engine.can_update
+    assert not engine.why_untrainable
     assert (loaded, steps(server), engine.policy_version) == (["0"], EXCHANGE, 0)
     learner.value = 5
     updated(engine, 3)
