@@ -60,7 +60,6 @@ class Play:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            self.host.kill()
             self.trajectory.error = (
                 f"the episode took longer than {self.limits.episode_seconds:g} s; raise --rollout.episode_seconds"
             )
@@ -194,14 +193,13 @@ class Play:
         self.trajectory.final_observation = "" if reason.is_void else str(self.episode.observation)
 
     async def _within_deadline(self, call: Awaitable[R], what: str) -> R:
-        """What the host answers. A host that takes too long is killed, and its episode voided."""
+        """What the host answers. Where it takes too long the episode is void, and whoever made the host kills it."""
         try:
             async with asyncio.timeout(self.limits.step_seconds) as deadline:
                 return await call
         except TimeoutError:
             if not deadline.expired():  # the whole episode's
                 raise
-            self.host.kill()
             raise EnvError(
                 f"{self.host.name}: {what} took longer than {self.limits.step_seconds:g} s "
                 f"(task {self.spec.task!r}, seed {self.spec.seed}); raise --rollout.step_seconds if it may"
