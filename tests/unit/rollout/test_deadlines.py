@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +17,13 @@ import agentgym
 from agentgym.actors.scripted import ScriptedEngine
 from agentgym.errors import EnvError
 from agentgym.protocols.plain import Plain
+from agentgym.registry import EnvFactory
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
 from agentgym.types import Completion, Sampling, StopReason, Trajectory
 from tests.kit import chat
 
 TOKENIZER = chat()
+ODD = Path(__file__).parents[1] / "hosts" / "odd.py"
 
 
 class Slow(agentgym.Env):
@@ -178,3 +184,34 @@ def test_a_thousand_sleeping_episodes_run_in_one_process(num: int) -> None:
     specs = [EpisodeSpec(task=None, seed=n, episode_id=f"e{n}") for n in range(num)]
     trajectories = asyncio.run(rollout.run(specs, engine_actor(ScriptedEngine(lambda _: ids), temperature=1.0)))
     assert sum(t.success for t in trajectories) == num
+
+
+def test_a_process_that_is_stuck_is_gone_when_its_episode_is_void() -> None:
+    ids = [*TOKENIZER.encode("busy"), TOKENIZER.stop_token_ids[0]]
+    factory = EnvFactory(f"{ODD}:Trouble")
+    limits = Limits(step_seconds=1.0, max_attempts=1)
+    rollout = Rollout(factory, TOKENIZER, Plain(), limits=limits, max_context=4096, where="processes")
+
+    async def main() -> tuple[list[Trajectory], list[str]]:
+        spec = EpisodeSpec(task=None, seed=0, episode_id="e")
+        played = await rollout.run([spec], engine_actor(ScriptedEngine(lambda _: ids), temperature=1.0))
+        gone_by = time.monotonic() + 2
+        while grandchildren() and time.monotonic() < gone_by:
+            await asyncio.sleep(0.02)
+        left = grandchildren()
+        await rollout.close()
+        return played, left
+
+    (trajectory,), left = asyncio.run(main())
+    assert trajectory.stop_reason is StopReason.ENV_ERROR
+    assert "step took longer than 1 s" in str(trajectory.error)
+    assert left == []
+
+
+def grandchildren() -> list[str]:
+    """Processes of environments: their parent, the nursery, is a child of this process."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            parents[stat.parent.name] = stat.read_text().rpartition(")")[2].split()[1]
+    return [pid for pid, parent in parents.items() if parents.get(parent) == str(os.getpid())]
