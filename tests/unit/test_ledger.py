@@ -44,3 +44,12 @@ def test_any_one_too_few_or_too_many_is_found(order: list[int], at: int, doubled
     assert audit(entries, until=8) == {"trained": 8}
     with pytest.raises(DataError, match=f"task ordinal {order[at]} "):
         audit([*entries, entries[at]] if doubled else entries[:at] + entries[at + 1 :], until=8)
+
+
+def test_what_is_still_to_be_trained_is_not_missing_and_not_in_the_ledger() -> None:
+    entries = [entry(0), entry(2)]
+    assert audit(entries, until=4, pending=[1, 3]) == {"trained": 2}
+    with pytest.raises(DataError, match="task ordinal 3 is not in the ledger"):
+        audit(entries, until=4, pending=[1])
+    with pytest.raises(DataError, match="task ordinal 2 is in the ledger, though it is still to be trained"):
+        audit(entries, until=4, pending=[1, 2, 3])
