@@ -16,7 +16,7 @@ from agentgym.registry import Registry
 
 
 def test_webshop_is_listed_with_its_tasks() -> None:
-    (webshop,) = (env for env in listing.environments() if env.id == "webshop")
+    (webshop,) = listing.environments(["webshop"])
     assert webshop.tasks is not None
     assert webshop.tasks["test"] == 500
     assert webshop.has_expert

@@ -260,7 +260,11 @@ class AsyncHang(agentgym.Env):
 
 
 class Unclosable(Plain):
-    """Does not close."""
+    """Takes its time to close; none, unless it is asked to, because whoever lists environments closes each."""
+
+    def __init__(self, *, seconds: float = 0) -> None:
+        super().__init__()
+        self.seconds = seconds
 
     def close(self) -> None:
-        time.sleep(10_000)
+        time.sleep(self.seconds)
