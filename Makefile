@@ -13,7 +13,7 @@ check:  ## style, types, layers
 	lint-imports
 
 test:  ## everything that needs no GPU, no vLLM, no Docker and no minutes
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto
 
 bench:  ## the performance table, row by row
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PYTHON) $$script || exit 1; done

@@ -67,6 +67,9 @@ class Client:
         self._thread = threading.Thread(target=_run, args=(self._loop,), name="agentgym-openai", daemon=True)
         self._thread.start()
         self._stop = weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
+        self._is_closing = False
+        self._door = threading.Lock()
+        """Held while work enters and while the door is shut: what enters in between would never be done."""
 
     @property
     def root(self) -> str:
@@ -75,7 +78,7 @@ class Client:
 
     @property
     def is_closed(self) -> bool:
-        return not self._stop.alive
+        return self._is_closing
 
     async def get(self, path: str) -> str:
         """The body of the answer. Raises NoAnswer or BadStatus."""
@@ -112,10 +115,13 @@ class Client:
 
     def shut(self) -> None:
         """The same for a caller that cannot await."""
-        if not self.is_closed:
-            self.wait_for(self._finish())
-            self._stop()
-            self._thread.join()
+        with self._door:
+            if self._is_closing:
+                return
+            self._is_closing = True
+        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
+        self._stop()
+        self._thread.join()
 
     async def _finish(self) -> None:
         """Cancel what is in flight: whoever waits for it would wait for ever."""
@@ -126,10 +132,11 @@ class Client:
         await self._client.close()
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        if self.is_closed:
-            work.close()
-            raise EngineError("the engine is closed")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._door:
+            if self._is_closing:
+                work.close()
+                raise EngineError("the engine is closed")
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _in_turn(self, method: Any, path: str, options: Mapping[str, Any]) -> str:
         async with self._places:

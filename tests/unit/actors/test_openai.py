@@ -556,7 +556,7 @@ def test_cancelling_closes_the_request(server: FakeServer, connect: Callable[...
 
     async def begin_and_cancel() -> None:
         task = asyncio.create_task(engine.generate([1, 2, 3], sampling(), session="s"))
-        while server.num_in_flight == 0:
+        while not server.asked:
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -588,7 +588,7 @@ def test_closing_ends_what_is_in_flight(server: FakeServer, connect: Callable[..
 
     async def close_early() -> None:
         pending = asyncio.create_task(engine.generate([1, 2, 3], sampling(), session="s"))
-        while server.num_in_flight == 0:
+        while not server.asked:
             await asyncio.sleep(0.01)
         await engine.close()
         with pytest.raises(asyncio.CancelledError):
@@ -596,6 +596,21 @@ def test_closing_ends_what_is_in_flight(server: FakeServer, connect: Callable[..
 
     run(close_early)
     assert eventually(lambda: server.num_abandoned == 1)
+
+
+def test_what_is_asked_while_it_closes_is_refused(
+    connect: Callable[..., OpenAIEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect().client
+    finish = client._finish
+
+    async def ask_late() -> None:
+        await finish()
+        with pytest.raises(EngineError, match="the engine is closed"):
+            client._begin(client.get("/models"))  # nobody would do it, and whoever awaits it would wait for ever
+
+    monkeypatch.setattr(client, "_finish", ask_late)
+    client.shut()
 
 
 def test_no_more_than_max_sessions_are_in_flight(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
@@ -758,7 +773,7 @@ def test_an_update_waits_for_no_completion(
 
     async def both() -> list[bool]:
         completion = asyncio.create_task(engine.generate([1, 2, 3], sampling(), session="s"))
-        while server.num_in_flight == 0:
+        while not server.asked:
             await asyncio.sleep(0.01)
         await engine.update_weights(1)
         was_waiting = not completion.done()
