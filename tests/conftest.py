@@ -12,8 +12,9 @@ from hypothesis import settings
 
 import agentgym
 
-settings.register_profile("here", deadline=None)  # a busy machine is no failure
-settings.load_profile("here")
+settings.register_profile("explore", deadline=None)  # a busy machine is no failure
+settings.register_profile("same", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("same")  # a change is judged by what it changes; --hypothesis-profile explore looks further
 
 REGISTERED = agentgym.plugins("environments").ids()
 EXAMPLES = Path(__file__).parent / "contract" / "examples"

@@ -1,6 +1,7 @@
-"""Tasksets of verifiers: a prompt, and a reply that the taskset's own rewards score.
+"""Tasksets of verifiers: a prompt, tools, and replies that the taskset's own rewards score.
 
-- ``env`` is the environment; ``demo`` is a small taskset that it has without a name.
+- ``env`` is the environment, ``tools`` its tools, ``record`` the trace that is scored;
+- ``demo`` is a small taskset that it has without a name.
 """
 
 from agentgym.environments.verifiers.env import Verifiers

@@ -1,8 +1,10 @@
-"""A taskset of ``verifiers`` (its version 1 interface) as an environment: the prompt, one reply, the taskset's rewards.
+"""A taskset of ``verifiers`` (its version 1 interface) as an environment: the prompt, tools, the taskset's rewards.
 
-Prompts and rewards are the taskset's own: the reply is put into a trace of the package, and ``Task.score`` scores it.
-What belongs to the package's own agents is not played here and refused by name: tools, containers, judges that are
-models, hooks and rewards that need a running sandbox.
+Prompts, tools and rewards are the taskset's own: replies and calls are put into a trace of the package, and
+``Task.score`` scores it. A reply in words is the last; so is the turn at which the taskset says to stop, and the last
+turn that there is. Tools run in this process (see ``tools``). What belongs to the package's own agents is not played
+here and refused by name: containers, tools elsewhere, judges that are models, hooks and rewards that need a running
+sandbox, and what comes between the agent and its model.
 
 Without a name it is a small taskset of sums.
 """
@@ -12,14 +14,17 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from agentgym.env import Env, Expert
+from agentgym.environments.verifiers.record import Call, Record
+from agentgym.environments.verifiers.tools import TasksetTool, bind, elsewhere, list_tools
 from agentgym.errors import ConfigError, EnvError, UserError
 from agentgym.extras import require
 from agentgym.registry import register
-from agentgym.types import TaskId
+from agentgym.tools import ToolEnv, ToolError
+from agentgym.types import TaskId, ToolCall
 
 __all__ = ["Verifiers"]
 
@@ -28,29 +33,31 @@ _LEAST_TASKS = 10
 
 
 @register
-class Verifiers(Env):
-    """Reply to the prompt of a taskset.
+class Verifiers(ToolEnv):
+    """Reply to the prompt of a taskset, with its tools if it has some.
 
     Example::
 
         env = Verifiers(name="my_taskset")
-        observation, info = env.reset(options={"task": 0})
+        observation, info = await env.reset(options={"task": 0})
         observation, reward, terminated, truncated, info = await env.step("42")
     """
 
-    kind = "reasoning"
-    extra = "verifiers"
+    kind: ClassVar[str] = "reasoning"
+    extra: ClassVar[str] = "verifiers"
     instructions = "Reply to the prompt."
-    max_turns = 1
 
-    def __init__(self, *, name: str | None = None, limit: int = 1_000, success_at: float = 1.0) -> None:
+    def __init__(
+        self, *, name: str | None = None, limit: int = 1_000, success_at: float = 1.0, max_turns: int = 15
+    ) -> None:
         """Load the tasks.
 
         Args:
             name: id of an installed taskset, as ``eval`` of verifiers takes it; none given: sums. The id
                 ``verifiers:my-taskset`` is short for it.
             limit: tasks to load at most; the last two tenths of them are for validation and test.
-            success_at: reward from which on a reply is a success.
+            success_at: reward from which on an episode is a success.
+            max_turns: replies, of a taskset with tools; without any there is one.
 
         Raises ConfigError for a taskset that is not found, has fewer than ten tasks, or needs what is not played here;
         MissingExtraError.
@@ -64,8 +71,14 @@ class Verifiers(Env):
         self.all_tasks = list(itertools.islice(taskset, limit))
         if len(self.all_tasks) < _LEAST_TASKS:
             raise ConfigError(f"{self.taskset_name} has {len(self.all_tasks)} tasks, expected {_LEAST_TASKS} or more")
-        if problem := self._problem(taskset):
+        self._shared = list(type(taskset).toolsets(taskset.config))
+        self._shared_are_ready = False
+        if problem := self._problem():
             raise ConfigError(f"{self.taskset_name} cannot be played here: {problem}")
+        self.toolbox: Mapping[str, TasksetTool] = self._at_once(list_tools(self._toolsets(self.all_tasks[0])))
+        self.max_turns = max_turns if self.toolbox else 1
+        if self.toolbox:
+            self.instructions = f"{self.usage}\nAnswer in words when you are done."
         tenth = len(self.all_tasks) // 10
         ends = (len(self.all_tasks) - 2 * tenth, len(self.all_tasks) - tenth)
         self._splits = {
@@ -74,17 +87,27 @@ class Verifiers(Env):
             "test": range(ends[1], len(self.all_tasks)),
         }
 
-    def _problem(self, taskset: Any) -> str | None:
+    def _toolsets(self, task: Any) -> list[Any]:
+        """Those of all tasks, and new ones of this task's own."""
+        return [*self._shared, *type(task).toolsets(task.config)]
+
+    def _problem(self) -> str | None:
         """What the tasks need that only the package's own agents have."""
         task, base = self.all_tasks[0], self.package.Task
         kind = type(task)
+        hooks, session = (
+            require(f"verifiers.v1.{name}", extra="verifiers") for name in ("utils.decorators", "session")
+        )
         needing = [fn.__name__ for fn in task.hooks("reward") if _needs_runtime(fn)]
+        stops = [session.hook_boundary(fn, allow_trace=True) for fn in task.hooks("stop")]
         wants = {
             "a container": kind.NEEDS_CONTAINER,
-            "tools": bool(type(taskset).toolsets(taskset.config) or kind.toolsets(task.config)),
+            "tools that are elsewhere": any(map(elsewhere, self._toolsets(task))),
             "judges that are models": bool(task.config.judges),
             "a sandbox to set up": kind.setup is not base.setup or kind.finalize is not base.finalize,
             f"a sandbox for its rewards {', '.join(needing)}": bool(needing),
+            "to come between agent and model": bool(hooks.discover_decorated(task, "intercept"))
+            or any(boundary is not self.package.Trace for boundary in stops),
             "a user who begins": any(one.data.prompt is None for one in self.all_tasks),
         }
         needed = [name for name, is_needed in wants.items() if is_needed]
@@ -95,56 +118,93 @@ class Verifiers(Env):
         Env.tasks(self, split)  # knows the splits
         return self._splits[split]
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Show the prompt of the task, or of a random one of the training split. Raises UserError."""
-        given = (options or {}).get("task")
-        self.task = int(self.np_random.integers(len(self._splits["train"]))) if given is None else given
-        if self.task not in range(len(self.all_tasks)):
-            raise UserError(f"task {given!r} does not exist: tasks are the numbers 0 to {len(self.all_tasks) - 1}")
-        data = self.all_tasks[self.task].data
-        return "\n\n".join(filter(None, (data.system_prompt, data.prompt_text))), {}
-
-    async def step(  # type: ignore[override]
-        self, action: str
-    ) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Score a reply; the episode ends with it."""
-        task = copy.copy(self.all_tasks[self.task])
-        trace = self._trace(task, action.encode("utf-8", "replace").decode())
+    async def start(self, task: TaskId) -> str:
+        """Show the task's prompt, with tools as they begin. Raises UserError, and EnvError for broken tools."""
+        if task not in range(len(self.all_tasks)):
+            raise UserError(f"task {task!r} does not exist: tasks are the numbers 0 to {len(self.all_tasks) - 1}")
+        self.task = copy.copy(self.all_tasks[int(task)])
+        self.record, self.turn = Record(self.package, self.task), 0
+        toolsets = self._toolsets(self.task)
         try:
-            await task.score(trace)
+            await self._prepare(toolsets[len(self._shared) :])
+            self.toolbox = await list_tools(toolsets)
         except Exception as error:
-            raise EnvError(f"{self.taskset_name}: scoring task {self.task} failed: {error}") from error
-        reward = float(trace.reward)
-        info = {"success": reward >= self.success_at, "rewards": {k: v.score for k, v in trace.rewards.items() if v}}
-        return "", reward, True, False, info
+            raise EnvError(f"{self.taskset_name}: the tools of task {task} do not start: {error}") from error
+        for toolset in toolsets:
+            bind(toolset, self.record.trace)
+        data = self.task.data
+        return "\n\n".join(filter(None, (data.system_prompt, data.prompt_text)))
+
+    async def _prepare(self, own: Sequence[Any]) -> None:
+        if not self._shared_are_ready:
+            for toolset in self._shared:
+                await toolset.setup()
+            self._shared_are_ready = True
+        for toolset in own:
+            await toolset.setup()
+            await toolset.setup_task(self.task.data)
+
+    async def heard(self, words: str) -> None:
+        """Take a reply in words; it is the last."""
+        self.record.say(words)
+
+    async def call(self, tool: TasksetTool, arguments: Mapping[str, Any]) -> str:
+        """Make a call of the policy's, and remember what came of it. Raises ToolError."""
+        try:
+            result = await tool.answer(arguments)
+        except ToolError as error:
+            self._made.append((tool.name, arguments, str(error)))
+            raise
+        self._made.append((tool.name, arguments, result))
+        return result
+
+    async def verdict(self) -> float:
+        """The taskset's reward. Raises EnvError where its scoring fails."""
+        trace = self.record.trace
+        try:
+            await self.task.score(trace)
+        except Exception as error:
+            raise EnvError(f"{self.taskset_name}: scoring task {self.task.data.idx} failed: {error}") from error
+        return float(trace.reward)
+
+    def admissible(self) -> Sequence[str] | None:
+        """A call of each tool, and the answer that ends the episode; nobody knows where there are no tools."""
+        return [*(tool.template for tool in self.toolbox.values()), "<answer>"] if self.toolbox else None
 
     def expert(self) -> Expert | None:
         """The value of a sum in the demonstration; no taskset tells a right reply in a way that all have."""
-        return (lambda observation: str(self.all_tasks[self.task].data.answer)) if self.is_demo else None
+        return (lambda observation: str(self.task.data.answer)) if self.is_demo else None
 
-    def get_state(self) -> int:
-        """The number of the task."""
-        return int(self.task)
+    # -- turns ---------------------------------------------------------------------------------------
 
-    def set_state(self, state: int) -> None:
-        """Go back to what ``get_state`` gave."""
-        self.task = state
+    async def _step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self._made: list[Call] = []
+        self.turn += 1
+        seen, reward, is_over, is_truncated, info = await super()._step(action)
+        if "invalid_action" in info and not self._made:
+            self.record.refuse(action, seen)
+        if is_over:
+            rewards = {name: given.score for name, given in self.record.trace.rewards.items() if given}
+            info |= {"success": reward >= self.success_at, "rewards": rewards}
+        return seen, reward, is_over, is_truncated, info
 
-    def _trace(self, task: Any, reply: str) -> Any:
-        """The package's record of a conversation of one reply."""
-        vf = self.package
-        records = require("verifiers.v1.trace", extra="verifiers")
-        trace = records.Trace(
-            task=records.TraceTask(type=type(task).__name__, data=task.data, key=task.key, hash=task.hash),
-            agent=records.AgentInfo(config=vf.AgentConfig()),
-        )
-        prompt = [vf.SystemMessage(content=task.data.system_prompt)] if task.data.system_prompt else []
-        said = task.data.prompt
-        prompt += [vf.UserMessage(content=said)] if isinstance(said, str) else list(said)
-        message = vf.AssistantMessage(content=reply)
-        response = vf.Response(id="0", created=0, model="agentgym", message=message, finish_reason="stop")
-        require("verifiers.v1.graph", extra="verifiers").prepare_turn(trace, prompt).commit(response)
-        return trace
+    def _calls(self, action: str) -> Sequence[ToolCall]:
+        """Nothing is a call where there are no tools, and an empty reply is a reply."""
+        return super()._calls(action) if self.toolbox else ()
+
+    async def _run(self, calls: Sequence[Any], info: dict[str, Any]) -> str:
+        seen = await super()._run(calls, info)
+        self.record.call(self._made)
+        if self.turn >= self.max_turns or await self._is_told_to_stop():
+            self.finish()
+        return seen
+
+    async def _is_told_to_stop(self) -> bool:
+        session, trace = require("verifiers.v1.session", extra="verifiers"), self.record.trace
+        for stop in self.task.hooks("stop"):
+            if await session.call_hook(stop, {self.package.Trace: trace}):
+                return True
+        return False
 
 
 def _needs_runtime(fn: Any) -> bool:
