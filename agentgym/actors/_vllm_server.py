@@ -183,10 +183,10 @@ class Server:
         return self._users.total()
 
     @property
-    def num_tokens(self) -> int:
-        """Sampled so far for the requests in flight."""
+    def num_sampled(self) -> list[int]:
+        """Tokens sampled so far for each request that is in flight."""
         states: dict[str, Any] = self._core.llm.output_processor.request_states if self._core else {}
-        return sum(state.detokenizer.num_output_tokens() for state in list(states.values()))
+        return [state.detokenizer.num_output_tokens() for state in list(states.values())]
 
     async def core(self) -> Core:
         """The one that serves. Raises EngineError when there is none any more."""

@@ -68,7 +68,7 @@ async def many(engine: Any, num: int, kill: Any) -> list[Completion]:
         asyncio.ensure_future(engine.generate(prompt_of(20, i), sampling(max_tokens=400), session=f"k{i}"))
         for i in range(num)
     ]
-    await under_way(engine, 5 * num, asked)
+    await under_way(engine, 20, asked, at_least=1)
     await go_on(engine)
     kill()
     completions = await asyncio.gather(*asked)

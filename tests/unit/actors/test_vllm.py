@@ -92,9 +92,12 @@ def generated(engine: Any, prompt: Sequence[int], session: str | None = None, **
 NAMES = iter(range(10**9))
 
 
-async def under_way(engine: Any, num_tokens: int, asked: Sequence[asyncio.Future[Any]]) -> None:
-    """Stop the engine when so many tokens are sampled, every completion being in flight: speed then has no say."""
-    while engine._server.num_running < len(asked) or engine._server.num_tokens < num_tokens:
+async def under_way(
+    engine: Any, num_tokens: int, asked: Sequence[asyncio.Future[Any]], at_least: int | None = None
+) -> None:
+    """Stop the engine when all completions, or ``at_least`` some, have so many tokens: speed then has no say."""
+    server, num = engine._server, len(asked) if at_least is None else at_least
+    while server.num_running < len(asked) or sum(sampled >= num_tokens for sampled in server.num_sampled) < num:
         assert not any(task.done() for task in asked), "one was over before it was looked at"
         await asyncio.sleep(0.001)
     await engine._server.call(engine._server._core.llm.pause_generation(mode="keep", clear_cache=False))
@@ -269,7 +272,7 @@ async def crossing(engine: Any, seed: int, num: int = 3) -> tuple[list[Completio
         asyncio.ensure_future(engine.generate(prompt_of(33, i), sampling(max_tokens=450), session=f"x{i}"))
         for i in range(num)
     ]
-    await under_way(engine, 10 * num, asked)
+    await under_way(engine, 10, asked)
     await engine.update_weights(old + 1)
     await go_on(engine)
     completions = await asyncio.gather(*asked)
