@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,13 +122,24 @@ def _is_won_by_its_plan(path: Path) -> bool:
     return bool(story.state.won)
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C goes to every program of the terminal: the compiler, which inherits this, leaves it to ours."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _make(path: Path, level: Level, seed: int, split: str) -> None:
     be_quiet()
     options = textworld().GameOptions()
     options.seeds, options.path, options.force_recompile = seed, str(path), True
     game = _make_game(level, options, split)
     try:
-        textworld("textworld.generator").compile_game(game, options)
+        with _uninterrupted():
+            textworld("textworld.generator").compile_game(game, options)
     except textworld("textworld.generator.inform7").CouldNotCompileGameError as error:
         raise UserError(f'a game of level "{level.name}" does not compile; choose a smaller level: {error}') from error
     path.with_suffix(".ni").unlink()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -47,6 +49,29 @@ def test_a_seed_gives_the_same_bytes_in_any_process_and_on_any_day(tmp_path: Pat
     assert bytes_of(Path(done.stdout.strip())) == here, done.stderr
     assert here[0][0x12:0x18] == b"000000"
     assert here != bytes_of(game_file(BASE, 2, "test", cache()))
+
+
+def test_ctrl_c_does_not_break_a_game_that_is_being_made(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, signal, sys\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('heard'))\n"
+        "from agentgym.environments.textworld.games import game_file\n"
+        "from agentgym.environments.textworld.levels import level_of\n"
+        "print('ready', flush=True)\n"
+        "print(game_file(level_of('custom', 'w2-o3-q4'), 3, 'test', pathlib.Path(sys.argv[1])))\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    while child.poll() is None:
+        os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to all that it runs
+        time.sleep(0.02)
+    *heard, game = child.stdout.read().split()
+    assert (child.returncode, Path(game).name) == (0, "game.z8")
+    assert "heard" in heard
 
 
 def test_a_game_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
