@@ -3,24 +3,26 @@
 ``Watchdog`` is a thread, so that it sees an event loop that is stuck. Whatever makes progress calls ``beat``. When
 nothing has for long enough, the stacks of all threads and of all tasks are written down and the process is asked to
 end as by Ctrl-C, which saves what can be saved; if it does not, it is ended. ``LoopLag`` measures how late the event
-loop is, which is how late every episode is.
+loop is, which is how late every episode is; ``frozen_heap`` keeps garbage collection from making it late.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
+import gc
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-__all__ = ["EXIT_CODE", "LoopLag", "Watchdog"]
+__all__ = ["EXIT_CODE", "LoopLag", "Watchdog", "frozen_heap"]
 
 EXIT_CODE = 70
 """Of a process that had to be ended by force (EX_SOFTWARE)."""
@@ -112,3 +114,17 @@ class LoopLag:
         """The lag that ``share`` of the moments stay below, in seconds; 0.0 where nothing was measured."""
         ordered = sorted(self.seconds)
         return max(0.0, ordered[min(len(ordered) - 1, int(share * len(ordered)))]) if ordered else 0.0
+
+
+@contextlib.contextmanager
+def frozen_heap() -> Iterator[None]:
+    """Leave what lives by now out of garbage collection, as imported packages stay anyway.
+
+    A full collection walks over all of it, and stops the event loop for a quarter of a second with torch loaded.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

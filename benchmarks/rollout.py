@@ -7,7 +7,8 @@
 A random model of 5 million parameters. "Raw" is the same ``AsyncLLM`` in the same process, asked directly, with the
 same prompts, lengths and log-probabilities; the two take turns (A B B A …), a ratio is the median over the rounds.
 Of several turns, raw is given all recorded prompts at once, so that it never waits for a reply; its prefix cache is
-emptied before, as is ours. The rows of ``benchmarks/latency.py``, which needs no vLLM, are measured as well.
+emptied before, as is ours. The rows of ``benchmarks/latency.py``, which needs no vLLM, are measured as well. All takes
+about half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -35,11 +36,13 @@ from benchmarks import latency
 
 NUM_SEQUENCES = 64
 VOCABULARY = 260
+CONTEXT = 8192
 PROMPT, REPLY = 64, 64
 TURNS, OBSERVATION, TURN_REPLY = range(8, 17), 32, 16
 LONG_OBSERVATION = 320
 """A page of text: what is computed again at each turn, less than a block of the cache, is little beside it."""
-ROUNDS = 7
+SINGLE_ROUNDS, TURN_ROUNDS = 21, 7
+"""One of the first takes two seconds, one of the second two minutes."""
 
 Tokens = list[int]
 
@@ -94,8 +97,8 @@ def main() -> None:
 
 def measure() -> latency.Rows:
     """The rows that need vLLM."""
-    module = build_model(VOCABULARY, NanoConfig(width=256, layers=4, heads=4, feed_forward=1024), seed=0)
-    engine = Recording(module, max_sessions=NUM_SEQUENCES, max_context=8192)
+    sizes = NanoConfig(width=256, layers=4, heads=4, feed_forward=1024, max_context=CONTEXT)
+    engine = Recording(build_model(VOCABULARY, sizes, seed=0), max_sessions=NUM_SEQUENCES, max_context=CONTEXT)
     try:
         return measure_single(engine) | measure_turns(engine) | measure_long_turns(engine)
     finally:
@@ -108,7 +111,7 @@ def measure() -> latency.Rows:
 def measure_single(engine: Recording) -> latency.Rows:
     """Sampled tokens a second of one batch."""
     ratios, speeds = [], []
-    for round in range(ROUNDS + 1):
+    for round in range(SINGLE_ROUNDS + 1):
         seconds = {}
         for is_ours in (True, False) if round % 2 else (False, True):
             asked = [Asked(random_tokens(PROMPT, f"{round} {is_ours} {i}"), REPLY) for i in range(NUM_SEQUENCES)]
@@ -176,7 +179,7 @@ def measure_turns(engine: Recording) -> latency.Rows:
     """Whole episodes, tokenizer and environment included, against their prompts alone."""
     ratios = []
     engine.prefill_tokens = engine.new_tokens = 0
-    for round in range(ROUNDS + 1):
+    for round in range(TURN_ROUNDS + 1):
         asyncio.run(engine.update_weights(round))  # nothing of an earlier round is in the cache
         ours = play(engine, Echo, 4 * NUM_SEQUENCES, round)
         asked = sorted(engine.asked, key=lambda one: len(one.prompt))  # first turns first
@@ -194,7 +197,7 @@ def measure_turns(engine: Recording) -> latency.Rows:
 def measure_long_turns(engine: Recording) -> latency.Rows:
     """What is computed where an observation is a page: a count, so one round is enough."""
     engine.prefill_tokens = engine.new_tokens = 0
-    play(engine, functools.partial(Echo, length=LONG_OBSERVATION), NUM_SEQUENCES // 2, ROUNDS + 1)
+    play(engine, functools.partial(Echo, length=LONG_OBSERVATION), NUM_SEQUENCES // 2, TURN_ROUNDS + 1)
     return computed(engine, LONG_OBSERVATION)
 
 

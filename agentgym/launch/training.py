@@ -41,7 +41,7 @@ from agentgym.registry import plugins
 from agentgym.rollout import seed_of
 from agentgym.run import Run
 from agentgym.types import Trajectory
-from agentgym.watchdog import Watchdog
+from agentgym.watchdog import Watchdog, frozen_heap
 
 __all__ = ["Training", "seed_all"]
 
@@ -182,7 +182,7 @@ class Training:
         }
         self.monitor = Monitor(self.run, self.settings, self.reporter)
         try:
-            with self._watched():
+            with self._watched(), frozen_heap():
                 await self._go_through(stages)
         except OSError as error:
             if sealed.disk_problem(error) is None:

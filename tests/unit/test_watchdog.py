@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from agentgym.watchdog import EXIT_CODE, LoopLag, Watchdog
+from agentgym.watchdog import EXIT_CODE, LoopLag, Watchdog, frozen_heap
 
 STUCK = """
 import asyncio, signal, sys, time
@@ -99,3 +100,11 @@ def test_the_lag_is_how_long_the_loop_was_held_up() -> None:
     assert 0.2 < lag.quantile(1.0) < 2
     assert lag.quantile(0.0) < 0.1
     assert LoopLag().quantile(0.99) == 0.0
+
+
+def test_a_frozen_heap_is_not_walked_over_and_comes_back() -> None:
+    before = gc.get_freeze_count()
+    with frozen_heap():
+        assert gc.get_freeze_count() > before + 10_000
+        assert len(gc.get_objects(generation=2)) < 1_000
+    assert gc.get_freeze_count() == 0
