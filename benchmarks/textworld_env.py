@@ -1,4 +1,4 @@
-"""TextWorld: turns per second beside the bare package, two processes beside one, how long a game takes to make.
+"""TextWorld: turns per second beside the bare package, and how long a game takes to make.
 
     python benchmarks/textworld_env.py [--json FILE] [--rounds N]
 
@@ -41,7 +41,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows |= in_own_process(measure_making, Path(folder))
         rows |= in_own_process(measure_ratio, Path(folder), arguments.rounds)
-        rows |= measure_processes(Path(folder), arguments.rounds)
     for name, row in rows.items():
         print(f"{name:44} {row['value']:>10,.4g} {row['unit']:10} (target {row['target']})")
     if arguments.json:
@@ -86,28 +85,6 @@ def measure_ratio(cache: Path, rounds: int) -> Rows:
         **row("turns per second, bare package", statistics.median(bare_rates[1:]), "(for reading)", "1/s"),
         **row("turns per second, ours / bare", statistics.median(ratios), ">= 0.95", "ratio"),
     }
-
-
-def measure_processes(cache: Path, rounds: int) -> Rows:
-    """One process alone and two at once, in turn, each with a game of its own."""
-    ratios = []
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(turns_played, [cache] * 2, [0.5] * 2))  # imports
-        for _ in range(max(3, rounds // 3)):
-            alone = pool.submit(turns_played, cache, 2.0).result()
-            both = sum(pool.map(turns_played, [cache] * 2, [2.0] * 2))
-            ratios.append(both / alone)
-    return row("turns per second, two processes / one", statistics.median(ratios), ">= 1.8", "ratio")
-
-
-def turns_played(cache: Path, seconds: float) -> float:
-    """Turns per second, over so many seconds of whole episodes."""
-    env = TextWorld(cache=cache)
-    task, actions = recorded(env, 1)
-    start, turns = time.perf_counter(), 0
-    while (passed := time.perf_counter() - start) < seconds:
-        turns += played(env, task, actions)
-    return turns / passed
 
 
 def recorded(env: TextWorld, task: int) -> tuple[int, list[str]]:

@@ -104,6 +104,24 @@ async def under_way(
     assert not any(task.done() for task in asked), "one was over before the engine stopped"
 
 
+async def begun(
+    engine: Any, num_tokens: int, ask: Callable[[], list[asyncio.Future[Completion]]]
+) -> list[asyncio.Future[Completion]]:
+    """What ``ask`` asks for, ``under_way``; asked again where a small model is done before a busy machine looks."""
+    for _ in range(9):
+        asked = ask()
+        try:
+            await under_way(engine, num_tokens, asked)
+        except AssertionError:
+            await go_on(engine)
+            await asyncio.gather(*asked)
+        else:
+            return asked
+    asked = ask()
+    await under_way(engine, num_tokens, asked)
+    return asked
+
+
 async def go_on(engine: Any) -> None:
     """After ``under_way``; an update lets the engine go on by itself, except that of an adapter."""
     await engine._server.call(engine._server._core.llm.resume_generation())
@@ -268,11 +286,14 @@ async def crossing(engine: Any, seed: int, num: int = 3) -> tuple[list[Completio
     old = engine.policy_version
     state = {name: tensor.clone() for name, tensor in engine.module.state_dict().items()}
     perturb(engine.module, seed)
-    asked = [
-        asyncio.ensure_future(engine.generate(prompt_of(33, i), sampling(max_tokens=450), session=f"x{i}"))
-        for i in range(num)
-    ]
-    await under_way(engine, 10, asked)
+    asked = await begun(
+        engine,
+        10,
+        lambda: [
+            asyncio.ensure_future(engine.generate(prompt_of(33, i), sampling(max_tokens=450), session=f"x{i}"))
+            for i in range(num)
+        ],
+    )
     await engine.update_weights(old + 1)
     await go_on(engine)
     completions = await asyncio.gather(*asked)
@@ -353,11 +374,14 @@ def test_completions_cut_off_go_on_with_the_new_adapter(lora: Any, set_mode: Any
 
 def test_cancelling_ends_the_request_and_leaves_the_others_alone(tied: Any) -> None:
     async def main() -> None:
-        asked = [
-            asyncio.ensure_future(tied.generate(prompt_of(5, i), sampling(max_tokens=400), session=f"c{i}"))
-            for i in range(4)
-        ]
-        await under_way(tied, 20, asked)
+        asked = await begun(
+            tied,
+            20,
+            lambda: [
+                asyncio.ensure_future(tied.generate(prompt_of(5, i), sampling(max_tokens=400), session=f"c{i}"))
+                for i in range(4)
+            ],
+        )
         for task in asked[1:]:
             task.cancel()
         await go_on(tied)
@@ -468,8 +492,9 @@ def test_a_load_that_fails_half_way_leaves_the_old_version(tied: Any, monkeypatc
         return published
 
     async def main() -> Completion:
-        asked = asyncio.ensure_future(tied.generate(prompt, sampling(max_tokens=400), session="f"))
-        await under_way(tied, 10, [asked])
+        (asked,) = await begun(
+            tied, 10, lambda: [asyncio.ensure_future(tied.generate(prompt, sampling(max_tokens=400), session="f"))]
+        )
         with pytest.raises(EngineError, match=rf"version {old + 1}: .*; version {old} keeps serving"):
             await tied.update_weights(old + 1)
         completion: Completion = await asked
