@@ -1,6 +1,6 @@
 """``as_trl`` inside TRL's own GRPO loop: what its trainer is told and pays is what the environment says.
 
-    python -m benchmarks.parity_trl.episodes [--env ID ...]
+    python -m benchmarks.parity_trl.episodes [--env ID ...] [--json FILE]
 
 Real are TRL's trainer, its tool loop, chat template and parser, a model, and two updates of it. Only what the model
 says is replaced, by a call of ``act`` with one of the actions that were shown: a model made from nothing would call no
@@ -64,16 +64,20 @@ class Played(GRPOTrainer):  # type: ignore[misc]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--env", nargs="+", default=ENVIRONMENTS, metavar="ID", help="environments to play")
-    differing = 0
-    for env_id in parser.parse_args().env:
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    arguments = parser.parse_args()
+    rows = {}
+    for env_id in arguments.env:
         episodes, losses, moved = train(env_id)
         wrong = [problem for seen in episodes for problem in problems(env_id, seen)]
         if not all(map(torch.isfinite, losses)) or moved != varies(episodes):
             wrong.append(f"losses {losses}, weights moved: {moved}")
-        differing += len(wrong)
+        rows[f"{env_id}, differences"] = {"value": len(wrong), "target": "0", "unit": f"in {len(episodes)} episodes"}
         turns = sum(len(seen.actions) for seen in episodes)
         print(f"{env_id}: {len(episodes)} episodes, {turns} actions, {len(wrong)} differences", *wrong, sep="\n  ")
-    return 1 if differing else 0
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    return 1 if any(row["value"] for row in rows.values()) else 0
 
 
 def train(env_id: str) -> tuple[list[Seen], list[torch.Tensor], bool]:
