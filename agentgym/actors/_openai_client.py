@@ -78,7 +78,7 @@ class Client:
 
     @property
     def is_closed(self) -> bool:
-        return self._is_closing
+        return self._is_closing or not self._stop.alive  # the latter when the program ends first
 
     async def get(self, path: str) -> str:
         """The body of the answer. Raises NoAnswer or BadStatus."""
@@ -116,7 +116,7 @@ class Client:
     def shut(self) -> None:
         """The same for a caller that cannot await."""
         with self._door:
-            if self._is_closing:
+            if self.is_closed:
                 return
             self._is_closing = True
         asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
@@ -133,7 +133,7 @@ class Client:
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         with self._door:
-            if self._is_closing:
+            if self.is_closed:
                 work.close()
                 raise EngineError("the engine is closed")
             return asyncio.run_coroutine_threadsafe(work, self._loop)

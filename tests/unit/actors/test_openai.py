@@ -613,6 +613,15 @@ def test_what_is_asked_while_it_closes_is_refused(
     client.shut()
 
 
+def test_closing_after_the_program_has_ended_it_does_not_hang(connect: Callable[..., OpenAIEngine]) -> None:
+    client = connect().client
+    client._stop()  # as at the interpreter's exit
+    client._thread.join()
+    client.shut()
+    with pytest.raises(EngineError, match="the engine is closed"):
+        run(lambda: client.get("/models"))
+
+
 def test_no_more_than_max_sessions_are_in_flight(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
     engine = connect(max_sessions=4)
     server.fault = lambda asked: Fault(delay=0.02)

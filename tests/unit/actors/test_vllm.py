@@ -108,17 +108,16 @@ async def begun(
     engine: Any, num_tokens: int, ask: Callable[[], list[asyncio.Future[Completion]]]
 ) -> list[asyncio.Future[Completion]]:
     """What ``ask`` asks for, ``under_way``; asked again where a small model is done before a busy machine looks."""
-    for _ in range(9):
+    for left in reversed(range(10)):
         asked = ask()
         try:
             await under_way(engine, num_tokens, asked)
+            break
         except AssertionError:
+            if not left:
+                raise
             await go_on(engine)
             await asyncio.gather(*asked)
-        else:
-            return asked
-    asked = ask()
-    await under_way(engine, num_tokens, asked)
     return asked
 
 
