@@ -1,10 +1,10 @@
 """A taskset of ``verifiers`` (its version 1 interface) as an environment: the prompt, tools, the taskset's rewards.
 
 Prompts, tools and rewards are the taskset's own: replies and calls are put into a trace of the package, and
-``Task.score`` scores it. A reply in words is the last; so are the calls at which the taskset says to stop,
-and those of the last turn. Tools run in this process (see ``tools``). What belongs to the package's own agents is not played
-here and refused by name: containers, tools elsewhere, judges that are models, hooks and rewards that need a running
-sandbox, and what comes between the agent and its model.
+``Task.score`` scores it. A reply in words is the last; so are the calls at which the taskset says to stop, and those of
+the last turn. Tools run in this process (see ``tools``). What belongs to the package's own agents is not played here
+and refused by name: containers, tools elsewhere, judges that are models, hooks and rewards that need a running sandbox,
+and what comes between the agent and its model.
 
 Without a name it is a small taskset of sums.
 """
