@@ -118,6 +118,8 @@ async def begun(
                 raise
             await go_on(engine)
             await asyncio.gather(*asked)
+            for session in list(engine._sessions):
+                engine.release(session)
     return asked
 
 
