@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from agentgym.actors.embedded import EmbeddedEngine
+from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.learn.nano import NanoConfig, build_model
 from agentgym.types import Sampling
 

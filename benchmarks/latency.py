@@ -26,10 +26,10 @@ import torch
 import agentgym
 from agentgym.actors.scripted import ScriptedEngine
 from agentgym.curriculum import TaskOrder
+from agentgym.groups import group_specs
 from agentgym.learn.batch import Microbatch, Row
 from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.learn.forward import Predictions
-from agentgym.learn.groups import group_specs
 from agentgym.learn.loop import Loop
 from agentgym.learn.nano import NanoConfig, build_model
 from agentgym.learn.objectives.estimator import Metrics

@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 import agentgym
-from agentgym.actors.vllm import VLLMEngine
+from agentgym.actors.vllm.engine import VLLMEngine
 from agentgym.learn.nano import NanoConfig, build_model
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor

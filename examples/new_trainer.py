@@ -9,9 +9,9 @@ import torch
 
 import agentgym
 from agentgym.curriculum import TaskOrder
+from agentgym.groups import GroupSettings, group_specs, grouped
 from agentgym.learn.batch import Microbatch, Row
 from agentgym.learn.forward import Predictions
-from agentgym.learn.groups import GroupSettings, group_specs, grouped
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.imitation import imitation
 from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings

@@ -549,7 +549,7 @@ PREFERENCE = Module(
 )
 
 PAIRS = Module(
-    "agentgym/learn/pairs.py",
+    "agentgym/pairs.py",
     (f"{UNIT}/test_pairs.py",),
     (
         Mutation(

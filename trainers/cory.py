@@ -17,11 +17,11 @@ from pydantic import Field
 
 from agentgym.curriculum import TaskOrder
 from agentgym.engine import Engine
+from agentgym.groups import Group, group_specs
 from agentgym.learn.advantages import group_zscore
 from agentgym.learn.batch import Microbatch
 from agentgym.learn.forward import Predictions
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
-from agentgym.learn.groups import Group, group_specs
 from agentgym.learn.learner import Learner
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.players import Players

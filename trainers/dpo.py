@@ -20,16 +20,16 @@ from pydantic import Field, model_validator
 
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError, DataError
+from agentgym.groups import Group, GroupSettings, group_specs, grouped
 from agentgym.learn.batch import Aggregation, Microbatch, Row
 from agentgym.learn.forward import Predictions
 from agentgym.learn.frozen import Frozen
-from agentgym.learn.groups import Group, GroupSettings, group_specs, grouped
 from agentgym.learn.objectives import preference
 from agentgym.learn.objectives.estimator import Metrics
-from agentgym.learn.pairs import Pair, Pairs, all_pairs, best_worst_pair, branch_pairs
 from agentgym.learn.players import Players
-from agentgym.learn.recorded import grouped_by_task, recorded
 from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
+from agentgym.pairs import Pair, Pairs, all_pairs, best_worst_pair, branch_pairs
+from agentgym.recorded import grouped_by_task, recorded
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec
 from agentgym.tokenizer import ChatTokenizer

@@ -16,6 +16,7 @@ import torch
 from pydantic import Field, model_validator
 
 from agentgym.errors import did_you_mean
+from agentgym.groups import Group
 from agentgym.learn.advantages import (
     anchor_advantages,
     difficulty_reweighted,
@@ -27,7 +28,6 @@ from agentgym.learn.advantages import (
 from agentgym.learn.batch import Microbatch
 from agentgym.learn.forward import Predictions
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
-from agentgym.learn.groups import Group
 from agentgym.registry import register
 from agentgym.rollout import seed_of
 from agentgym.types import Trajectory

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 
+from agentgym.groups import Group, grouped
 from agentgym.learn.advantages import group_zscore
 from agentgym.learn.batch import Microbatch, Row
 from agentgym.learn.forward import Predictions
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
-from agentgym.learn.groups import Group, grouped
 from agentgym.learn.objectives import mixers
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.players import Players

@@ -14,10 +14,10 @@ import torch
 from pydantic import Field
 
 from agentgym.curriculum import TaskOrder
+from agentgym.groups import group_specs
 from agentgym.learn.advantages import gae, whiten
 from agentgym.learn.batch import Microbatch, Row
 from agentgym.learn.critic import Critic, estimate, values
-from agentgym.learn.groups import group_specs
 from agentgym.learn.learner import Learner
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.policy_gradient import value_loss

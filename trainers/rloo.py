@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from agentgym.groups import Group
 from agentgym.learn.advantages import leave_one_out
 from agentgym.learn.batch import Aggregation
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
-from agentgym.learn.groups import Group
 from agentgym.registry import register
 
 __all__ = ["RLOO", "RLOOSettings"]

@@ -22,8 +22,8 @@ from agentgym.learn.frozen import Frozen
 from agentgym.learn.objectives import imitation
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.players import Players
-from agentgym.learn.recorded import recorded
 from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
+from agentgym.recorded import recorded
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.tokenizer import ChatTokenizer

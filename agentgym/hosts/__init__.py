@@ -13,7 +13,7 @@ from agentgym.env import Env
 from agentgym.errors import ConfigError, did_you_mean
 from agentgym.hosts.host import Host, Hosts
 from agentgym.hosts.loop import LoopHosts
-from agentgym.hosts.processes import ProcessHosts
+from agentgym.hosts.processes.host import ProcessHosts
 from agentgym.hosts.threads import ThreadHosts
 from agentgym.registry import EnvFactory
 

@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from agentgym import sealed
 from agentgym.errors import DataError
-from agentgym.learn import checkpoint, sealed
+from agentgym.learn import checkpoint
 from agentgym.learn.policy import Policy, load_policy
 from agentgym.run import Run
 

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentgym import store
+from agentgym.alarms.rules import AlarmSettings
+from agentgym.alarms.watch import Watch, played, ranges
 from agentgym.launch.evaluation import Score
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.settings import TrainSettings
-from agentgym.learn.alarms import AlarmSettings
 from agentgym.learn.batch import Row
-from agentgym.learn.diagnostics import Watch, played, ranges
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.learner import Learner
 from agentgym.run import Run

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from agentgym.alarms.rules import AlarmSettings
 from agentgym.config import Choice, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, did_you_mean
 from agentgym.hosts import Where
 from agentgym.launch.recipe import RecipeSettings, refuse_contradictions, stages
 from agentgym.launch.staleness import Mode, play_ahead
-from agentgym.learn.alarms import AlarmSettings
 from agentgym.rollout import OnOverflow
 from agentgym.trainers.sft import SFTSettings
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 
-from agentgym import store
+from agentgym import sealed, store
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import DataError, UserError
 from agentgym.launch import disk
@@ -32,7 +32,7 @@ from agentgym.launch.reporting import Reporter
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.staleness import make_scheduler
 from agentgym.launch.summary import summary_page
-from agentgym.learn import checkpoint, sealed
+from agentgym.learn import checkpoint
 from agentgym.learn.loop import Loop
 from agentgym.learn.players import Players
 from agentgym.learn.trainer import Equipment, Trainer

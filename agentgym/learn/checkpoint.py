@@ -28,8 +28,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from agentgym import sealed
 from agentgym.errors import DataError, UserError
-from agentgym.learn import sealed
 from agentgym.learn.learner import Learner
 from agentgym.learn.policy import Policy
 from agentgym.learn.trainer import Trainer

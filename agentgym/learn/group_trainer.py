@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from agentgym.curriculum import TaskOrder
+from agentgym.groups import Group, GroupSettings, group_specs, grouped
 from agentgym.learn.batch import Row
-from agentgym.learn.groups import Group, GroupSettings, group_specs, grouped
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Lesson
 from agentgym.rollout import EpisodeSpec

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import agentgym
-from agentgym.actors.openai import OpenAIEngine
+from agentgym.actors.openai.engine import OpenAIEngine
 from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor

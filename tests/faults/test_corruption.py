@@ -19,8 +19,9 @@ from hypothesis import assume, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from agentgym import sealed
 from agentgym.errors import DataError, UserError
-from agentgym.learn import checkpoint, sealed
+from agentgym.learn import checkpoint
 from agentgym.learn.learner import Learner
 from agentgym.learn.policy import Policy
 from tests.kit import byte_tokenizer, chat, tiny_model

@@ -153,7 +153,7 @@ async def main(engine, ending):
     await asyncio.sleep(600)
 
 if __name__ == "__main__":
-    from agentgym.actors.vllm import VLLMEngine
+    from agentgym.actors.vllm.engine import VLLMEngine
     asyncio.run(main(VLLMEngine(model()), sys.argv[1]))
 """
 
@@ -189,7 +189,7 @@ def shared(segments: list[str]) -> list[str]:
 
 
 def test_closing_leaves_nothing() -> None:
-    from agentgym.actors.vllm import VLLMEngine
+    from agentgym.actors.vllm.engine import VLLMEngine
 
     engine = VLLMEngine(model())
     server: Any = engine._server

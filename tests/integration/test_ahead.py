@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agentgym.actors.embedded import EmbeddedEngine
+from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.errors import ConfigError
 from agentgym.launch import resume, train
 from agentgym.launch.settings import resolve

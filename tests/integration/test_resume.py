@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from agentgym import cli
+from agentgym import cli, sealed
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch import resume, train
-from agentgym.learn import checkpoint, sealed
+from agentgym.learn import checkpoint
 from agentgym.run import Run
 from tests.kit import byte_tokenizer, tiny_model
 

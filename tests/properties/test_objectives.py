@@ -15,7 +15,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentgym.learn.advantages import group_zscore, is_informative, leave_one_out, whiten
+from agentgym.groups import is_informative
+from agentgym.learn.advantages import group_zscore, leave_one_out, whiten
 from agentgym.learn.objectives.corrections import decoupled_policy_gradient, masked_weights, truncated_weights
 from agentgym.learn.objectives.estimator import Metrics, over_old, over_old_sequence
 from agentgym.learn.objectives.policy_gradient import cispo, clipped_policy_gradient, reinforce

@@ -5,7 +5,7 @@ They work on plain floats, because they are computed once for each update, befor
 """
 
 from agentgym.learn.advantages.anchors import anchor_advantages
-from agentgym.learn.advantages.group import group_zscore, is_informative, leave_one_out
+from agentgym.learn.advantages.group import group_zscore, leave_one_out
 from agentgym.learn.advantages.sets import polychromic
 from agentgym.learn.advantages.shaping import difficulty_reweighted, difficulty_weight, entropy_shaped, length_rewards
 from agentgym.learn.advantages.temporal import gae, turn_returns
@@ -18,7 +18,6 @@ __all__ = [
     "entropy_shaped",
     "gae",
     "group_zscore",
-    "is_informative",
     "leave_one_out",
     "length_rewards",
     "polychromic",

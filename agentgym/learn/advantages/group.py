@@ -10,12 +10,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-__all__ = ["group_zscore", "is_informative", "leave_one_out"]
-
-
-def is_informative(rewards: Sequence[float], tolerance: float = 1e-9) -> bool:
-    """Whether a group's rewards differ: only then is there something to learn from it."""
-    return len(rewards) > 1 and max(rewards) - min(rewards) > tolerance
+__all__ = ["group_zscore", "leave_one_out"]
 
 
 def group_zscore(rewards: Sequence[float], *, scale: bool = True, epsilon: float = 1e-6) -> list[float]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from agentgym.actors.embedded import EmbeddedEngine
+from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.errors import ConfigError, EngineError
 from agentgym.types import Completion, Sampling
 from tests.kit import tiny_model

@@ -20,10 +20,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentgym.actors import _openai_client
-from agentgym.actors._openai_weights import EXTENSION
-from agentgym.actors._openai_wire import ChatAnswer, reply_of
-from agentgym.actors.openai import OpenAIEngine
+from agentgym.actors.openai import client as openai_client
+from agentgym.actors.openai.engine import OpenAIEngine
+from agentgym.actors.openai.weights import EXTENSION
+from agentgym.actors.openai.wire import ChatAnswer, reply_of
 from agentgym.errors import ConfigError, EngineError, ParseError
 from agentgym.protocols.tools import Tools
 from agentgym.types import Completion, Sampling, ToolCall
@@ -42,7 +42,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "MY_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(_openai_client, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(openai_client, "FIRST_WAIT", 0.01)
 
 
 @pytest.fixture
@@ -569,7 +569,7 @@ def test_cancelling_closes_the_request(server: FakeServer, connect: Callable[...
 
 
 def test_a_connection_that_is_never_made_is_told_from_a_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_openai_client, "CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(openai_client, "CONNECT_TIMEOUT", 0.3)
     with socket.socket() as full, contextlib.ExitStack() as stack:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -890,7 +890,7 @@ def test_a_server_that_an_earlier_run_left_held_samples_once_it_is_whole(
         ),
         (
             lambda server: setattr(server, "rpc", lambda body: 1 / 0),
-            r"cannot follow .*ZeroDivisionError.*same path on both.*-cls agentgym\.actors\._vllm_worker\.Weights",
+            r"cannot follow .*ZeroDivisionError.*same path on both.*-cls agentgym\.actors\.vllm\.worker\.Weights",
         ),
     ],
 )

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import torch
 
-from agentgym.actors._openai_weights import EXTENSION
-from agentgym.actors.openai import OpenAIEngine
+from agentgym.actors.openai.engine import OpenAIEngine
+from agentgym.actors.openai.weights import EXTENSION
 from agentgym.errors import ConfigError, EngineError
 from agentgym.types import Completion, Sampling
 from tests.kit import byte_tokenizer, tiny_model

@@ -140,7 +140,7 @@ def assert_parity(engine: Any, salt: int = 0, version: int | None = None) -> Non
 
 
 def started(module: Any, **options: Any) -> Iterator[Any]:
-    from agentgym.actors.vllm import VLLMEngine
+    from agentgym.actors.vllm.engine import VLLMEngine
 
     engine = VLLMEngine(module, **options)
     yield engine
@@ -219,7 +219,7 @@ def test_temperature_0_is_the_greedy_of_transformers(tied: Any) -> None:
 
 @pytest.mark.parametrize("kept", [{"top_k": 3}, {"top_p": 0.3}, {"min_p": 0.5}])
 def test_what_is_not_kept_is_not_sampled(tied: Any, kept: dict[str, Any]) -> None:
-    from agentgym.actors.embedded import truncated
+    from agentgym.actors.embedded.engine import truncated
 
     prompt = prompt_of(6)
     with torch.inference_mode():

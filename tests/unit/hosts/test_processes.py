@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentgym.errors import ConfigError, EnvError, UnknownIdError, UserError
-from agentgym.hosts.processes import ProcessHosts
+from agentgym.hosts.processes.host import ProcessHosts
 from agentgym.registry import plugins
 from agentgym.types import Action
 from tests.unit.hosts.kit import ODD, hosted
@@ -123,7 +123,7 @@ def test_a_module_that_starts_threads_is_warned_of(tmp_path: Path) -> None:
 
 
 def test_a_module_whose_import_hangs_can_be_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentgym.hosts.nurse.CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr("agentgym.hosts.processes.nurse.CLOSE_SECONDS", 0.1)
     (tmp_path / "hanging_module.py").write_text("import time\ntime.sleep(1000)\n")
 
     async def go() -> None:

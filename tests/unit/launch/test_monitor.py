@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from agentgym import store
+from agentgym.alarms.rules import AlarmSettings
 from agentgym.launch.curves import draw_curves
 from agentgym.launch.evaluation import score
 from agentgym.launch.monitor import BASE_EPISODES, Monitor, bounds
 from agentgym.launch.settings import TrainSettings, resolve
 from agentgym.launch.summary import summary_page
-from agentgym.learn.alarms import AlarmSettings
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.learner import Learner
 from agentgym.run import Run

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agentgym.learn.advantages import group_zscore, is_informative, leave_one_out
+from agentgym.groups import is_informative
+from agentgym.learn.advantages import group_zscore, leave_one_out
 
 REWARDS = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, max_size=9)
 

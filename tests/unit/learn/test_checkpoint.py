@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 
+from agentgym import sealed
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import DataError, UserError
-from agentgym.learn import checkpoint, sealed
+from agentgym.learn import checkpoint
 from agentgym.learn.batch import Microbatch, Row
 from agentgym.learn.learner import Learner
 from agentgym.learn.objectives.estimator import Metrics

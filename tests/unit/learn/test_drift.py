@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from agentgym.actors.embedded import EmbeddedEngine
+from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.learn.batch import Row
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.types import Sample, Sampling, StopReason, Trajectory

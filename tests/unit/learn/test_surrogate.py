@@ -11,10 +11,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from agentgym.groups import Group
 from agentgym.learn.batch import Microbatch, Row, microbatches
 from agentgym.learn.forward import Predictions
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
-from agentgym.learn.groups import Group
 
 LOGPROB = st.floats(-2, -0.05)
 TOKEN = st.fixed_dictionaries(

@@ -12,7 +12,7 @@ from agentgym import store
 from agentgym.config import validated
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError, DataError
-from agentgym.learn.recorded import grouped_by_task, recorded
+from agentgym.recorded import grouped_by_task, recorded
 from agentgym.trainers.dpo import DPO, DPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
 from agentgym.types import StopReason, Trajectory

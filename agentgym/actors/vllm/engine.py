@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 
-from agentgym.actors._vllm_probe import check_vllm
-from agentgym.actors._vllm_settings import engine_settings, settled
-from agentgym.actors._vllm_weights import Weights, private_directory
+from agentgym.actors.vllm.probe import check_vllm
+from agentgym.actors.vllm.settings import engine_settings, settled
+from agentgym.actors.vllm.weights import Weights, private_directory
 from agentgym.engine import Engine
 from agentgym.errors import EngineError
 from agentgym.registry import register
 from agentgym.types import Completion, Sampling
 
 if TYPE_CHECKING:
-    from agentgym.actors._vllm_server import Request, Server
-    from agentgym.actors._vllm_update import Transport, Updater
+    from agentgym.actors.vllm.server import Request, Server
+    from agentgym.actors.vllm.update import Transport, Updater
 
 __all__ = ["VLLMEngine"]
 
@@ -103,23 +103,23 @@ class VLLMEngine(Engine):
         self._end = weakref.finalize(self, self._server.close)
 
     def _start(self, directory: Path) -> None:
-        from agentgym.actors._vllm_server import Server
-        from agentgym.actors._vllm_update import Disk, Updater
+        from agentgym.actors.vllm.server import Server
+        from agentgym.actors.vllm.update import Disk, Updater
 
         weights = Weights(self.module, directory)
         settings = engine_settings(self.module, weights, self.options)
         transport: Transport = Disk()
         variables: dict[str, str] = {"HF_HUB_OFFLINE": "1"} | _threads()
         if self.options.device == "cuda":
-            from agentgym.actors import _vllm_gpu
+            from agentgym.actors.vllm import gpu
 
-            variables |= _vllm_gpu.gpu_environment(self.options)
+            variables |= gpu.gpu_environment(self.options)
             if self.options.transfer != "disk":
-                transport = _vllm_gpu.Direct(self.module, self.options)
+                transport = gpu.Direct(self.module, self.options)
         self._server: Server = Server(settings, weights.write(0), directory, variables=variables)
         self._updater: Updater = Updater(self._server, weights, transport, mode=self.options.update)
         if self.options.sleep:
-            self._sleeper = _vllm_gpu.Sleeper(self._server)
+            self._sleeper = gpu.Sleeper(self._server)
 
     # -- the contract --------------------------------------------------------------------------------
 
@@ -217,7 +217,7 @@ class VLLMEngine(Engine):
             raise EngineError(f"there is no token {wrong}: the model has {self._vocabulary}")
 
     def _request(self, token_ids: Sequence[int], sampling: Sampling) -> Request:
-        from agentgym.actors._vllm_server import REFUSALS, Request
+        from agentgym.actors.vllm.server import REFUSALS, Request
 
         request = Request(
             list(token_ids),

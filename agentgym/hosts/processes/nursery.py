@@ -25,9 +25,9 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from agentgym.hosts import child
 from agentgym.hosts.failures import Failure, bounded
-from agentgym.hosts.frames import Frames, Packet, framed
+from agentgym.hosts.processes import child
+from agentgym.hosts.processes.frames import Frames, Packet, framed
 from agentgym.registry import EnvFactory, plugins
 
 __all__ = ["main"]

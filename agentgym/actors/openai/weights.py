@@ -16,14 +16,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from agentgym.actors._openai_client import Client
-from agentgym.actors._openai_probe import Found
-from agentgym.actors._openai_wire import Pause, Reset, read
+from agentgym.actors.openai.client import Client
+from agentgym.actors.openai.probe import Found
+from agentgym.actors.openai.wire import Pause, Reset, read
 from agentgym.errors import ConfigError, EngineError
 
 __all__ = ["SharedWeights"]
 
-EXTENSION = "agentgym.actors._vllm_worker.Weights"
+EXTENSION = "agentgym.actors.vllm.worker.Weights"
 _RELOAD = "agentgym_load"
 GENERATE = "/inference/v1/generate"
 """vLLM's own interface, which says of each token which weights sampled it."""
@@ -39,7 +39,7 @@ class SharedWeights:
     def __init__(self, client: Client, module: Any, directory: Path) -> None:
         if module is None:
             raise ConfigError("engine.weights has no effect without a model that learns; leave it out")
-        from agentgym.actors._vllm_weights import Weights  # imports torch, which only learning needs
+        from agentgym.actors.vllm.weights import Weights  # imports torch, which only learning needs
 
         self.client, self.directory = client, directory.absolute()
         self._aside = self.directory / f".{secrets.token_hex(4)}"

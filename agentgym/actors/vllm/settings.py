@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 
-from agentgym.actors._vllm_weights import Weights, is_adapted
+from agentgym.actors.vllm.weights import Weights, is_adapted
 from agentgym.errors import ConfigError
 
 __all__ = ["Options", "engine_settings", "kv_cache_bytes", "settled"]
@@ -204,7 +204,7 @@ def engine_settings(module: Any, weights: Weights, options: Options) -> dict[str
         "logprobs_mode": "processed_logprobs",
         "max_logprobs": 1,
         "generation_config": "vllm",
-        "worker_extension_cls": "agentgym.actors._vllm_worker.Weights",
+        "worker_extension_cls": "agentgym.actors.vllm.worker.Weights",
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }

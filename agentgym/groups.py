@@ -10,11 +10,10 @@ from pydantic import Field
 
 from agentgym.config import Settings
 from agentgym.curriculum import TaskOrder
-from agentgym.learn.advantages import is_informative
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.types import Trajectory
 
-__all__ = ["Group", "GroupSettings", "group_specs", "grouped"]
+__all__ = ["Group", "GroupSettings", "group_specs", "grouped", "is_informative"]
 
 
 class GroupSettings(Settings):
@@ -83,3 +82,8 @@ def grouped(trajectories: Sequence[Trajectory], *, keep_truncated: bool = True) 
         if not trajectory.stop_reason.is_void and (keep_truncated or not trajectory.truncated):
             group.members.append(trajectory)
     return list(groups.values())
+
+
+def is_informative(rewards: Sequence[float], tolerance: float = 1e-9) -> bool:
+    """Whether a group's rewards differ: only then is there something to learn from it."""
+    return len(rewards) > 1 and max(rewards) - min(rewards) > tolerance

@@ -18,17 +18,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from agentgym.errors import EnvError
-from agentgym.hosts.channel import Channel, connected_pair
 from agentgym.hosts.failures import Failure, Situation
-from agentgym.hosts.frames import Packet, framed
 from agentgym.hosts.host import CLOSE_SECONDS
+from agentgym.hosts.processes.channel import Channel, connected_pair
+from agentgym.hosts.processes.frames import Packet, framed
 from agentgym.registry import EnvFactory
 
 __all__ = ["Death", "Nurse", "NurseryLost"]
 
 _START = (
     "import sys; control, parent, *sys.path = sys.argv[1:]; del sys.argv[1:]; "
-    "from agentgym.hosts.nursery import main; main(int(control), int(parent))"
+    "from agentgym.hosts.processes.nursery import main; main(int(control), int(parent))"
 )
 """Not ``python -m``, which would put the working directory before the standard library."""
 

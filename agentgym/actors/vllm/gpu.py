@@ -21,10 +21,10 @@ from vllm.distributed.weight_transfer.factory import WeightTransferTrainerFactor
 from vllm.distributed.weight_transfer.ipc_engine import IPCTrainerInitInfo
 from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
 
-from agentgym.actors._vllm_process import Core
-from agentgym.actors._vllm_server import Server
-from agentgym.actors._vllm_settings import Options
-from agentgym.actors._vllm_weights import Published
+from agentgym.actors.vllm.process import Core
+from agentgym.actors.vllm.server import Server
+from agentgym.actors.vllm.settings import Options
+from agentgym.actors.vllm.weights import Published
 
 __all__ = ["Direct", "Sleeper", "gpu_environment"]
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from agentgym.alarms.rules import RULES, AlarmSettings
+from agentgym.alarms.watch import Alarm, Watch, alarms_of, played, ranges
 from agentgym.launch.settings import TrainSettings
-from agentgym.learn.alarms import RULES, AlarmSettings
-from agentgym.learn.diagnostics import Alarm, Watch, alarms_of, played, ranges
 from agentgym.registry import plugins
 from agentgym.types import Sample, StopReason, Trajectory
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from agentgym.actors._openai_client import BadStatus, Client, NoAnswer
-from agentgym.actors._openai_wire import Choice, Completions, Models, Served, read
+from agentgym.actors.openai.client import BadStatus, Client, NoAnswer
+from agentgym.actors.openai.wire import Choice, Completions, Models, Served, read
 from agentgym.errors import ConfigError, EngineError, did_you_mean
 
 __all__ = ["Found", "probe"]

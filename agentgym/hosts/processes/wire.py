@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from agentgym.errors import EnvError
-from agentgym.hosts.frames import Packet
+from agentgym.hosts.processes.frames import Packet
 from agentgym.types import Action, Observation, StepResult, ToolCall
 
 __all__ = ["pack_action", "pack_observation", "pack_result", "unpack_action", "unpack_observation", "unpack_result"]

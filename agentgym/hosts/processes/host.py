@@ -17,12 +17,18 @@ import warnings
 from typing import Any
 
 from agentgym.errors import ConfigError, EnvError, UnknownIdError, UserError
-from agentgym.hosts.channel import Channel
 from agentgym.hosts.failures import Failure, Situation
-from agentgym.hosts.frames import Packet, framed
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
-from agentgym.hosts.nurse import Death, Nurse, NurseryLost
-from agentgym.hosts.wire import pack_action, pack_observation, unpack_action, unpack_observation, unpack_result
+from agentgym.hosts.processes.channel import Channel
+from agentgym.hosts.processes.frames import Packet, framed
+from agentgym.hosts.processes.nurse import Death, Nurse, NurseryLost
+from agentgym.hosts.processes.wire import (
+    pack_action,
+    pack_observation,
+    unpack_action,
+    unpack_observation,
+    unpack_result,
+)
 from agentgym.registry import EnvFactory, plugins
 from agentgym.types import Action, Observation, StepResult
 

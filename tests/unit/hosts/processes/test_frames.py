@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentgym.errors import EnvError
-from agentgym.hosts.frames import Frames, Packet, framed
+from agentgym.hosts.processes.frames import Frames, Packet, framed
 
 TEXT = st.text(st.characters(exclude_categories=[]))  # lone surrogates and NUL too
 VALUES = st.recursive(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agentgym import store
 from agentgym.errors import DataError
-from agentgym.learn.groups import Group
+from agentgym.groups import Group
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Trajectory
 

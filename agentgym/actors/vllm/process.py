@@ -25,8 +25,8 @@ from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.v1.engine import utils
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from agentgym.actors import _vllm_guard
-from agentgym.actors._vllm_probe import environment, is_quiet
+from agentgym.actors.vllm import guard
+from agentgym.actors.vllm.probe import environment, is_quiet
 from agentgym.errors import EngineError
 
 __all__ = ["Core", "Guard"]
@@ -52,7 +52,7 @@ class Guard:
 
     def __init__(self, directory: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-IS", _vllm_guard.__file__, str(directory), str(os.getpid())],
+            [sys.executable, "-IS", guard.__file__, str(directory), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -93,7 +93,7 @@ class Core:
         if log:  # a core's death is ours to tell
             logging.getLogger("vllm.v1.engine.async_llm").setLevel(logging.CRITICAL)
         self._process = self.llm.engine_core.resources.engine_manager.processes[0]
-        self.processes = " ".join(f"{pid}:{_vllm_guard.start_time(pid)}" for pid in _family(self._process.pid))
+        self.processes = " ".join(f"{pid}:{guard.start_time(pid)}" for pid in _family(self._process.pid))
         self.segments = self._mapped()
         self._sentinel: int = self._process.sentinel
         loop.add_reader(self._sentinel, self._notice)
@@ -125,7 +125,7 @@ class Core:
         """Kill it and remove what it had in memory. Called in its event loop."""
         asyncio.get_running_loop().remove_reader(self._sentinel)
         self.segments |= self._mapped()
-        _vllm_guard.end(self.processes)
+        guard.end(self.processes)
         self._process.join()
         self.llm.shutdown()
         for pid in self.processes.split():
@@ -203,7 +203,7 @@ def _segments(pid: str) -> set[str]:
 
 def _await_end(process: str) -> None:
     pid, _, start = process.partition(":")
-    while _vllm_guard.start_time(int(pid)) == start and _field(pid, 0) not in (None, "Z"):
+    while guard.start_time(int(pid)) == start and _field(pid, 0) not in (None, "Z"):
         time.sleep(0.005)
 
 

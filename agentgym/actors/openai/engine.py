@@ -8,7 +8,7 @@ What a server may add on its own account is asked away: vLLM takes filters and p
 ``generation_config.json`` for its defaults and ends at any end-of-text token; here a completion is drawn from the
 distribution that was asked for and ends at ``stop_token_ids`` alone. Sessions are the server's own prefix cache.
 
-The weights of a server follow a learner only where both see one directory: see ``_openai_weights``. Without that a
+The weights of a server follow a learner only where both see one directory: see ``weights``. Without that a
 server may return log-probabilities of before temperature and filters, which is of no account in evaluation.
 
 ``vllm serve MODEL`` is ``python -m vllm.entrypoints.openai.api_server --model MODEL`` where vLLM is the CPU's package.
@@ -23,10 +23,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from agentgym.actors._openai_client import BadStatus, Client
-from agentgym.actors._openai_probe import Found, probe
-from agentgym.actors._openai_weights import GENERATE, START, SharedWeights
-from agentgym.actors._openai_wire import (
+from agentgym.actors.openai.client import BadStatus, Client
+from agentgym.actors.openai.probe import Found, probe
+from agentgym.actors.openai.weights import GENERATE, START, SharedWeights
+from agentgym.actors.openai.wire import (
     ChatAnswer,
     Completions,
     GeneratedAnswer,

@@ -1,6 +1,6 @@
 """Outlives the trainer: ends vLLM's processes and removes the engine's directory once the trainer is gone.
 
-    python -IS _vllm_guard.py DIRECTORY PARENT
+    python -IS guard.py DIRECTORY PARENT
 
 Lines on standard input name what is to go, the last one counts: processes as PID:START (start time as in field 22 of
 /proc/PID/stat), files by their path, for the shared memory that a killed process leaves. It acts when the input ends

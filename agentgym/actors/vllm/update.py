@@ -14,9 +14,9 @@ from typing import Literal, Protocol
 from vllm.lora.request import LoRARequest
 from vllm.v1.engine.exceptions import EngineDeadError
 
-from agentgym.actors._vllm_process import Core
-from agentgym.actors._vllm_server import Server
-from agentgym.actors._vllm_weights import Published, Weights
+from agentgym.actors.vllm.process import Core
+from agentgym.actors.vllm.server import Server
+from agentgym.actors.vllm.weights import Published, Weights
 from agentgym.errors import EngineError
 
 __all__ = ["Disk", "Transport", "Updater"]

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from agentgym.actors._slots import SlotCache
+from agentgym.actors.embedded.slots import SlotCache
 from agentgym.engine import Engine
 from agentgym.errors import ConfigError, EngineError
 from agentgym.registry import register

@@ -25,8 +25,8 @@ from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-from agentgym.actors._vllm_process import Core, Guard
-from agentgym.actors._vllm_weights import Published
+from agentgym.actors.vllm.process import Core, Guard
+from agentgym.actors.vllm.weights import Published
 from agentgym.errors import EngineError
 
 __all__ = ["MAX_RESTARTS", "REFUSALS", "RESTARTS_WITHIN", "Request", "Server"]

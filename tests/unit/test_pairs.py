@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from agentgym.errors import DataError
 from agentgym.learn.batch import Row
-from agentgym.learn.pairs import (
+from agentgym.pairs import (
     Pair,
     all_pairs,
     best_worst_pair,

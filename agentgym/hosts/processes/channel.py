@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 
 from agentgym.errors import EnvError
-from agentgym.hosts.frames import Frames, Packet
+from agentgym.hosts.processes.frames import Frames, Packet
 
 __all__ = ["Channel", "connected_pair"]
 

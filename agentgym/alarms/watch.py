@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
-from agentgym.learn.alarms import RULES, AlarmSettings, Line, Rule
+from agentgym.alarms.rules import RULES, AlarmSettings, Line, Rule
 from agentgym.types import Trajectory
 
 __all__ = ["Alarm", "Watch", "alarms_of", "played", "ranges"]

@@ -17,9 +17,9 @@ import traceback
 from typing import Any, NoReturn, TextIO
 
 from agentgym.hosts.failures import Failure
-from agentgym.hosts.frames import Frames, Packet, framed
+from agentgym.hosts.processes.frames import Frames, Packet, framed
+from agentgym.hosts.processes.wire import pack_action, pack_observation, pack_result, unpack_action, unpack_observation
 from agentgym.hosts.resident import Resident, as_action, settled
-from agentgym.hosts.wire import pack_action, pack_observation, pack_result, unpack_action, unpack_observation
 from agentgym.registry import EnvFactory
 from agentgym.types import Observation, StepResult
 
