@@ -29,6 +29,7 @@ __all__ = [
     "ToolCall",
     "Trajectory",
     "Turn",
+    "succeeded",
 ]
 
 TaskId: TypeAlias = int | str
@@ -120,6 +121,14 @@ class StepResult(NamedTuple):
     terminated: bool
     truncated: bool
     info: dict[str, Any]
+
+
+def succeeded(info: Mapping[str, Any], total: float) -> bool:
+    """Whether an episode that ended with ``info`` and ``total`` reward is a success.
+
+    What the environment says counts; where it says nothing, a reward of 1 or more is one.
+    """
+    return bool(info.get("success", total >= 1))
 
 
 class StopReason(StrEnum):

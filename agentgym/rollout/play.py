@@ -17,7 +17,7 @@ from agentgym.rollout.actors import Actor, Episode
 from agentgym.rollout.context import asked_to_summarize, clipped, keep_last, resumed_from
 from agentgym.rollout.specs import EpisodeSpec, Limits
 from agentgym.stream import Extension, TokenStream
-from agentgym.types import Action, Observation, StopReason, Trajectory, Turn
+from agentgym.types import Action, Observation, StopReason, Trajectory, Turn, succeeded
 
 __all__ = ["Play"]
 
@@ -170,7 +170,7 @@ class Play:
         turn.reward, turn.breakdown = reward, {"environment": reward}
         self._show(observation)
         if terminated or truncated:
-            self.trajectory.success = bool(info.get("success", self.trajectory.reward >= 1))
+            self.trajectory.success = succeeded(info, self.trajectory.reward)
             self._stop(StopReason.TERMINATED if terminated else StopReason.TRUNCATED)
             return True
         if "invalid_action" in info:

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from tests.unit.hosts.processes.test_frames import TEXT, VALUES
 
 from agentgym.errors import EnvError
 from agentgym.hosts.processes import wire
 from agentgym.hosts.processes.frames import Frames, Packet, framed
 from agentgym.types import Action, Observation, StepResult, ToolCall
 from tests.unit.hosts.odd import pictures
+from tests.unit.hosts.processes.test_frames import TEXT, VALUES
 
 TOOLS = st.lists(st.dictionaries(TEXT, VALUES, max_size=2), max_size=2)
 CALLS = st.lists(
