@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import functools
 import inspect
 import threading
-from collections.abc import Awaitable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["Blocking", "must_wait", "run", "settled"]
+__all__ = ["Blocking", "must_wait", "plain", "run", "settled"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -40,6 +42,17 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return asyncio.run(main)
     return _beside(main)
+
+
+def plain(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """``function`` for callers that cannot await, under its name without ``_async``."""
+
+    @functools.wraps(function)
+    def entered(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run(function(*args, **kwargs))
+
+    entered.__name__ = entered.__qualname__ = function.__name__.removesuffix("_async")
+    return entered
 
 
 def _beside(main: Coroutine[Any, Any, T]) -> T:

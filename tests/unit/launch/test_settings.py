@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from agentgym.errors import ConfigError
-from agentgym.launch.measuring import settings_for
-from agentgym.launch.settings import TrainSettings, resolve
+from agentgym.launch.settings import settings_for, TrainSettings, resolve
 from agentgym.manual import describe
 
 
