@@ -86,9 +86,7 @@ def watchdog_of(settings: TrainSettings, output: Path) -> Watchdog:
     return Watchdog(settings.watchdog_seconds, output / "watchdog.txt")
 
 
-def workbench(
-    settings: TrainSettings, parts: Parts, run: Run, reporter: Reporter, watchdog: Watchdog
-) -> Workbench:
+def workbench(settings: TrainSettings, parts: Parts, run: Run, reporter: Reporter, watchdog: Watchdog) -> Workbench:
     """What the stages of a run share, at its beginning."""
     return Workbench(
         settings=settings,
