@@ -224,7 +224,7 @@ def test_async_environments_can_be_played() -> None:
 
 def test_an_engine_becomes_a_policy() -> None:
     from agentgym.launch.assemble import assemble
-    from agentgym.launch.settings import resolve
+    from agentgym.launch.resolving import resolve
 
     bell = Path(__file__).parents[2] / "examples" / "new_environment.py"
     parts = assemble(resolve({"env": str(bell)}))
