@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from agentgym.alarms.rules import AlarmSettings
+from agentgym.alarms import AlarmSettings
 from agentgym.config import Choice, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, did_you_mean
 from agentgym.hosts import Where

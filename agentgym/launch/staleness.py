@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from agentgym.config import validated
 from agentgym.errors import ConfigError
 from agentgym.learn.players import Players
 from agentgym.learn.trainer import Trainer
@@ -31,7 +32,7 @@ def play_ahead(settings: TrainSettings) -> None:
             raise ConfigError("max_staleness has no effect with mode sync; add --mode async")
         return
     factory: Any = plugins("trainers").get(settings.trainer.id)
-    if not factory.can_play_ahead():
+    if not factory(validated(factory.Settings, settings.trainer.options, where="trainer")).plays_ahead:
         raise ConfigError(
             f"the trainer {settings.trainer.id} plays what depends on what it has just learned, or on an expert: "
             "there is nothing to play ahead; type: --mode sync"
@@ -55,7 +56,7 @@ def make_scheduler(settings: TrainSettings, trainer: Trainer[Any], players: Play
         return None
     assert settings.max_staleness is not None
     return Scheduler(
-        lambda update: trainer.specs(update, players.tasks),
+        lambda update: trainer.specs(update, players.draws),
         players.policy,
         max_staleness=settings.max_staleness,
         in_order=settings.mode == "async",

@@ -95,7 +95,7 @@ class Game:
             if task is not None:
                 chosen = self._task_id(task)
             elif split is not None:
-                chosen = TaskOrder(self.env.tasks(split), seed=seed)[0]
+                chosen = TaskOrder(self.env.tasks(split), seed=seed)[0].task
             observation, info = self._call(
                 self.env.reset, seed=seed, options=None if chosen is None else {"task": chosen}
             )

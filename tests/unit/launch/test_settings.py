@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentgym.errors import ConfigError
-from agentgym.launch.settings import settings_for, TrainSettings, resolve
+from agentgym.launch.settings import TrainSettings, resolve, settings_for
 from agentgym.manual import describe
 
 

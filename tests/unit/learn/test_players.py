@@ -59,5 +59,5 @@ def test_weights_are_published_before_the_policy_plays_and_not_for_an_expert() -
     asyncio.run(those.expert([EpisodeSpec(task=None, seed=0, episode_id="a")]))
     assert published == []
     asyncio.run(those.policy(SPECS))
-    asyncio.run(those.led(SPECS, {"e": 1}))
+    asyncio.run(those.led(SPECS))
     assert published == ["now", "now"]
