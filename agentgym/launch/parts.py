@@ -92,7 +92,7 @@ async def assembled(
         yield parts
 
 
-async def _close(env: Env) -> None:
+async def _close(env: Any) -> None:
     await settled(env.close())
 
 
