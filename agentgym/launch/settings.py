@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, model_validator
 
-from agentgym.alarms.rules import AlarmSettings
+from agentgym.alarms import AlarmSettings
 from agentgym.config import Choice, Reward, Settings, validated
 from agentgym.hosts import Where
 from agentgym.learn.nano_settings import NanoConfig
