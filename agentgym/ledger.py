@@ -6,6 +6,7 @@ ledger is the proof. It is written with the metrics of an update and, on resume,
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Literal
 
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from agentgym.errors import DataError
 from agentgym.types import TaskId
 
-__all__ = ["Entry", "audit"]
+__all__ = ["Entry", "Tally", "audit"]
 
 
 class Entry(BaseModel):
@@ -29,6 +30,16 @@ class Entry(BaseModel):
     fate: Literal["trained", "rejected"]
     reason: str = ""
     """Why it was rejected: "equal rewards", "void", "non-finite update", …"""
+
+
+@dataclasses.dataclass(slots=True)
+class Tally:
+    """How far the order of tasks has come."""
+
+    begun: int = 0
+    """Task ordinals that have begun."""
+    pending: list[int] = dataclasses.field(default_factory=list)
+    """Those of them that are not in the ledger yet."""
 
 
 def audit(entries: Iterable[Entry], *, until: int | None = None, pending: Iterable[int] = ()) -> dict[str, int]:

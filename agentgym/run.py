@@ -28,7 +28,7 @@ from typing import Any
 from agentgym.errors import DataError, UserError
 from agentgym.ledger import Entry
 
-__all__ = ["Run"]
+__all__ = ["Run", "refuse_taken"]
 
 GROWING = ("metrics.jsonl", "ledger.jsonl", "trajectories.jsonl")
 
@@ -43,11 +43,7 @@ class Run:
     @classmethod
     def create(cls, directory: Path, config: Mapping[str, Any]) -> Run:
         """A new run; a directory that already holds one is refused, nothing is overwritten."""
-        if (directory / "config.json").exists():
-            raise UserError(
-                f"{directory} already holds a run; type: agentgym train --resume {directory}, "
-                "or choose another --output"
-            )
+        refuse_taken(directory)
         run = cls(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -183,6 +179,20 @@ class Run:
 
             self._tensorboard = SummaryWriter(str(self.directory / "tensorboard"), **options)
         return self._tensorboard
+
+
+def refuse_taken(directory: Path) -> None:
+    """Raise UserError where ``directory`` cannot become that of a new run. Writes nothing."""
+    if (directory / "config.json").exists():
+        raise UserError(
+            f"{directory} already holds a run; type: agentgym train --resume {directory}, or choose another --output"
+        )
+    existing = next(path for path in [directory, *directory.absolute().parents] if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(
+            f"cannot write the run directory {directory}: {existing} is not a writable directory; choose another "
+            "--output"
+        )
 
 
 def _size(file: Path) -> int:

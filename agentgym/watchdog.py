@@ -29,9 +29,9 @@ EXIT_CODE = 70
 
 
 class Watchdog:
-    """Ends the process after ``seconds`` without a ``beat``; use it in a ``with``, inside the event loop.
+    """Ends the process after ``seconds`` without a ``beat``, while it is ``watching``.
 
-    ``status`` is asked for a line on what is going on. ``grace`` is how long the process may take to end by itself.
+    ``grace`` is how long the process may take to end by itself.
     """
 
     def __init__(
@@ -39,11 +39,10 @@ class Watchdog:
         seconds: float | None,
         dump: Path,
         *,
-        status: Callable[[], str] = lambda: "",
         grace: float = 30.0,
         end: Callable[[int], None] = os._exit,
     ) -> None:
-        self.seconds, self.dump, self.status, self.grace, self.end = seconds, dump, status, grace, end
+        self.seconds, self.dump, self.grace, self.end = seconds, dump, grace, end
         self._last = time.monotonic()
         self._over = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -52,27 +51,28 @@ class Watchdog:
         """There is progress."""
         self._last = time.monotonic()
 
-    def __enter__(self) -> Watchdog:
+    @contextlib.contextmanager
+    def watching(self, status: Callable[[], str] = lambda: "") -> Iterator[None]:
+        """Watch the running event loop; ``status`` is asked for a line on what is going on."""
         self.beat()
         self._loop = asyncio.get_running_loop()
         if self.seconds is not None:
-            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
-        return self
+            threading.Thread(target=self._watch, args=(self.seconds, status), name="watchdog", daemon=True).start()
+        try:
+            yield
+        finally:
+            self._over.set()
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-
-    def _watch(self) -> None:
-        assert self.seconds is not None
-        while not self._over.wait(min(1.0, self.seconds / 4)):
-            if time.monotonic() - self._last > self.seconds:
-                self._bite()
+    def _watch(self, seconds: float, status: Callable[[], str]) -> None:
+        while not self._over.wait(min(1.0, seconds / 4)):
+            if time.monotonic() - self._last > seconds:
+                self._bite(status)
                 return
 
-    def _bite(self) -> None:
+    def _bite(self, status: Callable[[], str]) -> None:
         told = f"no progress for {self.seconds:g} s"
         with self.dump.open("w") as stream:
-            stream.write(f"{told}. {self.status()}\n\n")
+            stream.write(f"{told}. {status()}\n\n")
             self._write_tasks(stream)
             stream.flush()
             faulthandler.dump_traceback(stream, all_threads=True)

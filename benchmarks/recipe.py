@@ -17,8 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from agentgym.launch import train
-from agentgym.launch.measuring import measure
+from agentgym.launch import evaluate, train
 
 ENVIRONMENT, LEVEL, HARDER = "blocksworld", "b4", "b5"
 DEMONSTRATION_COST = 10
@@ -72,7 +71,7 @@ def spend(output: Path, trainer: str, budget: int, share: float, seed: int) -> d
         }
     )
     report = json.loads((run / "report.json").read_text())
-    harder, _ = measure(
+    harder, _ = evaluate(
         {"env": {"id": ENVIRONMENT, "level": HARDER}}, str(run), episodes=EPISODES, temperature=1.0, seed=seed
     )
     return {

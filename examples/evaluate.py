@@ -5,13 +5,13 @@ python examples/evaluate.py RUN      (RUN as train_on_it.py or ``agentgym train`
 
 import sys
 
-from agentgym.launch.measuring import measure
+import agentgym
 
 
 def main(run: str) -> None:
     """Success when greedy and when sampled, in the run's own environment; then one episode turn by turn."""
     for temperature in (0.0, 1.0):
-        score, episodes = measure({}, run, episodes=50, temperature=temperature)
+        score, episodes = agentgym.evaluate({}, run, episodes=50, temperature=temperature)
         low, high = score.ci95
         print(
             f"temperature {temperature}: success {score.success:.2f} [{low:.2f}, {high:.2f}], reward {score.reward:.2f}"

@@ -10,14 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from agentgym.launch import train
+import agentgym
 
 ENVIRONMENT = Path(__file__).with_name("new_environment.py")
 
 
 def main(run: Path) -> None:
     """Train, and tell how it went."""
-    train(
+    agentgym.train(
         {
             "env": str(ENVIRONMENT),
             "trainer": {"id": "grpo", "groups": 8},

@@ -74,6 +74,25 @@ def test_every_module_has_a_layer() -> None:
     assert modules - named == set()
 
 
+def test_no_module_imports_itself_in_the_end() -> None:
+    """Nor by way of others, imports for types among them."""
+    import grimp
+
+    graph = grimp.build_graph("agentgym", cache_dir=None)
+    left = {module: set(graph.find_modules_directly_imported_by(module)) for module in graph.modules}
+    while free := {module for module, imported in left.items() if not imported & left.keys()}:
+        left = {module: imported for module, imported in left.items() if module not in free}
+    assert sorted(left) == []
+
+
+def test_files_are_of_a_size_to_be_read() -> None:
+    """Of more than 400 lines a file is usually two nouns; what launches is kept smaller still."""
+    lengths = {file.relative_to(ROOT): len(file.read_text().splitlines()) for file in SOURCES}
+    assert {file: length for file, length in lengths.items() if length > 400} == {}
+    launch = Path("agentgym/launch")
+    assert {file: length for file, length in lengths.items() if file.is_relative_to(launch) and length > 250} == {}
+
+
 def is_module(path: Path) -> bool:
     if path.name.startswith("__") or path.name == "py.typed":
         return False

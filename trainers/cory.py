@@ -57,6 +57,7 @@ class CORY(Trainer[CORYSettings]):
     """Learn as one of two who share their rewards."""
 
     Settings = CORYSettings
+    nano = GroupTrainer.nano
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)

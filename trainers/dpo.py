@@ -11,9 +11,9 @@ that training began with instead.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import torch
 from pydantic import Field, model_validator
@@ -93,6 +93,7 @@ class DPO(Trainer[DPOSettings]):
     """Learn which of two episodes, or of two choices, was better."""
 
     Settings = DPOSettings
+    nano: ClassVar[Mapping[str, Any]] = {**Trainer.nano, "learning_rate": 5e-4}
 
     def __init__(self, settings: DPOSettings) -> None:
         super().__init__(settings)

@@ -8,7 +8,8 @@ continued by the critic's estimate at its last token, one that ended is not.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -60,6 +61,12 @@ class PPO(SurrogateTrainer[PPOSettings]):
     """Learn from how episodes went, compared with what a critic expected."""
 
     Settings = PPOSettings
+    nano: ClassVar[Mapping[str, Any]] = {
+        **SurrogateTrainer.nano,
+        "learning_rate": 5e-4,
+        "critic_learning_rate": 2e-3,
+        "episodes": 128,
+    }
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)

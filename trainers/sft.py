@@ -7,9 +7,9 @@ for a pretrained model. ``--trainer.data`` imitates the successes of a file inst
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -63,6 +63,12 @@ class SFT(Trainer[SFTSettings]):
     """Imitate the expert."""
 
     Settings = SFTSettings
+    nano: ClassVar[Mapping[str, Any]] = {
+        "learning_rate": 3e-3,
+        "warmup_updates": 30,
+        "batch_size": 4,
+        "observation_weight": 0.3,
+    }
     reference: Frozen | None = None
     episodes: list[Trajectory] | None = None
     """Recorded ones, once they are read."""

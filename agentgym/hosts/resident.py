@@ -19,7 +19,7 @@ class Resident:
         self._expert: Expert | None = None
         self._knows_expert = False
 
-    def reset(self, seed: int, options: dict[str, Any] | None) -> Any:
+    def reset(self, seed: int | None, options: dict[str, Any] | None) -> Any:
         """(observation, info) of a new episode."""
         self._expert, self._knows_expert = None, False
         return self.env.reset(seed=seed, options=options)

@@ -1,6 +1,86 @@
-"""From settings to a finished run: the one place where environments, engines and trainers meet."""
+"""From settings to a finished run: the one place where environments, engines and trainers meet.
 
-from agentgym.launch.resuming import resume
-from agentgym.launch.starting import train
+Each function comes twice: ``train`` for a script, a prompt or a notebook, and ``train_async`` for a program with an
+event loop of its own. Settings are checked before anything large is imported.
+"""
 
-__all__ = ["resume", "train"]
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentgym.launch.reporting import Reporter, Silent
+from agentgym.launch.resolving import resolve, settings_for
+from agentgym.loops import plain
+
+if TYPE_CHECKING:
+    from agentgym.launch.evaluation import Score
+    from agentgym.types import Trajectory
+
+__all__ = ["evaluate", "evaluate_async", "resume", "resume_async", "train", "train_async"]
+
+
+async def train_async(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path:
+    """Train as ``given`` says, a mapping with the keys of ``TrainSettings``; returns the run directory.
+
+    Raises UserError for bad input before anything is written.
+
+    Example::
+
+        run = agentgym.train({"env": "webshop", "updates": 20, "output": "runs/mine"})
+    """
+    settings = resolve(given)
+    from agentgym.launch.starting import start
+
+    return await start(settings, reporter or Silent())
+
+
+async def resume_async(
+    directory: Path, given: Mapping[str, Any] | None = None, *, force: bool = False, reporter: Reporter | None = None
+) -> Path:
+    """Go on with an interrupted run from its newest complete checkpoint; returns ``directory``.
+
+    ``given`` are settings as for ``train``; those that differ from the run's are refused, or with ``force`` taken up
+    if they may change. Raises ConfigError for them, DataError for a checkpoint that does not fit, and UserError for a
+    run that another process trains or whose model is another one now.
+    """
+    from agentgym.launch.resuming import go_on
+
+    return await go_on(directory, given or {}, force=force, reporter=reporter or Silent())
+
+
+async def evaluate_async(
+    given: Mapping[str, Any],
+    model: str,
+    *,
+    episodes: int = 200,
+    split: str = "test",
+    temperature: float = 0.0,
+    seed: int = 0,
+    samples: int = 1,
+    reporter: Reporter | None = None,
+) -> tuple[Score, list[Trajectory]]:
+    """The score of ``model`` on tasks of ``split``, and the episodes. Raises UserError for bad input.
+
+    ``samples`` episodes of each task are played, greedily at temperature 0; ``model`` is a run directory, a model
+    directory or a Hugging Face id.
+
+    Example::
+
+        score, episodes = agentgym.evaluate({"env": "webshop"}, "runs/mine")
+    """
+    settings = settings_for(given, model, seed=seed)
+    from agentgym.launch.evaluation import measure
+
+    return await measure(
+        settings,
+        episodes=episodes,
+        split=split,
+        temperature=temperature,
+        samples=samples,
+        reporter=reporter or Silent(),
+    )
+
+
+train, resume, evaluate = plain(train_async), plain(resume_async), plain(evaluate_async)

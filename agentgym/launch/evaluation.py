@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel
 
 from agentgym.engine import Engine
-from agentgym.errors import UserError
+from agentgym.errors import ConfigError, UserError
+from agentgym.launch.combinations import sampling_filters
+from agentgym.launch.parts import assembled
+from agentgym.launch.reporting import Reporter
+from agentgym.launch.settings import TrainSettings
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor, seed_of
 from agentgym.types import TaskId, Trajectory
 
-__all__ = ["Score", "evaluate", "score"]
+__all__ = ["Score", "measure", "play_tasks", "score"]
 
 
 class Score(BaseModel):
@@ -51,7 +56,7 @@ def score(trajectories: Sequence[Trajectory]) -> Score:
     )
 
 
-async def evaluate(
+async def play_tasks(
     rollout: Rollout,
     engine: Engine,
     tasks: Sequence[TaskId],
@@ -79,3 +84,31 @@ async def evaluate(
     ]
     actor = engine_actor(engine, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p)
     return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode)
+
+
+async def measure(
+    settings: TrainSettings, *, episodes: int, split: str, temperature: float, samples: int, reporter: Reporter
+) -> tuple[Score, list[Trajectory]]:
+    """What ``agentgym.evaluate`` says, of the model that ``settings`` name."""
+    filters = sampling_filters(settings.rollout)
+    if filters and temperature == 0:
+        raise ConfigError(
+            f"rollout.{min(filters)} has no effect at temperature 0, which is greedy; add --temperature 1"
+        )
+    async with assembled(settings) as parts:
+        tasks = parts.env.tasks(split)[:episodes]
+        if len(tasks) < episodes:
+            reporter.note(f"the split {split} has {len(tasks)} tasks")
+        reporter.begin(f"{split} tasks", samples * len(tasks), "episodes")
+        done = itertools.count(1)
+        played = await play_tasks(
+            parts.rollout,
+            parts.engine,
+            tasks,
+            temperature=temperature,
+            **filters,
+            seed=settings.seed,
+            samples=samples,
+            on_episode=lambda _: reporter.advance(next(done), {}),
+        )
+    return score(played), played

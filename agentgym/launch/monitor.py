@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agentgym import store
@@ -40,14 +40,17 @@ def bounds(settings: TrainSettings) -> AlarmSettings:
 
 
 class Monitor:
-    """Logs metrics of ``run`` and raises alarms. Made from what the run has logged before."""
+    """Logs metrics of ``run`` and raises alarms."""
 
     def __init__(self, run: Run, settings: TrainSettings, reporter: Reporter) -> None:
         self.run, self.reporter = run, reporter
         self.watch = Watch(bounds(settings), max_reply_tokens=settings.rollout.max_reply_tokens)
-        for line in run.metrics():
-            self.watch.see(line)
         self._base: list[Row] | None = None
+
+    def replay(self, metrics: Iterable[Mapping[str, Any]]) -> None:
+        """See what the run has logged before."""
+        for line in metrics:
+            self.watch.see(line)
 
     def log(self, stage: str, update: int, **values: float) -> None:
         """Add a line to the metrics, and see what it says."""
@@ -73,10 +76,10 @@ class Monitor:
         values = {"success": seen.success, "success_low": low, "success_high": high, "reward": seen.reward}
         self.log("validation", update, **values, **_reward_error(episodes), **self._drift(learner))
 
-    def conclude(self, report: dict[str, Any]) -> None:
+    def conclude(self, report: dict[str, Any], metrics: Sequence[Mapping[str, Any]]) -> None:
         """Add the alarms, and the ranges of what is watched, to the report; the reporter is reminded of them."""
         report["alarms"] = [alarm.as_dict() for alarm in self.watch.alarms]
-        report["diagnostics"] = ranges(self.run.metrics())
+        report["diagnostics"] = ranges(metrics)
         names = dict.fromkeys(alarm.name.replace("_", " ") for alarm in self.watch.alarms)
         if names:
             self.reporter.note(f"alarms: {', '.join(names)}; what to do is in {self.run.directory / 'report.md'}")

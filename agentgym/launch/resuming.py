@@ -9,7 +9,7 @@ config-until-CHECKPOINT.json.
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -19,10 +19,11 @@ from pydantic.fields import FieldInfo
 from agentgym.config import flattened, long_form, merged, validated
 from agentgym.errors import ConfigError
 from agentgym.launch import fingerprint
-from agentgym.launch.assemble import assemble
-from agentgym.launch.reporting import Reporter, Silent
+from agentgym.launch.parts import assembled
+from agentgym.launch.reporting import Reporter
 from agentgym.launch.settings import HFSettings, TrainSettings
-from agentgym.launch.starting import is_warm
+from agentgym.launch.stage import Workbench
+from agentgym.launch.starting import stages_of, watchdog_of, workbench
 from agentgym.launch.training import Training, seed_all
 from agentgym.learn import checkpoint
 from agentgym.learn.nano import NanoConfig
@@ -30,7 +31,7 @@ from agentgym.learn.trainer import TrainerSettings
 from agentgym.registry import plugins
 from agentgym.run import Run
 
-__all__ = ["changed", "resume"]
+__all__ = ["changed", "go_on"]
 
 _CHANGEABLE = (
     "updates",
@@ -48,42 +49,39 @@ _OF_TRAINING = ("updates", "max_seconds", "max_environment_steps", "trainer", "e
 """Without effect when training is over."""
 
 
-def resume(
-    directory: Path, given: Mapping[str, Any] | None = None, *, force: bool = False, reporter: Reporter | None = None
-) -> Path:
-    """Go on with an interrupted run from its newest complete checkpoint; returns ``directory``.
-
-    ``given`` are settings as for ``train``; those that differ from the run's are refused, or with ``force`` taken up
-    if they may change. Raises ConfigError for them, DataError for a checkpoint that does not fit, and UserError for a
-    run that another process trains or whose model is another one now.
-    """
-    run, reporter = Run.open(directory), reporter or Silent()
+async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, reporter: Reporter) -> Path:
+    """What ``agentgym.resume`` says."""
+    run = Run.open(directory)
     with run.locked():
         has = TrainSettings.model_validate(run.config)
         at = checkpoint.latest(run.checkpoints, note=reporter.note)
         stage = checkpoint.read_state(at)["stage"] if at else ""
-        settings = changed(has, given or {}, run=directory, force=force, is_trained=stage in ("after", "done"))
+        settings = changed(has, given, run=directory, force=force, is_trained=stage in ("after", "done"))
         fingerprint.check(run, settings.model.id, reporter.note)
         seed_all(settings.seed)
-        parts = assemble(settings, policy_dir=at / "policy" if at else None)
-        training = Training(settings, parts, run, reporter, is_warm(settings, parts))
-        if at:
-            training.load(at)
-        else:
-            reporter.note("there is no complete checkpoint: the run begins anew")
-            training.begin()
-        _tidy(run, training, at, reporter)
-        if settings != has:
-            _record(run, settings, at)
-        asyncio.run(training.go())
+        watchdog = watchdog_of(settings, directory)
+        async with assembled(settings, policy_dir=at / "policy" if at else None, beat=watchdog.beat) as parts:
+            bench = workbench(settings, parts, run, reporter, watchdog)
+            async with contextlib.aclosing(Training(bench, await stages_of(bench))) as training:
+                if at:
+                    training.load(at)
+                else:
+                    reporter.note("there is no complete checkpoint: the run begins anew")
+                    training.begin()
+                _tidy(bench, at)
+                if settings != has:
+                    _record(run, settings, at)
+                await training.go()
     return directory
 
 
-def _tidy(run: Run, training: Training, at: Path | None, reporter: Reporter) -> None:
-    for path in checkpoint.clean(run.checkpoints, at, corrupt=run.corrupt):
-        reporter.note(f"what is left of the corrupt checkpoint is in {path}; delete it when you have no use for it")
-    training.kept.discard_unused()
-    run.draw_tensorboard_anew()
+def _tidy(bench: Workbench, at: Path | None) -> None:
+    for path in checkpoint.clean(bench.run.checkpoints, at, corrupt=bench.run.corrupt):
+        bench.reporter.note(
+            f"what is left of the corrupt checkpoint is in {path}; delete it when you have no use for it"
+        )
+    bench.kept.discard_unused()
+    bench.run.draw_tensorboard_anew()
 
 
 def _record(run: Run, settings: TrainSettings, at: Path | None) -> None:

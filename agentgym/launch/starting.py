@@ -2,98 +2,132 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Mapping
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from agentgym.errors import ConfigError, UserError
-from agentgym.launch import disk, fingerprint, memory
-from agentgym.launch.assemble import Parts, assemble, make_trainer, settled
-from agentgym.launch.engines import refuse_untrainable
-from agentgym.launch.reporting import Reporter, Silent
-from agentgym.launch.sampling import refuse_filters
-from agentgym.launch.settings import TrainSettings, resolve
+from agentgym.launch import fingerprint
+from agentgym.launch.kept import Kept
+from agentgym.launch.learning import Train, WarmStart
+from agentgym.launch.measure import Measure
+from agentgym.launch.monitor import Monitor
+from agentgym.launch.parts import Parts, assembled
+from agentgym.launch.reporting import Reporter
+from agentgym.launch.room import DiskEstimate, refuse_full_disk, refuse_too_large
+from agentgym.launch.settings import TrainSettings
+from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
-from agentgym.run import Run
+from agentgym.learn.trainer import Trainer
+from agentgym.ledger import Tally
+from agentgym.loops import settled
+from agentgym.registry import plugins
+from agentgym.run import Run, refuse_taken
 from agentgym.trainers.sft import SFT
+from agentgym.watchdog import Watchdog
 
-__all__ = ["is_warm", "train"]
+__all__ = ["stages_of", "start", "watchdog_of", "workbench"]
 
 
-def train(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path:
-    """Train as ``given`` says, a mapping with the keys of ``TrainSettings``; returns the run directory.
-
-    Raises UserError for bad input before anything is written.
-
-    Example::
-
-        run = train({"env": "webshop", "updates": 20, "output": "runs/mine"})
-    """
-    settings = resolve(given)
-    refuse_filters(settings.rollout)
+async def start(settings: TrainSettings, reporter: Reporter) -> Path:
+    """Train as ``settings`` say; returns the run directory. Raises UserError before anything is written."""
     if settings.output is None:
         names = (Path(choice.id).stem for choice in (settings.env, settings.trainer))
         settings.output = Path("runs") / f"{'-'.join(names)}-{settings.seed}"
-    _refuse_unwritable(settings.output)
-    trainer = make_trainer(settings.trainer)  # refuses what is wrong with it now, not after the warm start
+    refuse_taken(settings.output)
     seed_all(settings.seed)
-    parts = assemble(settings)
-    refuse_untrainable(parts.engine)
-    trainer.check(parts.policy.tokenizer)
-    reporter = reporter or Silent()
-    reporter.note(memory.refuse_too_large(settings, parts, trainer.settings))
-    warm = _wants_warm_start(settings, parts)
-    training = Training(settings, parts, Run(settings.output), reporter, warm)
-    disk.refuse_full(settings.output, training.estimate())
-    training.run = Run.create(settings.output, settings.model_dump(mode="json"))
-    with training.run.locked():
-        fingerprint.record(training.run, settings.model.id)
-        training.begin()
-        asyncio.run(training.go())
+    watchdog = watchdog_of(settings, settings.output)
+    async with assembled(settings, beat=watchdog.beat) as parts:
+        bench = workbench(settings, parts, Run(settings.output), reporter, watchdog)
+        stages = await stages_of(bench)
+        async with contextlib.aclosing(Training(bench, stages)) as training:
+            await _refuse(bench, stages)
+            run = Run.create(settings.output, settings.model_dump(mode="json"))
+            with run.locked():
+                fingerprint.record(run, settings.model.id)
+                training.begin()
+                await training.go()
     return settings.output
 
 
-def _refuse_unwritable(output: Path) -> None:
-    if (output / "config.json").exists():
+async def _refuse(bench: Workbench, stages: list[Stage]) -> None:
+    """Raise UserError for what cannot be trained, or has no room."""
+    settings, parts = bench.settings, bench.parts
+    if parts.engine.why_untrainable:
         raise UserError(
-            f"{output} already holds a run; type: agentgym train --resume {output}, or choose another --output"
-        )
-    existing = next(path for path in [output, *output.absolute().parents] if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UserError(
-            f"cannot write the run directory {output}: {existing} is not a writable directory; choose another --output"
-        )
-
-
-def is_warm(settings: TrainSettings, parts: Parts) -> bool:
-    """Whether the run begins with a warm start."""
-    if settings.warm_start.enabled is not None:
-        return settings.warm_start.enabled
-    return settings.model.id == "nano" and settings.trainer.id != "sft" and _has_expert(parts)
-
-
-def _wants_warm_start(settings: TrainSettings, parts: Parts) -> bool:
-    warm = is_warm(settings, parts)
-    if warm:
-        SFT(settings.warm_start).check(parts.policy.tokenizer)
-    shown = warm and settings.warm_start.data is None
-    if (shown or make_trainer(settings.trainer).needs_expert) and not _has_expert(parts):
-        raise ConfigError(
-            f'"{parts.env.name}" has no expert() to imitate; choose another --trainer, and no --warm_start.enabled'
+            f"this engine is for evaluation: {parts.engine.why_untrainable}; to train, type: --engine vllm or "
+            "--engine embedded"
         )
     keys = settings.warm_start.model_fields_set - {"enabled"}
-    if not warm and keys:
+    if keys and not isinstance(stages[0], WarmStart):
         raise ConfigError(
             f"warm_start.{min(keys)} has no effect: there is no warm start here; add --warm_start.enabled true"
         )
-    return warm
+    (train,) = (stage for stage in stages if isinstance(stage, Train))
+    bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings))
+    train.open()  # what the trainer refuses is refused now, not after the warm start
+    try:
+        needed = DiskEstimate.of(
+            parts.policy,
+            train.loop.learner,
+            train.trainer,
+            keep=settings.keep_checkpoints,
+            updates=sum(stage.max_updates for stage in stages if isinstance(stage, WarmStart | Train)),
+        )
+    finally:
+        await train.close()
+    refuse_full_disk(bench.run.directory, needed)
 
 
-def _has_expert(parts: Parts) -> bool:
-    async def look() -> bool:
-        await settled(parts.env.reset(seed=0))
-        return parts.env.expert() is not None
+def watchdog_of(settings: TrainSettings, output: Path) -> Watchdog:
+    """Ends the run where it hangs."""
+    return Watchdog(settings.watchdog_seconds, output / "watchdog.txt")
 
-    return asyncio.run(look())
+
+def workbench(settings: TrainSettings, parts: Parts, run: Run, reporter: Reporter, watchdog: Watchdog) -> Workbench:
+    """What the stages of a run share, at its beginning."""
+    return Workbench(
+        settings=settings,
+        parts=parts,
+        run=run,
+        reporter=reporter,
+        monitor=Monitor(run, settings, reporter),
+        kept=Kept(run),
+        watchdog=watchdog,
+        clock=Clock(),
+        report={"eval": {}, "stages": {}},
+        tally=Tally(),
+    )
+
+
+async def stages_of(bench: Workbench) -> list[Stage]:
+    """The stages of a run. Raises ConfigError where there is nobody to imitate."""
+    settings, tokenizer = bench.settings, bench.parts.policy.tokenizer
+    trainer: Trainer[Any] = plugins("trainers").build(settings.trainer.id, settings.trainer.options)
+    trainer.check(tokenizer)
+    has_expert = await _has_expert(bench.parts)
+    stages: list[Stage] = [Measure(bench, "before"), Train(bench, trainer), Measure(bench, "after")]
+    needs_expert = trainer.needs_expert
+    if _is_warm(settings, has_expert):
+        imitator = SFT(settings.warm_start)
+        imitator.check(tokenizer)
+        stages.insert(0, WarmStart(bench, "warm_start", imitator, settings.warm_start.max_updates))
+        needs_expert = needs_expert or imitator.needs_expert
+    if needs_expert and not has_expert:
+        raise ConfigError(
+            f'"{bench.parts.env.name}" has no expert() to imitate; choose another --trainer, and no '
+            "--warm_start.enabled"
+        )
+    return stages
+
+
+def _is_warm(settings: TrainSettings, has_expert: bool) -> bool:
+    """Whether the run begins with a warm start."""
+    if settings.warm_start.enabled is not None:
+        return settings.warm_start.enabled
+    return settings.model.id == "nano" and settings.trainer.id != "sft" and has_expert
+
+
+async def _has_expert(parts: Parts) -> bool:
+    await settled(parts.env.reset(seed=0))
+    return parts.env.expert() is not None

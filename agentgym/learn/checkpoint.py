@@ -38,12 +38,17 @@ __all__ = ["clean", "finished", "latest", "load", "prune", "read_state", "save"]
 
 
 def save(
-    directory: Path, policy: Policy, learner: Learner, state: Mapping[str, Any], *, trainer: Trainer[Any] | None = None
+    directory: Path,
+    policy: Policy,
+    learner: Learner | None,
+    state: Mapping[str, Any],
+    *,
+    trainer: Trainer[Any] | None = None,
 ) -> Path:
     """Write ``directory`` and return it; a name that is taken gets a ``+``, which sorts behind it.
 
-    The parent then holds either the complete checkpoint or none of that name. ``state`` is the caller's, JSON.
-    Raises OSError when it cannot be written; every other checkpoint is as it was.
+    The parent then holds either the complete checkpoint or none of that name. ``state`` is the caller's, JSON;
+    without a ``learner`` nothing learns at the moment. Raises OSError when it cannot be written; every other checkpoint is as it was.
     """
     while directory.exists():
         directory = directory.with_name(directory.name + "+")
@@ -51,7 +56,7 @@ def save(
 
 
 def _fill(
-    policy: Policy, learner: Learner, trainer: Trainer[Any] | None, state: Mapping[str, Any], directory: Path
+    policy: Policy, learner: Learner | None, trainer: Trainer[Any] | None, state: Mapping[str, Any], directory: Path
 ) -> None:
     learners, modules = _learners(learner, trainer), trainer.modules() if trainer else {}
     policy.save(directory / "policy")
@@ -72,11 +77,11 @@ def _fill(
     (directory / "state.json").write_text(json.dumps({**state, "checkpoint": own}))
 
 
-def _learners(learner: Learner, trainer: Trainer[Any] | None) -> dict[str, Learner]:
+def _learners(learner: Learner | None, trainer: Trainer[Any] | None) -> dict[str, Learner]:
     further = trainer.learners() if trainer else {}
     if "policy" in further:
         raise ValueError("a trainer's further learner is named \"policy\", which is the policy's own; rename it")
-    return {"policy": learner, **further}
+    return {"policy": learner, **further} if learner else further
 
 
 def _file(directory: Path, kind: str, name: str) -> Path:
@@ -88,7 +93,7 @@ def _file(directory: Path, kind: str, name: str) -> Path:
 # -- reading -----------------------------------------------------------------------------------------
 
 
-def load(directory: Path, learner: Learner, *, trainer: Trainer[Any] | None = None) -> dict[str, Any]:
+def load(directory: Path, learner: Learner | None, *, trainer: Trainer[Any] | None = None) -> dict[str, Any]:
     """Put everything but the policy's weights back; returns the state that was saved with it.
 
     The policy's weights are the caller's to load, from ``directory / "policy"``. Raises DataError, and then has

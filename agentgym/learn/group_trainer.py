@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from agentgym.curriculum import TaskOrder
 from agentgym.groups import Group, GroupSettings, group_specs, grouped
@@ -30,6 +30,8 @@ S = TypeVar("S", bound=GroupTrainerSettings)
 
 class GroupTrainer(SurrogateTrainer[S]):
     """Turns groups into rows; a subclass says how rewards become advantages."""
+
+    nano: ClassVar[Mapping[str, Any]] = {**SurrogateTrainer.nano, "aggregation": "sequence"}
 
     @abc.abstractmethod
     def compare(self, group: Group, rewards: Sequence[float]) -> Sequence[float | list[float]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -91,6 +91,8 @@ class Trainer(abc.ABC, Generic[S]):
 
     plugin_kind: ClassVar[str] = "trainers"
     Settings: ClassVar[type[TrainerSettings]]
+    nano: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "warmup_updates": 5}
+    """Settings that a small model made from nothing wants where the user says nothing."""
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
@@ -107,10 +109,10 @@ class Trainer(abc.ABC, Generic[S]):
         """Whether it cannot do without the environment's expert."""
         return False
 
-    @classmethod
-    def can_play_ahead(cls) -> bool:
+    @property
+    def plays_ahead(self) -> bool:
         """Whether its episodes depend on their specs alone, so that they can be played before earlier updates."""
-        return cls.play is Trainer.play
+        return type(self).play is Trainer.play
 
     @abc.abstractmethod
     def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:

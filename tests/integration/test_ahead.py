@@ -11,7 +11,7 @@ import pytest
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.errors import ConfigError
 from agentgym.launch import resume, train
-from agentgym.launch.settings import resolve
+from agentgym.launch.resolving import resolve
 from agentgym.ledger import audit
 from agentgym.run import Run
 from tests.integration.test_resume import SETTINGS, Interrupting
@@ -87,13 +87,11 @@ class Stale(EmbeddedEngine):
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_a_stale_engine_trips_the_alarm(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from agentgym.launch import assemble
-
     def stale(choice: Any, module: Any, *, sessions: int, ahead: bool = False) -> Any:
         return Stale(module, max_sessions=sessions, own_copy=True)
 
-    monkeypatch.setattr(assemble, "make_engine", stale)
-    monkeypatch.setattr("agentgym.launch.training.make_engine", stale)
+    for owner in ("parts", "learning"):
+        monkeypatch.setattr(f"agentgym.launch.{owner}.make_engine", stale)
     run = train(settings(mode, output=tmp_path / "run"))
     report = json.loads((run / "report.json").read_text())
     alarms = {alarm["name"]: alarm for alarm in report["alarms"]}

@@ -27,7 +27,7 @@ def test_what_is_no_run_is_not_opened(tmp_path: Path) -> None:
 
 def test_a_path_below_a_file_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"cannot write the run directory .*: Not a directory; choose another --output"):
+    with pytest.raises(UserError, match=r"/file is not a writable directory; choose another --output"):
         Run.create(tmp_path / "file" / "run", {})
 
 

@@ -27,7 +27,7 @@ async def waits_for_ever():
     await asyncio.Event().wait()
 
 async def main():
-    with Watchdog(0.3, Path(sys.argv[1]), status=lambda: "7 episodes under way", grace=0.5):
+    with Watchdog(0.3, Path(sys.argv[1]), grace=0.5).watching(lambda: "7 episodes under way"):
         waiting = asyncio.create_task(waits_for_ever())
         if how == "busy":
             while True:
@@ -74,7 +74,8 @@ def test_progress_keeps_it_quiet(tmp_path: Path) -> None:
         raise AssertionError(code)
 
     async def main() -> None:
-        with Watchdog(0.4, tmp_path / "dump", grace=0.0, end=fail) as watchdog:
+        watchdog = Watchdog(0.4, tmp_path / "dump", grace=0.0, end=fail)
+        with watchdog.watching():
             for _ in range(8):
                 await asyncio.sleep(0.1)
                 watchdog.beat()

@@ -10,11 +10,11 @@ import pytest
 
 from agentgym import store
 from agentgym.alarms.rules import AlarmSettings
-from agentgym.launch.curves import draw_curves
 from agentgym.launch.evaluation import score
 from agentgym.launch.monitor import BASE_EPISODES, Monitor, bounds
-from agentgym.launch.settings import TrainSettings, resolve
-from agentgym.launch.summary import summary_page
+from agentgym.launch.resolving import resolve
+from agentgym.launch.settings import TrainSettings
+from agentgym.reports import draw_curves, summary_page
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.learner import Learner
 from agentgym.run import Run
@@ -86,7 +86,7 @@ def test_an_alarm_is_noted_logged_and_reported(run: Run) -> None:
     assert alarm_lines(run)[1:] == [{"update": 6, "clipped_too_often": 0.0}]
     assert len(notes.notes) == 1
     report: dict[str, Any] = {}
-    monitor.conclude(report)
+    monitor.conclude(report, run.metrics())
     assert notes.notes[1:] == [f"alarms: clipped too often; what to do is in {run.directory / 'report.md'}"]
     (alarm,) = report["alarms"]
     assert alarm.pop("advice") in note
@@ -107,7 +107,7 @@ def test_without_alarms_nothing_is_said_of_them(run: Run) -> None:
     monitor = Monitor(run, settings(), notes)
     clipped(monitor, *LOW)
     report: dict[str, Any] = {}
-    monitor.conclude(report)
+    monitor.conclude(report, run.metrics())
     assert report["alarms"] == []
     assert notes.notes == []
 
@@ -138,6 +138,7 @@ def test_a_resumed_run_raises_the_same_alarms(cut: int, run: Run, tmp_path: Path
     other.forget_after(position)
     notes[0].notes = notes[0].notes[: int(cut >= 5)]
     second = Monitor(other, settings(), notes[1])
+    second.replay(other.metrics())
     clipped(second, *(HIGH + LOW)[cut:], first=cut + 1)
     other.close()
     assert second.watch.alarms == whole.watch.alarms
@@ -254,13 +255,13 @@ ALARM = {
     ],
 )
 def test_the_page_says_whether_it_is_better(after: dict[str, Any], verdict: str) -> None:
-    page = summary_page(settings(), report_of(after), LOOKS, Path("runs/mine"))
+    page = summary_page(settings().model_dump(), report_of(after), LOOKS, Path("runs/mine"))
     assert verdict in page
     assert f"| sampled | 0.100 (0.050 to 0.200) | {after['success']:.3f} (" in page
 
 
 def test_the_page_names_what_is_kept_and_how_far_it_went() -> None:
-    page = summary_page(settings(), report_of(measured(0.5, 0.3, 0.7)), LOOKS, Path("runs/mine"))
+    page = summary_page(settings().model_dump(), report_of(measured(0.5, 0.3, 0.7)), LOOKS, Path("runs/mine"))
     assert "Kept: the policy after update 10" in page
     assert "kept 0.250 ± 0.010, last 9.500 ± 0.020." in page
     assert "None went off." in page
@@ -269,7 +270,7 @@ def test_the_page_names_what_is_kept_and_how_far_it_went() -> None:
 
 def test_the_page_says_that_nothing_was_gained_and_why() -> None:
     report = report_of(measured(0.1, 0.05, 0.2), best_update=0, alarms=[ALARM, {**ALARM, "until": 9}])
-    page = summary_page(settings(), report, [], Path("runs/mine"))
+    page = summary_page(settings().model_dump(), report, [], Path("runs/mine"))
     assert "training changed nothing that is kept" in page
     assert "- entropy collapse, update 7 to the end: sampled_entropy 0.01234, bound 0.05. Stop." in page
     assert "- entropy collapse, update 7 to 9:" in page

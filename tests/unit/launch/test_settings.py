@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from agentgym.errors import ConfigError
-from agentgym.launch.measuring import settings_for
-from agentgym.launch.settings import TrainSettings, resolve
+from agentgym.launch.resolving import resolve, settings_for
+from agentgym.launch.settings import TrainSettings
 from agentgym.manual import describe
 
 

@@ -1,18 +1,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agentgym import loops
 from agentgym.errors import UserError
-from agentgym.launch.assemble import assemble
-from agentgym.launch.settings import resolve
-from agentgym.launch.starting import train
+from agentgym.launch import train
+from agentgym.launch.parts import Parts, assembled
+from agentgym.launch.resolving import resolve
 from agentgym.learn.policy import Policy
 from tests.kit import byte_tokenizer, chat, tiny_model
 
 EXAMPLES = Path(__file__).parents[2] / "contract" / "examples"
 SMALL = {"model": {"id": "nano", "width": 16, "feed_forward": 8}}
+
+
+def assemble(given: dict[str, Any]) -> Parts:
+    async def main() -> Parts:
+        async with assembled(resolve(given)) as parts:
+            return parts
+
+    return loops.run(main())
 
 
 def test_an_asynchronous_environment_trains(tmp_path: Path) -> None:
@@ -32,13 +42,13 @@ def test_an_asynchronous_environment_trains(tmp_path: Path) -> None:
 
 
 def test_the_tokenizer_knows_what_is_shown_and_said() -> None:
-    parts = assemble(resolve({**SMALL, "env": str(EXAMPLES / "guess_color.py")}))
-    assert {"red", "green", "blue", "guess"} <= parts.policy.tokenizer.hf.get_vocab().keys()
+    vocabulary = assemble({**SMALL, "env": str(EXAMPLES / "guess_color.py")}).policy.tokenizer.hf.get_vocab()
+    assert {"red", "green", "blue", "guess"} <= vocabulary.keys()
 
 
 def test_the_first_observation_must_fit() -> None:
     with pytest.raises(UserError, match=r"the first observation takes \d+ tokens, the context holds 4"):
-        assemble(resolve({**SMALL, "env": str(EXAMPLES / "guess_color.py"), "engine": {"max_context": 4}}))
+        assemble({**SMALL, "env": str(EXAMPLES / "guess_color.py"), "engine": {"max_context": 4}})
 
 
 @pytest.mark.parametrize("kind", ["made", "loaded"])
@@ -53,7 +63,7 @@ def test_an_environment_that_breaks_at_once_is_refused(kind: str, tmp_path: Path
         "    def reset(self, *, seed=None, options=None):\n        raise OSError('no server')\n"
     )
     with pytest.raises(UserError, match=r"breaks in its first episodes: .*no server"):
-        assemble(resolve({**SMALL, "env": str(file), "model": model}))
+        assemble({**SMALL, "env": str(file), "model": model})
 
 
 def test_a_run_that_does_not_fit_in_memory_says_what_to_lower(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whether a run fits on the disk, before anything is written.
+"""Whether a run has room, in memory and on the disk, before anything is written.
 
 A checkpoint holds the policy, the trainer's further modules and learners, and for each trained parameter AdamW's two
 moments. A new checkpoint is complete before the oldest goes, so one more than are kept must fit; each may need
@@ -16,11 +16,14 @@ from typing import Any
 import torch
 
 from agentgym.errors import UserError
+from agentgym.launch.parts import Parts
+from agentgym.launch.settings import TrainSettings
+from agentgym.learn import footprint
 from agentgym.learn.learner import Learner
 from agentgym.learn.policy import Policy
-from agentgym.learn.trainer import Trainer
+from agentgym.learn.trainer import Trainer, TrainerSettings
 
-__all__ = ["Estimate", "estimate", "refuse_full"]
+__all__ = ["DiskEstimate", "refuse_full_disk", "refuse_too_large"]
 
 _SMALL = 2**18
 """Configuration, state and manifest of a checkpoint."""
@@ -28,8 +31,34 @@ _LINES = 2**14
 """What an update adds to metrics, ledger, trajectories and TensorBoard."""
 
 
+def refuse_too_large(settings: TrainSettings, parts: Parts, trainer: TrainerSettings) -> str:
+    """What training will take beside the weights, which are there already, in words.
+
+    The engine's cache grows with the episodes: it is counted for ``engine.max_context`` where that is given, and
+    else for sequences that fill a microbatch. Raises UserError, naming what to lower, when there is less.
+    """
+    module: Any = parts.policy.module
+    given = settings.engine.options.get("max_context")
+    needed = footprint.estimate(
+        module.config,
+        num_parameters=parts.policy.num_parameters,
+        num_trained=sum(p.numel() for p in module.parameters() if p.requires_grad),
+        max_microbatch_tokens=trainer.max_microbatch_tokens,
+        max_context=given or min(parts.engine.max_context, trainer.max_microbatch_tokens),
+        sessions=settings.rollout.concurrency,
+        element_size=next(module.parameters()).element_size(),
+        autocast=trainer.precision == "bfloat16",
+        gradient_checkpointing=trainer.gradient_checkpointing,
+        on_cpu=module.device.type == "cpu",
+    )
+    del needed["weights"]
+    footprint.check_fits(needed, module.device)
+    parts_told = ", ".join(f"{name} {footprint.told(size)}" for name, size in needed.items() if size)
+    return f"memory beside the weights: about {footprint.told(sum(needed.values()))} at most ({parts_told})"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
-class Estimate:
+class DiskEstimate:
     """Bytes that a run writes at most."""
 
     policy: int
@@ -41,6 +70,19 @@ class Estimate:
     keep: int
     """Checkpoints kept."""
 
+    @classmethod
+    def of(cls, policy: Policy, learner: Learner, trainer: Trainer[Any], *, keep: int, updates: int) -> DiskEstimate:
+        """What a run with this trainer, which is prepared, writes. The warm start's policy is counted too."""
+        further = trainer.learners().values()
+        modules = [*(each.module for each in further), *trainer.modules().values()]
+        return cls(
+            policy=_saved(policy) + _tokenizer(policy),
+            optimizers=sum(2 * _bytes(each.parameters) for each in (learner, *further)),
+            further=sum(_bytes(module.state_dict(keep_vars=True).values()) for module in modules),
+            lines=updates * _LINES,
+            keep=keep,
+        )
+
     @property
     def checkpoint(self) -> int:
         return self.policy + self.optimizers + self.further + _SMALL
@@ -50,20 +92,7 @@ class Estimate:
         return (self.keep + 1) * self.checkpoint + (self.keep + 3) * self.policy + self.lines
 
 
-def estimate(policy: Policy, learner: Learner, trainer: Trainer[Any], *, keep: int, updates: int) -> Estimate:
-    """What a run with this trainer, which is prepared, writes. The warm start's policy is counted too."""
-    further = trainer.learners().values()
-    modules = [*(each.module for each in further), *trainer.modules().values()]
-    return Estimate(
-        policy=_saved(policy) + _tokenizer(policy),
-        optimizers=sum(2 * _bytes(each.parameters) for each in (learner, *further)),
-        further=sum(_bytes(module.state_dict(keep_vars=True).values()) for module in modules),
-        lines=updates * _LINES,
-        keep=keep,
-    )
-
-
-def refuse_full(directory: Path, needed: Estimate) -> None:
+def refuse_full_disk(directory: Path, needed: DiskEstimate) -> None:
     """Raise UserError unless there is room for ``needed`` where ``directory`` is or will be."""
     existing = next(path for path in [directory, *directory.absolute().parents] if path.is_dir())
     free = shutil.disk_usage(existing).free

@@ -6,19 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agentgym.launch.settings import TrainSettings
-
 __all__ = ["summary_page"]
 
 
 def summary_page(
-    settings: TrainSettings, report: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], directory: Path
+    config: Mapping[str, Any], report: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], directory: Path
 ) -> str:
-    """Markdown of what was trained, how much better it is, which alarms went off, and what to look at next."""
+    """Markdown of what was trained, how much better it is, which alarms went off, and what to look at next.
+
+    ``config`` are the run's settings, ``report`` and ``metrics`` what it wrote.
+    """
     lines = [
-        f"# {settings.env.id}: {settings.trainer.id}, seed {settings.seed}",
+        f"# {config['env']['id']}: {config['trainer']['id']}, seed {config['seed']}",
         "",
-        *_trained(settings, report),
+        *_trained(config, report),
         "",
         *_measured(report["eval"]),
         *_moved(report, metrics),
@@ -31,14 +32,14 @@ def summary_page(
         "- `curves.png`: success, reward, entropy, groups; dotted lines are alarms.",
         "- `trajectories.jsonl`: an episode of each update, as the policy played it.",
         f"- `tensorboard --logdir {directory}`: all numbers of `metrics.jsonl`.",
-        f"- `agentgym play {settings.env.id} --model {directory}`: the policy at play.",
+        f"- `agentgym play {config['env']['id']} --model {directory}`: the policy at play.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _trained(settings: TrainSettings, report: Mapping[str, Any]) -> list[str]:
+def _trained(config: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
     stages = report["stages"]
-    said = [f"Model: {settings.model.id}, {report['num_parameters']:,} parameters."]
+    said = [f"Model: {config['model']['id']}, {report['num_parameters']:,} parameters."]
     if "warm_start" in stages:
         said.append(f"Warm start: {stages['warm_start']['updates']} updates, {stages['warm_start']['seconds']} s.")
     said.append(f"Training: {stages['train']['updates']} updates, {stages['train']['seconds']} s.")

@@ -1,0 +1,248 @@
+"""The stages that learn: the warm start, which imitates, and the trainer's own.
+
+Choices are made on validation tasks: when the warm start stops, and which policy of the run is kept.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agentgym import sealed, store
+from agentgym.curriculum import TaskOrder
+from agentgym.launch.evaluation import play_tasks, score
+from agentgym.launch.parts import make_engine
+from agentgym.launch.stage import Stage, Workbench
+from agentgym.learn.learner import Learner
+from agentgym.learn.loop import Loop, Outcome
+from agentgym.learn.players import Players
+from agentgym.learn.trainer import Equipment, Trainer, TrainerSettings
+from agentgym.rollout import Limits, seed_of
+from agentgym.scheduler import Scheduler
+from agentgym.types import Trajectory
+
+__all__ = ["Train", "WarmStart"]
+
+_NOTHING_LEARNED = (
+    "nothing was learned: in every update the episodes of each group all had the same reward; "
+    "make the task easier, give the environment an expert(), or raise --trainer.group_size"
+)
+
+
+class Learning(Stage):
+    """Updates the policy with ``trainer``, ``max_updates`` times at most."""
+
+    loop: Loop
+    temperature = 1.0
+    """That training episodes are sampled at."""
+
+    def __init__(self, bench: Workbench, name: str, trainer: Trainer[Any], max_updates: int) -> None:
+        super().__init__(bench)
+        self.name, self.trainer, self.max_updates = name, trainer, max_updates
+        self.checked = -1
+        """Update after which the validation tasks were played last."""
+        self.began = 0.0
+        """Seconds of the run before it."""
+
+    def open(self) -> None:
+        bench, trainer = self.bench, self.trainer
+        settings, parts = bench.settings, bench.parts
+        self.began = bench.clock.elapsed
+        make = functools.partial(
+            _make_learner,
+            settings=trainer.settings,
+            temperature=self.temperature,
+            total_updates=self.max_updates * trainer.num_steps,
+            dump_dir=bench.run.directory,
+        )
+        learner = make(parts.policy.module)
+        trainer.prepare(
+            Equipment(
+                learner=learner,
+                make_learner=make,
+                make_engine=lambda module: make_engine(
+                    settings.engine, module, sessions=settings.rollout.concurrency, ahead=settings.mode != "sync"
+                ),
+                tokenizer=parts.policy.tokenizer,
+                temperature=self.temperature,
+            )
+        )
+        draws = TaskOrder(parts.env.tasks("train"), seed=seed_of(settings.seed, self.name) % 2**31)
+        players = Players(parts.rollout, parts.engine, draws, limits=parts.limits, temperature=self.temperature)
+        self.loop = Loop(
+            trainer,
+            learner,
+            players,
+            parts.engine,
+            scheduler=self._scheduler(players),
+            beat=bench.watchdog.beat,
+        )
+
+    def _scheduler(self, players: Players) -> Scheduler | None:
+        """What plays ahead; None where nothing does."""
+        return None
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "checked": self.checked, "began": self.began, "loop": self.loop.state()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        super().load_state(state)
+        self.checked, self.began = state["checked"], state["began"]
+        self.loop.load_state(state["loop"])
+
+    async def update(self, pause: Callable[[], None]) -> None:
+        """One update, counted and logged."""
+        bench = self.bench
+        outcome = await self.loop.update(self.at)
+        self.loop.is_whole = False
+        self.at += 1
+        bench.monitor.updated(self.name, self.at, outcome.metrics, outcome.trajectories)
+        self.account(outcome)
+        self.loop.is_whole = True
+        bench.reporter.advance(self.at, outcome.metrics)
+        pause()
+
+    def account(self, outcome: Outcome) -> None:
+        """Note what became of an update's tasks."""
+
+    async def validate(self, limits: Limits | None = None) -> list[Trajectory]:
+        """Episodes of the validation tasks, sampled; ``limits`` other than the environment's own."""
+        settings, parts = self.bench.settings, self.bench.parts
+        tasks = parts.env.tasks("validation")[: settings.eval.validation_episodes]
+        seed = seed_of(settings.seed, "validation")
+        await self.loop.publish(self.at)
+        return await play_tasks(parts.rollout, parts.engine, tasks, temperature=1.0, seed=seed, limits=limits)
+
+    def conclude(self) -> None:
+        """Report the stage."""
+        seconds = round(self.bench.clock.elapsed - self.began, 1)
+        self.bench.report["stages"][self.name] = {"updates": self.at, "seconds": seconds}
+
+
+class WarmStart(Learning):
+    """Imitates until the policy begins to succeed."""
+
+    async def run(self, pause: Callable[[], None]) -> None:
+        bench = self.bench
+        bench.reporter.begin("warm start", self.max_updates, "updates")
+        while not await self._is_enough() and self.at < self.max_updates:
+            await self.update(pause)
+        directory = bench.run.directory / "warm_start"
+        if directory.exists():  # from before an interruption
+            sealed.discard(directory)
+        sealed.seal(directory, bench.parts.policy.save)
+        self.conclude()
+        bench.reporter.note(f"warm start: {self.at} updates, {bench.clock.elapsed:.0f} s")
+
+    async def _is_enough(self) -> bool:
+        settings = self.bench.settings.warm_start
+        if self.at in (0, self.checked) or self.at % settings.check_every:
+            return False
+        seen = score(await self.validate(self.bench.parts.limits))
+        self.bench.run.log("warm_start_validation", self.at, success=seen.success, reward=seen.reward)
+        if seen.success >= settings.until:
+            return True
+        self.checked = self.at
+        return False
+
+
+class Train(Learning):
+    """The trainer's updates; at its end the policy is the best one on the validation tasks."""
+
+    def __init__(self, bench: Workbench, trainer: Trainer[Any]) -> None:
+        super().__init__(bench, "train", trainer, bench.settings.updates)
+        self.temperature = bench.settings.rollout.temperature
+        self.best = -1.0
+        """Merit of the best policy so far."""
+        self.steps = 0.0
+        """Environment steps so far."""
+        self.has_learned = False
+
+    def _scheduler(self, players: Players) -> Scheduler | None:
+        settings = self.bench.settings
+        if settings.mode == "sync":
+            return None
+        assert settings.max_staleness is not None
+        return Scheduler(
+            lambda update: self.trainer.specs(update, players.draws),
+            players.policy,
+            max_staleness=settings.max_staleness,
+            in_order=settings.mode == "async",
+            num_updates=settings.updates,
+        )
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "best": self.best, "steps": self.steps, "has_learned": self.has_learned}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        super().load_state(state)
+        self.best, self.steps, self.has_learned = state["best"], state["steps"], state["has_learned"]
+
+    def lose_best(self) -> None:
+        self.best, self.checked = -1.0, -1  # the next look finds one
+
+    async def run(self, pause: Callable[[], None]) -> None:
+        bench = self.bench
+        bench.reporter.begin("training", self.max_updates, "updates")
+        while self.at < self.max_updates and not self._is_spent:
+            if self.at % bench.settings.eval.every == 0:
+                await self._keep_if_best()
+            await self.update(pause)
+        await self._keep_if_best()
+        if self.at and not self.has_learned:
+            bench.reporter.note(_NOTHING_LEARNED)
+        self.conclude()
+        module = bench.parts.policy.module
+        module.load_state_dict(bench.kept.load(str(module.device)).module.state_dict())
+
+    @property
+    def _is_spent(self) -> bool:
+        """Whether the time or the environment steps of the trainer are used up."""
+        seconds, steps = self.bench.settings.max_seconds, self.bench.settings.max_environment_steps
+        is_late = seconds is not None and self.bench.clock.elapsed - self.began >= seconds
+        return is_late or (steps is not None and self.steps >= steps)
+
+    def account(self, outcome: Outcome) -> None:
+        run, tally, scheduler = self.bench.run, self.bench.tally, self.loop.scheduler
+        run.account(outcome.entries)
+        if scheduler is None:
+            tally.begun += len(outcome.entries)
+        else:
+            tally.begun, tally.pending = scheduler.num_begun, scheduler.pending
+        store.append(run.directory / "trajectories.jsonl", outcome.trajectories[:1])
+        self.steps += outcome.metrics["environment_steps"]
+        self.has_learned |= "loss" in outcome.metrics
+
+    async def _keep_if_best(self) -> None:
+        """Keep this policy if it does best on the validation tasks so far, by success, then by reward."""
+        if self.checked == self.at:
+            return
+        bench = self.bench
+        episodes = await self.validate()
+        seen = score(episodes)
+        merit = seen.success + 1e-3 * seen.reward
+        if merit > self.best:
+            bench.kept.keep(bench.parts.policy, self.at)
+            self.best = merit
+            bench.report["best_update"] = self.at
+        bench.monitor.validated(self.at, seen, episodes, self.loop.learner)
+        self.checked = self.at
+        bench.reporter.note(f"update {self.at}: validation success {seen.success:.3f}, reward {seen.reward:.3f}")
+
+
+def _make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Learner:
+    """A learner with a trainer's settings, and ``changes`` to them."""
+    given = {
+        "learning_rate": settings.learning_rate,
+        "warmup_updates": settings.warmup_updates,
+        "schedule": settings.schedule,
+        "precision": settings.precision,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "max_tokens_constant": settings.aggregation_tokens,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "max_microbatch_tokens": settings.max_microbatch_tokens,
+        "aggregation": settings.aggregation,
+    }
+    return Learner(module, **{**given, **changes})

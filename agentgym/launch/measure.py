@@ -1,0 +1,52 @@
+"""The stages that measure: test tasks, played by the policy as it is trained (sampled) and greedily."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any, Literal
+
+from agentgym.launch.evaluation import Score, play_tasks, score
+from agentgym.launch.stage import Stage, Workbench
+from agentgym.rollout import seed_of
+
+__all__ = ["Measure"]
+
+
+class Measure(Stage):
+    """Plays the test tasks ``before`` training or ``after`` it, for the report."""
+
+    def __init__(self, bench: Workbench, name: Literal["before", "after"]) -> None:
+        super().__init__(bench)
+        self.name = name
+
+    async def run(self, pause: Callable[[], None]) -> None:
+        bench, engine = self.bench, self.bench.parts.engine
+        await engine.update_weights(engine.policy_version + 1)
+        tasks = bench.parts.env.tasks("test")[: bench.settings.eval.episodes]
+        bench.reporter.begin(f"test, {self.name} training", 2 * len(tasks), "episodes")
+        done = itertools.count(1)
+
+        async def play(temperature: float) -> Score:
+            return score(
+                await play_tasks(
+                    bench.parts.rollout,
+                    engine,
+                    tasks,
+                    temperature=temperature,
+                    seed=seed_of("test"),
+                    on_episode=lambda _: bench.reporter.advance(next(done), {}),
+                )
+            )
+
+        sampled, greedy = await play(1.0), await play(0.0)
+        bench.report["eval"][self.name] = {**_plain(sampled), "greedy": _plain(greedy)}
+        bench.run.log("test", 0, success=sampled.success, reward=sampled.reward)
+        bench.reporter.note(
+            f"test success {self.name} training: {sampled.success:.3f} {list(sampled.ci95)}, "
+            f"greedy {greedy.success:.3f}"
+        )
+
+
+def _plain(result: Score) -> dict[str, Any]:
+    return result.model_dump(mode="json")
