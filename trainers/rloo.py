@@ -13,8 +13,9 @@ from typing import Literal
 
 from agentgym.groups import Group
 from agentgym.learn.advantages import leave_one_out
-from agentgym.learn.batch import Aggregation
+from agentgym.learn.aggregation import Aggregation
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
+from agentgym.learn.trainer import Trainer
 from agentgym.registry import register
 
 __all__ = ["RLOO", "RLOOSettings"]
@@ -38,6 +39,7 @@ class RLOO(GroupTrainer[RLOOSettings]):
     """Learn from how an episode differs from the others of its task."""
 
     Settings = RLOOSettings
+    nano = Trainer.nano
 
     def compare(self, group: Group, rewards: Sequence[float]) -> list[float]:
         return leave_one_out(rewards)

@@ -19,11 +19,12 @@ from agentgym import sealed
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import DataError, UserError
 from agentgym.learn import checkpoint
-from agentgym.learn.batch import Microbatch, Row
+from agentgym.learn.batch import Microbatch
 from agentgym.learn.learner import Learner
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.imitation import imitation
 from agentgym.learn.policy import Policy, load_policy
+from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import Trajectory
@@ -67,10 +68,10 @@ class Loaded(Trainer[TrainerSettings]):
     def load_state(self, state: dict[str, Any]) -> None:
         self.memory = state["memory"]
 
-    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
         return []
 
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         return Lesson([])
 
     def objective(self, predictions: Any, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
@@ -218,7 +219,7 @@ def test_names_that_are_no_file_names_are_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("layout", "manifest"), [(1, {"state.json": "0" * 64}), (3, {"layout": 3, "files": {}})])
+@pytest.mark.parametrize(("layout", "manifest"), [(1, {"state.json": "0" * 64}), (9, {"layout": 9, "files": {}})])
 def test_another_layout_is_refused_with_what_to_do(layout: int, manifest: dict[str, Any], tmp_path: Path) -> None:
     policy = a_policy()
     learner = a_learner(policy.module)
@@ -226,7 +227,9 @@ def test_another_layout_is_refused_with_what_to_do(layout: int, manifest: dict[s
         saved = checkpoint.save(tmp_path / name, policy, learner, {})
         (saved / "manifest.json").write_text(json.dumps(manifest))
     notes: list[str] = []
-    with pytest.raises(UserError, match=f"has layout {layout}, this version of agentgym reads 2; go on with the vers"):
+    with pytest.raises(
+        UserError, match=f"has layout {layout}, this version of agentgym reads {sealed.LAYOUT}; go on with the vers"
+    ):
         checkpoint.latest(tmp_path, note=notes.append)
     assert len(notes) == 2
     saved = checkpoint.save(tmp_path / "0", policy, learner, {})
