@@ -36,6 +36,9 @@ class Engine(abc.ABC):
     has_own_model: ClassVar[bool] = False
     """Whether it can do without a module: a server's model, for one."""
 
+    async def start(self) -> None:  # noqa: B027  # most are ready when they are made
+        """Called once in the event loop, before the first request: what is known of the engine is known then."""
+
     @abc.abstractmethod
     async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
         """Sample one completion of ``token_ids``, which extends what the session generated before.
