@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import agentgym
 from agentgym.environments.blocksworld import BlocksWorld
 from agentgym.environments.blocksworld.env import LEVELS
 from agentgym.environments.blocksworld.planner import shortest_plan
@@ -208,9 +209,9 @@ def test_a_task_that_does_not_exist(task: object) -> None:
 def test_options_that_do_not_exist() -> None:
     with pytest.raises(UserError, match='unknown split "tests"'):
         BlocksWorld().tasks("tests")
-    with pytest.raises(ConfigError, match=r'level is "b33"\. Did you mean "b3"\? Known: b3, b4, b5, b6, b7, b8'):
-        BlocksWorld(level="b33")
+    with pytest.raises(ConfigError, match=r'env.level is "b33"\. Did you mean "b3"\? Known: b3, b4, b5, b6, b7, b8'):
+        agentgym.make("blocksworld", level="b33")
     with pytest.raises(ConfigError, match='reward is "dens"'):
-        BlocksWorld(reward="dens")  # type: ignore[arg-type]
+        agentgym.make("blocksworld", reward="dens")
     with pytest.raises(ConfigError, match='goal is "all"'):
-        BlocksWorld(goal="all")  # type: ignore[arg-type]
+        agentgym.make("blocksworld", goal="all")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import agentgym
 from agentgym.environments.crafter import Crafter
 from agentgym.environments.crafter import world as world_module
 from agentgym.environments.crafter.levels import ACHIEVEMENTS, LEVELS
@@ -207,11 +208,11 @@ def test_levels_beyond_the_script_have_no_expert() -> None:
 
 def test_options_that_do_not_exist() -> None:
     with pytest.raises(ConfigError, match=r'level is "wod"\. Did you mean "wood"\?'):
-        Crafter(level="wod")
+        agentgym.make("crafter", level="wod")
     with pytest.raises(ConfigError, match='view is "picture"'):
-        Crafter(view="picture")
-    with pytest.raises(ConfigError, match="plan_cost is -1, expected 0 or more"):
-        Crafter(plan_cost=-1)
+        agentgym.make("crafter", view="picture")
+    with pytest.raises(ConfigError, match=r"env\.plan_cost: .*greater than or equal to 0, found -1"):
+        agentgym.make("crafter", plan_cost=-1)
 
 
 def test_without_the_package_one_line_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,7 +201,7 @@ def test_any_world_of_the_package_by_name() -> None:
 
 def test_options_that_do_not_exist() -> None:
     with pytest.raises(ConfigError, match=r'level is "goto-lokal"\. Did you mean "goto-local"\?'):
-        MiniGrid(level="goto-lokal")
+        agentgym.make("minigrid", level="goto-lokal")
     with pytest.raises(ConfigError, match=r'name is "BabyAI-GoToLokal-v0"\. Did you mean "BabyAI-GoToLocal-v0"\?'):
         MiniGrid(name="BabyAI-GoToLokal-v0")
     with pytest.raises(ConfigError, match='level "boss" has no effect beside name'):

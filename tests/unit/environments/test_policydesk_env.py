@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import agentgym
 from agentgym.environments.policydesk import PolicyDesk
 from agentgym.environments.policydesk.cases import Case, case_of_task, split_of
 from agentgym.environments.policydesk.env import LEVELS
@@ -270,12 +271,12 @@ def test_a_function_can_speak_for_the_customer() -> None:
     [
         ({"level": "p5"}, 'level is "p5". Did you mean "p'),
         ({"reward": "dence"}, 'reward is "dence". Did you mean "dense"?'),
-        ({"user": "engine"}, "user is 'engine', expected \"scripted\" or, from Python, a function"),
+        ({"user": "engine"}, 'env.user is "engine". Known: scripted, or callable'),
     ],
 )
 def test_options_that_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        PolicyDesk(**options)
+        agentgym.make("policydesk", **options)
     assert message in str(error.value)
 
 

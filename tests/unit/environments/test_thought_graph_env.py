@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import agentgym
 from agentgym.environments.thought_graph import ThoughtGraph
 from agentgym.environments.thought_graph.env import LEVELS
 from agentgym.environments.thought_graph.problems import PROBLEMS, num_errors
@@ -238,12 +239,12 @@ def test_random_walks_come_back_from_json(task: int, problem: str, choices: list
 
 def test_options_that_do_not_exist() -> None:
     with pytest.raises(ConfigError, match=r'level is "n15"\. Did you mean "n16"\?'):
-        ThoughtGraph(level="n15")
+        agentgym.make("thought-graph", level="n15")
     with pytest.raises(ConfigError, match='problem is "sort"'):
-        ThoughtGraph(problem="sort")
-    with pytest.raises(ConfigError, match=r"error_rate is 1\.5, expected a number from 0 to 1"):
-        ThoughtGraph(error_rate=1.5)
-    with pytest.raises(ConfigError, match="reasoner is 'gpt', expected a function"):
-        ThoughtGraph(reasoner="gpt")  # type: ignore[arg-type]
+        agentgym.make("thought-graph", problem="sort")
+    with pytest.raises(ConfigError, match=r"env.error_rate: .*less than or equal to 1, found 1\.5"):
+        agentgym.make("thought-graph", error_rate=1.5)
+    with pytest.raises(ConfigError, match=r"env\.reasoner: Input should be callable, found 'gpt'"):
+        agentgym.make("thought-graph", reasoner="gpt")
     with pytest.raises(UserError, match='unknown split "tests"'):
         ThoughtGraph().tasks("tests")
