@@ -62,7 +62,7 @@ class _Command(click.Command):
         return merged(parse_flags(rest), named)
 
 
-def _open(name: str | None = None, *, takes: str) -> Callable[[Callable[..., Any]], _Command]:
+def _open(name: str | None = None, *, takes: str) -> Callable[[Callable[..., Any]], click.Command]:
     return cli.command(name, cls=_Command, takes=takes)
 
 

@@ -61,7 +61,8 @@ def test_splits_share_no_scenario_over_all_categories() -> None:
     apis = {split: {api for id in ids for api in env.benchmark.tasks[id].apis} for split, ids in splits.items()}
     assert apis["train"] == apis["validation"] == apis["test"] == set(env.benchmark.classes)
     for level in CATEGORIES:
-        assert [len(BFCL(level=level).tasks(split)) for split in splits] == [80, 20, 100]
+        env = agentgym.make("bfcl", level=level)
+        assert [len(env.tasks(split)) for split in splits] == [80, 20, 100]
 
 
 @pytest.mark.parametrize("category", CATEGORIES[1:])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import agentgym
 from agentgym.environments.countdown import Countdown
-from agentgym.environments.countdown.env import LEVELS, Mode
+from agentgym.environments.countdown.env import LEVELS, Level, Mode
 from agentgym.environments.countdown.puzzles import Puzzle
 from agentgym.errors import ConfigError, UserError
 from agentgym.types import Observation
@@ -97,7 +97,7 @@ def test_an_expression_may_pass_by_fractions_and_need_not_use_all_if_so_agreed()
 
 @pytest.mark.parametrize("mode", ["steps", "expression", "stream"])
 @pytest.mark.parametrize("level", LEVELS)
-def test_the_expert_wins(level: str, mode: Mode) -> None:
+def test_the_expert_wins(level: Level, mode: Mode) -> None:
     env = Countdown(level=level, mode=mode)
     for task in env.tasks("test")[: 10 if level == "n6" else 40]:
         seen: str = env.reset(options={"task": task})[0]

@@ -12,7 +12,7 @@ import pytest
 
 from agentgym.environments.countdown import Countdown
 from agentgym.environments.countdown.puzzles import Puzzle, puzzle_of_task
-from agentgym.environments.countdown.streams import STRATEGIES, judge, main, mixed, opening, trace
+from agentgym.environments.countdown.streams import STRATEGIES, Strategy, judge, main, mixed, opening, trace
 
 TWO = Puzzle((8, 3), 5)
 
@@ -55,7 +55,7 @@ def test_streams_by_hand() -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_what_a_strategy_claims_the_judge_confirms(strategy: str) -> None:
+def test_what_a_strategy_claims_the_judge_confirms(strategy: Strategy) -> None:
     solved = 0
     for task in range(1_001_000, 1_001_030):
         puzzle = puzzle_of_task(task, "test", 4, 0)

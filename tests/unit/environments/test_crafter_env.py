@@ -12,7 +12,7 @@ import pytest
 import agentgym
 from agentgym.environments.crafter import Crafter
 from agentgym.environments.crafter import world as world_module
-from agentgym.environments.crafter.levels import ACHIEVEMENTS, LEVELS
+from agentgym.environments.crafter.levels import ACHIEVEMENTS, LEVELS, LevelName
 from agentgym.environments.crafter.view import seen
 from agentgym.environments.crafter.world import ACTIONS, World
 from agentgym.errors import ConfigError, MissingExtraError
@@ -182,7 +182,7 @@ def test_a_world_is_the_same_when_it_is_made_and_when_it_was_kept(monkeypatch: p
 
 
 @pytest.mark.parametrize("level", [name for name, level in LEVELS.items() if level.has_expert])
-def test_the_script_reaches_the_goal(level: str) -> None:
+def test_the_script_reaches_the_goal(level: LevelName) -> None:
     env = Crafter(level=level)
     tasks, won = env.tasks("test")[:10], 0
     for task in tasks:
