@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agentgym.env import Env, Snapshot
     from agentgym.errors import AgentGymError, UserError
     from agentgym.launch import evaluate, evaluate_async, resume, resume_async, train, train_async
+    from agentgym.repl import play, play_async
     from agentgym.tools import ToolEnv, ToolError, tool
     from agentgym.types import Action, Observation, StopReason, ToolCall, Trajectory
 
@@ -35,6 +36,8 @@ __all__ = [
     "evaluate",
     "evaluate_async",
     "make",
+    "play",
+    "play_async",
     "plugins",
     "register",
     "resume",
@@ -48,6 +51,7 @@ _HOMES = {
     "agentgym.env": ("Env", "Snapshot"),
     "agentgym.errors": ("AgentGymError", "UserError"),
     "agentgym.launch": ("evaluate", "evaluate_async", "resume", "resume_async", "train", "train_async"),
+    "agentgym.repl": ("play", "play_async"),
     "agentgym.tools": ("ToolEnv", "ToolError", "tool"),
     "agentgym.types": ("Action", "Observation", "StopReason", "ToolCall", "Trajectory"),
 }

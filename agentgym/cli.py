@@ -164,28 +164,10 @@ def play(
 ) -> None:
     """Play ENV by hand, with undo and branches, or watch a policy: agentgym play webshop."""
     from agentgym import repl
-    from agentgym.config import env_choice, merged, parse_flags
+    from agentgym.config import merged, parse_flags
 
     given = merged({"env": {"id": env}}, parse_flags(context.args))
-    if model is None:
-        choice = env_choice(given)
-        repl.play(agentgym.make(choice.id, **choice.options), task=task, split=split, seed=seed)
-        return
-    from agentgym.launch.assemble import assemble
-    from agentgym.launch.measuring import settings_for
-
-    parts = assemble(settings_for(given, model, seed=seed))
-    policy = repl.EnginePolicy(
-        parts.engine,
-        parts.policy.tokenizer,
-        parts.protocol,
-        temperature=temperature,
-        max_tokens=parts.limits.max_reply_tokens,
-    )
-    try:
-        repl.play(parts.env, task=task, split=split, seed=seed, policy=policy)
-    finally:
-        policy.close()
+    repl.play(given, model=model, task=task, split=split, seed=seed, temperature=temperature)
 
 
 @cli.command()

@@ -2,7 +2,11 @@
 
 Where a setting names a plug-in it is a ``Choice``: ``env = "webshop"`` and ``env = {id = "webshop",
 catalogue = "DIR"}`` are the same thing said short and long, and so are ``--env webshop --env.catalogue DIR``.
-The other keys of a choice are the plug-in's own options, checked against what it takes.
+The other keys of a choice are the plug-in's own options, checked against what it takes. A ``Reward`` is the same
+with a weight in place of the id.
+
+The command line of pydantic-settings knows flags only of fields, which an option of a plug-in that is named on the same
+line is not yet; a bare ``--env webshop`` must be JSON there, and an unknown flag is told without the nearest one.
 """
 
 from __future__ import annotations
@@ -11,19 +15,25 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from agentgym.errors import ConfigError, did_you_mean
 
-__all__ = ["Choice", "Settings", "env_choice", "long_form", "merged", "parse_flags", "read_toml", "validated"]
+__all__ = ["Choice", "Reward", "Settings", "flattened", "long_form", "merged", "parse_flags", "read_toml", "validated"]
 
 
 class Settings(BaseModel):
-    """Base of every group of settings: unknown keys are errors, docstrings under fields are their help."""
+    """Base of every group of settings: unknown keys are errors, docstrings under fields are their help.
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, validate_default=True)
+    A number where text is expected is that text: flags are read as TOML.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, validate_default=True, coerce_numbers_to_str=True
+    )
 
     def changed(self, key: str) -> bool:
         """Whether ``key`` was given another value than its default: if it has no effect, that is an error."""
@@ -31,22 +41,37 @@ class Settings(BaseModel):
         return key in self.model_fields_set and getattr(self, key) != default
 
 
-class Choice(BaseModel):
-    """A plug-in by id, with its options."""
+class _Chosen(BaseModel):
+    """Something chosen, with options of its own; a bare value is short for one of its keys."""
 
     model_config = ConfigDict(extra="allow")
-
-    id: str
+    short_for: ClassVar[str]
 
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
-        return {"id": value} if isinstance(value, str) else value
+        return {cls.short_for: value} if isinstance(value, str | int | float) else value
 
     @property
     def options(self) -> dict[str, Any]:
-        """Everything but the id."""
+        """Everything but the fields."""
         return dict(self.model_extra or {})
+
+
+class Choice(_Chosen):
+    """A plug-in by id, with its options."""
+
+    short_for = "id"
+
+    id: str
+
+
+class Reward(_Chosen):
+    """How much a shaper counts, with its options."""
+
+    short_for = "weight"
+
+    weight: float = 1.0
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -57,22 +82,64 @@ def validated(model: type[M], values: Mapping[str, Any], *, where: str = "") -> 
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise ConfigError("\n".join(_told(model, problem, where) for problem in error.errors())) from None
+        problems: dict[str, list[Any]] = {}
+        for problem in error.errors():
+            key = ".".join(filter(None, [where, *_typed(model, problem["loc"])]))
+            problems.setdefault(key, []).append(problem)
+        raise ConfigError("\n".join(_told(model, key, found) for key, found in problems.items())) from None
 
 
-def _told(model: type[BaseModel], problem: Any, where: str) -> str:
-    path = [str(part) for part in problem["loc"]]
-    key = ".".join([where, *path] if where else path)
-    if problem["type"] == "value_error":  # a validator's own words, which say what was found
-        return f"{key or 'settings'}: {problem['ctx']['error']}"
-    if problem["type"] != "extra_forbidden":
-        return f"{key or 'settings'}: {problem['msg']}, found {problem['input']!r}"
-    owner: type[BaseModel] = model
-    for part in path[:-1]:
-        field = owner.model_fields.get(part)
+def _told(model: type[BaseModel], key: str, problems: Sequence[Any]) -> str:
+    """What is wrong with ``key``; of several problems there, each is why one of its alternatives does not fit."""
+    first, *others = problems
+    more = "".join(f", or {problem['msg'].removeprefix('Input should be ')}" for problem in others)
+    match first["type"]:
+        case "value_error":  # a validator's own words, which say what was found
+            return f"{key or 'settings'}: {first['ctx']['error']}"
+        case "extra_forbidden":
+            known = list(_owner(model, first["loc"]).model_fields)
+            hint = did_you_mean(key.rpartition(".")[2], known)
+            return f'unknown key "{key}".{hint} Known here: {", ".join(known) or "none"}'
+        case "missing":
+            return f"{key}: {first['msg']}"
+        case "literal_error" if isinstance(first["input"], str):
+            known = [value.strip("'") for value in first["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+            return f'{key} is "{first["input"]}".{did_you_mean(first["input"], known)} Known: {", ".join(known)}{more}'
+    return f"{key or 'settings'}: {first['msg']}{more}, found {first['input']!r}"
+
+
+def _typed(model: type[BaseModel], location: Sequence[int | str]) -> Iterable[str]:
+    """The parts of a problem's key as a person types them: without the alternatives of a union, which are named too."""
+    here: Any = model
+    for part in location:
+        kinds = _kinds(here)
+        here = kinds[0] if len(kinds) == 1 else None
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            field = here.model_fields.get(str(part))
+            here = field.annotation if field else None
+        elif len(kinds) > 1:
+            continue
+        else:
+            here = next(reversed(get_args(here)), None)
+        yield str(part)
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """The types that an annotation allows, None left out."""
+    if get_origin(annotation) is Annotated:
+        return _kinds(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [kind for member in get_args(annotation) if member is not type(None) for kind in _kinds(member)]
+    return [annotation]
+
+
+def _owner(model: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel]:
+    """The model that an unknown key was given to."""
+    owner = model
+    for part in location[:-1]:
+        field = owner.model_fields.get(str(part))
         owner = (_model_in(field.annotation) if field else None) or owner
-    known = list(owner.model_fields)
-    return f'unknown key "{key}".{did_you_mean(path[-1], known)} Known here: {", ".join(known)}'
+    return owner
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
@@ -93,7 +160,7 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Any]:
     while rest:
         flag = rest.pop(0)
         name, equals, inline = flag[2:].partition("=")
-        path = name.replace("-", "_").split(".")
+        path = _path(name)
         if not (flag.startswith("--") and all(path)):
             raise ConfigError(f'expected a flag such as --seed or --env.catalogue, found "{flag}"')
         value = inline if equals else rest.pop(0) if rest and not rest[0].startswith("--") else "true"
@@ -104,12 +171,24 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Any]:
 CHOICES = ("env", "trainer", "model", "engine", "protocol")
 """Settings whose bare value is short for their ``id``."""
 
+_REWARDS = "rewards"
+"""Settings by the ids of rewards, whose bare value is short for the ``weight``."""
+
+
+def _path(name: str) -> list[str]:
+    """The parts of a flag's name; a blank is written as - or _, but in ids."""
+    parts = name.split(".")
+    return [part if depth and parts[0] == _REWARDS else part.replace("-", "_") for depth, part in enumerate(parts)]
+
 
 def _put(settings: dict[str, Any], path: list[str], text: str) -> None:
     value = _literal(text)
-    if len(path) == 1 and path[0] in CHOICES and not isinstance(value, dict):
-        path = [*path, "id"]
-        value = value if isinstance(value, str) else text
+    if not isinstance(value, dict):
+        if len(path) == 1 and path[0] in CHOICES:
+            path = [*path, "id"]
+            value = value if isinstance(value, str) else text
+        elif len(path) == 2 and path[0] == _REWARDS:
+            path = [*path, "weight"]
     for depth, part in enumerate(path[:-1], 1):
         settings = settings.setdefault(part, {})
         if not isinstance(settings, dict):
@@ -141,10 +220,15 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def long_form(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The same settings with ``{"id": ...}`` for every bare choice, so that they can be merged."""
-    return {
+    """The same settings with ``{"id": ...}`` for every bare choice, so that they can be merged; rewards likewise."""
+    written = {
         key: {"id": value} if key in CHOICES and isinstance(value, str) else value for key, value in settings.items()
     }
+    if isinstance(rewards := written.get(_REWARDS), Mapping):
+        written[_REWARDS] = {
+            id: value if isinstance(value, Mapping) else {"weight": value} for id, value in rewards.items()
+        }
+    return written
 
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,12 +253,3 @@ def flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[s
             yield from flattened(value, f"{prefix}{key}.")
         else:
             yield prefix + key, json.dumps(value)
-
-
-def env_choice(given: Mapping[str, Any]) -> Choice:
-    """The environment of settings that hold nothing else. Raises ConfigError for other keys."""
-    return validated(_EnvOnly, given).env
-
-
-class _EnvOnly(Settings):
-    env: Choice

@@ -31,6 +31,8 @@ class Engine(abc.ABC):
     """True where there are no token ids: ``chat`` is then the only way to ask."""
     why_untrainable: str = ""
     """Why nothing can be trained with it; empty where ``update_weights`` can follow a learner."""
+    nano: ClassVar[Mapping[str, Any]] = {}
+    """What a small model made from nothing must be for it, where the user says nothing: options of the model."""
     has_own_model: ClassVar[bool] = False
     """Whether it can do without a module: a server's model, for one."""
 

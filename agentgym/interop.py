@@ -14,14 +14,13 @@ The data set's column ``task``, where there is one, picks the task, and ``seed``
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from agentgym.errors import ConfigError
 from agentgym.registry import EnvFactory
 from agentgym.types import Observation
+from agentgym.visit import Player
 
 __all__ = ["as_trl", "trl_reward"]
 
@@ -32,15 +31,12 @@ class TRLEnvironment:
     """One environment as TRL plays it. ``as_trl`` makes a class of it that needs no arguments."""
 
     def __init__(self, make_env: EnvFactory) -> None:
-        self._env, self._runner = make_env(), asyncio.Runner()
-        self._turns, self.reward, self.done, self.success = 0, 0.0, True, False
+        self._player = Player(make_env())
 
     def reset(self, task: int | str | None = None, seed: int | None = None, **_: Any) -> str:
         """Start an episode; returns the instructions and the first observation. Other columns have no effect."""
-        self._turns, self.reward, self.done, self.success = 0, 0.0, False, False
-        options = None if task is None else {"task": task}
-        seen, _info = self._now(self._env.reset(seed=seed, options=options))
-        return "\n\n".join(filter(None, (self._env.instructions, self._told(seen))))
+        seen = self._player.reset(task, seed)
+        return "\n\n".join(filter(None, (self._player.env.instructions, self._told(seen))))
 
     def act(self, action: str) -> str:
         """Take one action in the environment, and see what comes of it.
@@ -53,27 +49,31 @@ class TRLEnvironment:
         """
         if self.done:
             return _OVER
-        seen, reward, terminated, truncated, info = self._now(self._env.step(action))
-        self._turns += 1
-        self.reward += float(reward)
-        over = bool(terminated or truncated)
-        if over:
-            self.success = bool(info.get("success", self.reward >= 1))
-        self.done = over or self._turns >= self._env.max_turns
-        told = "\n".join(filter(None, (str(info.get("invalid_action", "")), self._told(seen))))
+        result = self._player.step(action)
+        told = "\n".join(filter(None, (str(result.info.get("invalid_action", "")), self._told(result.observation))))
         return f"{told}\n{_OVER}".strip() if self.done else told
 
-    def _told(self, seen: str) -> str:
-        known = Observation.of(seen)
-        return str(known) if not known.admissible else f"{known}\nActions: {' | '.join(known.admissible)}"
+    @property
+    def reward(self) -> float:
+        """Rewards of the episode so far."""
+        return self._player.now.total
 
-    def _now(self, result: Any) -> Any:
-        return self._runner.run(_awaited(result)) if inspect.isawaitable(result) else result
+    @property
+    def done(self) -> bool:
+        """The episode is over, or has as many turns as it may have."""
+        return not self._player.goes_on
+
+    @property
+    def success(self) -> bool:
+        """Whether the episode ended in success."""
+        return self._player.now.success
+
+    def _told(self, seen: Observation) -> str:
+        return str(seen) if not seen.admissible else f"{seen}\nActions: {' | '.join(seen.admissible)}"
 
     def __del__(self) -> None:
-        if hasattr(self, "_runner"):
-            self._env.close()
-            self._runner.close()
+        if hasattr(self, "_player"):
+            self._player.close()
 
 
 def as_trl(env: str, **options: Any) -> Callable[[], TRLEnvironment]:
@@ -99,7 +99,3 @@ def trl_reward(completions: Sequence[Any], environments: Sequence[Any] | None = 
     if environments is None:
         raise ConfigError("trl_reward needs environments; give GRPOTrainer environment_factory=as_trl(ID)")
     return [float(environment.reward) for environment in environments[: len(completions)]]
-
-
-async def _awaited(result: Any) -> Any:
-    return await result

@@ -15,10 +15,11 @@ from importlib.metadata import PackageNotFoundError, metadata, version
 from rich.table import Table
 from rich.text import Text
 
-from agentgym.doctor import Player, success_of
+from agentgym.doctor import success_of
 from agentgym.env import SPLITS, Env
 from agentgym.errors import AgentGymError, MissingExtraError, UnknownIdError, did_you_mean
 from agentgym.registry import EnvFactory, plugins
+from agentgym.visit import Player
 
 __all__ = ["Listed", "Rate", "as_json", "environments", "environments_table", "measured"]
 

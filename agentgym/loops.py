@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import functools
 import inspect
+import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from types import FrameType
+from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["Blocking", "must_wait", "plain", "run", "settled"]
+__all__ = ["Blocking", "interruptible", "must_wait", "plain", "run", "settled"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,32 +58,92 @@ def plain(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     return entered
 
 
-def _beside(main: Coroutine[Any, Any, T]) -> T:
-    outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
-    begun: concurrent.futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = concurrent.futures.Future()
+@contextlib.contextmanager
+def interruptible(handle: Callable[[], object]) -> Iterator[None]:
+    """Within the body, Ctrl-C calls ``handle`` and does nothing else.
 
-    async def watched() -> T:
+    In the main thread it is called at once, between two instructions of whatever runs, and may raise there; in a
+    thread of ``run``, where Ctrl-C does not come, as a callback of the event loop. Other threads have no Ctrl-C.
+    """
+    beside = _beside_loop.get()
+    if _in_main_thread():
+        with _on_ctrl_c(lambda *_: handle()):
+            yield
+    elif beside is not None:
+        beside.handle = handle
+        try:
+            yield
+        finally:
+            beside.handle = None
+    else:
+        yield
+
+
+def _beside(main: Coroutine[Any, Any, T]) -> T:
+    life = _Beside(main)
+    context = contextvars.copy_context()
+    context.run(_beside_loop.set, life)
+    thread = threading.Thread(target=context.run, args=(life.live,), name="agentgym", daemon=True)
+    # The loop that runs here may have a handler of its own, which only cancels what it will get to after this.
+    with _on_ctrl_c(signal.default_int_handler) if _in_main_thread() else contextlib.nullcontext():
+        thread.start()
+        while True:
+            try:
+                return life.outcome.result()
+            except KeyboardInterrupt:
+                if not life.outcome.done() and life.interrupt():
+                    continue
+                thread.join()
+                raise
+
+
+class _Beside(Generic[T]):
+    """An event loop in a thread, beside the one that waits for it."""
+
+    def __init__(self, main: Coroutine[Any, Any, T]) -> None:
+        self.outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self.handle: Callable[[], object] | None = None
+        """What Ctrl-C does in place of cancelling ``main``."""
+        self._main = main
+        self._begun: concurrent.futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]]
+        self._begun = concurrent.futures.Future()
+
+    def live(self) -> None:
+        """What the thread does."""
+        try:
+            self.outcome.set_result(asyncio.run(self._watched()))
+        except BaseException as error:
+            self.outcome.set_exception(error)
+
+    def interrupt(self) -> bool:
+        """Tell the loop of a Ctrl-C; returns whether it goes on."""
+        loop, task = self._begun.result()
+        handle = self.handle
+        with contextlib.suppress(RuntimeError):  # it has just come to its end
+            loop.call_soon_threadsafe(handle or task.cancel)
+        return handle is not None
+
+    async def _watched(self) -> T:
         task = asyncio.current_task()
         assert task is not None
-        begun.set_result((asyncio.get_running_loop(), task))
-        return await main
+        self._begun.set_result((asyncio.get_running_loop(), task))
+        return await self._main
 
-    def live() -> None:
-        try:
-            outcome.set_result(asyncio.run(watched()))
-        except BaseException as error:
-            outcome.set_exception(error)
 
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(live,), name="agentgym", daemon=True)
-    thread.start()
+_beside_loop: contextvars.ContextVar[_Beside[Any] | None] = contextvars.ContextVar("beside_loop", default=None)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextlib.contextmanager
+def _on_ctrl_c(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, handler)
     try:
-        return outcome.result()
-    except KeyboardInterrupt:
-        loop, task = begun.result()
-        if not outcome.done():
-            loop.call_soon_threadsafe(task.cancel)
-        thread.join()
-        raise
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Blocking:

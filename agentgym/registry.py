@@ -16,13 +16,17 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, overload
 
+from pydantic import BaseModel
+
+from agentgym.config import validated
 from agentgym.errors import ConfigError, UnknownIdError, UserError, did_you_mean
+from agentgym.signature import Signature, arguments, settings_of
 
 __all__ = ["KINDS", "EnvFactory", "Registry", "gymnasium_id", "make", "plugins", "register"]
 
@@ -36,6 +40,9 @@ KINDS = {
     "trainers": "agentgym.trainers",
 }
 """Kind of plug-in → package whose files are its ids."""
+
+_GIVEN = {"engines": ("module",)}
+"""Parameters of constructors that are no settings: what they get is made here."""
 
 
 class Registry:
@@ -67,12 +74,42 @@ class Registry:
         )
 
     def get(self, id: str) -> Callable[..., Any]:
-        """The plug-in of that id or path; imports it if need be. Raises UnknownIdError."""
+        """The plug-in of that id or path; imports it if need be. Raises UnknownIdError.
+
+        ``adapter:NAME`` is short for the id ``adapter`` with the option ``name``.
+        """
         if ".py" in id:
             return self._from_path(id)
+        id, _ = _with_name(id)
         if id not in self._plugins:
             self._import(id)
         return self._plugins[id]
+
+    def settings(self, id: str) -> type[BaseModel]:
+        """What the plug-in of that id or path can be told. Raises UnknownIdError."""
+        plugin = self.get(id)
+        return Signature if self._is_product(plugin) else settings_of(plugin, _GIVEN.get(self.kind, ()))
+
+    def build(self, id: str, options: Mapping[str, Any] | None = None, *args: Any, **kwargs: Any) -> Any:
+        """The plug-in of that id with these options; ``args`` and ``kwargs`` are what it is given besides.
+
+        Raises UnknownIdError, or ConfigError for options that it does not take, under the keys of the command line.
+        """
+        plugin, settings = self.get(id), self.checked(id, options or {})
+        if self._is_product(plugin):
+            return plugin
+        if isinstance(settings, Signature):
+            return plugin(*args, **kwargs, **arguments(settings))
+        return plugin(*args, settings, **kwargs)
+
+    def checked(self, id: str, options: Mapping[str, Any]) -> BaseModel:
+        """The settings of that plug-in with these options. Raises UnknownIdError or ConfigError."""
+        key = {"environments": "env", "rewards": f"rewards.{id}"}.get(self.kind, self.kind[:-1])
+        return validated(self.settings(id), {**_with_name(id)[1], **options}, where=key)
+
+    def _is_product(self, plugin: Callable[..., Any]) -> bool:
+        """Whether the plug-in is itself what others make: a reward that is a plain function."""
+        return self.kind == "rewards" and inspect.isroutine(plugin)
 
     def _import(self, id: str) -> None:
         if id in self._file_names():
@@ -121,6 +158,14 @@ class Registry:
         return entry_points(group=f"agentgym.{self.kind}")
 
 
+def _with_name(id: str) -> tuple[str, dict[str, str]]:
+    """An id without the name that it may have behind a colon, and the option that the name is."""
+    if ".py" in id or ":" not in id:
+        return id, {}
+    id, _, name = id.partition(":")
+    return id, {"name": name}
+
+
 _REGISTRIES = {kind: Registry(kind, package) for kind, package in KINDS.items()}
 
 
@@ -150,7 +195,7 @@ def _enter(plugin: P, id: str | None = None, kind: str | None = None) -> P:
     id = id or _id_from_file(plugin, table)
     table.add(plugin, id)
     if kind == "environments":
-        _tell_gymnasium(id, plugin)
+        _tell_gymnasium(id)
     return plugin
 
 
@@ -214,22 +259,17 @@ def gymnasium_id(id: str) -> str:
     return f"agentgym/{id}-v0"
 
 
-def _tell_gymnasium(id: str, entry_point: Callable[..., Any] | str) -> None:
+def _tell_gymnasium(id: str) -> None:
     import gymnasium
 
-    if isinstance(entry_point, str):
-        gymnasium.register(gymnasium_id(id), entry_point=entry_point, kwargs={"id": id})
-    elif gymnasium_id(id) not in gymnasium.registry:
-        gymnasium.register(gymnasium_id(id), entry_point=entry_point)
+    if gymnasium_id(id) not in gymnasium.registry:
+        gymnasium.register(gymnasium_id(id), entry_point="agentgym.registry:make", kwargs={"id": id})
 
 
 def tell_gymnasium_of_all() -> None:
     """Make every environment that lies in the package known to ``gymnasium.make``, unimported."""
-    import gymnasium
-
     for id in plugins("environments").ids():
-        if gymnasium_id(id) not in gymnasium.registry:
-            _tell_gymnasium(id, "agentgym.registry:make")
+        _tell_gymnasium(id)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -244,21 +284,5 @@ class EnvFactory:
 
 
 def make(id: str, **options: Any) -> Any:
-    """An environment by id or path. Raises UnknownIdError, or ConfigError for an option it lacks.
-
-    ``adapter:NAME`` is short for the id ``adapter`` with the option ``name``.
-    """
-    if ".py" not in id and ":" in id:
-        id, _, name = id.partition(":")
-        options = {"name": name, **options}
-    cls = plugins("environments").get(id)
-    plain = inspect.isclass(cls) and cls.__init__ is object.__init__  # its signature would be that of Env.__new__
-    parameters = {} if plain else inspect.signature(cls).parameters
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    for name in options:
-        if name not in parameters and not takes_any:
-            known = ", ".join(parameters) or "no options"
-            raise ConfigError(
-                f'environment "{id}" takes no option "{name}".{did_you_mean(name, parameters)} It takes {known}.'
-            )
-    return cls(**options)
+    """An environment by id or path. Raises UnknownIdError, or ConfigError for an option that it does not take."""
+    return plugins("environments").build(id, options)

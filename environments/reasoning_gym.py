@@ -14,7 +14,9 @@ import ast
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from agentgym.env import SPLITS, Env, Expert
 from agentgym.errors import ConfigError, UserError, did_you_mean
@@ -91,7 +93,7 @@ class ReasoningGym(Env):
         name: str | None = None,
         config: Mapping[str, Any] | str | None = None,
         seed: int = 0,
-        max_attempts: int = 1,
+        max_attempts: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
         """Make the dataset.
 
@@ -105,8 +107,6 @@ class ReasoningGym(Env):
 
         Raises ConfigError for an unknown dataset, or for settings that it does not take; MissingExtraError.
         """
-        if max_attempts < 1:
-            raise ConfigError(f"max_attempts is {max_attempts}, expected 1 or more")
         settings = {**(_DEFAULT_CONFIG if name is None else {}), **_mapping(config)}
         self.dataset_name, self.max_turns = name or _DEFAULT, max_attempts
         size = settings.setdefault("size", _SMALL.get(self.dataset_name, _SIZE))

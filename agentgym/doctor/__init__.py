@@ -28,7 +28,7 @@ from agentgym.doctor.abuse import STRANGE_ACTIONS, refuses_forged_rewards, stand
 from agentgym.doctor.basics import has_disjoint_splits, passes_gymnasium, wins_as_expert
 from agentgym.doctor.leftovers import leaves_nothing_behind
 from agentgym.doctor.measures import gives_sane_rewards, shows_sane_observations, wins_at_random
-from agentgym.doctor.playing import SECONDS, Check, MakeEnv, Moment, Player, Remark, play_at_random, success_of
+from agentgym.doctor.playing import SECONDS, Check, MakeEnv, Moment, Remark, play_at_random, success_of
 from agentgym.doctor.repeats import (
     forgets_former_episodes,
     keeps_instances_apart,
@@ -39,6 +39,7 @@ from agentgym.doctor.repeats import (
 from agentgym.doctor.report import Finding, as_json, findings_table
 from agentgym.doctor.snapshots import comes_back_to_snapshots
 from agentgym.doctor.tokens import keeps_tokens, tokens_check
+from agentgym.visit import Player
 
 __all__ = [
     "CHECKS",

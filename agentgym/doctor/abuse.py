@@ -13,7 +13,6 @@ from agentgym.doctor.playing import (
     Case,
     MakeEnv,
     Moment,
-    Player,
     cases_of,
     episode_of,
     expect,
@@ -24,6 +23,7 @@ from agentgym.doctor.playing import (
     play_at_random,
 )
 from agentgym.errors import EnvError
+from agentgym.visit import Player
 
 __all__ = ["STRANGE_ACTIONS", "refuses_forged_rewards", "stands_random_actions", "stands_strange_actions"]
 

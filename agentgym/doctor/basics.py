@@ -7,9 +7,10 @@ import itertools
 import warnings
 from collections.abc import Sequence
 
-from agentgym.doctor.playing import SECONDS, MakeEnv, Player, Remark, cases_of, expect, paced, success_of
+from agentgym.doctor.playing import SECONDS, MakeEnv, Remark, cases_of, expect, paced, success_of
 from agentgym.env import SPLITS
 from agentgym.types import TaskId
+from agentgym.visit import Player
 
 __all__ = ["has_disjoint_splits", "passes_gymnasium", "wins_as_expert"]
 
@@ -51,7 +52,7 @@ def wins_as_expert(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int
     cases = cases_of(make_env, episodes, "test")
     with Player(make_env()) as player:
         player.reset(*cases[0])
-        if player.env.expert() is None:
+        if player.expert() is None:
             return Remark("left out: there is no expert()")
         won = {case: success_of(player, case, by_expert=True) for case in paced(cases, seconds, least=3)}
     lost = [case for case in won if not won[case]]

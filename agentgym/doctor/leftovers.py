@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from agentgym.doctor.playing import SECONDS, Case, MakeEnv, Player, cases_of, expect, paced, play
+from agentgym.doctor.playing import SECONDS, Case, MakeEnv, cases_of, expect, paced, play
+from agentgym.visit import Player
 
 __all__ = ["leaves_nothing_behind"]
 

@@ -9,7 +9,6 @@ from agentgym.doctor.playing import (
     SECONDS,
     Case,
     MakeEnv,
-    Player,
     Remark,
     cases_of,
     moment_of,
@@ -17,8 +16,7 @@ from agentgym.doctor.playing import (
     play_at_random,
     success_of,
 )
-from agentgym.env import Expert
-from agentgym.types import Observation
+from agentgym.visit import Player
 
 __all__ = ["gives_sane_rewards", "shows_sane_observations", "wins_at_random"]
 
@@ -68,19 +66,13 @@ def shows_sane_observations(make_env: MakeEnv, seconds: float = SECONDS, /, epis
 def _rewards_and_sizes(player: Player, case: Case, *, by_expert: bool) -> Iterator[tuple[float, int]]:
     """Reward and characters of each turn, from the reset on; by random actions where there is no expert."""
     observation = player.reset(*case)
-    expert = player.env.expert() if by_expert else None
-    if expert is None:
+    action = player.expert() if by_expert else None
+    if action is None:
         for _, moment in play_at_random(player, *case):
             yield moment.reward, len(moment.observation)
         return
     yield 0.0, len(observation)
-    yield from _by_expert(player, expert, observation)
-
-
-def _by_expert(player: Player, expert: Expert, observation: Observation) -> Iterator[tuple[float, int]]:
-    for _ in range(player.env.max_turns):
-        moment = moment_of(result := player.step(expert(observation)))
-        observation = result.observation
+    while action is not None:
+        moment = moment_of(player.step(action))
         yield moment.reward, len(moment.observation)
-        if moment.terminated or moment.truncated:
-            return
+        action = player.expert() if player.goes_on else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import itertools
 import math
 import random
@@ -15,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 from agentgym.env import Env
 from agentgym.errors import EnvError
 from agentgym.types import Observation, StepResult, TaskId
+from agentgym.visit import Player
 
 __all__ = [
     "SECONDS",
@@ -24,7 +23,6 @@ __all__ = [
     "MakeEnv",
     "Moment",
     "Played",
-    "Player",
     "Remark",
     "cases_of",
     "episode_of",
@@ -80,45 +78,6 @@ Played: TypeAlias = Iterator[tuple[str, Moment]]
 """Actions, and what each led to."""
 
 
-class Player:
-    """Drives one environment, plain or async, by blocking calls; use it in a ``with``."""
-
-    def __init__(self, env: Env) -> None:
-        self.env = env
-        self._runner = asyncio.Runner()
-
-    def __enter__(self) -> Player:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self.env.close()
-        finally:
-            self._runner.close()
-
-    def reset(self, task: TaskId | None, seed: int) -> Observation:
-        """Start an episode."""
-        options = None if task is None else {"task": task}
-        result = self._now(self.env.reset(seed=seed, options=options))
-        pair = isinstance(result, tuple) and len(result) == 2
-        expect(pair, f"reset returned {result!r:.80}, expected (observation, info)")
-        text_of(result[0])
-        return Observation.of(result[0])
-
-    def step(self, action: str) -> StepResult:
-        """One turn."""
-        result = self._now(self.env.step(action))
-        expect(isinstance(result, StepResult), f"step returned {result!r:.80}, past the boundary of agentgym.Env")
-        return StepResult(*result)
-
-    def _now(self, result: Any) -> Any:
-        return self._runner.run(_awaited(result)) if inspect.isawaitable(result) else result
-
-
-async def _awaited(result: Any) -> Any:
-    return await result
-
-
 def play_at_random(player: Player, task: TaskId | None, seed: int, *, max_turns: int | None = None) -> Played:
     """Play one episode with random actions, a pure function of ``seed``; yields (action, what it led to).
 
@@ -165,18 +124,14 @@ def episode_of(make_env: MakeEnv, case: Case) -> list[tuple[str, Moment]]:
 
 
 def success_of(player: Player, case: Case, *, by_expert: bool) -> bool:
-    """Whether the expert, or else a random policy, succeeds; sums of rewards from 1 on count where nothing is said."""
-    rng, total = random.Random(case[1]), 0.0
-    observation = player.reset(*case)
+    """Whether the expert, or else a random policy, succeeds."""
+    rng = random.Random(case[1])
+    player.reset(*case)
     player.env.action_space.seed(case[1])
-    expert = player.env.expert() if by_expert else None
-    for _ in range(player.env.max_turns):
-        action = expert(observation) if expert else random_action(player.env, observation, rng)
-        observation, reward, terminated, truncated, info = player.step(action)
-        total += reward
-        if terminated or truncated:
-            return bool(info.get("success", total >= 1))
-    return False
+    while player.goes_on:
+        action = player.expert() if by_expert else None
+        player.step(random_action(player.env, player.now.observation, rng) if action is None else action)
+    return player.now.success
 
 
 def cases_of(make_env: MakeEnv, count: int, split: str = "train") -> list[Case]:

@@ -16,7 +16,6 @@ from agentgym.doctor.playing import (
     Case,
     MakeEnv,
     Moment,
-    Player,
     Remark,
     cases_of,
     episode_of,
@@ -26,8 +25,10 @@ from agentgym.doctor.playing import (
     play,
 )
 from agentgym.hosts import Host, make_hosts
+from agentgym.loops import run
 from agentgym.registry import EnvFactory
 from agentgym.types import Action
+from agentgym.visit import Player
 
 __all__ = [
     "forgets_former_episodes",
@@ -105,7 +106,7 @@ def repeats_in_processes(make_env: MakeEnv, seconds: float = SECONDS, /, episode
     alone = _alone(make_env, episodes, seconds / 3)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)  # how a host tells that an environment did not close
-        asyncio.run(_in_processes(make_env, alone))
+        run(_in_processes(make_env, alone))
     return f"{len(alone)} episodes in each of 2 processes"
 
 

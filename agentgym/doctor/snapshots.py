@@ -12,7 +12,6 @@ from agentgym.doctor.playing import (
     Case,
     MakeEnv,
     Moment,
-    Player,
     Remark,
     cases_of,
     expect,
@@ -24,6 +23,7 @@ from agentgym.doctor.playing import (
 )
 from agentgym.env import Env, Snapshot
 from agentgym.types import TaskId
+from agentgym.visit import Player
 
 __all__ = ["comes_back_to_snapshots"]
 

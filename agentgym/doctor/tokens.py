@@ -11,7 +11,6 @@ from agentgym.doctor.playing import (
     Case,
     Check,
     MakeEnv,
-    Player,
     Remark,
     cases_of,
     expect,
@@ -23,6 +22,7 @@ from agentgym.protocol import Protocol
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Action, Completion, Message, Observation
+from agentgym.visit import Player
 
 __all__ = ["keeps_tokens", "tokens_check"]
 
@@ -94,18 +94,18 @@ class _Talk:
         """Play it, and look at the stream at the end."""
         observation = self.player.reset(*self.case)
         self.player.env.action_space.seed(self.case[1])
-        expert = self.player.env.expert() if by_expert else None
         self.messages = [*self.protocol.opening(self.player.env.instructions)]
         self._show(observation)
-        is_over, turns = False, 0
-        while not is_over and turns < min(TURNS, self.player.env.max_turns):
-            action = expert(observation) if expert else self._random(observation, turns)
-            observation, is_over = self._turn(action if isinstance(action, Action) else Action(action), observation)
-            turns += 1
+        for turn in range(min(TURNS, self.player.env.max_turns)):
+            action = self.player.expert() if by_expert else None
+            self._turn(self._random(turn) if action is None else action)
+            if self.player.now.is_over:
+                break
         self._look_back()
 
-    def _random(self, observation: Observation, turn: int) -> str:
-        return random_action(self.player.env, observation, random.Random(f"{self.case}{turn}"))
+    def _random(self, turn: int) -> Action:
+        rng = random.Random(f"{self.case}{turn}")
+        return Action(random_action(self.player.env, self.player.now.observation, rng))
 
     def _show(self, observation: Observation) -> None:
         message = self.protocol.show(observation)
@@ -118,8 +118,8 @@ class _Talk:
         ids = self.tokenizer.encode(self.tokenizer.render(messages))
         return sum(i in self.special and i != self.unknown for i in ids)
 
-    def _turn(self, action: Action, observation: Observation) -> tuple[Observation, bool]:
-        self.stream.extend(self.messages, observation.tools)
+    def _turn(self, action: Action) -> None:
+        self.stream.extend(self.messages, self.player.now.observation.tools)
         try:
             reply = self.protocol.format(action)
         except ConfigError:  # what the protocol cannot say is said as it is, and may then not be understood
@@ -132,10 +132,8 @@ class _Talk:
             understood = self.protocol.parse(heard)
         except ParseError as error:
             self.messages.append(self.protocol.complain(str(error)))
-            return observation, False
-        result = self.player.step(understood)
-        self._show(result.observation)
-        return result.observation, result.terminated or result.truncated
+            return
+        self._show(self.player.step(understood).observation)
 
     def _append(self, ids: list[int]) -> None:
         text = self.tokenizer.decode(ids)

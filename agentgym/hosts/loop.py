@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from agentgym.errors import EnvError, UserError
 from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
 from agentgym.hosts.resident import Resident, as_action
+from agentgym.loops import must_wait
 from agentgym.types import Action, Observation, StepResult
 
 __all__ = ["LoopHosts"]
@@ -41,8 +41,7 @@ class LoopHosts(Hosts):
             raise Failure.of(error).error(Situation(getattr(self._make_env, "id", "the environment"))) from error
 
     async def close(self) -> None:
-        running = asyncio.get_running_loop()
-        await asyncio.gather(*(task for task in self._closing if task.get_loop() is running), return_exceptions=True)
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
 
 class LoopHost(Host):
@@ -87,9 +86,7 @@ class LoopHost(Host):
     async def _call(self, method: Callable[..., Any], *args: Any) -> Any:
         try:
             result = method(*args)
-            if isinstance(result, tuple):  # the usual case, and the other question takes longer
-                return result
-            return await result if inspect.isawaitable(result) else result
+            return await result if must_wait(result) else result
         except _PASSED_ON:
             raise
         except BaseException as error:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from typing import Any
 
 from agentgym.env import Env, Expert
 from agentgym.errors import EnvError
 from agentgym.types import Action, Observation
 
-__all__ = ["Resident", "as_action", "settled"]
+__all__ = ["Resident", "as_action"]
 
 
 class Resident:
@@ -21,7 +19,7 @@ class Resident:
         self._expert: Expert | None = None
         self._knows_expert = False
 
-    def reset(self, seed: int, options: dict[str, Any] | None) -> Any:
+    def reset(self, seed: int | None, options: dict[str, Any] | None) -> Any:
         """(observation, info) of a new episode."""
         self._expert, self._knows_expert = None, False
         return self.env.reset(seed=seed, options=options)
@@ -48,14 +46,3 @@ def as_action(said: Any) -> Action | None:
     if not isinstance(said, str):
         raise EnvError(f"an expert says text, found {type(said).__name__} {said!r:.120}")
     return Action(said)
-
-
-def settled(result: Any, runner: asyncio.Runner) -> Any:
-    """``result`` itself, or what it comes to where it must be awaited."""
-    if isinstance(result, tuple):  # the usual case, and the other question takes longer
-        return result
-    return runner.run(_awaited(result)) if inspect.isawaitable(result) else result
-
-
-async def _awaited(result: Any) -> Any:
-    return await result

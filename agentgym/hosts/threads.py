@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import itertools
 import queue
 import threading
@@ -22,7 +21,8 @@ from agentgym.env import Env
 from agentgym.errors import EnvError, UserError
 from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
-from agentgym.hosts.resident import Resident, as_action, settled
+from agentgym.hosts.resident import Resident, as_action
+from agentgym.loops import Blocking, must_wait
 from agentgym.types import Action, Observation, StepResult
 
 __all__ = ["ThreadHosts"]
@@ -151,7 +151,7 @@ class _Life:
         self.abandoned = self.ended = False
         self._make_env = make_env
         self._resident: Resident | None = None
-        self._runner = asyncio.Runner()
+        self._blocking = Blocking()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def live(self) -> None:
@@ -184,7 +184,7 @@ class _Life:
                 self._settled(resident.close())
         finally:
             self.ended = True
-            self._runner.close()
+            self._blocking.close()
 
     def abandon(self) -> None:
         """Called from outside: end when the running call does, and have that end soon where it is ``async``."""
@@ -195,9 +195,9 @@ class _Life:
                 self._loop.call_soon_threadsafe(self._cancel)
 
     def _settled(self, result: Any) -> Any:
-        if not isinstance(result, tuple) and inspect.isawaitable(result):
-            self._loop = self._runner.get_loop()
-        return settled(result, self._runner)
+        if must_wait(result):
+            self._loop = self._blocking.loop
+        return self._blocking(result)
 
     def _cancel(self) -> None:
         for task in asyncio.all_tasks(self._loop):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentgym.launch.reporting import Reporter, Silent
-from agentgym.launch.settings import resolve, settings_for
+from agentgym.launch.resolving import resolve, settings_for
 from agentgym.loops import plain
 
 if TYPE_CHECKING:

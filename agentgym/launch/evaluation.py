@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from agentgym.engine import Engine
 from agentgym.errors import ConfigError, UserError
+from agentgym.launch.combinations import sampling_filters
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
-from agentgym.launch.sampling import sampling_filters
 from agentgym.launch.settings import TrainSettings
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor, seed_of
 from agentgym.types import TaskId, Trajectory

@@ -80,7 +80,10 @@ async def assembled(
             policy.tokenizer,
             protocol,
             limits=dataclasses.replace(limits, max_invalid_actions=None),
-            shapers=[(name, each.weight, build_reward(name, each)) for name, each in settings.rewards.items()],
+            shapers=[
+                (name, reward.weight, plugins("rewards").build(name, reward.options))
+                for name, reward in settings.rewards.items()
+            ],
             max_context=engine.max_context * (_BYTES_A_TOKEN if engine.speaks_text else 1),
             concurrency=settings.rollout.concurrency,
             where=settings.rollout.hosts,
@@ -150,8 +153,8 @@ async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | 
 
 def make_engine(choice: Choice, module: Any, *, sessions: int, ahead: bool = False) -> Engine:
     """The chosen engine around the policy's module; with ``ahead`` it plays while the module is trained."""
-    known = inspect.signature(plugins("engines").get(choice.id)).parameters
-    if "module" not in known:
+    factory, known = plugins("engines").get(choice.id), plugins("engines").settings(choice.id).model_fields
+    if "module" not in inspect.signature(factory).parameters:
         raise ConfigError(f'the engine "{choice.id}" has no model behind it; type: --engine embedded')
     copied = {"own_copy": True} if ahead and "own_copy" in known else {}
     options = {"max_sessions": sessions, **copied, **choice.options}

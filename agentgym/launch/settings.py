@@ -1,35 +1,44 @@
-"""Everything a training run can be told, in one tree; ``--help``, TOML files and flags all come from it.
+"""Everything that a command can be told, in one tree; ``--help``, TOML files and flags all come from it.
 
-A key that would have no effect in the chosen combination is an error that names it.
+A command takes the keys that have an effect there: ``serve`` an environment, ``doctor`` a protocol too, ``play`` a
+policy to watch, ``eval`` how its episodes are played, and ``train`` all of them and the rest.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from agentgym.alarms import AlarmSettings
-from agentgym.config import Choice, Settings, long_form, merged, validated
-from agentgym.errors import ConfigError, did_you_mean
+from agentgym.config import Choice, Reward, Settings, validated
 from agentgym.hosts import Where
-from agentgym.launch.recipe import RecipeSettings, refuse_contradictions, stages
-from agentgym.launch.staleness import Mode, play_ahead
+from agentgym.learn.nano_settings import NanoConfig
+from agentgym.registry import plugins
 from agentgym.rollout import OnOverflow
 from agentgym.trainers.sft import SFTSettings
 
 __all__ = [
+    "KINDS",
+    "EnvSettings",
+    "EpisodeSettings",
     "EvalSettings",
     "HFSettings",
+    "MeasureSettings",
+    "PolicySettings",
+    "RecipeSettings",
     "RolloutSettings",
+    "SpeechSettings",
     "TrainSettings",
     "WarmStartSettings",
-    "check_options",
-    "resolve",
+    "model_settings",
 ]
+
+Mode: TypeAlias = Literal["sync", "async", "fully-async"]
+
+KINDS = {"env": "environments", "protocol": "protocols", "engine": "engines", "trainer": "trainers"}
+"""Key → kind of the plug-in that it chooses."""
 
 
 class HFSettings(Settings):
@@ -45,17 +54,26 @@ class HFSettings(Settings):
     """Type of the weights."""
 
 
-class RolloutSettings(Settings):
-    """How training episodes are played."""
+def model_settings(id: str) -> type[Settings]:
+    """What that model can be told."""
+    return NanoConfig if id == "nano" else HFSettings
 
-    temperature: float = Field(1.0, gt=0)
-    """Sampling temperature; log-probabilities are those of the tempered distribution."""
-    max_turns: int | None = Field(None, ge=1)
-    """Turns an episode may have; none given: what the environment says."""
+
+# -- how episodes are played -----------------------------------------------------------------------------
+
+
+class ReplySettings(Settings):
+    """What a policy may say."""
+
     max_reply_tokens: int = Field(256, ge=1)
     """Tokens a reply may have."""
-    max_invalid_actions: int | None = Field(None, ge=0)
-    """End a training episode at the first invalid action beyond so many."""
+
+
+class EpisodeSettings(ReplySettings):
+    """How episodes are played, in training or not."""
+
+    max_turns: int | None = Field(None, ge=1)
+    """Turns an episode may have; none given: what the environment says."""
     concurrency: int = Field(64, ge=1)
     """Episodes under way at once."""
     hosts: Where = "loop"
@@ -79,10 +97,22 @@ class RolloutSettings(Settings):
     """Sample from tokens at least this probable, relative to the likeliest; for evaluation only."""
 
     @model_validator(mode="after")
-    def _has_effect(self) -> RolloutSettings:
+    def _has_effect(self) -> EpisodeSettings:
         if self.changed("keep_observations") and self.on_overflow != "keep-last":
             raise ValueError('keep_observations has no effect without on_overflow "keep-last"')
         return self
+
+
+class RolloutSettings(EpisodeSettings):
+    """How training episodes are played."""
+
+    temperature: float = Field(1.0, gt=0)
+    """Sampling temperature; log-probabilities are those of the tempered distribution."""
+    max_invalid_actions: int | None = Field(None, ge=0)
+    """End a training episode at the first invalid action beyond so many."""
+
+
+# -- parts of training -----------------------------------------------------------------------------------
 
 
 class WarmStartSettings(SFTSettings):
@@ -98,6 +128,19 @@ class WarmStartSettings(SFTSettings):
     """Updates between two looks at the validation tasks."""
 
 
+class RecipeSettings(Settings):
+    """How a budget is spent (Practitioner's Guide, arXiv 2510.01132, §5.2)."""
+
+    budget: float | None = Field(None, gt=0)
+    """Episodes of the policy that it would pay for; none given: no recipe."""
+    demonstrations: int = Field(60, ge=0)
+    """Expert episodes of the warm start."""
+    demonstration_cost: float = Field(10.0, gt=0)
+    """What one of them costs."""
+    passes: int = Field(30, ge=1)
+    """How often the warm start sees each."""
+
+
 class EvalSettings(Settings):
     """How the policy is measured."""
 
@@ -109,23 +152,52 @@ class EvalSettings(Settings):
     """Validation tasks a look."""
 
 
-class TrainSettings(Settings):
-    """A training run."""
+# -- what commands take ----------------------------------------------------------------------------------
+
+
+class EnvSettings(Settings):
+    """An environment."""
 
     env: Choice
     """Environment: id or path/to/file.py[:Class]; its options as --env.<option>."""
-    trainer: Choice = Choice(id="grpo")
-    """Trainer, and its settings as --trainer.<setting>."""
+
+
+class SpeechSettings(EnvSettings):
+    """An environment and how one talks with it."""
+
+    protocol: Choice = Choice(id="react")
+    """Form of the conversation, and its options as --protocol.<option>; none given: "plain" for nano."""
+
+
+class PolicySettings(SpeechSettings):
+    """A policy in an environment."""
+
     model: Choice = Choice(id="nano")
     """"nano", a Hugging Face id, a model directory or a run directory; its options as --model.<option>."""
     engine: Choice = Choice(id="embedded")
     """What samples, and its options as --engine.<option>."""
-    protocol: Choice | None = None
-    """Form of the conversation; none given: "plain" for nano, "react" otherwise."""
-    rewards: dict[str, float] = Field(default_factory=dict)
-    """Shapers added to the environment's reward: name = weight."""
+    rollout: ReplySettings = ReplySettings()
+    """What a policy may say."""
+    threads: int | None = Field(None, ge=1)
+    """Threads that torch may use; none given: 1 for nano, whose matrices are too small to share, else all cores."""
+
+
+class MeasureSettings(PolicySettings):
+    """Episodes of a policy."""
+
+    rollout: EpisodeSettings = EpisodeSettings()
+    """How they are played."""
+    rewards: dict[str, Reward] = Field(default_factory=dict)
+    """Shapers added to the environment's reward: --rewards.<id> is the weight, and --rewards.<id>.<option> theirs."""
+
+
+class TrainSettings(MeasureSettings):
+    """A training run."""
+
     rollout: RolloutSettings = RolloutSettings()
     """Episodes in training."""
+    trainer: Choice = Choice(id="grpo")
+    """Trainer, and its settings as --trainer.<setting>."""
     warm_start: WarmStartSettings = WarmStartSettings()
     """Imitation before the trainer takes over."""
     recipe: RecipeSettings = RecipeSettings()
@@ -147,8 +219,6 @@ class TrainSettings(Settings):
     """Stop the trainer at the first update after so long, however many updates are left."""
     seed: int = Field(0, ge=0)
     """Decides initial weights, order of tasks and every sampled token."""
-    threads: int | None = Field(None, ge=1)
-    """Threads that torch may use; none given: 1 for nano, whose matrices are too small to share, else all cores."""
     output: Path | None = None
     """Run directory; none given: runs/<env>-<trainer>-<seed>."""
     watchdog_seconds: float | None = Field(1800, gt=0)
@@ -158,72 +228,26 @@ class TrainSettings(Settings):
     keep_checkpoints: int = Field(2, ge=1)
     """Checkpoints kept, newest first."""
 
+    def complete(self) -> dict[str, Any]:
+        """Everything as JSON, each plug-in's and the model's own defaults among it.
 
-_DEFAULT_IDS = {"trainer": "grpo", "model": "nano", "engine": "embedded"}
-"""Ids of choices of which only options are given."""
-
-NANO_DEFAULTS: dict[str, Any] = {
-    "rewards": {"success": 2.0},
-    "threads": 1,
-    "protocol": {"id": "plain"},
-    "rollout": {"max_reply_tokens": 24, "max_invalid_actions": 0, "concurrency": 128},
-    "warm_start": {"learning_rate": 3e-3, "warmup_updates": 30, "batch_size": 4, "observation_weight": 0.3},
-}
-"""What a small policy made from nothing wants where the user says nothing."""
-
-NANO_TRAINER_DEFAULTS: dict[str, dict[str, Any]] = {
-    "grpo": {"learning_rate": 1e-3, "warmup_updates": 5, "aggregation": "sequence"},
-    "rloo": {"learning_rate": 1e-3, "warmup_updates": 5},
-    "ppo": {"learning_rate": 5e-4, "warmup_updates": 5, "critic_learning_rate": 2e-3, "episodes": 128},
-    "dpo": {"learning_rate": 5e-4, "warmup_updates": 5},
-    "mixed": {"learning_rate": 1e-3, "warmup_updates": 5, "aggregation": "sequence"},
-    "cory": {"learning_rate": 1e-3, "warmup_updates": 5, "aggregation": "sequence"},
-    "sft": {"learning_rate": 3e-3, "warmup_updates": 30, "batch_size": 4, "observation_weight": 0.3},
-}
-
-NANO_ENGINE_DEFAULTS: dict[str, dict[str, Any]] = {"vllm": {"width": 128}}
-"""What a small policy made from nothing must be for an engine: on a CPU vLLM serves heads of some sizes only."""
+        Raises UnknownIdError for a plug-in that there is not, ConfigError for an option that one does not take.
+        """
+        written = self.model_dump(mode="json", fallback=repr)
+        for key, kind in KINDS.items():
+            choice: Choice = getattr(self, key)
+            written[key] = {"id": choice.id, **_dumped(plugins(kind).checked(choice.id, choice.options))}
+        written["model"] = {
+            "id": self.model.id,
+            **_dumped(validated(model_settings(self.model.id), self.model.options, where="model")),
+        }
+        written["rewards"] = {
+            id: {"weight": reward.weight, **_dumped(plugins("rewards").checked(id, reward.options))}
+            for id, reward in self.rewards.items()
+        }
+        return written
 
 
-def resolve(given: Mapping[str, Any]) -> TrainSettings:
-    """Settings with defaults filled in for the chosen model. Raises ConfigError."""
-    given = long_form(given)
-    if "lora" in given:
-        given = merged(given, {"model": {"lora": given.pop("lora")}})
-    for key, default in _DEFAULT_IDS.items():
-        if isinstance(given.get(key), Mapping):
-            given[key] = {"id": default, **given[key]}
-    first = validated(TrainSettings, given)
-    defaults: dict[str, Any] = {}
-    if first.model.id == "nano":
-        defaults = merged(
-            NANO_DEFAULTS,
-            {"trainer": {"id": first.trainer.id, **NANO_TRAINER_DEFAULTS.get(first.trainer.id, {})}},
-            {"model": {"id": "nano", **NANO_ENGINE_DEFAULTS.get(first.engine.id, {})}},
-        )
-    settings = validated(TrainSettings, merged(defaults, given))
-    if settings.recipe.budget is not None:
-        refuse_contradictions(given)
-        trainer, warm = settings.trainer, settings.warm_start
-        decided = stages(settings.recipe, trainer.id, trainer.options, batch_size=warm.batch_size)
-        settings = validated(TrainSettings, merged(defaults, given, decided))
-    elif first.recipe.model_fields_set:
-        raise ConfigError(f"recipe.{min(first.recipe.model_fields_set)} has no effect without recipe.budget")
-    if settings.protocol is None:
-        settings.protocol = Choice(id="react")
-    play_ahead(settings)
-    # Which keys the user set decides what counts as having no effect; the defaults above do not.
-    settings.warm_start.__pydantic_fields_set__ = set(first.warm_start.model_fields_set)
-    return settings
-
-
-def check_options(
-    kind: str, factory: Callable[..., Any], options: Mapping[str, Any], *, skip: Iterable[str] = ()
-) -> None:
-    """Raise ConfigError for an option that ``factory`` does not take by keyword."""
-    known = [name for name in inspect.signature(factory).parameters if name not in skip]
-    for name in options:
-        if name not in known:
-            raise ConfigError(
-                f'unknown key "{kind}.{name}".{did_you_mean(name, known)} Known here: {", ".join(known) or "none"}'
-            )
+def _dumped(settings: BaseModel) -> dict[str, Any]:
+    """As JSON; what has none, a function given from Python, by what it is called."""
+    return settings.model_dump(mode="json", fallback=repr, warnings=False)

@@ -15,7 +15,6 @@ from agentgym.launch.monitor import Monitor
 from agentgym.launch.parts import Parts, assembled
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.room import DiskEstimate, refuse_full_disk, refuse_too_large
-from agentgym.launch.sampling import refuse_filters
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
@@ -32,7 +31,6 @@ __all__ = ["stages_of", "start", "watchdog_of", "workbench"]
 
 async def start(settings: TrainSettings, reporter: Reporter) -> Path:
     """Train as ``settings`` say; returns the run directory. Raises UserError before anything is written."""
-    refuse_filters(settings.rollout)
     if settings.output is None:
         names = (Path(choice.id).stem for choice in (settings.env, settings.trainer))
         settings.output = Path("runs") / f"{'-'.join(names)}-{settings.seed}"
@@ -86,9 +84,7 @@ def watchdog_of(settings: TrainSettings, output: Path) -> Watchdog:
     return Watchdog(settings.watchdog_seconds, output / "watchdog.txt")
 
 
-def workbench(
-    settings: TrainSettings, parts: Parts, run: Run, reporter: Reporter, watchdog: Watchdog
-) -> Workbench:
+def workbench(settings: TrainSettings, parts: Parts, run: Run, reporter: Reporter, watchdog: Watchdog) -> Workbench:
     """What the stages of a run share, at its beginning."""
     return Workbench(
         settings=settings,

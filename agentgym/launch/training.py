@@ -69,10 +69,9 @@ class Training:
         self.stages[0].open()
 
     async def aclose(self) -> None:
-        """Free what the stage under way holds, and flush what is buffered."""
+        """Free what the stage under way holds."""
         if self.stage is not None:
             await self.stage.close()
-        self.bench.run.close()
 
     def load(self, at: Path) -> None:
         """Stand where checkpoint ``at`` was made; the policy's weights are loaded already."""
@@ -135,32 +134,38 @@ class Training:
 
     async def go(self) -> None:
         """All stages from where the run stands. An interruption leaves a checkpoint behind."""
-        directory = self.bench.run.directory
         try:
             with self.bench.watchdog.watching(self._status), frozen_heap():
                 await self._go_through()
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            if self.stage is not None and self.stage.is_whole:
-                self.save()
-            self.bench.reporter.note(f"interrupted; go on with: agentgym train --resume {directory}")
-            raise
         except OSError as error:
             if sealed.disk_problem(error) is None:
                 raise
             raise UserError(
-                f"{error}; nothing that was kept is lost: make room, then type: agentgym train --resume {directory}"
+                f"{error}; nothing that was kept is lost: make room, then type: "
+                f"agentgym train --resume {self.bench.run.directory}"
             ) from error
 
     async def _go_through(self) -> None:
-        while (stage := self.stage) is not None:
-            await stage.run(self._save_if_due)
-            await stage.close()
-            self.index += 1
-            if self.stage is None:
-                self._finish()
-            else:
-                self.stage.open()
-            self.save()
+        try:
+            while (stage := self.stage) is not None:
+                await stage.run(self._save_if_due)
+                await stage.close()
+                self._enter(self.index + 1)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            if self.stage is not None and self.stage.is_whole:
+                self.save()
+            self.bench.reporter.note(f"interrupted; go on with: agentgym train --resume {self.bench.run.directory}")
+            raise
+        finally:
+            self.bench.run.close()
+
+    def _enter(self, index: int) -> None:
+        self.index = index
+        if self.stage is None:
+            self._finish()
+        else:
+            self.stage.open()
+        self.save()
 
     def _save_if_due(self) -> None:
         if time.monotonic() - self._saved_at >= self.bench.settings.checkpoint_seconds:

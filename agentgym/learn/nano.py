@@ -21,11 +21,10 @@ from collections.abc import Iterator, Sequence, Set
 from typing import Any, TypeAlias
 
 import torch
-from pydantic import Field, model_validator
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-from agentgym.config import Settings
+from agentgym.learn.nano_settings import NanoConfig
 
 __all__ = ["NanoConfig", "build_model", "build_tokenizer"]
 
@@ -50,29 +49,6 @@ _NO_BLANK = (
     r"(?<=\n) | (?=\n)",
 )
 """Where decoding drops the blank between two tokens."""
-
-
-class NanoConfig(Settings):
-    """Size of the nano policy."""
-
-    width: int = Field(96, ge=8)
-    """Size of the residual stream; a multiple of ``heads``."""
-    layers: int = Field(2, ge=2)
-    """Number of layers: copying takes two."""
-    heads: int = Field(2, ge=2)
-    """Attention heads a layer; few and wide, since a head matches words in its own share of the width."""
-    feed_forward: int = Field(256, ge=1)
-    """Hidden size of the feed-forward blocks."""
-    max_context: int = Field(2048, ge=1)
-    """Longest sequence, in tokens."""
-    max_vocabulary: int = Field(4096, ge=1)
-    """Words kept, most frequent first."""
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> NanoConfig:
-        if self.width % (2 * self.heads):
-            raise ValueError(f"width {self.width} must be a multiple of twice the heads ({self.heads})")
-        return self
 
 
 def build_tokenizer(observed: Sequence[str], said: Sequence[str], config: NanoConfig) -> PreTrainedTokenizerFast:

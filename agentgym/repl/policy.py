@@ -6,7 +6,6 @@ never does that: what is shown here is for people, not for training.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import typing
 from collections.abc import Mapping, Sequence
@@ -41,17 +40,17 @@ class Policy(typing.Protocol):
 
     protocol: Protocol
 
-    def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
+    async def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
         """Sample a reply."""
 
-    def score(
+    async def score(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], replies: Sequence[str]
     ) -> list[float]:
         """Log-probability of each of ``replies``."""
 
 
 class EnginePolicy:
-    """A policy that samples from ``engine``; asked twice at the same moment it samples twice."""
+    """A policy that samples from ``engine``, which is the caller's; asked twice at the same moment it samples twice."""
 
     def __init__(
         self,
@@ -66,9 +65,8 @@ class EnginePolicy:
         self.engine, self.tokenizer, self.protocol = engine, tokenizer, protocol
         self.temperature, self.max_tokens, self.seed = temperature, max_tokens, seed
         self._draws = itertools.count()
-        self._runner = asyncio.Runner()
 
-    def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
+    async def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
         """Sample a reply. Raises EngineError when the conversation leaves no room in the context."""
         prompt, draw = self._prompt(messages, tools), next(self._draws)
         sampling = Sampling(
@@ -78,17 +76,17 @@ class EnginePolicy:
             seed=seed_of(self.seed, draw) if self.engine.supports_seeds else None,
         )
         if self.engine.speaks_text:
-            return Reply(self._runner.run(self.engine.chat(messages, sampling, tools=tools)), ())
+            return Reply(await self.engine.chat(messages, sampling, tools=tools))
         session = f"repl/{draw}"
         try:
-            completion = self._runner.run(self.engine.generate(prompt, sampling, session=session))
+            completion = await self.engine.generate(prompt, sampling, session=session)
         finally:
             self.engine.release(session)
         tokens = [self.tokenizer.decode([token]) for token in completion.token_ids]
         text = self.tokenizer.decode_reply(completion.token_ids)
         return Reply(text, tuple(zip(tokens, completion.logprobs, strict=True)))
 
-    def score(
+    async def score(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], replies: Sequence[str]
     ) -> list[float]:
         """Log-probability of each reply and its end, at temperature 1. Raises UserError where there are no tokens."""
@@ -100,15 +98,7 @@ class EnginePolicy:
             ids = [*self.tokenizer.encode(reply), self.tokenizer.stop_token_ids[0]]
             return sum((await self.engine.score([*prompt, *ids]))[len(prompt) :])
 
-        async def all_of_them() -> list[float]:
-            return [await one(reply) for reply in replies]
-
-        return self._runner.run(all_of_them())
-
-    def close(self) -> None:
-        """Close the engine."""
-        self._runner.run(self.engine.close())
-        self._runner.close()
+        return [await one(reply) for reply in replies]
 
     def _prompt(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> list[int]:
         stream = TokenStream(self.tokenizer)

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from agentgym.repl.game import Game, Moment
 from agentgym.repl.policy import Reply
+from agentgym.visit import Standing
 
 __all__ = ["Screen"]
 
@@ -53,9 +54,9 @@ class Screen:
         title = f"turn {game.num_turns}" if game.num_turns else "first observation"
         self.console.print(Panel(self._text(now.observation), title=title, title_align="left"))
         if game.num_turns:
-            self._reward(now)
-        if now.done:
-            self._end(now)
+            self._reward(now.standing)
+        if now.standing.is_over:
+            self._end(now.standing)
             return
         self.actions(now.observation.admissible, limit=MAX_ACTIONS)
         if names := [str(tool.get("function", tool).get("name")) for tool in now.observation.tools]:
@@ -94,7 +95,7 @@ class Screen:
         table = Table("turn", "action", "reward", "total", box=None)
         for i, moment in enumerate(moments[1:], 1):
             said = moment.action if moment.action is not None else f"{moment.reply} (not understood)"
-            table.add_row(str(i), self._text(said), f"{moment.reward:g}", f"{moment.total:g}")
+            table.add_row(str(i), self._text(said), f"{moment.standing.reward:g}", f"{moment.standing.total:g}")
         self.console.print(table)
 
     def commands(self, rows: Iterable[tuple[str, str]]) -> None:
@@ -104,12 +105,12 @@ class Screen:
             table.add_row(Text(usage, "cyan"), Text(meaning))
         self.console.print(table)
 
-    def _reward(self, now: Moment) -> None:
+    def _reward(self, now: Standing) -> None:
         parts = now.info.get("breakdown")
         detail = " (" + ", ".join(f"{k} {v}" for k, v in parts.items()) + ")" if isinstance(parts, Mapping) else ""
         self.say(f"reward {now.reward:g}{detail}, total {now.total:g}", "green" if now.reward > 0 else "")
 
-    def _end(self, now: Moment) -> None:
+    def _end(self, now: Standing) -> None:
         how = " and ".join(name for name in ("terminated", "truncated") if getattr(now, name))
         outcome = "success" if now.success else "no success"
         self.say(f"{how}: {outcome}, total reward {now.total:g}", "bold green" if now.success else "bold red")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, TextIO
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from agentgym.repl.interrupt import Interrupt
+
 __all__ = ["Ask", "Suggestions", "line_reader"]
 
-Ask = Callable[[str], str]
+Ask = Callable[[str], Awaitable[str]]
 """Prompt → the next line. Raises EOFError at the end, KeyboardInterrupt where a line was cancelled."""
 
 
@@ -30,20 +32,24 @@ class Suggestions(Completer):
             yield Completion(candidate, start_position=-len(line))
 
 
-def line_reader(stdin: TextIO | None, candidates: Callable[[str], Iterable[str]], echo: Callable[[str], Any]) -> Ask:
+def line_reader(
+    stdin: TextIO | None, candidates: Callable[[str], Iterable[str]], echo: Callable[[str], Any], interrupt: Interrupt
+) -> Ask:
     """Reads from ``stdin`` (None: the process's own), with editing and completion if a person sits there.
 
     ``echo`` is told each line that was read from a file or a pipe, with its prompt, so that a transcript is whole.
+    ``interrupt`` cancels a line that comes from there; a terminal's own Ctrl-C is prompt_toolkit's.
     """
     if stdin is None and sys.stdin.isatty() and sys.stdout.isatty():
         session: PromptSession[str] = PromptSession(completer=Suggestions(candidates), complete_while_typing=False)
-        return session.prompt
+        return session.prompt_async
     source = stdin or sys.stdin
     if isinstance(source, io.TextIOWrapper):
         source.reconfigure(errors="replace")
 
-    def ask(prompt: str) -> str:
-        line = source.readline()
+    async def ask(prompt: str) -> str:
+        with interrupt.open():
+            line = source.readline()
         if not line:
             raise EOFError
         line = line.rstrip("\n")

@@ -60,8 +60,7 @@ class Rollout:
         self.num_running = 0
         """Episodes that have a place."""
         self._idle: list[Host] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._gate: asyncio.Semaphore
+        self._gate = asyncio.Semaphore(concurrency)
 
     async def run(
         self,
@@ -82,7 +81,6 @@ class Rollout:
         for name, count in collections.Counter(spec.episode_id for spec in specs).items():
             if count > 1:
                 raise ValueError(f"episode_id {name!r} is given twice: sessions and records go by it")
-        await self._settle_in()
 
         async def one(spec: EpisodeSpec) -> Trajectory:
             async with self._gate:
@@ -108,13 +106,6 @@ class Rollout:
         for host in idle:
             await host.close()
         await self.hosts.close()
-
-    async def _settle_in(self) -> None:
-        """A gate, and hosts, belong to the event loop that they were made in."""
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop, self._gate = loop, asyncio.Semaphore(self.concurrency)
-            await self.close()
 
     async def _attempts(
         self, spec: EpisodeSpec, actor: Actor, release: Callable[[str], None], limits: Limits

@@ -21,6 +21,7 @@ import pydantic_core
 
 from agentgym.env import Env
 from agentgym.errors import EnvError, did_you_mean
+from agentgym.loops import settled
 from agentgym.tools.calls import ToolError, parse_calls
 from agentgym.tools.tool import FunctionTool, Tool, is_tool
 from agentgym.types import Action, Observation, TaskId, ToolCall
@@ -123,7 +124,7 @@ class ToolEnv(Env):
 
     async def _reset(self, options: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
         self.words, self._over = "", False
-        return self._observation(await _settled(self.start(self._task_of(options)))), {}
+        return self._observation(await settled(self.start(self._task_of(options)))), {}
 
     def _task_of(self, options: dict[str, Any] | None) -> TaskId:
         task: TaskId | None = (options or {}).get("task")
@@ -144,10 +145,10 @@ class ToolEnv(Env):
             calls, seen = [], str(error)
         else:
             seen = await self._run(calls, info) if calls else await self._say(action)
-        verdict = float(await _settled(self.verdict())) if self._over else None
+        verdict = float(await settled(self.verdict())) if self._over else None
         if verdict is not None:
             info["success"] = verdict >= 1
-        reward = await _settled(self.reward_of(verdict))
+        reward = await settled(self.reward_of(verdict))
         return self._observation(seen), reward, self._over, False, info
 
     def _calls(self, action: str) -> Sequence[ToolCall]:
@@ -177,7 +178,7 @@ class ToolEnv(Env):
         told = []
         for tool, arguments in calls:
             try:
-                result = shown(await _settled(tool.run(self, arguments)))
+                result = shown(await settled(tool.run(self, arguments)))
             except self.tool_errors as error:
                 info["invalid_action"] = result = str(error) or type(error).__name__
             told.append(result if len(calls) == 1 else f"{tool.name}: {result}")
@@ -189,7 +190,7 @@ class ToolEnv(Env):
 
     async def _say(self, words: str) -> str:
         self.words = str(words).strip()
-        answer = await _settled(self.heard(self.words))
+        answer = await settled(self.heard(self.words))
         if answer is None:
             self.finish()
             return ""
@@ -238,7 +239,3 @@ def shown(result: Any) -> str:
 def _declared(cls: type) -> list[str]:
     """Names of a class's members in the order of their definition, those of base classes first."""
     return list(dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base)))
-
-
-async def _settled(result: Any) -> Any:
-    return await result if inspect.isawaitable(result) else result

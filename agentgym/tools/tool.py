@@ -10,7 +10,6 @@ import abc
 import functools
 import inspect
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, get_type_hints
 
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from agentgym.errors import UserError, did_you_mean
+from agentgym.signature import described
 from agentgym.tools.calls import ToolError, Untyped
 
 __all__ = ["FunctionTool", "Tool", "ToolError", "is_tool", "tool", "typed"]
@@ -106,7 +106,9 @@ class FunctionTool(Tool):
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         name = function.__name__
-        description, of_arguments = _described(function)
+        description, of_arguments = described(function)
+        if not description:
+            raise UserError(f"tool {name}: it has no docstring, which is what a policy learns of it")
         self._model = _model(function, of_arguments)
         parameters = self._model.model_json_schema(schema_generator=_WithoutTitles)
         parameters.pop("title", None)
@@ -202,28 +204,6 @@ class _WithoutTitles(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
-
-
-_SECTION = re.compile(r"^[A-Z]\w+:[ ]*$", re.MULTILINE)
-_ARGUMENT = re.compile(r"^(\w+)(?: \(.*?\))?: (.*)$")
-
-
-def _described(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
-    """What a docstring in Google's form says of the function, and of each of its arguments."""
-    text = inspect.getdoc(function) or ""
-    first = _SECTION.search(text)
-    about = " ".join(text[: first.start() if first else None].split())
-    if not about:
-        raise UserError(f"tool {function.__name__}: it has no docstring, which is what a policy learns of it")
-    _, _, arguments = text.partition("Args:\n")
-    following = _SECTION.search(arguments)
-    described: dict[str, str] = {}
-    for line in inspect.cleandoc(arguments[: following.start() if following else None]).splitlines():
-        if entry := _ARGUMENT.match(line):
-            described[entry[1]] = entry[2].strip()
-        elif described and line.strip():
-            described[next(reversed(described))] += " " + line.strip()
-    return about, described
 
 
 def _shown(value: Any) -> str:

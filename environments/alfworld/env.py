@@ -20,7 +20,7 @@ from typing import Any
 
 from agentgym.env import Env, Expert
 from agentgym.environments.alfworld.generated import Generated, default_cache
-from agentgym.environments.alfworld.levels import level_named, types_named
+from agentgym.environments.alfworld.levels import LEVELS, LevelName, types_named
 from agentgym.environments.alfworld.official import Official
 from agentgym.environments.alfworld.packages import DATA_VARIABLE, alfworld
 from agentgym.environments.alfworld.solver import Household, read_goal, shortest_plan
@@ -59,7 +59,7 @@ class AlfWorld(Env):
     def __init__(
         self,
         *,
-        level: str = "mixed",
+        level: LevelName = "mixed",
         types: str | Sequence[str] | None = None,
         data: str | Path | None = None,
         cache: str | Path | None = None,
@@ -68,17 +68,17 @@ class AlfWorld(Env):
         """Choose the games.
 
         Args:
-            level: task types and, of generated games, size of the room: "place", "treat", "two", "mixed" or "large".
+            level: task types and, of generated games, size of the room.
             types: only these of the level's types: any of place, look, clean, heat, cool, two, with commas between.
             data: folder of the official release; "generated" for generated games; None for the folder that
                 ALFWORLD_DATA names, or generated games where it names none.
             cache: folder to keep generated games in; None for one in the user's cache.
             problem_seed: seed of generated games.
 
-        Raises ConfigError for a value that an option does not have, DataError for a folder without official games,
+        Raises ConfigError for types that there are not, DataError for a folder without official games,
         MissingExtraError without the extra "alfworld".
         """
-        self.level = level_named(level)
+        self.level = LEVELS[level]
         self.types = types_named(types, self.level)
         source = data if data is not None else os.environ.get(DATA_VARIABLE) or "generated"
         self.games: Generated | Official

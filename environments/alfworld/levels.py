@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 from agentgym.errors import ConfigError, did_you_mean
 
-__all__ = ["LEVELS", "TYPES", "Level", "level_named", "types_named"]
+__all__ = ["LEVELS", "TYPES", "Level", "LevelName", "types_named"]
 
 TYPES = {
     "place": "pick_and_place_simple",
@@ -33,7 +34,8 @@ class Level:
     """Turns that an episode of a generated game may have."""
 
 
-LEVELS = {
+LevelName: TypeAlias = Literal["place", "treat", "two", "mixed", "large"]
+LEVELS: dict[LevelName, Level] = {
     "place": Level(types=("place", "look"), num_receptacles=6, num_kinds=5, max_turns=20),
     "treat": Level(types=("clean", "heat", "cool"), num_receptacles=8, num_kinds=6, max_turns=25),
     "two": Level(types=("two",), num_receptacles=8, num_kinds=6, max_turns=30),
@@ -41,13 +43,6 @@ LEVELS = {
     "large": Level(types=tuple(TYPES), num_receptacles=18, num_kinds=14, max_turns=50),
 }
 """Name → level; of official games a level chooses the types, for their rooms are as they are."""
-
-
-def level_named(name: str) -> Level:
-    """One of ``LEVELS``. Raises ConfigError."""
-    if name not in LEVELS:
-        raise ConfigError(f'level is "{name}".{did_you_mean(str(name), LEVELS)} Known: {", ".join(LEVELS)}')
-    return LEVELS[name]
 
 
 def types_named(names: str | Sequence[str] | None, level: Level) -> tuple[str, ...]:

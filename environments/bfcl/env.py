@@ -17,21 +17,24 @@ with it, instead of ending the user's turn.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field
 
 from agentgym.env import Env, Expert
 from agentgym.environments.bfcl.calls import parse_calls, written
 from agentgym.environments.bfcl.data import CATEGORIES, Task, open_benchmark
 from agentgym.environments.bfcl.episode import Episode, Reply
 from agentgym.environments.bfcl.grading import Verdict
-from agentgym.errors import ConfigError, ParseError, UserError, did_you_mean
+from agentgym.errors import ParseError, UserError, did_you_mean
 from agentgym.registry import register
 from agentgym.spaces import TextSpace
 from agentgym.types import Action, Observation, ToolCall
 
 __all__ = ["BFCL", "LEVELS"]
 
-LEVELS = {**{category: (category,) for category in CATEGORIES}, "all": CATEGORIES}
+Level: TypeAlias = Literal["base", "miss_func", "miss_param", "long_context", "all"]
+LEVELS: dict[str, tuple[str, ...]] = {**{category: (category,) for category in CATEGORIES}, "all": CATEGORIES}
 """Level → categories of its tasks."""
 
 _MOST_TURNS = 8
@@ -40,7 +43,6 @@ _MOST_TURNS = 8
 Reward: TypeAlias = Literal["progress", "sparse"]
 Schemas: TypeAlias = Literal["full", "names"]
 CallForm: TypeAlias = Literal["python", "tools"]
-Choice = TypeVar("Choice", bound=str)
 
 _ANY_REPLY = (
     "[pwd(), ls(a=True)]",
@@ -73,9 +75,9 @@ class BFCL(Env):
     def __init__(
         self,
         *,
-        level: str = "base",
+        level: Level = "base",
         reward: Reward = "progress",
-        max_steps: int = 5,
+        max_steps: Annotated[int, Field(ge=1)] = 5,
         schemas: Schemas = "full",
         expert_calls: CallForm = "python",
         fold_case: bool = False,
@@ -94,16 +96,10 @@ class BFCL(Env):
             fold_case: take names of tools and texts in arguments for those that the conversation or the tools'
                 descriptions show in other case or with other blanks, for policies that cannot write them (nano).
 
-        Raises ConfigError for a value that an option does not have or another release of bfcl-eval,
-        MissingExtraError where it is not installed.
+        Raises ConfigError for another release of bfcl-eval, MissingExtraError where it is not installed.
         """
-        self.level = _one_of("level", level, list(LEVELS))
-        self.reward = _one_of("reward", reward, get_args(Reward))
-        self.schemas = _one_of("schemas", schemas, get_args(Schemas))
-        self.expert_calls = _one_of("expert_calls", expert_calls, get_args(CallForm))
-        if max_steps < 1:
-            raise ConfigError(f"max_steps is {max_steps}, expected 1 or more")
-        self.fold_case = fold_case
+        self.level, self.reward, self.schemas = level, reward, schemas
+        self.expert_calls, self.fold_case = expert_calls, fold_case
         self.max_steps, self.max_turns = max_steps, _MOST_TURNS * (max_steps + 1)
         self.benchmark = open_benchmark()
         self._tasks = {id: task for id, task in self.benchmark.tasks.items() if task.category in LEVELS[level]}
@@ -221,9 +217,3 @@ def _invalid(replies: Sequence[Reply]) -> dict[str, Any]:
     """The problems, where no call had an effect."""
     problems = [reply.problem for reply in replies if reply.problem is not None]
     return {"invalid_action": "; ".join(problems)} if len(problems) == len(replies) else {}
-
-
-def _one_of(option: str, value: Choice, known: Sequence[Choice]) -> Choice:
-    if value not in known:
-        raise ConfigError(f'{option} is "{value}".{did_you_mean(str(value), known)} Known: {", ".join(known)}')
-    return value

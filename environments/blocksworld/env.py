@@ -16,10 +16,10 @@ of an episode and later on::
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 from agentgym.env import SPLITS, Env, Expert
-from agentgym.environments._options import one_of, task_and_split
+from agentgym.environments._options import task_and_split
 from agentgym.environments.blocksworld.planner import shortest_plan
 from agentgym.environments.blocksworld.problems import Problem, problem_of_task
 from agentgym.environments.blocksworld.world import TABLE, World, blocks_in_place, parse_action
@@ -28,7 +28,8 @@ from agentgym.types import Observation
 
 __all__ = ["LEVELS", "BlocksWorld"]
 
-LEVELS = {"b3": 10, "b4": 15, "b5": 20, "b6": 26, "b7": 31, "b8": 36}
+Level: TypeAlias = Literal["b3", "b4", "b5", "b6", "b7", "b8"]
+LEVELS: dict[Level, int] = {"b3": 10, "b4": 15, "b5": 20, "b6": 26, "b7": 31, "b8": 36}
 """Level → turns that an episode may have: twice the mean length of the shortest plans, and more than the longest has.
 
 Twice the optimum is what arXiv 2510.01132 found a good budget of turns to train with.
@@ -57,7 +58,7 @@ class BlocksWorld(Env):
     def __init__(
         self,
         *,
-        level: str = "b4",
+        level: Level = "b4",
         reward: Reward = "sparse",
         goal: Goal = "remaining",
         show_admissible: bool = False,
@@ -72,12 +73,8 @@ class BlocksWorld(Env):
                 "whole" of it. The second is harder to learn: which blocks are in place is then left to be seen.
             show_admissible: put the admissible actions into the text.
             problem_seed: seed of the problems that tasks stand for.
-
-        Raises ConfigError for a value that an option does not have.
         """
-        self.level = one_of("level", level, list(LEVELS))
-        self.reward = one_of("reward", reward, get_args(Reward))
-        self.goal = one_of("goal", goal, get_args(Goal))
+        self.level, self.reward, self.goal = level, reward, goal
         self.show_admissible, self.problem_seed = show_admissible, problem_seed
         self.num_blocks, self.max_turns = int(level[1:]), LEVELS[level]
 

@@ -18,18 +18,19 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from agentgym.env import SPLITS, Env, Expert
-from agentgym.environments._options import one_of, task_and_split
+from agentgym.environments._options import task_and_split
 from agentgym.environments.countdown.arithmetic import Operation, evaluate, operations, parse_operation
 from agentgym.environments.countdown.puzzles import Puzzle, puzzle_of_task
 from agentgym.environments.countdown.solver import solution
-from agentgym.environments.countdown.streams import STRATEGIES, judge, mixed, opening, trace
+from agentgym.environments.countdown.streams import Strategy, judge, mixed, opening, trace
 from agentgym.errors import ConfigError
 from agentgym.registry import register
 from agentgym.types import Observation
 
 __all__ = ["LEVELS", "Countdown"]
 
-LEVELS = ("n3", "n4", "n5", "n6")
+Level: TypeAlias = Literal["n3", "n4", "n5", "n6"]
+LEVELS: tuple[Level, ...] = get_args(Level)
 """Three to six numbers."""
 
 Mode: TypeAlias = Literal["steps", "expression", "stream"]
@@ -60,10 +61,10 @@ class Countdown(Env):
     def __init__(
         self,
         *,
-        level: str = "n4",
+        level: Level = "n4",
         mode: Mode = "steps",
         use_all: bool = True,
-        strategy: str = "mixed",
+        strategy: Strategy | Literal["mixed"] = "mixed",
         puzzle_seed: int = 0,
     ) -> None:
         """Choose the level and the form.
@@ -72,18 +73,16 @@ class Countdown(Env):
             level: how many numbers, "n3" to "n6".
             mode: "steps" (an operation a turn), "expression" or "stream" (the whole in one turn).
             use_all: every number must be used, as in Stream of Search; otherwise at most once, as on television.
-            strategy: of the expert in mode "stream": one of ``streams.STRATEGIES``, or "mixed".
+            strategy: of the expert in mode "stream"; "mixed" takes any of them.
             puzzle_seed: seed of the puzzles that tasks stand for.
 
-        Raises ConfigError for a value that an option does not have, or that has no effect.
+        Raises ConfigError for a value that has no effect.
         """
-        self.level = one_of("level", level, LEVELS)
-        self.mode = one_of("mode", mode, get_args(Mode))
-        self.strategy = one_of("strategy", strategy, (*STRATEGIES, "mixed"))
         if mode != "stream" and strategy != "mixed":
             raise ConfigError(f'strategy has no effect with mode "{mode}", only with "stream"')
         if mode == "stream" and not use_all:
             raise ConfigError('use_all is false, but a stream of search (mode "stream") uses all numbers')
+        self.level, self.mode, self.strategy = level, mode, strategy
         self.use_all, self.puzzle_seed, self.num_numbers = use_all, puzzle_seed, int(level[1:])
         self.instructions = _INSTRUCTIONS[mode].format(which="all" if use_all else "some of the")
         self.max_turns = 2 * (self.num_numbers - 1) if mode == "steps" else 1

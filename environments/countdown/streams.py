@@ -33,17 +33,17 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from agentgym.env import SPLITS
-from agentgym.environments._options import Split, one_of
+from agentgym.environments._options import Split
 from agentgym.environments.countdown.arithmetic import Operation, operations, parse_operation
 from agentgym.environments.countdown.puzzles import Puzzle, puzzle_of_task
 from agentgym.environments.countdown.solver import solution
 
-__all__ = ["STRATEGIES", "Stream", "judge", "main", "mixed", "opening", "trace"]
+__all__ = ["STRATEGIES", "Strategy", "Stream", "judge", "main", "mixed", "opening", "trace"]
 
 Heuristic: TypeAlias = Callable[[Sequence[int], int], float]
 
@@ -59,11 +59,13 @@ def _distance_to_factors(numbers: Sequence[int], target: int) -> float:
 
 _HEURISTICS: dict[str, Heuristic] = {"sum": _mean_distance, "multiply": _distance_to_factors}
 
-STRATEGIES = (
-    *(f"dfs-{heuristic}" for heuristic in _HEURISTICS),
-    *(f"bfs-{width}-{heuristic}" for width in range(1, 6) for heuristic in _HEURISTICS),
+Strategy: TypeAlias = Literal[
+    "dfs-sum", "dfs-multiply",
+    "bfs-1-sum", "bfs-1-multiply", "bfs-2-sum", "bfs-2-multiply", "bfs-3-sum", "bfs-3-multiply",
+    "bfs-4-sum", "bfs-4-multiply", "bfs-5-sum", "bfs-5-multiply",
     "optimal",
-)
+]  # fmt: skip
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 """What ``trace`` can follow: the twelve of the paper and its baseline."""
 
 
@@ -111,13 +113,13 @@ def opening(puzzle: Puzzle) -> str:
     return _Node(puzzle.numbers).state(puzzle.target)
 
 
-def trace(puzzle: Puzzle, strategy: str, *, threshold: float | None = None) -> Stream:
+def trace(puzzle: Puzzle, strategy: Strategy, *, threshold: float | None = None) -> Stream:
     """Search ``puzzle`` by one of ``STRATEGIES``.
 
     ``threshold`` is the worst rank that depth first goes to; by default it is the target, as in the paper, and with
-    ``math.inf`` depth first always arrives. Raises ConfigError for a strategy that is not known.
+    ``math.inf`` depth first always arrives.
     """
-    kind, *rest = one_of("strategy", strategy, STRATEGIES).split("-")
+    kind, *rest = strategy.split("-")
     if kind == "optimal":
         lines = list(_optimal(puzzle))
     else:

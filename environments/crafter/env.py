@@ -13,15 +13,15 @@ the same turn.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from agentgym.env import Env, Expert
-from agentgym.environments._options import one_of
 from agentgym.environments.crafter.expert import Script
-from agentgym.environments.crafter.levels import LEVELS
-from agentgym.environments.crafter.view import VIEWS, seen
+from agentgym.environments.crafter.levels import LEVELS, LevelName
+from agentgym.environments.crafter.view import View, seen
 from agentgym.environments.crafter.world import ACTIONS, World
-from agentgym.errors import ConfigError
 from agentgym.registry import register
 from agentgym.types import Observation
 
@@ -53,20 +53,19 @@ class Crafter(Env):
         '"do" takes, strikes or uses what is faced. You may also plan: PLAN, and act on the next line.'
     )
 
-    def __init__(self, *, level: str = "wood", view: str = "nearest", plan_cost: float = 0.0) -> None:
+    def __init__(
+        self, *, level: LevelName = "wood", view: View = "nearest", plan_cost: Annotated[float, Field(ge=0)] = 0.0
+    ) -> None:
         """Choose the goal.
 
         Args:
-            level: "wood", "table", "pickaxe", "meadow", "stone", "stone-tools", "furnace", "iron" or "full".
+            level: what is to be achieved, from one piece of wood to all that the package counts.
             view: "nearest" of each kind in words, or a "map" of letters.
             plan_cost: taken from the reward for each plan.
 
-        Raises ConfigError for a value that an option does not have; MissingExtraError without the package.
+        Raises MissingExtraError without the package.
         """
-        self.level = LEVELS[one_of("level", level, list(LEVELS))]
-        self.view = one_of("view", view, VIEWS)
-        if plan_cost < 0:
-            raise ConfigError(f"plan_cost is {plan_cost}, expected 0 or more: it is taken from the reward")
+        self.level, self.view = LEVELS[level], view
         self.plan_cost, self.max_turns = plan_cost, self.level.turns
         self.world = World()
 

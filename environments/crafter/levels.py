@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
-__all__ = ["ACHIEVEMENTS", "LEVELS", "Level"]
+__all__ = ["ACHIEVEMENTS", "LEVELS", "Level", "LevelName"]
 
 ACHIEVEMENTS = (
     "collect coal",
@@ -43,7 +43,8 @@ class Level(NamedTuple):
     """Whether the scripted expert reaches the goal in nine of ten episodes."""
 
 
-LEVELS = {
+LevelName: TypeAlias = Literal["wood", "table", "pickaxe", "meadow", "stone", "stone-tools", "furnace", "iron", "full"]
+LEVELS: dict[LevelName, Level] = {
     "wood": Level(("collect wood",), 10),
     "table": Level(("collect wood", "place table"), 20),
     "pickaxe": Level(("place table", "make wood pickaxe"), 30),

@@ -10,11 +10,13 @@ With ``map``, the places are shown as letters instead, row by row; a capital sta
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from agentgym.environments.crafter.world import World
 
-__all__ = ["VIEWS", "seen"]
+__all__ = ["View", "seen"]
 
-VIEWS = ("nearest", "map")
+View: TypeAlias = Literal["nearest", "map"]
 
 _WIDTH, _HEIGHT = 9, 7
 _OFFSETS = sorted(

@@ -14,11 +14,12 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium
 from gymnasium import spaces
 from gymnasium.envs.toy_text.frozen_lake import generate_random_map
+from pydantic import Field
 
 from agentgym.env import SPLITS, Env, Expert
 from agentgym.environments.gymnasium.planner import best_actions
@@ -63,9 +64,9 @@ class Gymnasium(Env):
         *,
         name: str | None = None,
         make: Mapping[str, Any] | str | None = None,
-        map_size: int | None = None,
+        map_size: Annotated[int, Field(ge=3)] | None = None,
         success_at: float | None = None,
-        max_turns: int | None = None,
+        max_turns: Annotated[int, Field(ge=1)] | None = None,
     ) -> None:
         """Make the environment.
 
@@ -83,8 +84,8 @@ class Gymnasium(Env):
             make = {"is_slippery": False, **_mapping(make)}
             map_size = map_size or _DEFAULT_MAP_SIZE
         self.env_id, self.arguments, self.map_size = name or _DEFAULT, _mapping(make), map_size
-        if map_size is not None and (not base_name(self.env_id).startswith("FrozenLake") or map_size < 3):
-            raise ConfigError(f"map_size is {map_size} for {self.env_id}; it is for FrozenLake, and 3 or more")
+        if map_size is not None and not base_name(self.env_id).startswith("FrozenLake"):
+            raise ConfigError(f"map_size is {map_size} for {self.env_id}; it is for FrozenLake")
         self.world = self._make({} if map_size is None else {"desc": self._map(0)})
         self._check_spaces()
         spec = self.world.spec

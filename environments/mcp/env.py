@@ -15,7 +15,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Annotated, Any, ClassVar, NoReturn
+
+from pydantic import Field
 
 from agentgym.env import SPLITS, Env, Expert
 from agentgym.environments.mcp.demo import demo_command, demo_tasks
@@ -57,7 +59,7 @@ class MCP(ToolEnv):
         url: str | None = None,
         tools: Sequence[str] | None = None,
         tasks: str | Path | None = None,
-        timeout: float = 30.0,
+        timeout: Annotated[float, Field(gt=0)] = 30.0,
         restart: bool = False,
     ) -> None:
         """Connect to the server and list its tools.
@@ -78,8 +80,6 @@ class MCP(ToolEnv):
             raise ConfigError("command and url are two servers; give one of them")
         if url is not None and restart:
             raise ConfigError("restart has no effect with a url: the server is not ours to start")
-        if timeout <= 0:
-            raise ConfigError(f"timeout is {timeout}, expected seconds above 0")
         require("mcp", extra="mcp")
         is_demo = command is None and url is None
         words = demo_command() if is_demo else shlex.split(command) if isinstance(command, str) else command or ()

@@ -8,10 +8,9 @@ have one are listed.
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from agentgym.env import Env, Expert
-from agentgym.environments._options import one_of
 from agentgym.environments.minigrid.expert import Guide
 from agentgym.environments.minigrid.package import has_bot, make_world
 from agentgym.environments.minigrid.view import described
@@ -21,7 +20,18 @@ from agentgym.types import Observation
 
 __all__ = ["LEVELS", "MiniGrid"]
 
-LEVELS = {
+Level: TypeAlias = Literal[
+    "goto-obj",
+    "goto-local",
+    "pickup-loc",
+    "open-door",
+    "put-next-local",
+    "unlock-local",
+    "goto",
+    "synth",
+    "boss",
+]
+LEVELS: dict[Level, tuple[str, int]] = {
     "goto-obj": ("BabyAI-GoToObj-v0", 12),
     "goto-local": ("BabyAI-GoToLocal-v0", 18),
     "pickup-loc": ("BabyAI-PickupLoc-v0", 20),
@@ -60,19 +70,19 @@ class MiniGrid(Env):
         "Do what the mission says. Actions: turn left, turn right, go forward, pick up, drop, toggle (doors)."
     )
 
-    def __init__(self, *, level: str | None = None, name: str | None = None) -> None:
+    def __init__(self, *, level: Level | None = None, name: str | None = None) -> None:
         """Choose the world.
 
         Args:
-            level: one of the ladder, "goto-obj" (if nothing is given) to "boss".
+            level: one of the ladder; none given, and no name: the first.
             name: instead of it, any id of the package, such as "BabyAI-GoToLocalS8N7-v0" or
                 "MiniGrid-DoorKey-5x5-v0". The id ``minigrid:BabyAI-…`` is short for it.
 
-        Raises ConfigError for an unknown level or name, or for both; MissingExtraError without the package.
+        Raises ConfigError for an unknown name, or for a level beside it; MissingExtraError without the package.
         """
         if level is not None and name is not None:
             raise ConfigError(f'level "{level}" has no effect beside name "{name}"; leave one out')
-        self.level = None if name is not None else one_of("level", level or "goto-obj", list(LEVELS))
+        self.level: Level | None = None if name is not None else level or "goto-obj"
         id, turns = LEVELS[self.level] if self.level else (str(name), None)
         self.world_id, self.world = id, make_world(id)
         self.max_turns = turns or self._longest()

@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from agentgym.env import Env
 from agentgym.environments.openenv.link import Link
@@ -47,8 +49,8 @@ class OpenEnv(Env):
         name: str | None = None,
         text_field: str | None = None,
         action_field: str | None = None,
-        max_turns: int | None = None,
-        timeout: float = 60.0,
+        max_turns: Annotated[int, Field(ge=1)] | None = None,
+        timeout: Annotated[float, Field(gt=0)] = 60.0,
     ) -> None:
         """Connect to the server.
 
@@ -65,8 +67,6 @@ class OpenEnv(Env):
         Raises UserError where no server answers, ConfigError for a field that an action does not have,
         MissingExtraError.
         """
-        if timeout <= 0:
-            raise ConfigError(f"timeout is {timeout}, expected seconds above 0")
         self.url, self.text_field, self.timeout = name or "", text_field, timeout
         self._demo = None if name else _Demo.join()
         self._link: Link | None = None

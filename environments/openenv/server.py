@@ -8,10 +8,8 @@ and ``invalid_action``; the state tells the environment's name, instructions, tu
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import functools
-import inspect
 import socket
 import threading
 import uuid
@@ -23,7 +21,8 @@ from pydantic import Field, create_model
 from agentgym.env import SPLITS
 from agentgym.errors import EnvError, UserError
 from agentgym.extras import require
-from agentgym.types import Observation, TaskId
+from agentgym.types import TaskId
+from agentgym.visit import Player, Standing
 
 __all__ = ["Server", "make_app", "take_port"]
 
@@ -136,61 +135,51 @@ def _session_class() -> Any:
 
         def __init__(self, make_env: Callable[[], Any]) -> None:
             super().__init__()
-            self.env, self.runner = make_env(), asyncio.Runner()
-            self.episode, self.steps = "", 0
+            self.player, self.episode = Player(make_env()), ""
 
         def reset(
             self, seed: int | None = None, episode_id: str | None = None, task: TaskId | None = None, **_: Any
         ) -> Any:
-            self.episode, self.steps = episode_id or uuid.uuid4().hex, 0
-            options = None if task is None else {"task": task}
-            seen, info = self._now(self.env.reset(seed=seed, options=options))
-            return _observed(seen, info, observation_class, reward=None)
+            self.episode = episode_id or uuid.uuid4().hex
+            self.player.reset(task, seed)
+            return _observed(self.player.now, observation_class)
 
         def step(self, action: Any, timeout_s: float | None = None, **_: Any) -> Any:
-            self.steps += 1
-            seen, reward, terminated, truncated, info = self._now(self.env.step(action.text))
-            ends = {"terminated": terminated, "truncated": truncated, "done": terminated or truncated}
-            return _observed(seen, info, observation_class, reward=reward, **ends)
+            self.player.step(action.text)
+            return _observed(self.player.now, observation_class)
 
         @property
         def state(self) -> Any:
+            env = self.player.env
             return state_class(
                 episode_id=self.episode or None,
-                step_count=self.steps,
+                step_count=self.player.now.num_turns,
                 agentgym={
-                    "name": self.env.name,
-                    "instructions": self.env.instructions,
-                    "max_turns": self.env.max_turns,
-                    "splits": {split: told(self.env.tasks(split)) for split in SPLITS},
+                    "name": env.name,
+                    "instructions": env.instructions,
+                    "max_turns": env.max_turns,
+                    "splits": {split: told(env.tasks(split)) for split in SPLITS},
                 },
             )
 
         def close(self) -> None:
-            self.env.close()
-            self.runner.close()
-
-        def _now(self, result: Any) -> Any:
-            return self.runner.run(_awaited(result)) if inspect.isawaitable(result) else result
+            self.player.close()
 
     return Session
 
 
-async def _awaited(result: Any) -> Any:
-    return await result
-
-
-def _observed(seen: str, info: dict[str, Any], cls: Any, *, reward: float | None, **ends: bool) -> Any:
-    known = Observation.of(seen)
-    success, invalid = info.get("success"), info.get("invalid_action")
+def _observed(now: Standing, cls: Any) -> Any:
+    seen, success, invalid = now.observation, now.info.get("success"), now.info.get("invalid_action")
     return cls(
-        text=str(known),
-        admissible=None if known.admissible is None else list(known.admissible),
-        tools=[dict(tool) for tool in known.tools],
+        text=str(seen),
+        admissible=None if seen.admissible is None else list(seen.admissible),
+        tools=[dict(tool) for tool in seen.tools],
         success=None if success is None else bool(success),
         invalid_action=None if invalid is None else str(invalid),
-        reward=reward,
-        **ends,
+        reward=now.reward if now.num_turns else None,
+        terminated=now.terminated,
+        truncated=now.truncated,
+        done=now.is_over,
     )
 
 

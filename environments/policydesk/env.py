@@ -14,22 +14,22 @@ The tools do not enforce the policy. What a model says can do nothing but call t
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 from agentgym.env import Env, Expert
-from agentgym.environments._options import one_of, task_and_split
+from agentgym.environments._options import task_and_split
 from agentgym.environments.policydesk.cases import Case, case_of_task
 from agentgym.environments.policydesk.desk import Desk, Write, copied
 from agentgym.environments.policydesk.policy import Policy
 from agentgym.environments.policydesk.user import User, brief, opening, scripted
-from agentgym.errors import ConfigError
 from agentgym.registry import register
 from agentgym.tools import ToolEnv, call, tool
 from agentgym.types import Action, Message, TaskId
 
 __all__ = ["LEVELS", "PolicyDesk"]
 
-LEVELS = {"p1": 8, "p2": 14, "p3": 18, "p4": 20}
+Level: TypeAlias = Literal["p1", "p2", "p3", "p4"]
+LEVELS: dict[Level, int] = {"p1": 8, "p2": 14, "p3": 18, "p4": 20}
 """Level → turns that an episode may have: about twice what the expert takes at most."""
 
 Reward: TypeAlias = Literal["sparse", "dense"]
@@ -49,9 +49,9 @@ class PolicyDesk(ToolEnv):
     def __init__(
         self,
         *,
-        level: str = "p1",
+        level: Level = "p1",
         reward: Reward = "sparse",
-        user: str | User = "scripted",
+        user: Literal["scripted"] | User = "scripted",
         show_policy: bool = True,
         policy_seed: int = 0,
         case_seed: int = 0,
@@ -65,13 +65,8 @@ class PolicyDesk(ToolEnv):
             show_policy: put the policy into the instructions; without it, it has to be known.
             policy_seed: seed of the numbers in the policy.
             case_seed: seed of the cases that tasks stand for.
-
-        Raises ConfigError for a value that an option does not have.
         """
-        self.level = one_of("level", level, list(LEVELS))
-        self.reward = one_of("reward", reward, get_args(Reward))
-        if not (user == "scripted" or callable(user)):
-            raise ConfigError(f'user is {user!r}, expected "scripted" or, from Python, a function')
+        self.level, self.reward = level, reward
         self.user, self.case_seed, self.max_turns = user, case_seed, LEVELS[level]
         self.policy = Policy(level, policy_seed)
         document = f"Policy:\n{self.policy.text}\n" if show_policy else ""

@@ -8,12 +8,14 @@ with its reason; the package allows one such move in a turn, and the second lose
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field
 
 from agentgym.env import Env, Expert
 from agentgym.environments.textarena.game import Game
 from agentgym.environments.textarena.players import EXPERTS
-from agentgym.errors import ConfigError, EnvError, did_you_mean
+from agentgym.errors import ConfigError, EnvError
 from agentgym.registry import register
 from agentgym.types import Observation
 
@@ -46,11 +48,11 @@ class TextArena(Env):
         self,
         *,
         name: str = _DEFAULT,
-        opponent: str | Opponent = "random",
+        opponent: Literal["random", "expert"] | Opponent = "random",
         seat: int | None = None,
         num_players: int | None = None,
         success_at: float | None = None,
-        max_turns: int = _MAX_TURNS,
+        max_turns: Annotated[int, Field(ge=1)] = _MAX_TURNS,
     ) -> None:
         """Set up the game.
 
@@ -63,29 +65,19 @@ class TextArena(Env):
             success_at: reward of a success; none given: 1, a win, and against "expert" 0, which is not to lose.
             max_turns: turns that an episode may have.
 
-        Raises ConfigError for an unknown game, opponent or seat; UserError for a game that needs a download;
-        MissingExtraError.
+        Raises ConfigError for an unknown game or seat, and for one that has no expert; UserError for a game that needs
+        a download; MissingExtraError.
         """
         self.game = Game(name, num_players)
-        self.opponent, self.seat = self._known(opponent), seat
+        self.opponent, self.seat = opponent, seat
+        if opponent == "expert" and self.game.base not in EXPERTS:
+            raise ConfigError(f'opponent "expert" plays {", ".join(EXPERTS)}, not {self.game.name}; take "random"')
         if seat is not None and not 0 <= seat < self.game.num_players:
             raise ConfigError(f"seat is {seat}; {name} has the seats 0 to {self.game.num_players - 1}")
         self.success_at = success_at if success_at is not None else 0.0 if opponent == "expert" else 1.0
         self.max_turns = max_turns
         self._last: tuple[str, ...] | None = None
         self.instructions = f"Play {self.game.base}. Say your move in square brackets, as the game asks for it."
-
-    def _known(self, opponent: str | Opponent) -> str | Opponent:
-        if not isinstance(opponent, str):
-            return opponent
-        if opponent not in ("random", "expert"):
-            raise ConfigError(
-                f'opponent is "{opponent}".{did_you_mean(opponent, ("random", "expert"))} Known: random, expert, or a '
-                "function from what it sees to its action, from Python"
-            )
-        if opponent == "expert" and self.game.base not in EXPERTS:
-            raise ConfigError(f'opponent "expert" plays {", ".join(EXPERTS)}, not {self.game.name}; take "random"')
-        return opponent
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begin a game; opponents who sit before the policy move first."""

@@ -48,9 +48,7 @@ class Level:
 
 
 def level_of(kind: Kind, name: str | None = None) -> Level:
-    """The level of that name; the easiest where there is no name. Raises ConfigError for another kind or name."""
-    if kind not in KINDS:
-        raise ConfigError(f'game is "{kind}".{did_you_mean(str(kind), KINDS)} Known: {", ".join(KINDS)}')
+    """The level of that name; the easiest where there is no name. Raises ConfigError for another name."""
     name = LADDERS[kind][0] if name is None else name
     read, form = _READERS[kind]
     level = read(name)

@@ -13,21 +13,22 @@ What is seen, at the beginning and later on::
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field
 
 from agentgym.env import Env, Expert
-from agentgym.environments._options import one_of
 from agentgym.environments.thought_graph.expert import scheduled
 from agentgym.environments.thought_graph.graph import Move, Thought, admissible, obstacle, parse_move
 from agentgym.environments.thought_graph.problems import PROBLEMS, Answer, Problem, num_errors
 from agentgym.environments.thought_graph.reasoners import Asked, Reasoner, Simulated
-from agentgym.errors import ConfigError
 from agentgym.registry import register
 from agentgym.types import Observation
 
 __all__ = ["LEVELS", "ThoughtGraph"]
 
-LEVELS = {"n8": 12, "n16": 20, "n32": 50, "n64": 110, "n128": 240}
+Level: TypeAlias = Literal["n8", "n16", "n32", "n64", "n128"]
+LEVELS: dict[Level, int] = {"n8": 12, "n16": 20, "n32": 50, "n64": 110, "n128": 240}
 """Level (items of a problem) → turns that an episode may have: about twice what the static schedule takes."""
 
 Reward: TypeAlias = Literal["sparse", "partial"]
@@ -56,11 +57,11 @@ class ThoughtGraph(Env):
     def __init__(
         self,
         *,
-        level: str = "n16",
-        problem: str = "sorting",
+        level: Level = "n16",
+        problem: Literal["sorting", "intersection", "counting"] = "sorting",
         reward: Reward = "sparse",
         query_cost: float = 0.0,
-        error_rate: float = 0.3,
+        error_rate: Annotated[float, Field(ge=0, le=1)] = 0.3,
         show: Show = "states",
         reasoner: Callable[[str], str] | None = None,
     ) -> None:
@@ -68,24 +69,16 @@ class ThoughtGraph(Env):
 
         Args:
             level: items of the problem, "n8" to "n128".
-            problem: "sorting", "intersection" or "counting".
+            problem: what is to be worked out of the items.
             reward: for the answer: "sparse" is 1 without an error, else 0; "partial" is the share that is right.
             query_cost: taken from the reward at each solve, refine, aggregate and score.
             error_rate: of the simulated reasoner; 0 never errs (see ``reasoners``).
             show: the "states" of the thoughts only, or their "contents" too.
             reasoner: a function from a question to a reply, in place of the simulated one; only from Python.
-
-        Raises ConfigError for a value that an option does not have.
         """
-        self.level, self.max_turns = one_of("level", level, list(LEVELS)), LEVELS.get(level, 0)
-        self.problem_kind = PROBLEMS[one_of("problem", problem, list(PROBLEMS))]
-        self.reward = one_of("reward", reward, get_args(Reward))
-        self.show = one_of("show", show, get_args(Show))
-        if not 0 <= error_rate <= 1:
-            raise ConfigError(f"error_rate is {error_rate}, expected a number from 0 to 1")
-        if reasoner is not None and not callable(reasoner):
-            raise ConfigError(f"reasoner is {reasoner!r}, expected a function from text to text, given from Python")
-        self.query_cost, self.size = query_cost, int(level[1:])
+        self.level, self.max_turns, self.size = level, LEVELS[level], int(level[1:])
+        self.problem_kind, self.reward, self.show = PROBLEMS[problem], reward, show
+        self.query_cost = query_cost
         self.reasoner: Reasoner = (
             Simulated(self.problem_kind, error_rate, lambda: self.np_random)
             if reasoner is None

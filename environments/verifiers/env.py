@@ -15,7 +15,9 @@ import copy
 import inspect
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from agentgym.env import Env, Expert
 from agentgym.environments.verifiers.record import Call, Record
@@ -48,22 +50,25 @@ class Verifiers(ToolEnv):
     instructions = "Reply to the prompt."
 
     def __init__(
-        self, *, name: str | None = None, limit: int = 1_000, success_at: float = 1.0, max_turns: int = 15
+        self,
+        *,
+        name: str | None = None,
+        limit: Annotated[int, Field(ge=_LEAST_TASKS)] = 1_000,
+        success_at: float = 1.0,
+        max_turns: Annotated[int, Field(ge=1)] = 15,
     ) -> None:
         """Load the tasks.
 
         Args:
             name: id of an installed taskset, as ``eval`` of verifiers takes it; none given: sums. The id
                 ``verifiers:my-taskset`` is short for it.
-            limit: tasks to load at most; the last two tenths of them are for validation and test.
+            limit: tasks to load at most, ten or more; the last two tenths of them are for validation and test.
             success_at: reward from which on an episode is a success.
             max_turns: replies, of a taskset with tools; without any there is one.
 
         Raises ConfigError for a taskset that is not found, has fewer than ten tasks, or needs what is not played here;
         MissingExtraError.
         """
-        if limit < _LEAST_TASKS:
-            raise ConfigError(f"limit is {limit}, expected {_LEAST_TASKS} or more: there are three splits")
         self.taskset_name, self.success_at = name or "the demonstration", success_at
         self.package: Any = require("verifiers.v1", extra="verifiers")
         taskset = _taskset(self.package, name)

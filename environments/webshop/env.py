@@ -17,9 +17,10 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import numpy as np
+from pydantic import Field, SkipValidation
 
 from agentgym.env import Env, Expert
 from agentgym.environments.webshop.expert import Plan, next_action, plan_purchase
@@ -35,7 +36,7 @@ from agentgym.types import Observation
 __all__ = ["MODES", "WebShop"]
 
 ObservationMode: TypeAlias = Literal["text", "text_rich", "html", "url"]
-MODES = ("text", "text_rich", "html", "url")
+MODES: tuple[ObservationMode, ...] = get_args(ObservationMode)
 
 
 @register
@@ -59,14 +60,14 @@ class WebShop(Env):
         catalogue: str | Path | None = None,
         observation_mode: ObservationMode = "text",
         human_goals: bool = True,
-        num_products: int | None = None,
+        num_products: Annotated[int, Field(ge=1)] | None = None,
         ranker: Ranker | None = None,
         nouns: Nouns | None = None,
-        goals: Sequence[Mapping[str, Any]] | None = None,
-        prices: Mapping[str, float] | None = None,
+        goals: Annotated[Sequence[Mapping[str, Any]] | None, SkipValidation] = None,
+        prices: Annotated[Mapping[str, float] | None, SkipValidation] = None,
         show_attrs: bool = False,
-        num_prev_observations: int = 0,
-        num_prev_actions: int = 0,
+        num_prev_observations: Annotated[int, Field(ge=0)] = 0,
+        num_prev_actions: Annotated[int, Field(ge=0)] = 0,
         catalogue_seed: int = 0,
     ) -> None:
         """Open the shop; everything that can be shared with other environments of this process is.
@@ -87,9 +88,6 @@ class WebShop(Env):
 
         Raises ConfigError for a keyword that would have no effect, DataError for a malformed catalogue.
         """
-        if observation_mode not in MODES:
-            hint = did_you_mean(str(observation_mode), MODES)
-            raise ConfigError(f'observation_mode is "{observation_mode}".{hint} Known: {", ".join(MODES)}')
         if catalogue is None and (num_products is not None or not human_goals):
             raise ConfigError("num_products and human_goals need a catalogue: the embedded shop has one set of goals")
         self.shop = open_shop(

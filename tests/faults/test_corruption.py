@@ -173,7 +173,12 @@ def _empty_directory(newest: Path) -> None:
         (_empty_directory, "manifest.json"),
         (lambda newest: (newest / "policy" / "added.json").write_text("{}"), "policy/added.json"),
         (lambda newest: (newest / "manifest.json").write_text("[]"), "manifest.json"),
-        (lambda newest: (newest / "manifest.json").write_text('{"layout": 2, "files": {"a": 1}}'), "manifest.json"),
+        (
+            lambda newest: (newest / "manifest.json").write_text(
+                json.dumps({"layout": sealed.LAYOUT, "files": {"a": 1}})
+            ),
+            "manifest.json",
+        ),
         (lambda newest: (newest / "manifest.json").write_text("{}"), "manifest.json"),
         (lambda newest: (newest / "manifest.json").write_text("[" * 10**6), "manifest.json"),
     ],
@@ -217,7 +222,7 @@ def resealed(directory: Path, **more: str) -> None:
         if file.name != "manifest.json"
     }
     seals |= {name: {"size": 1, "sha256": sha256} for name, sha256 in more.items()}
-    (directory / "manifest.json").write_text(json.dumps({"layout": 2, "files": seals}))
+    (directory / "manifest.json").write_text(json.dumps({"layout": sealed.LAYOUT, "files": seals}))
 
 
 @pytest.mark.parametrize("name", ["policy/pytorch_model.bin", "optimizer.pt", "state.pkl", "policy/model.py", "x.npy"])

@@ -131,7 +131,7 @@ def test_a_hundred_hangs_of_four_kinds_leave_no_process(mark: str) -> None:
 def test_closing_while_it_hangs_takes_no_longer_than_allowed(
     mark: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agentgym.hosts.processes.CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr("agentgym.hosts.processes.host.CLOSE_SECONDS", 0.1)
 
     async def go() -> float:
         async with opened("processes", "Trouble") as hosts:

@@ -11,7 +11,7 @@ import pytest
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.errors import ConfigError
 from agentgym.launch import resume, train
-from agentgym.launch.settings import resolve
+from agentgym.launch.resolving import resolve
 from agentgym.ledger import audit
 from agentgym.run import Run
 from tests.integration.test_resume import SETTINGS, Interrupting

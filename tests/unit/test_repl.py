@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import subprocess
@@ -19,7 +20,7 @@ from agentgym.actors.scripted import ScriptedEngine
 from agentgym.errors import EnvError, UserError
 from agentgym.protocol import Protocol
 from agentgym.protocols.react import React
-from agentgym.repl import EnginePolicy, Reply, play
+from agentgym.repl import EnginePolicy, Reply, play, play_async
 from agentgym.repl.terminal import Suggestions
 from agentgym.types import Message
 from tests.kit import chat
@@ -66,12 +67,12 @@ class Scripted:
         self.replies, self.protocol = list(replies), protocol or React()
         self.shown: list[list[str]] = []
 
-    def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
+    async def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
         self.shown.append([message["content"] for message in messages])
         reply = self.replies.pop(0)
         return Reply(reply, tuple((word, -0.5) for word in reply.split()))
 
-    def score(
+    async def score(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], replies: Sequence[str]
     ) -> list[float]:
         return [-0.1 * len(reply) for reply in replies]
@@ -223,23 +224,28 @@ def test_async_environments_can_be_played() -> None:
 
 
 def test_an_engine_becomes_a_policy() -> None:
-    from agentgym.launch.assemble import assemble
-    from agentgym.launch.settings import resolve
+    from agentgym.launch.parts import assembled
+    from agentgym.launch.resolving import resolve
 
     bell = Path(__file__).parents[2] / "examples" / "new_environment.py"
-    parts = assemble(resolve({"env": str(bell)}))
-    policy = EnginePolicy(parts.engine, parts.policy.tokenizer, parts.protocol, max_tokens=4)
     messages = [{"role": "user", "content": "Passed 0"}]
-    one, other = policy.say(messages, ()), policy.say(messages, ())
-    assert one != other
-    assert len(one.tokens) <= 4
-    certain, _ = policy.score(messages, (), [one.text, other.text])
-    ended = one.tokens[-1][0] == "<|end|>"
-    assert certain == pytest.approx(one.logprob, abs=1e-4) if ended else certain < one.logprob
-    shown = transcript(":step", ":odds", policy=policy)
-    assert "tokens" in shown
-    assert "%" in shown
-    policy.close()
+    out = io.StringIO()
+
+    async def played() -> None:
+        async with assembled(resolve({"env": str(bell)})) as parts:
+            policy = EnginePolicy(parts.engine, parts.policy.tokenizer, parts.protocol, max_tokens=4)
+            one, other = [await policy.say(messages, ()) for _ in range(2)]
+            assert one != other
+            assert len(one.tokens) <= 4
+            certain, _ = await policy.score(messages, (), [one.text, other.text])
+            ended = one.tokens[-1][0] == "<|end|>"
+            assert certain == pytest.approx(one.logprob, abs=1e-4) if ended else certain < one.logprob
+            console = Console(file=out, width=100, highlight=False)
+            await play_async(Doors(), policy=policy, stdin=io.StringIO(":step\n:odds\n"), console=console)
+
+    asyncio.run(played())
+    assert "tokens" in out.getvalue()
+    assert "%" in out.getvalue()
 
 
 def test_completion_offers_what_begins_with_the_line_first() -> None:
@@ -294,8 +300,8 @@ class Talks(ScriptedEngine):
 
 def test_a_policy_that_is_asked_in_text_speaks_and_has_no_odds() -> None:
     policy = EnginePolicy(Talks(lambda _: []), chat(), React())
-    reply = policy.say([{"role": "user", "content": "hello"}], ())
+    messages = [{"role": "user", "content": "hello"}]
+    reply = asyncio.run(policy.say(messages, ()))
     assert (reply.text, reply.tokens, reply.logprob) == ("search[1]", (), 0)
     with pytest.raises(UserError, match="this engine is asked in text"):
-        policy.score([{"role": "user", "content": "hello"}], (), ["a"])
-    policy.close()
+        asyncio.run(policy.score(messages, (), ["a"]))

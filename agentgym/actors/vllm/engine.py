@@ -17,9 +17,9 @@ import math
 import os
 import shutil
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import torch
 
@@ -58,6 +58,8 @@ class VLLMEngine(Engine):
     Raises UserError when vLLM is missing, ConfigError for what does not fit the model or the machine, EngineError when
     vLLM does not start. However this process ends, vLLM's processes and files go with it.
     """
+
+    nano: ClassVar[Mapping[str, Any]] = {"width": 128}  # on a CPU vLLM serves heads of some sizes only
 
     def __init__(
         self,

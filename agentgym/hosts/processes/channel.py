@@ -1,7 +1,7 @@
 """The event loop's end of a socket: whole packets in, whole packets out, nothing that blocks.
 
 The socket is watched for as long as it is open, which spares two system calls a packet and tells of the other side's
-end at once. A channel goes along when its owner moves to another event loop.
+end at once.
 """
 
 from __future__ import annotations
@@ -29,26 +29,16 @@ def connected_pair() -> tuple[socket.socket, socket.socket]:
 
 
 class Channel:
-    """One end of a stream socket, which it closes at the end."""
+    """One end of a stream socket, which it closes at the end. Made in the event loop that watches it."""
 
     def __init__(self, sock: socket.socket, on_packet: Callable[[Packet], None], on_end: Callable[[], None]) -> None:
         sock.setblocking(False)
-        self.is_open = True
+        self.is_open, self._writes = True, False
         self._socket, self._on_packet, self._on_end = sock, on_packet, on_end
         self._frames = Frames()
         self._waiting: collections.deque[tuple[memoryview, socket.socket | None]] = collections.deque()
-        self._writes = False
-        self.loop: asyncio.AbstractEventLoop | None = None
-
-    def attach(self) -> asyncio.AbstractEventLoop:
-        """Be watched by the running event loop, which is returned."""
-        loop = asyncio.get_running_loop()
-        if loop is not self.loop and self.is_open:
-            self._detach()
-            self.loop = loop
-            loop.add_reader(self._socket, self._read)
-            self._write()
-        return loop
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(sock, self._read)
 
     def send(self, data: bytes, gift: socket.socket | None = None) -> None:
         """Send ``data``, now or when there is room; ``gift`` goes along to the other process and is closed here."""
@@ -79,7 +69,8 @@ class Channel:
         """Close, without a word."""
         if self.is_open:
             self.is_open = False
-            self._detach()
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
             self._socket.close()
             self._drop()
 
@@ -105,13 +96,14 @@ class Channel:
             while self._waiting:
                 self._write_one(*self._waiting[0])
         except (BlockingIOError, InterruptedError):
-            self._watch_for_room()
+            self._writes = True
+            self._loop.add_writer(self._socket, self._write)
             return
         except OSError:  # the other side is gone, which reading will tell
             self._drop()
-        if self._writes and self.loop is not None:
+        if self._writes:
             self._writes = False
-            self.loop.remove_writer(self._socket)
+            self._loop.remove_writer(self._socket)
 
     def _write_one(self, data: memoryview, gift: socket.socket | None) -> None:
         if gift is None:
@@ -123,19 +115,8 @@ class Channel:
         if sent < len(data):
             self._waiting.appendleft((data[sent:], None))
 
-    def _watch_for_room(self) -> None:
-        if self.loop is not None and not self.loop.is_closed():
-            self._writes = True
-            self.loop.add_writer(self._socket, self._write)
-
     def _drop(self) -> None:
         while self._waiting:
             _, gift = self._waiting.popleft()
             if gift is not None:
                 gift.close()
-
-    def _detach(self) -> None:
-        loop, self.loop = self.loop, None
-        if loop is not None and not loop.is_closed():
-            loop.remove_reader(self._socket)
-            loop.remove_writer(self._socket)

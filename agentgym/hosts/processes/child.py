@@ -6,7 +6,6 @@ dies; what it raises, whatever that is, becomes an answer.
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import faulthandler
 import os
@@ -14,12 +13,13 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 from agentgym.hosts.failures import Failure
 from agentgym.hosts.processes.frames import Frames, Packet, framed
 from agentgym.hosts.processes.wire import pack_action, pack_observation, pack_result, unpack_action, unpack_observation
-from agentgym.hosts.resident import Resident, as_action, settled
+from agentgym.hosts.resident import Resident, as_action
+from agentgym.loops import Blocking
 from agentgym.registry import EnvFactory
 from agentgym.types import Observation, StepResult
 
@@ -76,7 +76,7 @@ class _Server:
     def __init__(self, sock: socket.socket, factory: EnvFactory) -> None:
         sock.setblocking(True)
         self._socket, self._factory = sock, factory
-        self._runner = asyncio.Runner()
+        self._settled = Blocking()
         self._resident: Resident
         self._seen = Observation()
 
@@ -115,8 +115,5 @@ class _Server:
 
     def _on_close(self, packet: Packet) -> Packet:
         self._settled(self._resident.close())
-        self._runner.close()
+        self._settled.close()
         return Packet({})
-
-    def _settled(self, result: Any) -> Any:
-        return settled(result, self._runner)

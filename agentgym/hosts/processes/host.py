@@ -160,20 +160,13 @@ class ProcessHost(Host):
         if self._death is not None:
             raise self._error(self._death)
         frame = framed(Packet(head, attached))
-        answer = self._attach().create_future()
+        answer: asyncio.Future[Packet] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
         self._channel.send(frame)
-        packet: Packet = await answer
+        packet = await answer
         if "failed" in packet.head:
             raise Failure(*packet.head["failed"]).error(self._situation)
         return packet
-
-    def _attach(self) -> asyncio.AbstractEventLoop:
-        loop = asyncio.get_running_loop()
-        if loop is not self._channel.loop:
-            self._channel.attach()
-            self._nurse.attach()  # it is from there that a death is heard of
-        return loop
 
     def _on_packet(self, packet: Packet) -> None:
         if self._waiting:

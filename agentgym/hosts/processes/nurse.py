@@ -75,7 +75,7 @@ class Nurse:
 
     async def start(self) -> None:
         """Have it import the environment. Raises what that raises, as EnvError or UserError."""
-        self._ready = self._channel.attach().create_future()
+        self._ready = asyncio.get_running_loop().create_future()
         self._channel.send(framed(Packet({"id": self._factory.id, "options": self._factory.options})))
         head = (await self._ready).head
         if "failed" in head:
@@ -88,17 +88,12 @@ class Nurse:
                 stacklevel=2,
             )
 
-    def attach(self) -> None:
-        """Be heard in the running event loop."""
-        self._channel.attach()
-
     def knows(self, number: int) -> bool:
         """Whether a process is not reaped yet."""
         return number in self._mourners
 
     def fork(self, on_death: Callable[[Death], None]) -> tuple[int, socket.socket]:
         """A new process's number, to kill it by, and the socket it serves; ``on_death`` is told of its end."""
-        self._channel.attach()
         number = next(self._numbers)
         ours, theirs = connected_pair()
         self._mourners[number] = on_death
@@ -113,7 +108,7 @@ class Nurse:
     async def close(self) -> None:
         """Have it kill all processes and end."""
         if self._channel.is_open:
-            self._ended = self._channel.attach().create_future()
+            self._ended = asyncio.get_running_loop().create_future()
             self._channel.hang_up()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):

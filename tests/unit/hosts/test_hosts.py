@@ -253,16 +253,17 @@ def test_episodes_are_the_same_everywhere(id: str) -> None:
 
 
 @EVERYWHERE
-def test_hosts_live_on_in_another_event_loop(where: Where) -> None:
-    hosts = make_hosts(where, factory("Show"))
-    host = asyncio.run(hosts.open())
-    asyncio.run(host.reset(1, None))
-    assert asyncio.run(host.step(Action("x"))).observation == "heard x"
-    other = asyncio.run(hosts.open())
-    asyncio.run(other.reset(1, None))
-    asyncio.run(host.close())
-    asyncio.run(other.close())
-    asyncio.run(hosts.close())
+def test_hosts_that_were_closed_open_again(where: Where) -> None:
+    async def go() -> None:
+        hosts = make_hosts(where, factory("Show"))
+        for _ in range(2):
+            host = await hosts.open()
+            await host.reset(1, None)
+            assert (await host.step(Action("x"))).observation == "heard x"
+            await host.close()
+            await hosts.close()
+
+    asyncio.run(go())
 
 
 @EVERYWHERE

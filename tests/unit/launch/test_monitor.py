@@ -12,7 +12,8 @@ from agentgym import store
 from agentgym.alarms import AlarmSettings
 from agentgym.launch.evaluation import score
 from agentgym.launch.monitor import BASE_EPISODES, Monitor, bounds
-from agentgym.launch.settings import TrainSettings, resolve
+from agentgym.launch.resolving import resolve
+from agentgym.launch.settings import TrainSettings
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.learner import Learner
 from agentgym.reports import draw_curves, summary_page

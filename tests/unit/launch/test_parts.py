@@ -9,7 +9,7 @@ from agentgym import loops
 from agentgym.errors import UserError
 from agentgym.launch import train
 from agentgym.launch.parts import Parts, assembled
-from agentgym.launch.settings import resolve
+from agentgym.launch.resolving import resolve
 from agentgym.learn.policy import Policy
 from tests.kit import byte_tokenizer, chat, tiny_model
 

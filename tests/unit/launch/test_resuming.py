@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from agentgym.errors import ConfigError
+from agentgym.launch.resolving import resolve
 from agentgym.launch.resuming import changed
-from agentgym.launch.settings import TrainSettings, resolve
+from agentgym.launch.settings import TrainSettings
 
 RUN = Path("runs/mine")
 BASE: dict[str, Any] = {"env": "webshop", "trainer": {"id": "ppo", "episodes": 8}, "updates": 5, "output": str(RUN)}

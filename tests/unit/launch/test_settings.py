@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from agentgym.errors import ConfigError
-from agentgym.launch.settings import TrainSettings, resolve, settings_for
+from agentgym.launch.resolving import resolve, settings_for
+from agentgym.launch.settings import TrainSettings
 from agentgym.manual import describe
 
 

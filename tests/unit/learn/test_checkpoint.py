@@ -219,7 +219,7 @@ def test_names_that_are_no_file_names_are_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("layout", "manifest"), [(1, {"state.json": "0" * 64}), (4, {"layout": 4, "files": {}})])
+@pytest.mark.parametrize(("layout", "manifest"), [(1, {"state.json": "0" * 64}), (9, {"layout": 9, "files": {}})])
 def test_another_layout_is_refused_with_what_to_do(layout: int, manifest: dict[str, Any], tmp_path: Path) -> None:
     policy = a_policy()
     learner = a_learner(policy.module)
@@ -227,7 +227,9 @@ def test_another_layout_is_refused_with_what_to_do(layout: int, manifest: dict[s
         saved = checkpoint.save(tmp_path / name, policy, learner, {})
         (saved / "manifest.json").write_text(json.dumps(manifest))
     notes: list[str] = []
-    with pytest.raises(UserError, match=f"has layout {layout}, this version of agentgym reads 3; go on with the vers"):
+    with pytest.raises(
+        UserError, match=f"has layout {layout}, this version of agentgym reads {sealed.LAYOUT}; go on with the vers"
+    ):
         checkpoint.latest(tmp_path, note=notes.append)
     assert len(notes) == 2
     saved = checkpoint.save(tmp_path / "0", policy, learner, {})

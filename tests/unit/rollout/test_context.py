@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import agentgym
 from agentgym.actors.scripted import ScriptedEngine
 from agentgym.errors import ConfigError
-from agentgym.launch.settings import resolve
+from agentgym.launch.resolving import resolve
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
 from agentgym.rollout.context import LEFT_OUT, SUMMARY_REQUEST, clipped, keep_last

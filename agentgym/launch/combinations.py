@@ -1,0 +1,119 @@
+"""What goes together: settings that decide others, and those that would have no effect or a wrong one.
+
+- A budget (Practitioner's Guide, arXiv 2510.01132, §5.2): a demonstration costs as much as some of the policy's own
+  episodes. The recipe turns a budget and a number of demonstrations into a warm start that sees just these, and the
+  trainer for as many updates as the rest pays for. Episodes of validation and test cost nothing.
+- Playing ahead of learning: episodes that were begun under older weights are off-policy. Whatever trainer corrects for
+  that is told to, and one that would not is refused.
+- Sampling from the likeliest tokens only: log-probabilities are then among the kept tokens, while the learner computes
+  them over the whole vocabulary; the ratio of the two is the kept mass instead of 1, and the gradient wrong without a
+  sign of it. As long as no learner here takes a mask of the kept tokens, such sampling is for evaluation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from agentgym.curriculum import TaskOrder
+from agentgym.errors import ConfigError
+from agentgym.launch.settings import EpisodeSettings, TrainSettings
+from agentgym.registry import plugins
+
+if TYPE_CHECKING:
+    from agentgym.learn.trainer import Trainer
+
+__all__ = ["play_ahead", "refuse_filters", "sampling_filters", "spent"]
+
+# -- a budget --------------------------------------------------------------------------------------------
+
+_DECIDED = ("updates", "warm_start.enabled", "warm_start.demonstrations", "warm_start.max_updates", "warm_start.until")
+
+
+def spent(settings: TrainSettings, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that carry out the recipe, if there is one; ``given`` are those that the user gave.
+
+    Raises ConfigError for keys that have no effect without a recipe or beside one, and where the demonstrations cost
+    more than the budget.
+    """
+    recipe = settings.recipe
+    if recipe.budget is None:
+        if recipe.model_fields_set:
+            raise ConfigError(f"recipe.{min(recipe.model_fields_set)} has no effect without recipe.budget")
+        return {}
+    _refuse_decided(given)
+    rest = recipe.budget - recipe.demonstrations * recipe.demonstration_cost
+    if rest < 0:
+        most = int(recipe.budget // recipe.demonstration_cost)
+        raise ConfigError(
+            f"{recipe.demonstrations} demonstrations cost {recipe.demonstrations * recipe.demonstration_cost:g}, the "
+            f"budget is {recipe.budget:g}; type --recipe.demonstrations {most} or less"
+        )
+    episodes = len(_trainer(settings).specs(0, TaskOrder([0], seed=0)))
+    warm: dict[str, Any] = {"enabled": recipe.demonstrations > 0}
+    if recipe.demonstrations:
+        steps = math.ceil(recipe.passes * recipe.demonstrations / settings.warm_start.batch_size)
+        warm |= {"demonstrations": recipe.demonstrations, "max_updates": steps, "until": 1.0, "check_every": steps}
+    return {"updates": int(rest // episodes), "warm_start": warm}
+
+
+def _refuse_decided(given: Mapping[str, Any]) -> None:
+    """Raise ConfigError for keys beside a recipe that the recipe decides."""
+    for key in _DECIDED:
+        group, _, name = key.rpartition(".")
+        if name in (given.get(group, {}) if group else given):
+            raise ConfigError(f"{key} has no effect: recipe.budget decides it")
+
+
+def _trainer(settings: TrainSettings) -> Trainer[Any]:
+    trainer: Trainer[Any] = plugins("trainers").build(settings.trainer.id, settings.trainer.options)
+    return trainer
+
+
+# -- playing ahead ---------------------------------------------------------------------------------------
+
+_STALENESS = {"async": 1, "fully-async": 2}
+
+
+def play_ahead(settings: TrainSettings) -> None:
+    """Fill in what the mode of ``settings`` decides. Raises ConfigError for what does not go with it."""
+    if settings.mode == "sync":
+        if settings.max_staleness is not None:
+            raise ConfigError("max_staleness has no effect with mode sync; add --mode async")
+        return
+    trainer = _trainer(settings)
+    if not trainer.plays_ahead:
+        raise ConfigError(
+            f"the trainer {settings.trainer.id} plays what depends on what it has just learned, or on an expert: "
+            "there is nothing to play ahead; type: --mode sync"
+        )
+    if settings.max_staleness is None:
+        settings.max_staleness = _STALENESS[settings.mode]
+    if "correction" not in type(trainer.settings).model_fields:
+        return
+    options = {"correction": "truncate", **settings.trainer.options}
+    if options["correction"] == "none":
+        raise ConfigError(
+            f"mode {settings.mode} learns from episodes of older weights, which the loss must correct for; "
+            "type: --trainer.correction truncate (or mask), or --mode sync"
+        )
+    settings.trainer = settings.trainer.model_copy(update=options)
+
+
+# -- which tokens may be sampled -------------------------------------------------------------------------
+
+
+def sampling_filters(rollout: EpisodeSettings) -> dict[str, Any]:
+    """The settings that leave out less likely tokens, where they do."""
+    return {key: getattr(rollout, key) for key in ("top_p", "top_k", "min_p") if rollout.changed(key)}
+
+
+def refuse_filters(rollout: EpisodeSettings) -> None:
+    """Raise ConfigError where training would sample from a part of the vocabulary."""
+    for key, value in sampling_filters(rollout).items():
+        raise ConfigError(
+            f"rollout.{key} {value} cannot be trained with: the sampler's log-probabilities would be those among the "
+            "tokens that were kept, the learner's those among all, and their ratio wrong; leave it out (it is for "
+            "agentgym eval)"
+        )
