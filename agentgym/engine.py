@@ -36,8 +36,12 @@ class Engine(abc.ABC):
     has_own_model: ClassVar[bool] = False
     """Whether it can do without a module: a server's model, for one."""
 
-    async def start(self) -> None:  # noqa: B027  # most are ready when they are made
-        """Called once in the event loop, before the first request: what is known of the engine is known then."""
+    async def start(self) -> None:  # noqa: B027  # engines that are ready when they are made need not say so
+        """Be ready for requests: called once, in the event loop that they come from, before the first.
+
+        Constructors only check and store. What a server alone can tell (``max_context``, ``speaks_text``,
+        ``why_untrainable``) is known after this. Raises UserError for what cannot be started.
+        """
 
     @abc.abstractmethod
     async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
@@ -65,4 +69,4 @@ class Engine(abc.ABC):
         """The session's episode is over: free what is kept for it. Unknown names are fine."""
 
     async def close(self) -> None:  # noqa: B027
-        """Free everything."""
+        """Free everything; also where it was not started, or did not start."""
