@@ -36,6 +36,13 @@ class Engine(abc.ABC):
     has_own_model: ClassVar[bool] = False
     """Whether it can do without a module: a server's model, for one."""
 
+    async def start(self) -> None:  # noqa: B027  # engines that are ready when they are made need not say so
+        """Be ready for requests: called once, in the event loop that they come from, before the first.
+
+        Constructors only check and store. What a server alone can tell (``max_context``, ``speaks_text``,
+        ``why_untrainable``) is known after this. Raises UserError for what cannot be started.
+        """
+
     @abc.abstractmethod
     async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
         """Sample one completion of ``token_ids``, which extends what the session generated before.
@@ -62,4 +69,4 @@ class Engine(abc.ABC):
         """The session's episode is over: free what is kept for it. Unknown names are fine."""
 
     async def close(self) -> None:  # noqa: B027
-        """Free everything."""
+        """Free everything; also where it was not started, or did not start."""

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["Blocking", "interruptible", "must_wait", "plain", "run", "settled"]
+__all__ = ["Blocking", "interruptible", "must_wait", "plain", "run", "settled", "to_the_end"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +32,18 @@ def must_wait(result: object) -> bool:
 async def settled(result: Any) -> Any:
     """What a method returned, whether it is plain or ``async``."""
     return await result if must_wait(result) else result
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await ``work``, which goes on when the awaiting task is cancelled."""
+    task = asyncio.create_task(work)
+    _going_on.add(task)
+    task.add_done_callback(_going_on.discard)
+    return await asyncio.shield(task)
+
+
+_going_on: set[asyncio.Task[Any]] = set()
+"""An event loop alone keeps no task alive."""
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

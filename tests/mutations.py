@@ -655,11 +655,37 @@ DPO = Module(
             "Row.of(pair.chosen, -worth), Row.of(pair.rejected, worth)",
         ),
         Mutation("rows in units of their own", "row.unit = index // 2", "row.unit = index"),
+        Mutation("copg doubles the margin", "return margin / 2", "return margin"),
+        Mutation("nash without one half", "math.exp(-margin)) - 0.5", "math.exp(-margin))"),
+        Mutation("everything accepted", "if self.settings.accept is None:", "if True:"),
         Mutation("no reference", "logprobs[0] - references[0]", "logprobs[0] + 0 * references[0]"),
         Mutation("expert pairs accepted", "pair.require_logprobs()", "pass"),
         Mutation("tempered reference", "elif equipment.temperature != 1:", "elif False:"),
         Mutation("nothing replayed", "(*self.past, new)", "(new,)"),
         Mutation("sums for means", 'if settings.mean_logratio and settings.loss != "rpo":', "if False:"),
+    ),
+)
+
+GRPO = Module(
+    "trainers/grpo.py",
+    ("tests/unit/trainers/test_group_trainers.py",),
+    (
+        Mutation(
+            "nft compares rewards", 'if settings.loss == "nft":\n            return', "if False:\n            return"
+        ),
+        Mutation("nft's accuracy the wrong way", "gains_N.float() - advantages_N", "gains_N.float() + advantages_N"),
+        Mutation("brevity ignored", "if settings.brevity:", "if False:"),
+        Mutation("lengths of everything seen", "sum(sample.num_trained for", "sum(len(sample.token_ids) for"),
+    ),
+)
+
+CORY = Module(
+    "trainers/cory.py",
+    ("tests/unit/trainers/test_group_trainers.py",),
+    (
+        Mutation("both learn from everything", "if row.role == role]", "if True]"),
+        Mutation("rewards not shared", "last.reward + other.reward", "last.reward"),
+        Mutation("roles never swapped", "// self.settings.swap_every % 2", "// self.settings.swap_every % 1"),
     ),
 )
 
@@ -696,6 +722,8 @@ MODULES = (
     PPO,
     CRITIC,
     DPO,
+    GRPO,
+    CORY,
     MIXED,
 )
 

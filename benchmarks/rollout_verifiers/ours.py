@@ -36,7 +36,8 @@ class Lines(agentgym.Env):
 
 
 async def main(base_url: str, form: material.Form) -> None:
-    engine = await asyncio.to_thread(OpenAIEngine, base_url=base_url, form=form)
+    engine = OpenAIEngine(base_url=base_url, form=form)
+    await engine.start()
     actor = engine_actor(engine, temperature=1.0)
     tokenizer = ChatTokenizer(byte_tokenizer(reserved=material.RESERVED))
 

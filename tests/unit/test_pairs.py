@@ -297,6 +297,19 @@ def test_sides_without_stored_logprobs_are_refused_by_name() -> None:
             Pair(chosen=D.samples[0], rejected=side).require_logprobs()
 
 
+def test_what_an_expert_said_has_no_logprobs_of_the_policy() -> None:
+    """A's first turn is the expert's: as a whole, and at that turn, it cannot be compared with what D sampled."""
+    led = A.model_copy(update={"turns": [A.turns[0].model_copy(update={"role": "expert"}), A.turns[1]]})
+    (whole,), _ = all_pairs([led, D])
+    assert whole.by_expert == (True, False)
+    first, second = branch_pairs([led, B, C, D]).pairs
+    assert (first.by_expert, second.by_expert) == ((True, False), (False, False))
+    second.require_logprobs()
+    for pair in (whole, first):
+        with pytest.raises(DataError, match="the chosen side of a preference pair has no stored log-probabilities"):
+            pair.require_logprobs()
+
+
 # Rejection sampling
 
 

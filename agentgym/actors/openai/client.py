@@ -1,27 +1,20 @@
 """Requests to an OpenAI-compatible server: who may be in flight, what is tried again, how a failure is told.
 
-Everything runs in one event loop of its own, on a thread of its own: the connections outlive the callers' loops,
-of which a run has several, and a caller without a loop can wait for an answer too. A completion changes nothing on
-the server, so a request whose connection broke is sent again, and so is one that was turned away with 429 or 5xx;
-one that ran out of time is not, because the next would too.
+A completion changes nothing on the server, so a request whose connection broke is sent again, and so is one that was
+turned away with 429 or 5xx; one that ran out of time is not, because the next would too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import random
-import threading
-import weakref
 from collections.abc import Coroutine, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from agentgym.errors import EngineError
 from agentgym.extras import require
 
 __all__ = ["BadStatus", "Client", "NoAnswer", "Unreachable"]
-
-T = TypeVar("T")
 
 FIRST_WAIT = 0.5
 """Seconds before the second attempt; each further wait is twice as long."""
@@ -63,80 +56,46 @@ class Client:
         )
         self._places = asyncio.Semaphore(max_requests)
         self._rng = random.Random(0)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=_run, args=(self._loop,), name="agentgym-openai", daemon=True)
-        self._thread.start()
-        self._stop = weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
-        self._is_closing = False
-        self._door = threading.Lock()
-        """Held while work enters and while the door is shut: what enters in between would never be done."""
+        self._running: set[asyncio.Task[str]] = set()
+        self._is_closed = False
 
     @property
     def root(self) -> str:
         """The address without its "/v1": where a vLLM server has what OpenAI's interface has not."""
         return self.base_url.removesuffix("/v1")
 
-    @property
-    def is_closed(self) -> bool:
-        return self._is_closing or not self._stop.alive  # the latter when the program ends first
-
     async def get(self, path: str) -> str:
         """The body of the answer. Raises NoAnswer or BadStatus."""
-        return await self.elsewhere(self._request(self._client.get, path, {}))
+        return await self._begun(self._request(self._client.get, path, {}))
 
     async def post(self, path: str, body: Mapping[str, Any]) -> str:
         """The same for a POST of ``body`` as JSON. Cancelling the awaiting task closes the connection."""
-        return await self.elsewhere(self._in_turn(self._client.post, path, {"body": dict(body)}))
+        return await self._begun(self._in_turn(self._client.post, path, {"body": dict(body)}))
 
     async def command(self, path: str, body: Mapping[str, Any] | None = None) -> str:
         """A POST that waits for no completion: the server may hold all of those until it came.
 
         A status that is an error is final: it tells what became of the command.
         """
-        return await self.elsewhere(self._request(self._client.post, path, {"body": dict(body or {})}, final=True))
-
-    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
-        """What ``work`` returns, for a caller that cannot await; blocks its thread."""
-        return self._begin(work).result()
-
-    async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await ``work`` in the client's own loop, where it goes on when the awaiting task is cancelled."""
-        return await asyncio.shield(asyncio.wrap_future(self._begin(work)))
-
-    async def elsewhere(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await ``work`` in the client's own loop; cancelling reaches it there."""
-        if asyncio.get_running_loop() is self._loop:
-            return await work
-        return await asyncio.wrap_future(self._begin(work))
+        return await self._begun(self._request(self._client.post, path, {"body": dict(body or {})}, final=True))
 
     async def close(self) -> None:
-        """Close every connection and end the thread."""
-        await asyncio.to_thread(self.shut)
-
-    def shut(self) -> None:
-        """The same for a caller that cannot await."""
-        with self._door:
-            if self.is_closed:
-                return
-            self._is_closing = True
-        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
-        self._stop()
-        self._thread.join()
-
-    async def _finish(self) -> None:
-        """Cancel what is in flight: whoever waits for it would wait for ever."""
-        pending = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in pending:
+        """Cancel what is in flight and close every connection."""
+        self._is_closed = True
+        for task in self._running:
             task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self._client.close()
 
-    def _begin(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        with self._door:
-            if self.is_closed:
-                work.close()
-                raise EngineError("the engine is closed")
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+    async def _begun(self, work: Coroutine[Any, Any, str]) -> str:
+        """Await ``work`` in a task that closing can cancel."""
+        if self._is_closed:
+            work.close()
+            raise EngineError("the engine is closed")
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await task
 
     async def _in_turn(self, method: Any, path: str, options: Mapping[str, Any]) -> str:
         async with self._places:
@@ -178,13 +137,6 @@ class Client:
                 "--engine.timeout SECONDS, fewer requests at once --engine.max_sessions N"
             )
         return Unreachable(f"no connection to {self.base_url}: {name}: {cause}")
-
-
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()
 
 
 def _may_pass(status: int) -> bool:

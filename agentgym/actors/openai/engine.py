@@ -2,7 +2,7 @@
 
 Where the server takes token ids and returns them with their log-probabilities (vLLM does), the engine speaks
 tokens and everything works with it, learning included; where it does not, the engine speaks text and is for
-evaluation, judges and experts. Which of the two is found out when the engine is made.
+evaluation, judges and experts. Which of the two is found out when the engine starts.
 
 What a server may add on its own account is asked away: vLLM takes filters and penalties of a model's
 ``generation_config.json`` for its defaults and ends at any end-of-text token; here a completion is drawn from the
@@ -16,10 +16,11 @@ server may return log-probabilities of before temperature and filters, which is 
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -36,9 +37,9 @@ from agentgym.actors.openai.wire import (
     reply_of,
     versions_of,
 )
-from agentgym.config import Settings, validated
 from agentgym.engine import Engine
 from agentgym.errors import ConfigError, EngineError
+from agentgym.loops import to_the_end
 from agentgym.registry import register
 from agentgym.types import Completion, Message, Sampling
 
@@ -51,88 +52,71 @@ _NEWER_KEY = "max_completion_tokens"
 """What some models insist that max_tokens be called."""
 
 
-class _Options(Settings):
-    base_url: str = Field(pattern=r"^https?://[^/\s]+")
-    model: str | None = None
-    api_key_env: str = Field("OPENAI_API_KEY", min_length=1)
-    form: Literal["auto", "tokens", "text"] = "auto"
-    max_context: int | None = Field(None, ge=2)
-    max_sessions: int = Field(128, ge=1)
-    timeout: float = Field(600, gt=0)
-    max_retries: int = Field(2, ge=0)
-    weights: Path | None = None
-
-
 @register
 class OpenAIEngine(Engine):
-    """Samples from the model that ``base_url`` serves; ``module`` is the learner's, if its weights are to follow it.
+    """Samples from the model that a server has.
 
-    ``base_url``: the server, up to and with /v1; by default what $OPENAI_BASE_URL says.
-    ``model``: its name there; not needed where the server has one only.
-    ``api_key_env``: environment variable that holds the key; servers of one's own need none.
-    ``form``: "tokens", "text", or "auto" for tokens where the server can.
-    ``max_context``: tokens of a session; by default what the server says.
-    ``max_sessions``: requests in flight; further ones wait.
-    ``timeout``: seconds for one request. ``max_retries``: how often one is sent again.
-    ``weights``: a directory that this machine and the server's both see, for learning.
+    ``start`` raises ConfigError when the server cannot be reached, does not serve the model or cannot do what is asked.
 
-    Raises ConfigError when the server cannot be reached, does not serve the model or cannot do what is asked.
+    Args:
+        module: the learner's, if the server's weights are to follow it
+        base_url: the server, up to and with /v1; by default what $OPENAI_BASE_URL says
+        model: its name there; not needed where the server has one only
+        api_key_env: environment variable that holds the key; servers of one's own need none
+        form: "tokens", "text", or "auto" for tokens where the server can
+        max_context: tokens of a session; by default what the server says
+        max_sessions: requests in flight; further ones wait
+        timeout: seconds for one request
+        max_retries: how often a request is sent again
+        weights: a directory that this machine and the server's both see, for learning
     """
 
     has_own_model = True
+    model: str
+    found: Found
+    """What the server offers."""
 
     def __init__(
         self,
         module: Any = None,
         *,
-        base_url: str | None = None,
+        base_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")] | None = None,
         model: str | None = None,
-        api_key_env: str = "OPENAI_API_KEY",
+        api_key_env: Annotated[str, Field(min_length=1)] = "OPENAI_API_KEY",
         form: Literal["auto", "tokens", "text"] = "auto",
-        max_context: int | None = None,
-        max_sessions: int = 128,
-        timeout: float = 600,
-        max_retries: int = 2,
+        max_context: Annotated[int, Field(ge=2)] | None = None,
+        max_sessions: Annotated[int, Field(ge=1)] = 128,
+        timeout: Annotated[float, Field(gt=0)] = 600,
+        max_retries: Annotated[int, Field(ge=0)] = 2,
         weights: Path | None = None,
     ) -> None:
-        given: dict[str, Any] = {"base_url": _address(base_url), "model": model, "api_key_env": api_key_env}
-        given |= {"form": form, "max_context": max_context, "max_sessions": max_sessions, "weights": weights}
-        options = validated(_Options, {**given, "timeout": timeout, "max_retries": max_retries}, where="engine")
         self.client = Client(
-            options.base_url,
-            api_key=os.environ.get(options.api_key_env) or "none",
-            timeout=options.timeout,
-            max_retries=options.max_retries,
-            max_requests=options.max_sessions,
+            _address(base_url),
+            api_key=os.environ.get(api_key_env) or "none",
+            timeout=timeout,
+            max_retries=max_retries,
+            max_requests=max_sessions,
         )
-        self._weights: SharedWeights | None = None
-        try:
-            self.found = self._greet(module, options)
-        except BaseException:
-            self.client.shut()
-            raise
+        self._weights = None if weights is None else SharedWeights(self.client, module, weights)
+        self._probe = functools.partial(probe, self.client, model=model, form=form, key=api_key_env)
+        self._asked_context = max_context
+        self._max_tokens_key = "max_tokens"
+
+    async def start(self) -> None:
+        """Find out what the server can do, and bring it the learner's weights if they are to follow."""
+        if self._weights is not None:
+            await self._weights.prepare()
+        self.found = await self._probe()
         self.model, self.speaks_text = self.found.model, self.found.form == "text"
-        self.max_context = _context(options.max_context, self.found)
+        self.max_context = _context(self._asked_context, self.found)
         self.supports_seeds = self.found.is_vllm or not self.speaks_text
-        if self._weights is None:
+        if self._weights is not None:
+            await self._weights.check(self.found)
+        else:
             self.why_untrainable = self.found.why_text or (
                 "the server's weights cannot follow a learner; with vLLM they can, through a directory that both "
                 f"machines see: {START}, and --engine.weights DIR"
             )
-        self.policy_version = 0
-        self._max_tokens_key = "max_tokens"
-
-    def _greet(self, module: Any, options: _Options) -> Found:
-        """Find out what the server can do, and bring it the learner's weights if they are to follow."""
-        wait_for, client = self.client.wait_for, self.client
-        if options.weights is not None:
-            self._weights = SharedWeights(client, module, options.weights)
-            wait_for(self._weights.prepare())
-        found = wait_for(probe(client, model=options.model, form=options.form, key=options.api_key_env))
-        _context(options.max_context, found)
-        if self._weights is not None:
-            wait_for(self._weights.check(found))
-        return found
 
     # -- tokens --------------------------------------------------------------------------------------
 
@@ -225,15 +209,15 @@ class OpenAIEngine(Engine):
                 "and name a directory that both machines see: --engine.weights DIR"
             )
         # To its end even when the caller is cancelled: a server that is left held would answer nobody.
-        await self.client.to_the_end(self._take_up(self._weights, version))
+        await to_the_end(self._take_up(self._weights, version))
 
     async def _take_up(self, weights: SharedWeights, version: int) -> None:
         await weights.update(version)
         self.policy_version = version
 
     async def close(self) -> None:
-        if self._weights is not None and not self.client.is_closed:
-            await self.client.to_the_end(self._weights.close())
+        if self._weights is not None:
+            await self._weights.close()
         await self.client.close()
 
 

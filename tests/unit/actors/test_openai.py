@@ -10,9 +10,8 @@ import json
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,10 +25,14 @@ from agentgym.actors.openai.weights import EXTENSION
 from agentgym.actors.openai.wire import ChatAnswer, reply_of
 from agentgym.errors import ConfigError, EngineError, ParseError
 from agentgym.protocols.tools import Tools
+from agentgym.registry import plugins
 from agentgym.types import Completion, Sampling, ToolCall
 from tests.openai_server import EOS, Asked, FakeServer, Fault, logprob
+from tests.unit.actors.kit import one_loop, run
 
 pytest.importorskip("openai", reason="needs the extra openai")
+
+__all__ = ["one_loop"]
 
 STOP = (EOS,)
 SAID = [(1 + 2 + 3 + i) % 30 + 8 for i in range(3)] + [EOS]
@@ -53,11 +56,12 @@ def server() -> Iterator[FakeServer]:
 
 @pytest.fixture
 def connect(server: FakeServer) -> Iterator[Callable[..., OpenAIEngine]]:
-    """Makes engines on the server, and closes them."""
+    """Starts engines on the server, and closes them."""
     engines = []
 
     def connected(module: Any = None, **options: Any) -> OpenAIEngine:
-        engines.append(OpenAIEngine(module, **{"base_url": server.url, "timeout": 20, **options}))
+        engines.append(made(server, module, **options))
+        run(engines[-1].start)
         server.forget()
         return engines[-1]
 
@@ -66,11 +70,10 @@ def connect(server: FakeServer) -> Iterator[Callable[..., OpenAIEngine]]:
         run(engine.close)
 
 
-def run(main: Callable[[], Awaitable[Any]], timeout: float = 30.0) -> Any:
-    async def limited() -> Any:
-        return await asyncio.wait_for(main(), timeout)
-
-    return asyncio.run(limited())
+def made(server: FakeServer, module: Any = None, **options: Any) -> OpenAIEngine:
+    engine: OpenAIEngine
+    engine = plugins("engines").build("openai", {"base_url": server.url, "timeout": 20, **options}, module)
+    return engine
 
 
 def sampling(**changes: Any) -> Sampling:
@@ -82,18 +85,25 @@ def generated(engine: OpenAIEngine, prompt: Sequence[int] = (1, 2, 3), **changes
     return completion
 
 
-def refused(server: FakeServer, match: str, **options: Any) -> None:
+def refused(server: FakeServer, match: str, module: Any = None, **options: Any) -> None:
+    engine = made(server, module, **{"max_retries": 0, **options})
     with pytest.raises(ConfigError, match=match):
-        OpenAIEngine(**{"base_url": server.url, "timeout": 20, "max_retries": 0, **options})
-    assert not any(thread.name == "agentgym-openai" for thread in threading.enumerate())
+        run(engine.start)
+    run(engine.close)
 
 
 # -- what it finds out ----------------------------------------------------------------------------------------------
 
 
 def test_importing_the_engine_imports_no_client() -> None:
-    code = "import sys, agentgym.actors.openai; assert 'openai' not in sys.modules and 'torch' not in sys.modules"
+    code = "import sys, agentgym.actors.openai; sys.exit('openai' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_nothing_is_asked_before_it_starts(server: FakeServer) -> None:
+    engine = made(server)
+    run(engine.close)
+    assert server.asked == []
 
 
 def test_takes_the_only_model_its_context_and_tokens(connect: Callable[..., OpenAIEngine]) -> None:
@@ -107,8 +117,13 @@ def test_takes_the_only_model_its_context_and_tokens(connect: Callable[..., Open
 def test_the_address_may_come_from_the_environment(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", server.url)
     engine = OpenAIEngine()
+    run(engine.start)
     assert engine.model == "tiny"
     run(engine.close)
+    monkeypatch.setenv("OPENAI_BASE_URL", "localhost:8000")
+    engine = OpenAIEngine(max_retries=0)
+    with pytest.raises(ConfigError, match=r"no connection to localhost:8000: UnsupportedProtocol: .*correct --engine"):
+        run(engine.start)
 
 
 def test_the_key_comes_from_the_named_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,13 +133,15 @@ def test_the_key_comes_from_the_named_variable(monkeypatch: pytest.MonkeyPatch) 
         refused(server, "refuses the key", api_key_env="MY_KEY")
         monkeypatch.setenv("MY_KEY", "secret")
         engine = OpenAIEngine(base_url=server.url, api_key_env="MY_KEY")
+        run(engine.start)
         assert generated(engine).token_ids == SAID
         run(engine.close)
 
 
 def test_a_server_that_is_not_there_is_refused() -> None:
+    engine = OpenAIEngine(base_url="http://127.0.0.1:9/v1", max_retries=1)
     with pytest.raises(ConfigError, match=r"no connection to http://127\.0\.0\.1:9/v1: .*; start the server"):
-        OpenAIEngine(base_url="http://127.0.0.1:9/v1", max_retries=1)
+        run(engine.start)
 
 
 @pytest.mark.parametrize(
@@ -132,27 +149,38 @@ def test_a_server_that_is_not_there_is_refused() -> None:
     [
         ({"base_url": None}, r"needs a server; type: --engine\.base_url http://localhost:8000/v1"),
         ({"base_url": "localhost:8000"}, r"engine\.base_url: .*found 'localhost:8000'"),
-        ({"form": "token"}, r"engine\.form: .*found 'token'"),
+        ({"form": "token"}, r'engine\.form is "token"\. Did you mean "tokens"\? Known: auto, tokens, text'),
         ({"max_sessions": 0}, r"engine\.max_sessions: .*found 0"),
         ({"timeout": 0}, r"engine\.timeout: .*found 0"),
         ({"max_retries": -1}, r"engine\.max_retries: .*found -1"),
         ({"max_context": "many"}, r"engine\.max_context: .*found 'many'"),
+        ({"weights": "w"}, r"engine\.weights has no effect without a model that learns"),
+    ],
+)
+def test_bad_options_are_refused_when_it_is_made(server: FakeServer, options: dict[str, Any], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        made(server, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
         (
             {"model": "tiyn"},
             r'does not serve "tiyn"\. Did you mean "tiny"\? It serves tiny; type: --engine\.model NAME',
         ),
         ({"max_context": 257}, r"engine\.max_context is 257, tiny is served with 256 at most"),
-        ({"weights": "w"}, r"engine\.weights has no effect without a model that learns"),
     ],
 )
-def test_bad_options_are_refused(server: FakeServer, options: dict[str, Any], match: str) -> None:
+def test_what_the_server_does_not_have_is_refused(server: FakeServer, options: dict[str, Any], match: str) -> None:
     refused(server, match, **options)
 
 
 def test_the_model_must_be_named_where_there_are_several(server: FakeServer) -> None:
     server.models = [{"id": "base"}, {"id": "tiny", "max_model_len": 64}]
     refused(server, r"serves base, tiny; choose one: --engine\.model NAME")
-    engine = OpenAIEngine(base_url=server.url, model="tiny")
+    engine = made(server, model="tiny")
+    run(engine.start)
     assert engine.max_context == 64
     run(engine.close)
 
@@ -578,8 +606,9 @@ def test_a_connection_that_is_never_made_is_told_from_a_slow_answer(monkeypatch:
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
         address = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+        engine = OpenAIEngine(base_url=address, timeout=10, max_retries=0)
         with pytest.raises(ConfigError, match=r"no connection to .*ConnectTimeout.*start the server"):
-            OpenAIEngine(base_url=address, timeout=10, max_retries=0)
+            run(engine.start)
 
 
 def test_closing_ends_what_is_in_flight(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
@@ -602,24 +631,15 @@ def test_what_is_asked_while_it_closes_is_refused(
     connect: Callable[..., OpenAIEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = connect().client
-    finish = client._finish
+    close = client._client.close
 
     async def ask_late() -> None:
-        await finish()
         with pytest.raises(EngineError, match="the engine is closed"):
-            client._begin(client.get("/models"))  # nobody would do it, and whoever awaits it would wait for ever
+            await client.get("/models")
+        await close()
 
-    monkeypatch.setattr(client, "_finish", ask_late)
-    client.shut()
-
-
-def test_closing_after_the_program_has_ended_it_does_not_hang(connect: Callable[..., OpenAIEngine]) -> None:
-    client = connect().client
-    client._stop()  # as at the interpreter's exit
-    client._thread.join()
-    client.shut()
-    with pytest.raises(EngineError, match="the engine is closed"):
-        run(lambda: client.get("/models"))
+    monkeypatch.setattr(client._client, "close", ask_late)
+    run(client.close)
 
 
 def test_no_more_than_max_sessions_are_in_flight(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
@@ -662,26 +682,10 @@ def test_no_completion_is_lost_or_doubled_when_connections_break(
     assert len(server.asked) == len(prompts) + server.num_dropped  # each sent again exactly as often as it broke
 
 
-def test_serves_callers_in_several_event_loops(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
-    """Connections of a loop that is over would break; every command of the program runs several."""
-    engine = connect()
-    found = [generated(engine).token_ids for _ in range(3)]
-    found.append(run(lambda: asyncio.to_thread(generated, engine)).token_ids)
-    assert found == 4 * [SAID]
-
-
-def test_can_be_made_within_an_event_loop(connect: Callable[..., OpenAIEngine]) -> None:
-    async def make() -> str:
-        return connect().model
-
-    assert run(make) == "tiny"
-
-
-def test_a_closed_engine_refuses_and_leaves_no_thread(connect: Callable[..., OpenAIEngine]) -> None:
+def test_a_closed_engine_refuses(connect: Callable[..., OpenAIEngine]) -> None:
     engine = connect()
     run(engine.close)
     run(engine.close)
-    assert not any(thread.name == "agentgym-openai" for thread in threading.enumerate())
     with pytest.raises(EngineError, match="the engine is closed"):
         generated(engine)
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,13 @@ from agentgym.actors.openai.weights import EXTENSION
 from agentgym.errors import ConfigError, EngineError
 from agentgym.types import Completion, Sampling
 from tests.kit import byte_tokenizer, tiny_model
+from tests.unit.actors.kit import one_loop, run
 
 pytest.importorskip("vllm", reason="needs the extra vllm")
 pytest.importorskip("openai", reason="needs the extra openai")
 pytestmark = pytest.mark.vllm
+
+__all__ = ["one_loop"]
 
 START_SECONDS = 180
 TOLERANCE = 1e-4
@@ -85,18 +88,12 @@ def connect(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
 
     def connected(module: Any = None, **options: Any) -> OpenAIEngine:
         engines.append(OpenAIEngine(module, base_url=server, timeout=60, **options))
+        run(engines[-1].start)
         return engines[-1]
 
     yield connected
     for engine in engines:
         run(engine.close)
-
-
-def run(main: Callable[[], Awaitable[Any]]) -> Any:
-    async def limited() -> Any:
-        return await asyncio.wait_for(main(), 120)
-
-    return asyncio.run(limited())
 
 
 def sampling(**changes: Any) -> Sampling:

@@ -149,15 +149,17 @@ def test_nft_learns_from_successes_and_from_what_they_leave_over() -> None:
 
 
 def test_brevity_prefers_short_successes() -> None:
-    """Successes of 2 and 4 tokens: z = -1 and 1; exp(.5), exp(-.5) and -1 take the place of the rewards."""
+    """Successes of 2, 4 (in two turns) and 5 tokens, what is seen left out; the rewards do not count."""
     group = [
-        episode([1.0], [[5, 9]], success=True),
-        episode([1.0], [[6, 7, 8, 9]], success=True),
-        episode([0.0], [[6, 9]]),
+        episode([0.1], [[5, 9]], success=True),
+        episode([0.0, 0.2], [[6, 7], [8, 9]], success=True),
+        episode([0.3], [[5, 6, 7, 8, 9]], success=True),
+        episode([0.4], [[6, 9]]),
     ]
     found = advantages(GRPO(GRPOSettings(brevity=0.5)), group)
-    assert found == pytest.approx(group_zscore(length_rewards([True, True, False], [2, 4, 2], alpha=0.5)))
-    assert found[0] > found[1] > found[2]
+    rewards = length_rewards([True, True, True, False], [2, 4, 5, 2], alpha=0.5)
+    assert found == pytest.approx(group_zscore(rewards))
+    assert found == sorted(found, reverse=True)
 
 
 def test_a_penalty_in_the_reward_is_subtracted_before_groups_are_compared() -> None:
