@@ -42,7 +42,7 @@ class _Request:
     sampling: Sampling
     token_ids: list[int]
     num_prompt: int
-    uniforms: np.ndarray[Any, np.dtype[np.float64]]
+    uniforms: list[float]
     done: asyncio.Future[Completion]
     logprobs: list[float] = dataclasses.field(default_factory=list)
     versions: list[int] = dataclasses.field(default_factory=list)
@@ -101,7 +101,8 @@ class EmbeddedEngine(Engine):
             del self._sessions[session].cached[len(token_ids) - 1 :]
         rng = self._rng if sampling.seed is None else np.random.default_rng(sampling.seed)
         done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-        request = _Request(session, sampling, list(token_ids), len(token_ids), rng.random(sampling.max_tokens), done)
+        uniforms = rng.random(sampling.max_tokens).tolist()
+        request = _Request(session, sampling, list(token_ids), len(token_ids), uniforms, done)
         self._waiting.append(request)
         self._wake()
         return await done
@@ -184,8 +185,8 @@ class EmbeddedEngine(Engine):
     def _advance(self) -> None:
         """One token for every running request."""
         rows = [_row(request, self._sessions[request.name]) for request in self._running]
-        lengths = {session.slot: len(session.cached) for session in self._sessions.values()}
-        drawn = self._forward.advance(rows, lengths)
+        held = {session.slot: len(session.cached) for session in self._sessions.values()}
+        drawn = self._forward.advance(rows, held)
         for request, row, (token, logprob) in zip(self._running, rows, drawn, strict=True):
             self._sessions[request.name].cached.extend(row.token_ids)
             if len(row.token_ids) > 1:
@@ -207,5 +208,5 @@ class EmbeddedEngine(Engine):
 def _row(request: _Request, session: _Session) -> Row:
     """What the request wants of the next pass."""
     start = len(session.cached)
-    uniform = float(request.uniforms[len(request.logprobs)])
+    uniform = request.uniforms[len(request.logprobs)]
     return Row(session.slot, start, request.token_ids[start:], request.sampling, uniform)

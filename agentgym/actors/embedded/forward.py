@@ -65,17 +65,19 @@ class Forward:
         return [0.0, *logprobs_TV.gather(-1, ids_BT[0, 1:, None])[:, 0].tolist()]
 
     @torch.inference_mode()
-    def advance(self, rows: Sequence[Row], lengths: Mapping[int, int]) -> list[Drawn]:
+    def advance(self, rows: Sequence[Row], held: dict[int, int]) -> list[Drawn]:
         """One token for each row, in their order.
 
-        ``lengths`` has the tokens held in each slot that is taken, a row's own and others. Raises EngineError when a
-        log-probability is not finite.
+        ``held`` has the number of tokens in each slot that is taken, a row's own and others; prefilling adds to it.
+        Raises EngineError when a log-probability is not finite.
         """
-        held, drawn = dict(lengths), {}
-        for group in _groups(row for row in rows if len(row.token_ids) > 1):
-            drawn |= self._prefill(group)
-            held |= {row.slot: row.start + len(row.token_ids) for row in group}
-        if decoding := {row.slot: row for row in rows if len(row.token_ids) == 1}:
+        decoding = {row.slot: row for row in rows if len(row.token_ids) == 1}
+        drawn: dict[int, Drawn] = {}
+        if len(decoding) < len(rows):
+            for group in _groups(row for row in rows if row.slot not in decoding):
+                drawn |= self._prefill(group)
+                held |= {row.slot: row.start + len(row.token_ids) for row in group}
+        if decoding:
             drawn |= self._decode(decoding, held)
         return [drawn[row.slot] for row in rows]
 
