@@ -2,26 +2,68 @@
 
 Errors that a person can mend end with exit code 2 and a message on standard error; everything else is a traceback.
 Flags are the dotted keys of the settings: ``--trainer.group_size 16`` sets what the TOML table ``[trainer]`` would.
+Each command takes those that have an effect there, and its help shows them.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import agentgym
 from agentgym.errors import AgentGymError, ConfigError, UserError
+from agentgym.registry import EnvFactory
+
+if TYPE_CHECKING:
+    from agentgym.launch.settings import EnvSettings
 
 __all__ = ["main"]
 
-_OPEN = {"ignore_unknown_options": True, "allow_extra_args": True}
-"""Commands whose flags are settings, checked against the settings' own fields."""
+
+class _Command(click.Command):
+    """A command whose further flags are settings, checked against the settings' own fields.
+
+    Its help shows all of them, and those of the plug-ins that are named beside ``--help``.
+    """
+
+    def __init__(self, *args: Any, takes: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.takes = takes
+        """Name of the class of settings, which is imported when it is needed."""
+        self.context_settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["typed"] = list(args)
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[--SETTING VALUE]..."]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if "typed" in ctx.meta:
+            from agentgym.launch import settings
+            from agentgym.manual import page
+
+            beside = {str(parameter.name) for parameter in self.params}
+            formatter.write(f"\n{page(getattr(settings, self.takes), self._chosen(ctx), beside=beside)}\n")
+
+    def _chosen(self, ctx: click.Context) -> dict[str, Any]:
+        """The settings that were typed; those of them that are arguments or options of the command too."""
+        from agentgym.config import merged, parse_flags
+
+        options, rest, _ = self.make_parser(ctx).parse_args(list(ctx.meta["typed"]))
+        named = {key: {"id": options[key]} for key in ("env", "model") if isinstance(options.get(key), str)}
+        return merged(parse_flags(rest), named)
+
+
+def _open(name: str | None = None, *, takes: str) -> Callable[[Callable[..., Any]], click.Command]:
+    return cli.command(name, cls=_Command, takes=takes)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,23 +91,17 @@ def main() -> None:
         sys.exit(130)
 
 
-@cli.command(context_settings=_OPEN, add_help_option=False)
+@_open(takes="TrainSettings")
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="Settings from a TOML file; flags win over it."
 )
 @click.option("--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
 @click.option("--force-config", is_flag=True, help="With --resume: take up settings that differ and may change.")
-@click.option("-h", "--help", "show_help", is_flag=True, help="Show this and every setting.")
 @click.pass_context
-def train(
-    context: click.Context, config_file: Path | None, resume_dir: Path | None, force_config: bool, show_help: bool
-) -> None:
+def train(context: click.Context, config_file: Path | None, resume_dir: Path | None, force_config: bool) -> None:
     """Train a policy: agentgym train --env webshop."""
     from agentgym.config import merged, parse_flags, read_toml
 
-    if show_help:
-        _show_settings(context)
-        return
     flags = parse_flags(context.args)
     if force_config and resume_dir is None:
         raise ConfigError("--force-config has no effect without --resume RUN")
@@ -84,23 +120,7 @@ def train(
     click.echo(f"report: {run / 'report.json'}   curves: {run / 'curves.png'}   policy: --model {run}")
 
 
-def _show_settings(context: click.Context) -> None:
-    """The help of ``train`` with every key, those of the trainers and models that come with the package among them."""
-    from agentgym.launch.settings import HFSettings, TrainSettings
-    from agentgym.learn.nano import NanoConfig
-    from agentgym.manual import describe
-    from agentgym.registry import plugins
-
-    click.echo(context.get_help())
-    click.echo("\nSettings:\n" + describe(TrainSettings))
-    for id in plugins("trainers").ids():
-        factory: Any = plugins("trainers").get(id)
-        click.echo(f"\nSettings with --trainer {id}:\n" + describe(factory.Settings, "trainer."))
-    click.echo("\nSettings with --model nano:\n" + describe(NanoConfig, "model."))
-    click.echo("\nSettings with any other --model:\n" + describe(HFSettings, "model."))
-
-
-@cli.command("eval", context_settings=_OPEN)
+@_open("eval", takes="MeasureSettings")
 @click.option("--model", required=True, help="A run directory, a model directory or a Hugging Face id.")
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True)
 @click.option("--split", default="test", show_default=True, help="train, validation or test")
@@ -124,7 +144,7 @@ def evaluate(
     """Measure a policy on held-out tasks: agentgym eval --env webshop --model RUN."""
     from agentgym import store
     from agentgym.config import parse_flags
-    from agentgym.launch.measuring import measure
+    from agentgym.launch import evaluate as measure
 
     with _progress() as reporter:
         result, played = measure(
@@ -145,7 +165,7 @@ def evaluate(
     click.echo(text)
 
 
-@cli.command(context_settings=_OPEN)
+@_open(takes="PolicySettings")
 @click.argument("env")
 @click.option("--task", help="Task to play; none given: the first of the split.")
 @click.option("--split", help="train, validation or test")
@@ -164,9 +184,8 @@ def play(
 ) -> None:
     """Play ENV by hand, with undo and branches, or watch a policy: agentgym play webshop."""
     from agentgym import repl
-    from agentgym.config import merged, parse_flags
 
-    given = merged({"env": {"id": env}}, parse_flags(context.args))
+    given = _given(context, env)
     repl.play(given, model=model, task=task, split=split, seed=seed, temperature=temperature)
 
 
@@ -191,7 +210,7 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
     _wide_console().print(environments_table(listed))
 
 
-@cli.command(context_settings=_OPEN)
+@_open(takes="EnvSettings")
 @click.argument("env")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is everybody's.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
@@ -199,11 +218,11 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
 @click.pass_context
 def serve(context: click.Context, env: str, host: str, port: int, max_sessions: int) -> None:
     """Serve ENV to others as an OpenEnv server: agentgym serve blocksworld."""
-    from agentgym.config import env_choice, merged, parse_flags
+    from agentgym.launch.settings import EnvSettings
     from agentgym.serve import serve as serve_env
 
-    choice = env_choice(merged({"env": {"id": env}}, parse_flags(context.args)))
-    serve_env(choice.id, choice.options, host=host, port=port, max_sessions=max_sessions, tell=click.echo)
+    made = _env_factory(_given(context, env), EnvSettings)
+    serve_env(made.id, made.options, host=host, port=port, max_sessions=max_sessions, tell=click.echo)
 
 
 @cli.group()
@@ -222,7 +241,7 @@ def init_env(name: str, directory: Path) -> None:
     click.echo(f"{file} is written; type: agentgym play ./{file}" if not file.is_absolute() else f"{file} is written")
 
 
-@cli.command(context_settings=_OPEN)
+@_open(takes="SpeechSettings")
 @click.argument("env")
 @click.option("--model", help="Whose tokenizer to try: a run directory, a model, or nano; none given: single bytes.")
 @click.option("--quick", is_flag=True, help="Play a fifth as long.")
@@ -232,13 +251,11 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
     """Check that ENV keeps the environment contract; exits with 1 when it does not."""
     from rich.console import Console
 
-    from agentgym.config import env_choice, merged, parse_flags
     from agentgym.doctor import SECONDS, as_json, diagnose, findings_table, tokens_check
-    from agentgym.registry import EnvFactory
+    from agentgym.launch.settings import SpeechSettings
 
-    given = merged({"env": {"id": env}}, parse_flags(context.args))
-    choice = env_choice(given)
-    make_env = EnvFactory(choice.id, choice.options)
+    given = _given(context, env)
+    make_env = _env_factory(given, SpeechSettings)
     make_env().close()
     with Console(stderr=True).status("") as status:
         findings = diagnose(
@@ -248,7 +265,7 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
             on_check=lambda name: status.update(name.replace("_", " ")),
         )
     if json_file is not None:
-        json_file.write_text(as_json(choice.id, choice.options, findings) + "\n")
+        json_file.write_text(as_json(make_env.id, make_env.options, findings) + "\n")
     _wide_console().print(findings_table(findings))
     if not all(finding.passed for finding in findings):
         sys.exit(1)
@@ -261,23 +278,38 @@ def _wide_console() -> Any:
     return Console(width=None if sys.stdout.isatty() else 200)
 
 
+def _given(context: click.Context, env: str) -> dict[str, Any]:
+    """The settings that were typed, with the environment of the argument."""
+    from agentgym.config import merged, parse_flags
+
+    return merged({"env": {"id": env}}, parse_flags(context.args))
+
+
+def _env_factory(given: Mapping[str, Any], kind: type[EnvSettings]) -> EnvFactory:
+    """Makes the environment of settings of that kind. Raises ConfigError for other keys."""
+    from agentgym.config import validated
+
+    choice = validated(kind, given).env
+    return EnvFactory(choice.id, choice.options)
+
+
 def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
     """Tokenizer and protocol of ``model``; without one, single bytes and the protocol that nano has by default."""
+    from agentgym.launch.parts import make_policy
+    from agentgym.launch.resolving import resolve, settings_for
+    from agentgym.launch.settings import SpeechSettings
     from agentgym.learn.byte_tokenizer import byte_tokenizer
-    from agentgym.registry import plugins
+    from agentgym.loops import run
     from agentgym.tokenizer import ChatTokenizer
 
+    is_made = model in (None, "nano")
+    settings = resolve(given) if is_made else settings_for(given, str(model), seed=0, kind=SpeechSettings)
+    protocol = agentgym.plugins("protocols").build(settings.protocol.id, settings.protocol.options)
     if model is None:
-        return ChatTokenizer(byte_tokenizer()), plugins("protocols").get("plain")()
-    from agentgym.launch.assemble import make_policy, make_protocol
-    from agentgym.launch.measuring import settings_for
-    from agentgym.launch.settings import resolve
-
-    settings = resolve(given) if model == "nano" else settings_for(given, model, seed=0)
-    assert settings.protocol is not None
+        return ChatTokenizer(byte_tokenizer()), protocol
     env = agentgym.make(settings.env.id, **settings.env.options)
     try:
-        return make_policy(settings.model, env, seed=0).tokenizer, make_protocol(settings.protocol)
+        return run(make_policy(settings.model, env, seed=0)).tokenizer, protocol
     finally:
         env.close()
 

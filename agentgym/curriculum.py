@@ -6,6 +6,7 @@ resume, so a data position is one integer.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,10 +14,17 @@ import numpy as np
 from agentgym.errors import UserError
 from agentgym.types import TaskId
 
-__all__ = ["TaskOrder"]
+__all__ = ["Draw", "TaskOrder"]
 
 _BLOCK = 65536
 """Very long task lists are shuffled within blocks of so many, which come in their own order."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Draw:
+    """What an ordinal plays."""
+
+    task: TaskId
 
 
 class TaskOrder:
@@ -28,11 +36,11 @@ class TaskOrder:
         self.tasks, self.seed = tasks, seed
         self._block: tuple[tuple[int, int], np.ndarray[tuple[int], np.dtype[np.int64]]] | None = None
 
-    def __getitem__(self, ordinal: int) -> TaskId:
+    def __getitem__(self, ordinal: int) -> Draw:
         epoch, position = divmod(ordinal, len(self.tasks))
         block, offset = divmod(position, _BLOCK)
         if self._block is None or self._block[0] != (epoch, block):
             size = min(_BLOCK, len(self.tasks) - block * _BLOCK)
             rng = np.random.default_rng([self.seed, epoch, block])
             self._block = ((epoch, block), rng.permutation(size))
-        return self.tasks[block * _BLOCK + int(self._block[1][offset])]
+        return Draw(self.tasks[block * _BLOCK + int(self._block[1][offset])])

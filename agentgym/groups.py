@@ -49,18 +49,13 @@ class Group:
         return "" if is_informative(self.rewards) else "equal rewards"
 
 
-def group_specs(
-    tasks: TaskOrder, update: int, *, groups: int, group_size: int, purpose: str = "train"
-) -> list[EpisodeSpec]:
-    """The episodes of an update, group after group. Members share task and environment seed; the draw differs.
-
-    ``purpose`` keeps the names and seeds of other episodes of the same tasks apart.
-    """
+def group_specs(draws: TaskOrder, update: int, *, groups: int, group_size: int) -> list[EpisodeSpec]:
+    """The episodes of an update, group after group. Members share task and environment seed; the draw differs."""
     ordinals = range(update * groups, (update + 1) * groups)
     return [
         EpisodeSpec(
-            task=tasks[ordinal],
-            seed=seed_of(tasks.seed, purpose, ordinal),
+            task=draws[ordinal].task,
+            seed=seed_of(draws.seed, "train", ordinal),
             draw=member,
             group_id=f"{update}-{ordinal - update * groups}",
             ordinal=ordinal,

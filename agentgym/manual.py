@@ -1,28 +1,140 @@
-"""Help that comes from the settings themselves: one line a key, from the docstring under its field."""
+"""Help that comes from the settings themselves: keys, types and defaults, and the docstring under each field."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import collections.abc
+import types
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import click
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-__all__ = ["describe"]
+from agentgym.config import Choice, Settings
+from agentgym.launch.resolving import nano_defaults, written_out
+from agentgym.launch.settings import KINDS, EnvSettings, model_settings
+from agentgym.registry import plugins
+
+__all__ = ["describe", "page"]
+
+_WORDS = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH", Choice: "ID", Any: "VALUE"}
+_CHOICES = ("engine", "protocol", "model", "trainer", "env")
+"""Keys that choose, the one that is asked for most last: there a terminal stands still."""
+
+_WIDTH, _COLUMN = 116, 36
+_LONGEST = 60
+"""Characters of choices that stand behind a key; more of them stand in its meaning."""
 
 
-def describe(settings: type[BaseModel], prefix: str = "") -> str:
-    """Every key of ``settings`` with its default and meaning, nested ones dotted."""
-    return "\n".join(_lines(settings, prefix))
+def page(kind: type[EnvSettings], given: Mapping[str, Any], *, beside: Collection[str] = ()) -> str:
+    """Every key of ``kind``, and those of the plug-ins that ``given`` or the defaults choose.
+
+    ``beside`` are keys that a command has options or arguments of its own for. Raises UnknownIdError for a plug-in
+    that there is not.
+    """
+    given = written_out(given)
+    ids = {key: id for key in _CHOICES if key in kind.model_fields and (id := _id(kind, given, key, beside))}
+    defaults = nano_defaults(given) if ids.get("model") == "nano" else {}
+    if "protocol" in ids and "protocol" not in given:
+        ids["protocol"] = defaults.get("protocol", {}).get("id", ids["protocol"])
+    sections = [describe(kind, defaults={**defaults, **ids}, without=beside), _known(kind)]
+    for id in given.get("rewards", {}):
+        sections.append(describe(plugins("rewards").settings(id), f"rewards.{id}.", f"With --rewards.{id}"))
+    for key, id in ids.items():
+        settings = model_settings(id) if key == "model" else plugins(KINDS[key]).settings(id)
+        title = f"With {id}" if key in beside else f"With --{key} {id}"
+        sections.append(describe(settings, f"{key}.", title, defaults.get(key)))
+    return "\n\n".join(filter(None, sections))
 
 
-def _lines(settings: type[BaseModel], prefix: str) -> Iterator[str]:
+def _id(kind: type[EnvSettings], given: Mapping[str, Any], key: str, beside: Collection[str]) -> str:
+    """The id that is chosen; empty where none is."""
+    if key in given or key in beside:
+        return str(given.get(key, {}).get("id", ""))
+    return str(getattr(kind.model_fields[key].default, "id", ""))
+
+
+def _known(kind: type[EnvSettings]) -> str:
+    """The ids that there are of each kind."""
+    formatter = click.HelpFormatter(width=_WIDTH)
+    kinds = {**KINDS, "rewards": "rewards"}
+    rows = [(f"--{key}", ", ".join(plugins(kinds[key]).ids())) for key in kinds if key in kind.model_fields]
+    with formatter.section("Ids (name one beside --help, and its settings are shown)"):
+        formatter.write_dl(rows)
+    return formatter.getvalue().strip("\n")
+
+
+def describe(
+    settings: type[BaseModel],
+    prefix: str = "",
+    title: str = "Settings",
+    defaults: Mapping[str, Any] | None = None,
+    *,
+    without: Collection[str] = (),
+) -> str:
+    """Every key of ``settings`` with its type, default and meaning, nested ones in sections of their own.
+
+    ``defaults`` stand in for those of the fields. What only Python can give is left out, as are keys in ``without``.
+    """
+    formatter = click.HelpFormatter(width=_WIDTH)
+    for heading, rows in _sections(settings, prefix, title, defaults or {}):
+        rows = [row for row in rows if row[0].partition(" ")[0].removeprefix("--") not in without]
+        if rows:
+            with formatter.section(heading):
+                formatter.write_dl(rows, col_max=_COLUMN)
+    return formatter.getvalue().strip("\n")
+
+
+def _sections(
+    settings: type[BaseModel], prefix: str, title: str, defaults: Mapping[str, Any]
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    rows, groups = [], []
     for name, field in settings.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind.model_config.get("extra") == "forbid":
-            yield from _lines(kind, f"{prefix}{name}.")
-            continue
-        default = "" if field.is_required() else f" [{_shown(field.get_default(call_default_factory=True))}]"
-        yield f"  --{prefix}{name}{default}\n      {' '.join((field.description or '').split())}"
+        kind, default = field.annotation, defaults.get(name, {})
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            groups.append(_sections(kind, f"{prefix}{name}.", _meaning(field).rstrip("."), default))
+        elif words := list(dict.fromkeys(_words(kind))):
+            rows.append(_row(prefix + name, field, words, defaults))
+    yield title, rows
+    for group in groups:
+        yield from group
+
+
+def _row(key: str, field: FieldInfo, words: list[str], defaults: Mapping[str, Any]) -> tuple[str, str]:
+    choices, meaning = "|".join(words), _meaning(field)
+    if len(choices) > _LONGEST:
+        choices, meaning = "CHOICE", f"{meaning.rstrip('.')}: {', '.join(words)}."
+    usual = "required" if field.is_required() else field.get_default(call_default_factory=True)
+    shown = _shown(defaults.get(key.rpartition(".")[2]) or usual)
+    return f"--{key} {choices}", f"{meaning}  [{shown}]" if shown else meaning
+
+
+def _meaning(field: FieldInfo) -> str:
+    return " ".join((field.description or "").replace("``", "").split())
+
+
+def _words(annotation: Any) -> Iterator[str]:
+    """What a value may be, in a word each; nothing for what cannot be typed."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        yield from _words(arguments[0])
+    elif origin in (Union, types.UnionType):
+        for member in arguments:
+            yield from _words(member)
+    elif origin is Literal:
+        yield from map(str, arguments)
+    elif isinstance(origin, type) and issubclass(origin, collections.abc.Mapping):
+        yield "TABLE"
+    elif isinstance(origin, type) and issubclass(origin, collections.abc.Iterable):
+        yield "LIST"
+    elif annotation in _WORDS:
+        yield _WORDS[annotation]
 
 
 def _shown(value: object) -> str:
-    return str(getattr(value, "id", value))
+    value = value.get("id", "") if isinstance(value, Mapping) else getattr(value, "id", value)
+    if value is None or value == "" or value == []:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

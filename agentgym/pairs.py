@@ -17,6 +17,7 @@ import itertools
 import math
 import random
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import NamedTuple, TypeAlias
 
 from agentgym.errors import DataError
@@ -54,6 +55,8 @@ class Pair:
     """The turn that is compared; None for whole episodes."""
     margin: float = 0.0
     """By how much the chosen side's value is higher."""
+    by_expert: tuple[bool, bool] = (False, False)
+    """Whether an expert said any of the compared tokens, of the chosen side and of the rejected one."""
 
     def __post_init__(self) -> None:
         if not (self.chosen.num_trained and self.rejected.num_trained):
@@ -69,12 +72,11 @@ class Pair:
     def require_logprobs(self) -> None:
         """Raise DataError unless both sides carry the log-probabilities of the policy that sampled them.
 
-        An expert's tokens have none: they are recorded as 0, with no policy version.
+        An expert's tokens have none: they are recorded as 0.
         """
-        for name, side in (("chosen", self.chosen), ("rejected", self.rejected)):
-            sampled = [i for i, trained in enumerate(side.loss_mask) if trained]
-            by_policy = all(side.policy_versions[i] >= 0 for i in sampled)
-            if not by_policy or not any(side.logprobs[i] for i in sampled):
+        sides = ("chosen", self.chosen), ("rejected", self.rejected)
+        for (name, side), by_expert in zip(sides, self.by_expert, strict=True):
+            if by_expert or not any(compress(side.logprobs, side.loss_mask)):
                 raise DataError(
                     f"the {name} side of a preference pair has no stored log-probabilities, as an expert's episode; "
                     "type `--trainer.reference model` to take them from the reference model"
@@ -95,6 +97,8 @@ class Choice(NamedTuple):
     value: float
     """Their mean reward, undiscounted and over the whole episode."""
     num_visits: int
+    by_expert: bool
+    """Whether an expert said any of what is compared."""
 
 
 class Branch(NamedTuple):
@@ -112,8 +116,8 @@ class Branches(NamedTuple):
     num_skipped: int
 
 
-_Candidate: TypeAlias = tuple[Sample, float]
-"""A sample and what its episode earned."""
+_Candidate: TypeAlias = tuple[Sample, float, bool]
+"""A sample, what its episode earned, and whether an expert said any of it."""
 
 
 class _Node(NamedTuple):
@@ -194,7 +198,7 @@ def branches(trajectories: Iterable[Trajectory]) -> Branches:
         num_skipped += sum(turn not in cuts for turn in range(len(trajectory.turns)))
         for turn, sample in cuts.items():
             node = _Node(trajectory.env, trajectory.task, trajectory.seed, turn, _context(sample))
-            nodes.setdefault(node, []).append((sample, trajectory.reward))
+            nodes.setdefault(node, []).append((sample, trajectory.reward, turn in trajectory.shown))
     merged = [Branch(node.turn, _merge(candidates)) for node, candidates in nodes.items()]
     return Branches([branch for branch in merged if len(branch.choices) > 1], num_skipped)
 
@@ -254,16 +258,18 @@ def _whole(trajectories: Iterable[Trajectory]) -> tuple[list[Choice], int]:
     """The different episodes, and the number of those that cannot be compared."""
     trajectories = list(trajectories)
     comparable = [t for t in _valid(trajectories) if len(t.samples) == 1 and t.samples[0].num_trained]
-    return _merge((t.samples[0], t.reward) for t in comparable), len(trajectories) - len(comparable)
+    candidates = ((t.samples[0], t.reward, bool(t.shown)) for t in comparable)
+    return _merge(candidates), len(trajectories) - len(comparable)
 
 
 def _merge(candidates: Iterable[_Candidate]) -> list[Choice]:
-    """Candidates of the same tokens as one, with the mean of their values."""
+    """Candidates of the same tokens as one, the first of them, with the mean of their values."""
     same: dict[tuple[int, ...], list[_Candidate]] = {}
     for candidate in candidates:
         same.setdefault(tuple(candidate[0].token_ids), []).append(candidate)
     return [
-        Choice(found[0][0], math.fsum(value for _, value in found) / len(found), len(found)) for found in same.values()
+        Choice(found[0][0], math.fsum(value for _, value, _ in found) / len(found), len(found), found[0][2])
+        for found in same.values()
     ]
 
 
@@ -276,7 +282,10 @@ def _compare(choices: Sequence[Choice], threshold: float, turn: int | None = Non
         chosen, rejected = (one, other) if one.value > other.value else (other, one)
         margin = chosen.value - rejected.value
         if margin > _TOLERANCE and margin >= threshold - _TOLERANCE:
-            pairs.append(Pair(chosen=chosen.sample, rejected=rejected.sample, turn=turn, margin=margin))
+            by_expert = chosen.by_expert, rejected.by_expert
+            pairs.append(
+                Pair(chosen=chosen.sample, rejected=rejected.sample, turn=turn, margin=margin, by_expert=by_expert)
+            )
     return pairs
 
 

@@ -71,7 +71,7 @@ def _signature(plugin: Callable[..., Any]) -> tuple[Callable[..., Any], list[ins
     """What is called in the end, and its parameters without ``self``."""
     if not inspect.isclass(plugin):
         return plugin, list(inspect.signature(plugin).parameters.values())
-    constructor = plugin.__init__  # type: ignore[misc]
+    constructor: Callable[..., Any] = plugin.__init__
     if constructor is object.__init__:
         return plugin, []
     return constructor, list(inspect.signature(constructor).parameters.values())[1:]

@@ -21,6 +21,7 @@ __all__ = [
     "Completion",
     "Message",
     "Observation",
+    "Role",
     "Sample",
     "Sampling",
     "StepResult",
@@ -35,6 +36,8 @@ __all__ = [
 TaskId: TypeAlias = int | str
 Message: TypeAlias = dict[str, Any]
 """One chat message in the form chat templates take: ``{"role": ..., "content": ..., ...}``."""
+Role: TypeAlias = Literal["policy", "expert", "partner"]
+"""Who plays: the policy in training, the environment's expert, or a second policy that learns with the first."""
 
 
 class Observation(str):
@@ -257,6 +260,8 @@ class Turn(_Record):
     """What was wrong with the reply or the action, as told to the policy."""
     is_summary: bool = False
     """The reply sums up the episode so far, to go on with less context; the environment was not stepped."""
+    role: Role | None = None
+    """Who spoke; None: who plays the episode."""
 
     @model_validator(mode="after")
     def _finite(self) -> Turn:
@@ -277,6 +282,8 @@ class Trajectory(_Record):
     group_id: str = ""
     ordinal: int | None = None
     """Place of the task in the order of training; None outside it."""
+    role: Role = "policy"
+    """Who played it."""
     tokenizer: str = ""
     """Fingerprint of the vocabulary that the token ids belong to."""
     attempt: int = 0
@@ -308,3 +315,13 @@ class Trajectory(_Record):
     def num_tokens(self) -> int:
         """Tokens in all samples."""
         return sum(len(sample.token_ids) for sample in self.samples)
+
+    @property
+    def shown(self) -> set[int]:
+        """The turns in which the expert spoke."""
+        return {index for index, turn in enumerate(self.turns) if (turn.role or self.role) == "expert"}
+
+    def sampled(self, sample: Sample) -> list[bool]:
+        """True on the tokens of ``sample``, one of this episode's, that a policy sampled and no expert said."""
+        shown = self.shown
+        return [said and turn not in shown for said, turn in zip(sample.loss_mask, sample.turn_index, strict=True)]

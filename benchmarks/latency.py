@@ -27,13 +27,14 @@ import agentgym
 from agentgym.actors.scripted import ScriptedEngine
 from agentgym.curriculum import TaskOrder
 from agentgym.groups import group_specs
-from agentgym.learn.batch import Microbatch, Row
+from agentgym.learn.batch import Microbatch
 from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.learn.forward import Predictions
 from agentgym.learn.loop import Loop
 from agentgym.learn.nano import NanoConfig, build_model
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.players import Players
+from agentgym.learn.rows import rows_of
 from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
@@ -168,13 +169,13 @@ class Sleeper(Trainer[TrainerSettings]):
     Settings = TrainerSettings
     seconds = 0.0
 
-    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
-        return group_specs(tasks, update, groups=GROUPS, group_size=GROUP_SIZE)
+    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+        return group_specs(draws, update, groups=GROUPS, group_size=GROUP_SIZE)
 
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
-        return Lesson([Row.of(sample, 0.0) for trajectory in trajectories for sample in trajectory.samples])
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
+        return Lesson([row for trajectory in trajectories for row in rows_of(trajectory, 0.0)])
 
-    def learn(self, lesson: Lesson, update: int) -> dict[str, float]:
+    def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
         time.sleep(self.seconds)
         return {}
 
@@ -222,7 +223,7 @@ async def run_course(mode: str, max_staleness: int, learning: float) -> Course:
     scheduler = None
     if max_staleness:
         scheduler = Scheduler(
-            lambda update: trainer.specs(update, players.tasks),
+            lambda update: trainer.specs(update, players.draws),
             players.policy,
             max_staleness=max_staleness,
             in_order=mode == "async",

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from agentgym.launch import train
-from agentgym.launch.settings import NANO_DEFAULTS, NANO_TRAINER_DEFAULTS
+from agentgym.learn.nano_settings import WISHES
+from agentgym.trainers.sft import SFT
 
 EPISODES = 300
 
@@ -51,12 +52,12 @@ def imitated(seed: int, run: Path, start: Path, seconds: float) -> dict[str, Any
             {
                 "env": "webshop",
                 "model": str(start / "warm_start"),
-                "trainer": {"id": "sft", **NANO_TRAINER_DEFAULTS["sft"]},
-                "protocol": NANO_DEFAULTS["protocol"],
-                "rollout": NANO_DEFAULTS["rollout"],
+                "trainer": {"id": "sft", **SFT.nano},
+                "protocol": WISHES["protocol"],
+                "rollout": WISHES["rollout"],
                 "updates": 10**6,
                 "max_seconds": seconds,
-                "threads": NANO_DEFAULTS["threads"],
+                "threads": WISHES["threads"],
                 "eval": {"episodes": EPISODES, "every": 100},
                 "seed": seed,
                 "output": run,

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from agentgym.environments.minigrid.env import LEVELS, MiniGrid
+from agentgym.environments.minigrid.env import LEVELS, Level, MiniGrid
 from agentgym.environments.minigrid.package import make_world
 from agentgym.types import Observation, TaskId
 
@@ -38,7 +38,7 @@ def main() -> None:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 
-def measure_speed(level: str, rounds: int = 7) -> Rows:
+def measure_speed(level: Level, rounds: int = 7) -> Rows:
     ours, bare = MiniGrid(level=level), make_world(LEVELS[level][0])
 
     def rate(reset: Callable[[int], object], step: Callable[[int], tuple[object, ...]]) -> float:
@@ -67,7 +67,7 @@ def measure_speed(level: str, rounds: int = 7) -> Rows:
     }
 
 
-def measure_success(level: str, num_tasks: int) -> Rows:
+def measure_success(level: Level, num_tasks: int) -> Rows:
     env = MiniGrid(level=level)
     tasks = env.tasks("test")[:num_tasks]
     expert = sum(wins(env, task, by_expert=True) for task in tasks)

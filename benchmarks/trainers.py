@@ -20,7 +20,8 @@ from typing import Any
 
 from agentgym.config import merged
 from agentgym.launch import train
-from agentgym.launch.settings import NANO_DEFAULTS, NANO_TRAINER_DEFAULTS
+from agentgym.learn.nano_settings import WISHES
+from agentgym.registry import plugins
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "webshop": {"steps": 25_000, "warm_start": {"until": 0.1}},
@@ -78,18 +79,18 @@ def start(output: Path, env: str, seed: int) -> dict[str, Any]:
 
 def go_on(output: Path, env: str, seed: int, trainer: str, steps: int) -> dict[str, Any]:
     """The report of ``trainer`` from that warm start."""
-    shared = {key: value for key, value in NANO_DEFAULTS.items() if key != "warm_start"}
+    factory: Any = plugins("trainers").get(trainer)
     given = {
         "env": env,
         "seed": seed,
         "model": str(output / f"{env}-{seed}-start" / "warm_start"),
-        "trainer": {"id": trainer, **NANO_TRAINER_DEFAULTS[trainer]},
+        "trainer": {"id": trainer, **factory.nano},
         "updates": 10_000,
         "max_environment_steps": steps,
         "eval": EVALUATION if trainer != "sft" else {**EVALUATION, "every": 100},
         "output": output / f"{env}-{seed}-{trainer}",
     }
-    return report(train(merged(shared, given)))
+    return report(train(merged(WISHES, given)))
 
 
 def report(run: Path) -> dict[str, Any]:

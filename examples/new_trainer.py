@@ -10,10 +10,11 @@ import torch
 import agentgym
 from agentgym.curriculum import TaskOrder
 from agentgym.groups import GroupSettings, group_specs, grouped
-from agentgym.learn.batch import Microbatch, Row
+from agentgym.learn.batch import Microbatch
 from agentgym.learn.forward import Predictions
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.imitation import imitation
+from agentgym.learn.rows import rows_of
 from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import Trajectory
@@ -29,10 +30,10 @@ class BetterHalf(Trainer[BetterHalfSettings]):
 
     Settings = BetterHalfSettings
 
-    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
-        return group_specs(tasks, update, groups=self.settings.groups, group_size=self.settings.group_size)
+    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+        return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         rows, rejected = [], {}
         for group in grouped(trajectories):
             if group.unfit and group.ordinal is not None:  # "equal rewards": nothing is better than anything
@@ -40,7 +41,7 @@ class BetterHalf(Trainer[BetterHalfSettings]):
                 continue
             middle = sorted(group.rewards)[len(group.rewards) // 2]
             better = [member for member in group.members if member.reward >= middle]
-            rows += [Row.of(sample, 1.0) for member in better for sample in member.samples]
+            rows += [row for member in better for row in rows_of(member, 1.0)]
         return Lesson(rows, rejected=rejected)
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:

@@ -52,8 +52,6 @@ GROUP = Module(
     "agentgym/learn/advantages/group.py",
     (f"{UNIT}/test_advantages_group.py",),
     (
-        Mutation("a group of none not expected", "len(rewards) > 1 and ", ""),
-        Mutation("equal rewards are informative", "min(rewards) > tolerance", "min(rewards) >= 0"),
         Mutation("mean added", "[(reward - mean) / spread", "[(reward + mean) / spread"),
         Mutation("population deviation", "statistics.stdev(rewards)", "statistics.pstdev(rewards)"),
         Mutation("epsilon left out", "statistics.stdev(rewards) + epsilon", "statistics.stdev(rewards)"),
@@ -61,6 +59,15 @@ GROUP = Module(
         Mutation("baseline over all", "/ others for reward", "/ (others + 1) for reward"),
         Mutation("baseline with itself", "(total - reward) / others", "total / others"),
         Mutation("a group of one accepted", "if len(rewards) < 2:", "if len(rewards) < 1:"),
+    ),
+)
+
+GROUPS = Module(
+    "agentgym/groups.py",
+    ("tests/unit/test_groups.py",),
+    (
+        Mutation("a group of none not expected", "len(rewards) > 1 and ", ""),
+        Mutation("equal rewards are informative", "min(rewards) > tolerance", "min(rewards) >= 0"),
     ),
 )
 
@@ -126,8 +133,8 @@ SHAPING = Module(
     "agentgym/learn/advantages/shaping.py",
     (f"{UNIT}/test_advantages_shaping.py",),
     (
-        Mutation("entropy subtracted", "return advantages_N + torch.minimum", "return advantages_N - torch.minimum"),
-        Mutation("entropy unbounded", "torch.minimum(alpha", "torch.maximum(alpha"),
+        Mutation("entropy subtracted", "return advantages_N + (alpha", "return advantages_N - (alpha"),
+        Mutation("entropy unbounded", ".minimum(advantages_N", ".maximum(advantages_N"),
         Mutation("bound signed", "advantages_N.abs() / kappa", "advantages_N / kappa"),
         Mutation("bound times kappa", "advantages_N.abs() / kappa", "advantages_N.abs() * kappa"),
         Mutation("entropy maximized", "entropies_N.detach()", "entropies_N"),
@@ -169,8 +176,6 @@ ESTIMATOR = Module(
         Mutation("upper bound below 1", "math.log1p(clip_high)", "math.log1p(-clip_high / 2)"),
         Mutation("lower bound that never ends", "if clip_low < 1 else -math.inf", "if clip_low < 1 else 0.0"),
         Mutation("mean over all tokens", "/ sequence_sum(torch.ones_like(values_N), sequences_N)", "/ len(values_N)"),
-        Mutation("sums from the start", "padded_BT.flip(1).cumsum(1).flip(1)", "padded_BT.cumsum(1)"),
-        Mutation("sums across sequences", "- starts_B[index_N]", "+ 0 * starts_B[index_N]"),
     ),
 )
 
@@ -284,40 +289,14 @@ CORRECTIONS = Module(
             "kl(behavior_logprobs_N, proximal_logprobs_N,",
             "kl(proximal_logprobs_N, behavior_logprobs_N,",
         ),
-        Mutation("decoupled without its weight", "return weights_N * loss_N, metrics", "return loss_N, metrics"),
-        Mutation(
-            "decoupled clip around the sampler",
-            "over_old(logprobs_N, proximal_logprobs_N)",
-            "over_old(logprobs_N, behavior_logprobs_N)",
-        ),
-        Mutation("decoupled cap ignored", "behavior_logprobs_N, cap=cap)", "behavior_logprobs_N, cap=math.inf)"),
         Mutation("a cap of 0 accepted", "if cap <= 0:", "if cap < 0:"),
     ),
 )
 
-REGRESSION = Module(
-    "agentgym/learn/objectives/regression.py",
-    (f"{UNIT}/objectives/test_regression.py",),
+NFT = Module(
+    "agentgym/learn/objectives/nft.py",
+    (f"{UNIT}/objectives/test_nft.py",),
     (
-        Mutation("copg rewards divergence", "rewards_B - beta * (logprobs_B", "rewards_B + beta * (logprobs_B"),
-        Mutation("copg without a reference", "(logprobs_B - reference_logprobs_B)", "logprobs_B"),
-        Mutation("copg ignores beta", "rewards_B - beta * (logprobs_B", "rewards_B - (logprobs_B"),
-        Mutation("copg over k", "(counts_B - 1).clamp(min=1)", "counts_B"),
-        Mutation("copg without a factor", "counts_B / (counts_B - 1).clamp(min=1) * ", ""),
-        Mutation("copg divides by 0", "(counts_B - 1).clamp(min=1)", "(counts_B - 1)"),
-        Mutation("copg around 0", "regularized_B - sequence_mean(regularized_B, groups_B)", "regularized_B"),
-        Mutation("copg across groups", "sequence_mean(regularized_B, groups_B)", "regularized_B.mean()"),
-        Mutation("copg not squared", "distances_B**2", "distances_B.abs()"),
-        Mutation("shiq rewards divergence", "rewards_N - beta * (logprobs_N", "rewards_N + beta * (logprobs_N"),
-        Mutation(
-            "shiq in one step",
-            "sums_to_go(rewards_N - beta * (logprobs_N - reference_logprobs_N), sequences_N)",
-            "rewards_N - beta * (logprobs_N - reference_logprobs_N)",
-        ),
-        Mutation("shiq adds the value", "rewards_to_go_N - beta *", "rewards_to_go_N + beta *"),
-        Mutation("shiq ignores beta in the value", "rewards_to_go_N - beta *", "rewards_to_go_N -"),
-        Mutation("shiq without the reference's value", "(logsumexps_N - reference_logsumexps_N)", "logsumexps_N"),
-        Mutation("shiq not squared", "return residuals_N**2", "return residuals_N.abs()"),
         Mutation(
             "nft branches exchanged",
             "torch.where(is_correct_N, log_ratio_N, bounded_N.log())",
@@ -475,7 +454,6 @@ PREFERENCE = Module(
     ),
     (
         Mutation("sides exchanged", "2 * pairs_N + (~chosen_N).long()", "2 * pairs_N + chosen_N.long()"),
-        Mutation("an empty sequence divides by 0", "minlength=num).clamp(min=1)", "minlength=num)"),
         Mutation("a tie is accurate", "chosen_P > rejected_P", "chosen_P >= rejected_P"),
         Mutation(
             "metrics carry a gradient",
@@ -500,14 +478,11 @@ PREFERENCE = Module(
         ),
         Mutation("robust at one half", "0 <= label_smoothing < 0.5", "0 <= label_smoothing <= 0.5"),
         Mutation("ipo target doubled", "1 / (2 * beta)", "1 / beta"),
-        Mutation(
-            "ipo lengths exchanged",
-            "chosen_logratio_P / lengths[0], rejected_logratio_P / lengths[1]",
-            "chosen_logratio_P / lengths[0], rejected_logratio_P / lengths[0]",
-        ),
+        Mutation("copg adds the divergence", "differences_P - margin_P", "differences_P + margin_P"),
+        Mutation("copg not squared", "(differences_P - margin_P).square()", "(differences_P - margin_P).abs()"),
         Mutation("hinge at 1 / beta", "(1 - margin_P).relu()", "(1 / beta - margin_P).relu()"),
         Mutation("hinge without an end", "(1 - margin_P).relu()", "(1 - margin_P)"),
-        Mutation("slic imitates the chosen only", "- imitation * target_logprob_P", "- imitation * chosen_logprob_P"),
+        Mutation("slic unlearns", "- imitation * chosen_logprob_P", "+ imitation * chosen_logprob_P"),
         Mutation(
             "slic without an end",
             "(margin - chosen_logprob_P + rejected_logprob_P).relu()",
@@ -539,18 +514,13 @@ PREFERENCE = Module(
             "(logprobs_N - reference_logprobs_N).detach(), preference_N.detach()",
             "(logprobs_N - reference_logprobs_N).detach(), preference_N",
         ),
-        Mutation(
-            "mixture the wrong way round",
-            "(1 - mixture) * logits_V + mixture * reference_logits_V",
-            "mixture * logits_V + (1 - mixture) * reference_logits_V",
-        ),
         Mutation("spread over both sides", "values_P[pairs_N]", "values_P[pairs_N] / 2"),
     ),
 )
 
 PAIRS = Module(
     "agentgym/pairs.py",
-    (f"{UNIT}/test_pairs.py",),
+    ("tests/unit/test_pairs.py",),
     (
         Mutation(
             "identical sides accepted",
@@ -567,12 +537,13 @@ PAIRS = Module(
             "if not (self.chosen.num_trained and self.rejected.num_trained):",
             "if not (self.chosen.num_trained or self.rejected.num_trained):",
         ),
-        Mutation("one token of the policy is enough", "by_policy = all(", "by_policy = any("),
+        Mutation("expert sides accepted", "if by_expert or not any(", "if not any("),
         Mutation(
             "unscored sides accepted",
-            "if not by_policy or not any(side.logprobs[i] for i in sampled)",
-            "if not by_policy",
+            "if by_expert or not any(compress(side.logprobs, side.loss_mask))",
+            "if by_expert",
         ),
+        Mutation("whoever said it", "turn in trajectory.shown)", "False)"),
         Mutation(
             "rso times beta",
             "rng.random() < math.exp((rewards[i] - best) / beta)",
@@ -598,7 +569,7 @@ PAIRS = Module(
         Mutation("turns in pieces", "and holders[0][1][-1] - holders[0][1][0] == len(holders[0][1]) - 1", ""),
         Mutation("void episodes compared", "if not trajectory.stop_reason.is_void]", "]"),
         Mutation("forked episodes compared", "if len(t.samples) == 1 and t.samples[0].num_trained", "if t.samples"),
-        Mutation("value of the first episode", "math.fsum(value for _, value in found) / len(found)", "found[0][1]"),
+        Mutation("value of the first episode", "math.fsum(value for _, value, _ in found) / len(found)", "found[0][1]"),
         Mutation("chosen by place", "(one, other) if one.value > other.value else (other, one)", "(one, other)"),
         Mutation("no difference accepted", "margin > _TOLERANCE and margin", "margin"),
         Mutation("threshold exclusive", "margin >= threshold - _TOLERANCE", "margin > threshold"),
@@ -627,7 +598,11 @@ SURROGATE = Module(
         Mutation("penalized twice", 'if settings.kl_in == "loss":', "if True:"),
         Mutation("never by the ratio", "if settings.kl_by_ratio:", "if False:"),
         Mutation("the sequence as a token", 'if self.settings.ratio == "token":', "if True:"),
-        Mutation("mean for product", "return sequence_sum(over_old(", "return sequence_mean(over_old("),
+        Mutation(
+            "mean for product",
+            "return parts.sequence_sum(parts.over_old(",
+            "return parts.sequence_mean(parts.over_old(",
+        ),
         Mutation("level ignored", 'settings.correction_level == "sequence"', "False"),
         Mutation("mask without a floor", "low=1 / cap", "low=0.0"),
         Mutation("experts disagree", " * ~batch.demonstrations_N", ""),
@@ -676,15 +651,41 @@ DPO = Module(
     (
         Mutation(
             "worst preferred",
-            "Row.of(pair.chosen, 1.0), Row.of(pair.rejected, -1.0)",
-            "Row.of(pair.chosen, -1.0), Row.of(pair.rejected, 1.0)",
+            "Row.of(pair.chosen, worth), Row.of(pair.rejected, -worth)",
+            "Row.of(pair.chosen, -worth), Row.of(pair.rejected, worth)",
         ),
         Mutation("rows in units of their own", "row.unit = index // 2", "row.unit = index"),
+        Mutation("copg doubles the margin", "return margin / 2", "return margin"),
+        Mutation("nash without one half", "math.exp(-margin)) - 0.5", "math.exp(-margin))"),
+        Mutation("everything accepted", "if self.settings.accept is None:", "if True:"),
         Mutation("no reference", "logprobs[0] - references[0]", "logprobs[0] + 0 * references[0]"),
         Mutation("expert pairs accepted", "pair.require_logprobs()", "pass"),
         Mutation("tempered reference", "elif equipment.temperature != 1:", "elif False:"),
         Mutation("nothing replayed", "(*self.past, new)", "(new,)"),
         Mutation("sums for means", 'if settings.mean_logratio and settings.loss != "rpo":', "if False:"),
+    ),
+)
+
+GRPO = Module(
+    "trainers/grpo.py",
+    ("tests/unit/trainers/test_group_trainers.py",),
+    (
+        Mutation(
+            "nft compares rewards", 'if settings.loss == "nft":\n            return', "if False:\n            return"
+        ),
+        Mutation("nft's accuracy the wrong way", "gains_N.float() - advantages_N", "gains_N.float() + advantages_N"),
+        Mutation("brevity ignored", "if settings.brevity:", "if False:"),
+        Mutation("lengths of everything seen", "sum(sample.num_trained for", "sum(len(sample.token_ids) for"),
+    ),
+)
+
+CORY = Module(
+    "trainers/cory.py",
+    ("tests/unit/trainers/test_group_trainers.py",),
+    (
+        Mutation("both learn from everything", "if row.role == role]", "if True]"),
+        Mutation("rewards not shared", "last.reward + other.reward", "last.reward"),
+        Mutation("roles never swapped", "// self.settings.swap_every % 2", "// self.settings.swap_every % 1"),
     ),
 )
 
@@ -695,12 +696,13 @@ MIXED = Module(
         Mutation("failures and successes imitated", "if t.ordinal not in shown", "if True"),
         Mutation("demonstrations forgotten", "lesson.rows += demonstrated", "pass"),
         Mutation("imitated tasks rejected", "if n not in shown}", "if True}"),
-        Mutation("share constant", "self.update, warmup=", "0, warmup="),
+        Mutation("share constant", "                update, warmup=", "                0, warmup="),
     ),
 )
 
 MODULES = (
     GROUP,
+    GROUPS,
     TEMPORAL,
     WHITENING,
     ANCHORS,
@@ -710,7 +712,7 @@ MODULES = (
     POLICY_GRADIENT,
     KL,
     CORRECTIONS,
-    REGRESSION,
+    NFT,
     IMITATION,
     MIXERS,
     PREFERENCE,
@@ -720,6 +722,8 @@ MODULES = (
     PPO,
     CRITIC,
     DPO,
+    GRPO,
+    CORY,
     MIXED,
 )
 

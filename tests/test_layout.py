@@ -57,6 +57,13 @@ def test_importing_agentgym_imports_nothing_heavy() -> None:
     assert heavy & set(loaded) == set()
 
 
+@pytest.mark.parametrize("trainer", sorted(file.stem for file in (ROOT / "trainers").glob("[!_]*.py")))
+def test_importing_a_trainer_loads_no_torch(trainer: str) -> None:
+    """An unknown setting is told in under a second; torch alone takes longer."""
+    loaded = python("-c", f"import agentgym.trainers.{trainer}, sys; print(*sys.modules)").split()
+    assert {"torch", "transformers"} & set(loaded) == set()
+
+
 def test_the_layers_hold() -> None:
     done = outcome(Path(sys.executable).with_name("lint-imports"), "--no-cache")
     assert done.returncode == 0, done.stdout

@@ -11,29 +11,32 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import torch
 from pydantic import Field
 
 from agentgym.curriculum import TaskOrder
 from agentgym.engine import Engine
 from agentgym.groups import Group, group_specs
 from agentgym.learn.advantages import group_zscore
-from agentgym.learn.batch import Microbatch
-from agentgym.learn.forward import Predictions
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
-from agentgym.learn.learner import Learner
-from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.players import Players
 from agentgym.learn.trainer import Equipment, Lesson, Trainer
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec
-from agentgym.types import Trajectory
+from agentgym.types import Role, Trajectory
+
+if TYPE_CHECKING:
+    import torch
+
+    from agentgym.learn.batch import Microbatch
+    from agentgym.learn.forward import Predictions
+    from agentgym.learn.learner import Learner
+    from agentgym.learn.objectives.estimator import Metrics
 
 __all__ = ["CORY", "CORYSettings"]
 
-_OBSERVER = "observer-"
-"""Beginning of the ids of the observer's episodes and groups."""
+_ROLES: tuple[Role, Role] = "policy", "partner"
 
 
 class CORYSettings(GroupTrainerSettings):
@@ -67,7 +70,6 @@ class CORY(Trainer[CORYSettings]):
         self.copies = [_Copy(self.settings) for _ in learners]
         for member, learner in zip(self.copies, learners, strict=True):
             member.prepare(dataclasses.replace(equipment, learner=learner))
-        self.lessons: list[Lesson] = []
 
     def learners(self) -> dict[str, Learner]:
         return {"partner": self.copies[1].equipment.learner}
@@ -80,54 +82,60 @@ class CORY(Trainer[CORYSettings]):
             for name, module in member.modules().items()
         }
 
+    async def open(self) -> None:
+        await self.engine.start()
+
     async def close(self) -> None:
         await self.engine.close()
 
-    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
-        return group_specs(tasks, update, groups=self.settings.groups, group_size=self.settings.group_size)
+    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+        return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         """The pioneer's episodes, then the observer's of the same tasks."""
         await self.engine.update_weights(update)
         engines = players.engine, self.engine
-        self.pioneer = update // self.settings.swap_every % 2
-        specs = self.specs(update, players.tasks)
-        shown = await players.policy(specs, engine=engines[self.pioneer])
-        observing = [_observing(spec, episode) for spec, episode in zip(specs, shown, strict=True)]
-        return shown + await players.policy(observing, engine=engines[1 - self.pioneer])
+        pioneer = update // self.settings.swap_every % 2
+        specs = [dataclasses.replace(spec, role=_ROLES[pioneer]) for spec in self.specs(update, players.draws)]
+        shown = await players.policy(specs, engine=engines[pioneer])
+        observing = [_observing(spec, episode, _ROLES[1 - pioneer]) for spec, episode in zip(specs, shown, strict=True)]
+        return shown + await players.policy(observing, engine=engines[1 - pioneer])
 
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
-        half = len(trajectories) // 2
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
+        played_by = [[episode for episode in trajectories if episode.role == role] for role in _ROLES]
         both = [
-            (first, second)
-            for first, second in zip(trajectories[:half], trajectories[half:], strict=True)
-            if not (first.stop_reason.is_void or second.stop_reason.is_void)
+            (own, partner)
+            for own, partner in zip(*played_by, strict=True)
+            if not (own.stop_reason.is_void or partner.stop_reason.is_void)
         ]
-        shared = [[_sharing(one, other) for one, other in both], [_sharing(other, one) for one, other in both]]
-        if self.pioneer:
-            shared.reverse()
-        self.lessons = [member.lesson(episodes) for member, episodes in zip(self.copies, shared, strict=True)]
-        own, partner = self.lessons
+        shared = [_sharing(one, other) for one, other in both], [_sharing(other, one) for one, other in both]
+        own, partner = (member.lesson(update, episodes) for member, episodes in zip(self.copies, shared, strict=True))
         rejected = {n: reason for n, reason in own.rejected.items() if n in partner.rejected}
         played = {first.ordinal for first, _ in both}
         rejected |= {t.ordinal: "void" for t in trajectories if t.ordinal is not None and t.ordinal not in played}
         return Lesson([*own.rows, *partner.rows], own.metrics | _of_partner(partner.metrics), rejected)
 
-    def learn(self, lesson: Lesson, update: int) -> dict[str, float]:
-        own, partner = [
-            member.learn(part, update) if part.rows else {}
-            for member, part in zip(self.copies, self.lessons, strict=True)
-        ]
+    def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
+        rows_by = [[row for row in lesson.rows if row.role == role] for role in _ROLES]
+        own, partner = (
+            member.learn(update, Lesson(rows)) if rows else {}
+            for member, rows in zip(self.copies, rows_by, strict=True)
+        )
         return own | _of_partner(partner)
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
         return self.copies[0].objective(predictions, batch)
 
 
-def _observing(spec: EpisodeSpec, shown: Trajectory) -> EpisodeSpec:
+def _observing(spec: EpisodeSpec, shown: Trajectory, role: Role) -> EpisodeSpec:
+    """The observer's episode of the same task, in a group of its own."""
     actions = "\n".join(turn.action for turn in shown.turns if turn.action is not None)
     return dataclasses.replace(
-        spec, episode_id=_OBSERVER + spec.episode_id, group_id=_OBSERVER + spec.group_id, preface=actions
+        spec,
+        episode_id=f"observer-{spec.episode_id}",
+        group_id=f"observer-{spec.group_id}",
+        role=role,
+        preface=actions,
     )
 
 

@@ -11,34 +11,41 @@ that training began with instead.
 from __future__ import annotations
 
 import dataclasses
+import math
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-import torch
 from pydantic import Field, model_validator
 
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError, DataError
 from agentgym.groups import Group, GroupSettings, group_specs, grouped
-from agentgym.learn.batch import Aggregation, Microbatch, Row
-from agentgym.learn.forward import Predictions
+from agentgym.learn import objectives
+from agentgym.learn.aggregation import Aggregation
 from agentgym.learn.frozen import Frozen
-from agentgym.learn.objectives import preference
-from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.players import Players
+from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
-from agentgym.pairs import Pair, Pairs, all_pairs, best_worst_pair, branch_pairs
+from agentgym.pairs import Pair, Pairs, all_pairs, best_worst_pair, branch_pairs, rso_accept
 from agentgym.recorded import grouped_by_task, recorded
 from agentgym.registry import register
-from agentgym.rollout import EpisodeSpec
+from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Trajectory
+
+if TYPE_CHECKING:
+    import torch
+
+    from agentgym.learn.batch import Microbatch
+    from agentgym.learn.forward import Predictions
+    from agentgym.learn.objectives.estimator import Metrics
 
 __all__ = ["DPO", "DPOSettings"]
 
 
-Sides: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+Sides: TypeAlias = tuple["torch.Tensor", "torch.Tensor"]
 """(chosen_P, rejected_P)."""
 
 
@@ -53,12 +60,17 @@ class DPOSettings(GroupSettings, TrainerSettings):
     """The best and the worst episode of a group, all its pairs, or the choices at each branching turn."""
     threshold: float = Field(0.0, ge=0)
     """Least difference in reward (of a choice: in mean reward) between the sides of a pair."""
+    accept: int | None = Field(None, ge=2)
+    """Compare so many episodes of each group only, accepted by their rewards (RSO, arXiv 2309.06657)."""
+    accept_beta: float = Field(0.5, gt=0)
+    """How little rewards count in that: the lower, the surer the best are accepted."""
     data: Path | None = None
     """Learn from the episodes of this file (agentgym eval --samples N --trajectories FILE) instead of playing."""
     reference: Literal["stored", "model"] = "stored"
     """The policy that played, or the one that training began with, as a copy in memory."""
-    loss: Literal["sigmoid", "robust", "ipo", "hinge", "simpo", "slic", "rpo"] = "sigmoid"
-    """DPO and its relatives; simpo and slic need no reference."""
+    loss: Literal["sigmoid", "robust", "ipo", "hinge", "simpo", "slic", "rpo", "copg", "nash"] = "sigmoid"
+    """DPO and its relatives; simpo and slic need no reference. copg (arXiv 2406.19185) fits the difference in reward,
+    nash (arXiv 2312.00886) is a policy gradient of either side's chance to be preferred to the other."""
     beta: float = Field(0.1, gt=0)
     """How much a log-ratio counts."""
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
@@ -83,6 +95,10 @@ class DPOSettings(GroupSettings, TrainerSettings):
         for key, losses in wanted.items():
             if self.changed(key) and self.loss not in losses:
                 raise ValueError(f"{key} has no effect with loss {self.loss}, only with {' and '.join(losses)}")
+        if self.changed("accept_beta") and self.accept is None:
+            raise ValueError("accept_beta has no effect without accept")
+        if self.accept is not None and self.data is None and self.accept >= self.group_size:
+            raise ValueError(f"accept {self.accept} has no effect with a group_size of {self.group_size}")
         if self.aggregation != "sequence":
             raise ValueError(f"a pair counts once, whatever its length: aggregation sequence, found {self.aggregation}")
         return self
@@ -132,19 +148,23 @@ class DPO(Trainer[DPOSettings]):
     def load_state(self, state: dict[str, Any]) -> None:
         self.past = [[Row(**row) for row in rows] for rows in state["past"]]
 
-    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
-        return group_specs(tasks, update, groups=self.settings.groups, group_size=self.settings.group_size)
+    @property
+    def plays_ahead(self) -> bool:
+        return self.settings.data is None
+
+    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+        return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         if self.recorded is None:
             return await super().play(update, players)
-        order, episodes = TaskOrder(range(len(self.recorded)), seed=players.tasks.seed), []
+        order, episodes = TaskOrder(range(len(self.recorded)), seed=players.draws.seed), []
         for ordinal in range(update * self.settings.groups, (update + 1) * self.settings.groups):
-            for episode in self.recorded[int(order[ordinal])].members:
+            for episode in self.recorded[int(order[ordinal].task)].members:
                 episodes.append(episode.model_copy(update={"ordinal": ordinal, "group_id": f"recorded-{ordinal}"}))
         return episodes
 
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         groups = grouped(trajectories)
         found = [Pairs([], 0) if group.unfit else self._pairs(group) for group in groups]
         new = [row for pairs in found for pair in pairs.pairs for row in self._rows(pair)]
@@ -166,34 +186,65 @@ class DPO(Trainer[DPOSettings]):
 
     def _pairs(self, group: Group) -> Pairs:
         find = {"extremes": best_worst_pair, "all": all_pairs, "steps": branch_pairs}[self.settings.pairs]
-        return find(group.members, threshold=self.settings.threshold)
+        return find(self._accepted(group), threshold=self.settings.threshold)
+
+    def _accepted(self, group: Group) -> list[Trajectory]:
+        """Those that are compared."""
+        if self.settings.accept is None:
+            return group.members
+        num = min(self.settings.accept, len(group.members))
+        rng = random.Random(seed_of("accept", group.ordinal, len(group.members)))
+        return [group.members[i] for i in rso_accept(group.rewards, beta=self.settings.accept_beta, num=num, rng=rng)]
 
     def _rows(self, pair: Pair) -> list[Row]:
         """The chosen side and the rejected one, told apart by the sign of their advantages."""
         if self.settings.reference == "stored":
             pair.require_logprobs()
-        rows = [Row.of(pair.chosen, 1.0), Row.of(pair.rejected, -1.0)]
+        worth = self._worth(pair.margin)
+        rows = [Row.of(pair.chosen, worth), Row.of(pair.rejected, -worth)]
         for row in rows:
             row.reference_logprobs = row.behavior_logprobs
         return rows
 
+    def _worth(self, margin: float) -> float:
+        """Advantage of the chosen side of a pair whose values differ by ``margin``; the rejected one has minus that."""
+        match self.settings.loss:
+            case "copg":
+                return margin / 2
+            case "nash":
+                return 1 / (1 + math.exp(-margin)) - 0.5
+        return 1.0
+
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        preference = objectives.preference
         assert batch.reference_logprobs_N is not None
-        units, units_B = torch.unique(batch.units_B, return_inverse=True)
-        pairs_N, chosen_N = units_B[batch.sequences_N], batch.advantages_N > 0
+        if self.settings.loss == "nash":
+            return preference.nash_md(
+                predictions.logprobs_N,
+                batch.reference_logprobs_N,
+                batch.advantages_N + 0.5,
+                beta=self.settings.beta,
+            )
+        (pairs_N, num), chosen_N = preference.numbered(batch.units_B, batch.sequences_N), batch.advantages_N > 0
 
         def sides(values_N: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return preference.per_side(values_N, pairs_N, chosen_N, len(units))
+            return preference.per_side(values_N, pairs_N, chosen_N, num)
 
         logprobs_N = predictions.logprobs_N
+        lengths, worths = sides(logprobs_N.new_ones(len(logprobs_N))), sides(batch.advantages_N)
         loss_P, metrics = self._loss(
-            sides(logprobs_N), sides(batch.reference_logprobs_N), sides(torch.ones_like(logprobs_N))
+            sides(logprobs_N),
+            sides(batch.reference_logprobs_N),
+            lengths,
+            worths[0] / lengths[0] - worths[1] / lengths[1],
         )
         spread = {name: preference.spread(value_P, pairs_N) for name, value_P in metrics.items()}
         return preference.spread(loss_P, pairs_N), spread
 
-    def _loss(self, logprobs: Sides, references: Sides, lengths: Sides) -> tuple[torch.Tensor, Metrics]:
-        settings = self.settings
+    def _loss(
+        self, logprobs: Sides, references: Sides, lengths: Sides, differences_P: torch.Tensor
+    ) -> tuple[torch.Tensor, Metrics]:
+        settings, preference = self.settings, objectives.preference
         beta, margin, imitation = settings.beta, settings.margin, settings.imitation
         chosen_P, rejected_P = logprobs[0] - references[0], logprobs[1] - references[1]
         if settings.mean_logratio and settings.loss != "rpo":
@@ -207,6 +258,8 @@ class DPO(Trainer[DPOSettings]):
                 return preference.ipo(chosen_P, rejected_P, beta=beta)
             case "hinge":
                 return preference.hinge(chosen_P, rejected_P, beta=beta)
+            case "copg":
+                return preference.copg(chosen_P, rejected_P, differences_P, beta=beta)
             case "simpo":
                 return preference.simpo(*logprobs, lengths=lengths, beta=beta, margin=margin)
             case "slic":

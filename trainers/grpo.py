@@ -4,33 +4,49 @@ Several episodes of each task are compared with each other: an episode's advanta
 group, the same for all its tokens. Groups whose rewards do not differ are dropped before any forward pass. Departs
 from the paper in having no KL term by default, and in one optimizer step a rollout, which is strictly on-policy: the
 ratio is then 1 and the clip idle.
+
+What makes the loss, in the order in which an update meets it:
+
+    which episodes     agentgym/groups.py                       tasks of the update, members of each group
+    rows               agentgym/learn/rows.py                   sampled tokens and what goes with each
+    advantages         agentgym/learn/advantages/group.py       by ``compare`` here; where: learn/group_trainer.py
+    ratio              agentgym/learn/objectives/estimator.py   chosen in learn/surrogate.py, as are
+    bounds             agentgym/learn/objectives/policy_gradient.py
+    denominator        agentgym/learn/aggregation.py            the weight of each token
+    step               agentgym/learn/learner.py                backward, gradient norm, AdamW
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from pydantic import Field, model_validator
 
 from agentgym.errors import did_you_mean
 from agentgym.groups import Group
+from agentgym.learn import objectives
 from agentgym.learn.advantages import (
     anchor_advantages,
     difficulty_reweighted,
     entropy_shaped,
     group_zscore,
+    length_rewards,
     polychromic,
     turn_returns,
 )
-from agentgym.learn.batch import Microbatch
-from agentgym.learn.forward import Predictions
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
 from agentgym.registry import register
 from agentgym.rollout import seed_of
 from agentgym.types import Trajectory
+
+if TYPE_CHECKING:
+    import torch
+
+    from agentgym.learn.batch import Microbatch
+    from agentgym.learn.forward import Predictions
+    from agentgym.learn.objectives.estimator import Metrics
 
 __all__ = ["GRPO", "PRESETS", "GRPOSettings"]
 
@@ -58,6 +74,9 @@ class GRPOSettings(GroupTrainerSettings):
 
     preset: str | None = None
     """A relative by name: dapo, dr_grpo, gspo, cispo, gigpo, egpo, lead, polychromic."""
+    loss: Literal["clip", "cispo", "reinforce", "nft"] = "clip"  # type: ignore[assignment]  # one more
+    """PPO's clipped ratio, CISPO's clipped weight (arXiv 2506.13585), the plain policy gradient, or the likelihood of
+    successes and of what they leave over (nft, arXiv 2505.18116), which knows success and failure alone."""
     scale_by_std: bool = True
     """Divide advantages by the group's standard deviation; off is Dr. GRPO (arXiv 2503.20783)."""
     anchor_weight: float = Field(0.0, ge=0)
@@ -68,6 +87,9 @@ class GRPOSettings(GroupTrainerSettings):
     """Advantage added for each nat of a token's entropy, at most half of the advantage (EGPO, arXiv 2508.05118)."""
     by_difficulty: bool = False
     """Weigh successes by how rare they are in the group, and failures likewise (GRPO-LEAD, arXiv 2504.09696)."""
+    brevity: float = Field(0.0, ge=0)
+    """Rate at which a success is worth less the longer it is among those of its group, and a failure -1, in place of
+    the reward (GRPO-LEAD's length reward, arXiv 2504.09696)."""
     set_size: int | None = Field(None, ge=2)
     """Compare sets of so many episodes by mean reward times diversity of actions (arXiv 2509.25424)."""
     num_sets: int = Field(4, ge=2)
@@ -92,8 +114,20 @@ class GRPOSettings(GroupTrainerSettings):
         if self.set_size is not None:
             if self.set_size > self.group_size:
                 raise ValueError(f"set_size {self.set_size} does not fit a group_size of {self.group_size}")
-            if self.changed("scale_by_std") or self.by_difficulty:
-                raise ValueError("scale_by_std and by_difficulty have no effect with a set_size")
+            if self.changed("scale_by_std") or self.by_difficulty or self.brevity:
+                raise ValueError("scale_by_std, by_difficulty and brevity have no effect with a set_size")
+        if self.brevity and self.kl_coefficient and self.kl_in == "reward":
+            raise ValueError("kl_in reward has no effect with brevity, which takes the place of the reward")
+        return self
+
+    @model_validator(mode="after")
+    def _nft_knows_success_alone(self) -> GRPOSettings:
+        if self.loss != "nft":
+            return self
+        idle = ("scale_by_std", "anchor_weight", "entropy_shaping", "by_difficulty", "brevity", "set_size")
+        for key in (*idle, "clip_low", "clip_high", "kl_in"):
+            if self.changed(key):
+                raise ValueError(f"{key} has no effect with loss nft")
         return self
 
 
@@ -105,6 +139,10 @@ class GRPO(GroupTrainer[GRPOSettings]):
 
     def compare(self, group: Group, rewards: Sequence[float]) -> Sequence[float | list[float]]:
         settings = self.settings
+        if settings.loss == "nft":
+            return group_zscore([float(member.success) for member in group.members], scale=False)
+        if settings.brevity:
+            rewards = _length_rewards(group, settings.brevity)
         if settings.set_size is not None:
             return polychromic(rewards, [_actions(member) for member in group.members], self._sets(group))
         advantages = group_zscore(rewards, scale=settings.scale_by_std)
@@ -123,6 +161,16 @@ class GRPO(GroupTrainer[GRPOSettings]):
             for advantage, turns in zip(advantages, steps, strict=True)
         ]
 
+    def surrogate(
+        self, logprobs_N: torch.Tensor, old_N: torch.Tensor, advantages_N: torch.Tensor, batch: Microbatch
+    ) -> tuple[torch.Tensor, Metrics]:
+        if self.settings.loss != "nft":
+            return super().surrogate(logprobs_N, old_N, advantages_N, batch)
+        gains_N = advantages_N > 0  # 1 - r for a success and -r for a failure, where a share r of the group succeeds
+        accuracies_N = gains_N.float() - advantages_N
+        log_ratio_N = objectives.estimator.over_old(logprobs_N, old_N)
+        return objectives.nft.nft(log_ratio_N, gains_N, accuracies_N, epsilon=1.0)
+
     def advantages(self, predictions: Predictions, batch: Microbatch) -> torch.Tensor:
         alpha = self.settings.entropy_shaping
         if not alpha:
@@ -133,6 +181,11 @@ class GRPO(GroupTrainer[GRPOSettings]):
         rng = np.random.default_rng(seed_of("sets", group.ordinal, len(group.members)))
         size = min(self.settings.set_size or 2, len(group.members) - 1)  # of void episodes a group may be small
         return [rng.permutation(len(group.members))[:size].tolist() for _ in range(self.settings.num_sets)]
+
+
+def _length_rewards(group: Group, rate: float) -> list[float]:
+    lengths = [sum(sample.num_trained for sample in member.samples) for member in group.members]
+    return length_rewards([member.success for member in group.members], lengths, alpha=rate)
 
 
 def _actions(member: Trajectory) -> tuple[str | None, ...]:

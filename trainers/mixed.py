@@ -12,29 +12,31 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from pydantic import Field, model_validator
 
 from agentgym.groups import Group, grouped
+from agentgym.learn import objectives
 from agentgym.learn.advantages import group_zscore
-from agentgym.learn.batch import Microbatch, Row
-from agentgym.learn.forward import Predictions
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
-from agentgym.learn.objectives import mixers
-from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.players import Players
+from agentgym.learn.rows import Row, rows_of
 from agentgym.learn.trainer import Lesson
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.types import Trajectory
 
-__all__ = ["Mixed", "MixedSettings"]
+if TYPE_CHECKING:
+    import torch
 
-_DEMONSTRATION = "demonstration-"
-"""Beginning of the ids of the expert's episodes."""
+    from agentgym.learn.batch import Microbatch
+    from agentgym.learn.forward import Predictions
+    from agentgym.learn.objectives.estimator import Metrics
+    from agentgym.learn.objectives.mixers import MixtureWeights
+
+__all__ = ["Mixed", "MixedSettings"]
 
 
 class MixedSettings(GroupTrainerSettings):
@@ -82,18 +84,15 @@ class Mixed(GroupTrainer[MixedSettings]):
     """Learn from the expert and from one's own episodes at once."""
 
     Settings = MixedSettings
-
-    def __init__(self, settings: MixedSettings) -> None:
-        super().__init__(settings)
-        self.weights = mixers.MixtureWeights(1.0, 1.0)
+    weights: MixtureWeights
+    """How much the two parts of the update under way count."""
 
     @property
     def needs_expert(self) -> bool:
         return True
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
-        self.update = update
-        specs = self.specs(update, players.tasks)
+        specs = self.specs(update, players.draws)
         first = specs[:: self.settings.group_size]
         if self.settings.method == "prefix":
             return await self._play_led(update, specs, first, players)
@@ -114,7 +113,7 @@ class Mixed(GroupTrainer[MixedSettings]):
         return [
             spec
             for spec in first
-            if spec.ordinal in solved and mixers.hpt_imitates(solved[spec.ordinal], gate=self.settings.gate)
+            if spec.ordinal in solved and objectives.mixers.hpt_imitates(solved[spec.ordinal], gate=self.settings.gate)
         ]
 
     async def _play_led(
@@ -122,6 +121,7 @@ class Mixed(GroupTrainer[MixedSettings]):
     ) -> list[Trajectory]:
         """The first member of each group begins as the expert does."""
         shown = await players.expert([_shown(spec) for spec in first])
+        mixers = objectives.mixers
         rng = np.random.default_rng(seed_of("prefix", update))
         high = self.settings.longest
         low = mixers.prefix_low(update, updates=self.settings.fall, high=high)
@@ -130,34 +130,37 @@ class Mixed(GroupTrainer[MixedSettings]):
             for spec, example in zip(first, shown, strict=True)
             if not example.stop_reason.is_void
         }
-        return await players.led(specs, turns)
+        return await players.led(
+            [dataclasses.replace(spec, shown_turns=turns.get(spec.episode_id, 0)) for spec in specs]
+        )
 
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
-        own = [t for t in trajectories if not t.episode_id.startswith(_DEMONSTRATION)]
-        shown = {
-            t.ordinal: t for t in trajectories if t.episode_id.startswith(_DEMONSTRATION) and not t.stop_reason.is_void
-        }
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
+        own = [t for t in trajectories if t.role != "expert"]
+        shown = {t.ordinal: t for t in trajectories if t.role == "expert" and not t.stop_reason.is_void}
         if self.settings.method == "srft":  # a member of the group like any other
-            lesson = super().lesson(trajectories)
+            lesson = super().lesson(update, trajectories)
         elif self.settings.method == "hpt":  # imitation in place of reinforcement
-            lesson = super().lesson([t for t in own if t.ordinal not in shown])
+            lesson = super().lesson(update, [t for t in own if t.ordinal not in shown])
         else:
-            lesson = super().lesson(own)
+            lesson = super().lesson(update, own)
         if self.settings.method in ("chord", "hpt"):
-            demonstrated = [Row.of(sample, 1.0) for t in shown.values() for sample in t.samples]
+            demonstrated = [row for t in shown.values() for row in rows_of(t, 1.0)]
             self.score(demonstrated)
             lesson.rows += demonstrated
             lesson.rejected = {n: why for n, why in lesson.rejected.items() if n not in shown}
-        self.weights = self._weights(lesson.rows)
         lesson.metrics["demonstrations"] = float(len(shown))
         return lesson
+
+    def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
+        self.weights = self.mixture(update, lesson.rows)
+        return super().learn(update, lesson)
 
     def compare(self, group: Group, rewards: Sequence[float]) -> list[float]:
         return group_zscore(rewards, scale=False)  # as Dr. GRPO (arXiv 2503.20783), which HPT and Prefix-RFT build on
 
-    def _weights(self, rows: Sequence[Row]) -> mixers.MixtureWeights:
+    def mixture(self, update: int, rows: Sequence[Row]) -> MixtureWeights:
         """How much the tokens of either part count, so that each is a mean over its own."""
-        settings = self.settings
+        settings, mixers = self.settings, objectives.mixers
         if settings.method == "prefix":
             return mixers.MixtureWeights(1.0, 1.0)
         by_token = settings.aggregation == "token"
@@ -165,7 +168,7 @@ class Mixed(GroupTrainer[MixedSettings]):
         shown = sum(row.num_trained if by_token else 1 for row in rows if row.demonstrations is not None)
         if settings.method == "chord":
             mu = mixers.chord_mu(
-                self.update, warmup=settings.rise, decay=settings.fall, peak=settings.peak, valley=settings.valley
+                update, warmup=settings.rise, decay=settings.fall, peak=settings.peak, valley=settings.valley
             )
             return mixers.mixture_weights(own, shown, mu)
         if settings.method == "srft":
@@ -173,7 +176,8 @@ class Mixed(GroupTrainer[MixedSettings]):
         return mixers.MixtureWeights(1.0, 1.0)  # hpt: a prompt is one or the other
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
-        settings, logprobs_N, shown_N = self.settings, predictions.logprobs_N, batch.demonstrations_N
+        settings, mixers = self.settings, objectives.mixers
+        logprobs_N, shown_N = predictions.logprobs_N, batch.demonstrations_N
         if settings.method == "srft":
             return mixers.srft(
                 logprobs_N,
@@ -195,4 +199,4 @@ class Mixed(GroupTrainer[MixedSettings]):
 
 def _shown(spec: EpisodeSpec) -> EpisodeSpec:
     """The expert's episode of the same task."""
-    return dataclasses.replace(spec, episode_id=_DEMONSTRATION + spec.episode_id, draw=-1)
+    return dataclasses.replace(spec, episode_id=f"demonstration-{spec.episode_id}", draw=-1)

@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
 from pydantic import Field
 
 from agentgym.curriculum import TaskOrder
 from agentgym.groups import group_specs
+from agentgym.learn import objectives
 from agentgym.learn.advantages import gae, whiten
-from agentgym.learn.batch import Microbatch, Row
-from agentgym.learn.critic import Critic, estimate, values
-from agentgym.learn.learner import Learner
-from agentgym.learn.objectives.estimator import Metrics
-from agentgym.learn.objectives.policy_gradient import value_loss
+from agentgym.learn.rows import Row, rows_of
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Equipment, Lesson
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import Trajectory
+
+if TYPE_CHECKING:
+    import torch
+
+    from agentgym.learn.batch import Microbatch
+    from agentgym.learn.learner import Learner
+    from agentgym.learn.objectives.estimator import Metrics
 
 __all__ = ["PPO", "PPOSettings"]
 
@@ -69,6 +72,8 @@ class PPO(SurrogateTrainer[PPOSettings]):
     }
 
     def prepare(self, equipment: Equipment) -> None:
+        from agentgym.learn.critic import Critic, values
+
         super().prepare(equipment)
         settings = self.settings
         self.critic = equipment.make_learner(
@@ -80,13 +85,15 @@ class PPO(SurrogateTrainer[PPOSettings]):
     def learners(self) -> dict[str, Learner]:
         return {"critic": self.critic}
 
-    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
-        return group_specs(tasks, update, groups=self.settings.episodes, group_size=1)
+    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+        return group_specs(draws, update, groups=self.settings.episodes, group_size=1)
 
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
+        from agentgym.learn.critic import estimate
+
         void = {t.ordinal: "void" for t in trajectories if t.stop_reason.is_void and t.ordinal is not None}
         counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
-        episodes = [[Row.of(sample, 0.0) for sample in trajectory.samples] for trajectory in counted]
+        episodes = [rows_of(trajectory, 0.0) for trajectory in counted]
         rows = [row for episode in episodes for row in episode]
         if not rows:
             return Lesson([], rejected=void)
@@ -120,7 +127,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
             assert row.returns is not None
             row.advantages[i], row.returns[i] = advantage, value
 
-    def learn(self, lesson: Lesson, update: int) -> dict[str, float]:
+    def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
         critic = {
             f"critic_{name}": value
             for name, value in self.steps(self.critic, lesson.rows, update, objective=self.value_objective).items()
@@ -128,13 +135,15 @@ class PPO(SurrogateTrainer[PPOSettings]):
         }
         if update < self.settings.critic_warmup:
             return critic
-        return super().learn(lesson, update) | critic
+        return super().learn(update, lesson) | critic
 
     def value_objective(self, values_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
         """The critic's loss."""
         assert batch.values_N is not None
         assert batch.returns_N is not None
-        return value_loss(values_N, batch.values_N, batch.returns_N, clip=self.settings.value_clip)
+        return objectives.policy_gradient.value_loss(
+            values_N, batch.values_N, batch.returns_N, clip=self.settings.value_clip
+        )
 
 
 def _trained(row: Row) -> list[int]:

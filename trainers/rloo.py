@@ -13,7 +13,7 @@ from typing import Literal
 
 from agentgym.groups import Group
 from agentgym.learn.advantages import leave_one_out
-from agentgym.learn.batch import Aggregation
+from agentgym.learn.aggregation import Aggregation
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
 from agentgym.learn.trainer import Trainer
 from agentgym.registry import register

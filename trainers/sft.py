@@ -9,25 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
 from pydantic import Field, model_validator
 
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import DataError
-from agentgym.learn.batch import Microbatch, Row
-from agentgym.learn.forward import Predictions
+from agentgym.learn import objectives
 from agentgym.learn.frozen import Frozen
-from agentgym.learn.objectives import imitation
-from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.players import Players
+from agentgym.learn.rows import Row, rows_of
 from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
 from agentgym.recorded import recorded
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Sample, Trajectory
+from agentgym.types import Trajectory
+
+if TYPE_CHECKING:
+    import torch
+
+    from agentgym.learn.batch import Microbatch
+    from agentgym.learn.forward import Predictions
+    from agentgym.learn.objectives.estimator import Metrics
 
 __all__ = ["SFT", "SFTSettings"]
 
@@ -43,9 +47,10 @@ class SFTSettings(TrainerSettings):
     """Distinct expert episodes; later updates see them again in another order. None: as many as there are tasks."""
     data: Path | None = None
     """Imitate the successful episodes of this file (agentgym eval --trajectories FILE) instead of the expert."""
-    loss: Literal["nll", "dft", "iw", "psft"] = "nll"
-    """Plain, or with a weight for each token (dft, arXiv 2508.05629), for each sequence (iw, arXiv 2507.12856), or
-    with a bounded ratio (psft, arXiv 2508.17784, which wants several epochs or minibatches)."""
+    loss: Literal["nll", "dft", "iw", "iw_token", "psft"] = "nll"
+    """Plain, or with a weight for each token (dft, arXiv 2508.05629), for each sequence or token by how much likelier
+    it has become (iw and iw_token, arXiv 2507.12856), or with a bounded ratio (psft, arXiv 2508.17784, which wants
+    several epochs or minibatches)."""
     clip_high: float = Field(0.28, ge=0)
     """psft: the ratio has no gradient above 1 + clip_high."""
 
@@ -84,7 +89,7 @@ class SFT(Trainer[SFTSettings]):
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
         self.check(equipment.tokenizer)
-        self.reference = Frozen(equipment.learner.module) if self.settings.loss == "iw" else None
+        self.reference = Frozen(equipment.learner.module) if self.settings.loss in ("iw", "iw_token") else None
 
     def modules(self) -> dict[str, torch.nn.Module]:
         return self.reference.modules() if self.reference else {}
@@ -93,15 +98,16 @@ class SFT(Trainer[SFTSettings]):
     def needs_expert(self) -> bool:
         return self.settings.data is None
 
-    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
         return [
             EpisodeSpec(
-                task=tasks[n],
-                seed=seed_of(tasks.seed, "sft", n),
+                task=draws[n].task,
+                seed=seed_of(draws.seed, "sft", n),
                 ordinal=update * self.settings.batch_size + i,
+                role="expert",
                 episode_id=f"sft-{update}-{n}-{i}",
             )
-            for i, n in enumerate(self._places(update, self.settings.demonstrations, tasks.seed))
+            for i, n in enumerate(self._places(update, self.settings.demonstrations, draws.seed))
         ]
 
     def _places(self, update: int, num: int | None, seed: int) -> list[int]:
@@ -110,32 +116,33 @@ class SFT(Trainer[SFTSettings]):
         if num is None:
             return list(ordinals)
         again = TaskOrder(range(num), seed=seed)
-        return [int(again[ordinal]) for ordinal in ordinals]
+        return [int(again[ordinal].task) for ordinal in ordinals]
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         if self.episodes is None:
-            return await players.expert(self.specs(update, players.tasks))
-        places = self._places(update, len(self.episodes), players.tasks.seed)
+            return await players.expert(self.specs(update, players.draws))
+        places = self._places(update, len(self.episodes), players.draws.seed)
         first = update * self.settings.batch_size
         return [
             self.episodes[n].model_copy(update={"ordinal": ordinal}) for ordinal, n in enumerate(places, start=first)
         ]
 
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
         void = {t.ordinal: "void" for t in trajectories if t.stop_reason.is_void and t.ordinal is not None}
-        rows = [self._row(sample) for trajectory in counted for sample in trajectory.samples]
+        rows = [self._observed(row) for trajectory in counted for row in rows_of(trajectory, 1.0)]
         if self.settings.loss == "psft" and rows:
             self.equipment.learner.score_rows(rows, "proximal_logprobs")
         if self.reference is not None and rows:
             self.reference.score(self.equipment.learner, rows)
         return Lesson(rows, rejected=void)
 
-    def _row(self, sample: Sample) -> Row:
-        row, weight = Row.of(sample, 1.0), self.settings.observation_weight
+    def _observed(self, row: Row) -> Row:
+        """``row``, with a loss on observations too if they are to be learned."""
+        weight = self.settings.observation_weight
         if weight:
-            row.advantages = [1.0 if spoken else weight for spoken in sample.loss_mask]
-            row.loss_mask = [True] * len(sample.loss_mask)
+            row.advantages = [1.0 if spoken else weight for spoken in row.loss_mask]
+            row.loss_mask = [True] * len(row.loss_mask)
         return row
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
@@ -143,12 +150,16 @@ class SFT(Trainer[SFTSettings]):
         return batch.advantages_N * loss_N, metrics
 
     def _loss(self, logprobs_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        imitation = objectives.imitation
         match self.settings.loss:
             case "dft":
                 return imitation.dft(logprobs_N)
             case "iw":
                 assert batch.reference_logprobs_N is not None
                 return imitation.iw_sft(logprobs_N, batch.reference_logprobs_N, batch.sequences_N)
+            case "iw_token":
+                assert batch.reference_logprobs_N is not None
+                return imitation.iw_sft_token(logprobs_N, batch.reference_logprobs_N)
             case "psft":
                 assert batch.proximal_logprobs_N is not None
                 return imitation.psft(logprobs_N, batch.proximal_logprobs_N, clip_high=self.settings.clip_high)

@@ -10,9 +10,12 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections.abc import Iterable
+from itertools import compress
 from typing import Any
 
-from agentgym.alarms.rules import RULES, AlarmSettings, Line, Rule
+from agentgym.alarms.conditions import Line
+from agentgym.alarms.rules import RULES, Rule
+from agentgym.alarms.settings import AlarmSettings
 from agentgym.types import Trajectory
 
 __all__ = ["Alarm", "Watch", "alarms_of", "played", "ranges"]
@@ -144,8 +147,7 @@ def played(trajectories: Iterable[Trajectory]) -> dict[str, float]:
         logprob
         for trajectory in counted
         for sample in trajectory.samples
-        for logprob, version in zip(sample.logprobs, sample.policy_versions, strict=True)
-        if version >= 0
+        for logprob in compress(sample.logprobs, trajectory.sampled(sample))
     ]
     values = {"episodes": float(len(counted))}
     return values | {"sampled_entropy": -statistics.fmean(logprobs)} if logprobs else values

@@ -125,6 +125,7 @@ class WarmStart(Learning):
 
     async def run(self, pause: Callable[[], None]) -> None:
         bench = self.bench
+        await self.trainer.open()
         bench.reporter.begin("warm start", self.max_updates, "updates")
         while not await self._is_enough() and self.at < self.max_updates:
             await self.update(pause)
@@ -184,6 +185,7 @@ class Train(Learning):
 
     async def run(self, pause: Callable[[], None]) -> None:
         bench = self.bench
+        await self.trainer.open()
         bench.reporter.begin("training", self.max_updates, "updates")
         while self.at < self.max_updates and not self._is_spent:
             if self.at % bench.settings.eval.every == 0:

@@ -14,14 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agentgym import store
-from agentgym.alarms.rules import AlarmSettings
-from agentgym.alarms.watch import Watch, played, ranges
+from agentgym.alarms import AlarmSettings, Watch, played, ranges
 from agentgym.launch.evaluation import Score
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.settings import TrainSettings
-from agentgym.learn.batch import Row
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.learner import Learner
+from agentgym.learn.rows import Row
 from agentgym.run import Run
 from agentgym.types import Trajectory
 

@@ -14,7 +14,7 @@ from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSett
 from agentgym.learn.nano_settings import WISHES
 from agentgym.registry import plugins
 
-__all__ = ["nano_defaults", "resolve", "settings_for", "written_out"]
+__all__ = ["in_full", "nano_defaults", "resolve", "settings_for", "written_out"]
 
 
 def resolve(given: Mapping[str, Any]) -> TrainSettings:
@@ -34,13 +34,17 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
 
 def written_out(given: Mapping[str, Any]) -> dict[str, Any]:
     """``given`` with its short forms in full, and the id of every choice of which only options are given."""
-    full = long_form(given)
-    if "lora" in full:
-        full = merged(full, {"model": {"lora": full.pop("lora")}})
+    full = in_full(given)
     for key, field in TrainSettings.model_fields.items():
         if isinstance(full.get(key), Mapping) and not field.is_required() and hasattr(field.default, "id"):
             full[key] = {"id": field.default.id, **full[key]}
     return full
+
+
+def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
+    """``given`` with its short forms in full."""
+    full = long_form(given)
+    return merged(full, {"model": {"lora": full.pop("lora")}}) if "lora" in full else full
 
 
 def nano_defaults(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,18 +16,18 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from agentgym.config import flattened, long_form, merged, validated
+from agentgym.config import flattened, merged, validated
 from agentgym.errors import ConfigError
 from agentgym.launch import fingerprint
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
-from agentgym.launch.settings import HFSettings, TrainSettings
+from agentgym.launch.resolving import in_full
+from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Workbench
 from agentgym.launch.starting import stages_of, watchdog_of, workbench
 from agentgym.launch.training import Training, seed_all
 from agentgym.learn import checkpoint
-from agentgym.learn.nano import NanoConfig
-from agentgym.learn.trainer import TrainerSettings
+from agentgym.learn.settings import TrainerSettings
 from agentgym.registry import plugins
 from agentgym.run import Run
 
@@ -131,9 +131,7 @@ def _refuse(differing: Mapping[str, str], why: str, advice: str) -> None:
 
 def _normal(given: Mapping[str, Any], run: Path) -> dict[str, Any]:
     """``given`` with its short forms written out, and without the directory of the run itself."""
-    normal = long_form(given)
-    if "lora" in normal:
-        normal = merged(normal, {"model": {"lora": normal.pop("lora")}})
+    normal = in_full(given)
     if "output" in normal and Path(str(normal["output"])).resolve() == run.resolve():
         del normal["output"]
     return normal
@@ -141,7 +139,7 @@ def _normal(given: Mapping[str, Any], run: Path) -> dict[str, Any]:
 
 def _differing(has: TrainSettings, settings: TrainSettings) -> dict[str, str]:
     """What was found and what the run has, by key."""
-    old, new = _flat(has), _flat(settings)
+    old, new = (dict(flattened(each.complete())) for each in (has, settings))
     keys = [*new, *(key for key in old if key not in new)]
     return {
         key: f"found {new.get(key, 'nothing')}, the run has {old.get(key, 'nothing')}"
@@ -150,23 +148,8 @@ def _differing(has: TrainSettings, settings: TrainSettings) -> dict[str, str]:
     }
 
 
-def _flat(settings: TrainSettings) -> dict[str, str]:
-    """Every setting, those of trainer and model with their defaults."""
-    written = settings.model_dump(mode="json")
-    of_model: Any = NanoConfig if settings.model.id == "nano" else HFSettings
-    for kind, choice, model in (
-        ("trainer", settings.trainer, _trainer_settings(settings)),
-        ("model", settings.model, of_model),
-    ):
-        written[kind] = {
-            "id": choice.id,
-            **validated(model, choice.options, where=kind).model_dump(mode="json"),
-        }
-    return dict(flattened(written))
-
-
 def _may_change(settings: TrainSettings) -> Any:
-    fields = _trainer_settings(settings).model_fields
+    fields = plugins("trainers").settings(settings.trainer.id).model_fields
 
     def may(key: str) -> bool:
         owner, _, name = key.partition(".")
@@ -175,12 +158,6 @@ def _may_change(settings: TrainSettings) -> Any:
         return name in TrainerSettings.model_fields or (name in fields and _is_real(fields[name]))
 
     return may
-
-
-def _trainer_settings(settings: TrainSettings) -> type[TrainerSettings]:
-    factory: Any = plugins("trainers").get(settings.trainer.id)
-    chosen: type[TrainerSettings] = factory.Settings
-    return chosen
 
 
 def _is_real(field: FieldInfo) -> bool:

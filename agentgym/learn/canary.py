@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentgym.engine import Engine
-from agentgym.learn.batch import Row
 from agentgym.learn.forward import score
 from agentgym.learn.learner import Learner
+from agentgym.learn.rows import Row
 
 __all__ = ["engine_gap"]
 

@@ -48,7 +48,8 @@ def save(
     """Write ``directory`` and return it; a name that is taken gets a ``+``, which sorts behind it.
 
     The parent then holds either the complete checkpoint or none of that name. ``state`` is the caller's, JSON;
-    without a ``learner`` nothing learns at the moment. Raises OSError when it cannot be written; every other checkpoint is as it was.
+    without a ``learner`` nothing learns at the moment. Raises OSError when it cannot be written; every other checkpoint
+    is as it was.
     """
     while directory.exists():
         directory = directory.with_name(directory.name + "+")

@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
-from agentgym.learn.batch import Microbatch, Row, microbatches
+from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.forward import predictive_hidden
+from agentgym.learn.rows import Row
 
 __all__ = ["Critic", "estimate", "values"]
 

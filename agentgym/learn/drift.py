@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from agentgym.learn.batch import Row
 from agentgym.learn.forward import score
+from agentgym.learn.rows import Row
 from agentgym.types import Trajectory
 
 __all__ = ["Drift", "base_rows", "forward_kl"]

@@ -20,8 +20,9 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from agentgym.learn.attention import Pack, UnsupportedAttentionError, is_packed, packed_attention
-from agentgym.learn.batch import Microbatch, Row, microbatches
+from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.head import MAX_LOGITS, linear_outputs, module_outputs, outputs_of
+from agentgym.learn.rows import Row
 
 __all__ = ["Predictions", "attending", "decoder_of", "predict", "predictive_hidden", "score"]
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentgym.learn.batch import Row
-from agentgym.learn.learner import Learner
+from agentgym.learn.rows import Row
+
+if TYPE_CHECKING:
+    from agentgym.learn.learner import Learner
 
 __all__ = ["Frozen"]
 

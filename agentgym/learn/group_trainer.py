@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from agentgym.curriculum import TaskOrder
 from agentgym.groups import Group, GroupSettings, group_specs, grouped
-from agentgym.learn.batch import Row
+from agentgym.learn.rows import per_token, rows_of
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Lesson
 from agentgym.rollout import EpisodeSpec
@@ -37,23 +37,23 @@ class GroupTrainer(SurrogateTrainer[S]):
     def compare(self, group: Group, rewards: Sequence[float]) -> Sequence[float | list[float]]:
         """One advantage for each member, or one for each of its turns."""
 
-    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
-        return group_specs(tasks, update, groups=self.settings.groups, group_size=self.settings.group_size)
+    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+        return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         groups = grouped(trajectories, keep_truncated=self.settings.keep_truncated)
         fit = [group for group in groups if not group.unfit]
-        rows_of = [[[Row.of(sample, 0.0) for sample in m.samples] for m in group.members] for group in fit]
-        rows = [row for members in rows_of for own in members for row in own]
+        made = [[rows_of(member, 0.0) for member in group.members] for group in fit]
+        rows = [row for members in made for own in members for row in own]
         self.score(rows)
-        for group, members in zip(fit, rows_of, strict=True):
+        for group, members in zip(fit, made, strict=True):
             rewards = [
                 member.reward - sum(map(sum, self.penalty(own)))
                 for member, own in zip(group.members, members, strict=True)
             ]
             for member, own, advantage in zip(group.members, members, self.compare(group, rewards), strict=True):
                 for row, sample in zip(own, member.samples, strict=True):
-                    row.advantages = Row.of(sample, advantage).advantages
+                    row.advantages = per_token(sample, advantage)
         return Lesson(
             rows,
             {

@@ -17,15 +17,15 @@ from typing import Any, Literal, TypeAlias
 import torch
 
 from agentgym.errors import NonFiniteError
-from agentgym.learn.batch import Aggregation, Microbatch, Row, denominator, microbatches, token_weights
+from agentgym.learn.aggregation import Aggregation, denominator, token_weights
+from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.distributed import sum_gradients, sum_metrics, summed
 from agentgym.learn.forward import Predictions, attending, decoder_of, predict, score
 from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.rows import Row
+from agentgym.learn.settings import Precision, Schedule
 
-__all__ = ["Forward", "Learner", "Objective", "Precision", "Schedule", "decayed"]
-
-Precision = Literal["float32", "bfloat16"]
-Schedule = Literal["constant", "cosine", "linear"]
+__all__ = ["Forward", "Learner", "Objective", "decayed"]
 
 Forward: TypeAlias = Callable[[Any, Microbatch], Any]
 """(module, microbatch) → what the objective is given in place of predictions."""

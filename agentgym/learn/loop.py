@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from typing import Any, Literal
 
 from agentgym.engine import Engine
@@ -123,7 +124,7 @@ class Loop:
         return await self.scheduler.take(number)
 
     def _study(self, trajectories: Sequence[Trajectory], number: int) -> tuple[Lesson, dict[str, float]]:
-        lesson = self.trainer.lesson(trajectories)
+        lesson = self.trainer.lesson(number, trajectories)
         return lesson, self._learn(lesson, number) if lesson.rows else {}
 
     async def _study_beside(
@@ -145,7 +146,7 @@ class Loop:
     def _learn(self, lesson: Lesson, number: int) -> dict[str, float]:
         self.is_whole = False
         try:
-            metrics = self.trainer.learn(lesson, number)
+            metrics = self.trainer.learn(number, lesson)
         except NonFiniteError:
             self.num_refused += 1
             if self.num_refused >= MAX_REFUSED:
@@ -160,7 +161,10 @@ def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, fl
     counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
     num = max(1, len(counted))
     ages = [
-        version - sampled for t in counted for sample in t.samples for sampled in sample.policy_versions if sampled >= 0
+        version - sampled
+        for t in counted
+        for sample in t.samples
+        for sampled in compress(sample.policy_versions, t.sampled(sample))
     ]
     return {
         "success": sum(t.success for t in counted) / num,
@@ -181,7 +185,7 @@ def _sampled(trajectories: Sequence[Trajectory], num: int = 64) -> list[int]:
     """The first tokens of an episode that an engine of ours played; none where there is no such."""
     for trajectory in trajectories:
         for sample in trajectory.samples:
-            if max(sample.policy_versions, default=-1) >= 0:
+            if any(trajectory.sampled(sample)):
                 return sample.token_ids[:num]
     return []
 

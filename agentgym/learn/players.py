@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
 
 from agentgym.curriculum import TaskOrder
 from agentgym.engine import Engine
@@ -16,12 +17,12 @@ async def _nothing() -> None: ...
 
 
 class Players:
-    """Plays training episodes. ``tasks`` is their order, ``limits`` are those of the policy's episodes."""
+    """Plays training episodes. ``draws`` says of which tasks, ``limits`` are those of the policy's episodes."""
 
     def __init__(
-        self, rollout: Rollout, engine: Engine, tasks: TaskOrder, *, limits: Limits, temperature: float = 1.0
+        self, rollout: Rollout, engine: Engine, draws: TaskOrder, *, limits: Limits, temperature: float = 1.0
     ) -> None:
-        self.rollout, self.engine, self.tasks = rollout, engine, tasks
+        self.rollout, self.engine, self.draws = rollout, engine, draws
         self.limits, self.temperature = limits, temperature
         self.before_policy: Callable[[], Awaitable[None]] = _nothing
         """Awaited before the policy plays."""
@@ -39,14 +40,13 @@ class Players:
             step_seconds=self.limits.step_seconds,
             episode_seconds=self.limits.episode_seconds,
         )
-        return await self._play(specs, expert_actor(self.rollout.protocol), self.engine, limits)
+        shown = [dataclasses.replace(spec, role="expert") for spec in specs]
+        return await self._play(shown, expert_actor(self.rollout.protocol), self.engine, limits)
 
-    async def led(self, specs: Sequence[EpisodeSpec], turns: Mapping[str, int]) -> list[Trajectory]:
-        """Episodes whose first ``turns[episode_id]`` replies are the expert's and the rest the policy's."""
+    async def led(self, specs: Sequence[EpisodeSpec]) -> list[Trajectory]:
+        """Episodes whose first ``shown_turns`` replies are the expert's and the rest the policy's."""
         await self.before_policy()
-        actor = led_actor(
-            expert_actor(self.rollout.protocol), engine_actor(self.engine, temperature=self.temperature), turns
-        )
+        actor = led_actor(expert_actor(self.rollout.protocol), engine_actor(self.engine, temperature=self.temperature))
         return await self._play(specs, actor, self.engine, self.limits)
 
     async def _play(

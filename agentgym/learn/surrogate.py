@@ -7,19 +7,21 @@ see differently. grpo, rloo, ppo and mixed differ in their advantages.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import torch
 from pydantic import Field, model_validator
 
-from agentgym.learn.batch import Microbatch, Row
-from agentgym.learn.forward import Predictions
+from agentgym.learn import objectives
 from agentgym.learn.frozen import Frozen
-from agentgym.learn.objectives.corrections import masked_weights, truncated_weights
-from agentgym.learn.objectives.estimator import Metrics, over_old, over_old_sequence, sequence_sum
-from agentgym.learn.objectives.kl import kl
-from agentgym.learn.objectives.policy_gradient import cispo, clipped_policy_gradient, reinforce
+from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Equipment, Trainer, TrainerSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from agentgym.learn.batch import Microbatch
+    from agentgym.learn.forward import Predictions
+    from agentgym.learn.objectives.estimator import Metrics
 
 __all__ = ["SurrogateSettings", "SurrogateTrainer"]
 
@@ -118,15 +120,15 @@ class SurrogateTrainer(Trainer[S]):
         return penalties
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
-        settings, logprobs_N = self.settings, predictions.logprobs_N
+        settings, logprobs_N, kl = self.settings, predictions.logprobs_N, objectives.kl.kl
         old_N = batch.behavior_logprobs_N if batch.proximal_logprobs_N is None else batch.proximal_logprobs_N
-        loss_N, metrics = self._surrogate(logprobs_N, old_N, self.advantages(predictions, batch), batch)
+        loss_N, metrics = self.surrogate(logprobs_N, old_N, self.advantages(predictions, batch), batch)
         weights_N, seen = self._correction(old_N, batch)
         loss_N, metrics = weights_N * loss_N, metrics | seen
         if batch.reference_logprobs_N is not None:
             divergence_N = kl(logprobs_N, batch.reference_logprobs_N, settings.kl_estimator)
             if settings.kl_by_ratio:
-                divergence_N = over_old(logprobs_N, batch.behavior_logprobs_N).exp() * divergence_N
+                divergence_N = objectives.estimator.over_old(logprobs_N, batch.behavior_logprobs_N).exp() * divergence_N
             metrics["reference_kl"] = kl(logprobs_N, batch.reference_logprobs_N, "k3").detach()
             if settings.kl_in == "loss":
                 loss_N = loss_N + settings.kl_coefficient * divergence_N
@@ -140,32 +142,35 @@ class SurrogateTrainer(Trainer[S]):
         """The advantage of each token; those of the rows unless a trainer shapes them further."""
         return batch.advantages_N
 
-    def _surrogate(
+    def surrogate(
         self, logprobs_N: torch.Tensor, old_N: torch.Tensor, advantages_N: torch.Tensor, batch: Microbatch
     ) -> tuple[torch.Tensor, Metrics]:
-        settings = self.settings
+        """The loss of each token before penalties and corrections: ratio and bounds."""
+        settings, gradients = self.settings, objectives.policy_gradient
         bounds: dict[str, Any] = {"clip_low": settings.clip_low, "clip_high": settings.clip_high}
         if settings.loss == "reinforce":
-            return reinforce(logprobs_N, advantages_N)
+            return gradients.reinforce(logprobs_N, advantages_N)
         if settings.loss == "cispo":
-            return cispo(logprobs_N, old_N, advantages_N, **bounds)
-        return clipped_policy_gradient(
+            return gradients.cispo(logprobs_N, old_N, advantages_N, **bounds)
+        return gradients.clipped_policy_gradient(
             self._log_ratio(logprobs_N, old_N, batch), advantages_N, dual_clip=settings.dual_clip, **bounds
         )
 
     def _log_ratio(self, logprobs_N: torch.Tensor, old_N: torch.Tensor, batch: Microbatch) -> torch.Tensor:
+        parts = objectives.estimator
         if self.settings.ratio == "token":
-            return over_old(logprobs_N, old_N)
+            return parts.over_old(logprobs_N, old_N)
         if self.settings.ratio == "sequence":
-            return over_old_sequence(logprobs_N, old_N, batch.sequences_N)
-        return sequence_sum(over_old(logprobs_N, old_N), batch.sequences_N)
+            return parts.over_old_sequence(logprobs_N, old_N, batch.sequences_N)
+        return parts.sequence_sum(parts.over_old(logprobs_N, old_N), batch.sequences_N)
 
     def _correction(self, proximal_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor | float, Metrics]:
         """Weights for tokens of which sampler and learner think differently."""
-        settings, cap = self.settings, self.settings.correction_cap
+        settings, cap, corrections = self.settings, self.settings.correction_cap, objectives.corrections
         if settings.correction == "none":
             return 1.0, {}
         sequences_N = batch.sequences_N if settings.correction_level == "sequence" else None
+        behavior_N = batch.behavior_logprobs_N
         if settings.correction == "truncate":
-            return truncated_weights(proximal_N, batch.behavior_logprobs_N, cap=cap, sequences_N=sequences_N)
-        return masked_weights(proximal_N, batch.behavior_logprobs_N, low=1 / cap, high=cap, sequences_N=sequences_N)
+            return corrections.truncated_weights(proximal_N, behavior_N, cap=cap, sequences_N=sequences_N)
+        return corrections.masked_weights(proximal_N, behavior_N, low=1 / cap, high=cap, sequences_N=sequences_N)

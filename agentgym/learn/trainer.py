@@ -1,6 +1,7 @@
 """What a trainer is: settings, which episodes it wants, what it learns from them, its objective.
 
-Trainers live in the top-level ``trainers`` folder, one file each; the loop around them is ``learn/loop.py``.
+Trainers live in the top-level ``trainers`` folder, one file each; the loop around them is ``learn/loop.py``. Importing
+one loads no torch: what needs it is imported when a trainer is prepared or asked for a loss.
 """
 
 from __future__ import annotations
@@ -8,54 +9,28 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-import torch
-from pydantic import Field
 
-from agentgym.config import Settings
 from agentgym.curriculum import TaskOrder
 from agentgym.engine import Engine
-from agentgym.learn.batch import Aggregation, Microbatch, Row
-from agentgym.learn.forward import Predictions
-from agentgym.learn.learner import Learner, Objective, Precision, Schedule
-from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.players import Players
+from agentgym.learn.rows import Row
+from agentgym.learn.settings import TrainerSettings
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Trajectory
 
+if TYPE_CHECKING:
+    import torch
+
+    from agentgym.learn.batch import Microbatch
+    from agentgym.learn.forward import Predictions
+    from agentgym.learn.learner import Learner, Objective
+    from agentgym.learn.objectives.estimator import Metrics
+
 __all__ = ["Equipment", "Lesson", "Trainer", "TrainerSettings"]
-
-
-class TrainerSettings(Settings):
-    """What every trainer has."""
-
-    learning_rate: float = Field(1e-5, gt=0)
-    """AdamW's step size after warm-up."""
-    warmup_updates: int = Field(0, ge=0)
-    """Optimizer steps over which the learning rate rises to its value."""
-    schedule: Schedule = "constant"
-    """Learning rate after warm-up: constant, or falling to 0 at the last update ("cosine", "linear")."""
-    weight_decay: float = Field(0.0, ge=0)
-    """AdamW's weight decay."""
-    max_grad_norm: float = Field(1.0, gt=0)
-    """Gradients are scaled down to this norm."""
-    aggregation: Aggregation = "token"
-    """Mean over all trained tokens of an update, or over its sequences ("sequence"), or a constant ("constant")."""
-    aggregation_tokens: int = Field(256, ge=1)
-    """Tokens that every sequence counts as (aggregation "constant")."""
-    max_microbatch_tokens: int = Field(8192, ge=1)
-    """Tokens that one forward and backward may hold; lower it when memory runs out."""
-    epochs: int = Field(1, ge=1)
-    """Passes over the episodes of an update."""
-    minibatches: int = Field(1, ge=1)
-    """Optimizer steps a pass."""
-    precision: Precision = "float32"
-    """Arithmetic of the learner's forward pass; weights and optimizer stay as they were loaded."""
-    gradient_checkpointing: bool = False
-    """Keep no activations inside layers and compute them again for the backward pass: less memory, more time."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -104,6 +79,12 @@ class Trainer(abc.ABC, Generic[S]):
         """Called once, before the first update. Raises ConfigError for what does not go together."""
         self.equipment = equipment
 
+    async def open(self) -> None:
+        """Start what ``prepare`` made; awaited after it, before the first update."""
+
+    async def close(self) -> None:
+        """Free what ``prepare`` made, started or not."""
+
     @property
     def needs_expert(self) -> bool:
         """Whether it cannot do without the environment's expert."""
@@ -115,22 +96,22 @@ class Trainer(abc.ABC, Generic[S]):
         return type(self).play is Trainer.play
 
     @abc.abstractmethod
-    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
-        """The episodes of an update: a pure function of its number."""
+    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+        """The episodes of an update: a pure function of its number and of what is drawn."""
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
-        """Have them played."""
-        return await players.policy(self.specs(update, players.tasks))
+        """Have them played: by the policy, unless a trainer wants others."""
+        return await players.policy(self.specs(update, players.draws))
 
     @abc.abstractmethod
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         """What to train on."""
 
     @abc.abstractmethod
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
         """The loss of each trained token."""
 
-    def learn(self, lesson: Lesson, update: int) -> dict[str, float]:
+    def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
         """The update's optimizer steps; returns their mean metrics. Raises NonFiniteError."""
         return self.steps(self.equipment.learner, lesson.rows, update)
 
@@ -165,9 +146,6 @@ class Trainer(abc.ABC, Generic[S]):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up what ``state`` returned."""
-
-    async def close(self) -> None:
-        """Free what ``prepare`` made."""
 
 
 def _minibatches(rows: Sequence[Row], num: int, *, seed: int) -> Iterator[list[Row]]:

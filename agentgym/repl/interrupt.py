@@ -30,8 +30,9 @@ class Interrupt:
         if self._open is not None and asyncio.current_task() is self._open:
             self._open = None
             raise KeyboardInterrupt
-        if self._turn is not None:
-            self._turn.get_loop().call_soon_threadsafe(_cancel_once, self._turn)
+        if self._turn is not None and not self._turn.cancelling():
+            self._turn.cancel()
+            self._turn.get_loop().call_soon_threadsafe(lambda: None)  # wakes it
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -64,8 +65,3 @@ async def _contained(work: Coroutine[Any, Any, T]) -> T:
         return await work
     except KeyboardInterrupt:  # out of a task it would take the event loop with it
         raise asyncio.CancelledError from None
-
-
-def _cancel_once(turn: asyncio.Task[Any]) -> None:
-    if not turn.cancelling():
-        turn.cancel()

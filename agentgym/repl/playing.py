@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from agentgym.config import env_choice
+from agentgym.config import validated
 from agentgym.env import Env
 from agentgym.errors import ConfigError
 from agentgym.loops import plain
@@ -101,6 +101,8 @@ def _settings(env: Env | str | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _made(settings: Mapping[str, Any]) -> Env:
-    choice = env_choice(settings)
+    from agentgym.launch.settings import EnvSettings
+
+    choice = validated(EnvSettings, settings).env
     env: Env = make(choice.id, **choice.options)
     return env

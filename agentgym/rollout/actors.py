@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from agentgym.engine import Engine
@@ -73,11 +73,11 @@ def expert_actor(protocol: Protocol) -> Actor:
     return act
 
 
-def led_actor(leader: Actor, follower: Actor, turns: Mapping[str, int]) -> Actor:
-    """``leader`` says the first ``turns[episode_id]`` replies of an episode, ``follower`` the rest."""
+def led_actor(leader: Actor, follower: Actor) -> Actor:
+    """``leader`` says the first ``shown_turns`` replies of an episode, ``follower`` the rest."""
 
     async def act(episode: Episode) -> Completion:
-        leads = episode.stream.num_turns < turns.get(episode.spec.episode_id, 0)
+        leads = episode.stream.num_turns < episode.spec.shown_turns
         return await (leader if leads else follower)(episode)
 
     return act

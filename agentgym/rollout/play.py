@@ -137,7 +137,7 @@ class Play:
         episode.max_tokens, episode.wants_summary = min(self.limits.max_reply_tokens, room), True
         reply = await self._reply()
         episode.wants_summary = False
-        self.trajectory.turns.append(Turn(observation=str(episode.observation), reply=reply, is_summary=True))
+        self.trajectory.turns.append(self._recorded(reply, is_summary=True))
         episode.messages = resumed_from(reply, self.opening, last)
         return True
 
@@ -149,10 +149,19 @@ class Play:
         self.stream.append(completion)
         return self.stream.tokenizer.decode_reply(completion.token_ids)
 
+    def _recorded(self, reply: str, *, is_summary: bool = False) -> Turn:
+        is_shown = len(self.trajectory.turns) < self.spec.shown_turns
+        return Turn(
+            observation=str(self.episode.observation),
+            reply=reply,
+            role="expert" if is_shown else None,
+            is_summary=is_summary,
+        )
+
     async def _turn(self) -> bool:
         """One reply and its consequence; True when the episode is over."""
         reply = await self._reply()
-        turn = Turn(observation=str(self.episode.observation), reply=reply)
+        turn = self._recorded(reply)
         self.trajectory.turns.append(turn)
         self.episode.messages.append(self.protocol.said(reply))
         try:

@@ -129,6 +129,7 @@ class Rollout:
             episode_id=spec.episode_id,
             group_id=spec.group_id,
             ordinal=spec.ordinal,
+            role=spec.role,
             tokenizer=self.tokenizer.fingerprint,
             attempt=attempt,
         )

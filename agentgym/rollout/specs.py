@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from typing import Literal, TypeAlias
 
-from agentgym.types import TaskId
+from agentgym.types import Role, TaskId
 
 __all__ = ["EpisodeSpec", "Limits", "OnOverflow", "seed_of"]
 
@@ -25,6 +25,10 @@ class EpisodeSpec:
     group_id: str = ""
     ordinal: int | None = None
     """Place of the task in the order of training, for the ledger."""
+    role: Role = "policy"
+    """Who plays."""
+    shown_turns: int = 0
+    """First turns in which the expert speaks, before whoever plays goes on."""
     preface: str = ""
     """Shown between the instructions and the first observation, for instance another policy's attempt."""
     episode_id: str = ""

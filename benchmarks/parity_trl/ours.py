@@ -9,9 +9,11 @@ from typing import Any
 import torch
 
 from agentgym.learn.advantages import group_zscore, leave_one_out
-from agentgym.learn.batch import Row, microbatches
+from agentgym.learn.batch import microbatches
 from agentgym.learn.forward import predict
-from agentgym.learn.learner import Learner, Objective, Precision
+from agentgym.learn.learner import Learner, Objective
+from agentgym.learn.rows import Row
+from agentgym.learn.settings import Precision
 from agentgym.learn.surrogate import SurrogateTrainer
 from agentgym.learn.trainer import Trainer
 from agentgym.trainers.grpo import GRPO

@@ -31,6 +31,7 @@ Level: TypeAlias = Literal["n8", "n16", "n32", "n64", "n128"]
 LEVELS: dict[Level, int] = {"n8": 12, "n16": 20, "n32": 50, "n64": 110, "n128": 240}
 """Level (items of a problem) → turns that an episode may have: about twice what the static schedule takes."""
 
+ProblemName: TypeAlias = Literal["sorting", "intersection", "counting"]
 Reward: TypeAlias = Literal["sparse", "partial"]
 Show: TypeAlias = Literal["states", "contents"]
 
@@ -58,7 +59,7 @@ class ThoughtGraph(Env):
         self,
         *,
         level: Level = "n16",
-        problem: Literal["sorting", "intersection", "counting"] = "sorting",
+        problem: ProblemName = "sorting",
         reward: Reward = "sparse",
         query_cost: float = 0.0,
         error_rate: Annotated[float, Field(ge=0, le=1)] = 0.3,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,21 @@ def test_every_setting_of_a_trainer_is_explained_and_has_a_default(id: str) -> N
     fields = agentgym.plugins("trainers").get(id).Settings.model_fields  # type: ignore[attr-defined]
     assert [name for name, field in fields.items() if not field.description] == []
     assert [name for name, field in fields.items() if field.is_required()] == []
+
+
+@pytest.mark.parametrize("id", TRAINERS)
+def test_what_a_small_model_wants_are_settings_of_the_trainer(id: str) -> None:
+    cls: Any = agentgym.plugins("trainers").get(id)
+    assert validated(cls.Settings, cls.nano, where="trainer").learning_rate == cls.nano["learning_rate"]
+
+
+def test_which_trainers_play_ahead() -> None:
+    def plays_ahead(id: str, **settings: Any) -> bool:
+        cls: Any = agentgym.plugins("trainers").get(id)
+        return bool(cls(validated(cls.Settings, settings)).plays_ahead)
+
+    assert {id for id in TRAINERS if plays_ahead(id)} == {"dpo", "grpo", "ppo", "rloo"}
+    assert not plays_ahead("dpo", data="episodes.jsonl")
 
 
 @pytest.mark.parametrize("id", TRAINERS)

@@ -39,8 +39,8 @@ class Everything(PPO):
         super().prepare(equipment)
         self.memory: list[float] = []
 
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
-        lesson = super().lesson(trajectories)
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
+        lesson = super().lesson(update, trajectories)
         self.memory.append(random.random() + float(np.random.rand()) + float(torch.rand(())))
         for row in lesson.rows:
             row.advantages = [advantage + 0.1 * sum(self.memory[-3:]) for advantage in row.advantages]

@@ -65,6 +65,13 @@ def test_interrupted_and_resumed_no_task_is_skipped_or_done_twice(mode: str, at:
     assert sum(report["ledger"].values()) == 15
 
 
+def test_dpo_plays_ahead_too(tmp_path: Path) -> None:
+    trainer = {"id": "dpo", "groups": 3, "group_size": 6}
+    run = train(settings("async", trainer=trainer, output=tmp_path / "run"))
+    assert [line["update"] for line in lines(run)] == [1, 2, 3, 4, 5]
+    assert max(line["staleness_max"] for line in lines(run)) == 1
+
+
 def test_a_run_that_stops_early_says_what_it_left(tmp_path: Path) -> None:
     run = train(settings("fully-async", max_staleness=2, max_environment_steps=1, output=tmp_path / "run"))
     assert len(lines(run)) == 1

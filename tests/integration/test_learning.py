@@ -41,10 +41,10 @@ from agentgym.trainers.grpo import GRPO
 class Shuffled(GRPO):
     """Rewards change places among all episodes of the batch."""
 
-    def lesson(self, trajectories):
+    def lesson(self, update, trajectories):
         order = np.random.default_rng(len(trajectories)).permutation(len(trajectories))
         turns = [trajectories[i].turns for i in order]
-        return super().lesson([t.model_copy(update={"turns": other}) for t, other in zip(trajectories, turns)])
+        return super().lesson(update, [t.model_copy(update={"turns": other}) for t, other in zip(trajectories, turns)])
 '''
 
 NEWCOMER = '''

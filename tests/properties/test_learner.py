@@ -12,10 +12,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from agentgym.learn import forward
-from agentgym.learn.batch import Aggregation, Microbatch, Row
+from agentgym.learn.aggregation import Aggregation
+from agentgym.learn.batch import Microbatch
 from agentgym.learn.forward import Predictions
 from agentgym.learn.learner import Forward, Learner
 from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.rows import Row
 from tests.kit import tiny_model
 
 MODEL = tiny_model(num_hidden_layers=1, hidden_size=16, num_attention_heads=2, num_key_value_heads=1).double()

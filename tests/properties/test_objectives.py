@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agentgym.groups import is_informative
 from agentgym.learn.advantages import group_zscore, leave_one_out, whiten
-from agentgym.learn.objectives.corrections import decoupled_policy_gradient, masked_weights, truncated_weights
+from agentgym.learn.objectives.corrections import masked_weights, truncated_weights
 from agentgym.learn.objectives.estimator import Metrics, over_old, over_old_sequence
 from agentgym.learn.objectives.policy_gradient import cispo, clipped_policy_gradient, reinforce
 
@@ -51,12 +51,6 @@ def bounded(
     return cispo(new, old, advantages, clip_low=0.2, clip_high=0.28)
 
 
-def decoupled(
-    new: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, _: torch.Tensor
-) -> tuple[torch.Tensor, Metrics]:
-    return decoupled_policy_gradient(new, old, old, advantages, clip_low=0.2, clip_high=0.28)
-
-
 def truncated(
     new: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, numbers: torch.Tensor
 ) -> tuple[torch.Tensor, Metrics]:
@@ -71,7 +65,7 @@ def masked(
     return weights * reinforce(new, advantages)[0], metrics
 
 
-WEIGHTED = [ppo, dual, gspo, bounded, decoupled, truncated, masked]
+WEIGHTED = [ppo, dual, gspo, bounded, truncated, masked]
 SEQUENCES = st.lists(
     st.tuples(
         st.lists(st.tuples(st.floats(-5, 0), st.floats(-5, 0)), min_size=1, max_size=3),
@@ -175,25 +169,6 @@ def test_the_gradient_is_the_same_however_the_sequences_are_cut(
         one = flat([sequence])
         apart += gradient_of(objective(*one)[0], one[0])
     assert gradient_of(loss, new) == pytest.approx(apart)
-
-
-@given(SEQUENCES)
-def test_decoupled_is_ppo_where_sampler_and_learner_agree(
-    sequences: list[tuple[list[tuple[float, float]], float]],
-) -> None:
-    everything = flat(sequences)
-    assert decoupled(*everything)[0].tolist() == ppo(*everything)[0].tolist()
-
-
-@given(SEQUENCES)
-def test_where_nothing_is_clipped_the_decoupled_ratio_is_that_to_the_sampler(
-    sequences: list[tuple[list[tuple[float, float]], float]],
-) -> None:
-    """π / π_prox · π_prox / π_behavior = π / π_behavior, whatever the proximal policy."""
-    new, behavior, advantages, _ = flat(sequences)
-    proximal = 0.5 * (new.detach() + behavior) - 0.1
-    loss, _ = decoupled_policy_gradient(new, proximal, behavior, advantages, clip_low=1.0, clip_high=math.inf)
-    assert loss.tolist() == pytest.approx((-(new - behavior).exp() * advantages).tolist())
 
 
 @given(SEQUENCES)

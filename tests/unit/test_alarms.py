@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agentgym.alarms.rules import RULES, AlarmSettings
-from agentgym.alarms.watch import Alarm, Watch, alarms_of, played, ranges
+from agentgym.alarms import RULES, Alarm, AlarmSettings, Watch, alarms_of, played, ranges
 from agentgym.launch.settings import TrainSettings
 from agentgym.registry import plugins
-from agentgym.types import Sample, StopReason, Trajectory
+from agentgym.types import Role, Sample, StopReason, Trajectory, Turn
 
 BOUNDS = AlarmSettings(window=3, mismatch=1e-3, forward_kl=0.5)
 
@@ -210,19 +209,27 @@ def test_success_that_has_collapsed_speaks_for_the_reward_too() -> None:
 
 
 def test_what_is_known_of_episodes() -> None:
-    def sample(logprobs: list[float], versions: list[int]) -> Sample:
+    def sample(logprobs: list[float], mask: list[bool]) -> Sample:
         num = len(logprobs)
-        mask = [version >= 0 for version in versions]
         return Sample(
-            token_ids=[1] * num, loss_mask=mask, logprobs=logprobs, turn_index=[0] * num, policy_versions=versions
+            token_ids=[1] * num, loss_mask=mask, logprobs=logprobs, turn_index=[0] * num, policy_versions=[3] * num
         )
 
-    def episode(*samples: Sample, stop: StopReason = StopReason.TERMINATED) -> Trajectory:
-        return Trajectory(env="toy", task=0, seed=0, episode_id="0", samples=list(samples), stop_reason=stop)
+    def episode(*samples: Sample, role: Role = "policy", stop: StopReason = StopReason.TERMINATED) -> Trajectory:
+        return Trajectory(
+            env="toy",
+            task=0,
+            seed=0,
+            episode_id="0",
+            role=role,
+            turns=[Turn(observation="", reply="")],
+            samples=list(samples),
+            stop_reason=stop,
+        )
 
-    said = episode(sample([0.0, -0.5], [-1, 3]), sample([-1.0, -3.0], [3, 4]))
-    void = episode(sample([-9.0], [3]), stop=StopReason.ENV_ERROR)
-    shown = episode(sample([0.0, 0.0], [-1, -1]))
+    said = episode(sample([0.0, -0.5], [False, True]), sample([-1.0, -3.0], [True, True]))
+    void = episode(sample([-9.0], [True]), stop=StopReason.ENV_ERROR)
+    shown = episode(sample([0.0, 0.0], [True, True]), role="expert")
     # (0.5 + 1 + 3) / 3
     assert played([said, void, shown]) == {"episodes": 2.0, "sampled_entropy": 1.5}
     assert played([shown, void]) == {"episodes": 1.0}

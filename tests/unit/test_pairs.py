@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentgym.errors import DataError
-from agentgym.learn.batch import Row
+from agentgym.learn.rows import Row
 from agentgym.pairs import (
     Pair,
     all_pairs,
@@ -287,16 +287,27 @@ def test_sides_of_a_turn_in_different_contexts_are_refused() -> None:
 def test_sides_without_stored_logprobs_are_refused_by_name() -> None:
     expert = sample(([5], [9, END]), version=-1)
     expert.logprobs = [0.0] * 3
-    led = sample(([5], [9, END]))
-    led.policy_versions = [-1, -1, 3]  # its first token is the expert's
     unscored = sample(([5], [9, END]))
     unscored.logprobs = [0.0] * 3
-    for side in (expert, led, unscored):
+    for side in (expert, unscored):
         Pair(chosen=A.samples[0], rejected=D.samples[0]).require_logprobs()
         with pytest.raises(DataError, match=r"the chosen side .* type `--trainer\.reference model`"):
             Pair(chosen=side, rejected=D.samples[0]).require_logprobs()
         with pytest.raises(DataError, match="the rejected side"):
             Pair(chosen=D.samples[0], rejected=side).require_logprobs()
+
+
+def test_what_an_expert_said_has_no_logprobs_of_the_policy() -> None:
+    """A's first turn is the expert's: as a whole, and at that turn, it cannot be compared with what D sampled."""
+    led = A.model_copy(update={"turns": [A.turns[0].model_copy(update={"role": "expert"}), A.turns[1]]})
+    (whole,), _ = all_pairs([led, D])
+    assert whole.by_expert == (True, False)
+    first, second = branch_pairs([led, B, C, D]).pairs
+    assert (first.by_expert, second.by_expert) == ((True, False), (False, False))
+    second.require_logprobs()
+    for pair in (whole, first):
+        with pytest.raises(DataError, match="the chosen side of a preference pair has no stored log-probabilities"):
+            pair.require_logprobs()
 
 
 # Rejection sampling

@@ -289,6 +289,64 @@ def test_webshop_at_a_terminal() -> None:
     assert child.exitstatus == 0
 
 
+def test_play_inside_ipython(tmp_path: Path) -> None:
+    pytest.importorskip("IPython")
+    env = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1", "IPYTHONDIR": str(tmp_path), "TERM": "xterm"}
+    asked = ["-m", "IPython", "--quick", "--no-banner", "--no-confirm-exit"]
+    child = pexpect.spawn(sys.executable, asked, env=env, encoding="utf-8", timeout=60, dimensions=(50, 99))
+    child.expect("In ")
+    child.sendline("import agentgym, asyncio")
+    for cell in (
+        "agentgym.play('blocksworld', task=0)",
+        "await agentgym.play_async('blocksworld', task=0)",
+        "agentgym.play('blocksworld', task=0) or await asyncio.sleep(0)",  # in the loop that runs this cell
+    ):
+        child.sendline(cell)
+        child.expect("turn 1>")
+        child.sendline("fly")
+        child.expect("no effect: ")
+        child.expect("turn 2>")
+        child.sendline(":quit")
+    child.sendline("exit")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_play_takes_an_environment_its_id_or_settings() -> None:
+    def typed(**options: Any) -> dict[str, Any]:
+        return {"stdin": io.StringIO(""), "console": Console(file=shown, width=100, highlight=False), **options}
+
+    shown = io.StringIO()
+    agentgym.play(Doors(), **typed(seed=3))
+    agentgym.play("blocksworld", **typed(split="test"))
+    agentgym.play({"env": {"id": "blocksworld", "level": "b3"}}, **typed(task=0))
+    assert [line for line in shown.getvalue().splitlines() if " seed " in line] == [
+        "Doors: seed 3",
+        "blocksworld: task 1001459, seed 0",
+        "blocksworld: task 0, seed 0",
+    ]
+    with pytest.raises(UserError, match="unknown environment"):
+        agentgym.play("blocksword")
+    with pytest.raises(UserError, match='unknown key "env.levle". Did you mean "level"'):
+        agentgym.play({"env": {"id": "blocksworld", "levle": "b3"}})
+    with pytest.raises(UserError, match="told by its id"):
+        agentgym.play(Doors(), model="runs/mine")
+
+
+def test_the_environment_is_closed_at_the_end() -> None:
+    closed: list[str] = []
+
+    class Closes(Doors):
+        def close(self) -> None:
+            closed.append(self.name)
+
+    transcript(":quit", env=Closes())
+    with pytest.raises(UserError, match="unknown split"):
+        transcript(env=Closes(), split="nope")
+    assert len(closed) == 2
+
+
 class Talks(ScriptedEngine):
     """Is asked in text."""
 

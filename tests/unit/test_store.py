@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,15 @@ def test_what_is_read_equals_what_was_written(tmp_path: Path) -> None:
     store.append(file, [trajectory(2)])
     assert list(store.read(file)) == [trajectory(number) for number in range(3)]
     assert file.read_bytes().count(b"\n") == 3
+
+
+def test_episodes_that_were_written_before_they_said_who_played_are_the_policy_s(tmp_path: Path) -> None:
+    file = tmp_path / "trajectories.jsonl"
+    store.append(file, [trajectory(0)])
+    old = json.loads(file.read_text())
+    del old["role"], old["turns"][0]["role"]
+    file.write_text(json.dumps(old) + "\n")
+    assert list(store.read(file)) == [trajectory(0)]
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:

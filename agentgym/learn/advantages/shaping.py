@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["difficulty_reweighted", "difficulty_weight", "entropy_shaped", "length_rewards"]
 
@@ -25,7 +27,7 @@ def entropy_shaped(
     """
     if alpha < 0 or kappa <= 1:
         raise ValueError(f"alpha must be at least 0 and kappa above 1, found alpha {alpha} and kappa {kappa}")
-    return advantages_N + torch.minimum(alpha * entropies_N.detach(), advantages_N.abs() / kappa)
+    return advantages_N + (alpha * entropies_N.detach()).minimum(advantages_N.abs() / kappa)
 
 
 def difficulty_weight(

@@ -14,12 +14,37 @@ How they differ, in the four parts of ``estimator`` (the gradient of a token is 
     GSPO                ρ within the clip        π_old, the sequence's  group z-score           policy_gradient
     CISPO               always                   π / clip(ρ)            group z-score           policy_gradient
     decoupled PPO       π / π_prox in the clip   π_behavior             as given                corrections
-    CoPG                always                   π                      2 β leave-one-out       regression
-    NFT                 always                   see there              1, −r                   regression
+    NFT                 always                   see there              1, −r                   nft
     KL as a loss        always                   π                      −1, −d, exp(−d) − 1     kl
     CHORD               that of the RL part      and π for the expert   and μ, or μ φ           mixers
     Nash-MD             always                   π                      P − 1/2 − β d           preference
+    CoPG                always                   π                      2 β leave-one-out       preference
 
-with ρ = π / π_old and d = log π / π_ref. ShiQ (regression) and the losses over pairs (DPO and its relatives,
-preference) are regressions and classifications of log-ratios and have no such form.
+with ρ = π / π_old and d = log π / π_ref. The losses over pairs (DPO and its relatives, preference) are regressions and
+classifications of log-ratios; of them CoPG's alone has such a form. Decoupled PPO is the clip beside the correction.
+
+The modules are imported when one of them is asked for, with torch: ``objectives.preference.dpo``.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentgym.learn.objectives import (
+        corrections,
+        estimator,
+        imitation,
+        kl,
+        mixers,
+        nft,
+        policy_gradient,
+        preference,
+    )
+
+__all__ = ["corrections", "estimator", "imitation", "kl", "mixers", "nft", "policy_gradient", "preference"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'agentgym.learn.objectives' has no attribute '{name}'")
+    return importlib.import_module(f"agentgym.learn.objectives.{name}")

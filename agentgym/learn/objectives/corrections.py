@@ -3,7 +3,8 @@
 The sampler's π_behavior and the learner's π_prox, the policy as it was when the update began, differ by precision,
 by kernels, and by age where sampling runs ahead. The weights here carry the loss over from one to the other; they
 are detached, and a trainer multiplies a loss [N] with them. What moves during the update is left to the ratio of the
-objective itself, which is taken to π_prox.
+objective itself, which is taken to π_prox: with PPO's clip that is decoupled PPO (arXiv 2505.24298), which holds π
+near a recent policy, however old the one that sampled. The paper has no cap.
 
 All ratios are formed as sums of logarithms and bounded there, so that a long sequence neither overflows nor rounds
 to 0. Shape legend: N trained tokens of a microbatch (flat).
@@ -15,11 +16,10 @@ import math
 
 import torch
 
-from agentgym.learn.objectives.estimator import Metrics, over_old, sequence_sum
+from agentgym.learn.objectives.estimator import Metrics, sequence_sum
 from agentgym.learn.objectives.kl import kl
-from agentgym.learn.objectives.policy_gradient import clipped_policy_gradient
 
-__all__ = ["decoupled_policy_gradient", "masked_weights", "truncated_weights"]
+__all__ = ["masked_weights", "truncated_weights"]
 
 
 def truncated_weights(
@@ -62,27 +62,6 @@ def masked_weights(
     outside_N = (log_weights_N < (math.log(low) if low else -math.inf)) | (log_weights_N > math.log(high))
     weights_N = log_weights_N.masked_fill(outside_N, -math.inf).exp()
     return weights_N, _metrics(weights_N, outside_N, proximal_logprobs_N, behavior_logprobs_N)
-
-
-def decoupled_policy_gradient(
-    logprobs_N: torch.Tensor,
-    proximal_logprobs_N: torch.Tensor,
-    behavior_logprobs_N: torch.Tensor,
-    advantages_N: torch.Tensor,
-    *,
-    clip_low: float,
-    clip_high: float,
-    cap: float = math.inf,
-) -> tuple[torch.Tensor, Metrics]:
-    """min(π_prox / π_behavior, cap) times PPO's loss over π / π_prox (decoupled PPO, arXiv 2505.24298).
-
-    The clip holds π near a recent policy, however old the one that sampled. Stability: the clip of π / π_prox;
-    denominator: π_behavior, by the product of both ratios; advantage: as given. The paper has no ``cap``.
-    """
-    weights_N, mismatch = truncated_weights(proximal_logprobs_N, behavior_logprobs_N, cap=cap)
-    log_ratio_N = over_old(logprobs_N, proximal_logprobs_N)
-    loss_N, metrics = clipped_policy_gradient(log_ratio_N, advantages_N, clip_low=clip_low, clip_high=clip_high)
-    return weights_N * loss_N, metrics | mismatch
 
 
 def _log_weights(

@@ -27,7 +27,6 @@ __all__ = [
     "over_old_sequence",
     "sequence_mean",
     "sequence_sum",
-    "sums_to_go",
     "surrogate",
 ]
 
@@ -96,18 +95,3 @@ def sequence_sum(values_N: torch.Tensor, sequences_N: torch.Tensor) -> torch.Ten
 def sequence_mean(values_N: torch.Tensor, sequences_N: torch.Tensor) -> torch.Tensor:
     """Each token's value replaced by the mean over its sequence; sequences are numbered from 0."""
     return sequence_sum(values_N, sequences_N) / sequence_sum(torch.ones_like(values_N), sequences_N)
-
-
-def sums_to_go(values_N: torch.Tensor, sequences_N: torch.Tensor) -> torch.Tensor:
-    """Each token's value replaced by the sum from it to the end of its sequence.
-
-    The tokens of a sequence stand together, in order; the numbers of the sequences do not matter.
-    """
-    if not len(values_N):
-        return values_N
-    _, index_N, counts_B = torch.unique_consecutive(sequences_N, return_inverse=True, return_counts=True)
-    starts_B = counts_B.cumsum(0) - counts_B
-    places = index_N, torch.arange(len(values_N), device=values_N.device) - starts_B[index_N]
-    # A row for each sequence, so that no sum is the difference of two long ones, which would cost digits.
-    padded_BT = values_N.new_zeros(len(counts_B), int(counts_B.max())).index_put(places, values_N)
-    return padded_BT.flip(1).cumsum(1).flip(1)[places]

@@ -9,6 +9,7 @@ D = β (chosen log-ratio − rejected log-ratio):
     robust    unbiased under labels flipped with a known probability
     IPO       squared distance of the margin from 1 / 2β
     hinge     max(0, 1 − D)      RSO's hinge-norm
+    CoPG      squared distance of the margin from the difference in reward
     SLiC, SimPO                  without a reference
     RPO       sigmoid + NLL of the chosen side
 
@@ -16,7 +17,7 @@ D = β (chosen log-ratio − rejected log-ratio):
 sample of the policy at a time: it is a token objective. HyPO (arXiv 2406.01462) is ``dpo`` plus the KL of kl.py on
 the policy's own samples.
 
-Shape legend: P pairs; N trained tokens of a microbatch (flat); V vocabulary.
+Shape legend: P pairs; N trained tokens of a microbatch (flat).
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from torch.nn.functional import logsigmoid
 from agentgym.learn.objectives.estimator import Metrics
 
 __all__ = [
+    "copg",
     "dpo",
-    "geometric_mixture_logprobs",
     "hinge",
     "ipo",
     "nash_md",
-    "per_sequence",
+    "numbered",
     "per_side",
     "robust_dpo",
     "rpo",
@@ -42,12 +43,10 @@ __all__ = [
 ]
 
 
-def per_sequence(values_N: torch.Tensor, sequences_N: torch.Tensor, num: int, *, mean: bool = False) -> torch.Tensor:
-    """Sum, or mean, of the tokens' values of each of ``num`` sequences, numbered from 0; 0 for one without tokens."""
-    sums = values_N.new_zeros(num).index_add(0, sequences_N, values_N)
-    if not mean:
-        return sums
-    return sums / torch.bincount(sequences_N, minlength=num).clamp(min=1)
+def numbered(units_B: torch.Tensor, sequences_N: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """The pair of each token [N], from 0, and the number of pairs, where the sequences of a pair have one unit."""
+    units, units_B = torch.unique(units_B, return_inverse=True)
+    return units_B[sequences_N], len(units)
 
 
 def per_side(
@@ -58,7 +57,8 @@ def per_side(
     ``pairs_N`` is the pair of each token, from 0, and ``chosen_N`` is True on the chosen side. Of ones, the sums are
     the lengths of the sides.
     """
-    sides_P2 = per_sequence(values_N, 2 * pairs_N + (~chosen_N).long(), 2 * num).view(num, 2)
+    sides_N = 2 * pairs_N + (~chosen_N).long()
+    sides_P2 = values_N.new_zeros(2 * num).index_add(0, sides_N, values_N).view(num, 2)
     return sides_P2[:, 0], sides_P2[:, 1]
 
 
@@ -112,21 +112,27 @@ def robust_dpo(
 
 
 def ipo(
-    chosen_logratio_P: torch.Tensor,
-    rejected_logratio_P: torch.Tensor,
-    *,
-    beta: float,
-    lengths: tuple[torch.Tensor, torch.Tensor] | None = None,
+    chosen_logratio_P: torch.Tensor, rejected_logratio_P: torch.Tensor, *, beta: float
 ) -> tuple[torch.Tensor, Metrics]:
     """(chosen log-ratio − rejected log-ratio − 1 / (2 β))²: identity preference optimization.
 
-    arXiv 2310.12036, eq. 17, whose τ is ``beta``. With ``lengths`` (chosen_P, rejected_P) the log-ratios are means
-    over tokens, as in TRL.
+    arXiv 2310.12036, eq. 17, whose τ is ``beta``. TRL's log-ratios are means over tokens.
     """
-    if lengths is not None:
-        chosen_logratio_P, rejected_logratio_P = chosen_logratio_P / lengths[0], rejected_logratio_P / lengths[1]
     loss_P = (chosen_logratio_P - rejected_logratio_P - 1 / (2 * beta)).square()
     return loss_P, _metrics(beta * chosen_logratio_P, beta * rejected_logratio_P)
+
+
+def copg(
+    chosen_logratio_P: torch.Tensor, rejected_logratio_P: torch.Tensor, differences_P: torch.Tensor, *, beta: float
+) -> tuple[torch.Tensor, Metrics]:
+    """(Δ − D)², with Δ = R(chosen) − R(rejected) = ``differences_P``: contrastive policy gradient (arXiv 2406.19185).
+
+    0 where rewards differ as the log-ratios do, times β: at the optimum π_ref exp(R / β) of the regularized reward
+    R_β = R − β log π / π_ref. Over all pairs of a group of k sequences the gradient of the sum over k − 1 is
+    −2 β Σ A_i ∇ log π_i, with A the leave-one-out advantage of R_β, whoever sampled the sequences.
+    """
+    margin_P = beta * (chosen_logratio_P - rejected_logratio_P)
+    return (differences_P - margin_P).square(), _metrics(beta * chosen_logratio_P, beta * rejected_logratio_P)
 
 
 def hinge(
@@ -142,15 +148,13 @@ def slic(
     rejected_logprob_P: torch.Tensor,
     *,
     margin: float = 1.0,
-    target_logprob_P: torch.Tensor | None = None,
     imitation: float = 0.0,
 ) -> tuple[torch.Tensor, Metrics]:
-    """max(0, δ − log π(chosen) + log π(rejected)) − λ log π(target): SLiC-HF (arXiv 2305.10425), without a reference.
+    """max(0, δ − log π(chosen) + log π(rejected)) − λ log π(chosen): SLiC-HF (arXiv 2305.10425), without a reference.
 
-    δ is ``margin`` and λ ``imitation``; the target of the second term is the chosen side unless another is given.
+    δ is ``margin`` and λ ``imitation``.
     """
-    target_logprob_P = chosen_logprob_P if target_logprob_P is None else target_logprob_P
-    loss_P = (margin - chosen_logprob_P + rejected_logprob_P).relu() - imitation * target_logprob_P
+    loss_P = (margin - chosen_logprob_P + rejected_logprob_P).relu() - imitation * chosen_logprob_P
     return loss_P, _metrics(chosen_logprob_P, rejected_logprob_P)
 
 
@@ -194,21 +198,12 @@ def nash_md(
 ) -> tuple[torch.Tensor, Metrics]:
     """−sg(P(y ≻ y′) − 1/2 − β log π / π_ref) log π(y), on the tokens of the policy's own samples y.
 
-    Nash-MD (arXiv 2312.00886). ``preference_N`` is the probability that a token's sample is preferred to its
-    opponent y′, which was drawn from ``geometric_mixture_logprobs`` and has no token here: no gradient goes through
-    it. From rewards, P = σ(r(y) − r(y′)). As in TRL a token's log-ratio counts for that token alone.
+    Nash-MD (arXiv 2312.00886) in self-play: the paper's opponent y′ is drawn from a mixture of policy and reference,
+    here it is another sample of the policy, and no gradient goes through it. ``preference_N`` is the probability that
+    a token's sample is preferred to it; from rewards, P = σ(r(y) − r(y′)). As in TRL a token's log-ratio counts for
+    that token alone.
     Stability: always. Denominator: the policy itself. Advantage: P − 1/2 − β log π / π_ref.
     """
     log_ratio_N, preference_N = (logprobs_N - reference_logprobs_N).detach(), preference_N.detach()
     loss_N = -(preference_N - 0.5 - beta * log_ratio_N) * logprobs_N
     return loss_N, {"preference": preference_N, "reference_log_ratio": log_ratio_N}
-
-
-def geometric_mixture_logprobs(
-    logits_V: torch.Tensor, reference_logits_V: torch.Tensor, mixture: float
-) -> torch.Tensor:
-    """Log-probabilities ∝ π^(1 − mixture) · π_ref^mixture over the last dimension: Nash-MD's opponent.
-
-    Logits may be normalized or not. At 0 it is the policy and at 1 the reference.
-    """
-    return ((1 - mixture) * logits_V + mixture * reference_logits_V).log_softmax(-1)

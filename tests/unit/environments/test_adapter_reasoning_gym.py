@@ -109,9 +109,9 @@ def test_no_word_of_a_policy_is_evaluated(name: str, answer: str, monkeypatch: p
         ({"config": '{"max_terms": 0}'}, "max_terms must be >= min_terms"),
         ({"config": "{"}, "which is no JSON"),
         ({"config": "3"}, "expected settings"),
-        ({"max_attempts": 0}, "max_attempts is 0"),
+        ({"max_attempts": 0}, "env.max_attempts: .*found 0"),
     ],
 )
 def test_what_cannot_be_asked_says_why(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        ReasoningGym(**options)
+        agentgym.make("reasoning-gym", **options)

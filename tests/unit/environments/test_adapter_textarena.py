@@ -151,14 +151,14 @@ def test_against_a_function_snapshots_are_replayed() -> None:
     ("options", "message"),
     [
         ({"name": "TicTacTo-v0"}, 'name is "TicTacTo-v0".*Did you mean "TicTacToe-v0"'),
-        ({"opponent": "expret"}, 'opponent is "expret".*Did you mean "expert"'),
+        ({"opponent": "expret"}, 'env.opponent is "expret".*Did you mean "expert".*, or callable'),
         ({"name": "KuhnPoker-v0", "opponent": "expert"}, "plays TicTacToe, Nim, not KuhnPoker-v0"),
         ({"seat": 2}, "seat is 2; TicTacToe-v0 has the seats 0 to 1"),
     ],
 )
 def test_what_cannot_be_played_says_why(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        TextArena(**options)
+        agentgym.make("textarena", **options)
 
 
 def test_a_game_of_words_says_what_to_type() -> None:

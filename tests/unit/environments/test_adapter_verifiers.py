@@ -178,8 +178,8 @@ def test_tasksets_that_cannot_be_loaded(taskset: Any) -> None:
         Verifiers(name="no-such-taskset")
     with pytest.raises(ConfigError, match="has 4 tasks, expected 10 or more"):
         Verifiers(name=taskset(count=4))
-    with pytest.raises(ConfigError, match="limit is 3"):
-        Verifiers(limit=3)
+    with pytest.raises(ConfigError, match=r"env\.limit: .*greater than or equal to 10, found 3"):
+        agentgym.make("verifiers", limit=3)
 
 
 def test_tools_are_called_and_the_rewards_see_what_they_did(taskset: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 from agentgym.environments.alfworld import AlfWorld, world
 from agentgym.environments.alfworld.drafts import draw
 from agentgym.environments.alfworld.generated import GENERATED, default_cache
-from agentgym.environments.alfworld.levels import LEVELS, TYPES
+from agentgym.environments.alfworld.levels import LEVELS, TYPES, LevelName
 from agentgym.environments.alfworld.rooms import rooms_of
 from agentgym.errors import UserError
 from tests.unit.environments.alfworld_kit import needs_extra, win
@@ -53,7 +53,7 @@ def test_drafts_keep_to_the_level(type: str, split: str) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_every_type_of_every_level_is_won(level: str, tmp_path: Path) -> None:
+def test_every_type_of_every_level_is_won(level: LevelName, tmp_path: Path) -> None:
     env = AlfWorld(level=level, data="generated", cache=tmp_path)
     tasks = env.tasks("validation")[: len(env.types)]
     turns = []

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import agentgym
 from agentgym.environments.alfworld import AlfWorld
-from agentgym.environments.alfworld.levels import LEVELS, TYPES, level_named, types_named
+from agentgym.environments.alfworld.levels import LEVELS, TYPES, types_named
 from agentgym.environments.alfworld.official import Official, listing
 from agentgym.errors import ConfigError, DataError, UserError
 from tests.unit.environments.alfworld_kit import needs_data, needs_extra, win, write_game
@@ -93,7 +94,7 @@ def test_levels_and_types() -> None:
     with pytest.raises(ConfigError, match="of which the level has none; it has place, look"):
         types_named("heat", LEVELS["place"])
     with pytest.raises(ConfigError, match=r'level is "mixd"\. Did you mean "mixed"'):
-        level_named("mixd")
+        agentgym.make("alfworld", level="mixd")
 
 
 @needs_extra

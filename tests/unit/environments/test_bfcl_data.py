@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import agentgym
 from agentgym.environments.bfcl import BFCL
 from agentgym.environments.bfcl.data import CATEGORIES, VERSION, Task, open_benchmark
 from agentgym.errors import ConfigError, DataError, MissingExtraError, UserError
@@ -60,7 +61,8 @@ def test_splits_share_no_scenario_over_all_categories() -> None:
     apis = {split: {api for id in ids for api in env.benchmark.tasks[id].apis} for split, ids in splits.items()}
     assert apis["train"] == apis["validation"] == apis["test"] == set(env.benchmark.classes)
     for level in CATEGORIES:
-        assert [len(BFCL(level=level).tasks(split)) for split in splits] == [80, 20, 100]
+        env = agentgym.make("bfcl", level=level)
+        assert [len(env.tasks(split)) for split in splits] == [80, 20, 100]
 
 
 @pytest.mark.parametrize("category", CATEGORIES[1:])
@@ -119,16 +121,16 @@ def test_damaged_files_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"level": "miss_fun"}, 'level is "miss_fun". Did you mean "miss_func"? Known: base, miss_func, miss_param'),
-        ({"reward": "dense"}, 'reward is "dense".'),
-        ({"schemas": "name"}, 'schemas is "name". Did you mean "names"?'),
-        ({"expert_calls": "json"}, 'expert_calls is "json".'),
-        ({"max_steps": 0}, "max_steps is 0, expected 1 or more"),
+        ({"level": "miss_fun"}, 'env.level is "miss_fun". Did you mean "miss_func"? Known: base, miss_func'),
+        ({"reward": "dense"}, 'env.reward is "dense".'),
+        ({"schemas": "name"}, 'env.schemas is "name". Did you mean "names"?'),
+        ({"expert_calls": "json"}, 'env.expert_calls is "json".'),
+        ({"max_steps": 0}, "env.max_steps: Input should be greater than or equal to 1, found 0"),
     ],
 )
 def test_a_wrong_option_is_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        BFCL(**options)  # type: ignore[arg-type]
+        agentgym.make("bfcl", **options)
     assert str(error.value).startswith(message)
 
 

@@ -11,6 +11,7 @@ import pytest
 import agentgym
 from agentgym.env import Snapshot
 from agentgym.environments.bfcl import BFCL
+from agentgym.environments.bfcl.env import Level
 from agentgym.types import Action, Observation, StepResult, ToolCall
 
 pytest.importorskip("bfcl_eval", reason="needs bfcl-eval: pip install --no-deps bfcl-eval==2026.3.23")
@@ -193,7 +194,7 @@ def test_arguments_of_the_wrong_type_are_answered(call: str) -> None:
 
 @pytest.mark.parametrize("level", ["base", "miss_func", "miss_param", "long_context"])
 @pytest.mark.parametrize("expert_calls", ["python", "tools"])
-def test_the_expert_is_right(level: str, expert_calls: Any) -> None:
+def test_the_expert_is_right(level: Level, expert_calls: Any) -> None:
     env = BFCL(level=level, expert_calls=expert_calls)
     for task in env.tasks("validation")[::4]:
         observation, _ = env.reset(options={"task": task})

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import agentgym
 from agentgym.environments.blocksworld import BlocksWorld
-from agentgym.environments.blocksworld.env import LEVELS
+from agentgym.environments.blocksworld.env import LEVELS, Level
 from agentgym.environments.blocksworld.planner import shortest_plan
 from agentgym.environments.blocksworld.world import World
 from agentgym.errors import ConfigError, UserError
@@ -88,7 +89,7 @@ def test_the_whole_goal_and_the_admissible_actions_are_shown_if_asked_for() -> N
 
 
 @pytest.mark.parametrize("level", ["b3", "b4", "b5", "b6"])
-def test_the_expert_solves_200_problems_in_as_few_turns_as_can_be(level: str) -> None:
+def test_the_expert_solves_200_problems_in_as_few_turns_as_can_be(level: Level) -> None:
     env = BlocksWorld(level=level)
     expert = env.expert()
     for task in env.tasks("test")[:200]:
@@ -119,7 +120,7 @@ def test_turns_are_about_twice_the_mean_of_the_shortest_plans() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(level=st.sampled_from(list(LEVELS)), task=st.integers(0, 999), choices=st.lists(st.integers(0, 30), max_size=40))
-def test_random_walks(level: str, task: int, choices: list[int]) -> None:
+def test_random_walks(level: Level, task: int, choices: list[int]) -> None:
     """Admissible actions have an effect, dense rewards add up to the progress made, and the expert takes over."""
     env, twin = BlocksWorld(level=level, reward="dense"), BlocksWorld(level=level)
     observation = Observation.of(env.reset(seed=1, options={"task": task})[0])
@@ -208,9 +209,9 @@ def test_a_task_that_does_not_exist(task: object) -> None:
 def test_options_that_do_not_exist() -> None:
     with pytest.raises(UserError, match='unknown split "tests"'):
         BlocksWorld().tasks("tests")
-    with pytest.raises(ConfigError, match=r'level is "b33"\. Did you mean "b3"\? Known: b3, b4, b5, b6, b7, b8'):
-        BlocksWorld(level="b33")
+    with pytest.raises(ConfigError, match=r'env.level is "b33"\. Did you mean "b3"\? Known: b3, b4, b5, b6, b7, b8'):
+        agentgym.make("blocksworld", level="b33")
     with pytest.raises(ConfigError, match='reward is "dens"'):
-        BlocksWorld(reward="dens")  # type: ignore[arg-type]
+        agentgym.make("blocksworld", reward="dens")
     with pytest.raises(ConfigError, match='goal is "all"'):
-        BlocksWorld(goal="all")  # type: ignore[arg-type]
+        agentgym.make("blocksworld", goal="all")

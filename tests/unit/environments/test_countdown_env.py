@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import agentgym
 from agentgym.environments.countdown import Countdown
-from agentgym.environments.countdown.env import LEVELS, Mode
+from agentgym.environments.countdown.env import LEVELS, Level, Mode
 from agentgym.environments.countdown.puzzles import Puzzle
 from agentgym.errors import ConfigError, UserError
 from agentgym.types import Observation
@@ -96,7 +97,7 @@ def test_an_expression_may_pass_by_fractions_and_need_not_use_all_if_so_agreed()
 
 @pytest.mark.parametrize("mode", ["steps", "expression", "stream"])
 @pytest.mark.parametrize("level", LEVELS)
-def test_the_expert_wins(level: str, mode: Mode) -> None:
+def test_the_expert_wins(level: Level, mode: Mode) -> None:
     env = Countdown(level=level, mode=mode)
     for task in env.tasks("test")[: 10 if level == "n6" else 40]:
         seen: str = env.reset(options={"task": task})[0]
@@ -179,11 +180,11 @@ def test_snapshots_are_json_and_come_back_on_another_instance() -> None:
 
 def test_options_and_tasks_that_do_not_exist() -> None:
     with pytest.raises(ConfigError, match=r'level is "n33"\. Did you mean "n3"\? Known: n3, n4, n5, n6'):
-        Countdown(level="n33")
+        agentgym.make("countdown", level="n33")
     with pytest.raises(ConfigError, match='mode is "step"'):
-        Countdown(mode="step")  # type: ignore[arg-type]
+        agentgym.make("countdown", mode="step")
     with pytest.raises(ConfigError, match=r'strategy is "dfs"\. Did you mean "dfs-sum"'):
-        Countdown(mode="stream", strategy="dfs")
+        agentgym.make("countdown", mode="stream", strategy="dfs")
     with pytest.raises(ConfigError, match='strategy has no effect with mode "steps"'):
         Countdown(strategy="dfs-sum")
     with pytest.raises(ConfigError, match="uses all numbers"):

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import agentgym
 from agentgym.environments.crafter import Crafter
 from agentgym.environments.crafter import world as world_module
-from agentgym.environments.crafter.levels import ACHIEVEMENTS, LEVELS
+from agentgym.environments.crafter.levels import ACHIEVEMENTS, LEVELS, LevelName
 from agentgym.environments.crafter.view import seen
 from agentgym.environments.crafter.world import ACTIONS, World
 from agentgym.errors import ConfigError, MissingExtraError
@@ -181,7 +182,7 @@ def test_a_world_is_the_same_when_it_is_made_and_when_it_was_kept(monkeypatch: p
 
 
 @pytest.mark.parametrize("level", [name for name, level in LEVELS.items() if level.has_expert])
-def test_the_script_reaches_the_goal(level: str) -> None:
+def test_the_script_reaches_the_goal(level: LevelName) -> None:
     env = Crafter(level=level)
     tasks, won = env.tasks("test")[:10], 0
     for task in tasks:
@@ -207,11 +208,11 @@ def test_levels_beyond_the_script_have_no_expert() -> None:
 
 def test_options_that_do_not_exist() -> None:
     with pytest.raises(ConfigError, match=r'level is "wod"\. Did you mean "wood"\?'):
-        Crafter(level="wod")
+        agentgym.make("crafter", level="wod")
     with pytest.raises(ConfigError, match='view is "picture"'):
-        Crafter(view="picture")
-    with pytest.raises(ConfigError, match="plan_cost is -1, expected 0 or more"):
-        Crafter(plan_cost=-1)
+        agentgym.make("crafter", view="picture")
+    with pytest.raises(ConfigError, match=r"env\.plan_cost: .*greater than or equal to 0, found -1"):
+        agentgym.make("crafter", plan_cost=-1)
 
 
 def test_without_the_package_one_line_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

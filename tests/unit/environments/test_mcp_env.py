@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip("mcp", reason="needs the extra mcp")
 
+import agentgym
 from agentgym.environments.mcp import MCP
 from agentgym.environments.mcp.demo import demo_command, demo_tasks
 from agentgym.environments.mcp.tasks import CallSpec, Task
@@ -170,14 +171,14 @@ def test_demonstration_tasks_differ_in_their_notes() -> None:
     [
         ({"command": "python x.py", "url": "http://x"}, "command and url are two servers"),
         ({"url": "http://x", "restart": True}, "restart has no effect with a url"),
-        ({"timeout": 0}, "timeout is 0, expected seconds above 0"),
+        ({"timeout": 0}, "env.timeout: Input should be greater than 0, found 0"),
         ({"command": " "}, "command and url are empty"),
         ({"tools": ["ad"]}, 'has no tool "ad". Did you mean "add"? It has: list_notes, '),
     ],
 )
 def test_options_that_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        MCP(**options)
+        agentgym.make("mcp", **options)
     assert message in str(error.value)
 
 

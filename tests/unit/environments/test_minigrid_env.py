@@ -13,7 +13,7 @@ import pytest
 
 import agentgym
 from agentgym.environments.minigrid import MiniGrid, package
-from agentgym.environments.minigrid.env import LEVELS
+from agentgym.environments.minigrid.env import LEVELS, Level
 from agentgym.environments.minigrid.view import described
 from agentgym.errors import ConfigError, MissingExtraError
 from agentgym.types import Observation
@@ -65,7 +65,7 @@ def test_what_is_told_is_what_the_package_knows() -> None:
 
 
 @pytest.mark.parametrize("level", QUICK)
-def test_the_bot_wins(level: str) -> None:
+def test_the_bot_wins(level: Level) -> None:
     env = MiniGrid(level=level)
     tasks, won = env.tasks("test")[:20], 0
     for task in tasks:
@@ -124,7 +124,8 @@ def test_it_is_the_bare_package_underneath() -> None:
 def test_what_has_no_effect_is_not_listed() -> None:
     """Walking, picking up and dropping are listed exactly when they change something; toggling, if it does."""
     found = set()
-    for level, seed in itertools.product(("put-next-local", "open-door"), range(5)):
+    levels: tuple[Level, ...] = ("put-next-local", "open-door")
+    for level, seed in itertools.product(levels, range(5)):
         env = MiniGrid(level=level)
         observation = Observation.of(env.reset(seed=seed)[0])
         expert, rng = env.expert(), np.random.default_rng(seed)
@@ -201,7 +202,7 @@ def test_any_world_of_the_package_by_name() -> None:
 
 def test_options_that_do_not_exist() -> None:
     with pytest.raises(ConfigError, match=r'level is "goto-lokal"\. Did you mean "goto-local"\?'):
-        MiniGrid(level="goto-lokal")
+        agentgym.make("minigrid", level="goto-lokal")
     with pytest.raises(ConfigError, match=r'name is "BabyAI-GoToLokal-v0"\. Did you mean "BabyAI-GoToLocal-v0"\?'):
         MiniGrid(name="BabyAI-GoToLokal-v0")
     with pytest.raises(ConfigError, match='level "boss" has no effect beside name'):

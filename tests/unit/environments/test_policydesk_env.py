@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import agentgym
 from agentgym.environments.policydesk import PolicyDesk
 from agentgym.environments.policydesk.cases import Case, case_of_task, split_of
-from agentgym.environments.policydesk.env import LEVELS
+from agentgym.environments.policydesk.env import LEVELS, Level
 from agentgym.environments.policydesk.user import opening, scripted
 from agentgym.errors import ConfigError, UserError
 from agentgym.tools import parse_calls
@@ -27,7 +28,7 @@ def step(env: PolicyDesk, action: str) -> StepResult:
     return StepResult(*env.step(action))  # type: ignore[arg-type]
 
 
-def visited(request: str, *, refused: bool = False, level: str = "p1", **options: Any) -> PolicyDesk:
+def visited(request: str, *, refused: bool = False, level: Level = "p1", **options: Any) -> PolicyDesk:
     """An environment at the first case of a request that is decided so, for a customer who is found."""
     env = PolicyDesk(level=level, **options)
     for task in range(1000):
@@ -129,7 +130,7 @@ def test_dense_rewards_by_hand() -> None:
 
 @EVERY_LEVEL
 @pytest.mark.parametrize("reward", ["sparse", "dense"])
-def test_the_expert_serves_everybody_in_half_the_turns(level: str, reward: Any) -> None:
+def test_the_expert_serves_everybody_in_half_the_turns(level: Level, reward: Any) -> None:
     env = PolicyDesk(level=level, reward=reward)
     for task in env.tasks("test")[:100]:
         observation: str = env.reset(options={"task": task})[0]
@@ -158,7 +159,7 @@ def test_the_expert_goes_on_from_wherever_it_is() -> None:
 
 
 @EVERY_LEVEL
-def test_requests_are_granted_and_refused_about_equally_often(level: str) -> None:
+def test_requests_are_granted_and_refused_about_equally_often(level: Level) -> None:
     env = PolicyDesk(level=level)
     decisions = Counter()  # type: Counter[bool]
     for task in range(400):
@@ -270,12 +271,12 @@ def test_a_function_can_speak_for_the_customer() -> None:
     [
         ({"level": "p5"}, 'level is "p5". Did you mean "p'),
         ({"reward": "dence"}, 'reward is "dence". Did you mean "dense"?'),
-        ({"user": "engine"}, "user is 'engine', expected \"scripted\" or, from Python, a function"),
+        ({"user": "engine"}, 'env.user is "engine". Known: scripted, or callable'),
     ],
 )
 def test_options_that_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        PolicyDesk(**options)
+        agentgym.make("policydesk", **options)
     assert message in str(error.value)
 
 
@@ -294,7 +295,7 @@ def test_the_policy_can_be_left_out_of_the_instructions() -> None:
 
 
 @EVERY_LEVEL
-def test_every_case_belongs_to_its_split_and_is_a_function_of_its_task(level: str) -> None:
+def test_every_case_belongs_to_its_split_and_is_a_function_of_its_task(level: Level) -> None:
     env = PolicyDesk(level=level)
     topics: dict[str, set[tuple[str, ...]]] = {}
     for split in ("train", "validation", "test"):

@@ -244,8 +244,8 @@ def test_a_task_that_does_not_exist(task: object) -> None:
         ({"game": "coin-collector", "level": "w2-o3-q4"}, "coin-collector has level1 to level100"),
         ({"reward": "dens"}, 'reward is "dens". Did you mean "dense"? Known: sparse, dense'),
         ({"intermediate_reward": True}, "no effect on sparse rewards; add --env.reward dense"),
-        ({"num_games": 0}, "num_games is 0, expected a number from 1 to 1000000"),
-        ({"num_test_games": 501}, "num_test_games is 501, expected a number from 1 to 500"),
+        ({"num_games": 0}, "env.num_games: Input should be greater than or equal to 1, found 0"),
+        ({"num_test_games": 501}, "env.num_test_games: Input should be less than or equal to 500, found 501"),
     ],
 )
 def test_options_that_do_not_exist_or_have_no_effect(options: dict[str, Any], message: str) -> None:

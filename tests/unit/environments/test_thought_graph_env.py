@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import agentgym
 from agentgym.environments.thought_graph import ThoughtGraph
-from agentgym.environments.thought_graph.env import LEVELS
+from agentgym.environments.thought_graph.env import LEVELS, Level, ProblemName
 from agentgym.environments.thought_graph.problems import PROBLEMS, num_errors
 from agentgym.errors import ConfigError, UserError
 from agentgym.types import Observation
@@ -68,7 +69,7 @@ def test_the_answer_to_a_part_lacks_the_rest() -> None:
         ),
     ],
 )
-def test_what_cannot_be_done(action: str, problem: str) -> None:
+def test_what_cannot_be_done(action: str, problem: ProblemName) -> None:
     env = faultless()
     assert env.step(action) == ("sort 8 digits. 0 open 0-8.", 0, False, False, {"invalid_action": problem})
 
@@ -104,7 +105,7 @@ def test_queries_cost_what_is_set_and_cutting_is_free() -> None:
 
 
 @pytest.mark.parametrize("problem", list(PROBLEMS))
-def test_without_errors_every_way_leads_to_the_right_answer(problem: str) -> None:
+def test_without_errors_every_way_leads_to_the_right_answer(problem: ProblemName) -> None:
     env = ThoughtGraph(level="n16", problem=problem, error_rate=0.0)
     for seed in range(5):
         for way in (["solve 0", "answer 0"], ["decompose 0", "solve 1", "solve 2", "aggregate 1 2", "answer 3"]):
@@ -124,7 +125,7 @@ def test_order_counts_in_sorting_alone() -> None:
     assert num_errors(PROBLEMS["counting"], ("b", "a"), ("a", "b")) == 0
 
 
-def spoiled(level: str, *moves: str) -> float:
+def spoiled(level: Level, *moves: str) -> float:
     """Mean errors of the last thought over 300 episodes."""
     env, found = ThoughtGraph(level=level), []
     for seed in range(300):
@@ -137,7 +138,8 @@ def spoiled(level: str, *moves: str) -> float:
 def test_the_error_model_in_numbers() -> None:
     """A slip makes 1, 1.9 or 1 errors: lost, replaced (by the same word in 1 of 10), doubled; 1.27 on the mean."""
     per_slip = (1 + 2 * 0.9 + 1) / 3
-    for level, size in (("n8", 8), ("n16", 16), ("n32", 32)):
+    sizes: dict[Level, int] = {"n8": 8, "n16": 16, "n32": 32}
+    for level, size in sizes.items():
         slips = size * 0.3 * size / 64
         assert spoiled(level, "solve 0") == pytest.approx(per_slip * slips, rel=0.25)
     halves = spoiled("n32", "decompose 0", "solve 1", "solve 2", "aggregate 1 2")
@@ -152,7 +154,7 @@ def test_refining_repairs_six_of_ten_errors() -> None:
 
 @pytest.mark.parametrize("problem", list(PROBLEMS))
 @pytest.mark.parametrize("level", ["n8", "n16", "n32", "n64"])
-def test_the_schedule_wins_where_solving_in_one_go_does_not(level: str, problem: str) -> None:
+def test_the_schedule_wins_where_solving_in_one_go_does_not(level: Level, problem: ProblemName) -> None:
     env = ThoughtGraph(level=level, problem=problem)
     tasks, won, direct, turns = env.tasks("test")[:20], 0, 0.0, 0
     for task in tasks:
@@ -219,7 +221,7 @@ def test_a_reasoner_that_rambles_changes_nothing() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 500), st.sampled_from(list(PROBLEMS)), st.lists(st.integers(0, 99), max_size=20))
-def test_random_walks_come_back_from_json(task: int, problem: str, choices: list[int]) -> None:
+def test_random_walks_come_back_from_json(task: int, problem: ProblemName, choices: list[int]) -> None:
     env, other = ThoughtGraph(level="n8", problem=problem), ThoughtGraph(level="n8", problem=problem)
     observation = Observation.of(env.reset(options={"task": task})[0])
     for choice in choices:
@@ -238,12 +240,12 @@ def test_random_walks_come_back_from_json(task: int, problem: str, choices: list
 
 def test_options_that_do_not_exist() -> None:
     with pytest.raises(ConfigError, match=r'level is "n15"\. Did you mean "n16"\?'):
-        ThoughtGraph(level="n15")
+        agentgym.make("thought-graph", level="n15")
     with pytest.raises(ConfigError, match='problem is "sort"'):
-        ThoughtGraph(problem="sort")
-    with pytest.raises(ConfigError, match=r"error_rate is 1\.5, expected a number from 0 to 1"):
-        ThoughtGraph(error_rate=1.5)
-    with pytest.raises(ConfigError, match="reasoner is 'gpt', expected a function"):
-        ThoughtGraph(reasoner="gpt")  # type: ignore[arg-type]
+        agentgym.make("thought-graph", problem="sort")
+    with pytest.raises(ConfigError, match=r"env.error_rate: .*less than or equal to 1, found 1\.5"):
+        agentgym.make("thought-graph", error_rate=1.5)
+    with pytest.raises(ConfigError, match=r"env\.reasoner: Input should be callable, found 'gpt'"):
+        agentgym.make("thought-graph", reasoner="gpt")
     with pytest.raises(UserError, match='unknown split "tests"'):
         ThoughtGraph().tasks("tests")

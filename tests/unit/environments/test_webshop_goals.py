@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import agentgym
 from agentgym.environments.webshop import WebShop
 from agentgym.environments.webshop.catalogue import read_catalogue
 from agentgym.environments.webshop.goals import draw_ceiling, draw_prices
@@ -201,4 +202,4 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 )
 def test_bad_keywords_are_refused(options: dict[str, Any], error: type[AgentGymError]) -> None:
     with pytest.raises(error):
-        WebShop(**options)
+        agentgym.make("webshop", **options)

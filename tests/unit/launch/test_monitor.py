@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from agentgym import store
-from agentgym.alarms.rules import AlarmSettings
+from agentgym.alarms import AlarmSettings
 from agentgym.launch.evaluation import score
 from agentgym.launch.monitor import BASE_EPISODES, Monitor, bounds
 from agentgym.launch.resolving import resolve
 from agentgym.launch.settings import TrainSettings
-from agentgym.reports import draw_curves, summary_page
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.learner import Learner
+from agentgym.reports import draw_curves, summary_page
 from agentgym.run import Run
 from agentgym.types import Sample, StopReason, Trajectory, Turn
 from tests.kit import Notes, tiny_model

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agentgym.groups import is_informative
 from agentgym.learn.advantages import group_zscore, leave_one_out
 
 REWARDS = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, max_size=9)
@@ -96,11 +95,3 @@ def test_advantages_sum_to_nothing_and_keep_the_order(rewards: list[float], scal
     assert math.fsum(advantages) == pytest.approx(0, abs=1e-6 * len(rewards) * 100)
     pairs = sorted(zip(rewards, advantages, strict=True))
     assert [a for _, a in pairs] == sorted(advantages)
-
-
-@pytest.mark.parametrize(
-    ("rewards", "informative"),
-    [([], False), ([1.0], False), ([1.0, 1.0], False), ([0.1 + 0.2, 0.3], False), ([0.0, 0.0, 1e-6], True)],
-)
-def test_groups_whose_rewards_do_not_differ_teach_nothing(rewards: list[float], informative: bool) -> None:
-    assert is_informative(rewards) is informative

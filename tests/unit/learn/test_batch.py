@@ -9,8 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentgym.learn.batch import Aggregation, Row, microbatches, token_weights
-from agentgym.types import Sample
+from agentgym.learn.aggregation import Aggregation, token_weights
+from agentgym.learn.batch import microbatches
+from agentgym.learn.rows import Row, rows_of
+from agentgym.types import Sample, Trajectory, Turn
 
 AGGREGATIONS: tuple[Aggregation, ...] = ("token", "sequence", "constant")
 
@@ -48,31 +50,26 @@ def test_a_row_of_a_sample_by_hand() -> None:
     assert Row.of(sample, 1.0).num_trained == 3
 
 
-def test_a_row_of_some_turns_only() -> None:
+def test_what_an_expert_said_is_a_demonstration() -> None:
+    """Of two turns the first is the expert's, in an episode of the policy; then in one of the expert."""
     sample = Sample(
-        token_ids=[5, 6, 7, 8],
-        loss_mask=[False, True, True, True],
-        logprobs=[0.0, -1.0, -2.0, -3.0],
-        turn_index=[0, 0, 1, 2],
-        policy_versions=[-1, 0, 0, 0],
+        token_ids=[5, 6, 7, 8, 9],
+        loss_mask=[False, True, False, True, True],
+        logprobs=[0.0] * 5,
+        turn_index=[0, 0, 1, 1, 1],
+        policy_versions=[-1, -1, -1, 3, 3],
     )
-    assert Row.of(sample, 1.0, turns={0, 2}).loss_mask == [False, True, False, True]
-    assert Row.of(sample, 1.0, turns=[]).num_trained == 0
-    assert sample.loss_mask == [False, True, True, True]
-
-
-def test_what_no_policy_sampled_is_a_demonstration() -> None:
-    versions = [-1, -1, 3]
-    sample = Sample(
-        token_ids=[5, 6, 7],
-        loss_mask=[False, True, True],
-        logprobs=[0.0] * 3,
-        turn_index=[0] * 3,
-        policy_versions=versions,
-    )
-    assert Row.of(sample, 1.0).demonstrations == [False, True, False]
-    versions[1] = 2
-    assert Row.of(sample.model_copy(update={"policy_versions": versions}), 1.0).demonstrations is None
+    led = Turn(observation="", reply="", role="expert")
+    episode = Trajectory(env="x", task=0, seed=0, episode_id="e", turns=[led, Turn(observation="", reply="")])
+    episode.samples = [sample]
+    (row,) = rows_of(episode, [2.0, -1.0])
+    assert (row.role, row.demonstrations) == ("policy", [False, True, False, False, False])
+    assert row.advantages == [2.0, 2.0, -1.0, -1.0, -1.0]
+    assert episode.sampled(sample) == [False, False, False, True, True]
+    (shown,) = rows_of(episode.model_copy(update={"role": "expert"}), 1.0)
+    assert (shown.role, shown.demonstrations) == ("expert", sample.loss_mask)
+    (own,) = rows_of(episode.model_copy(update={"turns": [episode.turns[1]] * 2, "role": "partner"}), 1.0)
+    assert (own.role, own.demonstrations) == ("partner", None)
 
 
 def test_the_first_token_has_nothing_before_it_and_is_not_trained() -> None:

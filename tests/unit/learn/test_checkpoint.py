@@ -19,11 +19,12 @@ from agentgym import sealed
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import DataError, UserError
 from agentgym.learn import checkpoint
-from agentgym.learn.batch import Microbatch, Row
+from agentgym.learn.batch import Microbatch
 from agentgym.learn.learner import Learner
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.imitation import imitation
 from agentgym.learn.policy import Policy, load_policy
+from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import Trajectory
@@ -67,10 +68,10 @@ class Loaded(Trainer[TrainerSettings]):
     def load_state(self, state: dict[str, Any]) -> None:
         self.memory = state["memory"]
 
-    def specs(self, update: int, tasks: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
         return []
 
-    def lesson(self, trajectories: Sequence[Trajectory]) -> Lesson:
+    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         return Lesson([])
 
     def objective(self, predictions: Any, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:

@@ -18,7 +18,7 @@ import json, sys
 import torch
 from torch import distributed
 from agentgym.errors import NonFiniteError
-from agentgym.learn.batch import Row
+from agentgym.learn.rows import Row
 from agentgym.learn.learner import Learner
 from tests.kit import tiny_model
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
-from agentgym.learn.batch import Row
 from agentgym.learn.drift import base_rows, forward_kl
+from agentgym.learn.rows import Row
 from agentgym.types import Sample, Sampling, StopReason, Trajectory
 from tests.kit import tiny_model
 

@@ -130,7 +130,7 @@ _MEASURE = """
 import json
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
-from agentgym.learn.batch import Row
+from agentgym.learn.rows import Row
 from agentgym.learn.footprint import estimate
 from agentgym.learn.learner import Learner
 

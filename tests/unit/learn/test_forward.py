@@ -22,8 +22,9 @@ from transformers import (
     MistralForCausalLM,
 )
 
-from agentgym.learn.batch import Microbatch, Row, microbatches
+from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.forward import Predictions, _like_lengths, attending, predict, predictive_hidden, score
+from agentgym.learn.rows import Row
 from tests.kit import tiny_model
 
 SIZES: dict[str, Any] = {

@@ -13,12 +13,14 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from agentgym.errors import NonFiniteError
-from agentgym.learn.batch import Aggregation, Microbatch, Row, microbatches, token_weights
+from agentgym.learn.aggregation import Aggregation, token_weights
+from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.forward import Predictions, predict, predictive_hidden
 from agentgym.learn.learner import Learner
 from agentgym.learn.objectives.estimator import Metrics, over_old
 from agentgym.learn.objectives.imitation import imitation
 from agentgym.learn.objectives.policy_gradient import clipped_policy_gradient
+from agentgym.learn.rows import Row
 from tests.kit import tiny_model
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 import agentgym
@@ -48,6 +49,20 @@ def test_deadlines_hold_for_an_expert() -> None:
     assert stuck.stop_reason is StopReason.ENV_ERROR
 
 
+def test_an_episode_says_who_spoke_when() -> None:
+    limits = Limits(max_turns=3)
+    (led,) = asyncio.run(players(limits).led([dataclasses.replace(SPECS[0], shown_turns=2)]))
+    (own,) = asyncio.run(players(limits).policy([dataclasses.replace(SPECS[0], role="partner")]))
+    assert (led.role, led.shown, len(led.turns)) == ("policy", {0, 1}, 3)
+    (sample,) = led.samples
+    assert {turn for turn, own in zip(sample.turn_index, led.sampled(sample), strict=True) if own} == {2}
+    assert (own.role, own.shown) == ("partner", set())
+    assert own.sampled(own.samples[0]) == own.samples[0].loss_mask
+    (expert,) = asyncio.run(players(limits).expert(SPECS))
+    assert expert.role == "expert"
+    assert not any(expert.sampled(expert.samples[0]))
+
+
 def test_weights_are_published_before_the_policy_plays_and_not_for_an_expert() -> None:
     published: list[str] = []
     those = players(Limits(max_turns=1))
@@ -59,5 +74,5 @@ def test_weights_are_published_before_the_policy_plays_and_not_for_an_expert() -
     asyncio.run(those.expert([EpisodeSpec(task=None, seed=0, episode_id="a")]))
     assert published == []
     asyncio.run(those.policy(SPECS))
-    asyncio.run(those.led(SPECS, {"e": 1}))
+    asyncio.run(those.led(SPECS))
     assert published == ["now", "now"]

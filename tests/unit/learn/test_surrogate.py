@@ -12,9 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from agentgym.groups import Group
-from agentgym.learn.batch import Microbatch, Row, microbatches
+from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.forward import Predictions
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
+from agentgym.learn.rows import Row
 
 LOGPROB = st.floats(-2, -0.05)
 TOKEN = st.fixed_dictionaries(

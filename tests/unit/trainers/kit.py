@@ -9,7 +9,7 @@ import torch
 
 from agentgym.learn.learner import Learner
 from agentgym.learn.trainer import Equipment, Trainer
-from agentgym.types import Sample, StopReason, Trajectory, Turn
+from agentgym.types import Role, Sample, StopReason, Trajectory, Turn
 from tests.kit import chat
 
 
@@ -33,7 +33,7 @@ def episode(
     group: str = "a",
     ordinal: int | None = 0,
     name: str = "",
-    version: int = 0,
+    role: Role = "policy",
     stop: StopReason = StopReason.TERMINATED,
     success: bool = False,
 ) -> Trajectory:
@@ -46,11 +46,12 @@ def episode(
         episode_id=name or f"{group}-{sum(rewards)}-{replies}",
         group_id=group,
         ordinal=ordinal,
+        role=role,
         turns=[
             Turn(observation=f"seen {turn}", reply="", action=str(reply), reward=reward)
             for turn, (reward, reply) in enumerate(zip(rewards, replies, strict=True))
         ],
-        samples=[sample(replies, version=version)],
+        samples=[sample(replies, version=-1 if role == "expert" else 0)],
         stop_reason=stop,
         terminated=not stop.is_truncated,
         truncated=stop.is_truncated,

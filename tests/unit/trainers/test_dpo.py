@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import random
+from itertools import compress
 from typing import Any
 
 import pytest
@@ -11,6 +13,10 @@ import torch
 
 from agentgym.config import validated
 from agentgym.errors import ConfigError, DataError
+from agentgym.learn.forward import score
+from agentgym.learn.objectives import preference
+from agentgym.learn.rows import Row
+from agentgym.pairs import rso_accept
 from agentgym.trainers.dpo import DPO, DPOSettings
 from tests.kit import tiny_model
 from tests.unit.trainers.kit import episode, equipped
@@ -26,7 +32,7 @@ GROUP = [episode([1.0], [[5, 9]]), episode([0.5], [[6, 9]]), episode([0.0], [[7,
 
 
 def test_the_best_is_preferred_to_the_worst() -> None:
-    lesson = trainer().lesson(GROUP)
+    lesson = trainer().lesson(0, GROUP)
     assert [row.token_ids[1] for row in lesson.rows] == [5, 7]
     assert [row.advantages[0] for row in lesson.rows] == [1.0, -1.0]
     assert [row.unit for row in lesson.rows] == [0, 0]
@@ -35,8 +41,8 @@ def test_the_best_is_preferred_to_the_worst() -> None:
 
 
 def test_all_pairs_that_differ_enough() -> None:
-    assert trainer(pairs="all").lesson(GROUP).metrics["pairs"] == 3.0
-    assert trainer(pairs="all", threshold=0.6).lesson(GROUP).metrics["pairs"] == 1.0
+    assert trainer(pairs="all").lesson(0, GROUP).metrics["pairs"] == 3.0
+    assert trainer(pairs="all", threshold=0.6).lesson(0, GROUP).metrics["pairs"] == 1.0
 
 
 def test_choices_at_a_branching_turn() -> None:
@@ -46,32 +52,32 @@ def test_choices_at_a_branching_turn() -> None:
         episode([0.0, 0.0], [[5, 9], [6, 9]], name="2"),
         episode([0.0, 0.0], [[5, 9], [7, 9]], name="3"),
     ]
-    lesson = trainer(pairs="steps").lesson(group)
+    lesson = trainer(pairs="steps").lesson(0, group)
     assert [row.token_ids for row in lesson.rows] == [[1, 5, 9, 2, 6, 9], [1, 5, 9, 2, 7, 9]]
     assert [row.loss_mask for row in lesson.rows] == [[False] * 4 + [True] * 2] * 2
 
 
 def test_groups_without_a_pair_are_rejected_with_the_reason() -> None:
     equal = [episode([1.0], [[i, 9]], group="b", ordinal=1) for i in (5, 8)]
-    lesson = trainer(threshold=2.0).lesson([*GROUP, *equal])
+    lesson = trainer(threshold=2.0).lesson(0, [*GROUP, *equal])
     assert lesson.rows == []
     assert lesson.rejected == {0: "no pair that differs enough", 1: "equal rewards"}
 
 
 def test_the_first_loss_is_ln_2_and_the_margin_grows() -> None:
     dpo = trainer(epochs=1, learning_rate=1e-2, beta=0.5, reference="model")
-    lesson = dpo.lesson(GROUP)
-    seen = [dpo.learn(lesson, update) for update in range(5)]
+    lesson = dpo.lesson(0, GROUP)
+    seen = [dpo.learn(update, lesson) for update in range(5)]
     assert seen[0]["loss"] == pytest.approx(math.log(2), abs=1e-5)
     assert seen[0]["margin"] == pytest.approx(0, abs=1e-5)
     assert [step["margin"] for step in seen] == sorted(step["margin"] for step in seen)
     assert seen[-1]["accuracy"] == 1.0
 
 
-@pytest.mark.parametrize("loss", ["sigmoid", "robust", "ipo", "hinge", "simpo", "slic", "rpo"])
+@pytest.mark.parametrize("loss", ["sigmoid", "robust", "ipo", "hinge", "simpo", "slic", "rpo", "copg", "nash"])
 def test_every_loss_prefers_the_chosen_side(loss: str) -> None:
     dpo = trainer(epochs=1, learning_rate=5e-3, loss=loss)
-    lesson = dpo.lesson(GROUP)
+    lesson = dpo.lesson(0, GROUP)
 
     def gap() -> float:
         dpo.equipment.learner.score_rows(lesson.rows, "proximal_logprobs")
@@ -82,8 +88,49 @@ def test_every_loss_prefers_the_chosen_side(loss: str) -> None:
 
     before = gap()
     for update in range(5):
-        dpo.learn(lesson, update)
+        dpo.learn(update, lesson)
     assert gap() > before + 0.05
+
+
+def sums(rows: list[Row], logprobs: list[list[float]]) -> torch.Tensor:
+    """Of the trained tokens of each row."""
+    return torch.tensor([sum(compress(own, row.loss_mask)) for row, own in zip(rows, logprobs, strict=True)])
+
+
+def scored(dpo: DPO, rows: list[Row]) -> list[list[float]]:
+    """What the policy thinks of the rows now."""
+    return score(dpo.equipment.learner.module, rows)
+
+
+def test_copg_fits_the_difference_in_reward() -> None:
+    """All three pairs: rewards 1 and .5, 1 and 0, .5 and 0."""
+    dpo = trainer(epochs=1, loss="copg", pairs="all", beta=0.5, learning_rate=1e-2)
+    lesson = dpo.lesson(0, GROUP)
+    ratios = sums(lesson.rows, scored(dpo, lesson.rows)) + 1.0  # -.5 for each of two tokens was stored
+    expected, _ = preference.copg(ratios[::2], ratios[1::2], torch.tensor([0.5, 1.0, 0.5]), beta=0.5)
+    losses = [dpo.learn(update, lesson)["loss"] for update in range(30)]
+    assert losses[0] == pytest.approx(expected.mean().item(), rel=1e-4)
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_nash_md_is_a_policy_gradient_of_the_chance_to_be_preferred() -> None:
+    """Of rewards 1 and 0: σ(1) = .7311 for the chosen side."""
+    dpo = trainer(epochs=1, loss="nash", beta=0.5)
+    lesson = dpo.lesson(0, GROUP)
+    assert [row.advantages[0] for row in lesson.rows] == pytest.approx([0.2311, -0.2311], abs=1e-4)
+    now = torch.tensor([own[1:] for own in scored(dpo, lesson.rows)])
+    expected, _ = preference.nash_md(now, torch.tensor(-0.5), torch.tensor([[0.7311], [0.2689]]), beta=0.5)
+    assert dpo.learn(0, lesson)["loss"] == pytest.approx(expected.mean().item(), rel=1e-3)
+
+
+def test_only_accepted_episodes_are_compared() -> None:
+    """With so small a beta the best two of three are accepted."""
+    dpo = trainer(pairs="all", accept=2, accept_beta=1e-3)
+    lesson = dpo.lesson(0, GROUP)
+    assert [row.token_ids[1] for row in lesson.rows] == [5, 6]
+    accepted = rso_accept([1.0, 0.5, 0.0], beta=1e-3, num=2, rng=random.Random(0))
+    assert sorted(accepted) == [0, 1]
+    assert dpo.learn(0, lesson)["grad_norm"] > 0
 
 
 def test_the_mean_over_pairs_does_not_depend_on_their_lengths() -> None:
@@ -92,16 +139,16 @@ def test_the_mean_over_pairs_does_not_depend_on_their_lengths() -> None:
 
     def loss(group: list[Any]) -> float:
         dpo = trainer(epochs=1, beta=1.0)
-        return dpo.learn(dpo.lesson(group), 0)["loss"]
+        return dpo.learn(0, dpo.lesson(0, group))["loss"]
 
     assert loss([*GROUP, *long]) == pytest.approx((loss(GROUP) + loss(long)) / 2, rel=1e-5)
 
 
 def test_an_expert_s_episodes_have_no_stored_reference() -> None:
-    group = [episode([1.0], version=-1), episode([0.0], [[6, 9]])]
+    group = [episode([1.0], role="expert"), episode([0.0], [[6, 9]])]
     with pytest.raises(DataError, match=r"no stored log-probabilities.*--trainer.reference model"):
-        trainer().lesson(group)
-    assert len(trainer(reference="model").lesson(group).rows) == 2
+        trainer().lesson(0, group)
+    assert len(trainer(reference="model").lesson(0, group).rows) == 2
 
 
 def test_tempered_log_probabilities_are_no_reference() -> None:
@@ -112,21 +159,21 @@ def test_tempered_log_probabilities_are_no_reference() -> None:
 
 def test_the_frozen_reference_stays() -> None:
     dpo = trainer(reference="model", learning_rate=0.1)
-    before = dpo.lesson(GROUP).rows[0].reference_logprobs
-    dpo.learn(dpo.lesson(GROUP), 0)
-    assert dpo.lesson(GROUP).rows[0].reference_logprobs == before
+    before = dpo.lesson(0, GROUP).rows[0].reference_logprobs
+    dpo.learn(0, dpo.lesson(0, GROUP))
+    assert dpo.lesson(0, GROUP).rows[0].reference_logprobs == before
     assert set(dpo.modules()) == {"reference"}
 
 
 def test_past_pairs_are_trained_on_again_and_survive_a_checkpoint() -> None:
     dpo = trainer(replay=2)
-    sizes = [len(dpo.lesson(GROUP).rows) for _ in range(4)]
+    sizes = [len(dpo.lesson(0, GROUP).rows) for _ in range(4)]
     assert sizes == [2, 4, 6, 6]
-    units = [row.unit for row in dpo.lesson(GROUP).rows]
+    units = [row.unit for row in dpo.lesson(0, GROUP).rows]
     assert units == [0, 0, 1, 1, 2, 2]
     other = trainer(replay=2)
     other.load_state(json.loads(json.dumps(dpo.state())))
-    assert other.lesson(GROUP).rows == dpo.lesson(GROUP).rows
+    assert other.lesson(0, GROUP).rows == dpo.lesson(0, GROUP).rows
 
 
 @pytest.mark.parametrize(
@@ -137,6 +184,9 @@ def test_past_pairs_are_trained_on_again_and_survive_a_checkpoint() -> None:
         ({"imitation": 0.1}, "imitation has no effect with loss sigmoid"),
         ({"mean_logratio": True, "loss": "simpo"}, "mean_logratio has no effect with loss simpo"),
         ({"aggregation": "token"}, "aggregation sequence, found token"),
+        ({"mean_logratio": True, "loss": "copg"}, "mean_logratio has no effect with loss copg"),
+        ({"accept_beta": 0.1}, "accept_beta has no effect without accept"),
+        ({"accept": 8}, "accept 8 has no effect with a group_size of 8"),
         ({"group_size": 1}, "group_size"),
     ],
 )
@@ -147,9 +197,9 @@ def test_settings_that_do_not_go_together_are_refused(settings: dict[str, Any], 
 
 def test_pairs_stay_together_in_minibatches() -> None:
     dpo = trainer(minibatches=3, epochs=2, pairs="all")
-    lesson = dpo.lesson(GROUP)
+    lesson = dpo.lesson(0, GROUP)
     before = torch.cat([p.detach().flatten() for p in dpo.equipment.learner.module.parameters()])
-    dpo.learn(lesson, 0)
+    dpo.learn(0, lesson)
     assert dpo.equipment.learner.num_updates == 6
     after = torch.cat([p.detach().flatten() for p in dpo.equipment.learner.module.parameters()])
     assert not torch.equal(before, after)
@@ -160,7 +210,7 @@ def test_means_over_tokens_make_a_pair_independent_of_lengths() -> None:
     losses = []
     for length in (2, 9):
         dpo = trainer(epochs=1, beta=1.0, mean_logratio=True)
-        rows = dpo.lesson([episode([1.0], [[5] * length]), episode([0.0], [[6, 9]])]).rows
+        rows = dpo.lesson(0, [episode([1.0], [[5] * length]), episode([0.0], [[6, 9]])]).rows
         dpo.equipment.learner.score_rows(rows, "reference_logprobs")
         for row in rows:
             assert row.reference_logprobs is not None

@@ -11,6 +11,9 @@ import torch
 from agentgym.config import validated
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError
+from agentgym.learn import objectives
+from agentgym.learn.advantages import group_zscore, length_rewards
+from agentgym.learn.forward import score
 from agentgym.learn.learner import Learner
 from agentgym.learn.trainer import Trainer
 from agentgym.rollout import EpisodeSpec
@@ -27,7 +30,7 @@ GROUP = [episode([1.0], [[5, 9]]), episode([0.0], [[6, 9]]), episode([0.0], [[7,
 
 def advantages(trainer: Trainer[Any], episodes: list[Trajectory]) -> list[float]:
     """Of the last token of each row."""
-    return [row.advantages[-1] for row in trainer.lesson(episodes).rows]
+    return [row.advantages[-1] for row in trainer.lesson(0, episodes).rows]
 
 
 def test_rloo_by_hand() -> None:
@@ -39,7 +42,7 @@ def test_rloo_weighs_sequences_not_tokens() -> None:
     group = [episode([1.0], [[5] * 7]), episode([0.0], [[6, 9]])]
     rloo = equipped(RLOO(RLOOSettings(learning_rate=1e-3, max_grad_norm=1e9)), tiny_model())
     learner: Learner = rloo.equipment.learner
-    lesson = rloo.lesson(group)
+    lesson = rloo.lesson(0, group)
     learner.score_rows(lesson.rows, "proximal_logprobs")
     for row in lesson.rows:  # exactly on-policy
         assert row.proximal_logprobs is not None
@@ -85,9 +88,9 @@ def test_every_preset_is_a_complete_choice(preset: str) -> None:
     for key, value in PRESETS[preset].items():
         assert getattr(settings, key) == value
     trainer = equipped(GRPO(settings), tiny_model(), max_tokens=24)
-    lesson = trainer.lesson(GROUP)
+    lesson = trainer.lesson(0, GROUP)
     assert len(lesson.rows) == 4
-    assert trainer.learn(lesson, 0)["grad_norm"] > 0
+    assert trainer.learn(0, lesson)["grad_norm"] > 0
 
 
 def test_settings_beside_a_preset_have_the_last_word() -> None:
@@ -99,8 +102,8 @@ def test_settings_beside_a_preset_have_the_last_word() -> None:
 
 def test_dapo_leaves_out_episodes_that_were_cut_short() -> None:
     group = [*GROUP[:2], episode([0.5], stop=StopReason.TURN_LIMIT)]
-    assert len(GRPO(GRPOSettings(preset="dapo")).lesson(group).rows) == 2
-    lesson = GRPO(GRPOSettings(preset="dapo")).lesson([GROUP[0], group[2]])
+    assert len(GRPO(GRPOSettings(preset="dapo")).lesson(0, group).rows) == 2
+    lesson = GRPO(GRPOSettings(preset="dapo")).lesson(0, [GROUP[0], group[2]])
     assert lesson.rejected == {0: "fewer than two episodes that count"}
 
 
@@ -108,7 +111,7 @@ def test_gigpo_adds_what_a_turn_did_among_turns_of_the_same_state() -> None:
     """Both begin by seeing "seen 0"; returns there 1 and 0, discounted .95 a turn for the first: .95 and 0."""
     group = [episode([0.0, 1.0]), episode([0.0], [[6, 9]])]
     settings = GRPOSettings(preset="gigpo", scale_by_std=False)
-    first, second = GRPO(settings).lesson(group).rows
+    first, second = GRPO(settings).lesson(0, group).rows
     # the episode: +-.5; the first turn: +-.475; the second turn was reached once: nothing to compare with
     assert first.advantages[1] == pytest.approx(0.5 + 0.475)
     assert first.advantages[-1] == pytest.approx(0.5)
@@ -127,10 +130,42 @@ def test_lead_weighs_rare_successes_more() -> None:
     assert gain[1] == pytest.approx(0.95)
 
 
+def test_nft_learns_from_successes_and_from_what_they_leave_over() -> None:
+    """One of four succeeds; the rewards do not count. The first step is taken at the policy itself, then it moves."""
+    group = [t.model_copy(update={"success": t.reward == 1}) for t in GROUP]
+    nft = equipped(GRPO(GRPOSettings(loss="nft", learning_rate=1e-2, epochs=2)), tiny_model())
+    lesson = nft.lesson(0, group)
+    assert [row.advantages[-1] for row in lesson.rows] == [0.75, -0.25, -0.25, -0.25]
+    learner, proximal = nft.equipment.learner, [row.proximal_logprobs or [] for row in lesson.rows]
+    learner.update(lesson.rows, nft.objective)
+    ratios = [
+        torch.tensor(now[1:]) - torch.tensor(then[1:])
+        for now, then in zip(score(learner.module, lesson.rows), proximal, strict=True)
+    ]
+    right = torch.tensor([True] + [False] * 3).repeat_interleave(2)
+    expected, _ = objectives.nft.nft(torch.cat(ratios), right, torch.full((8,), 0.25), epsilon=1.0)
+    assert learner.update(lesson.rows, nft.objective)["loss"] == pytest.approx(expected.mean().item(), rel=1e-4)
+    assert expected.mean().item() < -0.01
+
+
+def test_brevity_prefers_short_successes() -> None:
+    """Successes of 2, 4 (in two turns) and 5 tokens, what is seen left out; the rewards do not count."""
+    group = [
+        episode([0.1], [[5, 9]], success=True),
+        episode([0.0, 0.2], [[6, 7], [8, 9]], success=True),
+        episode([0.3], [[5, 6, 7, 8, 9]], success=True),
+        episode([0.4], [[6, 9]]),
+    ]
+    found = advantages(GRPO(GRPOSettings(brevity=0.5)), group)
+    rewards = length_rewards([True, True, True, False], [2, 4, 5, 2], alpha=0.5)
+    assert found == pytest.approx(group_zscore(rewards))
+    assert found == sorted(found, reverse=True)
+
+
 def test_a_penalty_in_the_reward_is_subtracted_before_groups_are_compared() -> None:
     """Behavior -.5 a token; the reference says what the module says: reward minus .1 times the sum of the gaps."""
     trainer = equipped(RLOO(RLOOSettings(kl_coefficient=0.1)), tiny_model())
-    lesson = trainer.lesson(GROUP[:2])
+    lesson = trainer.lesson(0, GROUP[:2])
     gaps = [
         sum(
             b - r
@@ -151,7 +186,7 @@ def test_a_penalty_in_the_loss_holds_the_policy_near_its_beginning() -> None:
         trainer = equipped(GRPO(GRPOSettings(learning_rate=1e-2, **settings)), tiny_model())
         start = tiny_model()
         for update in range(6):
-            trainer.learn(trainer.lesson(GROUP), update)
+            trainer.learn(update, trainer.lesson(0, GROUP))
         ids = torch.tensor([GROUP[0].samples[0].token_ids])
         logprobs = [m(input_ids=ids).logits.log_softmax(-1) for m in (start, trainer.equipment.learner.module)]
         return float((logprobs[0].exp() * (logprobs[0] - logprobs[1])).sum().detach())
@@ -172,6 +207,11 @@ def test_a_penalty_in_the_loss_holds_the_policy_near_its_beginning() -> None:
         ({"anchor_discount": 0.5}, "anchor_discount has no effect"),
         ({"num_sets": 3}, "num_sets has no effect"),
         ({"set_size": 9}, "set_size 9 does not fit a group_size of 8"),
+        ({"set_size": 4, "brevity": 0.1}, "have no effect with a set_size"),
+        ({"loss": "nft", "clip_high": 0.3}, "clip_high has no effect with loss nft"),
+        ({"loss": "nft", "brevity": 0.1}, "brevity has no effect with loss nft"),
+        ({"loss": "nft", "ratio": "sequence"}, "ratio sequence has no effect with loss nft"),
+        ({"brevity": 0.1, "kl_coefficient": 0.1, "kl_in": "reward"}, "kl_in reward has no effect with brevity"),
     ],
 )
 def test_keys_without_effect_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -184,7 +224,7 @@ def test_scores_at_the_start_of_an_update_are_kept_where_it_takes_several_steps(
     steps: dict[str, int], wanted: bool
 ) -> None:
     trainer = equipped(GRPO(GRPOSettings(**steps)), tiny_model())
-    assert [row.proximal_logprobs is not None for row in trainer.lesson(GROUP).rows] == [wanted] * 4
+    assert [row.proximal_logprobs is not None for row in trainer.lesson(0, GROUP).rows] == [wanted] * 4
 
 
 @pytest.mark.parametrize("correction", ["truncate", "mask"])
@@ -193,10 +233,10 @@ def test_what_the_sampler_saw_otherwise_counts_less(correction: str, level: str)
     """Behavior log-probs of -.5 are not the module's: the weights are bounded, and bounded tokens are counted."""
     settings = GRPOSettings(learning_rate=1e-3, correction=correction, correction_level=level, correction_cap=1.01)
     trainer = equipped(GRPO(settings), tiny_model())
-    lesson = trainer.lesson(GROUP)
+    lesson = trainer.lesson(0, GROUP)
     for row in lesson.rows:  # much less than the module says
         row.behavior_logprobs = [20 * value for value in row.behavior_logprobs]
-    metrics = trainer.learn(lesson, 0)
+    metrics = trainer.learn(0, lesson)
     assert metrics["mismatch"] > 0.1
     assert metrics["mismatch_bounded"] > 0
     assert metrics["mismatch_weight"] <= 1.01 + 1e-5
@@ -207,7 +247,7 @@ def test_what_the_sampler_saw_otherwise_counts_less(correction: str, level: str)
 
 def shown(ordinal: int = 0, group: str = "a", reward: float = 1.0) -> Trajectory:
     return episode(
-        [reward], [[4, 9]], name=f"demonstration-{group}", group=group, ordinal=ordinal, version=-1, success=True
+        [reward], [[4, 9]], name=f"demonstration-{group}", group=group, ordinal=ordinal, role="expert", success=True
     )
 
 
@@ -215,9 +255,8 @@ class Stage:
     """Plays back prepared episodes."""
 
     def __init__(self, own: list[Trajectory]) -> None:
-        self.own, self.tasks = own, TaskOrder(range(8), seed=1)
+        self.own, self.draws = own, TaskOrder(range(8), seed=1)
         self.asked: list[EpisodeSpec] = []
-        self.turns: dict[str, int] = {}
 
     async def policy(self, specs: list[EpisodeSpec], **_: Any) -> list[Trajectory]:
         return self.own
@@ -226,8 +265,8 @@ class Stage:
         self.asked += specs
         return [shown(spec.ordinal or 0, spec.group_id) for spec in specs]
 
-    async def led(self, specs: list[EpisodeSpec], turns: dict[str, int]) -> list[Trajectory]:
-        self.turns = turns
+    async def led(self, specs: list[EpisodeSpec]) -> list[Trajectory]:
+        self.asked = specs
         return self.own
 
 
@@ -248,24 +287,24 @@ def test_chord_s_two_means_have_the_shares_that_it_says() -> None:
     """Own tokens 4, demonstrated tokens 2, μ .5: the learner's mean over 6 tokens, times 6/4 · .5 and 6/2 · .5."""
     trainer = mixed(demonstrations=1, peak=0.5)
     played = asyncio.run(trainer.play(0, Stage(two_groups()[:2])))  # type: ignore[arg-type]
-    assert [t.episode_id[:14] for t in played].count("demonstration-") == 1
-    lesson = trainer.lesson(played)
+    assert [t.role for t in played].count("expert") == 1
+    lesson = trainer.lesson(0, played)
     assert [row.demonstrations is not None for row in lesson.rows] == [False, False, True]
-    assert trainer.weights == pytest.approx((0.75, 1.5))
+    assert trainer.mixture(0, lesson.rows) == pytest.approx((0.75, 1.5))
 
 
 def test_chord_s_share_of_imitation_falls() -> None:
     trainer = mixed(demonstrations=1, peak=0.8, valley=0.1, fall=10)
     shares = []
     for update in (0, 5, 10):
-        trainer.lesson(asyncio.run(trainer.play(update, Stage(two_groups()[:2]))))  # type: ignore[arg-type]
-        shares.append(trainer.weights.demonstration / 3)
+        played = asyncio.run(trainer.play(update, Stage(two_groups()[:2])))  # type: ignore[arg-type]
+        shares.append(trainer.mixture(update, trainer.lesson(update, played).rows).demonstration / 3)
     assert shares == pytest.approx([0.8, 0.45, 0.1])
 
 
 def test_hpt_imitates_what_the_policy_fails_at_and_nothing_else() -> None:
     trainer, stage = mixed(method="hpt", gate=0.0), Stage(two_groups())
-    lesson = trainer.lesson(asyncio.run(trainer.play(0, stage)))  # type: ignore[arg-type]
+    lesson = trainer.lesson(0, asyncio.run(trainer.play(0, stage)))  # type: ignore[arg-type]
     assert [spec.ordinal for spec in stage.asked] == [1]
     assert [row.demonstrations is not None for row in lesson.rows] == [False, False, True]
     assert lesson.rejected == {}
@@ -274,14 +313,14 @@ def test_hpt_imitates_what_the_policy_fails_at_and_nothing_else() -> None:
 def test_hpt_does_not_reinforce_what_it_imitates() -> None:
     """One of two succeeds, at a gate of a half: there would be something to reinforce."""
     trainer = mixed(method="hpt", gate=0.5)
-    lesson = trainer.lesson(asyncio.run(trainer.play(0, Stage(two_groups()))))  # type: ignore[arg-type]
+    lesson = trainer.lesson(0, asyncio.run(trainer.play(0, Stage(two_groups()))))  # type: ignore[arg-type]
     assert [row.demonstrations is not None for row in lesson.rows] == [True, True]
 
 
 def test_a_task_that_was_imitated_is_not_rejected() -> None:
     trainer = mixed(demonstrations=1)
     failed = [episode([0.0], [[i, 9]], group="0-0", ordinal=0) for i in (6, 7)]
-    lesson = trainer.lesson(asyncio.run(trainer.play(0, Stage(failed))))  # type: ignore[arg-type]
+    lesson = trainer.lesson(0, asyncio.run(trainer.play(0, Stage(failed))))  # type: ignore[arg-type]
     assert len(lesson.rows) == 1
     assert lesson.rejected == {}
 
@@ -289,9 +328,9 @@ def test_a_task_that_was_imitated_is_not_rejected() -> None:
 def test_srft_compares_the_demonstration_with_the_group() -> None:
     trainer = mixed(method="srft")
     played = [*two_groups()[2:], shown(1, "0-1")]
-    lesson = trainer.lesson(played)  # 0, 0 and the expert's 1
+    lesson = trainer.lesson(0, played)  # 0, 0 and the expert's 1
     assert [row.advantages[-1] for row in lesson.rows] == pytest.approx([-1 / 3, -1 / 3, 2 / 3])
-    assert trainer.learn(lesson, 0)["grad_norm"] > 0
+    assert trainer.learn(0, lesson)["grad_norm"] > 0
 
 
 def test_prefix_leads_the_first_member_of_each_group_and_ever_less() -> None:
@@ -300,8 +339,9 @@ def test_prefix_leads_the_first_member_of_each_group_and_ever_less() -> None:
     for update in (0, 100):
         stage = Stage(two_groups())
         asyncio.run(trainer.play(update, stage))  # type: ignore[arg-type]
-        assert set(stage.turns) == {f"{update}-{group}-0" for group in range(4)}
-        given.append(sum(stage.turns.values()))
+        turns = {spec.episode_id: spec.shown_turns for spec in stage.asked if spec.shown_turns}
+        assert set(turns) <= {f"{update}-{group}-0" for group in range(4)}
+        given.append(sum(turns.values()))
     assert given[0] == 4  # all of the one turn, in each of four groups
     assert given[1] < 4
 
@@ -318,7 +358,10 @@ def test_mixed_refuses_keys_of_other_methods() -> None:
 
 class NoEngine:
     policy_version = 0
-    closed = False
+    started = closed = False
+
+    async def start(self) -> None:
+        self.started = True
 
     async def update_weights(self, version: int) -> None:
         self.policy_version = version
@@ -331,15 +374,15 @@ class TwoPlayers:
     """Replays the same rewards for whoever plays, and notes who did."""
 
     def __init__(self, engine: object) -> None:
-        self.engine, self.tasks = engine, TaskOrder(range(8), seed=1)
+        self.engine, self.draws = engine, TaskOrder(range(8), seed=1)
         self.asked: list[tuple[object, list[EpisodeSpec]]] = []
 
     async def policy(self, specs: list[EpisodeSpec], *, engine: object) -> list[Trajectory]:
         self.asked.append((engine, specs))
         rewards = [1.0, 0.0] if len(self.asked) % 2 else [0.25, 0.5]
         return [
-            episode([reward], [[5 + i, 9]], name=spec.episode_id, group=spec.group_id, ordinal=spec.ordinal)
-            for i, (spec, reward) in enumerate(zip(specs, rewards, strict=True))
+            episode([reward], [[5 + i, 9]], name=s.episode_id, group=s.group_id, ordinal=s.ordinal, role=s.role)
+            for i, (s, reward) in enumerate(zip(specs, rewards, strict=True))
         ]
 
 
@@ -352,7 +395,7 @@ def cory(engine: NoEngine) -> CORY:
 def test_the_observer_sees_the_pioneer_s_actions_and_both_share_the_reward() -> None:
     partner, own = NoEngine(), NoEngine()
     trainer, players = cory(partner), TwoPlayers(own)
-    lesson = trainer.lesson(asyncio.run(trainer.play(0, players)))  # type: ignore[arg-type]
+    lesson = trainer.lesson(0, asyncio.run(trainer.play(0, players)))  # type: ignore[arg-type]
     (first, specs), (second, observing) = players.asked
     assert (first, second) == (own, partner)
     assert [spec.preface for spec in specs] == ["", ""]
@@ -360,7 +403,7 @@ def test_the_observer_sees_the_pioneer_s_actions_and_both_share_the_reward() -> 
     # 1 + .25 against 0 + .5: difference .75, for both
     assert [row.advantages[-1] for row in lesson.rows] == pytest.approx([0.7071, -0.7071] * 2, abs=1e-3)
     assert lesson.rejected == {}
-    metrics = trainer.learn(lesson, 0)
+    metrics = trainer.learn(0, lesson)
     assert metrics["grad_norm"] > 0
     assert metrics["partner_grad_norm"] > 0
 
@@ -371,6 +414,21 @@ def test_the_roles_are_swapped() -> None:
     for update in range(4):
         asyncio.run(trainer.play(update, players))  # type: ignore[arg-type]
     assert [engine is own for engine, _ in players.asked[::2]] == [True, True, False, False]
+    roles = [{spec.role for spec in specs} for _, specs in players.asked[::2]]
+    assert roles == [{"policy"}, {"policy"}, {"partner"}, {"partner"}]
+
+
+def test_each_copy_learns_from_what_it_played_itself() -> None:
+    """The pioneer of update 2 is the partner: its episodes come first, and are the partner's all the same."""
+    trainer, players = cory(NoEngine()), TwoPlayers(NoEngine())
+    played = asyncio.run(trainer.play(2, players))  # type: ignore[arg-type]
+    lesson = trainer.lesson(2, played)
+    assert [row.role for row in lesson.rows] == ["policy", "policy", "partner", "partner"]
+    taught: list[list[str]] = []
+    for member in trainer.copies:
+        member.learn = lambda update, lesson: taught.append([row.role for row in lesson.rows]) or {}  # type: ignore
+    trainer.learn(2, lesson)
+    assert taught == [["policy"] * 2, ["partner"] * 2]
 
 
 def test_the_partner_is_a_copy_that_learns_on_its_own() -> None:
@@ -378,19 +436,20 @@ def test_the_partner_is_a_copy_that_learns_on_its_own() -> None:
     own, partner = trainer.equipment.learner.module, trainer.learners()["partner"].module
     assert all(torch.equal(a, b) for a, b in zip(own.parameters(), partner.parameters(), strict=True))
     assert all(a is not b for a, b in zip(own.parameters(), partner.parameters(), strict=True))
+    asyncio.run(trainer.open())
+    assert trainer.engine.started  # type: ignore[attr-defined]
     asyncio.run(trainer.close())
     assert trainer.engine.closed  # type: ignore[attr-defined]
 
 
 def test_a_void_episode_of_either_voids_both() -> None:
     trainer = cory(NoEngine())
-    trainer.pioneer = 0
     played = [
         episode([1.0], ordinal=0),
         episode([0.0], ordinal=0),
-        episode([1.0], ordinal=0),
-        episode([0.0], ordinal=0, stop=StopReason.ENV_ERROR),
+        episode([1.0], ordinal=0, role="partner"),
+        episode([0.0], ordinal=0, role="partner", stop=StopReason.ENV_ERROR),
     ]
-    lesson = trainer.lesson(played)
+    lesson = trainer.lesson(0, played)
     assert lesson.rows == []
     assert lesson.rejected == {0: "fewer than two episodes that count"}

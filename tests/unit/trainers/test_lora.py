@@ -34,7 +34,7 @@ def test_ppo_trains_the_adapter_and_a_critic_with_one_of_its_own() -> None:
     assert isinstance(ppo, PPO)
     before, critic_before = frozen(module), frozen(ppo.critic.module)
     assert critic_before  # the trunk's own weights
-    metrics = ppo.learn(ppo.lesson(EPISODES), 0)
+    metrics = ppo.learn(0, ppo.lesson(0, EPISODES))
     assert metrics["grad_norm"] > 0
     assert metrics["critic_grad_norm"] > 0
     for kept, now in ((before, frozen(module)), (critic_before, frozen(ppo.critic.module))):
@@ -51,10 +51,10 @@ def test_the_reference_is_the_base_model_and_costs_no_memory(kind: str) -> None:
     )
     equipped(trainer, module)
     assert trainer.modules() == {}
-    first = trainer.lesson(EPISODES).rows[0].reference_logprobs
+    first = trainer.lesson(0, EPISODES).rows[0].reference_logprobs
     for update in range(3):
-        trainer.learn(trainer.lesson(EPISODES), update)
-    assert trainer.lesson(EPISODES).rows[0].reference_logprobs == pytest.approx(first)
+        trainer.learn(update, trainer.lesson(0, EPISODES))
+    assert trainer.lesson(0, EPISODES).rows[0].reference_logprobs == pytest.approx(first)
     base = tiny_model()
     ids = torch.tensor([EPISODES[0].samples[0].token_ids])
     expected = base(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from agentgym import store
 from agentgym.config import validated
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError, DataError
+from agentgym.learn.forward import score
+from agentgym.learn.objectives import imitation
 from agentgym.recorded import grouped_by_task, recorded
 from agentgym.trainers.dpo import DPO, DPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
@@ -21,7 +24,7 @@ from tests.unit.trainers.kit import episode, equipped
 
 
 class NobodyPlays:
-    tasks = TaskOrder(range(100), seed=5)
+    draws = TaskOrder(range(100), seed=5)
 
 
 def written(file: Path, *episodes: Trajectory) -> Path:
@@ -46,18 +49,18 @@ def test_sft_imitates_the_successes_of_a_file_each_once_before_any_comes_again(t
         == [f"good-{i}" for i in range(4)]
     )
     assert [t.ordinal for t in shown] == list(range(8))
-    lesson = sft.lesson(shown[:2])
-    assert sft.learn(lesson, 0)["loss"] > 0
+    lesson = sft.lesson(0, shown[:2])
+    assert sft.learn(0, lesson)["loss"] > 0
 
 
 def test_dpo_compares_recorded_episodes_of_the_same_task(tmp_path: Path) -> None:
     file = written(tmp_path / "seen.jsonl", episode([1.0], [[5, 9]]), episode([0.0], [[6, 9]]))
     dpo = equipped(DPO(DPOSettings(data=file, groups=2, learning_rate=1e-3)), tiny_model())
-    lesson = dpo.lesson(played(dpo, 3))
+    lesson = dpo.lesson(0, played(dpo, 3))
     assert lesson.metrics["pairs"] == 2.0  # the one task, twice
     assert lesson.rejected == {}
     assert {t.ordinal for t in played(dpo, 3)} == {6, 7}
-    assert dpo.learn(lesson, 0)["grad_norm"] > 0
+    assert dpo.learn(0, lesson)["grad_norm"] > 0
 
 
 def test_a_file_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
@@ -89,21 +92,34 @@ def test_groups_are_of_one_task_and_seed() -> None:
     assert [len(group.members) for group in grouped_by_task([one, other, elsewhere])] == [2]
 
 
-@pytest.mark.parametrize("loss", ["nll", "dft", "iw", "psft"])
+@pytest.mark.parametrize("loss", ["nll", "dft", "iw", "iw_token", "psft"])
 def test_every_loss_of_sft_makes_the_demonstration_likelier(loss: str) -> None:
     steps = {"epochs": 3} if loss == "psft" else {}
     sft = equipped(SFT(SFTSettings(loss=loss, learning_rate=5e-3, **steps)), tiny_model())
-    lesson = sft.lesson([episode([1.0], version=-1)])
+    lesson = sft.lesson(0, [episode([1.0], role="expert")])
 
     def likelihood() -> float:
-        rows = sft.lesson([episode([1.0], version=-1)]).rows
+        rows = sft.lesson(0, [episode([1.0], role="expert")]).rows
         sft.equipment.learner.score_rows(rows, "proximal_logprobs")
         return sum(rows[0].proximal_logprobs or [])
 
     before = likelihood()
     for update in range(4):
-        sft.learn(lesson, update)
+        sft.learn(update, lesson)
     assert likelihood() > before + 0.1
+
+
+def test_iw_by_token_weighs_what_has_become_likelier() -> None:
+    sft = equipped(SFT(SFTSettings(loss="iw_token", learning_rate=1e-2)), tiny_model())
+    lesson = sft.lesson(0, [episode([1.0], role="expert")])
+    for update in range(3):
+        sft.learn(update, lesson)
+    (row,) = lesson.rows
+    assert row.reference_logprobs is not None
+    (now,) = score(sft.equipment.learner.module, [row])
+    expected, _ = imitation.iw_sft_token(torch.tensor(now[1:]), torch.tensor(row.reference_logprobs[1:]))
+    assert sft.learn(3, lesson)["loss"] == pytest.approx(expected.mean().item(), rel=1e-4)
+    assert expected.mean().item() > 1.05 * -sum(now) / 2  # the weights are above 1
 
 
 def test_psft_with_a_single_step_would_be_sft() -> None:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentgym.learn.objectives.corrections import decoupled_policy_gradient, masked_weights, truncated_weights
+from agentgym.learn.objectives.corrections import masked_weights, truncated_weights
 
 LOGPROB = st.floats(-4, 0)
 SEQUENCES = st.lists(st.lists(st.tuples(LOGPROB, LOGPROB), min_size=1, max_size=4), min_size=1, max_size=4)
@@ -54,25 +54,6 @@ def test_masking_by_hand() -> None:
     assert metrics["mismatch_bounded"].tolist() == [0.0, 0.0, 1.0]
     weights, _ = masked_weights(tensor(PROXIMAL), tensor(BEHAVIOR), low=0.0, high=2.0, sequences_N=NUMBERS)
     assert weights.tolist() == pytest.approx([0.0, 0.0, 0.25])
-
-
-def test_decoupled_by_hand() -> None:
-    """π / π_prox 1.5 and 0.5, bounds 0.8 and 1.2, A = 1 and 2; π_prox / π_behavior 3 and 0.25."""
-    logprobs = tensor([math.log(0.9), math.log(0.05)]).requires_grad_()
-    proximal, behavior = tensor([PROXIMAL[0], PROXIMAL[2]]), tensor([BEHAVIOR[0], BEHAVIOR[2]])
-    for cap, expected, slopes in (
-        # 3 * -1.2, clipped; 0.25 * -(0.5 * 2) = -0.25
-        (math.inf, [-3.6, -0.25], [0.0, -0.25]),
-        (2.0, [-2.4, -0.25], [0.0, -0.25]),
-    ):
-        loss, metrics = decoupled_policy_gradient(
-            logprobs, proximal, behavior, tensor([1.0, 2.0]), clip_low=0.2, clip_high=0.2, cap=cap
-        )
-        (gradient,) = torch.autograd.grad(loss.sum(), logprobs)
-        assert loss.tolist() == pytest.approx(expected)
-        assert gradient.tolist() == pytest.approx(slopes)
-        assert metrics["clip_fraction"].tolist() == [1.0, 0.0]
-        assert metrics["mismatch_weight"].tolist() == pytest.approx([min(3.0, cap), 0.25])
 
 
 @given(SEQUENCES, st.floats(0.1, 4), st.booleans())

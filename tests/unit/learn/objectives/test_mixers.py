@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentgym.learn.batch import Row, token_weights
+from agentgym.learn.aggregation import token_weights
 from agentgym.learn.objectives.mixers import (
     MixtureWeights,
     chord,
@@ -28,6 +28,7 @@ from agentgym.learn.objectives.mixers import (
     sum_weights,
     top_entropy,
 )
+from agentgym.learn.rows import Row
 
 EVEN = MixtureWeights(1.0, 1.0)
 

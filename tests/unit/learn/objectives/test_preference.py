@@ -11,15 +11,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentgym.learn.batch import Row, token_weights
+from agentgym.learn.advantages import leave_one_out
+from agentgym.learn.aggregation import token_weights
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.preference import (
+    copg,
     dpo,
-    geometric_mixture_logprobs,
     hinge,
     ipo,
     nash_md,
-    per_sequence,
+    numbered,
     per_side,
     robust_dpo,
     rpo,
@@ -27,6 +28,7 @@ from agentgym.learn.objectives.preference import (
     slic,
     spread,
 )
+from agentgym.learn.rows import Row
 
 SIDES = st.lists(st.tuples(st.floats(-20, 20), st.floats(-20, 20)), min_size=1, max_size=6)
 
@@ -81,11 +83,28 @@ def test_ipo_by_hand() -> None:
     assert evaluate(partial(ipo, beta=0.1), 6.0, 1.0) == pytest.approx((0.0, 0.0, 0.0))
 
 
-def test_ipo_over_lengths_by_hand() -> None:
-    """Means 3 / 2 and 1 / 4: margin 1.25, minus the target 5: 14.0625; gradients -7.5 / 2 and 7.5 / 4."""
-    lengths = column(2.0), column(4.0)
-    found = evaluate(partial(ipo, beta=0.1, lengths=lengths), 3.0, 1.0)
-    assert found == pytest.approx((14.0625, -3.75, 1.875))
+def test_copg_by_hand() -> None:
+    """Rewards differ by .4, log-ratios by 2, times beta .5: (.4 - 1)^2 = .36, gradient -.5 * 2 * -.6."""
+    loss = partial(copg, differences_P=column(0.4), beta=0.5)
+    assert evaluate(loss, 3.0, 1.0) == pytest.approx((0.36, 0.6, -0.6))
+    assert evaluate(loss, 1.8, 1.0) == pytest.approx((0.0, 0.0, 0.0))  # .4 = .5 * .8: as they should
+
+
+@given(
+    st.lists(st.tuples(st.floats(-9, 0), st.floats(-9, 0), st.floats(-3, 3)), min_size=2, max_size=5),
+    st.floats(0.01, 2),
+)
+def test_copgs_gradient_over_all_pairs_is_that_of_leave_one_out(
+    members: list[tuple[float, float, float]], beta: float
+) -> None:
+    new, reference, rewards = (column(*values) for values in zip(*members, strict=True))
+    one, other = torch.combinations(torch.arange(len(members))).unbind(1)
+    ratios = new.requires_grad_() - reference
+    loss, _ = copg(ratios[one], ratios[other], rewards[one] - rewards[other], beta=beta)
+    (gradient,) = torch.autograd.grad(loss.sum() / (len(members) - 1), new)
+    regularized = (rewards - beta * ratios).tolist()
+    expected = [-2 * beta * advantage for advantage in leave_one_out(regularized)]
+    assert gradient.tolist() == pytest.approx(expected, abs=1e-9)
 
 
 def test_hinge_by_hand() -> None:
@@ -95,12 +114,10 @@ def test_hinge_by_hand() -> None:
 
 
 def test_slic_by_hand() -> None:
-    """log-probs -3 and -2.5, delta 1: 1 + 3 - 2.5 = 1.5; lambda .1 on the chosen adds .3, on a target of -7 .7."""
+    """log-probs -3 and -2.5, delta 1: 1 + 3 - 2.5 = 1.5; lambda .1 on the chosen adds .3."""
     assert evaluate(partial(slic, margin=1.0), -3.0, -2.5) == pytest.approx((1.5, -1.0, 1.0))
     found = evaluate(partial(slic, margin=1.0, imitation=0.1), -3.0, -2.5)
     assert found == pytest.approx((1.8, -1.1, 1.0))
-    found = evaluate(partial(slic, margin=1.0, imitation=0.1, target_logprob_P=column(-7.0)), -3.0, -2.5)
-    assert found == pytest.approx((2.2, -1.0, 1.0))
     assert evaluate(partial(slic, margin=1.0), -1.0, -2.5)[0] == 0.0
 
 
@@ -138,7 +155,7 @@ def test_metrics_by_hand() -> None:
     [
         (robust_dpo(column(3.0), column(1.0), beta=0.5, label_smoothing=0.1)[1], 1.5, 0.5),
         (ipo(column(3.0), column(1.0), beta=0.5)[1], 1.5, 0.5),
-        (ipo(column(3.0), column(1.0), beta=0.5, lengths=(column(2.0), column(4.0)))[1], 0.75, 0.125),
+        (copg(column(3.0), column(1.0), column(9.0), beta=0.5)[1], 1.5, 0.5),
         (hinge(column(3.0), column(1.0), beta=0.5)[1], 1.5, 0.5),
         (slic(column(-3.0), column(-1.0))[1], -3.0, -1.0),
         (simpo(column(-3.0), column(-8.0), lengths=(column(2.0), column(4.0)), beta=2.0, margin=0.5)[1], -3.0, -4.0),
@@ -169,30 +186,12 @@ def test_nash_md_by_hand() -> None:
     assert not any(value.requires_grad for value in metrics.values())
 
 
-def test_the_geometric_mixture_by_hand() -> None:
-    """sqrt(.8 * .2) and sqrt(.2 * .8) are equal: one half each; unnormalized logits give the same."""
-    policy, reference = column(0.8, 0.2).log(), column(0.2, 0.8).log()
-    assert geometric_mixture_logprobs(policy, reference, 0.5).exp().tolist() == pytest.approx([0.5, 0.5])
-    shifted = geometric_mixture_logprobs(policy + 3, reference - 2, 0.25)
-    # .8^.75 * .2^.25 = .5656854, .2^.75 * .8^.25 = .2828427: 2/3 and 1/3
-    assert shifted.exp().tolist() == pytest.approx([2 / 3, 1 / 3])
-
-
-@given(st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=5))
-def test_the_mixture_ends_at_the_policy_and_at_the_reference(logits: list[tuple[float, float]]) -> None:
-    policy, reference = (column(*side) for side in zip(*logits, strict=True))
-    assert geometric_mixture_logprobs(policy, reference, 0.0).tolist() == pytest.approx(policy.log_softmax(0).tolist())
-    found = geometric_mixture_logprobs(policy, reference, 1.0).tolist()
-    assert found == pytest.approx(reference.log_softmax(0).tolist())
-
-
 # Tokens and pairs
 
 
-def test_sequences_by_hand() -> None:
-    values, sequences = column(1.0, 2.0, 4.0, 8.0), torch.tensor([2, 0, 2, 2])
-    assert per_sequence(values, sequences, 4).tolist() == [2.0, 0.0, 13.0, 0.0]
-    assert per_sequence(values, sequences, 4, mean=True).tolist() == pytest.approx([2.0, 0.0, 13 / 3, 0.0])
+def test_pairs_are_numbered_by_their_units() -> None:
+    pairs, num = numbered(torch.tensor([7, 7, 3, 3]), torch.tensor([0, 0, 1, 2, 3, 3]))
+    assert (pairs.tolist(), num) == ([1, 1, 1, 0, 0, 0], 2)
 
 
 def test_sides_by_hand() -> None:
