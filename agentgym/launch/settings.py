@@ -53,6 +53,12 @@ class HFSettings(Settings):
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of the weights."""
 
+    @model_validator(mode="after")
+    def _has_effect(self) -> HFSettings:
+        if "lora_rank" in self.model_fields_set and not self.lora:
+            raise ValueError("lora_rank has no effect without LoRA; add --lora")
+        return self
+
 
 def model_settings(id: str) -> type[Settings]:
     """What that model can be told."""
