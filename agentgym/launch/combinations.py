@@ -85,8 +85,8 @@ def play_ahead(settings: TrainSettings) -> None:
     trainer = _trainer(settings)
     if not trainer.plays_ahead:
         raise ConfigError(
-            f"the trainer {settings.trainer.id} plays what depends on what it has just learned, or on an expert: "
-            "there is nothing to play ahead; type: --mode sync"
+            f"the trainer {settings.trainer.id} plays what depends on what it has just learned, on an expert or on "
+            "a file: there is nothing to play ahead; type: --mode sync"
         )
     if settings.max_staleness is None:
         settings.max_staleness = _STALENESS[settings.mode]

@@ -34,9 +34,7 @@ __all__ = [
     "WarmStartSettings",
     "model_settings",
 ]
-
 Mode: TypeAlias = Literal["sync", "async", "fully-async"]
-
 KINDS = {"env": "environments", "protocol": "protocols", "engine": "engines", "trainer": "trainers"}
 """Key → kind of the plug-in that it chooses."""
 
@@ -239,14 +237,12 @@ class TrainSettings(MeasureSettings):
 
         Raises UnknownIdError for a plug-in that there is not, ConfigError for an option that one does not take.
         """
-        written = self.model_dump(mode="json", fallback=repr)
+        written, model = self.model_dump(mode="json", fallback=repr), self.model
         for key, kind in KINDS.items():
-            choice: Choice = getattr(self, key)
-            written[key] = {"id": choice.id, **_dumped(plugins(kind).checked(choice.id, choice.options))}
-        written["model"] = {
-            "id": self.model.id,
-            **_dumped(validated(model_settings(self.model.id), self.model.options, where="model")),
-        }
+            id, options = getattr(self, key).id, getattr(self, key).options
+            written[key] = {"id": id, **_dumped(plugins(kind).checked(id, options))}
+        of_model = validated(model_settings(model.id), model.options, where="model")
+        written["model"] = {"id": model.id, **_dumped(of_model)}
         written["rewards"] = {
             id: {"weight": reward.weight, **_dumped(plugins("rewards").checked(id, reward.options))}
             for id, reward in self.rewards.items()
