@@ -230,9 +230,7 @@ def test_what_an_engine_is_given_is_no_setting_of_it() -> None:
 def test_a_reward_is_a_function_or_a_class_with_settings(tmp_path: Path) -> None:
     rewards = agentgym.plugins("rewards")
     turn = Turn(observation="o", reply="r", reward=0.0)
-    turns = Trajectory(
-        env="e", task=0, seed=0, episode_id="e0", turns=[turn] * 3, stop_reason=StopReason.TERMINATED
-    )
+    turns = Trajectory(env="e", task=0, seed=0, episode_id="e0", turns=[turn] * 3, stop_reason=StopReason.TERMINATED)
     assert rewards.build("turn-cost", {"free_turns": 2})(turns) == [0.0, 0.0, -1.0]
     assert rewards.build("success")(turns) == [0.0, 0.0, 0.0]
     with pytest.raises(ConfigError, match=r"rewards\.turn-cost\.free_turns: .*found -1"):
