@@ -14,7 +14,8 @@ from pydantic.fields import FieldInfo
 
 from agentgym.config import Choice, Settings
 from agentgym.launch.resolving import chosen_id, in_full, nano_defaults
-from agentgym.launch.settings import KINDS, EnvSettings, model_settings
+from agentgym.launch.settings import KINDS, EnvSettings
+from agentgym.learn.model_settings import model_settings
 from agentgym.registry import plugins
 
 __all__ = ["describe", "page"]
