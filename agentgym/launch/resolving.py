@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from agentgym.config import Settings, long_form, merged, validated
+from agentgym.config import CHOICES, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.combinations import play_ahead, refuse_filters, spent
 from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
 from agentgym.learn.nano_settings import WISHES
 from agentgym.registry import plugins
 
-__all__ = ["in_full", "nano_defaults", "resolve", "settings_for", "written_out"]
+__all__ = ["chosen_id", "in_full", "nano_defaults", "resolve", "settings_for"]
 
 
 def resolve(given: Mapping[str, Any]) -> TrainSettings:
     """Settings of a training run. Raises UserError: UnknownIdError for a plug-in, ConfigError for everything else."""
-    given = written_out(given)
-    defaults = nano_defaults(given) if _id(given, "model") == "nano" else {}
-    settings = validated(TrainSettings, merged(defaults, given))
+    given = in_full(given)
+    layers = [nano_defaults(given) if chosen_id(given, "model") == "nano" else {}, given]
+    settings = _checked(TrainSettings, merged(*layers))
     if decided := spent(settings, given):
-        settings = validated(TrainSettings, merged(defaults, given, decided))
+        settings = _checked(TrainSettings, merged(*layers, decided))
     refuse_filters(settings.rollout)
     play_ahead(settings)
     settings.complete()
@@ -32,13 +32,13 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
     return settings
 
 
-def written_out(given: Mapping[str, Any]) -> dict[str, Any]:
-    """``given`` with its short forms in full, and the id of every choice of which only options are given."""
-    full = in_full(given)
-    for key, field in TrainSettings.model_fields.items():
-        if isinstance(full.get(key), Mapping) and not field.is_required() and hasattr(field.default, "id"):
-            full[key] = {"id": field.default.id, **full[key]}
-    return full
+S = TypeVar("S", bound=SpeechSettings)
+
+
+def _checked(kind: type[S], values: Mapping[str, Any]) -> S:
+    """Settings of that kind; where only options of a choice are given, they are those of the default."""
+    ids = {key: {"id": chosen_id(values, key)} for key in CHOICES if isinstance(values.get(key), Mapping)}
+    return validated(kind, merged({key: id for key, id in ids.items() if id["id"]}, values))
 
 
 def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def nano_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a small model made from nothing wants where the user says nothing. Raises UnknownIdError."""
-    trainer, engine = _id(given, "trainer"), _id(given, "engine")
+    trainer, engine = chosen_id(given, "trainer"), chosen_id(given, "engine")
     return merged(
         WISHES,
         {"warm_start": _nano("trainers", "sft")},  # which the warm start is
@@ -62,9 +62,11 @@ def _nano(kind: str, id: str) -> dict[str, Any]:
     return dict(getattr(plugins(kind).get(id), "nano", {}))
 
 
-def _id(given: Mapping[str, Any], key: str) -> str:
-    chosen = given.get(key)
-    return str(chosen["id"] if isinstance(chosen, Mapping) else TrainSettings.model_fields[key].default.id)
+def chosen_id(given: Mapping[str, Any], key: str) -> str:
+    """The id of a choice in full form, or its default; empty where there is none."""
+    chosen, default = given.get(key), TrainSettings.model_fields[key].default
+    id = chosen.get("id") if isinstance(chosen, Mapping) else None
+    return str(id or getattr(default, "id", ""))
 
 
 # -- a finished policy -----------------------------------------------------------------------------------
@@ -80,9 +82,9 @@ def settings_for(
     if model == "nano":
         raise UserError("nano is made anew for each training run; pass the run directory: --model runs/NAME")
     own = {"model": {"id": model}} if issubclass(kind, PolicySettings) else {}
-    chosen = merged(_run_settings(model, kind), written_out(given), own)
-    validated(kind, chosen)
-    settings = validated(TrainSettings, {**chosen, "model": {"id": model, **chosen.get("model", {})}, "seed": seed})
+    chosen = merged(_run_settings(model, kind), in_full(given), own)
+    _checked(kind, chosen)
+    settings = _checked(TrainSettings, merged(chosen, {"model": {"id": model}, "seed": seed}))
     settings.complete()
     return settings
 
