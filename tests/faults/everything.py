@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ class Everything(PPO):
     """PPO with noise on its advantages, which remembers its noise."""
 
     Settings = EverythingSettings
+    nano: ClassVar[dict[str, Any]] = {}  # small as it is
 
     def prepare(self, equipment: Any) -> None:
         super().prepare(equipment)
