@@ -10,7 +10,14 @@ from typing import Any
 from agentgym.config import Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.combinations import play_ahead, refuse_filters, spent
-from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
+from agentgym.launch.settings import (
+    KINDS,
+    MeasureSettings,
+    PolicySettings,
+    SpeechSettings,
+    TrainSettings,
+    model_settings,
+)
 from agentgym.learn.nano_settings import WISHES
 from agentgym.registry import plugins
 
@@ -20,7 +27,9 @@ __all__ = ["in_full", "nano_defaults", "resolve", "settings_for", "written_out"]
 def resolve(given: Mapping[str, Any]) -> TrainSettings:
     """Settings of a training run. Raises UserError: UnknownIdError for a plug-in, ConfigError for everything else."""
     given = written_out(given)
-    defaults = nano_defaults(given) if _id(given, "model") == "nano" else {}
+    is_nano = _id(given, "model") == "nano"
+    _refuse_early(validated(TrainSettings, merged(_before_engine(given) if is_nano else {}, given)))
+    defaults = nano_defaults(given) if is_nano else {}
     settings = validated(TrainSettings, merged(defaults, given))
     if decided := spent(settings, given):
         settings = validated(TrainSettings, merged(defaults, given, decided))
@@ -30,6 +39,18 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
     # Which keys the user set decides what counts as having no effect; the defaults above do not.
     settings.warm_start.__pydantic_fields_set__ = set(given.get("warm_start", {}))
     return settings
+
+
+def _refuse_early(settings: TrainSettings) -> None:
+    """Raise UserError for what can be told before the engine is imported, which takes seconds."""
+    for key in ("env", "protocol", "trainer"):
+        chosen = getattr(settings, key)
+        plugins(KINDS[key]).checked(chosen.id, chosen.options)
+    for id, reward in settings.rewards.items():
+        plugins("rewards").checked(id, reward.options)
+    known = model_settings(settings.model.id)
+    if settings.model.options.keys() - known.model_fields.keys():  # how they go together, an engine may decide
+        validated(known, settings.model.options, where="model")
 
 
 def written_out(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,12 +70,15 @@ def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def nano_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a small model made from nothing wants where the user says nothing. Raises UnknownIdError."""
-    trainer, engine = _id(given, "trainer"), _id(given, "engine")
+    return merged(_before_engine(given), {"model": {"id": "nano", **_nano("engines", _id(given, "engine"))}})
+
+
+def _before_engine(given: Mapping[str, Any]) -> dict[str, Any]:
+    trainer = _id(given, "trainer")
     return merged(
         WISHES,
         {"warm_start": _nano("trainers", "sft")},  # which the warm start is
         {"trainer": {"id": trainer, **_nano("trainers", trainer)}},
-        {"model": {"id": "nano", **_nano("engines", engine)}},
     )
 
 
@@ -83,6 +107,7 @@ def settings_for(
     chosen = merged(_run_settings(model, kind), written_out(given), own)
     validated(kind, chosen)
     settings = validated(TrainSettings, {**chosen, "model": {"id": model, **chosen.get("model", {})}, "seed": seed})
+    _refuse_early(settings)
     settings.complete()
     return settings
 
