@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from agentgym.config import Settings
 from agentgym.errors import ConfigError
 from agentgym.launch.resolving import resolve, settings_for
 from agentgym.launch.settings import TrainSettings
@@ -85,8 +89,16 @@ def test_a_finished_policy_is_measured_as_it_was_trained(tmp_path: Path) -> None
 
 
 def test_every_key_has_a_meaning_and_a_default() -> None:
-    lines = describe(TrainSettings).splitlines()
-    shown = dict(zip(lines[::2], lines[1::2], strict=True))
-    assert any(key.startswith("  --updates [") for key in shown)
-    assert "  --env" in shown
-    assert [key for key, meaning in shown.items() if not meaning.strip()] == []
+    shown = describe(TrainSettings)
+    assert re.search(r"^  --env ID +Environment: .*\n +\[required\]$", shown, re.MULTILINE)
+    assert re.search(r"^  --updates INTEGER +Updates of the trainer\.  \[130\]$", shown, re.MULTILINE)
+    assert list(without_meaning(TrainSettings)) == []
+
+
+def without_meaning(settings: type[BaseModel]) -> Iterator[str]:
+    """The keys of ``settings`` and of the groups in it that nothing is said of."""
+    for name, field in settings.model_fields.items():
+        if not field.description:
+            yield f"{settings.__name__}.{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+            yield from without_meaning(field.annotation)
