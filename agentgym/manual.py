@@ -131,8 +131,8 @@ def _words(annotation: Any) -> Iterator[str]:
         yield "TABLE"
     elif isinstance(origin, type) and issubclass(origin, collections.abc.Iterable):
         yield "LIST"
-    elif isinstance(annotation, enum.EnumType):
-        yield from (str(member.value) for member in annotation.__members__.values())
+    elif isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        yield from (str(member.value) for member in annotation)
     elif annotation in _WORDS:
         yield _WORDS[annotation]
     elif dataclasses.is_dataclass(annotation) or is_typeddict(annotation) or _is_model(annotation):
