@@ -22,7 +22,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from agentgym.errors import ConfigError, did_you_mean
 
-__all__ = ["Choice", "Reward", "Settings", "flattened", "long_form", "merged", "parse_flags", "read_toml", "validated"]
+__all__ = [
+    "CHOICES",
+    "Choice",
+    "Reward",
+    "Settings",
+    "flattened",
+    "long_form",
+    "merged",
+    "parse_flags",
+    "read_toml",
+    "validated",
+]
 
 
 class Settings(BaseModel):

@@ -1,6 +1,6 @@
 """The engine contract: tokens in, sampled tokens and their log-probabilities out.
 
-Engines live in ``agentgym/actors``, one file each. A session is one live episode: an engine that keeps
+Engines live in ``agentgym/actors``, one file or folder each. A session is one live episode: an engine that keeps
 key/value state finds it by the session's name and computes only the tokens it has not seen; one that does
 not may ignore the name.
 """

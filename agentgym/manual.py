@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from agentgym.config import Choice, Settings
-from agentgym.launch.resolving import nano_defaults, written_out
-from agentgym.launch.settings import KINDS, EnvSettings, model_settings
+from agentgym.launch.resolving import chosen_id, in_full, nano_defaults
+from agentgym.launch.settings import KINDS, EnvSettings
+from agentgym.learn.model_settings import model_settings
 from agentgym.registry import plugins
 
 __all__ = ["describe", "page"]
@@ -36,11 +37,12 @@ def page(kind: type[EnvSettings], given: Mapping[str, Any], *, beside: Collectio
     ``beside`` are keys that a command has options or arguments of its own for. Raises UnknownIdError for a plug-in
     that there is not.
     """
-    given = written_out(given)
-    ids = {key: id for key in _CHOICES if key in kind.model_fields and (id := _id(kind, given, key, beside))}
+    given = in_full(given)
+    chosen = [key for key in _CHOICES if key in kind.model_fields and (key in given or key not in beside)]
+    ids = {key: id for key in chosen if (id := chosen_id(given, key))}
     defaults = nano_defaults(given) if ids.get("model") == "nano" else {}
-    if "protocol" in ids and "protocol" not in given:
-        ids["protocol"] = defaults.get("protocol", {}).get("id", ids["protocol"])
+    if "protocol" in defaults:
+        ids["protocol"] = chosen_id({**defaults, **given}, "protocol")
     sections = [describe(kind, defaults={**defaults, **ids}, without=beside), _known(kind)]
     for id in given.get("rewards", {}):
         sections.append(describe(plugins("rewards").settings(id), f"rewards.{id}.", f"With --rewards.{id}"))
@@ -49,13 +51,6 @@ def page(kind: type[EnvSettings], given: Mapping[str, Any], *, beside: Collectio
         title = f"With {id}" if key in beside else f"With --{key} {id}"
         sections.append(describe(settings, f"{key}.", title, defaults.get(key)))
     return "\n\n".join(filter(None, sections))
-
-
-def _id(kind: type[EnvSettings], given: Mapping[str, Any], key: str, beside: Collection[str]) -> str:
-    """The id that is chosen; empty where none is."""
-    if key in given or key in beside:
-        return str(given.get(key, {}).get("id", ""))
-    return str(getattr(kind.model_fields[key].default, "id", ""))
 
 
 def _known(kind: type[EnvSettings]) -> str:

@@ -100,6 +100,7 @@ def measure() -> latency.Rows:
     sizes = NanoConfig(width=256, layers=4, heads=4, feed_forward=1024, max_context=CONTEXT)
     engine = Recording(build_model(VOCABULARY, sizes, seed=0), max_sessions=NUM_SEQUENCES, max_context=CONTEXT)
     try:
+        asyncio.run(engine.start())
         return measure_single(engine) | measure_turns(engine) | measure_long_turns(engine)
     finally:
         asyncio.run(engine.close())

@@ -1,1 +1,1 @@
-"""The engines: one file each, its name is its id. A file that begins with "_" is a part, not an engine."""
+"""The engines: one file or folder each, its name is its id. Importing one imports no torch: making one does."""

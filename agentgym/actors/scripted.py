@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from agentgym.engine import Engine
 from agentgym.registry import register
@@ -14,13 +17,20 @@ __all__ = ["ScriptedEngine"]
 
 @register
 class ScriptedEngine(Engine):
-    """Says ``reply(token_ids)``, a list of token ids, after ``latency`` seconds; log-probabilities are 0.
+    """Says what a function replies; log-probabilities are 0, and ``max_tokens`` cuts a reply as it would a sampled one.
 
-    ``max_tokens`` of the sampling cuts a reply as it would a sampled one.
+    Args:
+        reply: token ids of a prompt → token ids of the reply
+        max_context: tokens of a session
+        latency: seconds that a reply takes
     """
 
     def __init__(
-        self, reply: Callable[[Sequence[int]], list[int]], *, max_context: int = 2**20, latency: float = 0.0
+        self,
+        reply: Callable[[Sequence[int]], list[int]],
+        *,
+        max_context: Annotated[int, Field(ge=2)] = 2**20,
+        latency: Annotated[float, Field(ge=0)] = 0.0,
     ) -> None:
         self.reply, self.max_context, self.latency = reply, max_context, latency
         self.requests: list[list[int]] = []

@@ -19,8 +19,9 @@ from agentgym.corpus import corpus
 from agentgym.engine import Engine
 from agentgym.env import Env
 from agentgym.errors import ConfigError, UserError
-from agentgym.launch.settings import HFSettings, RolloutSettings, TrainSettings
+from agentgym.launch.settings import RolloutSettings, TrainSettings
 from agentgym.learn.byte_tokenizer import byte_tokenizer
+from agentgym.learn.model_settings import HFSettings
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.policy import Policy, load_policy, load_tokenizer
 from agentgym.loops import settled

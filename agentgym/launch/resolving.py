@@ -5,34 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from agentgym.config import Settings, long_form, merged, validated
+from agentgym.config import CHOICES, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.combinations import play_ahead, refuse_filters, spent
-from agentgym.launch.settings import (
-    KINDS,
-    MeasureSettings,
-    PolicySettings,
-    SpeechSettings,
-    TrainSettings,
-    model_settings,
-)
+from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
 from agentgym.learn.nano_settings import WISHES
 from agentgym.registry import plugins
 
-__all__ = ["in_full", "nano_defaults", "resolve", "settings_for", "written_out"]
+__all__ = ["chosen_id", "in_full", "nano_defaults", "resolve", "settings_for"]
 
 
 def resolve(given: Mapping[str, Any]) -> TrainSettings:
     """Settings of a training run. Raises UserError: UnknownIdError for a plug-in, ConfigError for everything else."""
-    given = written_out(given)
-    is_nano = _id(given, "model") == "nano"
-    _refuse_early(validated(TrainSettings, merged(_before_engine(given) if is_nano else {}, given)))
-    defaults = nano_defaults(given) if is_nano else {}
-    settings = validated(TrainSettings, merged(defaults, given))
+    given = in_full(given)
+    layers = [nano_defaults(given) if chosen_id(given, "model") == "nano" else {}, given]
+    settings = _checked(TrainSettings, merged(*layers))
     if decided := spent(settings, given):
-        settings = validated(TrainSettings, merged(defaults, given, decided))
+        settings = _checked(TrainSettings, merged(*layers, decided))
     refuse_filters(settings.rollout)
     play_ahead(settings)
     settings.complete()
@@ -41,25 +32,13 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
     return settings
 
 
-def _refuse_early(settings: TrainSettings) -> None:
-    """Raise UserError for what can be told before the engine is imported, which takes seconds."""
-    for key in ("env", "protocol", "trainer"):
-        chosen = getattr(settings, key)
-        plugins(KINDS[key]).checked(chosen.id, chosen.options)
-    for id, reward in settings.rewards.items():
-        plugins("rewards").checked(id, reward.options)
-    known = model_settings(settings.model.id)
-    if settings.model.options.keys() - known.model_fields.keys():  # how they go together, an engine may decide
-        validated(known, settings.model.options, where="model")
+S = TypeVar("S", bound=SpeechSettings)
 
 
-def written_out(given: Mapping[str, Any]) -> dict[str, Any]:
-    """``given`` with its short forms in full, and the id of every choice of which only options are given."""
-    full = in_full(given)
-    for key, field in TrainSettings.model_fields.items():
-        if isinstance(full.get(key), Mapping) and not field.is_required() and hasattr(field.default, "id"):
-            full[key] = {"id": field.default.id, **full[key]}
-    return full
+def _checked(kind: type[S], values: Mapping[str, Any]) -> S:
+    """Settings of that kind; where only options of a choice are given, they are those of the default."""
+    ids = {key: {"id": chosen_id(values, key)} for key in CHOICES if isinstance(values.get(key), Mapping)}
+    return validated(kind, merged({key: id for key, id in ids.items() if id["id"]}, values))
 
 
 def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,15 +49,12 @@ def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def nano_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a small model made from nothing wants where the user says nothing. Raises UnknownIdError."""
-    return merged(_before_engine(given), {"model": {"id": "nano", **_nano("engines", _id(given, "engine"))}})
-
-
-def _before_engine(given: Mapping[str, Any]) -> dict[str, Any]:
-    trainer = _id(given, "trainer")
+    trainer, engine = chosen_id(given, "trainer"), chosen_id(given, "engine")
     return merged(
         WISHES,
         {"warm_start": _nano("trainers", "sft")},  # which the warm start is
         {"trainer": {"id": trainer, **_nano("trainers", trainer)}},
+        {"model": {"id": "nano", **_nano("engines", engine)}},
     )
 
 
@@ -86,9 +62,11 @@ def _nano(kind: str, id: str) -> dict[str, Any]:
     return dict(getattr(plugins(kind).get(id), "nano", {}))
 
 
-def _id(given: Mapping[str, Any], key: str) -> str:
-    chosen = given.get(key)
-    return str(chosen["id"] if isinstance(chosen, Mapping) else TrainSettings.model_fields[key].default.id)
+def chosen_id(given: Mapping[str, Any], key: str) -> str:
+    """The id of a choice in full form, or its default; empty where there is none."""
+    chosen, default = given.get(key), TrainSettings.model_fields[key].default
+    id = chosen.get("id") if isinstance(chosen, Mapping) else None
+    return str(id or getattr(default, "id", ""))
 
 
 # -- a finished policy -----------------------------------------------------------------------------------
@@ -104,10 +82,9 @@ def settings_for(
     if model == "nano":
         raise UserError("nano is made anew for each training run; pass the run directory: --model runs/NAME")
     own = {"model": {"id": model}} if issubclass(kind, PolicySettings) else {}
-    chosen = merged(_run_settings(model, kind), written_out(given), own)
-    validated(kind, chosen)
-    settings = validated(TrainSettings, {**chosen, "model": {"id": model, **chosen.get("model", {})}, "seed": seed})
-    _refuse_early(settings)
+    chosen = merged(_run_settings(model, kind), in_full(given), own)
+    _checked(kind, chosen)
+    settings = _checked(TrainSettings, merged(chosen, {"model": {"id": model}, "seed": seed}))
     settings.complete()
     return settings
 

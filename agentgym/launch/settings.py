@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, model_validator
 from agentgym.alarms import AlarmSettings
 from agentgym.config import Choice, Reward, Settings, validated
 from agentgym.hosts import Where
-from agentgym.learn.nano_settings import NanoConfig
+from agentgym.learn.model_settings import model_settings
 from agentgym.registry import plugins
 from agentgym.rollout import OnOverflow
 from agentgym.trainers.sft import SFTSettings
@@ -24,7 +24,6 @@ __all__ = [
     "EnvSettings",
     "EpisodeSettings",
     "EvalSettings",
-    "HFSettings",
     "MeasureSettings",
     "PolicySettings",
     "RecipeSettings",
@@ -32,29 +31,12 @@ __all__ = [
     "SpeechSettings",
     "TrainSettings",
     "WarmStartSettings",
-    "model_settings",
 ]
+
 Mode: TypeAlias = Literal["sync", "async", "fully-async"]
+
 KINDS = {"env": "environments", "protocol": "protocols", "engine": "engines", "trainer": "trainers"}
 """Key → kind of the plug-in that it chooses."""
-
-
-class HFSettings(Settings):
-    """Options of ``--model`` when it is a Hugging Face id or a directory."""
-
-    lora: bool = False
-    """Train a low-rank adapter instead of all weights (arXiv 2106.09685); --lora for short."""
-    lora_rank: int = Field(16, ge=1)
-    """Rank of the adapter."""
-    device: str = "auto"
-    """A torch device; "auto" takes a GPU if there is one."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Type of the weights."""
-
-
-def model_settings(id: str) -> type[Settings]:
-    """What that model can be told."""
-    return NanoConfig if id == "nano" else HFSettings
 
 
 # -- how episodes are played -----------------------------------------------------------------------------

@@ -38,11 +38,16 @@ def line_reader(
     """Reads from ``stdin`` (None: the process's own), with editing and completion if a person sits there.
 
     ``echo`` is told each line that was read from a file or a pipe, with its prompt, so that a transcript is whole.
-    ``interrupt`` cancels a line that comes from there; a terminal's own Ctrl-C is prompt_toolkit's.
+    ``interrupt`` cancels the line.
     """
     if stdin is None and sys.stdin.isatty() and sys.stdout.isatty():
         session: PromptSession[str] = PromptSession(completer=Suggestions(candidates), complete_while_typing=False)
-        return session.prompt_async
+
+        async def typed(prompt: str) -> str:
+            # While prompt_toolkit takes its own handler of Ctrl-C back, a second one finds none.
+            return await interrupt.turn(session.prompt_async(prompt, handle_sigint=False))
+
+        return typed
     source = stdin or sys.stdin
     if isinstance(source, io.TextIOWrapper):
         source.reconfigure(errors="replace")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -23,6 +25,21 @@ def test_engine_is_found_by_id_and_complete(id: str) -> None:
     assert inspect.isclass(cls)
     assert issubclass(cls, Engine)
     assert not inspect.isabstract(cls)
+
+
+@pytest.mark.parametrize("id", ENGINES)
+def test_asking_for_an_engine_imports_nothing_heavy(id: str) -> None:
+    """What it can be told is asked for by whoever mistyped it, and torch alone takes more than a second."""
+    ask = f"import sys, agentgym; agentgym.plugins('engines').settings('{id}')"
+    tell = "sys.exit(str({'torch', 'transformers', 'vllm', 'openai'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", f"{ask}; {tell}"], capture_output=True, text=True)
+    assert done.stderr == "set()\n"
+
+
+@pytest.mark.parametrize("id", ENGINES)
+def test_every_option_of_an_engine_is_explained(id: str) -> None:
+    fields = agentgym.plugins("engines").settings(id).model_fields
+    assert [name for name, field in fields.items() if not field.description] == []
 
 
 @pytest.mark.parametrize("id", TRAINERS)

@@ -139,6 +139,7 @@ import asyncio, json, os, signal, sys, threading
 from tests.unit.actors.test_vllm import model, prompt_of, sampling, under_way
 
 async def main(engine, ending):
+    await engine.start()
     asked = [asyncio.ensure_future(engine.generate(prompt_of(9, i), sampling(max_tokens=400), session=f"{i}"))
              for i in range(4)]
     await under_way(engine, 20, asked)
@@ -192,6 +193,7 @@ def test_closing_leaves_nothing() -> None:
     from agentgym.actors.vllm.engine import VLLMEngine
 
     engine = VLLMEngine(model())
+    run(engine.start)
     server: Any = engine._server
     pids, directory, segments = processes(engine), server._directory, list(server._core.segments)
     assert segments

@@ -74,11 +74,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("train --env ./nowhere.py", "no such file"),
         ("train --env BELL --trainer.group_sise 4", 'unknown key "trainer.group_sise". Did you mean "group_size"?'),
         ("train --env BELL --updates 3 --udpates 3", 'unknown key "udpates". Did you mean "updates"?'),
-        ("train --env BELL --env.size 3", 'takes no option "size"'),
+        ("train --env BELL --env.size 3", 'unknown key "env.size". Known here: none'),
         ("train --env BELL --trainer grop", 'unknown trainer "grop". Did you mean "grpo"?'),
         ("train --env BELL --protocol.style x --protocol plain", 'unknown key "protocol.style"'),
         ("train --env BELL --engine.max_contxt 64", 'Did you mean "max_context"?'),
         ("train --env BELL --rewards.nothing 1", 'unknown reward "nothing"'),
+        ("train --env BELL --rewards.turn-cost.free_turns -1", "rewards.turn-cost.free_turns: Input should be greater"),
+        ("train --env blocksworld --env.level b33", 'env.level is "b33". Did you mean "b3"? Known: b3, b4'),
+        ("eval --model ./nowhere --env BELL --updates 3", 'unknown key "updates"'),
+        ("eval --model ./nowhere --env BELL --rollout.temperature 1", 'unknown key "rollout.temperature"'),
+        ("play BELL --model ./nowhere --rewards.success 1", 'unknown key "rewards"'),
+        ("serve BELL --protocol plain", 'unknown key "protocol"'),
+        ("doctor BELL --engine embedded", 'unknown key "engine"'),
         ("train --env NO_EXPERT --warm_start.until 0.5", "warm_start.until has no effect"),
         ("train --env NO_EXPERT --warm_start.enabled true", "has no expert() to imitate"),
         ("train --env NO_EXPERT --trainer sft", "has no expert() to imitate"),
@@ -159,7 +166,7 @@ def test_lora_has_two_spellings_and_its_rank_needs_it(agentgym: Typed, tmp_path:
     bell += ["--eval.validation_episodes", 1, "--rollout.max_reply_tokens", 2]
     code, _, errors = agentgym(*bell, "--model.lora_rank", 8)
     assert code == 2
-    assert "model.lora_rank has no effect without LoRA; add --lora" in errors
+    assert "model: lora_rank has no effect without LoRA; add --lora" in errors
     assert list(Path().rglob("*")) == []
     for name, spelled in (("short", ["--lora"]), ("long", ["--model.lora", "true"])):
         code, _, errors = agentgym(*bell, *spelled, "--model.lora_rank", 4, "--output", name)
@@ -226,11 +233,43 @@ def keys(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def test_help_lists_every_setting_with_its_meaning(agentgym: Typed) -> None:
     code, printed, _ = agentgym("train", "--help")
     assert code == 0
-    lines = printed.splitlines()
-    shown = {line.split()[0]: lines[number + 1].strip() for number, line in enumerate(lines) if line.startswith("  --")}
-    wanted = {*keys(TrainSettings), "--trainer.group_size", "--trainer.batch_size", "--model.width", "--model.lora"}
-    assert wanted - shown.keys() == set()
-    assert [key for key in wanted if len(shown[key]) < 8] == []
+    wanted = {*keys(TrainSettings), "--trainer.group_size", "--model.width", "--engine.max_context"}
+    assert wanted - shown_in(printed) == set()
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted", "unwanted"),
+    [
+        ("train --env webshop --help", {"--env.catalogue", "--env.observation_mode"}, {"--env.level"}),
+        ("train --help --trainer sft --model HF", {"--trainer.batch_size", "--model.lora"}, {"--model.width"}),
+        ("train --env BELL --rewards.turn-cost 1 --help", {"--rewards.turn-cost.free_turns"}, {"--env.level"}),
+        ("eval --env blocksworld --help", {"--env", "--env.level", "--rollout.top_k", "--threads"}, {"--updates"}),
+        ("play webshop --help", {"--env.catalogue", "--protocol", "--rollout.max_reply_tokens"}, {"--rewards"}),
+        ("play --help", {"--task", "--engine"}, {"--env.catalogue"}),
+        ("serve blocksworld -h", {"--port", "--env.level"}, {"--protocol"}),
+        ("doctor gymnasium:FrozenLake-v1 --help", {"--env.make", "--protocol"}, {"--engine", "--rollout"}),
+    ],
+)
+def test_help_shows_what_the_command_and_what_is_named_take(
+    typed: str, wanted: set[str], unwanted: set[str], agentgym: Typed
+) -> None:
+    code, printed, errors = agentgym(*typed.replace("BELL", BELL).split())
+    assert code == 0, errors
+    assert wanted - shown_in(printed) == set()
+    assert unwanted & shown_in(printed) == set()
+
+
+def shown_in(printed: str) -> set[str]:
+    """The keys that have a line of their own."""
+    return {line.split()[0] for line in printed.split("Ids (")[0].splitlines() if line.startswith("  --")} | {
+        line.split()[0] for line in printed.partition("Ids (")[2].splitlines() if re.match(r"  --\w[\w-]*\.", line)
+    }
+
+
+def test_help_for_what_there_is_not(agentgym: Typed) -> None:
+    code, _, errors = agentgym("train", "--env", "webshp", "--help")
+    assert code == 2
+    assert 'Did you mean "webshop"?' in errors
 
 
 def test_envs_and_init_and_doctor(agentgym: Typed) -> None:

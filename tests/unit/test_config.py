@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from agentgym.config import Choice, Settings, flattened, merged, parse_flags, read_toml, validated
+from agentgym.config import Choice, Reward, Settings, flattened, long_form, merged, parse_flags, read_toml, validated
 from agentgym.errors import ConfigError
 
 
@@ -27,6 +27,9 @@ class Run(Settings):
     updates: int = 3
     output: Path = Path("runs")
     name: str = ""
+    mode: Literal["sync", "async"] = "sync"
+    rewards: dict[str, Reward] = Field(default_factory=dict)
+    limit: Annotated[int, Field(ge=1)] | Literal["none"] = "none"
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,12 @@ class Run(Settings):
         (["--model", "7"], {"model": {"id": "7"}}),
         (["--model", "1e5"], {"model": {"id": "1e5"}}),
         (["--model", "0x10"], {"model": {"id": "0x10"}}),
+        (["--rewards.turn-cost", "0.1"], {"rewards": {"turn-cost": {"weight": 0.1}}}),
+        (
+            ["--rewards.turn-cost.free-turns", "2", "--rewards.turn-cost", "1"],
+            {"rewards": {"turn-cost": {"free-turns": 2, "weight": 1}}},
+        ),
+        (["--rewards", "{success = 2}"], {"rewards": {"success": 2}}),
     ],
 )
 def test_flags(flags: list[str], settings: dict[str, Any]) -> None:
@@ -103,6 +112,10 @@ def test_any_text_is_a_choice(text: str) -> None:
         ({"updates": "many"}, "found 'many'"),
         ({"optim": {"learning_rate": 0}}, "optim.learning_rate: Input should be greater than 0, found 0"),
         ({"env": {}}, "env.id: Field required"),
+        ({"mode": "asinc"}, 'mode is "asinc". Did you mean "async"? Known: sync, async'),
+        ({"limit": 0}, "limit: Input should be greater than or equal to 1, or 'none', found 0"),
+        ({"rewards": {"cost": {"weight": "x"}}}, "rewards.cost.weight: Input should be a valid number"),
+        ({"rewards": {"cost": "x"}}, "rewards.cost.weight: Input should be a valid number"),
     ],
 )
 def test_a_wrong_setting_is_told(values: dict[str, Any], message: str) -> None:
@@ -124,6 +137,20 @@ def test_a_choice_said_short_and_long_is_the_same() -> None:
     long = validated(Run, {"env": {"id": "webshop"}})
     assert short == long
     assert validated(Run, {"env": {"id": "webshop", "catalogue": "D"}}).env.options == {"catalogue": "D"}
+
+
+def test_a_rewards_weight_said_short_and_long_is_the_same() -> None:
+    short = validated(Run, {"rewards": {"cost": 0.5}}).rewards
+    assert short == validated(Run, {"rewards": {"cost": {"weight": 0.5}}}).rewards
+    assert short["cost"].weight == 0.5
+    cost = validated(Run, {"rewards": {"cost": {"free_turns": 2}}}).rewards["cost"]
+    assert (cost.weight, cost.options) == (1.0, {"free_turns": 2})
+    written = {"env": {"id": "x"}, "rewards": {"a": {"weight": 1}, "b": {"weight": 2, "c": 3}}}
+    assert long_form({"env": "x", "rewards": {"a": 1, "b": {"weight": 2, "c": 3}}}) == written
+
+
+def test_a_number_where_text_is_expected_is_that_text() -> None:
+    assert validated(Run, {"name": 7}).name == "7"
 
 
 def test_settings_come_back_from_their_own_json() -> None:

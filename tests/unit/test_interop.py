@@ -72,7 +72,7 @@ def test_async_environments_too() -> None:
 def test_what_is_wrong_shows_at_once() -> None:
     with pytest.raises(UserError, match="unknown environment"):
         as_trl("blocksword")
-    with pytest.raises(ConfigError, match="takes no option"):
+    with pytest.raises(ConfigError, match='Did you mean "level"'):
         as_trl("blocksworld", levle="b3")
     with pytest.raises(ConfigError, match="needs environments"):
         trl_reward([""])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agentgym.loops import Blocking, interruptible, must_wait, plain, run, settled
+from agentgym.loops import Blocking, interruptible, must_wait, plain, run, settled, to_the_end
 
 NAME = contextvars.ContextVar("NAME", default="nobody")
 
@@ -119,6 +119,30 @@ def test_blocking_calls_share_one_loop() -> None:
 
 def test_blocking_calls_of_what_is_plain_need_no_loop() -> None:
     assert in_a_loop(lambda: Blocking()((1, 2))) == (1, 2)
+
+
+def test_what_goes_to_the_end_does_so_though_nobody_waits_any_more() -> None:
+    done: list[str] = []
+
+    async def work(name: str, fails: bool = False) -> str:
+        await asyncio.sleep(0.01)
+        done.append(name)
+        if fails:
+            raise ValueError(name)
+        return name
+
+    async def main() -> None:
+        assert await to_the_end(work("first")) == "first"
+        with pytest.raises(ValueError, match="second"):
+            await to_the_end(work("second", fails=True))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await to_the_end(work("third"))
+        assert done == ["first", "second"]
+        await asyncio.sleep(0.05)
+        assert done == ["first", "second", "third"]
+
+    asyncio.run(main())
 
 
 # -- Ctrl-C ----------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ import agentgym
 from agentgym import registry
 from agentgym.errors import ConfigError, UnknownIdError, UserError
 from agentgym.manual import describe
+from agentgym.registry import EnvFactory
+from agentgym.types import StopReason, Trajectory, Turn
 
 ENV = """
     @agentgym.register
@@ -28,7 +30,7 @@ ENV = """
 
 
 @pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _clean(tmp_path: Path) -> Iterator[None]:
     """Whatever a test registers and imports is forgotten after it."""
     agentgym.plugins("environments").get("webshop")
     tables = {kind: dict(agentgym.plugins(kind)._plugins) for kind in registry.KINDS}
@@ -36,9 +38,11 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     gym = dict(gymnasium.registry)
     yield
     for kind, table in tables.items():
-        agentgym.plugins(kind)._plugins = table
+        known = agentgym.plugins(kind)._plugins.items()
+        own = {id: plugin for id, plugin in known if plugin.__module__.startswith("agentgym.")}
+        agentgym.plugins(kind)._plugins = {**table, **own}  # a module that stays imported registers once
     for name in set(sys.modules) - set(modules):
-        if name.startswith("agentgym_file") or "tmp" in str(getattr(sys.modules[name], "__file__", "")):
+        if name.startswith("agentgym_file") or str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
     gymnasium.registry.clear()
     gymnasium.registry.update(gym)
@@ -184,6 +188,65 @@ def test_an_option_that_the_environment_lacks(tmp_path: Path) -> None:
         agentgym.make("webshop", catalog="x")
     with pytest.raises(ConfigError, match=r'unknown key "env.size"\. Known here: none'):
         agentgym.make(str(write(tmp_path, "no_options.py", "Maze")), size=3)
+
+
+LEVELED = """
+    import agentgym
+    from typing import Annotated, Literal
+    from pydantic import Field
+
+    @agentgym.register
+    class Maze(agentgym.Env):
+        \"\"\"A maze.\"\"\"
+
+        def __init__(self, size: Annotated[int, Field(ge=2)] = 3, *, level: Literal["easy", "hard"] = "easy"):
+            self.made_with = (size, level)
+"""
+
+
+def test_options_are_checked_by_the_constructors_signature(tmp_path: Path) -> None:
+    file = tmp_path / "leveled_maze.py"
+    file.write_text(textwrap.dedent(LEVELED))
+    assert agentgym.make(str(file), size=5).made_with == (5, "easy")
+    assert gymnasium.make("agentgym/leveled_maze-v0", level="hard").unwrapped.made_with == (3, "hard")  # type: ignore[attr-defined]
+    assert EnvFactory(str(file), {"size": "4"})().made_with == (4, "easy")
+    for make in (agentgym.make, gymnasium.make):
+        with pytest.raises(ConfigError, match=r"env\.size: Input should be greater than or equal to 2, found 1"):
+            make(str(file) if make is agentgym.make else "agentgym/leveled_maze-v0", size=1)
+
+
+def test_a_plugin_with_settings_of_its_own_is_given_them() -> None:
+    trainer = agentgym.plugins("trainers").build("sft", {"batch_size": "3"})
+    assert trainer.settings.batch_size == 3
+    with pytest.raises(ConfigError, match=r'unknown key "trainer\.batch_sise"\. Did you mean "batch_size"'):
+        agentgym.plugins("trainers").build("sft", {"batch_sise": 3})
+
+
+def test_what_an_engine_is_given_is_no_setting_of_it() -> None:
+    assert "module" not in agentgym.plugins("engines").settings("embedded").model_fields
+    engine = agentgym.plugins("engines").build("scripted", {"reply": list, "max_context": 9})
+    assert (engine.reply, engine.max_context) == (list, 9)
+
+
+def test_a_reward_is_a_function_or_a_class_with_settings(tmp_path: Path) -> None:
+    rewards = agentgym.plugins("rewards")
+    turn = Turn(observation="o", reply="r", reward=0.0)
+    turns = Trajectory(env="e", task=0, seed=0, episode_id="e0", turns=[turn] * 3, stop_reason=StopReason.TERMINATED)
+    assert rewards.build("turn-cost", {"free_turns": 2})(turns) == [0.0, 0.0, -1.0]
+    assert rewards.build("success")(turns) == [0.0, 0.0, 0.0]
+    with pytest.raises(ConfigError, match=r"rewards\.turn-cost\.free_turns: .*found -1"):
+        rewards.build("turn-cost", {"free_turns": -1})
+    with pytest.raises(ConfigError, match=r'unknown key "rewards\.success\.x"'):
+        rewards.build("success", {"x": 1})
+    file = tmp_path / "shapers.py"
+    file.write_text("def half(trajectory):\n    return [0.5 for _ in trajectory.turns]\n")
+    assert rewards.build(f"{file}:half")(turns) == [0.5] * 3
+
+
+def test_an_adapters_name_may_stand_in_the_id() -> None:
+    table = agentgym.plugins("environments")
+    assert table.get("gymnasium:Taxi-v3") is table.get("gymnasium")
+    assert table.checked("gymnasium:Taxi-v3", {}) == table.checked("gymnasium", {"name": "Taxi-v3"})
 
 
 def test_every_kind_has_a_package_and_lists_what_is_in_it() -> None:

@@ -328,7 +328,7 @@ def test_play_takes_an_environment_its_id_or_settings() -> None:
     ]
     with pytest.raises(UserError, match="unknown environment"):
         agentgym.play("blocksword")
-    with pytest.raises(UserError, match=r'unknown key "env\.levle"\. Did you mean "level"'):
+    with pytest.raises(UserError, match='Did you mean "level"'):
         agentgym.play({"env": {"id": "blocksworld", "levle": "b3"}})
     with pytest.raises(UserError, match="told by its id"):
         agentgym.play(Doors(), model="runs/mine")

@@ -1,5 +1,11 @@
-"""The embedded engine: a transformers model in this process, with a key/value slot for each live episode."""
+"""The embedded engine: a transformers model in this process, with a key/value slot for each live episode.
 
-from agentgym.actors.embedded.engine import EmbeddedEngine, truncated
+- ``engine``: the engine contract: sessions, requests, who is admitted;
+- ``rows``: what it asks of ``forward``, the model's passes; ``slots``: their keys and values; ``sampling``: the draw.
 
-__all__ = ["EmbeddedEngine", "truncated"]
+All but the first two import torch, and are imported when an engine is made.
+"""
+
+from agentgym.actors.embedded.engine import EmbeddedEngine
+
+__all__ = ["EmbeddedEngine"]

@@ -17,17 +17,16 @@ import math
 import os
 import shutil
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
-import torch
+from pydantic import Field
 
 from agentgym.actors.vllm.probe import check_vllm
-from agentgym.actors.vllm.settings import engine_settings, settled
-from agentgym.actors.vllm.weights import Weights, private_directory
 from agentgym.engine import Engine
 from agentgym.errors import EngineError
+from agentgym.loops import to_the_end
 from agentgym.registry import register
 from agentgym.types import Completion, Sampling
 
@@ -40,23 +39,30 @@ __all__ = ["VLLMEngine"]
 
 @register
 class VLLMEngine(Engine):
-    """Samples with vLLM from ``module``, a transformers causal LM or a peft model around one. Starting takes a while.
+    """Samples with vLLM from a transformers causal LM or a peft model around one.
 
-    ``max_context`` bounds a session's tokens (default: what the model was made for), ``max_sessions`` the completions
-    that run at once; further ones wait. ``update`` says what becomes of completions under way when weights change:
-    "keep" goes on with the new weights from where it is, "wait" lets them end on the old ones first, "abort" cuts
-    them off and begins the rest anew on the new weights. Either way a completion keeps its tokens, and each token its
-    version. With LoRA "keep" lets them end on the adapter they began with, beside those that begin with the new one.
+    When weights change, "keep" goes on with the new ones from where a completion is, "wait" lets those under way end on
+    the old ones first, "abort" cuts them off and begins the rest anew on the new weights. Either way a completion keeps
+    its tokens, and each token its version. With LoRA "keep" lets them end on the adapter they began with, beside those
+    that begin with the new one.
 
-    ``kv_cache_gib`` is the memory for keys and values in GiB (default on a CPU: what the sessions need, within a
-    quarter of the free memory; on a GPU vLLM takes ``gpu_memory``, a share of the device, 0.45 by default, since the
-    learner is there too). ``prefix_caching`` finds the keys and values of known beginnings again. ``tensor_parallel``
-    is the number of GPUs vLLM runs on. ``transfer`` is how weights travel: "disk", "ipc" (on one GPU) or "nccl" (to
-    others; ``port`` is where the two sides meet); default by device. ``sleep`` frees vLLM's GPU memory while no
-    session is open. ``seed`` is vLLM's own.
+    Raises UserError when vLLM is missing, ConfigError for what does not fit the model or the machine. However this
+    process ends, vLLM's processes and files go with it.
 
-    Raises UserError when vLLM is missing, ConfigError for what does not fit the model or the machine, EngineError when
-    vLLM does not start. However this process ends, vLLM's processes and files go with it.
+    Args:
+        module: the model, whose weights vLLM gets a copy of
+        max_context: tokens of a session; by default what the model was made for
+        max_sessions: completions that run at once; further ones wait
+        update: what becomes of completions under way when weights change: "keep", "wait" or "abort"
+        kv_cache_gib: memory for keys and values in GiB; by default, on a CPU, what the sessions need within a quarter
+            of the free memory, and on a GPU what gpu_memory leaves
+        transfer: how weights travel: "disk", "ipc" (on one GPU) or "nccl" (to others); by default as the device allows
+        port: where the two sides of nccl meet; any free one by default
+        gpu_memory: share of the GPU that vLLM takes, 0.45 by default, since the learner is there too
+        tensor_parallel: number of GPUs that vLLM runs on
+        sleep: whether vLLM's GPU memory is free while no session is open
+        prefix_caching: whether the keys and values of known beginnings are found again
+        seed: vLLM's own
     """
 
     nano: ClassVar[Mapping[str, Any]] = {"width": 128}  # on a CPU vLLM serves heads of some sizes only
@@ -65,25 +71,26 @@ class VLLMEngine(Engine):
         self,
         module: Any,
         *,
-        max_context: int | None = None,
-        max_sessions: int = 128,
+        max_context: Annotated[int, Field(ge=2)] | None = None,
+        max_sessions: Annotated[int, Field(ge=1)] = 128,
         update: Literal["keep", "wait", "abort"] = "keep",
-        kv_cache_gib: float | None = None,
+        kv_cache_gib: Annotated[float, Field(gt=0)] | None = None,
         transfer: Literal["disk", "nccl", "ipc"] | None = None,
-        port: int | None = None,
-        gpu_memory: float | None = None,
-        tensor_parallel: int = 1,
+        port: Annotated[int, Field(ge=1, le=65535)] | None = None,
+        gpu_memory: Annotated[float, Field(gt=0, le=1)] | None = None,
+        tensor_parallel: Annotated[int, Field(ge=1)] = 1,
         sleep: bool = False,
         prefix_caching: bool = True,
         seed: int = 0,
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "module")}
+        from agentgym.actors.vllm.settings import settled  # imports torch, as all do that is imported on use
+
         self.module = module
         self.options = settled(module, given)
         check_vllm()
         self.max_context = self.options.max_context
         self.supports_seeds = self.options.device == "cuda"
-        self.policy_version = 0
         self.prefill_tokens = 0
         """Prompt tokens that were computed, not found in vLLM's prefix cache."""
         self.new_tokens = 0
@@ -94,19 +101,28 @@ class VLLMEngine(Engine):
         """Open sessions, and the tokens that were computed for each with the present weights."""
         self._busy: set[str] = set()
         self._num_updates = 0
-        self._updating: set[asyncio.Task[None]] = set()
         self._sleeper: Any = None
+        self._end: Callable[[], object] = lambda: None
+
+    async def start(self) -> None:
+        """Start vLLM, which takes a while. Raises EngineError when it does not start."""
+        from agentgym.actors.vllm.weights import private_directory
+
         directory = private_directory()
         try:
-            self._start(directory)
+            self._prepare(directory)
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise
         self._end = weakref.finalize(self, self._server.close)
+        await self._server.start()
 
-    def _start(self, directory: Path) -> None:
+    def _prepare(self, directory: Path) -> None:
+        """Write the first weights, and make what serves them and brings later ones."""
         from agentgym.actors.vllm.server import Server
+        from agentgym.actors.vllm.settings import engine_settings
         from agentgym.actors.vllm.update import Disk, Updater
+        from agentgym.actors.vllm.weights import Weights
 
         weights = Weights(self.module, directory)
         settings = engine_settings(self.module, weights, self.options)
@@ -156,7 +172,7 @@ class VLLMEngine(Engine):
 
         The version that was live then still is. Cancelling the awaiting task does not cut an update in two: it goes on.
         """
-        await self._server.call(self._update(version))
+        await self._server.call(to_the_end(self._publish(version)))
 
     def release(self, session: str) -> None:
         self._sessions.pop(session, None)
@@ -177,12 +193,6 @@ class VLLMEngine(Engine):
         if self._sleeper is not None:
             await self._sleeper.wake()
         return await self._server.score(ids)
-
-    async def _update(self, version: int) -> None:
-        task = asyncio.ensure_future(self._publish(version))
-        self._updating.add(task)
-        task.add_done_callback(self._updating.discard)
-        await asyncio.shield(task)
 
     async def _publish(self, version: int) -> None:
         if self._sleeper is not None:
@@ -257,4 +267,6 @@ def _completion(request: Request) -> Completion:
 
 def _threads() -> dict[str, str]:
     """As many threads as the learner has, which waits while vLLM is at work; the user's own number goes first."""
+    import torch
+
     return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(torch.get_num_threads())}

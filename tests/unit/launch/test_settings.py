@@ -1,18 +1,14 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
-from agentgym.config import Settings
 from agentgym.errors import ConfigError
 from agentgym.launch.resolving import resolve, settings_for
-from agentgym.launch.settings import TrainSettings
+from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
 from agentgym.manual import describe
 
 
@@ -88,17 +84,95 @@ def test_a_finished_policy_is_measured_as_it_was_trained(tmp_path: Path) -> None
     assert settings_for({"env": "blocksworld"}, str(tmp_path), seed=5).env.options == {}
 
 
-def test_every_key_has_a_meaning_and_a_default() -> None:
-    shown = describe(TrainSettings)
-    assert re.search(r"^  --env ID +Environment: .*\n +\[required\]$", shown, re.MULTILINE)
-    assert re.search(r"^  --updates INTEGER +Updates of the trainer\.  \[130\]$", shown, re.MULTILINE)
-    assert list(without_meaning(TrainSettings)) == []
+def finished(folder: Path, **changes: Any) -> str:
+    """The directory of a run with a trained policy, by its settings."""
+    folder.mkdir()
+    (folder / "policy").mkdir()
+    config = resolve({"env": "webshop", **changes}).model_dump(mode="json")
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
 
 
-def without_meaning(settings: type[BaseModel]) -> Iterator[str]:
-    """The keys of ``settings`` and of the groups in it that nothing is said of."""
-    for name, field in settings.model_fields.items():
-        if not field.description:
-            yield f"{settings.__name__}.{name}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
-            yield from without_meaning(field.annotation)
+def test_options_alone_are_those_of_what_the_run_has(tmp_path: Path) -> None:
+    run = finished(tmp_path / "run", protocol="tools", engine={"id": "openai", "max_retries": 1})
+    found = settings_for({"engine": {"max_context": 64}, "model": {"device": "cpu"}}, run, seed=0)
+    assert (found.engine.id, found.engine.options) == ("openai", {"max_retries": 1, "max_context": 64})
+    assert (found.model.id, found.model.options) == (run, {"device": "cpu"})
+    assert found.protocol.id == "tools"
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "told"),
+    [
+        (MeasureSettings, {"updates": 3}, 'unknown key "updates"'),
+        (MeasureSettings, {"rollout": {"temperature": 0.5}}, 'unknown key "rollout.temperature"'),
+        (PolicySettings, {"rollout": {"max_turns": 3}}, 'unknown key "rollout.max_turns"'),
+        (PolicySettings, {"rewards": {"success": 1}}, 'unknown key "rewards"'),
+        (SpeechSettings, {"engine": "embedded"}, 'unknown key "engine"'),
+        (SpeechSettings, {"env": {"observation_mod": "url"}}, 'unknown key "env.observation_mod"'),
+    ],
+)
+def test_a_key_without_effect_is_refused(kind: Any, given: dict[str, Any], told: str, tmp_path: Path) -> None:
+    run = finished(tmp_path / "run")
+    assert settings_for({}, run, seed=0, kind=kind).env.id == "webshop"
+    with pytest.raises(ConfigError, match=told.replace(".", r"\.")):
+        settings_for(given, run, seed=0, kind=kind)
+
+
+TRAINER = """
+from typing import Any, ClassVar
+
+import agentgym
+from agentgym.learn.trainer import Trainer, TrainerSettings
+
+
+class MySettings(TrainerSettings):
+    width: int = 1
+    \"\"\"Of something.\"\"\"
+
+
+@agentgym.register
+class Mine(Trainer[MySettings]):
+    Settings = MySettings
+
+    def specs(self, update, draws): ...
+    def lesson(self, update, trajectories): ...
+    def objective(self, predictions, batch): ...
+"""
+
+
+def test_a_trainer_from_a_file_of_ones_own_gets_nanos_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "my_trainer_of_settings.py"
+    file.write_text(TRAINER)
+    chosen = resolve({"env": "webshop", "trainer": {"id": str(file), "width": 3}}).trainer
+    assert chosen.options == {"learning_rate": 1e-3, "warmup_updates": 5, "width": 3}
+    with pytest.raises(ConfigError, match=r'unknown key "trainer\.widht"\. Did you mean "width"'):
+        resolve({"env": "webshop", "trainer": {"id": str(file), "widht": 3}})
+
+
+def test_each_part_brings_what_nano_wants_of_it() -> None:
+    assert resolve({"env": "webshop", "engine": "vllm"}).model.options == {"width": 128}
+    assert resolve({"env": "webshop", "trainer": "ppo"}).trainer.options["critic_learning_rate"] == 2e-3
+    assert resolve({"env": "webshop", "warm_start": {"until": 0.5}}).warm_start.batch_size == 4
+    assert resolve({"env": "webshop", "rewards": {"success": 1}}).rewards["success"].weight == 1.0
+    with pytest.raises(ConfigError, match=r'unknown key "protocol\.x"'):
+        resolve({"env": "webshop", "protocol": {"x": 1}})
+
+
+def test_complete_settings_have_every_plugins_own_defaults() -> None:
+    given = {"env": {"id": "blocksworld", "level": "b3"}, "rewards": {"turn-cost": 0.1}, "trainer": "sft"}
+    whole = resolve(given).complete()
+    assert (whole["env"]["level"], whole["env"]["goal"]) == ("b3", "remaining")
+    assert whole["rewards"] == {"success": {"weight": 2.0}, "turn-cost": {"weight": 0.1, "free_turns": 0}}
+    assert (whole["trainer"]["batch_size"], whole["trainer"]["loss"]) == (4, "nll")
+    assert whole["model"]["layers"] == 2
+    assert json.loads(json.dumps(whole)) == whole
+
+
+def test_every_key_has_a_meaning() -> None:
+    formed = TrainSettings.model_fields
+    assert [key for key, field in formed.items() if not field.description] == []
+    page = describe(TrainSettings)
+    assert "--updates INTEGER" in page
+    assert "[130]" in page
+    assert "--mode sync|async|fully-async" in page

@@ -1,0 +1,192 @@
+"""Forward passes of the embedded engine, one token for every row in each.
+
+New text is prefilled in groups of like length; the rows that bring one token only advance in one batch. Keys and values
+stay in slots, so that a row brings its new tokens only.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from agentgym.actors.embedded.rows import Drawn, Row
+from agentgym.actors.embedded.sampling import sampled
+from agentgym.actors.embedded.slots import SlotCache
+from agentgym.errors import ConfigError
+
+__all__ = ["Forward"]
+
+_PREFILL_WASTE = 1.08
+"""A prefill group may compute so many times its real tokens, padding included."""
+
+
+class Forward:
+    """``source``, a transformers causal LM on any one device, or a copy of it, with ``num_slots`` slots.
+
+    ``max_context`` is the length of a slot in tokens; None for what the model was made for. Raises ConfigError for a
+    model it cannot serve.
+
+    Shape legend: R rows of this pass, Q new tokens a row, L tokens visible, V vocabulary, T tokens of one text.
+    """
+
+    def __init__(self, source: Any, *, max_context: int | None, num_slots: int, own_copy: bool) -> None:
+        self.source = source
+        self.module = copy.deepcopy(source) if own_copy else source
+        config = source.config.get_text_config()
+        self.window, self._per_layer = _attention(source, config)
+        model_context = int(getattr(config, "max_position_embeddings", 2**31))
+        if max_context is not None and max_context > model_context:
+            raise ConfigError(f"engine.max_context is {max_context}, the model was made for {model_context} at most")
+        self.max_context = max_context or model_context
+        self.prefilled = 0
+        """Tokens computed as prompt, padding included."""
+        self._cache = SlotCache(num_slots, self.max_context)
+
+    def close(self) -> None:
+        """Free the slots."""
+        self._cache = SlotCache(0, 0)
+
+    @torch.no_grad()
+    def copy_weights(self) -> None:
+        """Have the copy take up the source's weights; without a copy they are there already."""
+        if self.module is not self.source:
+            new = self.source.state_dict()
+            for name, old in self.module.state_dict().items():
+                old.copy_(new[name])
+
+    @torch.inference_mode()
+    def score(self, token_ids: Sequence[int]) -> list[float]:
+        """Log-probability of each token given those before it, at temperature 1; 0.0 for the first."""
+        ids_BT = torch.tensor([list(token_ids)], device=self.module.device)
+        logprobs_TV = self.module(input_ids=ids_BT, use_cache=False).logits[0, :-1].float().log_softmax(-1)
+        return [0.0, *logprobs_TV.gather(-1, ids_BT[0, 1:, None])[:, 0].tolist()]
+
+    @torch.inference_mode()
+    def advance(self, rows: Sequence[Row], held: dict[int, int]) -> list[Drawn]:
+        """One token for each row, in their order.
+
+        ``held`` has the number of tokens in each slot that is taken, a row's own and others; prefilling adds to it.
+        Raises EngineError when a log-probability is not finite.
+        """
+        decoding = {row.slot: row for row in rows if len(row.token_ids) == 1}
+        drawn: dict[int, Drawn] = {}
+        if len(decoding) < len(rows):
+            for group in _groups(row for row in rows if row.slot not in decoding):
+                drawn |= self._prefill(group)
+                held |= {row.slot: row.start + len(row.token_ids) for row in group}
+        if decoding:
+            drawn |= self._decode(decoding, held)
+        return [drawn[row.slot] for row in rows]
+
+    def _prefill(self, group: Sequence[Row]) -> dict[int, Drawn]:
+        width = max(len(row.token_ids) for row in group)
+        ids_RQ = torch.tensor([[*row.token_ids, *[0] * (width - len(row.token_ids))] for row in group])
+        slots, start_R = torch.tensor([row.slot for row in group]), torch.tensor([row.start for row in group])
+        last_R = torch.tensor([len(row.token_ids) - 1 for row in group])
+        self.prefilled += ids_RQ.numel()
+        return _by_slot(group, self._logits(slots, ids_RQ, start_R, last_R))
+
+    def _decode(self, by_slot: Mapping[int, Row], held: Mapping[int, int]) -> dict[int, Drawn]:
+        """The rows' slots; those between them are computed too where that is cheaper than to gather."""
+        num = max(by_slot) + 1
+        if num > 2 * len(by_slot):  # too sparse: gather the slots instead of computing the range
+            slots: slice | torch.Tensor = torch.tensor(list(by_slot))
+            order = list(by_slot)
+        else:
+            slots, order = slice(0, num), list(range(num))
+        ids_RQ = torch.tensor([[by_slot[slot].token_ids[0] if slot in by_slot else 0] for slot in order])
+        start_R = torch.tensor([min(held.get(slot, 0), self.max_context - 1) for slot in order])
+        logits_RV = self._logits(slots, ids_RQ, start_R, torch.zeros_like(start_R))
+        if len(order) != len(by_slot):
+            logits_RV = logits_RV[[slot for slot in order if slot in by_slot]]
+        return _by_slot([by_slot[slot] for slot in order if slot in by_slot], logits_RV)
+
+    def _logits(
+        self, slots: slice | torch.Tensor, ids_RQ: torch.Tensor, start_R: torch.Tensor, last_R: torch.Tensor
+    ) -> torch.Tensor:
+        """Logits [R, V] after each row's last new token; rows shorter than Q are padded at the end.
+
+        What padding writes lies beyond a row's end: no query sees it, and the row's next tokens overwrite it.
+        """
+        device = self.module.device
+        width = ids_RQ.shape[1]
+        positions_RQ = (start_R[:, None] + torch.arange(width)).clamp(max=self.max_context - 1).to(device)
+        visible = min(self.max_context, int(start_R.max()) + width)
+        rows = slots if isinstance(slots, slice) else slots.to(device)
+        self._cache.begin(rows, positions_RQ, visible)
+        with _Last(self.module, last_R.to(device)):
+            output = self.module(
+                input_ids=ids_RQ.to(device),
+                position_ids=positions_RQ,
+                attention_mask=self._mask(positions_RQ, visible),
+                past_key_values=self._cache,
+                use_cache=True,
+            )
+        logits: torch.Tensor = output.logits[:, 0].float()
+        return logits
+
+    def _mask(self, positions_RQ: torch.Tensor, visible: int) -> torch.Tensor | dict[str, torch.Tensor]:
+        """Additive mask [R, 1, Q, visible]: a token sees what stands at or before its position."""
+        distance_RQL = positions_RQ[:, :, None] - torch.arange(visible, device=positions_RQ.device)
+        zero = torch.zeros((), dtype=self.module.dtype, device=positions_RQ.device)
+        full = zero.where(distance_RQL >= 0, float("-inf"))[:, None]
+        if self.window is None:
+            return full
+        near = zero.where((distance_RQL >= 0) & (distance_RQL < self.window), float("-inf"))[:, None]
+        return {"full_attention": full, "sliding_attention": near} if self._per_layer else near
+
+
+def _by_slot(rows: Sequence[Row], logits_RV: torch.Tensor) -> dict[int, Drawn]:
+    drawn = sampled(logits_RV, [row.sampling for row in rows], [row.uniform for row in rows])
+    return {row.slot: token for row, token in zip(rows, drawn, strict=True)}
+
+
+class _Last:
+    """While entered, the output head computes one position a row only: the row's last real token."""
+
+    def __init__(self, module: Any, last_R: torch.Tensor) -> None:
+        self.head, self.last_R = module.get_output_embeddings(), last_R
+
+    def __enter__(self) -> None:
+        def keep_last(_: Any, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+            rows = torch.arange(len(self.last_R), device=self.last_R.device)
+            return (inputs[0][rows, self.last_R][:, None],)
+
+        self.hook = self.head.register_forward_pre_hook(keep_last)
+
+    def __exit__(self, *_: object) -> None:
+        self.hook.remove()
+
+
+def _groups(rows: Iterable[Row]) -> list[list[Row]]:
+    """Rows of like length, so that padding stays within ``_PREFILL_WASTE``."""
+    groups: list[list[Row]] = []
+    real = width = 0
+    for row in sorted(rows, key=lambda row: -len(row.token_ids)):
+        length = len(row.token_ids)
+        if not groups or width * (len(groups[-1]) + 1) > _PREFILL_WASTE * (real + length):
+            groups.append([])
+            real, width = 0, length
+        groups[-1].append(row)
+        real += length
+    return groups
+
+
+def _attention(module: Any, config: Any) -> tuple[int | None, bool]:
+    """(sliding window or None, whether masks go by the layer's type). Raises ConfigError for what cannot be served."""
+    listed = getattr(config, "layer_types", None)
+    kinds = set(listed or ["full_attention"])
+    unknown = kinds - {"full_attention", "sliding_attention"}
+    if unknown or getattr(module, "_is_stateful", False):
+        other = f"a {type(module).__name__}, which keeps other state"
+        found = f"layers of {', '.join(sorted(unknown))}" if unknown else other
+        raise ConfigError(f"the embedded engine serves models with plain attention, found {found}; use --engine vllm")
+    if (kernel := getattr(config, "_attn_implementation", None)) not in (None, "sdpa", "eager"):
+        raise ConfigError(f'the embedded engine needs the attention kernel "sdpa" or "eager", found "{kernel}"')
+    if listed:
+        return (int(config.sliding_window), True) if "sliding_attention" in kinds else (None, True)
+    window = getattr(config, "sliding_window", None)  # Mistral, Phi 3, …: every layer has it
+    return (None if window is None else int(window)), False
