@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections.abc
+import dataclasses
+import enum
 import types
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, is_typeddict
 
 import click
 from pydantic import BaseModel
@@ -124,12 +126,21 @@ def _words(annotation: Any) -> Iterator[str]:
         yield "TABLE"
     elif isinstance(origin, type) and issubclass(origin, collections.abc.Iterable):
         yield "LIST"
+    elif isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        yield from (str(member.value) for member in annotation)
     elif annotation in _WORDS:
         yield _WORDS[annotation]
+    elif dataclasses.is_dataclass(annotation) or is_typeddict(annotation) or _is_model(annotation):
+        yield "TABLE"
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _shown(value: object) -> str:
     value = value.get("id", "") if isinstance(value, Mapping) else getattr(value, "id", value)
+    value = value.value if isinstance(value, enum.Enum) else value
     if value is None or value == "" or value == []:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

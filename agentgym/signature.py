@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
 
 from agentgym.config import Settings
 
@@ -85,7 +85,7 @@ def _hint(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     try:
         names = getattr(inspect.unwrap(function), "__globals__", {})
         hint = typing.get_type_hints(alone, globalns=names, include_extras=True)[parameter.name]
-        TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+        create_model("Alone", __base__=Signature, value=(hint, ...))
     except (NameError, TypeError, PydanticUserError):  # imported for type checkers only, or no type at all
         return Any
     return hint

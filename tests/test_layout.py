@@ -64,6 +64,31 @@ def test_importing_a_trainer_loads_no_torch(trainer: str) -> None:
     assert {"torch", "transformers"} & set(loaded) == set()
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"env": "webshpo"},
+        {"env": "webshop", "updaets": 3},
+        {"env": {"id": "webshop", "catalog": "x"}},
+        {"env": "webshop", "trainer": {"group_siz": 4}},
+        {"env": "webshop", "model": {"widht": 4}},
+        {"env": "webshop", "rewards": {"sucess": 1}},
+        {"env": "webshop", "protocol": "plian"},
+    ],
+)
+def test_an_unknown_name_or_key_is_told_before_torch_is_loaded(given: dict[str, object]) -> None:
+    program = f"""
+import sys, agentgym
+try:
+    agentgym.train({given})
+except agentgym.errors.UserError as error:
+    print(error, "torch" in sys.modules)
+"""
+    told = python("-c", program)
+    assert told.startswith("unknown ")
+    assert told.endswith("False\n")
+
+
 def test_the_layers_hold() -> None:
     done = outcome(Path(sys.executable).with_name("lint-imports"), "--no-cache")
     assert done.returncode == 0, done.stdout

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from pydantic import Field, SkipValidation
+from pydantic import Field, InstanceOf
 
 from agentgym.env import Env, Expert
 from agentgym.environments.webshop.expert import Plan, next_action, plan_purchase
@@ -63,8 +63,8 @@ class WebShop(Env):
         num_products: Annotated[int, Field(ge=1)] | None = None,
         ranker: Ranker | None = None,
         nouns: Nouns | None = None,
-        goals: Annotated[Sequence[Mapping[str, Any]] | None, SkipValidation] = None,
-        prices: Annotated[Mapping[str, float] | None, SkipValidation] = None,
+        goals: InstanceOf[Sequence[Mapping[str, Any]]] | None = None,
+        prices: InstanceOf[Mapping[str, float]] | None = None,
         show_attrs: bool = False,
         num_prev_observations: Annotated[int, Field(ge=0)] = 0,
         num_prev_actions: Annotated[int, Field(ge=0)] = 0,

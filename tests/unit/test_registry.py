@@ -14,6 +14,7 @@ import pytest
 import agentgym
 from agentgym import registry
 from agentgym.errors import ConfigError, UnknownIdError, UserError
+from agentgym.manual import describe
 from agentgym.registry import EnvFactory
 from agentgym.types import StopReason, Trajectory, Turn
 
@@ -254,3 +255,25 @@ def test_every_kind_has_a_package_and_lists_what_is_in_it() -> None:
     assert {"grpo", "sft"} <= set(agentgym.plugins("trainers").ids())
     assert {"embedded", "scripted"} <= set(agentgym.plugins("engines").ids())
     assert {"plain", "react", "tools"} <= set(agentgym.plugins("protocols").ids())
+
+
+def test_an_option_of_several_fields_is_checked_and_made(tmp_path: Path) -> None:
+    """A hint that pydantic has a form of its own for: a dataclass, a model, a typed dict."""
+    file = tmp_path / "several_fields.py"
+    file.write_text(
+        "import dataclasses\nimport enum\nimport agentgym\n"
+        "@dataclasses.dataclass\nclass Size:\n    rows: int = 1\n"
+        "class Color(enum.Enum):\n    RED = 'red'\n    BLUE = 'blue'\n"
+        "@agentgym.register\nclass Board(agentgym.Env):\n"
+        "    def __init__(self, size: Size = Size(2), color: Color = Color.RED):\n"
+        "        super().__init__()\n        self.size, self.color = size, color\n"
+        "    def reset(self, *, seed=None, options=None): return '', {}\n"
+        "    def step(self, action): return '', 0.0, True, False, {}\n"
+    )
+    env = agentgym.make(str(file), size={"rows": 3}, color="blue")
+    assert (env.size.rows, env.color.name) == (3, "BLUE")
+    with pytest.raises(ConfigError, match=r"env\.size\.rows: Input should be a valid integer"):
+        agentgym.make(str(file), size={"rows": "many"})
+    shown = describe(agentgym.plugins("environments").settings(str(file)), "env.")
+    assert "--env.size TABLE" in shown
+    assert "--env.color red|blue    [red]" in shown
