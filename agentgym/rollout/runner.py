@@ -168,6 +168,8 @@ class Rollout:
 def _shape(trajectory: Trajectory, name: str, weight: float, shaper: Shaper) -> None:
     """Add a shaper's numbers to the turns' rewards, under its own channel."""
     values = shaper(trajectory)
+    if not isinstance(values, Sequence):
+        raise UserError(f'reward "{name}" gave {values!r:.80}, expected a list with one number for each turn')
     if len(values) != len(trajectory.turns):
         raise UserError(
             f'reward "{name}" gave {len(values)} numbers for {len(trajectory.turns)} turns, expected one for each'

@@ -304,6 +304,12 @@ def test_shapers_have_a_channel_each() -> None:
     assert trajectory.success
 
 
+def test_a_shaper_that_gives_one_number_is_told() -> None:
+    shaper: Any = lambda trajectory: 1.0  # noqa: E731
+    with pytest.raises(UserError, match=r'reward "single" gave 1\.0, expected a list with one number for each turn'):
+        played(script("look", "open"), shapers=[("single", 1.0, shaper)])
+
+
 def test_a_shaper_of_the_wrong_length_is_told() -> None:
     with pytest.raises(UserError, match='reward "short" gave 1 numbers for 2 turns'):
         played(script("look", "open"), shapers=[("short", 1.0, lambda trajectory: [1.0])])
