@@ -96,13 +96,25 @@ def _beside(main: Coroutine[Any, Any, T]) -> T:
     context = contextvars.copy_context()
     context.run(_beside_loop.set, life)
     thread = threading.Thread(target=context.run, args=(life.live,), name="agentgym", daemon=True)
+    waits = pressed = False
+
+    def press(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+        if waits:  # not in the middle of starting the thread: it would go on, and nobody would wait for it
+            raise KeyboardInterrupt
+
     # The loop that runs here may have a handler of its own, which only cancels what it will get to after this.
-    with _on_ctrl_c(signal.default_int_handler) if _in_main_thread() else contextlib.nullcontext():
+    with _on_ctrl_c(press) if _in_main_thread() else contextlib.nullcontext():
         thread.start()
         while True:
             try:
+                waits = True
+                if pressed:
+                    raise KeyboardInterrupt
                 return life.outcome.result()
             except KeyboardInterrupt:
+                pressed = False
                 if not life.outcome.done() and life.interrupt():
                     continue
                 thread.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import contextlib
 import os
 import signal
@@ -32,6 +33,7 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Marks every process that a test starts; fails when one is left, and when a descriptor or a thread is."""
     mark = f"agentgym-test-{uuid.uuid4().hex}"
     monkeypatch.setenv("AGENTGYM_TEST_MARK", mark)
+    gc.collect()  # what earlier tests left to it must not be gone in the middle of this one
     descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
     yield mark
     assert becomes(lambda: not processes_marked(mark)), processes_marked(mark)
