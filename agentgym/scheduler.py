@@ -55,12 +55,14 @@ class Scheduler:
         self.num_begun = 0
         """Groups that have begun; all but those in ``pending`` are trained."""
         self._groups: list[_Group] = []
+        self._taken: list[_Group] = []
+        """Those of the update that is under way: an interruption may come before anything is learned from them."""
         self._again: list[int] = []
 
     @property
     def pending(self) -> list[int]:
         """Groups that have begun and are not trained."""
-        return sorted({*(group.index for group in self._groups), *self._again})
+        return sorted({*(group.index for group in (*self._taken, *self._groups)), *self._again})
 
     def admit(self, version: int) -> None:
         """The weights are now those of ``version``, the number of updates so far: begin what may begin."""
@@ -75,17 +77,22 @@ class Scheduler:
             self._groups.append(_Group(index, version + self.max_staleness, task))
 
     async def take(self, update: int) -> list[Trajectory]:
-        """The episodes of ``update``, group after group, once they are there."""
-        taken: dict[int, list[Trajectory]] = {}
-        while len(taken) < self.per_update:
-            within = self._within_reach(update, self.per_update - len(taken))
+        """The episodes of ``update``, group after group, once they are there; ``settle`` says what became of them."""
+        while (room := self.per_update - len(self._taken)) > 0:
+            within = self._within_reach(update, room)
             ready = next((group for group in within if group.task.done()), None)
             if ready is None:
                 await asyncio.wait([group.task for group in within], return_when=asyncio.FIRST_COMPLETED)
             else:
-                taken[ready.index] = ready.task.result()
+                ready.task.result()  # raises what went wrong in it
                 self._groups.remove(ready)
-        return [trajectory for _, episodes in sorted(taken.items()) for trajectory in episodes]
+                self._taken.append(ready)
+        taken = sorted(self._taken, key=lambda group: group.index)
+        return [trajectory for group in taken for trajectory in group.task.result()]
+
+    def settle(self) -> None:
+        """The update that was taken last is done: its groups are trained."""
+        self._taken = []
 
     def _within_reach(self, update: int, room: int) -> list[_Group]:
         if self.in_order:
@@ -97,7 +104,7 @@ class Scheduler:
         for group in self._groups:
             group.task.cancel()
         await asyncio.gather(*(group.task for group in self._groups), return_exceptions=True)
-        self._again, self._groups = self.pending, []
+        self._again, self._groups, self._taken = self.pending, [], []
 
     # -- what a checkpoint holds -----------------------------------------------------------------------
 

@@ -89,6 +89,7 @@ class Loop:
             lesson, learned = self._study(trajectories, number)
         else:
             lesson, learned = await self._study_beside(trajectories, number, lag)
+            self.scheduler.settle()  # nothing is awaited from here on
         self.beat()
         self._canary = _sampled(trajectories) if lesson.rows else self._canary
         reason = "non-finite update" if "refused" in learned else ""

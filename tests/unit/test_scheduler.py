@@ -70,6 +70,7 @@ class Stage:
             if self.running and rng.random() < 0.7:
                 rng.choice(list(self.running.values())).set()
                 await asyncio.sleep(0)
+        scheduler.settle()
         return taking.result()
 
 
@@ -137,6 +138,7 @@ def test_a_straggler_holds_up_nobody_until_it_is_due() -> None:
                 assert not taking.done()  # the straggler began under version 0: now it is waited for
                 stage.running[0].set()
             orders.append([episode.ordinal for episode in await taking][::2])
+            scheduler.settle()
         assert orders == [[1, 2], [3, 4], [0, 5]]
         await scheduler.close()
 
@@ -164,6 +166,29 @@ def test_what_was_being_played_is_played_again_after_an_interruption(in_order: b
 
     state, trained = asyncio.run(first())
     assert sorted(asyncio.run(second(state, trained))[::2], key=lambda n: n or 0) == list(range(8))
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_groups_that_nothing_was_learned_from_are_played_again(is_whole: bool) -> None:
+    """An interruption in the middle of taking, or between that and the learning."""
+
+    async def main() -> None:
+        stage = Stage(groups=2)
+        scheduler = stage.scheduler(max_staleness=1, in_order=False, num_updates=4)
+        scheduler.admit(0)
+        taking = asyncio.ensure_future(scheduler.take(0))
+        await asyncio.sleep(0)
+        for ordinal in (1, 2) if is_whole else (1,):
+            stage.running[ordinal].set()
+        await asyncio.sleep(0.01)
+        assert taking.done() is is_whole
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        assert scheduler.state() == {"num_begun": 4, "pending": [0, 1, 2, 3]}
+        await scheduler.close()
+        assert scheduler.pending == [0, 1, 2, 3]
+
+    asyncio.run(main())
 
 
 def test_a_failure_comes_out_of_take_and_close_leaves_no_task() -> None:
