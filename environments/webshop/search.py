@@ -11,10 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-import bm25s
 import numpy as np
-import Stemmer
-from bm25s.stopwords import STOPWORDS_EN
 
 from agentgym.environments.webshop.products import Product
 
@@ -24,7 +21,6 @@ Ranker: TypeAlias = Callable[[str, int], Sequence[str]]
 """(query, k) → the ids of at most k products, best first."""
 
 _WORD = re.compile(r"\w+")
-_STOP_WORDS = frozenset(STOPWORDS_EN)
 
 
 def document(product: Product) -> str:
@@ -38,6 +34,11 @@ class BM25Ranker:
     """A ``Ranker`` over ``products``. Many environments may share one, from many threads."""
 
     def __init__(self, products: Sequence[Product]) -> None:
+        import bm25s  # takes scipy along, which asking what the environment can be told has no time for
+        import Stemmer
+        from bm25s.stopwords import STOPWORDS_EN
+
+        self._stop_words = frozenset(STOPWORDS_EN)
         self._asins = [product.asin for product in products]
         self._stem = Stemmer.Stemmer("english").stemWord
         self._stem_ids: dict[str, int] = {}
@@ -47,7 +48,7 @@ class BM25Ranker:
 
     def __call__(self, query: str, k: int) -> list[str]:
         """The ids of the ``k`` products that match best; fewer where fewer match at all."""
-        stems = (self._stem(word) for word in _WORD.findall(query.lower()) if word not in _STOP_WORDS)
+        stems = (self._stem(word) for word in _WORD.findall(query.lower()) if word not in self._stop_words)
         known = [stem for stem in stems if stem in self._stem_ids]
         return [self._asins[i] for i in _best(self._index.get_scores(known), k)] if known else []
 
@@ -56,7 +57,7 @@ class BM25Ranker:
         ids: dict[str, int] = {}
 
         def id_of(word: str) -> int:
-            stop = word in _STOP_WORDS
+            stop = word in self._stop_words
             ids[word] = -1 if stop else self._stem_ids.setdefault(self._stem(word), len(self._stem_ids))
             return ids[word]
 

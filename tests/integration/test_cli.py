@@ -327,6 +327,21 @@ def test_eval_repeats_what_the_report_says(agentgym: Typed, run: Path) -> None:
     assert report["reward"] > 0
 
 
+@pytest.mark.parametrize(
+    "typed", ["train --env webshp", "train --env webshop --trainer.foo 3", "train --env webshop --help", "play --help"]
+)
+def test_a_mistake_and_help_are_answered_without_anything_large(typed: str) -> None:
+    program = (
+        f"import sys; sys.argv = ['agentgym', *{typed.split()!r}]\n"
+        "from agentgym import cli\n"
+        "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
+        "large = {'torch', 'transformers', 'vllm', 'scipy', 'matplotlib'} & sys.modules.keys()\n"
+        "assert not large, large"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_console_script_itself(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "agentgym.cli", "train", "--env", "webshp"]
     done = subprocess.run(
