@@ -104,7 +104,7 @@ def _row(key: str, field: FieldInfo, words: list[str], defaults: Mapping[str, An
     if len(choices) > _LONGEST:
         choices, meaning = "CHOICE", f"{meaning.rstrip('.')}: {', '.join(words)}."
     usual = "required" if field.is_required() else field.get_default(call_default_factory=True)
-    shown = _shown(defaults.get(key.rpartition(".")[2]) or usual)
+    shown = _shown(defaults.get(key.rpartition(".")[2], usual))
     return f"--{key} {choices}", f"{meaning}  [{shown}]" if shown else meaning
 
 

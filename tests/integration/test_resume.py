@@ -133,6 +133,18 @@ def test_whatever_a_trainer_keeps_comes_back(trainer: str, tmp_path: Path) -> No
     assert (run / "ledger.jsonl").read_text() == (whole / "ledger.jsonl").read_text()
 
 
+def test_environment_steps_are_counted_on(tmp_path: Path) -> None:
+    """The limit holds for the run, not for what came after the interruption."""
+    limit = {"max_environment_steps": 60, "updates": 9}
+    whole = train({**SETTINGS, **limit, "output": tmp_path / "whole"})
+    steps = [line["environment_steps"] for line in history(whole) if line["stage"] == "train"]
+    assert len(steps) > 1
+    assert sum(steps[:-1]) < 60 <= sum(steps)
+    run = interrupted(tmp_path / "run", "training", 1, **limit)
+    resume(run)
+    assert_same_run(run, whole)
+
+
 def test_interrupted_twice_at_the_same_update(whole: Path, tmp_path: Path) -> None:
     run = interrupted(tmp_path / "run", "training", 1)
     with pytest.raises(KeyboardInterrupt):

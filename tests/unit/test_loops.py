@@ -190,6 +190,20 @@ def test_ctrl_c_in_a_running_loop_is_raised_when_the_work_has_come_to_its_end() 
     assert pressed("asyncio.run(outer())") == ["0", "cleaned up", "raised", "goes on"]
 
 
+def test_ctrl_c_while_the_thread_is_started_too() -> None:
+    code = "import os, signal, threading\nstart = threading.Thread.start\n"
+    code += "def starts(thread):\n    start(thread)\n    input()\n"
+    code += "threading.Thread.start = starts\nasyncio.run(outer())\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITS + code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waits\n"
+    process.send_signal(signal.SIGINT)
+    shown, _ = process.communicate("\n", timeout=20)
+    assert shown.split("\n")[:-1] == ["cleaned up", "raised", "goes on"]
+
+
 def test_ctrl_c_without_one_too() -> None:
     code = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code += "try:\n    run(waits())\nexcept KeyboardInterrupt:\n    print('raised')\n"
