@@ -65,6 +65,9 @@ class Engine(abc.ABC):
     async def update_weights(self, version: int) -> None:
         """Take up the learner's weights as ``version``; whatever was computed with older ones is dropped."""
 
+    async def fork(self, session: str, new: str) -> None:  # noqa: B027  # a new session is merely computed anew
+        """Have the session ``new`` begin where ``session`` stands. Unknown names are fine: nothing is shared then."""
+
     def release(self, session: str) -> None:  # noqa: B027  # engines that keep nothing need not say so
         """The session's episode is over: free what is kept for it. Unknown names are fine."""
 

@@ -19,8 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 __all__ = [
     "Action",
     "Completion",
+    "Draw",
+    "Media",
     "Message",
     "Observation",
+    "Prompt",
     "Role",
     "Sample",
     "Sampling",
@@ -116,6 +119,19 @@ class Action(str):
         return str(self)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """What an ordinal of training plays, as a curriculum says."""
+
+    task: TaskId
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Given to ``reset`` beside the task; JSON."""
+    level: float | None = None
+    """How hard it is, in the curriculum's own measure; None where it has none."""
+    strength: float = 0.0
+    """How much the environment helps, in [0, 1]; evaluation is at 0."""
+
+
 class StepResult(NamedTuple):
     """Gymnasium's 5-tuple with names."""
 
@@ -196,6 +212,24 @@ class Sampling:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """An image on its way to a policy, named by its content."""
+
+    digest: str
+    """BLAKE2b of ``data``, 32 hexadecimal digits."""
+    data: bytes = dataclasses.field(repr=False)
+    """The image as PNG."""
+
+
+class Prompt(NamedTuple):
+    """What an engine goes on from."""
+
+    token_ids: Sequence[int]
+    media: Sequence[Media] = ()
+    """Images, in the order of their placeholders in ``token_ids``."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """Sampled tokens and what the sampler knew about them; the lists have equal length."""
 
@@ -256,6 +290,16 @@ class Turn(_Record):
     reward: float = 0.0
     breakdown: dict[str, float] = Field(default_factory=dict)
     """The reward by named channel: "environment" and one entry for each shaper."""
+    channels: dict[str, float] = Field(default_factory=dict)
+    """Numbers that the environment reported of this turn, by name: ``info["channels"]``."""
+    tool_calls: list[ToolCall] = Field(default_factory=list)
+    """The calls of the action."""
+    media: list[str] = Field(default_factory=list)
+    """Digests of the images that the policy saw before it spoke."""
+    value: float | None = None
+    """What a search or a critic holds this turn to be worth."""
+    visits: int | None = None
+    """How often a search came by."""
     error: str | None = None
     """What was wrong with the reply or the action, as told to the policy."""
     is_summary: bool = False
@@ -265,7 +309,7 @@ class Turn(_Record):
 
     @model_validator(mode="after")
     def _finite(self) -> Turn:
-        for channel, value in {"reward": self.reward, **self.breakdown}.items():
+        for channel, value in {"reward": self.reward, **self.breakdown, **self.channels}.items():
             if not math.isfinite(value):
                 raise ValueError(f"{channel} is {value}, expected a finite number")
         return self
@@ -282,6 +326,16 @@ class Trajectory(_Record):
     group_id: str = ""
     ordinal: int | None = None
     """Place of the task in the order of training; None outside it."""
+    split: str = ""
+    """Of the task: "train", "validation", "test"; "" where it is not known."""
+    update: int | None = None
+    """Update that it was learned from or measured after, from 1 in training; None outside a run."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Given to ``reset`` beside the task."""
+    level: float | None = None
+    """How hard the curriculum held it to be."""
+    strength: float = 0.0
+    """How much the environment helped."""
     role: Role = "policy"
     """Who played it."""
     tokenizer: str = ""
