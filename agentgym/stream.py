@@ -34,19 +34,45 @@ class Extension:
     """Length of the running sample afterwards."""
 
 
+@dataclasses.dataclass(slots=True)
+class _Columns:
+    """A sample that is being written: lists, which grow at no cost and are what engines take."""
+
+    token_ids: list[int] = dataclasses.field(default_factory=list)
+    loss_mask: list[bool] = dataclasses.field(default_factory=list)
+    logprobs: list[float] = dataclasses.field(default_factory=list)
+    turn_index: list[int] = dataclasses.field(default_factory=list)
+    policy_versions: list[int] = dataclasses.field(default_factory=list)
+
+    def sample(self) -> Sample:
+        """The same as a record."""
+        return Sample(
+            token_ids=self.token_ids,
+            loss_mask=self.loss_mask,
+            logprobs=self.logprobs,
+            turn_index=self.turn_index,
+            policy_versions=self.policy_versions,
+        )
+
+
 class TokenStream:
     """Grows by turns: ``extend`` with what the policy is to see, then ``append`` with what it said."""
 
     def __init__(self, tokenizer: ChatTokenizer) -> None:
         self.tokenizer = tokenizer
-        self.samples: list[Sample] = [Sample()]
+        self._written = [_Columns()]
         self.num_turns = 0
         self._text = ""
 
     @property
     def token_ids(self) -> list[int]:
         """The running sample's tokens: the next prompt."""
-        return self.samples[-1].token_ids
+        return self._written[-1].token_ids
+
+    @property
+    def samples(self) -> list[Sample]:
+        """What was written, made into arrays: for the end of an episode."""
+        return [columns.sample() for columns in self._written]
 
     @property
     def text(self) -> str:
@@ -56,7 +82,7 @@ class TokenStream:
     @property
     def num_forks(self) -> int:
         """How often history was rewritten."""
-        return len(self.samples) - 1
+        return len(self._written) - 1
 
     def prepare(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Extension:
         """What ``take`` would write to bring the stream up to the whole conversation ``messages``."""
@@ -72,7 +98,7 @@ class TokenStream:
     def take(self, extension: Extension) -> None:
         """Write what ``prepare`` gave just before."""
         if extension.is_fork:
-            self.samples.append(Sample())
+            self._written.append(_Columns())
         ids = extension.token_ids
         self._write(ids, [0.0] * len(ids), [-1] * len(ids), sampled=False)
         self._text = extension.text
@@ -88,9 +114,9 @@ class TokenStream:
             raise ValueError(f"{len(ids)} tokens came with {len(logprobs)} log-probs and {len(versions)} versions")
         if not all(map(math.isfinite, logprobs)):
             raise ValueError("a sampled token's log-prob is not finite: the policy's weights are broken")
-        sample = self.samples[-1]
-        sample.token_ids.extend(ids)
-        sample.loss_mask.extend([sampled] * len(ids))
-        sample.logprobs.extend(logprobs)
-        sample.turn_index.extend([self.num_turns] * len(ids))
-        sample.policy_versions.extend(versions)
+        columns = self._written[-1]
+        columns.token_ids.extend(ids)
+        columns.loss_mask.extend([sampled] * len(ids))
+        columns.logprobs.extend(logprobs)
+        columns.turn_index.extend([self.num_turns] * len(ids))
+        columns.policy_versions.extend(versions)

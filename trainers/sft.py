@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from agentgym.curriculum import TaskOrder
@@ -141,8 +142,8 @@ class SFT(Trainer[SFTSettings]):
         """``row``, with a loss on observations too if they are to be learned."""
         weight = self.settings.observation_weight
         if weight:
-            row.advantages = [1.0 if spoken else weight for spoken in row.loss_mask]
-            row.loss_mask = [True] * len(row.loss_mask)
+            row.advantages = np.where(row.loss_mask, 1.0, weight)
+            row.loss_mask = np.ones_like(row.loss_mask)
         return row
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:

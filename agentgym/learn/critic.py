@@ -10,6 +10,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from agentgym.learn.batch import Microbatch, microbatches
@@ -54,15 +55,14 @@ def estimate(critic: Critic, rows: Sequence[Row], *, max_tokens: int) -> list[fl
     everywhere = [_everywhere(row) for row in rows]
     last = [0.0] * len(rows)
     for batch in microbatches(everywhere, [1.0] * len(rows), max_tokens=max_tokens):
-        estimates_N = values(critic, batch.to(critic.device)).cpu()
-        for index in sorted(set(batch.rows_N.tolist())):
-            after = estimates_N[batch.rows_N == index].tolist()  # after each token of the row
-            rows[index].values, last[index] = [0.0, *after[:-1]], after[-1]
+        estimates_N = values(critic, batch.to(critic.device))
+        for index, after in batch.per_row(estimates_N):  # after each token of the row
+            rows[index].values, last[index] = np.concatenate([[np.float32(0)], after[:-1]]), float(after[-1])
     return last
 
 
 def _everywhere(row: Row) -> Row:
     """``row`` and one more token, each of them looked at."""
-    length = len(row.token_ids) + 1
-    zeros = [0.0] * length
-    return Row(token_ids=[*row.token_ids, 0], loss_mask=[True] * length, behavior_logprobs=zeros, advantages=zeros)
+    ids = np.append(row.token_ids, np.int32(0))
+    zeros = np.zeros(len(ids))
+    return Row(token_ids=ids, loss_mask=np.ones(len(ids), np.bool_), behavior_logprobs=zeros, advantages=zeros)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from agentgym.learn.forward import score
-from agentgym.learn.rows import Row
+from agentgym.learn.rows import Row, trained
 from agentgym.types import Trajectory
 
 __all__ = ["Drift", "base_rows", "forward_kl"]
@@ -42,8 +42,8 @@ def forward_kl(module: Any, rows: Sequence[Row], *, max_tokens: int = 8192) -> D
     scored = score(module, rows, temperature=1.0, max_tokens=max_tokens)
     sums, counts = [], []
     for row, now in zip(rows, scored, strict=True):
-        places = [place for place in range(1, len(row.token_ids)) if row.loss_mask[place]]
-        sums.append(math.fsum(row.behavior_logprobs[place] - now[place] for place in places))
+        places = row.places
+        sums.append(math.fsum((trained([row], "behavior_logprobs") - now[places]).tolist()))
         counts.append(len(places))
     if not sum(counts):
         raise ValueError(f"no trained tokens in {len(rows)} rows: there is nothing to compare")

@@ -15,7 +15,9 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -92,18 +94,14 @@ def score(
     temperature: float = 1.0,
     max_tokens: int = 8192,
     max_logits: int = MAX_LOGITS,
-) -> list[list[float]]:
+) -> list[NDArray[np.float32]]:
     """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row."""
-    found: list[list[float]] = [[] for _ in rows]
+    found = [np.zeros(len(row.token_ids), np.float32) for row in rows]
     for batch in microbatches(rows, [0.0] * len(rows), max_tokens=max_tokens):
         predictions = predict(module, batch.to(_device(module)), temperature=temperature, max_logits=max_logits)
-        for row, logprob in zip(batch.rows_N.tolist(), predictions.logprobs_N.tolist(), strict=True):
-            found[row].append(logprob)
-    return [_aligned(row, iter(logprobs)) for row, logprobs in zip(rows, found, strict=True)]
-
-
-def _aligned(row: Row, logprobs: Iterator[float]) -> list[float]:
-    return [0.0, *(next(logprobs) if trained else 0.0 for trained in row.loss_mask[1:])]
+        for index, logprobs in batch.per_row(predictions.logprobs_N):
+            found[index][rows[index].places] = logprobs
+    return found
 
 
 # -- running the module --------------------------------------------------------------------------------
@@ -248,8 +246,8 @@ def _example(module: Any, vocabulary: int, salt: int) -> Microbatch:
 
 def _example_row(length: int, salt: int, vocabulary: int) -> Row:
     ids = [(salt + 7 * i + i * i) % vocabulary for i in range(length)]
-    zeros = [0.0] * length
-    return Row(token_ids=ids, loss_mask=[True] * length, behavior_logprobs=zeros, advantages=zeros)
+    zeros = np.zeros(length)
+    return Row(token_ids=ids, loss_mask=np.ones(length, np.bool_), behavior_logprobs=zeros, advantages=zeros)
 
 
 def _can_pack(module: Any, vocabulary: int) -> bool:

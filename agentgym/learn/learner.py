@@ -180,7 +180,7 @@ class Learner:
             return ""
         self.dump_dir.mkdir(parents=True, exist_ok=True)
         file = self.dump_dir / f"refused-update-{self.num_updates + 1}.json"
-        file.write_text(json.dumps([{name: getattr(row, name) for name in Row.__slots__} for row in rows]))
+        file.write_text(json.dumps([row.model_dump() for row in rows]))
         return f"; its rows are in {file}"
 
 

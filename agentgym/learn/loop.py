@@ -15,8 +15,9 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import compress
 from typing import Any, Literal
+
+import numpy as np
 
 from agentgym.engine import Engine
 from agentgym.errors import NonFiniteError
@@ -161,12 +162,8 @@ def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, fl
     """Means over the episodes that count, and how many do not. ``version`` is that of the weights now."""
     counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
     num = max(1, len(counted))
-    ages = [
-        version - sampled
-        for t in counted
-        for sample in t.samples
-        for sampled in compress(sample.policy_versions, t.sampled(sample))
-    ]
+    versions = [sample.policy_versions[t.sampled(sample)] for t in counted for sample in t.samples]
+    ages = version - np.concatenate([*versions, np.zeros(0, np.int32)])
     return {
         "success": sum(t.success for t in counted) / num,
         "reward": sum(t.environment_reward for t in counted) / num,
@@ -177,8 +174,8 @@ def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, fl
         "truncated": sum(t.truncated for t in counted) / num,
         "invalid": sum(any(turn.error for turn in t.turns) for t in counted) / num,
         "void": float(len(trajectories) - len(counted)),
-        "staleness": sum(ages) / max(1, len(ages)),
-        "staleness_max": float(max(ages, default=0)),
+        "staleness": float(ages.sum()) / max(1, len(ages)),
+        "staleness_max": float(max(ages.tolist(), default=0)),
     }
 
 
@@ -186,8 +183,8 @@ def _sampled(trajectories: Sequence[Trajectory], num: int = 64) -> list[int]:
     """The first tokens of an episode that an engine of ours played; none where there is no such."""
     for trajectory in trajectories:
         for sample in trajectory.samples:
-            if any(trajectory.sampled(sample)):
-                return sample.token_ids[:num]
+            if trajectory.sampled(sample).any():
+                return list(map(int, sample.token_ids[:num]))
     return []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -44,9 +45,9 @@ def test_a_row_of_a_sample_by_hand() -> None:
         turn_index=[0, 0, 0, 0, 1, 1],
         policy_versions=[-1, -1, 3, 3, -1, 3],
     )
-    assert Row.of(sample, 2).advantages == [2.0] * 6
-    assert Row.of(sample, [2.0, -1.0]).advantages == [2.0, 2.0, 2.0, 2.0, -1.0, -1.0]
-    assert Row.of(sample, 1.0).behavior_logprobs == sample.logprobs
+    assert Row.of(sample, 2).advantages.tolist() == [2.0] * 6
+    assert Row.of(sample, [2.0, -1.0]).advantages.tolist() == [2.0, 2.0, 2.0, 2.0, -1.0, -1.0]
+    assert Row.of(sample, 1.0).behavior_logprobs is sample.logprobs
     assert Row.of(sample, 1.0).num_trained == 3
 
 
@@ -63,11 +64,15 @@ def test_what_an_expert_said_is_a_demonstration() -> None:
     episode = Trajectory(env="x", task=0, seed=0, episode_id="e", turns=[led, Turn(observation="", reply="")])
     episode.samples = [sample]
     (row,) = rows_of(episode, [2.0, -1.0])
-    assert (row.role, row.demonstrations) == ("policy", [False, True, False, False, False])
-    assert row.advantages == [2.0, 2.0, -1.0, -1.0, -1.0]
-    assert episode.sampled(sample) == [False, False, False, True, True]
+    assert row.role == "policy"
+    assert row.demonstrations is not None
+    assert row.demonstrations.tolist() == [False, True, False, False, False]
+    assert row.advantages.tolist() == [2.0, 2.0, -1.0, -1.0, -1.0]
+    assert episode.sampled(sample).tolist() == [False, False, False, True, True]
     (shown,) = rows_of(episode.model_copy(update={"role": "expert"}), 1.0)
-    assert (shown.role, shown.demonstrations) == ("expert", sample.loss_mask)
+    assert shown.role == "expert"
+    assert shown.demonstrations is not None
+    assert shown.demonstrations.tolist() == sample.loss_mask.tolist()
     (own,) = rows_of(episode.model_copy(update={"turns": [episode.turns[1]] * 2, "role": "partner"}), 1.0)
     assert (own.role, own.demonstrations) == ("partner", None)
 
@@ -156,9 +161,9 @@ def test_nothing_behind_the_last_trained_token_is_computed() -> None:
 def test_what_rows_bring_along_goes_with_their_tokens() -> None:
     two = [row([1, 2, 3], [False, True, False]), row([4, 5, 6, 7], [False, False, True, True])]
     for r, start in zip(two, (10.0, 20.0), strict=True):
-        r.proximal_logprobs = [start + i for i in range(len(r.token_ids))]
-        r.returns = [-start - i for i in range(len(r.token_ids))]
-    two[1].demonstrations = [False, True, False, True]
+        r.proximal_logprobs = start + np.arange(len(r.token_ids), dtype=np.float32)
+        r.returns = -start - np.arange(len(r.token_ids), dtype=np.float64)
+    two[1].demonstrations = np.array([False, True, False, True])
     (batch,) = microbatches(two, [1.0, 1.0], max_tokens=100)
     assert batch.proximal_logprobs_N is not None
     assert batch.proximal_logprobs_N.tolist() == [22.0, 23.0, 11.0]
@@ -174,7 +179,7 @@ def test_what_rows_bring_along_goes_with_their_tokens() -> None:
 
 def test_rows_that_do_not_agree_on_what_they_bring_are_refused() -> None:
     two = [row([1, 2], [False, True]), row([3, 4], [False, True]), row([5, 6], [False, False])]
-    two[0].values = [0.0, 1.0]
+    two[0].values = np.array([0.0, 1.0], np.float32)
     with pytest.raises(ValueError, match="1 of 2 rows have values; expected all of them or none"):
         list(microbatches(two, [1.0] * 3, max_tokens=100))
 
