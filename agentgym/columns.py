@@ -27,8 +27,12 @@ class _Column:
     dtype: np.dtype[Any]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        number = {"i": core_schema.int_schema, "b": core_schema.bool_schema, "f": core_schema.float_schema}
-        listed = core_schema.list_schema(number[self.dtype.kind]())
+        number: dict[str, CoreSchema] = {
+            "i": core_schema.int_schema(),
+            "b": core_schema.bool_schema(),
+            "f": core_schema.float_schema(),
+        }
+        listed = core_schema.list_schema(number[self.dtype.kind])
         return core_schema.json_or_python_schema(
             json_schema=core_schema.no_info_after_validator_function(self._from_list, listed),
             python_schema=core_schema.no_info_plain_validator_function(self._from),

@@ -220,7 +220,7 @@ def test_against_lists_and_one_token_at_a_time(made: list[Row], data: st.DataObj
 
 @given(rows())
 def test_numbers_of_a_microbatch_go_back_to_their_rows(made: list[Row]) -> None:
-    found = {}
+    found: dict[int, list[int]] = {}
     for batch in microbatches(made, [1.0] * len(made), max_tokens=20):
         found |= {i: part.tolist() for i, part in batch.per_row(batch.targets_N)}
     assert found == {i: r.token_ids[r.places].tolist() for i, r in enumerate(made) if r.num_trained}
