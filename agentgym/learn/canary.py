@@ -18,10 +18,13 @@ __all__ = ["engine_gap"]
 
 
 async def engine_gap(engine: Engine, learner: Learner, token_ids: Sequence[int]) -> float:
-    """The largest difference of a token's log-probability, at temperature 1, between engine and learner, in nats."""
+    """The largest difference of a token's log-probability, at temperature 1, between engine and learner, in nats.
+
+    All processes that learn together call it, also one without tokens: 0 there.
+    """
     ids = list(token_ids)
     zeros = [0.0] * len(ids)
     row = Row(token_ids=ids, loss_mask=[True] * len(ids), behavior_logprobs=zeros, advantages=zeros)
-    sampled = await engine.score(ids)
-    (learned,) = score(learner.module, [row], max_tokens=learner.max_microbatch_tokens)
+    sampled = await engine.score(ids) if ids else []
+    (learned,) = score(learner.module, [row], max_tokens=learner.max_microbatch_tokens, world=learner.world)
     return max((abs(one - other) for one, other in zip(sampled[1:], learned[1:], strict=True)), default=0.0)

@@ -56,9 +56,9 @@ def test_the_same_run_twice_is_the_same(nursery: Nursery, whole: Whole, tmp_path
     names = {name.partition("/")[2].partition("/")[2] for name in tensors(whole.directory) if "2-train" in name}
     assert names == {
         "policy/model.safetensors",
-        "optimizers/policy.safetensors",
-        "optimizers/critic.safetensors",
-        "learners/critic.safetensors",
+        "learners/policy/optimizer.safetensors",
+        "learners/critic/optimizer.safetensors",
+        "learners/critic/weights.safetensors",
         "modules/reference.safetensors",
     }
 

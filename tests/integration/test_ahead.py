@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
+from agentgym.engine import NamedWeights
 from agentgym.errors import ConfigError
 from agentgym.launch import resume, train
 from agentgym.launch.resolving import resolve
@@ -85,10 +86,10 @@ class Stale(EmbeddedEngine):
 
     is_stuck = False
 
-    async def update_weights(self, version: int) -> None:
+    async def update_weights(self, version: int, weights: NamedWeights) -> None:
         if not self.is_stuck:
             self.is_stuck = version < self.policy_version  # the stage after the warm start counts from 0 again
-            await super().update_weights(version)
+            await super().update_weights(version, weights)
         self.policy_version = version
 
 
