@@ -131,7 +131,7 @@ class DPO(Trainer[DPOSettings]):
         super().prepare(equipment)
         self.check(equipment.tokenizer)
         if self.settings.reference == "model":
-            self.reference = Frozen(equipment.learner.module)
+            self.reference = Frozen(equipment.learner)
         elif equipment.temperature != 1:
             raise ConfigError(
                 f"rollout.temperature {equipment.temperature}: the stored log-probabilities are those of the tempered "
@@ -167,7 +167,7 @@ class DPO(Trainer[DPOSettings]):
         groups = grouped(trajectories)
         found = [Pairs([], 0) if group.unfit else self._pairs(group) for group in groups]
         new = [row for pairs in found for pair in pairs.pairs for row in self._rows(pair)]
-        if self.reference is not None and new:
+        if self.reference is not None:
             self.reference.score(self.equipment.learner, new)
         both = [row for rows in (*self.past, new) for row in rows]
         rows = [row.model_copy(update={"unit": index // 2}) for index, row in enumerate(both)]

@@ -90,7 +90,7 @@ class SFT(Trainer[SFTSettings]):
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
         self.check(equipment.tokenizer)
-        self.reference = Frozen(equipment.learner.module) if self.settings.loss in ("iw", "iw_token") else None
+        self.reference = Frozen(equipment.learner) if self.settings.loss in ("iw", "iw_token") else None
 
     def modules(self) -> dict[str, torch.nn.Module]:
         return self.reference.modules() if self.reference else {}
@@ -132,9 +132,9 @@ class SFT(Trainer[SFTSettings]):
         counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
         void = {t.ordinal: "void" for t in trajectories if t.stop_reason.is_void and t.ordinal is not None}
         rows = [self._observed(row) for trajectory in counted for row in rows_of(trajectory, 1.0)]
-        if self.settings.loss == "psft" and rows:
+        if self.settings.loss == "psft":
             self.equipment.learner.score_rows(rows, "proximal_logprobs")
-        if self.reference is not None and rows:
+        if self.reference is not None:
             self.reference.score(self.equipment.learner, rows)
         return Lesson(rows, rejected=void)
 

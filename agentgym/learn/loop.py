@@ -73,9 +73,9 @@ class Loop:
         """Have the engine sample from the learner's weights, as ``version``, and see whether it does."""
         if self._published == version:
             return
-        await self.engine.update_weights(version)
+        await self.engine.update_weights(version, self.learner.weights())
         self._published = version
-        if self._canary:
+        if self.learner.world.most(len(self._canary), self.learner.device):
             self._gap = {"engine_gap": await engine_gap(self.engine, self.learner, self._canary)}
 
     async def update(self, number: int) -> Outcome:
@@ -127,7 +127,7 @@ class Loop:
 
     def _study(self, trajectories: Sequence[Trajectory], number: int) -> tuple[Lesson, dict[str, float]]:
         lesson = self.trainer.lesson(number, trajectories)
-        return lesson, self._learn(lesson, number) if lesson.rows else {}
+        return lesson, self._learn(lesson, number) if self.learner.takes_part(lesson.rows) else {}
 
     async def _study_beside(
         self, trajectories: Sequence[Trajectory], number: int, lag: LoopLag

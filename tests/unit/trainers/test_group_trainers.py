@@ -10,6 +10,7 @@ import torch
 
 from agentgym.config import validated
 from agentgym.curriculum import TaskOrder
+from agentgym.engine import NamedWeights
 from agentgym.errors import ConfigError
 from agentgym.learn import objectives
 from agentgym.learn.advantages import group_zscore, length_rewards
@@ -360,7 +361,7 @@ class NoEngine:
     async def start(self) -> None:
         self.started = True
 
-    async def update_weights(self, version: int) -> None:
+    async def update_weights(self, version: int, weights: NamedWeights) -> None:
         self.policy_version = version
 
     async def close(self) -> None:
