@@ -180,13 +180,15 @@ def export(source: Path, output: Path | None, **asked: Any) -> None:
     """Take episodes out of SOURCE, a run, an archive or a JSONL file: agentgym export RUN -o episodes.jsonl."""
     from agentgym import store
 
-    found = store.opened(source)
-    if output is None:
-        for episode in found.episodes(**asked):
-            click.echo(episode.model_dump_json())
-        return
-    with contextlib.closing(store.writable(output)) as target:
-        num = store.copy(found, target, **asked)
+    with contextlib.closing(store.opened(source)) as found:
+        if output is None:
+            for episode in found.episodes(**asked):
+                click.echo(episode.model_dump_json())
+            return
+        if output.resolve() == source.resolve():
+            raise UserError(f"{output} is what is read; choose another --output")
+        with contextlib.closing(store.writable(output)) as target:
+            num = store.copy(found, target, **asked)
     click.echo(f"{num} episodes are written to {output}")
 
 

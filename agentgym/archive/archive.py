@@ -117,6 +117,7 @@ class Archive:
         log = self.file.with_name(f"{FILE}-wal")
         if log.exists():  # what has left it is on the disk already
             sealed.sync(log)
+            self._database.ask("PRAGMA wal_checkpoint(PASSIVE)")  # the rest leaves it, unless somebody reads it
         ((last,),) = self._database.ask("SELECT coalesce(max(number), 0) FROM cards")
         return int(last)
 

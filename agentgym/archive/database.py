@@ -56,9 +56,13 @@ class Database:
         self._connection: sqlite3.Connection | None = None
 
     def ask(self, question: str, values: Sequence[Any] = ()) -> list[Any]:
-        """The rows that answer ``question``."""
+        """The rows that answer ``question``; none where another process is only about to make the tables."""
         with self._told():
-            return self._connected().execute(question, values).fetchall()
+            connection = self._connected()
+            if self.read_only and _is_empty(connection):
+                self.close()
+                return []
+            return connection.execute(question, values).fetchall()
 
     def in_one(self, change: Callable[[sqlite3.Connection], object]) -> None:
         """``change``, all of it or nothing."""
@@ -106,7 +110,9 @@ class Database:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Make the tables where there is nothing, and see that what there is is ours."""
-        if not self.read_only and _is_empty(connection):
+        if _is_empty(connection):
+            if self.read_only:
+                return
             connection.execute("PRAGMA journal_mode = WAL")
             _in_one(connection, _make_tables)
         # What is committed outlives this process at once, and the machine from the next flush of the log on.

@@ -6,8 +6,8 @@ arrays of the smallest type that holds them, their first bytes first, then their
 the exponents of numbers compress, among the low ones they would not. What changes with the turns only (mask, turn,
 version) is kept as runs. A sample that begins as the one before it, where a stream forked, has only its own rest.
 
-zlib, for it comes with Python: zstandard takes a third of the time and the same room (17.7 kB an episode of 4,000
-tokens), and the time is 0.2 ms in a thread.
+zlib, for it comes with Python: zstandard takes the same room (an episode of 4,000 tokens 18 kB) and a fifth of the
+time, which is 0.4 ms in a thread. Level 6 would save 2 % of the room in twice the time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from agentgym.types import Sample, Trajectory
 
 __all__ = ["pack", "unpack"]
 
-_LEVEL = 3
+_LEVEL = 1
 _INTEGERS = ("|u1", "<u2", "<i4", "<i8")
 _TYPES = frozenset({*_INTEGERS, "<f4", "<f8"})
 _COLUMNS = {"token_ids", "loss_mask", "logprobs", "turn_index", "policy_versions"}
