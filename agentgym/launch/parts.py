@@ -50,9 +50,9 @@ class Parts:
     limits: Limits
     """Of training episodes; evaluation has none but the environment's own."""
 
-    async def publish(self) -> None:
-        """Have the engine sample from the policy's weights as they are, as a version of their own."""
-        await self.engine.update_weights(self.engine.policy_version + 1, self.policy.weights())
+    async def publish(self, version: int) -> None:
+        """Have the engine sample from the policy's weights as they are."""
+        await self.engine.update_weights(version, self.policy.weights())
 
 
 @contextlib.asynccontextmanager

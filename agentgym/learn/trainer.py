@@ -91,6 +91,11 @@ class Trainer(abc.ABC, Generic[S]):
         return False
 
     @property
+    def plays(self) -> bool:
+        """Whether its episodes are played; False where they were recorded before."""
+        return True
+
+    @property
     def plays_ahead(self) -> bool:
         """Whether its episodes depend on their specs alone, so that they can be played before earlier updates."""
         return type(self).play is Trainer.play

@@ -110,7 +110,7 @@ TRAINERS: dict[str, dict[str, Any]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_killed_whatever_the_trainer(trainer: str, nursery: Nursery, tmp_path: Path) -> None:
-    chosen = {"trainer": {"id": trainer, **TRAINERS[trainer]}}
+    chosen: dict[str, Any] = {"trainer": {"id": trainer, **TRAINERS[trainer]}}
     code, seconds = nursery.train(tmp_path / "whole", **chosen)
     assert code == 0, nursery.log.read_text()[-3000:]
     run = tmp_path / "run"
@@ -125,7 +125,7 @@ def test_killed_whatever_the_trainer(trainer: str, nursery: Nursery, tmp_path: P
 @pytest.mark.parametrize("trainer", ["grpo", "rloo", "ppo", "dpo"])  # the others cannot play ahead
 def test_killed_while_playing_ahead(trainer: str, mode: str, nursery: Nursery, tmp_path: Path) -> None:
     """What is played ahead depends on the clock, so no two runs are the same; but nothing is lost or done twice."""
-    chosen = {"trainer": {"id": trainer, **TRAINERS[trainer]}, "mode": mode}
+    chosen: dict[str, Any] = {"trainer": {"id": trainer, **TRAINERS[trainer]}, "mode": mode}
     run = tmp_path / "run"
     codes = [nursery.train(run, kill_after=seconds, **chosen)[0] for seconds in (3, 4, 5)]
     assert set(codes) <= {0, -signal.SIGKILL}, nursery.log.read_text()[-3000:]
