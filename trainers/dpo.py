@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum, TaskOrder
 from agentgym.errors import ConfigError, DataError
 from agentgym.groups import Group, GroupSettings, group_specs, grouped
 from agentgym.learn import objectives
@@ -152,7 +152,11 @@ class DPO(Trainer[DPOSettings]):
     def plays_ahead(self) -> bool:
         return self.settings.data is None
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    @property
+    def follows_draws(self) -> bool:
+        return self.settings.data is None
+
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
@@ -160,7 +164,7 @@ class DPO(Trainer[DPOSettings]):
             return await super().play(update, players)
         order, episodes = TaskOrder(range(len(self.recorded)), seed=players.draws.seed), []
         for ordinal in range(update * self.settings.groups, (update + 1) * self.settings.groups):
-            for episode in self.recorded[int(order[ordinal].task)].members:
+            for episode in self.recorded[int(order[ordinal])].members:
                 episodes.append(episode.model_copy(update={"ordinal": ordinal, "group_id": f"recorded-{ordinal}"}))
         return episodes
 

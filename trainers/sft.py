@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum, TaskOrder, drawn
 from agentgym.errors import DataError
 from agentgym.learn import objectives
 from agentgym.learn.frozen import Frozen
@@ -74,6 +74,7 @@ class SFT(Trainer[SFTSettings]):
         "batch_size": 4,
         "observation_weight": 0.3,
     }
+    plays_policy = False
     reference: Frozen | None = None
     episodes: list[Trajectory] | None = None
     """Recorded ones, once they are read."""
@@ -98,16 +99,26 @@ class SFT(Trainer[SFTSettings]):
     def needs_expert(self) -> bool:
         return self.settings.data is None
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    @property
+    def follows_draws(self) -> bool:
+        return self.settings.data is None
+
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
+        places = self._places(update, self.settings.demonstrations, draws.seed)
+        plays = [(n, drawn(draws, n)) for n in places]
         return [
             EpisodeSpec(
-                task=draws[n].task,
+                task=draw.task,
+                options=draw.options,
+                level=draw.level,
+                strength=draw.strength,
+                split="train",
                 seed=seed_of(draws.seed, "sft", n),
                 ordinal=update * self.settings.batch_size + i,
                 role="expert",
                 episode_id=f"sft-{update}-{n}-{i}",
             )
-            for i, n in enumerate(self._places(update, self.settings.demonstrations, draws.seed))
+            for i, (n, draw) in enumerate(plays)
         ]
 
     def _places(self, update: int, num: int | None, seed: int) -> list[int]:
@@ -116,7 +127,7 @@ class SFT(Trainer[SFTSettings]):
         if num is None:
             return list(ordinals)
         again = TaskOrder(range(num), seed=seed)
-        return [int(again[ordinal].task) for ordinal in ordinals]
+        return [int(again[ordinal]) for ordinal in ordinals]
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         if self.episodes is None:

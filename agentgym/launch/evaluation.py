@@ -61,6 +61,7 @@ async def play_tasks(
     engine: Engine,
     tasks: Sequence[TaskId],
     *,
+    split: str = "",
     temperature: float = 0.0,
     top_p: float = 1.0,
     top_k: int = 0,
@@ -75,12 +76,13 @@ async def play_tasks(
         EpisodeSpec(
             task=task,
             seed=seed_of(seed, "evaluate", task) % 2**31,
-            draw=draw,
+            split=split,
+            member=member,
             group_id=f"evaluate-{index}",
-            episode_id=f"evaluate-{index}" + (f"-{draw}" if draw else ""),
+            episode_id=f"evaluate-{index}" + (f"-{member}" if member else ""),
         )
         for index, task in enumerate(tasks)
-        for draw in range(samples)
+        for member in range(samples)
     ]
     actor = engine_actor(engine, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p)
     return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode)
@@ -105,6 +107,7 @@ async def measure(
             parts.rollout,
             parts.engine,
             tasks,
+            split=split,
             temperature=temperature,
             **filters,
             seed=settings.seed,

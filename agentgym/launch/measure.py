@@ -33,6 +33,7 @@ class Measure(Stage):
                     bench.parts.rollout,
                     engine,
                     tasks,
+                    split="test",
                     temperature=temperature,
                     seed=seed_of("test"),
                     on_episode=lambda _: bench.reporter.advance(next(done), {}),

@@ -14,7 +14,7 @@ from agentgym.errors import UserError
 @given(st.integers(1, 40), st.integers(0, 2**40), st.integers(0, 5))
 def test_every_task_comes_once_an_epoch(count: int, seed: int, epoch: int) -> None:
     order = TaskOrder(range(count), seed=seed)
-    assert sorted(order[epoch * count + i].task for i in range(count)) == list(range(count))
+    assert sorted(order[epoch * count + i] for i in range(count)) == list(range(count))
 
 
 def test_an_ordinal_names_the_same_task_however_it_is_reached() -> None:
@@ -29,7 +29,7 @@ def test_long_lists_are_shuffled_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(curriculum, "_BLOCK", 4)
     order = TaskOrder(range(10), seed=0)
     for epoch in range(3):
-        tasks = [order[epoch * 10 + i].task for i in range(10)]
+        tasks = [order[epoch * 10 + i] for i in range(10)]
         assert [set(tasks[:4]), set(tasks[4:8]), set(tasks[8:])] == [{0, 1, 2, 3}, {4, 5, 6, 7}, {8, 9}]
 
 
