@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kit import SETTINGS, Nursery, assert_same, kept, tensors
+from agentgym.learn import checkpoint
+from agentgym.run import Run
+from tests.faults.kit import ROOT, SETTINGS, Nursery, assert_same, kept, tensors
 
 NUM_KILLS = int(os.environ.get("AGENTGYM_KILLS", "20"))
 
@@ -105,9 +107,47 @@ def test_killed_again_and_again(nursery: Nursery, whole: Whole, tmp_path: Path) 
     assert_same(tmp_path / "run", whole.directory)
 
 
-def test_the_warm_start_is_not_in_the_ledger(whole: Whole) -> None:
-    from agentgym.run import Run
+LADDER = ROOT / "tests" / "integration" / "ladder.py"
 
+
+@pytest.mark.parametrize("mode", ["async", "fully-async"])
+def test_killed_while_playing_ahead_it_plays_what_was_drawn(mode: str, nursery: Nursery, tmp_path: Path) -> None:
+    """Of a curriculum that reacts, on an environment whose outcomes do not depend on the weights."""
+    changes = {
+        "env": str(LADDER),
+        "curriculum": {"id": f"{LADDER}:Climbing"},
+        "trainer": {"id": "grpo", "groups": 3, "group_size": 2},
+        "warm_start": {},
+        "updates": 8,
+        "mode": mode,
+    }
+    code, seconds = nursery.train(tmp_path / "whole", **changes)
+    assert code == 0, nursery.log.read_text()[-3000:]
+    whole, run, rng = draws(tmp_path / "whole"), tmp_path / "run", random.Random(4)
+    expected: dict[int, tuple[object, ...]] = {}
+    for limit in (*(rng.uniform(0.3, 1) * seconds for _ in range(4)), None):
+        nursery.train(run, kill_after=limit, **changes)
+        at = checkpoint.latest(run / "checkpoints")
+        state = checkpoint.read_state(at) if at else {}
+        if state.get("stage") == "train":  # what is pending may not be drawn again
+            for group in state["state"]["loop"]["scheduler"]["pending"]:
+                spec = group["specs"][0]
+                expected[spec["ordinal"]] = (spec["task"], spec["options"], spec["level"], spec["strength"])
+    found = draws(run)
+    assert sorted(found) == list(range(24))
+    if mode == "async":
+        assert found == whole
+    else:  # what an update takes depends on what has ended, and later draws on that
+        latest = {ordinal: draw for ordinal, draw in expected.items() if ordinal in found}
+        assert {ordinal: found[ordinal] for ordinal in latest} == latest
+
+
+def draws(run: Path) -> dict[int, tuple[object, ...]]:
+    entries = Run.open(run).ledger()
+    return {entry.ordinal: (entry.task, entry.options, entry.level, entry.strength) for entry in entries}
+
+
+def test_the_warm_start_is_not_in_the_ledger(whole: Whole) -> None:
     run = Run.open(whole.directory)
     assert [entry.ordinal for entry in run.ledger()] == list(range(8 * SETTINGS["updates"]))
     assert {entry.update for entry in run.ledger()} == {1, 2, 3, 4}

@@ -1,4 +1,4 @@
-"""An environment and a curriculum whose outcomes depend on nothing but what is drawn, and whose draws on nothing but that.
+"""An environment whose outcomes depend on what is drawn alone, and a curriculum whose draws depend on outcomes alone.
 
 So two runs with other weights, or with episodes that were played again, draw the same.
 """

@@ -78,12 +78,11 @@ def test_interrupted_and_resumed_it_plays_what_the_whole_run_played(
 @pytest.mark.parametrize("mode", MODES)
 def test_it_learns_from_every_ordinal_once(mode: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    for at in (1, 3, 5):
+    with pytest.raises(KeyboardInterrupt):
+        train({**CLIMBING, "mode": mode, "output": run}, reporter=Interrupting("training", 1))
+    for at in (2, 3, 5):
         with pytest.raises(KeyboardInterrupt):
-            if at == 1:
-                train({**CLIMBING, "mode": mode, "output": run}, reporter=Interrupting("training", at))
-            else:
-                resume(run, reporter=Interrupting("training", at))
+            resume(run, reporter=Interrupting("training", at))
         heard = position(run)["curriculum"]["heard"]
         assert len(heard) == len({*heard}) == 3 * at
         assert all(heard[n : n + 3] == sorted(heard[n : n + 3]) for n in range(0, 3 * at, 3))
