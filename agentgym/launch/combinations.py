@@ -109,7 +109,7 @@ def play_ahead(settings: TrainSettings) -> None:
 def refuse_idle_curriculum(settings: TrainSettings) -> None:
     """Raise ConfigError for a curriculum that would have no effect on the trainer, or hear nothing from it."""
     chosen, trainer = settings.curriculum, _trainer(settings)
-    if settings.changed("curriculum") and not trainer.follows_draws:
+    if settings.changed("curriculum") and not trainer.plays:
         raise ConfigError(
             f"curriculum {chosen.id} has no effect: the trainer {settings.trainer.id} learns from recorded "
             "episodes; leave out --curriculum, or --trainer.data"
