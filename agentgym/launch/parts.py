@@ -133,7 +133,7 @@ def training_limits(rollout: RolloutSettings) -> Limits:
     )
 
 
-# -- policies and their learners ------------------------------------------------------------------------------
+# -- policies and their learners -------------------------------------------------------------------------
 
 
 def policy_source(model: str | Path) -> str:

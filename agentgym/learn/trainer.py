@@ -94,7 +94,7 @@ class Trainer(abc.ABC, Generic[S]):
 
     @property
     def plays(self) -> bool:
-        """Whether its episodes are played; False where they were recorded before."""
+        """Whether its episodes are played, of what is drawn; False where they were recorded before."""
         return True
 
     @property

@@ -115,7 +115,7 @@ def test_interrupted_and_resumed(stage: str, at: int, whole: Path, tmp_path: Pat
     assert_same_run(run, whole)
 
 
-OTHERS: dict[str, dict[str, Any]] = {
+EACH: dict[str, dict[str, Any]] = {
     "grpo": {"groups": 3, "group_size": 6},
     "rloo": {"groups": 3, "group_size": 6},
     "ppo": {"episodes": 12, "kl_coefficient": 0.01},  # a critic, its optimizer, a reference
@@ -125,10 +125,10 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("trainer", OTHERS)
+@pytest.mark.parametrize("trainer", EACH)
 def test_whatever_a_trainer_keeps_comes_back(trainer: str, tmp_path: Path) -> None:
     chosen = {
-        "trainer": {"id": trainer, **OTHERS[trainer]},
+        "trainer": {"id": trainer, **EACH[trainer]},
         "curriculum": "frontier",
         "warm_start": {**SETTINGS["warm_start"], "max_updates": 4},
     }
