@@ -162,7 +162,7 @@ class DPO(Trainer[DPOSettings]):
         for ordinal in range(update * self.settings.groups, (update + 1) * self.settings.groups):
             for episode in self.recorded[int(order[ordinal].task)].members:
                 episodes.append(episode.model_copy(update={"ordinal": ordinal, "group_id": f"recorded-{ordinal}"}))
-        return episodes
+        return await players.shaped(episodes)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         groups = grouped(trajectories)

@@ -26,6 +26,9 @@ from tests.unit.trainers.kit import episode, equipped
 class NobodyPlays:
     draws = TaskOrder(range(100), seed=5)
 
+    async def shaped(self, recorded: list[Trajectory]) -> list[Trajectory]:
+        return recorded
+
 
 def written(file: Path, *episodes: Trajectory) -> Path:
     store.append(file, [t.model_copy(update={"tokenizer": chat().fingerprint}) for t in episodes])
