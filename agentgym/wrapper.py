@@ -24,7 +24,7 @@ from gymnasium import wrappers
 
 from agentgym.env import Env, Expert
 from agentgym.errors import UserError
-from agentgym.loops import must_wait
+from agentgym.loops import must_wait, run, settled
 from agentgym.types import Observation, StepResult, TaskId, succeeded
 
 __all__ = ["Wrapper", "adopted"]
@@ -103,7 +103,9 @@ class Wrapper(Env):
     @classmethod
     def preload(cls, **options: Any) -> None:
         """Make one: what it loads for all is there then."""
-        cls(**options).close()
+        closing = cls(**options).close()
+        if must_wait(closing):
+            run(settled(closing))
 
     def get_state(self) -> Any:
         """The wrapped environment's moment; None where that one is replayed.
