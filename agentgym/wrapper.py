@@ -180,7 +180,6 @@ async def _later(result: Awaitable[Any], change: Callable[[Any], Any]) -> Any:
 _REFUSED: dict[type, str] = {
     wrappers.Autoreset: "a step would begin the next episode, on a task and a seed that nobody chose; leave it out: a "
     "rollout resets",
-    wrappers.NormalizeObservation: "an observation is text",
     wrappers.NormalizeReward: "what is paid would depend on the episodes before, and the same seed not give the same "
     "episode; override reward() of an agentgym.Wrapper",
 }
