@@ -8,10 +8,10 @@ validation tasks are watched; a warm start has its own rule for when to stop.
 from __future__ import annotations
 
 import dataclasses
-import statistics
 from collections.abc import Iterable
-from itertools import compress
 from typing import Any
+
+import numpy as np
 
 from agentgym.alarms.conditions import Line
 from agentgym.alarms.rules import RULES, Rule
@@ -145,15 +145,11 @@ def played(trajectories: Iterable[Trajectory]) -> dict[str, float]:
     expectation; left out where there are none, as with an expert's episodes.
     """
     counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
-    logprobs = [
-        logprob
-        for trajectory in counted
-        for sample in trajectory.samples
-        for logprob in compress(sample.logprobs, trajectory.sampled(sample))
-    ]
-    failures = sum(trajectory.shaping_error is not None for trajectory in counted)
+    said = [sample.logprobs[episode.sampled(sample)] for episode in counted for sample in episode.samples]
+    logprobs = np.concatenate([*said, np.zeros(0, np.float32)])
+    failures = sum(episode.shaping_error is not None for episode in counted)
     values = {"episodes": float(len(counted)), "shaping_failures": float(failures)}
-    return values | {"sampled_entropy": -statistics.fmean(logprobs)} if logprobs else values
+    return values | {"sampled_entropy": -float(logprobs.mean(dtype=np.float64))} if len(logprobs) else values
 
 
 # -- what a line says beside what is logged ----------------------------------------------------------

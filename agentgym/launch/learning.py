@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentgym import sealed, store
+from agentgym import sealed
 from agentgym.curriculum import TaskOrder
 from agentgym.launch.evaluation import play_tasks, score
 from agentgym.launch.parts import make_engine
@@ -99,6 +99,8 @@ class Learning(Stage):
         self.at += 1
         bench.monitor.updated(self.name, self.at, outcome.metrics, outcome.trajectories)
         self.account(outcome)
+        if self.trainer.plays:
+            self.keep(outcome.trajectories, split="train", update=self.at)
         self.loop.is_whole = True
         bench.reporter.advance(self.at, outcome.metrics)
         pause()
@@ -112,7 +114,9 @@ class Learning(Stage):
         tasks = parts.env.tasks("validation")[: settings.eval.validation_episodes]
         seed = seed_of(settings.seed, "validation")
         await self.loop.publish(self.at)
-        return await play_tasks(parts.rollout, parts.engine, tasks, temperature=1.0, seed=seed, limits=limits)
+        played = await play_tasks(parts.rollout, parts.engine, tasks, temperature=1.0, seed=seed, limits=limits)
+        self.keep(played, split="validation", update=self.at, all_of_them=self.at == 0)  # the monitor needs them
+        return played
 
     def conclude(self) -> None:
         """Report the stage."""
@@ -195,8 +199,7 @@ class Train(Learning):
         if self.at and not self.has_learned:
             bench.reporter.note(_NOTHING_LEARNED)
         self.conclude()
-        module = bench.parts.policy.module
-        module.load_state_dict(bench.kept.load(str(module.device)).module.state_dict())
+        bench.kept.restore(bench.parts.policy)
 
     @property
     def _is_spent(self) -> bool:
@@ -212,7 +215,6 @@ class Train(Learning):
             tally.begun += len(outcome.entries)
         else:
             tally.begun, tally.pending = scheduler.num_begun, scheduler.pending
-        store.append(run.directory / "trajectories.jsonl", outcome.trajectories[:1])
         self.steps += outcome.metrics["environment_steps"]
         self.has_learned |= "loss" in outcome.metrics
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
+from agentgym.archive import Archive
 from agentgym.config import flattened
 from agentgym.ledger import audit
 from agentgym.run import Run
+from agentgym.types import Trajectory
 
-__all__ = ["SETTINGS", "Nursery", "arguments", "assert_same", "kept"]
+__all__ = ["SETTINGS", "Nursery", "arguments", "assert_same", "episodes", "kept"]
 
 ROOT = Path(__file__).parents[2]
 SETTINGS: dict[str, Any] = {
@@ -83,7 +85,7 @@ def assert_same(run: Path, whole: Path) -> None:
     assert tensors(run) == tensors(whole)
     assert list(timeless(run / "metrics.jsonl")) == list(timeless(whole / "metrics.jsonl"))
     assert (run / "ledger.jsonl").read_bytes() == (whole / "ledger.jsonl").read_bytes()
-    assert list(timeless(run / "trajectories.jsonl")) == list(timeless(whole / "trajectories.jsonl"))
+    assert episodes(run) == episodes(whole)
     assert board(run) == board(whole)
     reports = [json.loads((each / "report.json").read_text()) for each in (run, whole)]
     for key in ("eval", "best_update", "ledger", "num_parameters"):
@@ -91,6 +93,15 @@ def assert_same(run: Path, whole: Path) -> None:
     assert sum(audit(Run.open(run).ledger()).values()) == SETTINGS["updates"] * 8
     assert list(run.rglob("*.partial")) == []
     assert not (run / "corrupt").exists()
+
+
+def episodes(run: Path) -> list[Trajectory]:
+    """All that the archive has, each once."""
+    with Archive.open(run) as archive:
+        found = list(archive.episodes())
+    names = [(episode.stage, episode.split, episode.update, episode.episode_id) for episode in found]
+    assert len(set(names)) == len(names)
+    return found
 
 
 def kept(run: Path) -> list[str]:
