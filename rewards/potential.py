@@ -57,9 +57,11 @@ class Potential(EpisodeShaper):
         """Φ after each turn."""
         reports = [trajectory.channels, *(turn.channels for turn in trajectory.turns)]
         known = {name for report in reports for name in report}
-        if self.channel not in known and any(turn.action is not None for turn in trajectory.turns):
+        has_acted = any(turn.action is not None for turn in trajectory.turns)
+        if self.channel not in known and (known or has_acted):
             raise UserError(
-                f'reward "potential": {trajectory.env} reports no channel "{self.channel}" in info["channels"]; '
+                f'reward "potential": in a whole episode {trajectory.env} reports no '
+                f'info["channels"]["{self.channel}"]; '
                 f"reported: {', '.join(sorted(known)) or 'none'}; choose one with --rewards.potential.channel"
             )
         now, potentials = 0.0, []

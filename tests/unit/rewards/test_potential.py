@@ -80,9 +80,13 @@ def test_which_of_two_ways_from_the_same_state_is_better_stays(
 
 def test_a_channel_that_is_not_reported_is_told_with_those_that_are() -> None:
     with pytest.raises(
-        UserError, match=r'toy reports no channel "way" in .*; reported: progress; .*potential\.channel'
+        UserError, match=r'episode toy reports no info\["channels"\]\["way"\]; reported: progress; .*potential\.channel'
     ):
         Potential("way")(episode(0.0, 0.5))
+    unread = episode(0.0, None)
+    unread.turns[0].action = None
+    with pytest.raises(UserError, match="reported: progress"):  # as in the first episode, which is tried out
+        Potential("way")(unread)
     with pytest.raises(UserError, match="reported: none"):
         Potential("way")(episode(None, None))
 
