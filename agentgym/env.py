@@ -11,8 +11,9 @@ An environment is a ``gymnasium.Env`` over text: subclass ``Env``, write ``reset
 - ``snapshot`` and ``restore``: by replaying seed and actions and comparing what is then seen, or natively
   where the author writes ``get_state`` and ``set_state``.
 
-Info keys with a meaning: ``success`` (bool, at the end; otherwise reward >= 1 counts as success) and
-``invalid_action`` (what was wrong with an action that had no effect).
+Info keys with a meaning: ``success`` (bool, at the end; otherwise reward >= 1 counts as success),
+``invalid_action`` (what was wrong with an action that had no effect) and ``channels`` (named numbers that rewards can
+be made of, such as ``{"progress": 0.5}``; they go on record with the turn).
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ import hashlib
 import inspect
 import math
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import gymnasium
 import numpy as np
 
 from agentgym.errors import EnvError, SnapshotError, UserError, did_you_mean
+from agentgym.loops import must_wait
 from agentgym.spaces import TextSpace
 from agentgym.types import Action, Observation, StepResult, TaskId
 
@@ -101,6 +103,7 @@ class Env(gymnasium.Env[str, str]):
         self._seed, self._options, self._actions = 0, {}, []
         self._seen = None
         self._info, self._done, self._inside = {}, False, False
+        self._total = 0.0
         return self
 
     _seed: int
@@ -110,13 +113,15 @@ class Env(gymnasium.Env[str, str]):
     _info: dict[str, Any]
     _done: bool
     _inside: bool
+    _total: float
+    """Rewards of the running episode so far."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "reset" in cls.__dict__:
-            cls.reset = _guarded(cls.__dict__["reset"], Env._before_reset, Env._after_reset)  # type: ignore[method-assign]
+            cls.reset = _guarded(cls.__dict__["reset"], cls._before_reset, cls._after_reset)  # type: ignore[method-assign]
         if "step" in cls.__dict__:
-            cls.step = _guarded(cls.__dict__["step"], Env._before_step, Env._after_step)  # type: ignore[method-assign]
+            cls.step = _guarded(cls.__dict__["step"], cls._before_step, cls._after_step)  # type: ignore[method-assign]
 
     # -- written by authors --------------------------------------------------------------------------
 
@@ -157,6 +162,11 @@ class Env(gymnasium.Env[str, str]):
     def has_own_tasks(self) -> bool:
         """False where tasks are seeds."""
         return type(self).tasks is not Env.tasks
+
+    @property
+    def is_async(self) -> bool:
+        """Whether ``reset`` or ``step`` must be awaited."""
+        return any(map(inspect.iscoroutinefunction, (type(self).reset, type(self).step)))
 
     @property
     def name(self) -> str:
@@ -241,7 +251,7 @@ class Env(gymnasium.Env[str, str]):
         if not (isinstance(result, tuple) and len(result) == 2):
             raise self._broken(f"reset returned {_shown(result)}, expected (observation, info)")
         self._seen, self._info = self._checked_observation(result[0]), self._checked_info(result[1])
-        self._done = False
+        self._done, self._total = False, 0.0
         return self._seen, self._info
 
     def _before_step(self, action: Any) -> dict[str, Any]:
@@ -265,6 +275,7 @@ class Env(gymnasium.Env[str, str]):
                 raise self._broken(f"step gave {name}={_shown(flag)}, expected True or False")
         self._seen, self._info = self._checked_observation(observation), self._checked_info(info)
         self._done = bool(terminated or truncated)
+        self._total += float(reward)
         return StepResult(self._seen, float(reward), bool(terminated), bool(truncated), self._info)
 
     def _checked_observation(self, value: Any) -> Observation:
@@ -279,7 +290,17 @@ class Env(gymnasium.Env[str, str]):
     def _checked_info(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self._broken(f"info is a dict, found {_shown(value)}")
-        return value
+        return {**value, "channels": self._checked_channels(value["channels"])} if "channels" in value else value
+
+    def _checked_channels(self, value: Any) -> dict[str, float]:
+        if not isinstance(value, Mapping):
+            raise self._broken(f'info["channels"] is a dict of numbers by name, found {_shown(value)}')
+        for name, number in value.items():
+            if not isinstance(name, str):
+                raise self._broken(f'a name in info["channels"] is text, found {_shown(name)}')
+            if not isinstance(number, numbers.Real) or not math.isfinite(number):
+                raise self._broken(f'info["channels"]["{name}"] is {_shown(number)}, expected a finite number')
+        return {name: float(number) for name, number in value.items()}
 
     def _broken(self, what: str) -> EnvError:
         return EnvError(f"{type(self).__name__}: {what} (seed {self._seed}, after {len(self._actions)} actions)")
@@ -322,6 +343,14 @@ def _guarded(method: Callable[..., Any], before: Callable[..., Any], after: Call
             result = method(self, **arguments)
         finally:
             self._inside = False
-        return after(self, result)
+        return awaited(self, result) if must_wait(result) else after(self, result)
+
+    async def awaited(self: Env, result: Awaitable[Any]) -> Any:
+        self._inside = True
+        try:
+            settled = await result
+        finally:
+            self._inside = False
+        return after(self, settled)
 
     return guarded

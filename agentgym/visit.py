@@ -15,6 +15,7 @@ from agentgym.errors import EnvError
 from agentgym.hosts.resident import Resident, as_action
 from agentgym.loops import Blocking, settled
 from agentgym.types import Action, Observation, StepResult, TaskId, succeeded
+from agentgym.wrapper import adopted
 
 __all__ = ["Player", "Standing", "Visit"]
 
@@ -51,8 +52,8 @@ class _Episodes:
     """What both kinds of visit know of the running episode; without one it is over."""
 
     def __init__(self, env: Env) -> None:
-        self.env, self.now = env, _NO_EPISODE
-        self._resident = Resident(env)
+        self.env, self.now = adopted(env), _NO_EPISODE
+        self._resident = Resident(self.env)
 
     @property
     def goes_on(self) -> bool:

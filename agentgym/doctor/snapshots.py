@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -49,7 +48,7 @@ def comes_back_to_snapshots(make_env: MakeEnv, seconds: float = SECONDS, /, epis
 
 def _can_snapshot(player: Player, task: TaskId | None, seed: int) -> bool:
     player.reset(task, seed)
-    return player.env.get_state() is not None or not inspect.iscoroutinefunction(type(player.env).step)
+    return player.env.get_state() is not None or not player.env.is_async
 
 
 def _restored(player: Player, other: Player, case: Case) -> int:

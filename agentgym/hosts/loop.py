@@ -18,6 +18,7 @@ from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
 from agentgym.hosts.resident import Resident, as_action
 from agentgym.loops import must_wait
 from agentgym.types import Action, Observation, StepResult
+from agentgym.wrapper import adopted
 
 __all__ = ["LoopHosts"]
 
@@ -34,7 +35,7 @@ class LoopHosts(Hosts):
 
     async def open(self) -> Host:
         try:
-            return LoopHost(self._make_env(), self._closing)
+            return LoopHost(adopted(self._make_env()), self._closing)
         except _PASSED_ON:
             raise
         except BaseException as error:

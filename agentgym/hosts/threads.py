@@ -24,6 +24,7 @@ from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
 from agentgym.hosts.resident import Resident, as_action
 from agentgym.loops import Blocking, must_wait
 from agentgym.types import Action, Observation, StepResult
+from agentgym.wrapper import adopted
 
 __all__ = ["ThreadHosts"]
 
@@ -168,7 +169,7 @@ class _Life:
 
     def make(self) -> tuple[str, str, int]:
         """Make the environment; returns its name, instructions and max_turns."""
-        env = self._make_env()
+        env = adopted(self._make_env())
         self._resident = Resident(env)
         return env.name, env.instructions, env.max_turns
 

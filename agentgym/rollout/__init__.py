@@ -4,11 +4,12 @@
 - ``actors``: who speaks: an engine, the environment's expert, or one and then the other;
 - ``play``: one attempt at one episode;
 - ``context``: what happens when an episode outgrows its context;
+- ``shaping``: rewards beside the environment's, when the episodes of a group have ended;
 - ``runner``: many episodes at once.
 """
 
 from agentgym.rollout.actors import Actor, Episode, engine_actor, expert_actor, led_actor
-from agentgym.rollout.runner import Rollout, Shaper
+from agentgym.rollout.runner import Rollout
 from agentgym.rollout.specs import EpisodeSpec, Limits, OnOverflow, seed_of
 
 __all__ = [
@@ -18,7 +19,6 @@ __all__ = [
     "Limits",
     "OnOverflow",
     "Rollout",
-    "Shaper",
     "engine_actor",
     "expert_actor",
     "led_actor",

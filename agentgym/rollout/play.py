@@ -67,7 +67,9 @@ class Play:
         self.trajectory.samples = self.stream.samples
 
     async def _play(self) -> None:
-        observation, _ = await self._within_deadline(self.host.reset(self.spec.seed, self.spec.reset_options), "reset")
+        reset = self.host.reset(self.spec.seed, self.spec.reset_options)
+        observation, info = await self._within_deadline(reset, "reset")
+        self.trajectory.channels = info.get("channels", {})
         instructions = "\n\n".join(filter(None, (self.host.instructions, self.spec.preface)))
         self.opening = self.protocol.opening(instructions)
         self.episode = Episode(self.spec, self.host, self.stream, observation, list(self.opening))
@@ -172,10 +174,11 @@ class Play:
         return await self._step(turn, action)
 
     async def _step(self, turn: Turn, action: Action) -> bool:
-        turn.action = str(action)
+        turn.action, turn.tool_calls = str(action), list(action.tool_calls)
         observation, reward, terminated, truncated, info = await self._within_deadline(self.host.step(action), "step")
         self.beat()
         turn.reward, turn.breakdown = reward, {"environment": reward}
+        turn.channels = info.get("channels", {})
         self._show(observation)
         if terminated or truncated:
             self.trajectory.success = succeeded(info, self.trajectory.reward)

@@ -89,6 +89,57 @@ def test_garbage_from_step_is_told(garbage: Any, message: str) -> None:
         env.step("go")
 
 
+def test_channels_become_floats_by_name() -> None:
+    given = {"progress": np.float32(0.5), "solved": True, "left": np.int64(3)}
+    env = returning(reset=("seen", {"channels": {}}), step=("s", 0.0, False, False, {"channels": given, "more": 1}))
+    assert env.reset()[1] == {"channels": {}}
+    info = env.step("go")[4]
+    assert info == {"channels": {"progress": 0.5, "solved": 1.0, "left": 3.0}, "more": 1}
+    assert {type(value) for value in info["channels"].values()} == {float}
+
+
+@pytest.mark.parametrize(
+    ("channels", "told"),
+    [
+        ([0.5], r'info\["channels"\] is a dict of numbers by name, found list'),
+        ({1: 0.5}, r'a name in info\["channels"\] is text, found int 1'),
+        ({"progress": math.nan}, r'info\["channels"\]\["progress"\] is float nan, expected a finite number'),
+        ({"progress": "half"}, r'info\["channels"\]\["progress"\] is str \'half\', expected a finite number'),
+        ({"progress": None}, r'info\["channels"\]\["progress"\] is NoneType'),
+    ],
+)
+def test_channels_that_are_no_numbers_are_told(channels: Any, told: str) -> None:
+    info = {"channels": channels}
+    with pytest.raises(EnvError, match=f"Returning: {told}"):
+        returning(reset=("seen", info)).reset(seed=5)
+    env = returning(step=("seen", 0.0, False, False, info))
+    env.reset(seed=5)
+    with pytest.raises(EnvError, match=f"Returning: {told}.*seed 5, after 1 actions"):
+        env.step("go")
+
+
+def test_a_plain_step_may_return_what_must_be_awaited() -> None:
+    class Later(agentgym.Env):
+        def reset(self, **_: Any) -> Any:
+            return self.later(("seen", {}))
+
+        def step(self, action: str) -> Any:
+            return self.later(("seen", "much" if action == "wrong" else 1, False, False, {}))
+
+        async def later(self, result: Any) -> Any:
+            await asyncio.sleep(0)
+            return result
+
+    async def play() -> None:
+        env = Later()
+        assert (await env.reset(seed=1))[0] == "seen"
+        assert type((await env.step("go")).reward) is float
+        with pytest.raises(EnvError, match="step gave the reward str 'much'"):
+            await env.step("wrong")
+
+    asyncio.run(play())
+
+
 @pytest.mark.parametrize("reward", [1, True, np.float32(0.5), np.int64(3)])
 def test_rewards_of_any_real_type_become_floats(reward: Any) -> None:
     env = returning(step=(np.str_("s"), reward, np.bool_(False), False, {}))
