@@ -8,7 +8,7 @@
     │   └── DataError          a malformed file, with file and record (also a ValueError)
     ├── ParseError             a reply the protocol cannot read: the policy's mistake, shown to it
     ├── EnvError               an environment raised, hung or returned garbage: the episode is void
-    ├── SnapshotError          a restored episode is not the one that was saved
+    │   └── SnapshotError      a restored episode is not the one that was saved
     ├── EngineError            the sampling engine failed or was misused
     └── NonFiniteError         a loss or gradient is not finite: the update is refused
 
@@ -70,8 +70,8 @@ class EnvError(AgentGymError):
     """An environment raised, ran past a deadline or broke its contract."""
 
 
-class SnapshotError(AgentGymError):
-    """Restoring a snapshot led to another episode than the saved one."""
+class SnapshotError(EnvError):
+    """Restoring a snapshot led to another episode than the saved one, or cannot be done."""
 
 
 class EngineError(AgentGymError):

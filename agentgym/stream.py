@@ -10,6 +10,7 @@ on cannot be represented.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,12 @@ class TokenStream:
     def num_forks(self) -> int:
         """How often history was rewritten."""
         return len(self.samples) - 1
+
+    def fork(self) -> TokenStream:
+        """An independent stream with the same past."""
+        twin = copy.copy(self)
+        twin.samples = copy.deepcopy(self.samples)
+        return twin
 
     def prepare(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Extension:
         """What ``take`` would write to bring the stream up to the whole conversation ``messages``."""

@@ -258,7 +258,7 @@ def test_a_replay_that_leads_elsewhere_is_refused() -> None:
     env.reset(seed=1)
     moment = env.snapshot()
     with pytest.raises(
-        SnapshotError, match=r"not deterministic: seed 1 and 0 actions led to\n'reset 2'\ninstead of\n'reset 1'"
+        SnapshotError, match=r"not deterministic: replayed with seed 1, turn 0 of 0 shows 'reset 2', not 'reset 1'"
     ):
         env.restore(moment)
 
@@ -292,8 +292,6 @@ def test_the_boundary_holds_for_async_environments() -> None:
         assert isinstance(await env.step("good"), StepResult)
         with pytest.raises(EnvError, match="an observation is text, found int 7"):
             await env.step("bad")
-        with pytest.raises(SnapshotError, match="is async: it needs get_state and set_state"):
-            env.restore(env.snapshot())
 
     asyncio.run(run())
 
