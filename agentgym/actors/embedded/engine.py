@@ -64,7 +64,8 @@ class EmbeddedEngine(Engine):
         max_sessions: sessions that have a slot; further ones wait
         seed: for requests that bring none of their own
         own_copy: whether to sample from a copy, so that episodes go on while the learner changes its weights
-        share_openings: whether sessions with the same prompt, as a group's episodes have, compute it once
+        share_openings: whether sessions with the same prompt, as a group's episodes have, compute it once: the same
+            tokens, with log-probabilities that are rounded in other last digits
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class EmbeddedEngine(Engine):
         max_sessions: Annotated[int, Field(ge=1)] = 128,
         seed: int = 0,
         own_copy: bool = False,
-        share_openings: bool = True,
+        share_openings: bool = False,
     ) -> None:
         from agentgym.actors.embedded.forward import Forward  # imports torch, which takes a second
 
