@@ -135,7 +135,8 @@ class Player(_Episodes):
 
     def __init__(self, env: Env) -> None:
         super().__init__(env)
-        self._result = Blocking()
+        self.settled = Blocking()
+        """Gives what a method of the environment returned, or what it comes to."""
 
     def __enter__(self) -> Player:
         return self
@@ -145,29 +146,29 @@ class Player(_Episodes):
 
     def reset(self, task: TaskId | None = None, seed: int | None = None) -> Observation:
         """Begin an episode, of a task that the environment picks where none is given."""
-        return self._begun(self._result(self._leave(task, seed)))
+        return self._begun(self.settled(self._leave(task, seed)))
 
     def step(self, action: str) -> StepResult:
         """One turn."""
-        return self._gone_on(self._result(self.env.step(action)))
+        return self._gone_on(self.settled(self.env.step(action)))
 
     def expert(self) -> Action | None:
         """What the environment's expert would do now; None where there is none. It is made when it is first asked."""
-        return as_action(self._result(self._resident.expert(self.now.observation)))
+        return as_action(self.settled(self._resident.expert(self.now.observation)))
 
     def save(self) -> Mark:
         """Keep this moment, to come back to. Raises SnapshotError where there is no way back."""
-        mark: Mark = self._result(self._resident.save())
+        mark: Mark = self.settled(self._resident.save())
         return mark
 
     def load(self, mark: Mark, now: Standing) -> None:
         """Go back to the moment of ``mark``, where the episode stood as ``now``; its expert is made anew there."""
-        self._result(self._resident.load(mark))
+        self.settled(self._resident.load(mark))
         self.now = now
 
     def close(self) -> None:
         """Close the environment and the event loop."""
         try:
-            self._result(self._resident.close())
+            self.settled(self._resident.close())
         finally:
-            self._result.close()
+            self.settled.close()

@@ -198,7 +198,7 @@ class EmbeddedEngine(Engine):
         return bool(self._running)
 
     def _open(self, request: _Request, openings: set[tuple[int, ...]]) -> None:
-        """Give it a session; but where the coming pass computes its prompt, one of ``openings``, it waits for the next."""
+        """Give it a session; where the coming pass computes its prompt, one of ``openings``, it waits for the next."""
         prompt = tuple(request.token_ids)
         if self.share_openings and len(prompt) > 1:
             if prompt in openings:
