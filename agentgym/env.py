@@ -216,12 +216,13 @@ class Env(gymnasium.Env[str, str]):
         )
 
     def _restored(self, snapshot: Snapshot) -> Generator[Any, Any, tuple[Observation, dict[str, Any]]]:
-        if snapshot.state is None:
+        state = snapshot.state
+        if state is None or (isinstance(state, Copied) and state.env is not self):
             yield from self._replayed(snapshot)
-        elif isinstance(snapshot.state, Copied):
-            snapshot.state.into(self)
+        elif isinstance(state, Copied):
+            state.bring_back()
         else:
-            yield self.set_state(snapshot.state)
+            yield self.set_state(state)
         self._seed, self._options = snapshot.seed, dict(snapshot.options)
         self._actions, self._digests = list(snapshot.actions), list(snapshot.digests)
         self._seen, self._info, self._done = snapshot.observation, snapshot.info, snapshot.done

@@ -90,26 +90,29 @@ class Mark(Past):
 
 
 class Copied:
-    """The attributes of an environment as they were, apart from those named in ``but``."""
+    """The attributes of ``env`` as they are now, apart from those named in ``but``."""
 
     def __init__(self, env: Any, *, but: Collection[str]) -> None:
-        self._env, self._but = env, but
+        self.env, self._but = env, but
         try:
-            self._values = copy.deepcopy(self._of(env), {id(env): env})
+            self._values = self._copy(self._of(env))
         except Exception as error:  # attributes may refuse to be copied in any way
             raise SnapshotError(
                 f'{type(env).__name__} says restored_by = "copy", and cannot be copied: {type(error).__name__}: '
                 f'{error}; write get_state and set_state, or leave it at "replay"'
             ) from error
 
-    def into(self, env: Any) -> None:
-        """Give them to ``env``, which may be another instance."""
-        for name in self._of(env):
-            delattr(env, name)
-        vars(env).update(copy.deepcopy(self._values, {id(self._env): env}))
+    def bring_back(self) -> None:
+        """Have ``env`` be as it was. Functions in its attributes that look at it still do."""
+        for name in self._of(self.env):
+            delattr(self.env, name)
+        vars(self.env).update(self._copy(self._values))
 
     def _of(self, env: Any) -> dict[str, Any]:
         return {name: value for name, value in vars(env).items() if name not in self._but}
+
+    def _copy(self, values: dict[str, Any]) -> dict[str, Any]:
+        return copy.deepcopy(values, {id(self.env): self.env})
 
 
 def digest_of(result: StepResult) -> str:
