@@ -133,12 +133,12 @@ def test_lines_share_what_was_before_and_go_on_by_themselves(where: Where) -> No
                 assert result.reward == turn.reward
             assert [*(turn.observation for turn in line.turns), line.final_observation] == seen
     for line in lines[1:]:
-        parent, turn = by_id[line.parent_id or ""], line.branch_turn
-        assert turn in (0, 2)
-        assert line.turns[:turn] == parent.turns[:turn]
-        assert line.turns[turn].reply != parent.turns[turn].reply
+        parent, at = by_id[line.parent_id or ""], line.branch_turn
+        assert at in (0, 2)
+        assert line.turns[:at] == parent.turns[:at]
+        assert line.turns[at].reply != parent.turns[at].reply
         ours, theirs = line.samples[0], parent.samples[0]
-        shared = sum(index < turn for index in ours.turn_index)
+        shared = sum(index < at for index in ours.turn_index)
         assert list(ours.token_ids[:shared]) == list(theirs.token_ids[:shared])
         assert list(ours.logprobs[:shared]) == list(theirs.logprobs[:shared])
     assert (lines[0].parent_id, lines[0].branch_turn) == (None, None)
