@@ -50,6 +50,10 @@ class Parts:
     limits: Limits
     """Of training episodes; evaluation has none but the environment's own."""
 
+    async def publish(self, version: int) -> None:
+        """Have the engine sample from the policy's weights as they are."""
+        await self.engine.update_weights(version, self.policy.weights())
+
 
 @contextlib.asynccontextmanager
 async def assembled(

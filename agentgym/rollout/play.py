@@ -87,8 +87,7 @@ class Play:
         if self.mark is not None:
             await self._within_deadline(self.host.load(self.mark), "going back")
             return
-        options = None if self.spec.task is None else {"task": self.spec.task}
-        observation, _ = await self._within_deadline(self.host.reset(self.spec.seed, options), "reset")
+        observation, _ = await self._within_deadline(self.host.reset(self.spec.seed, self.spec.reset_options), "reset")
         instructions = "\n\n".join(filter(None, (self.host.instructions, self.spec.preface)))
         self.opening = self.protocol.opening(instructions)
         self.episode = Episode(self.spec, self.host, self.stream, observation, list(self.opening))

@@ -98,7 +98,7 @@ class Tree:
         mark = await play.save()
         turn, spec = len(play.trajectory.turns), play.spec
         for number in range(self.degree - 1, 0, -1):
-            name, seed = f"{spec.episode_id}.{turn}-{number}", seed_of(spec.draw, turn, number)
-            fork = play.fork(dataclasses.replace(spec, episode_id=name, draw=seed), play.host, mark)
+            name, seed = f"{spec.episode_id}.{turn}-{number}", seed_of(spec.member, turn, number)
+            fork = play.fork(dataclasses.replace(spec, episode_id=name, member=seed), play.host, mark)
             await self.fork(play.session, fork.session)
             yield fork

@@ -8,7 +8,7 @@ from typing import Any
 
 import agentgym
 from agentgym.actors.scripted import ScriptedEngine
-from agentgym.curriculum import TaskOrder
+from agentgym.curricula.uniform import Uniform
 from agentgym.env import Expert
 from agentgym.learn.players import Players
 from agentgym.protocols.plain import Plain
@@ -36,7 +36,7 @@ class Slow(agentgym.Env):
 def players(limits: Limits) -> Players:
     ids = [*TOKENIZER.encode("go"), TOKENIZER.stop_token_ids[0]]
     rollout = Rollout(Slow, TOKENIZER, Plain(), max_context=4096)
-    return Players(rollout, ScriptedEngine(lambda _: ids), TaskOrder(range(9), seed=0), limits=limits)
+    return Players(rollout, ScriptedEngine(lambda _: ids), Uniform(range(9), seed=0), limits=limits)
 
 
 SPECS = [EpisodeSpec(task=None, seed=0, episode_id="e")]
@@ -57,7 +57,7 @@ def test_an_episode_says_who_spoke_when() -> None:
     (sample,) = led.samples
     assert {turn for turn, own in zip(sample.turn_index, led.sampled(sample), strict=True) if own} == {2}
     assert (own.role, own.shown) == ("partner", set())
-    assert own.sampled(own.samples[0]) == own.samples[0].loss_mask
+    assert (own.sampled(own.samples[0]) == own.samples[0].loss_mask).all()
     (expert,) = asyncio.run(players(limits).expert(SPECS))
     assert expert.role == "expert"
     assert not any(expert.sampled(expert.samples[0]))

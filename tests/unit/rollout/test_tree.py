@@ -53,7 +53,7 @@ class OneWay(Maze):
 
 def specs(num: int) -> list[EpisodeSpec]:
     return [
-        EpisodeSpec(task=i // 3, seed=i // 3, draw=i % 3, group_id=str(i // 3), episode_id=f"{i // 3}-{i % 3}")
+        EpisodeSpec(task=i // 3, seed=i // 3, member=i % 3, group_id=str(i // 3), episode_id=f"{i // 3}-{i % 3}")
         for i in range(num)
     ]
 
