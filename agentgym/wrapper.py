@@ -54,6 +54,7 @@ class Wrapper(Env):
     instructions = _Inner()
     corpus_episodes = _Inner()
     max_turns = _Inner()
+    restored_by = _Inner()
     render_mode = _Inner()
     spec = _Inner()
 
