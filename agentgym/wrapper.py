@@ -156,9 +156,9 @@ class Wrapper(Env):
 
     def _after_step(self, result: Any) -> StepResult:
         after = super()._after_step(result)
-        if after.terminated or after.truncated:
-            after.info.setdefault("success", succeeded(after.info, self.env._total))
-        return after
+        if self._done and "success" not in self._info:
+            self._info = {**self._info, "success": succeeded(self._info, self.env._total)}
+        return after._replace(info=self._info)
 
 
 def _depth(env: Env) -> int:
@@ -196,8 +196,7 @@ class GymnasiumWrapped(Wrapper):
         return self.outermost.reset(seed=seed, options=options)
 
     def step(self, action: str) -> Any:
-        observation, reward, terminated, truncated, info = self.outermost.step(action)
-        return observation, float(reward), terminated, truncated, info
+        return self.outermost.step(action)
 
     def render(self) -> Any:
         return self.outermost.render()
