@@ -8,8 +8,8 @@
     │   └── DataError          a malformed file, with file and record (also a ValueError)
     ├── ParseError             a reply the protocol cannot read: the policy's mistake, shown to it
     ├── EnvError               an environment raised, hung or returned garbage: the episode is void
+    │   └── SnapshotError      a restored episode is not the one that was saved
     ├── JudgeError             whoever judges an episode for a reward cannot: it is not learned from
-    ├── SnapshotError          a restored episode is not the one that was saved
     ├── EngineError            the sampling engine failed or was misused
     └── NonFiniteError         a loss or gradient is not finite: the update is refused
 
@@ -77,8 +77,8 @@ class JudgeError(AgentGymError):
     """A reward that asks others (a model, a service) was not answered. Raised by rewards."""
 
 
-class SnapshotError(AgentGymError):
-    """Restoring a snapshot led to another episode than the saved one."""
+class SnapshotError(EnvError):
+    """Restoring a snapshot led to another episode than the saved one, or cannot be done."""
 
 
 class EngineError(AgentGymError):

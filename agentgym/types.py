@@ -122,6 +122,11 @@ class Action(str):
         """The plain string."""
         return str(self)
 
+    @classmethod
+    def of(cls, value: str) -> Action:
+        """``value`` itself when it already is one, otherwise an action of that text."""
+        return value if isinstance(value, cls) else cls(value)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from pydantic import Field, model_validator
 
 from agentgym.archive import Card
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum, TaskOrder
 from agentgym.errors import ConfigError, DataError
 from agentgym.groups import Group, GroupSettings, group_specs, grouped
 from agentgym.learn import objectives
@@ -164,7 +164,7 @@ class DPO(Trainer[DPOSettings]):
     def plays_ahead(self) -> bool:
         return self.plays
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
@@ -174,7 +174,7 @@ class DPO(Trainer[DPOSettings]):
         episodes = [
             self.recorded.fetch(card, ordinal=ordinal, group_id=f"recorded-{ordinal}")
             for ordinal in range(update * self.settings.groups, (update + 1) * self.settings.groups)
-            for card in self.tasks[int(order[ordinal].task)]
+            for card in self.tasks[int(order[ordinal])]
         ]
         return await players.shaped(episodes)
 

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from agentgym.archive import Card
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum, TaskOrder, drawn
 from agentgym.errors import DataError
 from agentgym.learn import objectives
 from agentgym.learn.frozen import Frozen
@@ -77,6 +77,7 @@ class SFT(Trainer[SFTSettings]):
         "batch_size": 4,
         "observation_weight": 0.3,
     }
+    plays_policy = False
     reference: Frozen | None = None
     recorded: Recorded | None = None
     """Episodes to imitate, once they are found, and the cards of those that are successes."""
@@ -111,16 +112,22 @@ class SFT(Trainer[SFTSettings]):
     def needs_expert(self) -> bool:
         return self.settings.data is None
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
+        places = self._places(update, self.settings.demonstrations, draws.seed)
+        plays = [(n, drawn(draws, n)) for n in places]
         return [
             EpisodeSpec(
-                task=draws[n].task,
+                task=draw.task,
+                options=draw.options,
+                level=draw.level,
+                strength=draw.strength,
+                split="train",
                 seed=seed_of(draws.seed, "sft", n),
                 ordinal=update * self.settings.batch_size + i,
                 role="expert",
                 episode_id=f"sft-{update}-{n}-{i}",
             )
-            for i, n in enumerate(self._places(update, self.settings.demonstrations, draws.seed))
+            for i, (n, draw) in enumerate(plays)
         ]
 
     def _places(self, update: int, num: int | None, seed: int) -> list[int]:
@@ -129,7 +136,7 @@ class SFT(Trainer[SFTSettings]):
         if num is None:
             return list(ordinals)
         again = TaskOrder(range(num), seed=seed)
-        return [int(again[ordinal].task) for ordinal in ordinals]
+        return [int(again[ordinal]) for ordinal in ordinals]
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         if self.recorded is None:

@@ -65,6 +65,7 @@ async def play_tasks(
     tasks: Sequence[TaskId],
     *,
     name: str = "evaluate",
+    split: str = "",
     temperature: float = 0.0,
     top_p: float = 1.0,
     top_k: int = 0,
@@ -82,12 +83,13 @@ async def play_tasks(
         EpisodeSpec(
             task=task,
             seed=seed_of(seed, "evaluate", task) % 2**31,
-            draw=draw,
+            split=split,
+            member=member,
             group_id=f"{name}-{index}",
-            episode_id=f"{name}-{index}" + (f"-{draw}" if draw else ""),
+            episode_id=f"{name}-{index}" + (f"-{member}" if member else ""),
         )
         for index, task in enumerate(tasks)
-        for draw in range(samples)
+        for member in range(samples)
     ]
     actor = engine_actor(engine, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p)
     return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode, shaped=False)
@@ -121,13 +123,14 @@ async def measure(
         with _written(trajectories) as write:
 
             def ended(episode: Trajectory) -> None:
-                write(episode.model_copy(update={"split": split}))
+                write(episode)
                 reporter.advance(next(done), {})
 
             played = await play_tasks(
                 parts.rollout,
                 parts.engine,
                 tasks,
+                split=split,
                 temperature=temperature,
                 **filters,
                 seed=settings.seed,

@@ -35,6 +35,7 @@ class Measure(Stage):
                 engine,
                 tasks,
                 name=name,
+                split="test",
                 temperature=temperature,
                 seed=seed_of("test"),
                 on_episode=lambda _: bench.reporter.advance(next(done), {}),
@@ -42,7 +43,7 @@ class Measure(Stage):
 
         played = await play("sampled", 1.0), await play("greedy", 0.0)
         sampled, greedy = map(score, played)
-        self.keep([*played[0], *played[1]], split="test", update=update)
+        self.keep([*played[0], *played[1]], update=update)
         bench.report["eval"][self.name] = {**_plain(sampled), "greedy": _plain(greedy)}
         bench.run.log("test", 0, success=sampled.success, reward=sampled.reward)
         bench.reporter.note(

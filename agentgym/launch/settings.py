@@ -36,7 +36,13 @@ __all__ = [
 
 Mode: TypeAlias = Literal["sync", "async", "fully-async"]
 
-KINDS = {"env": "environments", "protocol": "protocols", "engine": "engines", "trainer": "trainers"}
+KINDS = {
+    "env": "environments",
+    "protocol": "protocols",
+    "engine": "engines",
+    "trainer": "trainers",
+    "curriculum": "curricula",
+}
 """Key → kind of the plug-in that it chooses."""
 
 
@@ -189,6 +195,8 @@ class TrainSettings(MeasureSettings):
     """Shapers added to the environment's reward: --rewards.<id> is the weight, and --rewards.<id>.<option> theirs."""
     trainer: Choice = Choice(id="grpo")
     """Trainer, and its settings as --trainer.<setting>."""
+    curriculum: Choice = Choice(id="uniform")
+    """Which tasks the trainer plays and how hard they are, and its settings as --curriculum.<setting>."""
     warm_start: WarmStartSettings = WarmStartSettings()
     """Imitation before the trainer takes over."""
     recipe: RecipeSettings = RecipeSettings()

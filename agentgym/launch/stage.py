@@ -91,14 +91,14 @@ class Stage(abc.ABC):
         """Take up what ``state`` returned; after ``open``."""
         self.at = state["at"]
 
-    def keep(self, episodes: Iterable[Trajectory], *, split: str, update: int, all_of_them: bool = False) -> None:
-        """Put episodes into the run's archive, or as many as are to be kept: those of tasks of ``split``.
+    def keep(self, episodes: Iterable[Trajectory], *, update: int, all_of_them: bool = False) -> None:
+        """Put episodes into the run's archive, or as many as are to be kept.
 
         ``update`` is the one that was learned from them, or that they were played after. Nothing may be awaited
         between this and the step that counts them: a checkpoint in between would have them played and kept again.
         """
         share = 1.0 if all_of_them else self.bench.settings.archive.keep
-        where = {"stage": self.name, "split": split, "update": update}
+        where = {"stage": self.name, "update": update}
         self.bench.run.episodes.append(each.model_copy(update=where) for each in episodes if chosen(each, share))
 
     def lose_best(self) -> None:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import collections
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 from agentgym.errors import EnvError
@@ -27,9 +29,18 @@ from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import StopReason, Trajectory
 
-__all__ = ["Rollout"]
+__all__ = ["Rollout", "Seat"]
 
 _DEFAULT_LIMITS = Limits()
+
+
+@dataclasses.dataclass(slots=True)
+class Seat:
+    """A host that is lent."""
+
+    host: Host
+    is_spoiled: bool = False
+    """Its episode was void: it is killed instead of given back."""
 
 
 class Rollout:
@@ -89,12 +100,8 @@ class Rollout:
         finish = Finish(specs, self.shapers if shaped else [], on_episode, seconds=limits.shaping_seconds)
 
         async def one(spec: EpisodeSpec) -> Trajectory:
-            async with self._gate:
-                self.num_running += 1
-                try:
-                    trajectory = await self._attempts(spec, actor, release, limits)
-                finally:
-                    self.num_running -= 1
+            async with self._place():
+                trajectory = await self._attempts(spec, actor, release, limits)
             await finish.ended(trajectory)
             return trajectory
 
@@ -113,6 +120,42 @@ class Rollout:
             groups.setdefault(trajectory.group_id or trajectory.episode_id, []).append(trajectory)
         for group in groups.values():
             await shape(group, self.shapers, seconds=self.limits.shaping_seconds)
+
+    @contextlib.asynccontextmanager
+    async def seat(self) -> AsyncIterator[Seat]:
+        """A host for more than one episode, one after the other; it counts as one episode of ``concurrency``.
+
+        It is given back at the end, or killed where it is spoiled or the body raises. Raises EnvError when an
+        environment cannot be made.
+        """
+        async with self._place(), self._lent() as seat:
+            yield seat
+
+    def play(
+        self,
+        host: Host,
+        spec: EpisodeSpec,
+        actor: Actor,
+        *,
+        release: Callable[[str], None],
+        limits: Limits | None = None,
+        attempt: int = 0,
+    ) -> Play:
+        """An episode that is to be played on ``host``; who plays it releases its last session."""
+        trajectory = self._record(spec, attempt)
+        trajectory.env = host.name
+        return Play(
+            host,
+            spec,
+            actor,
+            self.protocol,
+            TokenStream(self.tokenizer),
+            trajectory,
+            limits=limits or self.limits,
+            max_context=self.max_context,
+            release=release,
+            beat=self.beat,
+        )
 
     async def close(self) -> None:
         """Close the idle environments and what they ran on."""
@@ -133,45 +176,56 @@ class Rollout:
     async def _attempt(
         self, spec: EpisodeSpec, actor: Actor, release: Callable[[str], None], limits: Limits, attempt: int
     ) -> Trajectory:
-        stream = TokenStream(self.tokenizer)
-        trajectory = Trajectory(
+        try:
+            async with self._lent(fresh=attempt > 0) as seat:
+                play = self.play(seat.host, spec, actor, release=release, limits=limits, attempt=attempt)
+                try:
+                    await play.run()
+                finally:
+                    release(play.session)
+                seat.is_spoiled = play.trajectory.stop_reason.is_void
+                return play.trajectory
+        except EnvError as error:  # there is no environment to play on
+            trajectory = self._record(spec, attempt)
+            trajectory.stop_reason, trajectory.error = StopReason.ENV_ERROR, str(error)
+            return trajectory
+
+    def _record(self, spec: EpisodeSpec, attempt: int) -> Trajectory:
+        return Trajectory(
             env=str(getattr(self.make_env, "id", "")),
             task=spec.task,
             seed=spec.seed,
             episode_id=spec.episode_id,
             group_id=spec.group_id,
             ordinal=spec.ordinal,
+            split=spec.split,
+            options=dict(spec.options),
+            level=spec.level,
+            strength=spec.strength,
             role=spec.role,
             tokenizer=self.tokenizer.fingerprint,
             attempt=attempt,
         )
+
+    @contextlib.asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of ``concurrency``."""
+        async with self._gate:
+            self.num_running += 1
+            try:
+                yield
+            finally:
+                self.num_running -= 1
+
+    @contextlib.asynccontextmanager
+    async def _lent(self, *, fresh: bool = False) -> AsyncIterator[Seat]:
+        seat = Seat(self._idle.pop() if self._idle and not fresh else await self.hosts.open())
         try:
-            host = self._idle.pop() if self._idle and attempt == 0 else await self.hosts.open()
-        except EnvError as error:
-            trajectory.stop_reason, trajectory.error = StopReason.ENV_ERROR, str(error)
-            return trajectory
-        trajectory.env = host.name
-        play = Play(
-            host,
-            spec,
-            actor,
-            self.protocol,
-            stream,
-            trajectory,
-            limits=limits,
-            max_context=self.max_context,
-            release=release,
-            beat=self.beat,
-        )
-        try:
-            await play.run()
+            yield seat
         except BaseException:
-            host.kill()
+            seat.host.kill()
             raise
-        finally:
-            release(f"{spec.episode_id}/{stream.num_forks}")
-        if trajectory.stop_reason.is_void:
-            host.kill()
+        if seat.is_spoiled:
+            seat.host.kill()
         else:
-            self._idle.append(host)
-        return trajectory
+            self._idle.append(seat.host)

@@ -27,6 +27,7 @@ SETTINGS: dict[str, Any] = {
     "env": str(ROOT / "examples" / "new_environment.py"),
     "model": {"id": "nano", "width": 32, "feed_forward": 32},
     "trainer": {"id": str(Path(__file__).parent / "everything.py")},
+    "curriculum": {"id": "frontier", "replay": 0.8},
     "rollout": {"max_reply_tokens": 3},
     "warm_start": {"max_updates": 4, "check_every": 2, "learning_rate": 0.02, "warmup_updates": 0, "until": 0.9},
     "eval": {"episodes": 4, "validation_episodes": 4, "every": 2},

@@ -13,7 +13,7 @@ import torch
 from agentgym import store
 from agentgym.archive import Archive, Card
 from agentgym.config import validated
-from agentgym.curriculum import TaskOrder
+from agentgym.curricula.uniform import Uniform
 from agentgym.errors import ConfigError, DataError
 from agentgym.learn.forward import score
 from agentgym.learn.objectives import imitation
@@ -26,7 +26,7 @@ from tests.unit.trainers.kit import episode, equipped
 
 
 class NobodyPlays:
-    draws = TaskOrder(range(100), seed=5)
+    draws = Uniform(range(100), seed=5)
 
     async def shaped(self, recorded: list[Trajectory]) -> list[Trajectory]:
         return recorded
