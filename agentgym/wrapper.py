@@ -60,6 +60,8 @@ class Wrapper(Env):
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         self.env: Env = adopted(env)
         self.observation_space, self.action_space = self.env.observation_space, self.env.action_space
+        if self.env.restored_by == "none":
+            self.restored_by = "none"  # type: ignore[misc]  # of this one: another may be around another environment
 
     # -- changed by authors --------------------------------------------------------------------------
 
