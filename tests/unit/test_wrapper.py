@@ -211,6 +211,29 @@ def test_a_wrapper_that_overrides_step_is_replayed_unless_it_says_what_it_keeps(
         Forgetful(Everything()).snapshot()
 
 
+def test_what_cannot_be_taken_back_cannot_behind_a_wrapper_either() -> None:
+    class Outside(Steps):
+        restored_by = "none"
+
+    for env in (Loud(Outside()), Kept(Outside()), adopted(wrappers.OrderEnforcing(Outside()))):
+        env.reset(seed=1)
+        with pytest.raises(SnapshotError, match="there is no way back"):
+            env.snapshot()
+
+
+def test_around_an_environment_that_is_copied() -> None:
+    class Copiable(Steps):
+        restored_by = "copy"
+
+    env = Kept(Loud(Copiable()))
+    env.reset(seed=1)
+    env.step("one")
+    moment, expected = env.snapshot(), env.step("two")
+    env.step("three")
+    env.restore(moment)
+    assert env.step("two") == expected
+
+
 def test_around_an_async_environment_it_is_awaited() -> None:
     env = Loud(AsyncSteps())
     assert env.is_async
