@@ -19,18 +19,18 @@ be made of, such as ``{"progress": 0.5}``; they go on record with the turn).
 from __future__ import annotations
 
 import copy
-import functools
 import inspect
 import math
 import numbers
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import gymnasium
 import numpy as np
 
+from agentgym.boundary import guarded
 from agentgym.errors import EnvError, SnapshotError, UserError, did_you_mean
-from agentgym.loops import driven, must_wait
+from agentgym.loops import driven
 from agentgym.snapshot import Copied, Past, Snapshot, digest_of
 from agentgym.spaces import TextSpace
 from agentgym.types import Action, Observation, StepResult, TaskId
@@ -50,7 +50,7 @@ SPLITS = {
 
 _KEPT_HERE = frozenset(
     (
-        *("_seed", "_options", "_actions", "_digests", "_seen", "_info", "_done", "_inside"),
+        *("_seed", "_options", "_actions", "_digests", "_seen", "_info", "_done", "_total", "_inside"),
         *("_np_random", "_np_random_seed", "observation_space", "action_space", "instructions", "max_turns"),
     )
 )
@@ -111,9 +111,9 @@ class Env(gymnasium.Env[str, str]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "reset" in cls.__dict__:
-            cls.reset = _guarded(cls.__dict__["reset"], cls._before_reset, cls._after_reset)  # type: ignore[method-assign]
+            cls.reset = guarded(cls.__dict__["reset"], cls._before_reset, cls._after_reset)  # type: ignore[method-assign]
         if "step" in cls.__dict__:
-            cls.step = _guarded(cls.__dict__["step"], cls._before_step, cls._after_step)  # type: ignore[method-assign]
+            cls.step = guarded(cls.__dict__["step"], cls._before_step, cls._after_step)  # type: ignore[method-assign]
 
     # -- written by authors --------------------------------------------------------------------------
 
@@ -218,6 +218,7 @@ class Env(gymnasium.Env[str, str]):
             observation=self._seen,
             info=self._info,
             done=self._done,
+            total=self._total,
             rng=copy.deepcopy(dict(self.np_random.bit_generator.state)),
             instructions=self.instructions,
             max_turns=self.max_turns,
@@ -234,7 +235,8 @@ class Env(gymnasium.Env[str, str]):
             yield self.set_state(state)
         self._seed, self._options = snapshot.seed, dict(snapshot.options)
         self._actions, self._digests = list(snapshot.actions), list(snapshot.digests)
-        self._seen, self._info, self._done = snapshot.observation, snapshot.info, snapshot.done
+        self._seen, self._info = snapshot.observation, snapshot.info
+        self._done, self._total = snapshot.done, snapshot.total
         self.np_random.bit_generator.state = copy.deepcopy(snapshot.rng)
         for name in ("instructions", "max_turns"):
             if getattr(self, name) != getattr(snapshot, name):  # a reset changed them there, or here
@@ -349,48 +351,3 @@ class Env(gymnasium.Env[str, str]):
 def _shown(value: Any) -> str:
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 120 else text[:120] + '…'}"
-
-
-def _guarded(method: Callable[..., Any], before: Callable[..., Any], after: Callable[..., Any]) -> Callable[..., Any]:
-    """Put the boundary around an author's ``reset`` or ``step``, once per call however often it calls super()."""
-
-    def enter(self: Env, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        arguments: dict[str, Any] = before(self, *args, **kwargs)
-        self._inside = True
-        return arguments
-
-    if inspect.iscoroutinefunction(method):
-
-        @functools.wraps(method)
-        async def guarded_async(self: Env, *args: Any, **kwargs: Any) -> Any:
-            if self._inside:
-                return await method(self, *args, **kwargs)
-            arguments = enter(self, *args, **kwargs)
-            try:
-                result = await method(self, **arguments)
-            finally:
-                self._inside = False
-            return after(self, result)
-
-        return guarded_async
-
-    @functools.wraps(method)
-    def guarded(self: Env, *args: Any, **kwargs: Any) -> Any:
-        if self._inside:
-            return method(self, *args, **kwargs)
-        arguments = enter(self, *args, **kwargs)
-        try:
-            result = method(self, **arguments)
-        finally:
-            self._inside = False
-        return awaited(self, result) if must_wait(result) else after(self, result)
-
-    async def awaited(self: Env, result: Awaitable[Any]) -> Any:
-        self._inside = True
-        try:
-            settled = await result
-        finally:
-            self._inside = False
-        return after(self, settled)
-
-    return guarded

@@ -60,6 +60,8 @@ class Snapshot(Past):
     observation: Observation
     info: dict[str, Any]
     done: bool
+    total: float
+    """Rewards so far."""
     rng: dict[str, Any]
     instructions: str
     max_turns: int

@@ -40,6 +40,14 @@ class _Inner:
         return getattr(Env if wrapper is None else wrapper.env, self._name)
 
 
+class _WayBack(_Inner):
+    """How the wrapped environment is restored; one of which a copy is the state is not copied from outside."""
+
+    def __get__(self, wrapper: Wrapper | None, owner: type) -> Any:
+        way = super().__get__(wrapper, owner)
+        return "replay" if way == "copy" else way
+
+
 class Wrapper(Env):
     """An environment around ``env``; subclasses override what they change.
 
@@ -54,7 +62,7 @@ class Wrapper(Env):
     instructions = _Inner()
     corpus_episodes = _Inner()
     max_turns = _Inner()
-    restored_by = _Inner()
+    restored_by = _WayBack()
     render_mode = _Inner()
     spec = _Inner()
 
@@ -120,11 +128,10 @@ class Wrapper(Env):
         may_keep = kind.reset is not own.reset or kind.step is not own.step
         if may_keep and kind.get_state is own.get_state:
             return None
-        return _then(self.env.snapshot(), lambda now: None if now.state is None else (now, self.env._total))
+        return _then(self.env.snapshot(), lambda now: None if now.state is None else now)
 
     def set_state(self, state: Any) -> Any:
-        snapshot, self.env._total = state
-        return self.env.restore(snapshot)
+        return self.env.restore(state)
 
     def render(self) -> Any:
         return self.env.render()

@@ -183,6 +183,7 @@ def test_what_a_wrapper_draws_changes_nothing_within() -> None:
         (lambda: Kept(Everything()), True),
         (lambda: Loud(Kept(Everything())), True),
         (lambda: Kept(Loud(Steps())), False),
+        (lambda: Kept(Loud(Copies())), True),
         (lambda: adopted(limited(5)), False),
     ],
 )
@@ -211,14 +212,28 @@ def test_a_wrapper_that_overrides_step_is_replayed_unless_it_says_what_it_keeps(
         Forgetful(Everything()).snapshot()
 
 
-def test_what_cannot_be_taken_back_cannot_behind_a_wrapper_either() -> None:
-    class Outside(Steps):
-        restored_by = "none"
+class Copies(Steps):
+    restored_by = "copy"
 
-    for env in (Loud(Outside()), Kept(Outside()), adopted(wrappers.OrderEnforcing(Outside()))):
+
+class OneWay(Steps):
+    restored_by = "none"
+
+
+def test_the_way_back_is_the_wrapped_environment_s() -> None:
+    class Forgetful(Kept):
+        get_state = agentgym.Wrapper.get_state
+
+    for kind in (Loud, Forgetful):
+        env: agentgym.Env = kind(OneWay())
         env.reset(seed=1)
+        assert env.restored_by == "none"
         with pytest.raises(SnapshotError, match="there is no way back"):
             env.snapshot()
+        env = kind(Copies())
+        env.reset(seed=1)
+        assert env.snapshot().rung == ("native" if kind is Loud else "replay")
+    assert Loud.restored_by == "replay"
 
 
 def test_around_an_environment_that_is_copied() -> None:
