@@ -8,14 +8,13 @@ the episodes of a group, as grpo does. As in the paper, a KL penalty is to each 
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum
 from agentgym.engine import Engine
 from agentgym.groups import Group, group_specs
 from agentgym.learn.advantages import group_zscore
@@ -64,7 +63,7 @@ class CORY(Trainer[CORYSettings]):
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
-        partner = copy.deepcopy(equipment.learner.module)
+        partner = equipment.learner.clone()
         learners = equipment.learner, equipment.make_learner(partner)
         self.engine: Engine = equipment.make_engine(partner)
         self.copies = [_Copy(self.settings) for _ in learners]
@@ -88,12 +87,12 @@ class CORY(Trainer[CORYSettings]):
     async def close(self) -> None:
         await self.engine.close()
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         """The pioneer's episodes, then the observer's of the same tasks."""
-        await self.engine.update_weights(update)
+        await self.engine.update_weights(update, self.copies[1].equipment.learner.weights())
         engines = players.engine, self.engine
         pioneer = update // self.settings.swap_every % 2
         specs = [dataclasses.replace(spec, role=_ROLES[pioneer]) for spec in self.specs(update, players.draws)]
@@ -118,7 +117,7 @@ class CORY(Trainer[CORYSettings]):
     def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
         rows_by = [[row for row in lesson.rows if row.role == role] for role in _ROLES]
         own, partner = (
-            member.learn(update, Lesson(rows)) if rows else {}
+            member.learn(update, Lesson(rows)) if member.equipment.learner.takes_part(rows) else {}
             for member, rows in zip(self.copies, rows_by, strict=True)
         )
         return own | _of_partner(partner)

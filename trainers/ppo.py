@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum
 from agentgym.groups import group_specs
 from agentgym.learn import objectives
 from agentgym.learn.advantages import gae, whiten
@@ -78,7 +78,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
         super().prepare(equipment)
         settings = self.settings
         self.critic = equipment.make_learner(
-            Critic(equipment.learner.module),
+            Critic(equipment.learner.clone()),
             learning_rate=settings.critic_learning_rate or 10 * settings.learning_rate,
             forward=values,
         )
@@ -86,7 +86,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
     def learners(self) -> dict[str, Learner]:
         return {"critic": self.critic}
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=self.settings.episodes, group_size=1)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
@@ -96,10 +96,12 @@ class PPO(SurrogateTrainer[PPOSettings]):
         counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
         episodes = [rows_of(trajectory, 0.0) for trajectory in counted]
         rows = [row for episode in episodes for row in episode]
+        self.score(rows)
+        last = estimate(
+            self.critic.module, rows, max_tokens=self.settings.max_microbatch_tokens, world=self.critic.world
+        )
         if not rows:
             return Lesson([], rejected=void)
-        self.score(rows)
-        last = estimate(self.critic.module, rows, max_tokens=self.settings.max_microbatch_tokens)
         for row in rows:
             row.returns = -self.penalty(row)  # rewards of single tokens, until the returns are known
         ends = dict(zip(map(id, rows), last, strict=True))

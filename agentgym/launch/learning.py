@@ -9,15 +9,15 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentgym import sealed, store
-from agentgym.curriculum import TaskOrder
+from agentgym import sealed
+from agentgym.config import Choice
 from agentgym.launch.evaluation import play_tasks, score
-from agentgym.launch.parts import make_engine
+from agentgym.launch.parts import make_engine, make_learner
 from agentgym.launch.stage import Stage, Workbench
-from agentgym.learn.learner import Learner
 from agentgym.learn.loop import Loop, Outcome
 from agentgym.learn.players import Players
-from agentgym.learn.trainer import Equipment, Trainer, TrainerSettings
+from agentgym.learn.trainer import Equipment, Trainer
+from agentgym.registry import plugins
 from agentgym.rollout import Limits, seed_of
 from agentgym.scheduler import Scheduler
 from agentgym.types import Trajectory
@@ -36,6 +36,8 @@ class Learning(Stage):
     loop: Loop
     temperature = 1.0
     """That training episodes are sampled at."""
+    curriculum = Choice(id="uniform")
+    """What says which tasks are played."""
 
     def __init__(self, bench: Workbench, name: str, trainer: Trainer[Any], max_updates: int) -> None:
         super().__init__(bench)
@@ -50,7 +52,7 @@ class Learning(Stage):
         settings, parts = bench.settings, bench.parts
         self.began = bench.clock.elapsed
         make = functools.partial(
-            _make_learner,
+            make_learner,
             settings=trainer.settings,
             temperature=self.temperature,
             total_updates=self.max_updates * trainer.num_steps,
@@ -68,7 +70,8 @@ class Learning(Stage):
                 temperature=self.temperature,
             )
         )
-        draws = TaskOrder(parts.env.tasks("train"), seed=seed_of(settings.seed, self.name) % 2**31)
+        seed, chosen = seed_of(settings.seed, self.name) % 2**31, self.curriculum
+        draws = plugins("curricula").build(chosen.id, chosen.options, parts.env.tasks("train"), seed=seed)
         players = Players(parts.rollout, parts.engine, draws, limits=parts.limits, temperature=self.temperature)
         self.loop = Loop(
             trainer,
@@ -99,6 +102,8 @@ class Learning(Stage):
         self.at += 1
         bench.monitor.updated(self.name, self.at, outcome.metrics, outcome.trajectories)
         self.account(outcome)
+        if self.trainer.plays:
+            self.keep(outcome.trajectories, update=self.at)
         self.loop.is_whole = True
         bench.reporter.advance(self.at, outcome.metrics)
         pause()
@@ -112,7 +117,11 @@ class Learning(Stage):
         tasks = parts.env.tasks("validation")[: settings.eval.validation_episodes]
         seed = seed_of(settings.seed, "validation")
         await self.loop.publish(self.at)
-        return await play_tasks(parts.rollout, parts.engine, tasks, temperature=1.0, seed=seed, limits=limits)
+        played = await play_tasks(
+            parts.rollout, parts.engine, tasks, split="validation", temperature=1.0, seed=seed, limits=limits
+        )
+        self.keep(played, update=self.at, all_of_them=self.at == 0)  # the monitor needs them
+        return played
 
     def conclude(self) -> None:
         """Report the stage."""
@@ -154,6 +163,7 @@ class Train(Learning):
     def __init__(self, bench: Workbench, trainer: Trainer[Any]) -> None:
         super().__init__(bench, "train", trainer, bench.settings.updates)
         self.temperature = bench.settings.rollout.temperature
+        self.curriculum = bench.settings.curriculum
         self.best = -1.0
         """Merit of the best policy so far."""
         self.steps = 0.0
@@ -195,8 +205,7 @@ class Train(Learning):
         if self.at and not self.has_learned:
             bench.reporter.note(_NOTHING_LEARNED)
         self.conclude()
-        module = bench.parts.policy.module
-        module.load_state_dict(bench.kept.load(str(module.device)).module.state_dict())
+        bench.kept.restore(bench.parts.policy)
 
     @property
     def _is_spent(self) -> bool:
@@ -212,7 +221,6 @@ class Train(Learning):
             tally.begun += len(outcome.entries)
         else:
             tally.begun, tally.pending = scheduler.num_begun, scheduler.pending
-        store.append(run.directory / "trajectories.jsonl", outcome.trajectories[:1])
         self.steps += outcome.metrics["environment_steps"]
         self.has_learned |= "loss" in outcome.metrics
 
@@ -231,20 +239,3 @@ class Train(Learning):
         bench.monitor.validated(self.at, seen, episodes, self.loop.learner)
         self.checked = self.at
         bench.reporter.note(f"update {self.at}: validation success {seen.success:.3f}, reward {seen.reward:.3f}")
-
-
-def _make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Learner:
-    """A learner with a trainer's settings, and ``changes`` to them."""
-    given = {
-        "learning_rate": settings.learning_rate,
-        "warmup_updates": settings.warmup_updates,
-        "schedule": settings.schedule,
-        "precision": settings.precision,
-        "gradient_checkpointing": settings.gradient_checkpointing,
-        "max_tokens_constant": settings.aggregation_tokens,
-        "weight_decay": settings.weight_decay,
-        "max_grad_norm": settings.max_grad_norm,
-        "max_microbatch_tokens": settings.max_microbatch_tokens,
-        "aggregation": settings.aggregation,
-    }
-    return Learner(module, **{**given, **changes})

@@ -21,9 +21,11 @@ from agentgym.env import Env
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.settings import RolloutSettings, TrainSettings
 from agentgym.learn.byte_tokenizer import byte_tokenizer
+from agentgym.learn.learner import Learner
 from agentgym.learn.model_settings import HFSettings
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.policy import Policy, load_policy, load_tokenizer
+from agentgym.learn.settings import TrainerSettings
 from agentgym.loops import settled
 from agentgym.protocol import Protocol
 from agentgym.registry import EnvFactory, plugins
@@ -31,7 +33,7 @@ from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Completion
 
-__all__ = ["Parts", "assembled", "make_engine", "make_policy", "policy_source"]
+__all__ = ["Parts", "assembled", "make_engine", "make_learner", "make_policy", "policy_source"]
 
 _BYTES_A_TOKEN = 4
 """Roughly: the context of an engine that speaks text is counted in bytes here, and in its own tokens there."""
@@ -49,6 +51,10 @@ class Parts:
     rollout: Rollout
     limits: Limits
     """Of training episodes; evaluation has none but the environment's own."""
+
+    async def publish(self, version: int) -> None:
+        """Have the engine sample from the policy's weights as they are."""
+        await self.engine.update_weights(version, self.policy.weights())
 
 
 @contextlib.asynccontextmanager
@@ -127,7 +133,7 @@ def training_limits(rollout: RolloutSettings) -> Limits:
     )
 
 
-# -- policies --------------------------------------------------------------------------------------------
+# -- policies and their learners -------------------------------------------------------------------------
 
 
 def policy_source(model: str | Path) -> str:
@@ -147,6 +153,23 @@ async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | 
         return load_policy(policy_dir, device="cpu")
     tokenizer = build_tokenizer(*await corpus(env), nano)
     return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
+
+
+def make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Learner:
+    """A learner with a trainer's settings, and ``changes`` to them."""
+    given = {
+        "learning_rate": settings.learning_rate,
+        "warmup_updates": settings.warmup_updates,
+        "schedule": settings.schedule,
+        "precision": settings.precision,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "max_tokens_constant": settings.aggregation_tokens,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "max_microbatch_tokens": settings.max_microbatch_tokens,
+        "aggregation": settings.aggregation,
+    }
+    return Learner(module, **{**given, **changes})
 
 
 # -- engines ---------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ class Microbatch:
         """Of each sequence its row of the whole update, and what ``values_N`` has of its tokens."""
         rows_N, values = self.rows_N.cpu().numpy(), values_N.float().cpu().numpy()
         starts = np.flatnonzero(np.diff(rows_N, prepend=-1))
-        for start, part in zip(starts, np.split(values, starts[1:]), strict=True):
+        for start, part in zip(starts, np.split(values, starts)[1:], strict=True):
             yield int(rows_N[start]), part
 
 

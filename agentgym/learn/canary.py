@@ -20,10 +20,13 @@ __all__ = ["engine_gap"]
 
 
 async def engine_gap(engine: Engine, learner: Learner, token_ids: Sequence[int]) -> float:
-    """The largest difference of a token's log-probability, at temperature 1, between engine and learner, in nats."""
+    """The largest difference of a token's log-probability, at temperature 1, between engine and learner, in nats.
+
+    All processes that learn together call it, also one without tokens: 0 there.
+    """
     ids = list(token_ids)
     zeros = np.zeros(len(ids))
     row = Row(token_ids=ids, loss_mask=np.ones(len(ids), np.bool_), behavior_logprobs=zeros, advantages=zeros)
-    sampled = await engine.score(ids)
-    (learned,) = score(learner.module, [row], max_tokens=learner.max_microbatch_tokens)
+    sampled = await engine.score(ids) if ids else []
+    (learned,) = score(learner.module, [row], max_tokens=learner.max_microbatch_tokens, world=learner.world)
     return float(np.abs(np.asarray(sampled) - learned)[1:].max(initial=0.0))

@@ -23,6 +23,7 @@ from transformers import PreTrainedModel
 
 from agentgym.learn.attention import Pack, UnsupportedAttentionError, is_packed, packed_attention
 from agentgym.learn.batch import Microbatch, microbatches
+from agentgym.learn.distributed import ALONE, World, in_step
 from agentgym.learn.head import MAX_LOGITS, linear_outputs, module_outputs, outputs_of
 from agentgym.learn.rows import Row
 
@@ -94,10 +95,12 @@ def score(
     temperature: float = 1.0,
     max_tokens: int = 8192,
     max_logits: int = MAX_LOGITS,
+    world: World = ALONE,
 ) -> list[NDArray[np.float32]]:
-    """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row."""
+    """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row. All of ``world`` call it."""
     found = [np.zeros(len(row.token_ids), np.float32) for row in rows]
-    for batch in microbatches(rows, [0.0] * len(rows), max_tokens=max_tokens):
+    own = microbatches(rows, [0.0] * len(rows), max_tokens=max_tokens)
+    for batch in in_step(own, world, _device(module)):
         predictions = predict(module, batch.to(_device(module)), temperature=temperature, max_logits=max_logits)
         for index, logprobs in batch.per_row(predictions.logprobs_N):
             found[index][rows[index].places] = logprobs
@@ -218,9 +221,9 @@ def _traits(module: Any) -> _Traits:
 
 
 def _packs(module: Any, batch: Microbatch) -> bool:
+    traits = _traits(module)  # found out at a module's first batch, whatever that is: all processes compute the probe
     if len(set(batch.lengths)) == 1:
         return False  # nothing would be padded
-    traits = _traits(module)
     return traits.packs and (traits.window is None or max(batch.lengths) <= traits.window)
 
 

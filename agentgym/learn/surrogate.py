@@ -94,15 +94,13 @@ class SurrogateTrainer(Trainer[S]):
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
-        self.reference = Frozen(equipment.learner.module) if self.settings.kl_coefficient else None
+        self.reference = Frozen(equipment.learner) if self.settings.kl_coefficient else None
 
     def modules(self) -> dict[str, torch.nn.Module]:
         return self.reference.modules() if self.reference else {}
 
     def score(self, rows: list[Row]) -> None:
         """Fill in what the objective will want of the policy as it is now, and of the reference."""
-        if not rows:
-            return
         if self.num_steps > 1 or self.settings.correction != "none":
             self.equipment.learner.score_rows(rows, "proximal_logprobs")
         if self.reference is not None:

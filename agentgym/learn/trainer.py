@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum
 from agentgym.engine import Engine
 from agentgym.learn.players import Players
 from agentgym.learn.rows import Row
@@ -68,6 +68,8 @@ class Trainer(abc.ABC, Generic[S]):
     Settings: ClassVar[type[TrainerSettings]]
     nano: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "warmup_updates": 5}
     """Settings that a small model made from nothing wants where the user says nothing."""
+    plays_policy: ClassVar[bool] = True
+    """Whether the policy plays in its updates: a curriculum learns from nobody else."""
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
@@ -91,12 +93,17 @@ class Trainer(abc.ABC, Generic[S]):
         return False
 
     @property
+    def plays(self) -> bool:
+        """Whether its episodes are played, of what is drawn; False where they were recorded before."""
+        return True
+
+    @property
     def plays_ahead(self) -> bool:
         """Whether its episodes depend on their specs alone, so that they can be played before earlier updates."""
         return type(self).play is Trainer.play
 
     @abc.abstractmethod
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         """The episodes of an update: a pure function of its number and of what is drawn."""
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
@@ -121,7 +128,8 @@ class Trainer(abc.ABC, Generic[S]):
         """``epochs`` passes over ``rows`` of ``minibatches`` optimizer steps each."""
         seen = []
         for epoch in range(self.settings.epochs):
-            for chunk in _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch)):
+            chunks = _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch))
+            for chunk in filter(learner.takes_part, chunks):
                 seen.append(learner.update(chunk, objective or self.objective))
         return {name: sum(metrics[name] for metrics in seen) / len(seen) for name in seen[0]}
 
@@ -151,7 +159,7 @@ class Trainer(abc.ABC, Generic[S]):
 def _minibatches(rows: Sequence[Row], num: int, *, seed: int) -> Iterator[list[Row]]:
     """``rows`` in ``num`` parts of like size, in a random order; one part is the rows as they are.
 
-    Rows of one unit stay together. Parts without trained tokens are left out.
+    Rows of one unit stay together.
     """
     if num == 1:
         yield list(rows)
@@ -161,6 +169,4 @@ def _minibatches(rows: Sequence[Row], num: int, *, seed: int) -> Iterator[list[R
         units.setdefault(("row", index) if row.unit is None else row.unit, []).append(row)
     members = list(units.values())
     for part in np.array_split(np.random.default_rng(seed).permutation(len(members)), num):
-        chunk = [row for index in part for row in members[index]]
-        if any(row.num_trained for row in chunk):
-            yield chunk
+        yield [row for index in part for row in members[index]]

@@ -13,10 +13,14 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.faults.kit import SETTINGS, Nursery, assert_same, kept, tensors
+from agentgym.learn import checkpoint
+from agentgym.ledger import audit
+from agentgym.run import Run
+from tests.faults.kit import ROOT, SETTINGS, Nursery, assert_same, kept, tensors
 
 NUM_KILLS = int(os.environ.get("AGENTGYM_KILLS", "20"))
 
@@ -56,9 +60,9 @@ def test_the_same_run_twice_is_the_same(nursery: Nursery, whole: Whole, tmp_path
     names = {name.partition("/")[2].partition("/")[2] for name in tensors(whole.directory) if "2-train" in name}
     assert names == {
         "policy/model.safetensors",
-        "optimizers/policy.safetensors",
-        "optimizers/critic.safetensors",
-        "learners/critic.safetensors",
+        "learners/policy/optimizer.safetensors",
+        "learners/critic/optimizer.safetensors",
+        "learners/critic/weights.safetensors",
         "modules/reference.safetensors",
     }
 
@@ -94,6 +98,47 @@ def test_killed_in_many_places(nursery: Nursery, whole: Whole, tmp_path: Path) -
     kill_somewhere(nursery, whole, tmp_path, NUM_KILLS, seed=2)
 
 
+TRAINERS: dict[str, dict[str, Any]] = {
+    "grpo": {"groups": 8, "group_size": 2, "kl_coefficient": 0.05},
+    "rloo": {"groups": 8, "group_size": 2},
+    "ppo": {"episodes": 8},
+    "dpo": {"groups": 8, "group_size": 2, "replay": 1, "reference": "model"},
+    "mixed": {"groups": 8, "group_size": 2, "demonstrations": 2},
+    "cory": {"groups": 8, "group_size": 2, "swap_every": 1},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_killed_whatever_the_trainer(trainer: str, nursery: Nursery, tmp_path: Path) -> None:
+    chosen: dict[str, Any] = {"trainer": {"id": trainer, **TRAINERS[trainer]}}
+    code, seconds = nursery.train(tmp_path / "whole", **chosen)
+    assert code == 0, nursery.log.read_text()[-3000:]
+    run = tmp_path / "run"
+    for share in (0.4, 0.6, 0.8):
+        nursery.train(run, kill_after=share * seconds, **chosen)
+    finish(nursery, run)
+    assert_same(run, tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["async", "fully-async"])
+@pytest.mark.parametrize("trainer", ["grpo", "rloo", "ppo", "dpo"])  # the others cannot play ahead
+def test_killed_while_playing_ahead(trainer: str, mode: str, nursery: Nursery, tmp_path: Path) -> None:
+    """What is played ahead depends on the clock, so no two runs are the same; but nothing is lost or done twice."""
+    chosen: dict[str, Any] = {"trainer": {"id": trainer, **TRAINERS[trainer]}, "mode": mode}
+    run = tmp_path / "run"
+    codes = [nursery.train(run, kill_after=seconds, **chosen)[0] for seconds in (3, 4, 5)]
+    assert set(codes) <= {0, -signal.SIGKILL}, nursery.log.read_text()[-3000:]
+    code, _ = nursery.train(run, **chosen)
+    assert code == 0, nursery.log.read_text()[-3000:]
+    seen = [line for line in Run.open(run).metrics() if line["stage"] == "train"]
+    assert [line["update"] for line in seen] == list(range(1, SETTINGS["updates"] + 1))
+    assert max(line["staleness_max"] for line in seen) <= (1 if mode == "async" else 2)
+    num = 8 * SETTINGS["updates"]
+    assert sum(audit(Run.open(run).ledger(), until=num).values()) == num
+
+
 def test_killed_again_and_again(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
     rng = random.Random(3)
     codes: list[int] = []
@@ -105,9 +150,46 @@ def test_killed_again_and_again(nursery: Nursery, whole: Whole, tmp_path: Path) 
     assert_same(tmp_path / "run", whole.directory)
 
 
-def test_the_warm_start_is_not_in_the_ledger(whole: Whole) -> None:
-    from agentgym.run import Run
+LADDER = ROOT / "tests" / "integration" / "ladder.py"
 
+
+@pytest.mark.parametrize("mode", ["async", "fully-async"])
+def test_killed_while_playing_ahead_it_plays_what_was_drawn(mode: str, nursery: Nursery, tmp_path: Path) -> None:
+    """Of a curriculum that reacts, on an environment whose outcomes do not depend on the weights."""
+    changes: dict[str, Any] = {
+        "env": str(LADDER),
+        "curriculum": {"id": f"{LADDER}:Climbing"},
+        "trainer": {"id": "grpo", "groups": 3, "group_size": 2},
+        "warm_start": {},
+        "updates": 8,
+        "mode": mode,
+    }
+    code, seconds = nursery.train(tmp_path / "whole", **changes)
+    assert code == 0, nursery.log.read_text()[-3000:]
+    whole, run, rng = draws(tmp_path / "whole"), tmp_path / "run", random.Random(4)
+    expected: dict[int, tuple[object, ...]] = {}
+    for limit in (*(rng.uniform(0.3, 1) * seconds for _ in range(4)), None):
+        nursery.train(run, kill_after=limit, **changes)
+        at = checkpoint.latest(run / "checkpoints")
+        state = checkpoint.read_state(at) if at else {}
+        if state.get("stage") == "train":  # what is pending may not be drawn again
+            for group in state["state"]["loop"]["scheduler"]["pending"]:
+                spec = group["specs"][0]
+                expected[spec["ordinal"]] = (spec["task"], spec["options"], spec["level"], spec["strength"])
+    found = draws(run)
+    assert sorted(found) == list(range(24))
+    assert expected
+    assert {ordinal: found[ordinal] for ordinal in expected} == expected
+    if mode == "async":  # else what an update takes depends on what has ended by then, and later draws on that
+        assert found == whole
+
+
+def draws(run: Path) -> dict[int, tuple[object, ...]]:
+    entries = Run.open(run).ledger()
+    return {entry.ordinal: (entry.task, entry.options, entry.level, entry.strength) for entry in entries}
+
+
+def test_the_warm_start_is_not_in_the_ledger(whole: Whole) -> None:
     run = Run.open(whole.directory)
     assert [entry.ordinal for entry in run.ledger()] == list(range(8 * SETTINGS["updates"]))
     assert {entry.update for entry in run.ledger()} == {1, 2, 3, 4}
