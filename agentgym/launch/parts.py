@@ -21,9 +21,11 @@ from agentgym.env import Env
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.settings import RolloutSettings, TrainSettings
 from agentgym.learn.byte_tokenizer import byte_tokenizer
+from agentgym.learn.learner import Learner
 from agentgym.learn.model_settings import HFSettings
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.policy import Policy, load_policy, load_tokenizer
+from agentgym.learn.settings import TrainerSettings
 from agentgym.loops import settled
 from agentgym.protocol import Protocol
 from agentgym.registry import EnvFactory, plugins
@@ -31,7 +33,7 @@ from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Completion
 
-__all__ = ["Parts", "assembled", "make_engine", "make_policy", "policy_source"]
+__all__ = ["Parts", "assembled", "make_engine", "make_learner", "make_policy", "policy_source"]
 
 _BYTES_A_TOKEN = 4
 """Roughly: the context of an engine that speaks text is counted in bytes here, and in its own tokens there."""
@@ -115,6 +117,8 @@ async def _try_out(parts: Parts) -> None:
     for played in await parts.rollout.run(specs, say_nothing, limits=dataclasses.replace(parts.limits, max_turns=1)):
         if played.stop_reason.is_void:
             raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
+        if played.shaping_error is not None:
+            raise UserError(f"{played.shaping_error}; it was tried out on an episode of one turn")
 
 
 def training_limits(rollout: RolloutSettings) -> Limits:
@@ -125,13 +129,14 @@ def training_limits(rollout: RolloutSettings) -> Limits:
         max_invalid_actions=rollout.max_invalid_actions,
         step_seconds=rollout.step_seconds,
         episode_seconds=rollout.episode_seconds,
+        shaping_seconds=rollout.shaping_seconds,
         context_tokens=rollout.context_tokens,
         on_overflow=rollout.on_overflow,
         keep_observations=rollout.keep_observations,
     )
 
 
-# -- policies --------------------------------------------------------------------------------------------
+# -- policies and their learners -------------------------------------------------------------------------
 
 
 def policy_source(model: str | Path) -> str:
@@ -151,6 +156,23 @@ async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | 
         return load_policy(policy_dir, device="cpu")
     tokenizer = build_tokenizer(*await corpus(env), nano)
     return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
+
+
+def make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Learner:
+    """A learner with a trainer's settings, and ``changes`` to them."""
+    given = {
+        "learning_rate": settings.learning_rate,
+        "warmup_updates": settings.warmup_updates,
+        "schedule": settings.schedule,
+        "precision": settings.precision,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "max_tokens_constant": settings.aggregation_tokens,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "max_microbatch_tokens": settings.max_microbatch_tokens,
+        "aggregation": settings.aggregation,
+    }
+    return Learner(module, **{**given, **changes})
 
 
 # -- engines ---------------------------------------------------------------------------------------------
