@@ -103,11 +103,9 @@ def episodes(draw: st.DrawFn) -> Trajectory:
 
 
 @given(episodes())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_an_episode_comes_back_equal(episode: Trajectory) -> None:
-    back = unpack(pack(episode))
-    assert back == episode
-    assert back.model_dump_json() == episode.model_dump_json()
+    assert unpack(pack(episode)) == episode
 
 
 @given(st.lists(episodes(), max_size=5))
@@ -126,7 +124,7 @@ def test_archives_and_json_lines_turn_into_each_other(played: list[Trajectory]) 
 
 
 @given(episodes(), st.data())
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 def test_damaged_bytes_are_an_error_and_nothing_else(episode: Trajectory, data: st.DataObject) -> None:
     packed = bytearray(pack(episode))
     place = data.draw(st.integers(2, len(packed) - 1))
