@@ -117,6 +117,8 @@ async def _try_out(parts: Parts) -> None:
     for played in await parts.rollout.run(specs, say_nothing, limits=dataclasses.replace(parts.limits, max_turns=1)):
         if played.stop_reason.is_void:
             raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
+        if played.shaping_error is not None:
+            raise UserError(f"{played.shaping_error}; it was tried out on an episode of one turn")
 
 
 def training_limits(rollout: RolloutSettings) -> Limits:
@@ -127,6 +129,7 @@ def training_limits(rollout: RolloutSettings) -> Limits:
         max_invalid_actions=rollout.max_invalid_actions,
         step_seconds=rollout.step_seconds,
         episode_seconds=rollout.episode_seconds,
+        shaping_seconds=rollout.shaping_seconds,
         context_tokens=rollout.context_tokens,
         on_overflow=rollout.on_overflow,
         keep_observations=rollout.keep_observations,

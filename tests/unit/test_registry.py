@@ -108,9 +108,11 @@ def test_a_class_that_the_file_lacks(tmp_path: Path) -> None:
 
 def test_something_of_the_file_that_is_no_environment(tmp_path: Path) -> None:
     file = write(tmp_path, "odd_maze.py", "Maze")
-    file.write_text(file.read_text() + "\ndef helper():\n    return 7\n")
-    with pytest.raises(UserError, match=r"helper.* is no environment"):
+    file.write_text(file.read_text() + "\ndef helper():\n    return 7\nclass Other: ...\n")
+    with pytest.raises(UserError, match=r"found int 7, expected an agentgym\.Env"):
         agentgym.make(f"{file}:helper")
+    with pytest.raises(UserError, match=r"Other.* is no environment"):
+        agentgym.make(f"{file}:Other")
 
 
 def test_no_such_file(tmp_path: Path) -> None:

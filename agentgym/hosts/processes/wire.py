@@ -1,4 +1,4 @@
-"""Observations, actions and step results as packets.
+"""Observations, actions, step results and marks as packets.
 
 Text of observations and images travel raw beside the JSON. An image is an array, bytes, or anything JSON can say; what
 comes back is equal, apart from what ``framed`` says of info.
@@ -6,6 +6,7 @@ comes back is equal, apart from what ``framed`` says of info.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +15,19 @@ import numpy as np
 
 from agentgym.errors import EnvError
 from agentgym.hosts.processes.frames import Packet
+from agentgym.snapshot import Mark
 from agentgym.types import Action, Observation, StepResult, ToolCall
 
-__all__ = ["pack_action", "pack_observation", "pack_result", "unpack_action", "unpack_observation", "unpack_result"]
+__all__ = [
+    "pack_action",
+    "pack_mark",
+    "pack_observation",
+    "pack_result",
+    "unpack_action",
+    "unpack_mark",
+    "unpack_observation",
+    "unpack_result",
+]
 
 
 def pack_observation(observation: Observation, **head: Any) -> Packet:
@@ -68,6 +79,18 @@ def unpack_action(head: dict[str, Any]) -> Action | None:
     if "tool_calls" in head:
         return Action(head["action"], tool_calls=[ToolCall(**call) for call in head["tool_calls"]])
     return Action(head["action"]) if "action" in head else None
+
+
+def pack_mark(mark: Mark) -> dict[str, Any]:
+    """A mark as JSON."""
+    head = {field.name: getattr(mark, field.name) for field in dataclasses.fields(mark)}
+    return {**head, "actions": [pack_action(Action.of(action)) for action in mark.actions]}
+
+
+def unpack_mark(head: dict[str, Any]) -> Mark:
+    """The inverse of ``pack_mark``."""
+    actions = tuple(unpack_action(action) or "" for action in head["actions"])
+    return Mark(**{**head, "actions": actions, "digests": tuple(head["digests"])})
 
 
 def _pack_image(image: Any, index: int) -> Packet:
