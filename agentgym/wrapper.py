@@ -69,6 +69,8 @@ class Wrapper(Env):
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         self.env: Env = adopted(env)
         self.observation_space, self.action_space = self.env.observation_space, self.env.action_space
+        if self.env.restored_by == "none":
+            self.restored_by = "none"  # type: ignore[misc]  # of this one: another may be around another environment
 
     # -- changed by authors --------------------------------------------------------------------------
 
@@ -164,9 +166,9 @@ class Wrapper(Env):
 
     def _after_step(self, result: Any) -> StepResult:
         after = super()._after_step(result)
-        if after.terminated or after.truncated:
-            after.info.setdefault("success", succeeded(after.info, self.env._total))
-        return after
+        if self._done and "success" not in self._info:
+            self._info = {**self._info, "success": succeeded(self._info, self.env._total)}
+        return after._replace(info=self._info)
 
 
 def _depth(env: Env) -> int:
@@ -204,8 +206,7 @@ class GymnasiumWrapped(Wrapper):
         return self.outermost.reset(seed=seed, options=options)
 
     def step(self, action: str) -> Any:
-        observation, reward, terminated, truncated, info = self.outermost.step(action)
-        return observation, float(reward), terminated, truncated, info
+        return self.outermost.step(action)
 
     def render(self) -> Any:
         return self.outermost.render()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import textwrap
@@ -243,6 +244,21 @@ def test_a_reward_is_a_function_or_a_class_with_settings(tmp_path: Path) -> None
     file = tmp_path / "shapers.py"
     file.write_text("def half(trajectory):\n    return [0.5 for _ in trajectory.turns]\n")
     assert rewards.build(f"{file}:half")(turns) == [0.5] * 3
+
+
+def test_a_reward_may_see_whole_groups(tmp_path: Path) -> None:
+    file = tmp_path / "group_reward.py"
+    file.write_text(
+        "import agentgym\n@agentgym.register\nclass Apart(agentgym.Shaper):\n"
+        "    def __init__(self, scale: float = 1.0):\n        self.scale = scale\n"
+        "    async def shape(self, group):\n        return [[self.scale * len(group)] * len(t.turns) for t in group]\n"
+    )
+    made = agentgym.plugins("rewards").build(str(file), {"scale": 2})
+    turn = Turn(observation="o", reply="r")
+    group = [Trajectory(env="e", task=0, seed=0, episode_id=f"e{n}", turns=[turn] * n) for n in (1, 2)]
+    assert asyncio.run(made.shape(group)) == [[4.0], [4.0, 4.0]]
+    with pytest.raises(UserError, match=r"Apart .* is no environment"):
+        agentgym.make(f"{file}:Apart")
 
 
 def test_an_adapters_name_may_stand_in_the_id() -> None:

@@ -236,6 +236,19 @@ def test_the_way_back_is_the_wrapped_environment_s() -> None:
     assert Loud.restored_by == "replay"
 
 
+def test_around_an_environment_that_is_copied() -> None:
+    class Copiable(Steps):
+        restored_by = "copy"
+
+    env = Kept(Loud(Copiable()))
+    env.reset(seed=1)
+    env.step("one")
+    moment, expected = env.snapshot(), env.step("two")
+    env.step("three")
+    env.restore(moment)
+    assert env.step("two") == expected
+
+
 def test_around_an_async_environment_it_is_awaited() -> None:
     env = Loud(AsyncSteps())
     assert env.is_async

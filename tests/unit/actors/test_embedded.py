@@ -474,6 +474,26 @@ def test_a_lonely_session_among_many_idle_ones_and_slots_that_grow() -> None:
             assert completion.logprobs == pytest.approx(found, abs=1e-5)
 
 
+def test_a_copy_follows_what_it_is_given_and_nothing_else() -> None:
+    model, ids = tiny_model(seed=1), prompt_of(12)
+
+    async def main() -> list[list[float]]:
+        engine = EmbeddedEngine(model, own_copy=True)
+        found = [await engine.score(ids)]
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(0.9)
+        found.append(await engine.score(ids))
+        await engine.update_weights(1, weights_of(model))
+        found.append(await engine.score(ids))
+        return found
+
+    first, unchanged, last = run(main)
+    assert unchanged == first
+    assert last == pytest.approx([0.0, *logprobs_of(model, ids)], abs=1e-5)
+    assert last != pytest.approx(first, abs=1e-2)
+
+
 def test_a_fork_goes_on_from_what_was_computed() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=3)
