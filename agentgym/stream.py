@@ -15,8 +15,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agentgym.media import media_in
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Completion, Message, Sample
+from agentgym.types import Completion, Media, Message, Prompt, Sample
 
 __all__ = ["Extension", "TokenStream"]
 
@@ -32,6 +33,8 @@ class Extension:
     """Whether the conversation does not begin with what the stream holds."""
     num_tokens: int
     """Length of the running sample afterwards."""
+    media: list[Media]
+    """All images of the conversation."""
 
 
 class TokenStream:
@@ -42,11 +45,17 @@ class TokenStream:
         self.samples: list[Sample] = [Sample()]
         self.num_turns = 0
         self._text = ""
+        self._media: list[Media] = []
 
     @property
     def token_ids(self) -> list[int]:
-        """The running sample's tokens: the next prompt."""
+        """The running sample's tokens."""
         return self.samples[-1].token_ids
+
+    @property
+    def prompt(self) -> Prompt:
+        """What an engine goes on from."""
+        return Prompt(self.token_ids, self._media)
 
     @property
     def text(self) -> str:
@@ -61,9 +70,14 @@ class TokenStream:
     def prepare(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Extension:
         """What ``take`` would write to bring the stream up to the whole conversation ``messages``."""
         rendered = self.tokenizer.render(messages, tools)
-        is_fork = not rendered.startswith(self._text)
-        ids = self.tokenizer.encode(rendered if is_fork else rendered[len(self._text) :])
-        return Extension(ids, rendered, is_fork, len(ids) + (0 if is_fork else len(self.token_ids)))
+        media = media_in(messages) if self.tokenizer.sees_images else []
+        known = len(self._media)
+        is_fork = not rendered.startswith(self._text) or media[:known] != self._media
+        if is_fork:
+            ids = self.tokenizer.encode(rendered, media)
+        else:
+            ids = self.tokenizer.encode(rendered[len(self._text) :], media[known:])
+        return Extension(ids, rendered, is_fork, len(ids) + (0 if is_fork else len(self.token_ids)), media)
 
     def extend(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> None:
         """Bring the stream up to the whole conversation ``messages``, ready for the next reply."""
@@ -73,6 +87,8 @@ class TokenStream:
         """Write what ``prepare`` gave just before."""
         if extension.is_fork:
             self.samples.append(Sample())
+        self._media = extension.media
+        self.samples[-1].media = [media.digest for media in extension.media]
         ids = extension.token_ids
         self._write(ids, [0.0] * len(ids), [-1] * len(ids), sampled=False)
         self._text = extension.text

@@ -56,6 +56,7 @@ class Observation(str):
     tools: tuple[Mapping[str, Any], ...]
     """JSON schemas of the tools that can be called now."""
     images: tuple[Any, ...]
+    """Pillow images, arrays (height, width, 3) of uint8 or bytes of PNG or JPEG; past the environment: ``Media``."""
 
     def __new__(
         cls,
@@ -246,7 +247,7 @@ class _Record(BaseModel):
 
 
 class Sample(_Record):
-    """One append-only token sequence of an episode; all five lists have length T.
+    """One append-only token sequence of an episode; its lists but ``media`` have length T.
 
     Example, one turn with prompt (5, 6) and reply (7, 2):
         token_ids=[5, 6, 7, 2]  loss_mask=[False, False, True, True]  logprobs=[0, 0, -0.1, -0.2]
@@ -262,10 +263,12 @@ class Sample(_Record):
     """The turn that brought each token in."""
     policy_versions: list[int] = Field(default_factory=list)
     """Weights that sampled each token; -1 where the mask is False."""
+    media: list[str] = Field(default_factory=list)
+    """Digests of the images that its tokens show, in order."""
 
     @model_validator(mode="after")
     def _equal_lengths(self) -> Sample:
-        lengths = {name: len(getattr(self, name)) for name in type(self).model_fields}
+        lengths = {name: len(getattr(self, name)) for name in type(self).model_fields if name != "media"}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"a sample's lists must have equal length, found {lengths}")
         if not all(map(math.isfinite, self.logprobs)):

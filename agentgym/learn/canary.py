@@ -7,21 +7,26 @@ more, whatever the age of the episodes that are trained on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import compress
 
 from agentgym.engine import Engine
 from agentgym.learn.forward import score
 from agentgym.learn.learner import Learner
 from agentgym.learn.rows import Row
+from agentgym.types import Prompt
+from agentgym.vision import forbidden
 
 __all__ = ["engine_gap"]
 
 
-async def engine_gap(engine: Engine, learner: Learner, token_ids: Sequence[int]) -> float:
+async def engine_gap(engine: Engine, learner: Learner, prompt: Prompt) -> float:
     """The largest difference of a token's log-probability, at temperature 1, between engine and learner, in nats."""
-    ids = list(token_ids)
+    ids, unsaid = list(prompt.token_ids), forbidden(learner.module.config)
     zeros = [0.0] * len(ids)
-    row = Row(token_ids=ids, loss_mask=[True] * len(ids), behavior_logprobs=zeros, advantages=zeros)
-    sampled = await engine.score(ids)
+    shown = [media.digest for media in prompt.media]
+    row = Row(token_ids=ids, loss_mask=[True] * len(ids), behavior_logprobs=zeros, advantages=zeros, media=shown)
+    sampled = await engine.score(prompt)
     (learned,) = score(learner.module, [row], max_tokens=learner.max_microbatch_tokens)
-    return max((abs(one - other) for one, other in zip(sampled[1:], learned[1:], strict=True)), default=0.0)
+    said = [token not in unsaid for token in ids[1:]]
+    gaps = (abs(one - other) for one, other in zip(sampled[1:], learned[1:], strict=True))
+    return max(compress(gaps, said), default=0.0)

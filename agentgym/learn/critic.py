@@ -65,4 +65,11 @@ def _everywhere(row: Row) -> Row:
     """``row`` and one more token, each of them looked at."""
     length = len(row.token_ids) + 1
     zeros = [0.0] * length
-    return Row(token_ids=[*row.token_ids, 0], loss_mask=[True] * length, behavior_logprobs=zeros, advantages=zeros)
+    return Row(
+        token_ids=[*row.token_ids, 0],
+        loss_mask=[True] * length,
+        behavior_logprobs=zeros,
+        advantages=zeros,
+        media=row.media,
+        episode=row.episode,
+    )

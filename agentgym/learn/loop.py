@@ -26,7 +26,7 @@ from agentgym.learn.players import Players
 from agentgym.learn.trainer import Lesson, Trainer
 from agentgym.ledger import Entry
 from agentgym.scheduler import Scheduler
-from agentgym.types import Trajectory
+from agentgym.types import Prompt, Trajectory
 from agentgym.watchdog import LoopLag
 
 __all__ = ["Loop", "Outcome", "summary"]
@@ -65,6 +65,8 @@ class Loop:
         """False from when an update begins to change the weights until its caller has counted it."""
         self._published: int | None = None
         self._canary: list[int] = []
+        self._canary_media: list[str] = []
+        """Digests of the images that its tokens show."""
         self._gap: dict[str, float] = {}
         """How far engine and learner are apart since weights were published last, for the next update's metrics."""
 
@@ -75,7 +77,9 @@ class Loop:
         await self.engine.update_weights(version)
         self._published = version
         if self._canary:
-            self._gap = {"engine_gap": await engine_gap(self.engine, self.learner, self._canary)}
+            store = self.trainer.equipment.tokenizer.store
+            prompt = Prompt(self._canary, [store.get(digest) for digest in self._canary_media])
+            self._gap = {"engine_gap": await engine_gap(self.engine, self.learner, prompt)}
 
     async def update(self, number: int) -> Outcome:
         """Update ``number``, from 0. Raises NonFiniteError after several refused updates in a row."""
@@ -91,7 +95,8 @@ class Loop:
             lesson, learned = await self._study_beside(trajectories, number, lag)
             self.scheduler.settle()  # nothing is awaited from here on
         self.beat()
-        self._canary = _sampled(trajectories) if lesson.rows else self._canary
+        if lesson.rows:
+            self._canary, self._canary_media = _sampled(trajectories)
         reason = "non-finite update" if "refused" in learned else ""
         metrics = summary(trajectories, version=number) | self._gap | learned | lesson.metrics
         self._gap = {}
@@ -102,11 +107,13 @@ class Loop:
     def state(self) -> dict[str, Any]:
         """What the next update depends on beside learner, trainer and its number, as JSON."""
         scheduler = self.scheduler.state() if self.scheduler else None
-        return {"num_refused": self.num_refused, "canary": self._canary, "scheduler": scheduler}
+        canary = {"canary": self._canary, "canary_media": self._canary_media}
+        return {"num_refused": self.num_refused, **canary, "scheduler": scheduler}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` returned."""
         self.num_refused, self._canary = state["num_refused"], state["canary"]
+        self._canary_media = state["canary_media"]
         if self.scheduler is not None:
             self.scheduler.load_state(state["scheduler"])
 
@@ -182,13 +189,16 @@ def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, fl
     }
 
 
-def _sampled(trajectories: Sequence[Trajectory], num: int = 64) -> list[int]:
-    """The first tokens of an episode that an engine of ours played; none where there is no such."""
+def _sampled(trajectories: Sequence[Trajectory], num: int = 64) -> tuple[list[int], list[str]]:
+    """The first tokens of an episode that an engine of ours played, all where they show images, and the images.
+
+    None where there is no such episode.
+    """
     for trajectory in trajectories:
         for sample in trajectory.samples:
             if any(trajectory.sampled(sample)):
-                return sample.token_ids[:num]
-    return []
+                return sample.token_ids[: None if sample.media else num], sample.media
+    return [], []
 
 
 def _entries(trajectories: Sequence[Trajectory], rejected: Mapping[int, str], update: int, refused: str) -> list[Entry]:

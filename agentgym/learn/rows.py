@@ -34,6 +34,10 @@ class Row:
     """Who played the episode."""
     demonstrations: list[bool] | None = None
     """True on tokens that an expert said; None for none."""
+    media: list[str] = dataclasses.field(default_factory=list)
+    """Digests of the images that the tokens show, in order."""
+    episode: str = ""
+    """Whose it is, for errors."""
     weight: float = 1.0
     """Multiplies the weight of the row's tokens, after normalization."""
 
@@ -45,6 +49,7 @@ class Row:
             loss_mask=sample.loss_mask,
             behavior_logprobs=sample.logprobs,
             advantages=per_token(sample, advantages),
+            media=sample.media,
         )
 
     @property
@@ -63,7 +68,7 @@ def rows_of(trajectory: Trajectory, advantages: float | Sequence[float]) -> list
     rows, shown = [], trajectory.shown
     for sample in trajectory.samples:
         row = Row.of(sample, advantages)
-        row.role = trajectory.role
+        row.role, row.episode = trajectory.role, trajectory.episode_id
         by_expert = [said and turn in shown for said, turn in zip(sample.loss_mask, sample.turn_index, strict=True)]
         row.demonstrations = by_expert if any(by_expert) else None
         rows.append(row)

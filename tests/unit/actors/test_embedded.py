@@ -12,7 +12,7 @@ from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2Fo
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.errors import ConfigError, EngineError
-from agentgym.types import Completion, Sampling
+from agentgym.types import Completion, Prompt, Sampling
 from tests.kit import tiny_model
 
 PLAIN = tiny_model()
@@ -60,7 +60,7 @@ def run(main: Callable[[], Awaitable[Any]], timeout: float = 30.0) -> Any:
 
 
 def generated(engine: EmbeddedEngine, prompt: Sequence[int], session: str = "s", **changes: Any) -> Completion:
-    completion: Completion = run(lambda: engine.generate(prompt, sampling(**changes), session=session))
+    completion: Completion = run(lambda: engine.generate(Prompt(prompt), sampling(**changes), session=session))
     return completion
 
 
@@ -84,7 +84,7 @@ async def conversation(
     for turn, length in enumerate(lengths):
         ids += prompt_of(length, salt + turn)
         asked = sampling(temperature=temperature, seed=100 * salt + turn, max_tokens=4 + turn)
-        completion = await engine.generate(ids, asked, session=name)
+        completion = await engine.generate(Prompt(ids), asked, session=name)
         replies.append((len(ids), completion))
         ids = ids + completion.token_ids
         await asyncio.sleep(0.001 * (salt % 3))
@@ -170,7 +170,10 @@ def test_sampling_follows_the_distribution() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=500)
         tokens: list[int] = []
         for part in range(0, count, 500):
-            asked = [engine.generate(prompt, sampling(max_tokens=1, seed=part + i), session=f"{i}") for i in range(500)]
+            asked = [
+                engine.generate(Prompt(prompt), sampling(max_tokens=1, seed=part + i), session=f"{i}")
+                for i in range(500)
+            ]
             tokens += [completion.token_ids[0] for completion in await asyncio.gather(*asked)]
             for i in range(500):
                 engine.release(f"{i}")
@@ -219,8 +222,8 @@ def test_padding_costs_at_most_a_tenth() -> None:
 def test_more_sessions_than_slots_wait_until_one_is_released() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=2)
-        await asyncio.gather(*(engine.generate(prompt_of(4), sampling(), session=s) for s in "ab"))
-        third = asyncio.ensure_future(engine.generate(prompt_of(4), sampling(), session="c"))
+        await asyncio.gather(*(engine.generate(Prompt(prompt_of(4)), sampling(), session=s) for s in "ab"))
+        third = asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(), session="c"))
         await asyncio.sleep(0.05)
         assert not third.done()
         engine.release("a")
@@ -233,8 +236,8 @@ def test_more_sessions_than_slots_wait_until_one_is_released() -> None:
 def test_a_waiting_engine_does_not_spin() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=1)
-        await engine.generate(prompt_of(4), sampling(), session="a")
-        waiting = asyncio.ensure_future(engine.generate(prompt_of(4), sampling(), session="b"))
+        await engine.generate(Prompt(prompt_of(4)), sampling(), session="a")
+        waiting = asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(), session="b"))
         await asyncio.sleep(0.02)
         assert engine._loop is not None
         assert engine._loop.done()
@@ -247,9 +250,11 @@ def test_a_waiting_engine_does_not_spin() -> None:
 def test_cancelling_frees_the_request_and_leaves_the_others_alone() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=2)
-        kept = asyncio.ensure_future(engine.generate(prompt_of(5), sampling(max_tokens=60), session="kept"))
-        dropped = asyncio.ensure_future(engine.generate(prompt_of(9), sampling(max_tokens=200), session="dropped"))
-        waiting = asyncio.ensure_future(engine.generate(prompt_of(3), sampling(), session="waiting"))
+        kept = asyncio.ensure_future(engine.generate(Prompt(prompt_of(5)), sampling(max_tokens=60), session="kept"))
+        dropped = asyncio.ensure_future(
+            engine.generate(Prompt(prompt_of(9)), sampling(max_tokens=200), session="dropped")
+        )
+        waiting = asyncio.ensure_future(engine.generate(Prompt(prompt_of(3)), sampling(), session="waiting"))
         while engine.sampled_tokens < 10:
             await asyncio.sleep(0)
         dropped.cancel()
@@ -283,7 +288,7 @@ def test_new_weights_drop_what_was_computed_and_stamp_their_version() -> None:
                 parameter.mul_(0.9)
         await engine.update_weights(5)
         ids = ids + prompt_of(4)
-        again = await engine.generate(ids, sampling(), session="s")
+        again = await engine.generate(Prompt(ids), sampling(), session="s")
         return ids + again.token_ids, [*first, (len(ids), again)]
 
     ids, ((_, before), (where, after)) = run(main)
@@ -298,7 +303,7 @@ def test_weights_that_change_in_flight() -> None:
 
     async def main() -> Completion:
         engine = EmbeddedEngine(model)
-        pending = asyncio.ensure_future(engine.generate(prompt_of(6), sampling(max_tokens=30), session="s"))
+        pending = asyncio.ensure_future(engine.generate(Prompt(prompt_of(6)), sampling(max_tokens=30), session="s"))
         while engine.sampled_tokens < 10:
             await asyncio.sleep(0)
         with torch.no_grad():
@@ -318,7 +323,7 @@ def test_weights_that_change_in_flight() -> None:
 
 def test_score_is_the_model_s() -> None:
     engine, ids = EmbeddedEngine(PLAIN), prompt_of(12)
-    assert run(lambda: engine.score(ids)) == pytest.approx([0.0, *logprobs_of(PLAIN, ids)], abs=1e-5)
+    assert run(lambda: engine.score(Prompt(ids))) == pytest.approx([0.0, *logprobs_of(PLAIN, ids)], abs=1e-5)
 
 
 def test_asking_twice_for_the_same_prompt() -> None:
@@ -333,10 +338,10 @@ def test_asking_twice_for_the_same_prompt() -> None:
 def test_two_requests_of_one_session_at_once_are_refused() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN)
-        one = asyncio.ensure_future(engine.generate(prompt_of(6), sampling(), session="s"))
+        one = asyncio.ensure_future(engine.generate(Prompt(prompt_of(6)), sampling(), session="s"))
         await asyncio.sleep(0)
         with pytest.raises(EngineError, match='session "s" is still generating'):
-            await engine.generate(prompt_of(6), sampling(), session="s")
+            await engine.generate(Prompt(prompt_of(6)), sampling(), session="s")
         assert len((await one).token_ids) == 8
 
     run(main)
@@ -367,7 +372,7 @@ def test_sessions_at_the_end_of_the_context_beside_short_ones() -> None:
     async def main() -> list[Completion]:
         engine = EmbeddedEngine(PLAIN, max_context=32)
         lengths = [24, 3, 24, 11]
-        asked = [engine.generate(prompt_of(n, n), sampling(), session=f"{i}") for i, n in enumerate(lengths)]
+        asked = [engine.generate(Prompt(prompt_of(n, n)), sampling(), session=f"{i}") for i, n in enumerate(lengths)]
         return await asyncio.gather(*asked)
 
     for n, completion in zip([24, 3, 24, 11], run(main), strict=True):
@@ -409,12 +414,12 @@ def test_a_failing_forward_reaches_every_request_and_the_engine_lives_on() -> No
         engine = EmbeddedEngine(model)
         forward = model.forward
         model.forward = lambda *_, **__: (_ for _ in ()).throw(MemoryError("full"))
-        both = [engine.generate(prompt_of(4), sampling(), session=s) for s in "ab"]
+        both = [engine.generate(Prompt(prompt_of(4)), sampling(), session=s) for s in "ab"]
         results = await asyncio.gather(*both, return_exceptions=True)
         assert [type(result) for result in results] == [EngineError, EngineError]
         assert "MemoryError: full" in str(results[0])
         model.forward = forward
-        assert (await engine.generate(prompt_of(4), sampling(), session="c")).token_ids
+        assert (await engine.generate(Prompt(prompt_of(4)), sampling(), session="c")).token_ids
 
     run(main)
 
@@ -430,7 +435,10 @@ def test_weights_that_are_not_numbers_are_told() -> None:
 def test_closing_ends_what_runs_and_waits() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=1)
-        both = [asyncio.ensure_future(engine.generate(prompt_of(4), sampling(max_tokens=100), session=s)) for s in "ab"]
+        both = [
+            asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(max_tokens=100), session=s))
+            for s in "ab"
+        ]
         await asyncio.sleep(0.01)
         await engine.close()
         results = await asyncio.gather(*both, return_exceptions=True)
@@ -463,7 +471,7 @@ def test_a_lonely_session_among_many_idle_ones_and_slots_that_grow() -> None:
             await conversation(engine, f"idle{i}", [5], salt=i)
         lonely = await conversation(engine, "lonely", [100, 60, 40])
         ids = prompt_of(5, 3) + (await conversation(EmbeddedEngine(PLAIN), "other", [5], salt=3))[0][5:]
-        again = await engine.generate([*ids, 1, 2], sampling(), session="idle3")
+        again = await engine.generate(Prompt([*ids, 1, 2]), sampling(), session="idle3")
         return [lonely, ([*ids, 1, 2, *again.token_ids], [(len(ids) + 2, again)])]
 
     for ids, replies in run(main):
