@@ -143,6 +143,8 @@ def _image_token(module: Any) -> int:
 
 def encode(module: Any, seen: Sequence[Seen]) -> list[Features]:
     """What the model's vision part makes of images, each of them."""
+    if not seen:
+        return []
     features: list[Features] = [{}] * len(seen)
     model = _model_of(module)
     for batch, inputs in zip(_batches(module, seen), _together(module, seen), strict=True):

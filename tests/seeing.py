@@ -34,8 +34,9 @@ from agentgym.vision import attach
 
 QWEN_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['content'] is string %}{{ m['content'] }}"
-    "{% else %}{% for part in m['content'] %}{% if part['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
-    "{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% else %}{% for part in m['content'] %}{% if part['type'] == 'image' %}"
+    "<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
+    "<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 PARTS_TEMPLATE = (
@@ -105,7 +106,7 @@ def _llava_processor() -> Any:
     )
 
 
-def _qwen_tokens(tokenizer: Any) -> dict[str, int]:
+def _qwen_tokens(tokenizer: Any) -> dict[str, Any]:
     names = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
     return dict(zip(names, tokenizer.convert_tokens_to_ids(_QWEN_TOKENS), strict=True))
 
@@ -189,10 +190,10 @@ def _llava(tokenizer: Any) -> Any:
     return LlavaForConditionalGeneration(config)
 
 
-_PROCESSORS = {
+_PROCESSORS: dict[str, Any] = {
     "qwen2_5_vl": functools.partial(_qwen_processor, Qwen2_5_VLProcessor),
     "qwen3_vl": functools.partial(_qwen_processor, Qwen3VLProcessor),
     "idefics3": _idefics_processor,
     "llava": _llava_processor,
 }
-_MODELS = {"qwen2_5_vl": _qwen2_5_vl, "qwen3_vl": _qwen3_vl, "idefics3": _idefics3, "llava": _llava}
+_MODELS: dict[str, Any] = {"qwen2_5_vl": _qwen2_5_vl, "qwen3_vl": _qwen3_vl, "idefics3": _idefics3, "llava": _llava}

@@ -17,7 +17,7 @@ from agentgym.actors.embedded.rows import Drawn, Row
 from agentgym.actors.embedded.sampling import sampled
 from agentgym.actors.embedded.slots import SlotCache
 from agentgym.errors import ConfigError, EngineError
-from agentgym.types import Prompt, Sampling
+from agentgym.types import Media, Prompt, Sampling
 
 __all__ = ["Forward"]
 
@@ -66,12 +66,11 @@ class Forward:
 
         Raises EngineError when its images are not what its tokens show, or the model sees none.
         """
-        if not prompt.media:
-            return 0
         if self._images is None:
-            raise EngineError(
-                f"{len(prompt.media)} images are shown to a {type(self.source).__name__}, which sees none"
-            )
+            if prompt.media:
+                name = type(self.source).__name__
+                raise EngineError(f"{len(prompt.media)} images came for a {name}, which sees none")
+            return 0
         seen = [self._images.seen(media) for media in prompt.media]
         token = self._images.token_id
         found, wanted = list(prompt.token_ids).count(token), sum(one.token_ids.count(token) for one in seen)
@@ -130,19 +129,24 @@ class Forward:
 
     def _sight(self, group: Sequence[Row]) -> dict[str, Any]:
         """Arguments of the forward pass that show the images of ``group``, whose rows may differ in length."""
-        shown = [media for row in group for media in row.media]
-        if self._images is None or not shown:
+        if self._images is None:
             return {}
-        new = {media.digest: self._images.seen(media) for media in shown if media.digest not in self._features}
-        self._features.update(zip(new, vision.encode(self.module, list(new.values())), strict=True))
-        options = vision.given(self.module, [self._features[media.digest] for media in shown])
-        while len(self._features) > _KEPT_FEATURES:
-            del self._features[next(iter(self._features))]
+        options = self._shown([media for row in group for media in row.media])
         placed = [self._positions(row) for row in group]
         own = [one.T for one in placed if one is not None]
         if own:
             padded_RQ3 = torch.nn.utils.rnn.pad_sequence(own, batch_first=True)
             options["position_ids"] = padded_RQ3.permute(2, 0, 1).to(self.module.device)
+        return options
+
+    def _shown(self, shown: Sequence[Media]) -> dict[str, Any]:
+        """The argument with the features of ``shown``; those that are kept are not computed again."""
+        assert self._images is not None
+        new = {media.digest: self._images.seen(media) for media in shown if media.digest not in self._features}
+        self._features.update(zip(new, vision.encode(self.module, list(new.values())), strict=True))
+        options = vision.given(self.module, [self._features[media.digest] for media in shown])
+        while len(self._features) > _KEPT_FEATURES:
+            del self._features[next(iter(self._features))]
         return options
 
     def _positions(self, row: Row) -> torch.Tensor | None:
