@@ -23,13 +23,14 @@ from agentgym.launch.settings import RolloutSettings, TrainSettings
 from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.learn.model_settings import HFSettings
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
+from agentgym.learn.nano_vision import seeing
 from agentgym.learn.policy import Policy, load_policy, load_tokenizer
 from agentgym.loops import settled
 from agentgym.protocol import Protocol
 from agentgym.registry import EnvFactory, plugins
 from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Completion
+from agentgym.types import Completion, Observation
 
 __all__ = ["Parts", "assembled", "make_engine", "make_policy", "policy_source"]
 
@@ -145,7 +146,12 @@ async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | 
     nano = validated(NanoConfig, model.options, where="model")
     if policy_dir is not None:
         return load_policy(policy_dir, device="cpu")
-    tokenizer = build_tokenizer(*await corpus(env), nano)
+    observed, said = await corpus(env)
+    tokenizer = build_tokenizer(observed, said, nano)
+    if any(Observation.of(text).images for text in observed):
+        return seeing(tokenizer, nano, seed=seed)
+    if idle := nano.model_fields_set & {"image_size", "patch_size", "vision_layers"}:
+        raise ConfigError(f'model.{min(idle)} has no effect: the environment "{env.name}" shows no pictures')
     return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
 
 
