@@ -8,13 +8,16 @@ not may ignore the name.
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
 
 from agentgym.errors import EngineError
 from agentgym.types import Completion, Message, Prompt, Sampling
 
-__all__ = ["Engine", "text_only"]
+__all__ = ["Engine", "NamedWeights", "text_only"]
+
+NamedWeights: TypeAlias = Iterable[tuple[str, Any]]
+"""A policy's weights as torch tensors, by the names of its state dict, a shared one once; read once, front to back."""
 
 
 def text_only(prompt: Prompt) -> Sequence[int]:
@@ -72,8 +75,11 @@ class Engine(abc.ABC):
         """Log-probability of each token given those before it, at temperature 1; 0.0 for the first."""
 
     @abc.abstractmethod
-    async def update_weights(self, version: int) -> None:
-        """Take up the learner's weights as ``version``; whatever was computed with older ones is dropped."""
+    async def update_weights(self, version: int, weights: NamedWeights) -> None:
+        """Sample from ``weights`` as ``version``; whatever was computed with older ones is dropped.
+
+        They must not change meanwhile. An engine that shares the learner's module has them and need not read them.
+        """
 
     async def fork(self, session: str, new: str) -> None:  # noqa: B027  # a new session is merely computed anew
         """Have the session ``new`` begin where ``session`` stands. Unknown names are fine: nothing is shared then."""

@@ -17,8 +17,10 @@ import itertools
 import math
 import random
 from collections.abc import Iterable, Sequence
-from itertools import compress
 from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agentgym.errors import DataError
 from agentgym.types import Sample, TaskId, Trajectory
@@ -61,7 +63,7 @@ class Pair:
     def __post_init__(self) -> None:
         if not (self.chosen.num_trained and self.rejected.num_trained):
             raise DataError("a side of a preference pair has no trained token; expected at least 1 on either side")
-        if self.chosen.token_ids == self.rejected.token_ids:
+        if np.array_equal(self.chosen.token_ids, self.rejected.token_ids):
             raise DataError("both sides of a preference pair are the same tokens; expected two different ones")
         if self.turn is not None and _context(self.chosen) != _context(self.rejected):
             raise DataError(
@@ -76,7 +78,7 @@ class Pair:
         """
         sides = ("chosen", self.chosen), ("rejected", self.rejected)
         for (name, side), by_expert in zip(sides, self.by_expert, strict=True):
-            if by_expert or not any(compress(side.logprobs, side.loss_mask)):
+            if by_expert or not side.logprobs[side.loss_mask].any():
                 raise DataError(
                     f"the {name} side of a preference pair has no stored log-probabilities, as an expert's episode; "
                     "type `--trainer.reference model` to take them from the reference model"
@@ -127,7 +129,7 @@ class _Node(NamedTuple):
     task: TaskId | None
     seed: int
     turn: int
-    context: tuple[int, ...]
+    context: bytes
 
 
 def rso_accept(rewards: Sequence[float], *, beta: float, num: int, rng: random.Random) -> list[int]:
@@ -208,38 +210,33 @@ def only_turn(sample: Sample, turn: int) -> Sample:
 
     It is empty when the sample holds none of them.
     """
-    return _cut(sample, _positions(sample).get(turn, []))
+    return _cut(sample, _positions(sample).get(turn, np.zeros(0, np.intp)))
 
 
-def _positions(sample: Sample) -> dict[int, list[int]]:
+def _positions(sample: Sample) -> dict[int, NDArray[np.intp]]:
     """Where the sampled tokens of each turn are."""
-    positions: dict[int, list[int]] = {}
-    for place, (trained, turn) in enumerate(zip(sample.loss_mask, sample.turn_index, strict=True)):
-        if trained:
-            positions.setdefault(turn, []).append(place)
-    return positions
+    places = np.flatnonzero(sample.loss_mask)
+    turns = sample.turn_index[places]
+    return {turn: places[turns == turn] for turn in dict.fromkeys(turns.tolist())}
 
 
-def _cut(sample: Sample, positions: Sequence[int]) -> Sample:
+def _cut(sample: Sample, positions: NDArray[np.intp]) -> Sample:
     """``sample`` up to the last of ``positions``, with a loss at these alone."""
-    end = positions[-1] + 1 if positions else 0
-    cut = Sample(
+    end = positions[-1] + 1 if len(positions) else 0
+    mask = np.zeros(end, np.bool_)
+    mask[positions] = True
+    return Sample(
         token_ids=sample.token_ids[:end],
-        loss_mask=[False] * end,
-        logprobs=[0.0] * end,
+        loss_mask=mask,
+        logprobs=np.where(mask, sample.logprobs[:end], np.float32(0)),
         turn_index=sample.turn_index[:end],
-        policy_versions=[-1] * end,
+        policy_versions=np.where(mask, sample.policy_versions[:end], np.int32(-1)),
     )
-    for place in positions:
-        cut.loss_mask[place] = True
-        cut.logprobs[place] = sample.logprobs[place]
-        cut.policy_versions[place] = sample.policy_versions[place]
-    return cut
 
 
 def _cuts(trajectory: Trajectory) -> dict[int, Sample]:
     """Of each turn the sample that holds it, cut to it; without those in several samples, or in pieces."""
-    found: dict[int, list[tuple[Sample, list[int]]]] = {}
+    found: dict[int, list[tuple[Sample, NDArray[np.intp]]]] = {}
     for sample in trajectory.samples:
         for turn, positions in _positions(sample).items():
             found.setdefault(turn, []).append((sample, positions))
@@ -264,9 +261,9 @@ def _whole(trajectories: Iterable[Trajectory]) -> tuple[list[Choice], int]:
 
 def _merge(candidates: Iterable[_Candidate]) -> list[Choice]:
     """Candidates of the same tokens as one, the first of them, with the mean of their values."""
-    same: dict[tuple[int, ...], list[_Candidate]] = {}
+    same: dict[bytes, list[_Candidate]] = {}
     for candidate in candidates:
-        same.setdefault(tuple(candidate[0].token_ids), []).append(candidate)
+        same.setdefault(candidate[0].token_ids.tobytes(), []).append(candidate)
     return [
         Choice(found[0][0], math.fsum(value for _, value, _ in found) / len(found), len(found), found[0][2])
         for found in same.values()
@@ -289,6 +286,6 @@ def _compare(choices: Sequence[Choice], threshold: float, turn: int | None = Non
     return pairs
 
 
-def _context(sample: Sample) -> tuple[int, ...]:
+def _context(sample: Sample) -> bytes:
     """The tokens before the first compared one."""
-    return tuple(sample.token_ids[: sample.loss_mask.index(True)])
+    return sample.token_ids[: sample.loss_mask.argmax()].tobytes()

@@ -15,6 +15,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from agentgym.media import media_in
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Completion, Media, Message, Prompt, Sample
@@ -37,25 +39,59 @@ class Extension:
     """All images of the conversation."""
 
 
+@dataclasses.dataclass(slots=True)
+class _Columns:
+    """A sample that is being written: lists, which grow at no cost and of which engines take the tokens as they are."""
+
+    token_ids: list[int] = dataclasses.field(default_factory=list)
+    logprobs: list[float] = dataclasses.field(default_factory=list)
+    """Of sampled tokens alone."""
+    policy_versions: list[int] = dataclasses.field(default_factory=list)
+    """Of sampled tokens alone."""
+    runs: list[tuple[int, bool, int]] = dataclasses.field(default_factory=list)
+    """(number of tokens, whether they were sampled, turn) of what was written at once."""
+    media: list[Media] = dataclasses.field(default_factory=list)
+    """The images that the tokens show."""
+
+    def sample(self) -> Sample:
+        """The same as a record."""
+        lengths, sampled, turns = np.array(self.runs, np.int32).reshape(-1, 3).T
+        mask = np.repeat(sampled.astype(np.bool_), lengths)
+        logprobs, versions = np.zeros(len(mask), np.float32), np.full(len(mask), -1, np.int32)
+        logprobs[mask], versions[mask] = self.logprobs, self.policy_versions
+        return Sample(
+            token_ids=np.array(self.token_ids, np.int32),
+            loss_mask=mask,
+            logprobs=logprobs,
+            turn_index=np.repeat(turns, lengths),
+            policy_versions=versions,
+            media=[media.digest for media in self.media],
+        )
+
+
 class TokenStream:
     """Grows by turns: ``extend`` with what the policy is to see, then ``append`` with what it said."""
 
     def __init__(self, tokenizer: ChatTokenizer) -> None:
         self.tokenizer = tokenizer
-        self.samples: list[Sample] = [Sample()]
+        self._written = [_Columns()]
         self.num_turns = 0
         self._text = ""
-        self._media: list[Media] = []
 
     @property
     def token_ids(self) -> list[int]:
         """The running sample's tokens."""
-        return self.samples[-1].token_ids
+        return self._written[-1].token_ids
+
+    @property
+    def samples(self) -> list[Sample]:
+        """What was written, made into arrays: for the end of an episode."""
+        return [columns.sample() for columns in self._written]
 
     @property
     def prompt(self) -> Prompt:
         """What an engine goes on from."""
-        return Prompt(self.token_ids, self._media)
+        return Prompt(self.token_ids, self._written[-1].media)
 
     @property
     def text(self) -> str:
@@ -65,18 +101,18 @@ class TokenStream:
     @property
     def num_forks(self) -> int:
         """How often history was rewritten."""
-        return len(self.samples) - 1
+        return len(self._written) - 1
 
     def prepare(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Extension:
         """What ``take`` would write to bring the stream up to the whole conversation ``messages``."""
         rendered = self.tokenizer.render(messages, tools)
         media = media_in(messages) if self.tokenizer.sees_images else []
-        known = len(self._media)
-        is_fork = not rendered.startswith(self._text) or media[:known] != self._media
+        shown = self._written[-1].media
+        is_fork = not rendered.startswith(self._text) or media[: len(shown)] != shown
         if is_fork:
             ids = self.tokenizer.encode(rendered, media)
         else:
-            ids = self.tokenizer.encode(rendered[len(self._text) :], media[known:])
+            ids = self.tokenizer.encode(rendered[len(self._text) :], media[len(shown) :])
         return Extension(ids, rendered, is_fork, len(ids) + (0 if is_fork else len(self.token_ids)), media)
 
     def extend(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -86,27 +122,24 @@ class TokenStream:
     def take(self, extension: Extension) -> None:
         """Write what ``prepare`` gave just before."""
         if extension.is_fork:
-            self.samples.append(Sample())
-        self._media = extension.media
-        self.samples[-1].media = [media.digest for media in extension.media]
-        ids = extension.token_ids
-        self._write(ids, [0.0] * len(ids), [-1] * len(ids), sampled=False)
+            self._written.append(_Columns())
+        self._written[-1].media = extension.media
+        self._write(extension.token_ids, sampled=False)
         self._text = extension.text
 
     def append(self, completion: Completion) -> None:
         """Take in a sampled reply."""
-        self._write(completion.token_ids, completion.logprobs, completion.policy_versions, sampled=True)
-        self._text += self.tokenizer.decode(completion.token_ids)
-        self.num_turns += 1
-
-    def _write(self, ids: Sequence[int], logprobs: Sequence[float], versions: Sequence[int], *, sampled: bool) -> None:
+        ids, logprobs, versions = completion.token_ids, completion.logprobs, completion.policy_versions
         if not len(ids) == len(logprobs) == len(versions):
             raise ValueError(f"{len(ids)} tokens came with {len(logprobs)} log-probs and {len(versions)} versions")
         if not all(map(math.isfinite, logprobs)):
             raise ValueError("a sampled token's log-prob is not finite: the policy's weights are broken")
-        sample = self.samples[-1]
-        sample.token_ids.extend(ids)
-        sample.loss_mask.extend([sampled] * len(ids))
-        sample.logprobs.extend(logprobs)
-        sample.turn_index.extend([self.num_turns] * len(ids))
-        sample.policy_versions.extend(versions)
+        self._write(ids, sampled=True)
+        self._written[-1].logprobs.extend(logprobs)
+        self._written[-1].policy_versions.extend(versions)
+        self._text += self.tokenizer.decode(ids)
+        self.num_turns += 1
+
+    def _write(self, ids: Sequence[int], *, sampled: bool) -> None:
+        self._written[-1].token_ids.extend(ids)
+        self._written[-1].runs.append((len(ids), sampled, self.num_turns))

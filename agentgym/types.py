@@ -14,7 +14,11 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from agentgym.columns import Bools, Floats, Ints, Record
 
 __all__ = [
     "Action",
@@ -246,39 +250,42 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class Sample(_Record):
-    """One append-only token sequence of an episode; its lists but ``media`` have length T.
+class Sample(Record):
+    """One append-only token sequence of an episode; its columns have length T. JSON has lists in their place.
 
     Example, one turn with prompt (5, 6) and reply (7, 2):
         token_ids=[5, 6, 7, 2]  loss_mask=[False, False, True, True]  logprobs=[0, 0, -0.1, -0.2]
         turn_index=[0, 0, 0, 0]  policy_versions=[-1, -1, 3, 3]
     """
 
-    token_ids: list[int] = Field(default_factory=list)
-    loss_mask: list[bool] = Field(default_factory=list)
+    token_ids: Ints = Field(default_factory=lambda: np.zeros(0, np.int32))
+    loss_mask: Bools = Field(default_factory=lambda: np.zeros(0, np.bool_))
     """True exactly on the tokens that the policy sampled."""
-    logprobs: list[float] = Field(default_factory=list)
+    logprobs: Floats = Field(default_factory=lambda: np.zeros(0, np.float32))
     """Behavior log-probabilities; 0.0 where the mask is False."""
-    turn_index: list[int] = Field(default_factory=list)
+    turn_index: Ints = Field(default_factory=lambda: np.zeros(0, np.int32))
     """The turn that brought each token in."""
-    policy_versions: list[int] = Field(default_factory=list)
+    policy_versions: Ints = Field(default_factory=lambda: np.zeros(0, np.int32))
     """Weights that sampled each token; -1 where the mask is False."""
     media: list[str] = Field(default_factory=list)
     """Digests of the images that its tokens show, in order."""
 
     @model_validator(mode="after")
     def _equal_lengths(self) -> Sample:
-        lengths = {name: len(getattr(self, name)) for name in type(self).model_fields if name != "media"}
+        lengths = {name: len(getattr(self, name)) for name in _PER_TOKEN}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"a sample's lists must have equal length, found {lengths}")
-        if not all(map(math.isfinite, self.logprobs)):
+        if not np.isfinite(self.logprobs).all():
             raise ValueError("logprobs must be finite numbers")
         return self
 
     @property
     def num_trained(self) -> int:
         """Tokens with a loss."""
-        return sum(self.loss_mask)
+        return int(np.count_nonzero(self.loss_mask))
+
+
+_PER_TOKEN = ("token_ids", "loss_mask", "logprobs", "turn_index", "policy_versions")
 
 
 class Turn(_Record):
@@ -378,7 +385,13 @@ class Trajectory(_Record):
         """The turns in which the expert spoke."""
         return {index for index, turn in enumerate(self.turns) if (turn.role or self.role) == "expert"}
 
-    def sampled(self, sample: Sample) -> list[bool]:
-        """True on the tokens of ``sample``, one of this episode's, that a policy sampled and no expert said."""
+    def said_by_expert(self, sample: Sample) -> NDArray[np.bool_]:
+        """True on the tokens of ``sample``, one of this episode's, that an expert said."""
         shown = self.shown
-        return [said and turn not in shown for said, turn in zip(sample.loss_mask, sample.turn_index, strict=True)]
+        if not shown:
+            return np.zeros_like(sample.loss_mask)
+        return sample.loss_mask & np.isin(sample.turn_index, list(shown))
+
+    def sampled(self, sample: Sample) -> NDArray[np.bool_]:
+        """True on the tokens of ``sample``, one of this episode's, that a policy sampled and no expert said."""
+        return sample.loss_mask & ~self.said_by_expert(sample)

@@ -32,6 +32,7 @@ from agentgym.learn.nano import NanoConfig, build_model
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
 from agentgym.types import Completion, Prompt, Sampling
+from agentgym.weights import weights_of
 from benchmarks import latency
 
 NUM_SEQUENCES = 64
@@ -97,10 +98,11 @@ def main() -> None:
 def measure() -> latency.Rows:
     """The rows that need vLLM."""
     sizes = NanoConfig(width=256, layers=4, heads=4, feed_forward=1024, max_context=CONTEXT)
-    engine = Recording(build_model(VOCABULARY, sizes, seed=0), max_sessions=NUM_SEQUENCES, max_context=CONTEXT)
+    model = build_model(VOCABULARY, sizes, seed=0)
+    engine = Recording(model, max_sessions=NUM_SEQUENCES, max_context=CONTEXT)
     try:
         asyncio.run(engine.start())
-        return measure_single(engine) | measure_turns(engine) | measure_long_turns(engine)
+        return measure_single(engine) | measure_turns(engine, model) | measure_long_turns(engine)
     finally:
         asyncio.run(engine.close())
 
@@ -175,12 +177,12 @@ def ask_raw(engine: VLLMEngine, asked: Sequence[Asked]) -> float:
 # -- many turns ------------------------------------------------------------------------------------------
 
 
-def measure_turns(engine: Recording) -> latency.Rows:
+def measure_turns(engine: Recording, model: torch.nn.Module) -> latency.Rows:
     """Whole episodes, tokenizer and environment included, against their prompts alone."""
     ratios = []
     engine.prefill_tokens = engine.new_tokens = 0
     for round in range(TURN_ROUNDS + 1):
-        asyncio.run(engine.update_weights(round))  # nothing of an earlier round is in the cache
+        asyncio.run(engine.update_weights(round, weights_of(model)))  # nothing of an earlier round is in the cache
         ours = play(engine, Echo, 4 * NUM_SEQUENCES, round)
         asked = sorted(engine.asked, key=lambda one: len(one.prompt))  # first turns first
         engine._server.run(emptied(engine))

@@ -75,14 +75,16 @@ TEMPORAL = Module(
     "agentgym/learn/advantages/temporal.py",
     (f"{UNIT}/test_advantages_temporal.py",),
     (
-        Mutation("value added", "next_value - value +", "next_value + value +"),
-        Mutation("next value not discounted", "reward + gamma * next_value", "reward + next_value"),
-        Mutation("no decay by lambda", "+ gamma * lam * advantage", "+ gamma * advantage"),
-        Mutation("no decay by gamma", "+ gamma * lam * advantage", "+ lam * advantage"),
-        Mutation("no bootstrap", "[], bootstrap, 0.0", "[], 0.0, 0.0"),
-        Mutation("bootstrap as advantage", "[], bootstrap, 0.0", "[], bootstrap, bootstrap"),
-        Mutation("next value never moves", "next_value = value", "next_value = next_value"),
-        Mutation("returns without the value", "[advantage + value for", "[advantage for"),
+        Mutation("value added", "[1:] - values", "[1:] + values"),
+        Mutation("next value not discounted", "rewards + gamma * np.append", "rewards + np.append"),
+        Mutation("no decay by lambda", "decay = gamma * lam", "decay = gamma"),
+        Mutation("no decay by gamma", "decay = gamma * lam", "decay = lam"),
+        Mutation("no bootstrap", "np.append(values, bootstrap)", "np.append(values, 0.0)"),
+        Mutation(
+            "the value itself for the next", "np.append(values, bootstrap)[1:]", "np.append(values, bootstrap)[:-1]"
+        ),
+        Mutation("from the front", "accumulate(errors_N[::-1]", "accumulate(errors_N"),
+        Mutation("returns without the value", "advantages_N, advantages_N + values", "advantages_N, advantages_N"),
         Mutation("lengths not checked", "if len(rewards_N) != len(values_N):", "if False:"),
         Mutation("turn returns not discounted", "total = reward + gamma * total", "total = reward + total"),
         Mutation("turn returns reversed", "    returns.reverse()\n", ""),
@@ -94,9 +96,11 @@ WHITENING = Module(
     (f"{UNIT}/test_advantages_whitening.py",),
     (
         Mutation("population deviation", "ddof=1", "ddof=0"),
-        Mutation("mean kept", "(array - mean) /", "array /"),
-        Mutation("epsilon left out", "(array.std(ddof=1) + epsilon)", "array.std(ddof=1)"),
-        Mutation("shift the wrong way round", "0.0 if shift_mean else mean", "mean if shift_mean else 0.0"),
+        Mutation("mean kept", "(values - mean) /", "values /"),
+        Mutation("epsilon left out", "(values.std(ddof=1) + epsilon)", "values.std(ddof=1)"),
+        Mutation(
+            "shift the wrong way round", "if shift_mean else whitened + mean", "if not shift_mean else whitened + mean"
+        ),
         Mutation("one value accepted", "if len(values_N) < 2:", "if len(values_N) < 1:"),
     ),
 )
@@ -524,7 +528,7 @@ PAIRS = Module(
     (
         Mutation(
             "identical sides accepted",
-            "if self.chosen.token_ids == self.rejected.token_ids:",
+            "if np.array_equal(self.chosen.token_ids, self.rejected.token_ids):",
             "if self.chosen is self.rejected:",
         ),
         Mutation(
@@ -537,10 +541,10 @@ PAIRS = Module(
             "if not (self.chosen.num_trained and self.rejected.num_trained):",
             "if not (self.chosen.num_trained or self.rejected.num_trained):",
         ),
-        Mutation("expert sides accepted", "if by_expert or not any(", "if not any("),
+        Mutation("expert sides accepted", "if by_expert or not side", "if not side"),
         Mutation(
             "unscored sides accepted",
-            "if by_expert or not any(compress(side.logprobs, side.loss_mask))",
+            "if by_expert or not side.logprobs[side.loss_mask].any()",
             "if by_expert",
         ),
         Mutation("whoever said it", "turn in trajectory.shown)", "False)"),
@@ -560,11 +564,13 @@ PAIRS = Module(
         Mutation("skipped turns miscounted", "sum(turn not in cuts for", "sum(turn in cuts for"),
         Mutation("seeds mixed", "trajectory.task, trajectory.seed, turn", "trajectory.task, 0, turn"),
         Mutation("tasks mixed", "trajectory.env, trajectory.task,", "trajectory.env, None,"),
-        Mutation("contexts mixed", "turn, _context(sample))", "turn, ())"),
+        Mutation("contexts mixed", "turn, _context(sample))", 'turn, b"")'),
         Mutation(
-            "sides go on after the turn", "end = positions[-1] + 1 if positions else 0", "end = len(sample.token_ids)"
+            "sides go on after the turn",
+            "end = positions[-1] + 1 if len(positions) else 0",
+            "end = len(sample.token_ids)",
         ),
-        Mutation("log-probs lost", "cut.logprobs[place] = sample.logprobs[place]", "cut.logprobs[place] = 0.0"),
+        Mutation("log-probs lost", "np.where(mask, sample.logprobs[:end], ", "np.where(False, sample.logprobs[:end], "),
         Mutation("turns in several samples", "if len(holders) == 1 and holders", "if holders"),
         Mutation("turns in pieces", "and holders[0][1][-1] - holders[0][1][0] == len(holders[0][1]) - 1", ""),
         Mutation("void episodes compared", "if not trajectory.stop_reason.is_void]", "]"),
@@ -576,8 +582,8 @@ PAIRS = Module(
         Mutation("threshold to the last digit", "margin >= threshold - _TOLERANCE", "margin >= threshold"),
         Mutation(
             "equal actions not merged",
-            "same.setdefault(tuple(candidate[0].token_ids), [])",
-            "same.setdefault((len(same),), [])",
+            "same.setdefault(candidate[0].token_ids.tobytes(), [])",
+            "same.setdefault(bytes(len(same)), [])",
         ),
     ),
 )
@@ -590,8 +596,8 @@ SURROGATE = Module(
         "tests/unit/test_parity_batches.py",
     ),
     (
-        Mutation("penalty upside down", "settings.kl_coefficient * (a - b)", "settings.kl_coefficient * (b - a)"),
-        Mutation("penalty of masked tokens", "* (a - b) if m else 0.0", "* (a - b)"),
+        Mutation("penalty upside down", "settings.kl_coefficient * log_ratio", "-settings.kl_coefficient * log_ratio"),
+        Mutation("penalty of masked tokens", "np.where(row.loss_mask, ", "np.where(True, "),
         Mutation("no correction", "weights_N * loss_N, metrics | seen", "loss_N, metrics | seen"),
         Mutation("entropy punished", "loss_N - settings.entropy_coefficient", "loss_N + settings.entropy_coefficient"),
         Mutation("divergence rewarded", "loss_N + settings.kl_coefficient", "loss_N - settings.kl_coefficient"),
@@ -626,11 +632,11 @@ PPO = Module(
     (
         Mutation("the end continued", "if trajectory.truncated else 0.0", "if True else 0.0"),
         Mutation("cut episodes not continued", "if trajectory.truncated else 0.0", "if False else 0.0"),
-        Mutation("reward lost", "rewards[index] += trajectory", "rewards[index] -= trajectory"),
-        Mutation("penalty rewarded", "[-value for value in penalty]", "[value for value in penalty]"),
+        Mutation("reward lost", "rewards_N[index] += trajectory", "rewards_N[index] -= trajectory"),
+        Mutation("penalty rewarded", "-self.penalty(row)", "self.penalty(row)"),
         Mutation("never whitened", "if self.settings.whiten:", "if False:"),
         Mutation("policy in warm-up", "if update < self.settings.critic_warmup:", "if False:"),
-        Mutation("masked tokens too", "if trained and i]", "if i]"),
+        Mutation("rewards of first tokens", "turns_N[::-1]", "turns_N"),
         Mutation("void episodes count", "if not trajectory.stop_reason.is_void]", "if True]"),
     ),
 )
@@ -639,8 +645,8 @@ CRITIC = Module(
     "agentgym/learn/critic.py",
     ("tests/unit/trainers/test_ppo.py",),
     (
-        Mutation("values after the token", "[0.0, *after[:-1]]", "after"),
-        Mutation("last value of the wrong end", "after[-1]\n", "after[0]\n"),
+        Mutation("values after the token", "np.concatenate([[np.float32(0)], after[:-1]])", "after"),
+        Mutation("last value of the wrong end", "float(after[-1])", "float(after[0])"),
         Mutation("head at random", "torch.nn.init.zeros_(self.head.weight)", "torch.nn.init.ones_(self.head.weight)"),
     ),
 )
@@ -654,7 +660,7 @@ DPO = Module(
             "Row.of(pair.chosen, worth), Row.of(pair.rejected, -worth)",
             "Row.of(pair.chosen, -worth), Row.of(pair.rejected, worth)",
         ),
-        Mutation("rows in units of their own", "row.unit = index // 2", "row.unit = index"),
+        Mutation("rows in units of their own", '{"unit": index // 2}', '{"unit": index}'),
         Mutation("copg doubles the margin", "return margin / 2", "return margin"),
         Mutation("nash without one half", "math.exp(-margin)) - 0.5", "math.exp(-margin))"),
         Mutation("everything accepted", "if self.settings.accept is None:", "if True:"),

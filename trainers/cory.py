@@ -8,7 +8,6 @@ the episodes of a group, as grpo does. As in the paper, a KL penalty is to each 
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -64,7 +63,7 @@ class CORY(Trainer[CORYSettings]):
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
-        partner = copy.deepcopy(equipment.learner.module)
+        partner = equipment.learner.clone()
         learners = equipment.learner, equipment.make_learner(partner)
         self.engine: Engine = equipment.make_engine(partner)
         self.copies = [_Copy(self.settings) for _ in learners]
@@ -93,7 +92,7 @@ class CORY(Trainer[CORYSettings]):
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         """The pioneer's episodes, then the observer's of the same tasks."""
-        await self.engine.update_weights(update)
+        await self.engine.update_weights(update, self.copies[1].equipment.learner.weights())
         engines = players.engine, self.engine
         pioneer = update // self.settings.swap_every % 2
         specs = [dataclasses.replace(spec, role=_ROLES[pioneer]) for spec in self.specs(update, players.draws)]
@@ -118,7 +117,7 @@ class CORY(Trainer[CORYSettings]):
     def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
         rows_by = [[row for row in lesson.rows if row.role == role] for role in _ROLES]
         own, partner = (
-            member.learn(update, Lesson(rows)) if rows else {}
+            member.learn(update, Lesson(rows)) if member.equipment.learner.takes_part(rows) else {}
             for member, rows in zip(self.copies, rows_by, strict=True)
         )
         return own | _of_partner(partner)

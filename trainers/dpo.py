@@ -10,7 +10,6 @@ that training began with instead.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -132,7 +131,7 @@ class DPO(Trainer[DPOSettings]):
         super().prepare(equipment)
         self.check(equipment.tokenizer)
         if self.settings.reference == "model":
-            self.reference = Frozen(equipment.learner.module)
+            self.reference = Frozen(equipment.learner)
         elif equipment.temperature != 1:
             raise ConfigError(
                 f"rollout.temperature {equipment.temperature}: the stored log-probabilities are those of the tempered "
@@ -143,7 +142,7 @@ class DPO(Trainer[DPOSettings]):
         return self.reference.modules() if self.reference else {}
 
     def state(self) -> dict[str, Any]:
-        return {"past": [[dataclasses.asdict(row) for row in rows] for rows in self.past]}
+        return {"past": [[row.model_dump() for row in rows] for rows in self.past]}
 
     def load_state(self, state: dict[str, Any]) -> None:
         self.past = [[Row(**row) for row in rows] for rows in state["past"]]
@@ -168,11 +167,10 @@ class DPO(Trainer[DPOSettings]):
         groups = grouped(trajectories)
         found = [Pairs([], 0) if group.unfit else self._pairs(group) for group in groups]
         new = [row for pairs in found for pair in pairs.pairs for row in self._rows(pair)]
-        if self.reference is not None and new:
+        if self.reference is not None:
             self.reference.score(self.equipment.learner, new)
-        rows = [dataclasses.replace(row) for rows in (*self.past, new) for row in rows]
-        for index, row in enumerate(rows):
-            row.unit = index // 2
+        both = [row for rows in (*self.past, new) for row in rows]
+        rows = [row.model_copy(update={"unit": index // 2}) for index, row in enumerate(both)]
         if self.settings.replay:
             self.past = [*self.past, new][-self.settings.replay :]
         metrics = {

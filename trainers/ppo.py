@@ -7,17 +7,18 @@ continued by the critic's estimate at its last token, one that ended is not.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from agentgym.curriculum import TaskOrder
 from agentgym.groups import group_specs
 from agentgym.learn import objectives
 from agentgym.learn.advantages import gae, whiten
-from agentgym.learn.rows import Row, rows_of
+from agentgym.learn.rows import Row, rows_of, trained, write
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Equipment, Lesson
 from agentgym.registry import register
@@ -77,7 +78,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
         super().prepare(equipment)
         settings = self.settings
         self.critic = equipment.make_learner(
-            Critic(equipment.learner.module),
+            Critic(equipment.learner.clone()),
             learning_rate=settings.critic_learning_rate or 10 * settings.learning_rate,
             forward=values,
         )
@@ -95,12 +96,14 @@ class PPO(SurrogateTrainer[PPOSettings]):
         counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
         episodes = [rows_of(trajectory, 0.0) for trajectory in counted]
         rows = [row for episode in episodes for row in episode]
+        self.score(rows)
+        last = estimate(
+            self.critic.module, rows, max_tokens=self.settings.max_microbatch_tokens, world=self.critic.world
+        )
         if not rows:
             return Lesson([], rejected=void)
-        self.score(rows)
-        last = estimate(self.critic.module, rows, max_tokens=self.settings.max_microbatch_tokens)
-        for row, penalty in zip(rows, self.penalty(rows), strict=True):
-            row.returns = [-value for value in penalty]  # rewards of single tokens, until the returns are known
+        for row in rows:
+            row.returns = -self.penalty(row)  # rewards of single tokens, until the returns are known
         ends = dict(zip(map(id, rows), last, strict=True))
         for trajectory, episode in zip(counted, episodes, strict=True):
             bootstrap = ends[id(episode[-1])] if trajectory.truncated else 0.0
@@ -112,20 +115,15 @@ class PPO(SurrogateTrainer[PPOSettings]):
 
     def _assign(self, trajectory: Trajectory, rows: Sequence[Row], bootstrap: float) -> None:
         """Advantages and returns of an episode's tokens, from its turns' rewards and the critic's values."""
-        places = [(row, place) for row in rows for place in _trained(row)]
-        turns = [
-            sample.turn_index[i] for sample, row in zip(trajectory.samples, rows, strict=True) for i in _trained(row)
-        ]
-        rewards = [row.returns[i] for row, i in places if row.returns is not None]
-        for turn, index in {turn: index for index, turn in enumerate(turns)}.items():  # its last token
-            rewards[index] += trajectory.turns[turn].reward
-        values = [row.values[i] for row, i in places if row.values is not None]
-        advantages, returns = gae(
-            rewards, values, gamma=self.settings.gamma, lam=self.settings.lam, bootstrap=bootstrap
+        rewards_N, settings = trained(rows, "returns"), self.settings
+        turns = [sample.turn_index[row.places] for sample, row in zip(trajectory.samples, rows, strict=True)]
+        for turn, index in _last(turns).items():
+            rewards_N[index] += trajectory.turns[turn].reward
+        advantages_N, returns_N = gae(
+            rewards_N, trained(rows, "values"), gamma=settings.gamma, lam=settings.lam, bootstrap=bootstrap
         )
-        for (row, i), advantage, value in zip(places, advantages, returns, strict=True):
-            assert row.returns is not None
-            row.advantages[i], row.returns[i] = advantage, value
+        write(rows, "advantages", advantages_N)
+        write(rows, "returns", returns_N)
 
     def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
         critic = {
@@ -146,22 +144,23 @@ class PPO(SurrogateTrainer[PPOSettings]):
         )
 
 
-def _trained(row: Row) -> list[int]:
-    """Places of the trained tokens."""
-    return [i for i, trained in enumerate(row.loss_mask) if trained and i]
+def _last(turns: Sequence[NDArray[np.int32]]) -> dict[int, int]:
+    """Of each turn the place of its last token, given the turn of each trained token."""
+    turns_N = np.concatenate([*turns, np.zeros(0, np.int32)])
+    found, from_end = np.unique(turns_N[::-1], return_index=True)
+    return dict(zip(found.tolist(), (len(turns_N) - 1 - from_end).tolist(), strict=True))
 
 
 def _whiten(rows: Sequence[Row]) -> None:
-    places = [(row, i) for row in rows for i in _trained(row)]
-    if len(places) > 1:
-        for (row, i), advantage in zip(places, whiten([row.advantages[i] for row, i in places]), strict=True):
-            row.advantages[i] = advantage
+    advantages_N = trained(rows, "advantages")
+    if len(advantages_N) > 1:
+        write(rows, "advantages", whiten(advantages_N))
 
 
 def _explained_variance(rows: Sequence[Row]) -> float:
     """1 - Var(return - value) / Var(return): 1 for a perfect critic, 0 for one that says a constant."""
-    pairs = [(row.returns[i], row.values[i]) for row in rows for i in _trained(row) if row.returns and row.values]
-    if len(pairs) < 2:
+    returns_N = trained(rows, "returns")
+    if len(returns_N) < 2:
         return 0.0
-    spread = statistics.pvariance([target for target, _ in pairs])
-    return 1 - statistics.pvariance([target - value for target, value in pairs]) / spread if spread > 1e-12 else 0.0
+    spread = float(returns_N.var())
+    return 1 - float((returns_N - trained(rows, "values")).var()) / spread if spread > 1e-12 else 0.0

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from agentgym.curriculum import TaskOrder
@@ -89,7 +90,7 @@ class SFT(Trainer[SFTSettings]):
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
         self.check(equipment.tokenizer)
-        self.reference = Frozen(equipment.learner.module) if self.settings.loss in ("iw", "iw_token") else None
+        self.reference = Frozen(equipment.learner) if self.settings.loss in ("iw", "iw_token") else None
 
     def modules(self) -> dict[str, torch.nn.Module]:
         return self.reference.modules() if self.reference else {}
@@ -131,9 +132,9 @@ class SFT(Trainer[SFTSettings]):
         counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
         void = {t.ordinal: "void" for t in trajectories if t.stop_reason.is_void and t.ordinal is not None}
         rows = [self._observed(row) for trajectory in counted for row in rows_of(trajectory, 1.0)]
-        if self.settings.loss == "psft" and rows:
+        if self.settings.loss == "psft":
             self.equipment.learner.score_rows(rows, "proximal_logprobs")
-        if self.reference is not None and rows:
+        if self.reference is not None:
             self.reference.score(self.equipment.learner, rows)
         return Lesson(rows, rejected=void)
 
@@ -141,8 +142,8 @@ class SFT(Trainer[SFTSettings]):
         """``row``, with a loss on observations too if they are to be learned."""
         weight = self.settings.observation_weight
         if weight:
-            row.advantages = [1.0 if spoken else weight for spoken in row.loss_mask]
-            row.loss_mask = [True] * len(row.loss_mask)
+            row.advantages = np.where(row.loss_mask, 1.0, weight)
+            row.loss_mask = np.ones_like(row.loss_mask)
         return row
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentgym.engine import Engine
+from agentgym.engine import Engine, NamedWeights
 from agentgym.registry import register
 from agentgym.types import Completion, Prompt, Sampling
 
@@ -53,5 +53,5 @@ class ScriptedEngine(Engine):
     async def score(self, prompt: Prompt) -> list[float]:
         return [0.0] * len(prompt.token_ids)
 
-    async def update_weights(self, version: int) -> None:
+    async def update_weights(self, version: int, weights: NamedWeights) -> None:
         self.policy_version = version

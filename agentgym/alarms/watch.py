@@ -8,10 +8,10 @@ validation tasks are watched; a warm start has its own rule for when to stop.
 from __future__ import annotations
 
 import dataclasses
-import statistics
 from collections.abc import Iterable
-from itertools import compress
 from typing import Any
+
+import numpy as np
 
 from agentgym.alarms.conditions import Line
 from agentgym.alarms.rules import RULES, Rule
@@ -143,14 +143,10 @@ def played(trajectories: Iterable[Trajectory]) -> dict[str, float]:
     itself, which is the entropy in expectation; left out where there are none, as with an expert's episodes.
     """
     counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
-    logprobs = [
-        logprob
-        for trajectory in counted
-        for sample in trajectory.samples
-        for logprob in compress(sample.logprobs, trajectory.sampled(sample))
-    ]
+    said = [sample.logprobs[episode.sampled(sample)] for episode in counted for sample in episode.samples]
+    logprobs = np.concatenate([*said, np.zeros(0, np.float32)])
     values = {"episodes": float(len(counted))}
-    return values | {"sampled_entropy": -statistics.fmean(logprobs)} if logprobs else values
+    return values | {"sampled_entropy": -float(logprobs.mean(dtype=np.float64))} if len(logprobs) else values
 
 
 # -- what a line says beside what is logged ----------------------------------------------------------

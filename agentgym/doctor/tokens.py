@@ -152,11 +152,11 @@ class _Talk:
         """The masks cover what was said and nothing else; count."""
         masked: list[int] = []
         for sample in self.stream.samples:
-            pairs = list(zip(sample.token_ids, sample.loss_mask, strict=True))
-            masked.extend(i for i, is_said in pairs if is_said)
-            self.seen.tokens += len(pairs)
-            self.seen.longest = max(self.seen.longest, len(pairs))
-            self.seen.unknown += sum(i == self.unknown for i, _ in pairs)
+            ids = sample.token_ids
+            masked.extend(ids[sample.loss_mask].tolist())
+            self.seen.tokens += len(ids)
+            self.seen.longest = max(self.seen.longest, len(ids))
+            self.seen.unknown += ids.tolist().count(self.unknown)
         expect(masked == self.said, f"the loss masks of {self.case} cover other tokens than what was said")
         self.seen.forks += self.stream.num_forks
         self.seen.episodes += 1

@@ -13,7 +13,7 @@ from pathlib import Path
 from agentgym import sealed
 from agentgym.errors import DataError
 from agentgym.learn import checkpoint
-from agentgym.learn.policy import Policy, load_policy
+from agentgym.learn.policy import Policy
 from agentgym.run import Run
 
 __all__ = ["Kept"]
@@ -36,10 +36,10 @@ class Kept:
         self._point_to(name)
         self.discard_unused()
 
-    def load(self, device: str) -> Policy:
-        """The best one. Raises DataError when it is not what was written."""
+    def restore(self, policy: Policy) -> None:
+        """Give ``policy`` the weights of the best one. Raises DataError when it is not what was written."""
         sealed.check(self.run.policies / str(self.name))
-        return load_policy(self.run.policies / str(self.name), device=device)
+        policy.restore(self.run.policies / str(self.name))
 
     def go_back(self, name: str | None, note: Callable[[str], None]) -> bool:
         """Stand where ``name`` was the best. False where it is corrupt: then there is none, which ``note`` is told."""

@@ -195,8 +195,7 @@ class Train(Learning):
         if self.at and not self.has_learned:
             bench.reporter.note(_NOTHING_LEARNED)
         self.conclude()
-        module = bench.parts.policy.module
-        module.load_state_dict(bench.kept.load(str(module.device)).module.state_dict())
+        bench.kept.restore(bench.parts.policy)
 
     @property
     def _is_spent(self) -> bool:

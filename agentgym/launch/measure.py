@@ -22,7 +22,7 @@ class Measure(Stage):
 
     async def run(self, pause: Callable[[], None]) -> None:
         bench, engine = self.bench, self.bench.parts.engine
-        await engine.update_weights(engine.policy_version + 1)
+        await bench.parts.publish()
         tasks = bench.parts.env.tasks("test")[: bench.settings.eval.episodes]
         bench.reporter.begin(f"test, {self.name} training", 2 * len(tasks), "episodes")
         done = itertools.count(1)

@@ -96,9 +96,10 @@ class Monitor:
         file = self.run.directory / BASE_EPISODES
         if self._base is None:
             self._base = base_rows(list(store.read(file))) if file.exists() else []
-        if not any(row.num_trained for row in self._base):
+        if not learner.takes_part(self._base):
             return {}
-        drift = forward_kl(learner.module, self._base, max_tokens=learner.max_microbatch_tokens)
+        tokens, world = learner.max_microbatch_tokens, learner.world
+        drift = forward_kl(learner.module, self._base, max_tokens=tokens, world=world)
         known = {"forward_kl": drift.kl, "forward_kl_error": drift.error}
         return {name: value for name, value in known.items() if math.isfinite(value)}
 

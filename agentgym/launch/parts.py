@@ -51,6 +51,10 @@ class Parts:
     limits: Limits
     """Of training episodes; evaluation has none but the environment's own."""
 
+    async def publish(self) -> None:
+        """Have the engine sample from the policy's weights as they are, as a version of their own."""
+        await self.engine.update_weights(self.engine.policy_version + 1, self.policy.weights())
+
 
 @contextlib.asynccontextmanager
 async def assembled(

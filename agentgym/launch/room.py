@@ -22,6 +22,7 @@ from agentgym.learn import footprint
 from agentgym.learn.learner import Learner
 from agentgym.learn.policy import Policy
 from agentgym.learn.trainer import Trainer, TrainerSettings
+from agentgym.weights import weights_of
 
 __all__ = ["DiskEstimate", "refuse_full_disk", "refuse_too_large"]
 
@@ -78,7 +79,7 @@ class DiskEstimate:
         return cls(
             policy=_saved(policy) + _tokenizer(policy),
             optimizers=sum(2 * _bytes(each.parameters) for each in (learner, *further)),
-            further=sum(_bytes(module.state_dict(keep_vars=True).values()) for module in modules),
+            further=sum(tensor.nbytes for module in modules for _, tensor in weights_of(module)),
             lines=updates * _LINES,
             keep=keep,
         )

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from itertools import chain, compress
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from agentgym.learn.rows import Row
 
@@ -63,23 +64,33 @@ class Microbatch:
         }
         return dataclasses.replace(self, **moved)
 
+    def per_row(self, values_N: torch.Tensor) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Of each sequence its row of the whole update, and what ``values_N`` has of its tokens."""
+        rows_N, values = self.rows_N.cpu().numpy(), values_N.float().cpu().numpy()
+        starts = np.flatnonzero(np.diff(rows_N, prepend=-1))
+        for start, part in zip(starts, np.split(values, starts)[1:], strict=True):
+            yield int(rows_N[start]), part
+
 
 def microbatches(rows: Sequence[Row], weights: Sequence[float], *, max_tokens: int) -> Iterator[Microbatch]:
     """Cut ``rows`` into microbatches of at most ``max_tokens`` tokens, units whole, the longest units first.
 
     A single unit longer than that makes a microbatch of its own. Rows without trained tokens are left out.
-    Raises ValueError when only some of the rows have one of the optional lists.
+    Raises ValueError when only some of the rows have one of the optional columns.
     """
     needed = [row.num_needed for row in rows]
     present = _present([row for row, length in zip(rows, needed, strict=True) if length])
     chunk: list[int] = []
+    num_tokens = 0
     for unit in _units(rows, needed):
-        if chunk and sum(needed[i] for i in chunk + unit) > max_tokens:
-            yield _microbatch(rows, weights, chunk, present)
-            chunk = []
+        more = sum(needed[i] for i in unit)
+        if chunk and num_tokens + more > max_tokens:
+            yield _microbatch(rows, weights, needed, chunk, present)
+            chunk, num_tokens = [], 0
         chunk += unit
+        num_tokens += more
     if chunk:
-        yield _microbatch(rows, weights, chunk, present)
+        yield _microbatch(rows, weights, needed, chunk, present)
 
 
 def _units(rows: Sequence[Row], needed: Sequence[int]) -> list[list[int]]:
@@ -92,7 +103,7 @@ def _units(rows: Sequence[Row], needed: Sequence[int]) -> list[list[int]]:
 
 
 def _present(rows: Sequence[Row]) -> list[str]:
-    """Names of the optional lists that the rows have."""
+    """Names of the optional columns that the rows have."""
     present = []
     for name in _OPTIONAL:
         having = sum(getattr(row, name) is not None for row in rows)
@@ -104,37 +115,36 @@ def _present(rows: Sequence[Row]) -> list[str]:
 
 
 def _microbatch(
-    rows: Sequence[Row], weights: Sequence[float], chunk: Sequence[int], present: Sequence[str]
+    rows: Sequence[Row], weights: Sequence[float], needed: Sequence[int], chunk: Sequence[int], present: Sequence[str]
 ) -> Microbatch:
-    chosen = [rows[i] for i in chunk]
-    lengths = [row.num_needed for row in chosen]
-    trained = [row.loss_mask[1 : length + 1] for row, length in zip(chosen, lengths, strict=True)]
-    counts = torch.tensor([sum(mask) for mask in trained])
+    chosen, lengths = [rows[i] for i in chunk], [needed[i] for i in chunk]
+    predicts_T = np.concatenate([row.loss_mask[1 : n + 1] for row, n in zip(chosen, lengths, strict=True)])
+    counts_B = torch.tensor([row.num_trained for row in chosen])
 
-    shown = (
-        compress((row.demonstrations or [False] * len(row.loss_mask))[1:], mask)
-        for row, mask in zip(chosen, trained, strict=True)
-    )
+    def of_targets(columns: Sequence[NDArray[Any]], dtype: type[np.generic]) -> torch.Tensor:
+        """What trained tokens have in the column of each sequence, one sequence after the other."""
+        next_T = np.concatenate([column[1 : n + 1] for column, n in zip(columns, lengths, strict=True)])
+        return torch.from_numpy(next_T[predicts_T].astype(dtype, copy=False))
 
-    def of_targets(name: str) -> list[float]:
-        """Values of trained tokens, sequence after sequence."""
-        per_row = (compress(getattr(row, name)[1:], mask) for row, mask in zip(chosen, trained, strict=True))
-        return list(chain.from_iterable(per_row))
+    def numbers(name: str) -> torch.Tensor:
+        return of_targets([getattr(row, name) for row in chosen], np.float32)
 
+    shown = [np.zeros_like(row.loss_mask) if row.demonstrations is None else row.demonstrations for row in chosen]
+    ids_T = np.concatenate([row.token_ids[:n] for row, n in zip(chosen, lengths, strict=True)])
     return Microbatch(
-        ids_T=torch.tensor([token for row in chosen for token in row.token_ids[: row.num_needed]]),
+        ids_T=torch.from_numpy(ids_T.astype(np.int64)),
         positions_T=torch.cat([torch.arange(length) for length in lengths]),
         lengths=lengths,
-        predicts_T=torch.tensor(list(chain.from_iterable(trained)), dtype=torch.bool),
-        targets_N=torch.tensor(of_targets("token_ids"), dtype=torch.long),
-        behavior_logprobs_N=torch.tensor(of_targets("behavior_logprobs"), dtype=torch.float32),
-        advantages_N=torch.tensor(of_targets("advantages"), dtype=torch.float32),
-        weights_N=torch.tensor([weights[i] for i in chunk]).repeat_interleave(counts),
-        rows_N=torch.tensor(list(chunk)).repeat_interleave(counts),
-        sequences_N=torch.arange(len(chunk)).repeat_interleave(counts),
-        demonstrations_N=torch.tensor(list(chain.from_iterable(shown)), dtype=torch.bool),
+        predicts_T=torch.from_numpy(predicts_T),
+        targets_N=of_targets([row.token_ids for row in chosen], np.int64),
+        behavior_logprobs_N=numbers("behavior_logprobs"),
+        advantages_N=numbers("advantages"),
+        weights_N=torch.tensor([weights[i] for i in chunk]).repeat_interleave(counts_B),
+        rows_N=torch.tensor(list(chunk)).repeat_interleave(counts_B),
+        sequences_N=torch.arange(len(chunk)).repeat_interleave(counts_B),
+        demonstrations_N=of_targets(shown, np.bool_),
         units_B=torch.tensor([-1 if row.unit is None else row.unit for row in chosen]),
         media=[row.media for row in chosen] if any(row.media for row in chosen) else [],
         episodes=[row.episode for row in chosen],
-        **{f"{name}_N": torch.tensor(of_targets(name), dtype=torch.float32) for name in present},
+        **{f"{name}_N": numbers(name) for name in present},
     )

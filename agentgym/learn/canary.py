@@ -7,7 +7,7 @@ more, whatever the age of the episodes that are trained on.
 
 from __future__ import annotations
 
-from itertools import compress
+import numpy as np
 
 from agentgym.engine import Engine
 from agentgym.learn.forward import score
@@ -20,13 +20,21 @@ __all__ = ["engine_gap"]
 
 
 async def engine_gap(engine: Engine, learner: Learner, prompt: Prompt) -> float:
-    """The largest difference of a token's log-probability, at temperature 1, between engine and learner, in nats."""
-    ids, unsaid = list(prompt.token_ids), forbidden(learner.module.config)
-    zeros = [0.0] * len(ids)
-    shown = [media.digest for media in prompt.media]
-    row = Row(token_ids=ids, loss_mask=[True] * len(ids), behavior_logprobs=zeros, advantages=zeros, media=shown)
-    sampled = await engine.score(prompt)
-    (learned,) = score(learner.module, [row], max_tokens=learner.max_microbatch_tokens)
-    said = [token not in unsaid for token in ids[1:]]
-    gaps = (abs(one - other) for one, other in zip(sampled[1:], learned[1:], strict=True))
-    return max(compress(gaps, said), default=0.0)
+    """The largest difference of a token's log-probability, at temperature 1, between engine and learner, in nats.
+
+    All processes that learn together call it, also one without tokens: 0 there. Tokens that stand for images are left
+    out: neither would sample them.
+    """
+    ids = list(prompt.token_ids)
+    zeros, shown = np.zeros(len(ids)), [media.digest for media in prompt.media]
+    row = Row(
+        token_ids=ids,
+        loss_mask=np.ones(len(ids), np.bool_),
+        behavior_logprobs=zeros,
+        advantages=zeros,
+        media=shown,
+    )
+    sampled = await engine.score(prompt) if ids else []
+    (learned,) = score(learner.module, [row], max_tokens=learner.max_microbatch_tokens, world=learner.world)
+    said = ~np.isin(ids, forbidden(learner.module.config))[1:]
+    return float(np.abs(np.asarray(sampled) - learned)[1:][said].max(initial=0.0))

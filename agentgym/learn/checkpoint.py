@@ -1,14 +1,14 @@
 """Checkpoints: everything that the next update depends on, in a directory that is complete or not there.
 
     policy/                        weights, configuration and tokenizer, as transformers writes them
-    optimizers/NAME.safetensors    optimizer state by parameter name; "policy", and the trainer's further learners
-    learners/NAME.safetensors      weights of the further learners, a critic for instance
+    learners/NAME/                 what a learner goes on from (``saved``): "policy", whose weights are above, and the
+                                   trainer's further learners
     modules/NAME.safetensors       weights that the trainer does not train, a reference for instance
-    state.json                     optimizer steps, random number generators, the trainer's state, the caller's
+    state.json                     random number generators, the trainer's state, the caller's
     manifest.json                  size and SHA-256 of each file (``sealed``)
 
-None is ever overwritten. Tensors are safetensors, everything else is JSON. Step sizes and the like are not kept: they
-come from the settings. Loading checks every hash, name and shape before it changes anything.
+None is ever overwritten. Tensors are safetensors, everything else is JSON. Loading checks every hash, name and shape
+before it changes anything. Of several processes that learn together the first writes, and all read.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from agentgym import sealed
 from agentgym.errors import DataError, UserError
+from agentgym.learn import saved, tensors
+from agentgym.learn.distributed import World
 from agentgym.learn.learner import Learner
 from agentgym.learn.policy import Policy
 from agentgym.learn.trainer import Trainer
@@ -49,11 +49,17 @@ def save(
 
     The parent then holds either the complete checkpoint or none of that name. ``state`` is the caller's, JSON;
     without a ``learner`` nothing learns at the moment. Raises OSError when it cannot be written; every other checkpoint
-    is as it was.
+    is as it was. All processes call it; it is there when they go on.
     """
-    while directory.exists():
-        directory = directory.with_name(directory.name + "+")
-    return sealed.seal(directory, functools.partial(_fill, policy, learner, trainer, state))
+    world = World.here()
+    try:
+        if world.is_first:
+            while directory.exists():
+                directory = directory.with_name(directory.name + "+")
+            sealed.seal(directory, functools.partial(_fill, policy, learner, trainer, state))
+    finally:
+        world.barrier()
+    return directory
 
 
 def _fill(
@@ -61,16 +67,14 @@ def _fill(
 ) -> None:
     learners, modules = _learners(learner, trainer), trainer.modules() if trainer else {}
     policy.save(directory / "policy")
-    for kind in ("optimizers", "learners", "modules"):
+    for kind in ("learners", "modules"):
         (directory / kind).mkdir()
     for name, each in learners.items():
-        save_file(_optimizer_state(each), _file(directory, "optimizers", name))
-        if name != "policy":
-            save_file(_weights(each.module), _file(directory, "learners", name))
+        each.save(_place(directory, "learners", name), weights=name != "policy")
     for name, module in modules.items():
-        save_file(_weights(module), _file(directory, "modules", name))
+        tensors.write_weights(_place(directory, "modules", name, ".safetensors"), module)
     own = {
-        "num_updates": {name: each.num_updates for name, each in learners.items()},
+        "learners": list(learners),
         "modules": list(modules),
         "rng": _rng_state(),
         "trainer": trainer.state() if trainer else {},
@@ -85,10 +89,10 @@ def _learners(learner: Learner | None, trainer: Trainer[Any] | None) -> dict[str
     return {"policy": learner, **further} if learner else further
 
 
-def _file(directory: Path, kind: str, name: str) -> Path:
+def _place(directory: Path, kind: str, name: str, suffix: str = "") -> Path:
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f'"{name}" cannot name a file; name learners and modules with letters, digits, "_", "-", "."')
-    return directory / kind / f"{name}.safetensors"
+    return directory / kind / f"{name}{suffix}"
 
 
 # -- reading -----------------------------------------------------------------------------------------
@@ -104,21 +108,20 @@ def load(directory: Path, learner: Learner | None, *, trainer: Trainer[Any] | No
     state = read_state(directory)
     own = state.pop("checkpoint")
     learners, modules = _learners(learner, trainer), trainer.modules() if trainer else {}
-    _check_names(directory, "learners", own["num_updates"], learners)
+    _check_names(directory, "learners", own["learners"], learners)
     _check_names(directory, "modules", own["modules"], modules)
-    further = {name: each.module for name, each in learners.items() if name != "policy"}
-    weights = [_read_weights(directory, "learners", name, module) for name, module in further.items()]
-    weights += [_read_weights(directory, "modules", name, module) for name, module in modules.items()]
-    optimizers = {name: _read_optimizer(directory, name, each) for name, each in learners.items()}
+    puts = [
+        saved.reader(_place(directory, "learners", name), each, weights=name != "policy")
+        for name, each in learners.items()
+    ]
+    puts += [
+        tensors.read_weights(_place(directory, "modules", name, ".safetensors"), module)
+        for name, module in modules.items()
+    ]
     if trainer:
         trainer.load_state(own["trainer"])
-    for put in weights:
+    for put in puts:
         put()
-    for name, each in learners.items():
-        each.optimizer.load_state_dict(
-            {"state": optimizers[name], "param_groups": each.optimizer.state_dict()["param_groups"]}
-        )
-        each.num_updates = own["num_updates"][name]
     _set_rng_state(own["rng"])
     return state
 
@@ -134,88 +137,6 @@ def _check_names(directory: Path, kind: str, saved: Any, present: Mapping[str, A
             f"{directory} holds the {kind} {sorted(saved)}, the trainer has {sorted(present)}; go on with the trainer "
             "and the settings that wrote it"
         )
-
-
-def _read(file: Path) -> dict[str, torch.Tensor]:
-    try:
-        return {name: tensor.clone() for name, tensor in load_file(file).items()}  # not the file's own pages
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"{file} is not a safetensors file: {error}") from None
-
-
-def _read_weights(directory: Path, kind: str, name: str, module: torch.nn.Module) -> Callable[[], None]:
-    """Checks that the saved weights fit ``module``; what is returned puts them there."""
-    file = _file(directory, kind, name)
-    tensors, targets = _read(file), _weights(module, keep=True)
-    _check_keys(file, tensors, targets)
-    for key, target in targets.items():
-        _check_shape(file, key, tensors[key], target)
-
-    def put() -> None:
-        with torch.no_grad():
-            for key, target in targets.items():
-                target.copy_(tensors[key])
-
-    return put
-
-
-def _read_optimizer(directory: Path, name: str, learner: Learner) -> dict[int, dict[str, torch.Tensor]]:
-    """Optimizer state by the parameter's place in the optimizer."""
-    file = _file(directory, "optimizers", name)
-    parameters = _parameters(learner)
-    places = {key: place for place, key in enumerate(parameters)}
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, tensor in _read(file).items():
-        parameter, _, field = key.rpartition("/")
-        if parameter not in places:
-            raise DataError(f'{file} has "{key}", but the model has no trained parameter "{parameter}"')
-        if tensor.ndim:
-            _check_shape(file, key, tensor, parameters[parameter])
-        state.setdefault(places[parameter], {})[field] = tensor
-    return state
-
-
-def _check_keys(file: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    for key in sorted(found.keys() ^ expected.keys()):
-        where = "is not in the model" if key in found else "is in the model and not in the file"
-        raise DataError(f'{file}: "{key}" {where}; go on with the model that wrote it')
-
-
-def _check_shape(file: Path, key: str, found: torch.Tensor, expected: torch.Tensor) -> None:
-    if found.shape != expected.shape or found.dtype != expected.dtype:
-        raise DataError(
-            f'{file}: "{key}" is {found.dtype} {list(found.shape)}, the model wants {expected.dtype} '
-            f"{list(expected.shape)}; go on with the model that wrote it"
-        )
-
-
-# -- tensors by name -----------------------------------------------------------------------------------
-
-
-def _weights(module: torch.nn.Module, *, keep: bool = False) -> dict[str, torch.Tensor]:
-    """Parameters and buffers by name, a shared one once. ``keep``: themselves, to be written to."""
-    seen: set[int] = set()
-    tensors = {}
-    for name, tensor in module.state_dict(keep_vars=True).items():
-        if id(tensor) not in seen:
-            seen.add(id(tensor))
-            tensors[name] = tensor if keep else tensor.detach().contiguous()
-    return tensors
-
-
-def _parameters(learner: Learner) -> dict[str, torch.Tensor]:
-    """The optimizer's parameters by their names in the module, in the optimizer's order."""
-    names = {id(parameter): name for name, parameter in learner.module.named_parameters()}
-    return {names[id(p)]: p for group in learner.optimizer.param_groups for p in group["params"]}
-
-
-def _optimizer_state(learner: Learner) -> dict[str, torch.Tensor]:
-    state = learner.optimizer.state
-    return {
-        f"{name}/{field}": value.contiguous()
-        for name, parameter in _parameters(learner).items()
-        for field, value in state.get(parameter, {}).items()
-    }
 
 
 # -- random number generators ----------------------------------------------------------------------------

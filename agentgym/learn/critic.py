@@ -1,18 +1,19 @@
 """The critic: the policy's trunk with one number in place of the output head.
 
-The trunk begins as a copy of the policy's and is trained on its own; the head begins at zero, so that the first values
+The trunk is a copy of the policy and is trained on its own; the head begins at zero, so that the first values
 are 0 and the first advantages plain returns. Under LoRA the copy has the adapter, and only that and the head learn.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from agentgym.learn.batch import Microbatch, microbatches
+from agentgym.learn.distributed import ALONE, World, in_step
 from agentgym.learn.forward import predictive_hidden
 from agentgym.learn.rows import Row
 
@@ -20,14 +21,13 @@ __all__ = ["Critic", "estimate", "values"]
 
 
 class Critic(torch.nn.Module):
-    """Estimates the return that follows each prefix of a sequence."""
+    """Estimates the return that follows each prefix of a sequence. ``policy`` becomes its own: give it a clone."""
 
     def __init__(self, policy: Any) -> None:
         super().__init__()
-        base = policy.get_base_model() if hasattr(policy, "get_base_model") else policy
-        self.trunk = copy.deepcopy(base)
+        self.trunk = policy.get_base_model() if hasattr(policy, "get_base_model") else policy
         self.trunk.set_output_embeddings(torch.nn.Identity())
-        self.head = torch.nn.Linear(base.config.get_text_config().hidden_size, 1)
+        self.head = torch.nn.Linear(self.trunk.config.get_text_config().hidden_size, 1)
         torch.nn.init.zeros_(self.head.weight)
         torch.nn.init.zeros_(self.head.bias)
         self.to(policy.device)
@@ -46,28 +46,28 @@ def values(critic: Critic, batch: Microbatch) -> torch.Tensor:
 
 
 @torch.no_grad()
-def estimate(critic: Critic, rows: Sequence[Row], *, max_tokens: int) -> list[float]:
+def estimate(critic: Critic, rows: Sequence[Row], *, max_tokens: int, world: World = ALONE) -> list[float]:
     """Write ``values`` into ``rows``, for every token; returns the estimate after each row's last token.
 
-    That one is what an episode goes on with that was cut short there.
+    That one is what an episode goes on with that was cut short there. All of ``world`` call it.
     """
     everywhere = [_everywhere(row) for row in rows]
     last = [0.0] * len(rows)
-    for batch in microbatches(everywhere, [1.0] * len(rows), max_tokens=max_tokens):
-        estimates_N = values(critic, batch.to(critic.device)).cpu()
-        for index in sorted(set(batch.rows_N.tolist())):
-            after = estimates_N[batch.rows_N == index].tolist()  # after each token of the row
-            rows[index].values, last[index] = [0.0, *after[:-1]], after[-1]
+    own = microbatches(everywhere, [1.0] * len(rows), max_tokens=max_tokens)
+    for batch in in_step(own, world, critic.device):
+        estimates_N = values(critic, batch.to(critic.device))
+        for index, after in batch.per_row(estimates_N):  # after each token of the row
+            rows[index].values, last[index] = np.concatenate([[np.float32(0)], after[:-1]]), float(after[-1])
     return last
 
 
 def _everywhere(row: Row) -> Row:
     """``row`` and one more token, each of them looked at."""
-    length = len(row.token_ids) + 1
-    zeros = [0.0] * length
+    ids = np.append(row.token_ids, np.int32(0))
+    zeros = np.zeros(len(ids))
     return Row(
-        token_ids=[*row.token_ids, 0],
-        loss_mask=[True] * length,
+        token_ids=ids,
+        loss_mask=np.ones(len(ids), np.bool_),
         behavior_logprobs=zeros,
         advantages=zeros,
         media=row.media,

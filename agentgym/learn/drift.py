@@ -10,8 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from agentgym.learn.distributed import ALONE, World
 from agentgym.learn.forward import score
-from agentgym.learn.rows import Row
+from agentgym.learn.rows import Row, trained
 from agentgym.types import Trajectory
 
 __all__ = ["Drift", "base_rows", "forward_kl"]
@@ -30,25 +31,28 @@ def base_rows(episodes: Sequence[Trajectory]) -> list[Row]:
     return [Row.of(sample, 0.0) for episode in episodes for sample in episode.samples if sample.num_trained]
 
 
-def forward_kl(module: Any, rows: Sequence[Row], *, max_tokens: int = 8192) -> Drift:
+def forward_kl(module: Any, rows: Sequence[Row], *, max_tokens: int = 8192, world: World = ALONE) -> Drift:
     """The Monte-Carlo estimate ∑ (log π_base − log π) / tokens, over the tokens that the base policy sampled.
 
     Its expectation is the KL of whole episodes over their expected number of tokens. With D_i the sum of row i, n_i
     its tokens, B rows and m the estimate, the error is that of a ratio of sums,
     √(B / (B − 1) ∑ (D_i − m n_i)²) / ∑ n_i.
     0 up to rounding for the base policy; a small value may be negative by chance. The behavior log-probabilities must
-    be those of temperature 1. Raises ValueError without trained tokens.
+    be those of temperature 1. Raises ValueError without trained tokens. All of ``world`` call it, each with its rows,
+    and get the same.
     """
-    scored = score(module, rows, temperature=1.0, max_tokens=max_tokens)
+    scored = score(module, rows, temperature=1.0, max_tokens=max_tokens, world=world)
     sums, counts = [], []
     for row, now in zip(rows, scored, strict=True):
-        places = [place for place in range(1, len(row.token_ids)) if row.loss_mask[place]]
-        sums.append(math.fsum(row.behavior_logprobs[place] - now[place] for place in places))
+        places = row.places
+        sums.append(math.fsum((trained([row], "behavior_logprobs") - now[places]).tolist()))
         counts.append(len(places))
+    everywhere = world.gathered([sums, counts], next(module.parameters()).device)
+    sums, counts = ([value for own in part for value in own] for part in zip(*everywhere, strict=True))
     if not sum(counts):
-        raise ValueError(f"no trained tokens in {len(rows)} rows: there is nothing to compare")
+        raise ValueError(f"no trained tokens in {len(sums)} rows: there is nothing to compare")
     mean = math.fsum(sums) / sum(counts)
     squares = math.fsum((own - mean * count) ** 2 for own, count in zip(sums, counts, strict=True))
-    num = len(rows)
+    num = len(sums)
     error = math.sqrt(num / (num - 1) * squares) / sum(counts) if num > 1 else math.inf
     return Drift(mean, error)

@@ -15,13 +15,16 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel
 
 from agentgym import vision
 from agentgym.learn.attention import Pack, UnsupportedAttentionError, is_packed, packed_attention
 from agentgym.learn.batch import Microbatch, microbatches
+from agentgym.learn.distributed import ALONE, World, in_step
 from agentgym.learn.head import MAX_LOGITS, linear_outputs, module_outputs, outputs_of
 from agentgym.learn.rows import Row
 from agentgym.learn.sight import Sight, look
@@ -106,18 +109,16 @@ def score(
     temperature: float = 1.0,
     max_tokens: int = 8192,
     max_logits: int = MAX_LOGITS,
-) -> list[list[float]]:
-    """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row."""
-    found: list[list[float]] = [[] for _ in rows]
-    for batch in microbatches(rows, [0.0] * len(rows), max_tokens=max_tokens):
+    world: World = ALONE,
+) -> list[NDArray[np.float32]]:
+    """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row. All of ``world`` call it."""
+    found = [np.zeros(len(row.token_ids), np.float32) for row in rows]
+    own = microbatches(rows, [0.0] * len(rows), max_tokens=max_tokens)
+    for batch in in_step(own, world, _device(module)):
         predictions = predict(module, batch.to(_device(module)), temperature=temperature, max_logits=max_logits)
-        for row, logprob in zip(batch.rows_N.tolist(), predictions.logprobs_N.tolist(), strict=True):
-            found[row].append(logprob)
-    return [_aligned(row, iter(logprobs)) for row, logprobs in zip(rows, found, strict=True)]
-
-
-def _aligned(row: Row, logprobs: Iterator[float]) -> list[float]:
-    return [0.0, *(next(logprobs) if trained else 0.0 for trained in row.loss_mask[1:])]
+        for index, logprobs in batch.per_row(predictions.logprobs_N):
+            found[index][rows[index].places] = logprobs
+    return found
 
 
 # -- running the module --------------------------------------------------------------------------------
@@ -239,9 +240,9 @@ def _traits(module: Any) -> _Traits:
 
 
 def _packs(module: Any, batch: Microbatch) -> bool:
+    traits = _traits(module)  # found out at a module's first batch, whatever that is: all processes compute the probe
     if len(set(batch.lengths)) == 1:
         return False  # nothing would be padded
-    traits = _traits(module)
     return traits.packs and (traits.window is None or max(batch.lengths) <= traits.window)
 
 
@@ -268,8 +269,8 @@ def _example(module: Any, vocabulary: int, salt: int) -> Microbatch:
 
 def _example_row(length: int, salt: int, vocabulary: int) -> Row:
     ids = [(salt + 7 * i + i * i) % vocabulary for i in range(length)]
-    zeros = [0.0] * length
-    return Row(token_ids=ids, loss_mask=[True] * length, behavior_logprobs=zeros, advantages=zeros)
+    zeros = np.zeros(length)
+    return Row(token_ids=ids, loss_mask=np.ones(length, np.bool_), behavior_logprobs=zeros, advantages=zeros)
 
 
 def _can_pack(module: Any, vocabulary: int) -> bool:

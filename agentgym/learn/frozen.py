@@ -7,7 +7,6 @@ memory; otherwise it is a copy.
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +21,12 @@ __all__ = ["Frozen"]
 class Frozen:
     """Scores rows with weights that no longer change."""
 
-    def __init__(self, module: Any) -> None:
-        self._trained = module
+    def __init__(self, learner: Learner) -> None:
+        self._trained = learner.module
         self.module: Any = None
         """The copy, or None where switching the adapter off does."""
-        if not hasattr(module, "disable_adapter"):
-            self.module = copy.deepcopy(module).requires_grad_(False).eval()
+        if not hasattr(learner.module, "disable_adapter"):
+            self.module = learner.clone().requires_grad_(False).eval()
 
     def modules(self) -> dict[str, Any]:
         """What a checkpoint must hold of it."""

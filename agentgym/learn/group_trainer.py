@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from agentgym.curriculum import TaskOrder
 from agentgym.groups import Group, GroupSettings, group_specs, grouped
-from agentgym.learn.rows import per_token, rows_of
+from agentgym.learn.rows import Row, per_token, rows_of
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Lesson
 from agentgym.rollout import EpisodeSpec
@@ -48,7 +48,7 @@ class GroupTrainer(SurrogateTrainer[S]):
         self.score(rows)
         for group, members in zip(fit, made, strict=True):
             rewards = [
-                member.reward - sum(map(sum, self.penalty(own)))
+                member.reward - sum(self._penalty(row) for row in own)
                 for member, own in zip(group.members, members, strict=True)
             ]
             for member, own, advantage in zip(group.members, members, self.compare(group, rewards), strict=True):
@@ -62,3 +62,8 @@ class GroupTrainer(SurrogateTrainer[S]):
             },
             {group.ordinal: group.unfit for group in groups if group.ordinal is not None and group.unfit},
         )
+
+    def _penalty(self, row: Row) -> float:
+        """Of the whole row, added token by token: numpy's own sum would round in another way."""
+        penalty = self.penalty(row)
+        return sum(penalty[penalty != 0].tolist(), 0.0)

@@ -1,8 +1,8 @@
 """The learner: one optimizer step from rows and an objective.
 
 Log-probabilities are recomputed from the stored token ids; logits are computed for trained tokens only. A loss
-or gradient that is not finite is refused: parameters and optimizer stay as they were, the rows are dumped. With
-``torch.distributed`` initialized, ``update`` is given each process's share of the rows and is one step of them all.
+or gradient that is not finite is refused: parameters and optimizer stay as they were, the rows are dumped. Where
+several processes learn together each is given its share of the rows, and an update is one step of them all.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from typing import Any, Literal, TypeAlias
 import torch
 
 from agentgym.errors import NonFiniteError
+from agentgym.learn import saved
 from agentgym.learn.aggregation import Aggregation, denominator, token_weights
 from agentgym.learn.batch import Microbatch, microbatches
-from agentgym.learn.distributed import sum_gradients, sum_metrics, summed
+from agentgym.learn.distributed import World, in_step, is_idle
 from agentgym.learn.forward import Predictions, attending, decoder_of, predict, score
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.rows import Row
 from agentgym.learn.settings import Precision, Schedule
+from agentgym.weights import clone, weights_of
 
 __all__ = ["Forward", "Learner", "Objective", "decayed"]
 
@@ -41,7 +43,8 @@ class Learner:
     stay in their own. ``gradient_checkpointing`` keeps no activations inside layers. ``schedule`` is how the learning
     rate falls after ``warmup_updates`` until ``total_updates``. ``max_tokens_constant`` is the number of tokens that
     aggregation "constant" divides by. ``parameters`` are those to train, default all that want a gradient; ``forward``
-    is what to run, default ``predict``: with both, a critic has a learner of its own.
+    is what to run, default ``predict``: with both, a critic has a learner of its own. ``world`` are the processes that
+    learn together, default those of ``torch.distributed``.
     """
 
     def __init__(
@@ -64,12 +67,13 @@ class Learner:
         parameters: Iterable[torch.nn.Parameter] | None = None,
         forward: Forward | None = None,
         dump_dir: Path | None = None,
+        world: World | None = None,
     ) -> None:
         if schedule != "constant" and total_updates is None:
             raise ValueError(f'schedule "{schedule}" falls until the last update; give total_updates')
         if aggregation == "constant" and not max_tokens_constant:
             raise ValueError('aggregation "constant" divides by a number of tokens; give max_tokens_constant')
-        self.module = module
+        self.module, self.world = module, world or World.here()
         self.learning_rate, self.warmup_updates = learning_rate, warmup_updates
         self.schedule, self.total_updates = schedule, total_updates
         self.max_grad_norm, self.max_microbatch_tokens = max_grad_norm, max_microbatch_tokens
@@ -104,13 +108,13 @@ class Learner:
         Dropout is off, as it was when the episodes were sampled: with it the ratio would not be 1 on-policy.
         """
         counts = [denominator(rows, self.aggregation), float(sum(row.num_trained for row in rows)), float(len(rows))]
-        total, num_trained, num_rows = summed(counts, self.device)
+        total, num_trained, num_rows = self.world.summed(counts, self.device)
         if not num_trained:
             raise ValueError(f"no trained tokens in {len(rows)} rows: there is nothing to learn from")
         weights = token_weights(rows, self.aggregation, total=total, max_tokens=self.max_tokens_constant)
         self.optimizer.zero_grad(set_to_none=True)
         totals = self._accumulate_all(rows, weights, objective)
-        sum_gradients(self.parameters)
+        self.world.sum_gradients(self.parameters)
         totals["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm))
         if not (math.isfinite(totals["loss"]) and math.isfinite(totals["grad_norm"])):
             self.optimizer.zero_grad(set_to_none=True)
@@ -119,6 +123,10 @@ class Learner:
             )
         rate = self._step(self.learning_rate if learning_rate is None else learning_rate)
         return {**totals, "learning_rate": rate, "trained_tokens": num_trained, "sequences": num_rows}
+
+    def takes_part(self, rows: Sequence[Row]) -> bool:
+        """Whether any process has a trained token in its ``rows``: then all of them learn from theirs, be they none."""
+        return bool(self.world.most(int(any(row.num_trained for row in rows)), self.device))
 
     def score_rows(
         self, rows: Sequence[Row], field: Literal["proximal_logprobs", "reference_logprobs"], module: Any = None
@@ -133,23 +141,49 @@ class Learner:
                 rows,
                 temperature=self.temperature,
                 max_tokens=self.max_microbatch_tokens,
+                world=self.world,
             )
         for row, logprobs in zip(rows, found, strict=True):
             setattr(row, field, logprobs)
+
+    # -- weights ---------------------------------------------------------------------------------------
+
+    def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """The module's, by the names of its state dict, a shared one once; they change with the next step."""
+        return weights_of(self.module)
+
+    def clone(self) -> Any:
+        """A second module with the weights as they are now, which goes on on its own."""
+        return clone(self.module)
+
+    def save(self, directory: Path, *, weights: bool = True) -> None:
+        """Write all that the next step depends on to ``directory``, which is new; ``weights`` may be kept elsewhere."""
+        saved.write(directory, self, weights=weights)
+
+    def load(self, directory: Path, *, weights: bool = True) -> None:
+        """Go on from what ``save`` wrote. Raises DataError, and then has changed nothing, when it does not fit."""
+        saved.reader(directory, self, weights=weights)()
+
+    # -- a step ----------------------------------------------------------------------------------------
 
     def _accumulate_all(self, rows: Sequence[Row], weights: Sequence[float], objective: Objective) -> dict[str, float]:
         """Gradients of all microbatches; returns loss and metrics summed over them and over processes."""
         totals: dict[str, float] = {}
         with _checkpointing(self.module):
-            for batch in microbatches(rows, weights, max_tokens=self.max_microbatch_tokens):
+            own = microbatches(rows, weights, max_tokens=self.max_microbatch_tokens)
+            for batch in in_step(own, self.world, self.device):
                 for name, value in self._accumulate(batch.to(self.device), objective).items():
                     totals[name] = totals.get(name, 0.0) + value
-        return sum_metrics(totals, self.device)
+        return self.world.sum_metrics(totals, self.device)
 
     def _accumulate(self, batch: Microbatch, objective: Objective) -> dict[str, float]:
         with attending(self.module, batch):
             with self._autocast():
                 predictions = self.forward(self.module, batch)
+            if is_idle(batch):
+                outputs_N = predictions.logprobs_N if isinstance(predictions, Predictions) else predictions
+                torch.autograd.backward(outputs_N.sum())
+                return {}
             loss_N, metrics = objective(predictions, batch)
             loss = (batch.weights_N * loss_N).sum()
             torch.autograd.backward(loss)
@@ -180,7 +214,7 @@ class Learner:
             return ""
         self.dump_dir.mkdir(parents=True, exist_ok=True)
         file = self.dump_dir / f"refused-update-{self.num_updates + 1}.json"
-        file.write_text(json.dumps([{name: getattr(row, name) for name in Row.__slots__} for row in rows]))
+        file.write_text(json.dumps([row.model_dump() for row in rows]))
         return f"; its rows are in {file}"
 
 

@@ -15,8 +15,9 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import compress
 from typing import Any, Literal
+
+import numpy as np
 
 from agentgym.engine import Engine
 from agentgym.errors import NonFiniteError
@@ -74,9 +75,9 @@ class Loop:
         """Have the engine sample from the learner's weights, as ``version``, and see whether it does."""
         if self._published == version:
             return
-        await self.engine.update_weights(version)
+        await self.engine.update_weights(version, self.learner.weights())
         self._published = version
-        if self._canary:
+        if self.learner.world.most(len(self._canary), self.learner.device):
             store = self.trainer.equipment.tokenizer.store
             prompt = Prompt(self._canary, [store.get(digest) for digest in self._canary_media])
             self._gap = {"engine_gap": await engine_gap(self.engine, self.learner, prompt)}
@@ -133,7 +134,7 @@ class Loop:
 
     def _study(self, trajectories: Sequence[Trajectory], number: int) -> tuple[Lesson, dict[str, float]]:
         lesson = self.trainer.lesson(number, trajectories)
-        return lesson, self._learn(lesson, number) if lesson.rows else {}
+        return lesson, self._learn(lesson, number) if self.learner.takes_part(lesson.rows) else {}
 
     async def _study_beside(
         self, trajectories: Sequence[Trajectory], number: int, lag: LoopLag
@@ -168,12 +169,8 @@ def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, fl
     """Means over the episodes that count, and how many do not. ``version`` is that of the weights now."""
     counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
     num = max(1, len(counted))
-    ages = [
-        version - sampled
-        for t in counted
-        for sample in t.samples
-        for sampled in compress(sample.policy_versions, t.sampled(sample))
-    ]
+    versions = [sample.policy_versions[t.sampled(sample)] for t in counted for sample in t.samples]
+    ages = version - np.concatenate([*versions, np.zeros(0, np.int32)])
     return {
         "success": sum(t.success for t in counted) / num,
         "reward": sum(t.environment_reward for t in counted) / num,
@@ -184,8 +181,8 @@ def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, fl
         "truncated": sum(t.truncated for t in counted) / num,
         "invalid": sum(any(turn.error for turn in t.turns) for t in counted) / num,
         "void": float(len(trajectories) - len(counted)),
-        "staleness": sum(ages) / max(1, len(ages)),
-        "staleness_max": float(max(ages, default=0)),
+        "staleness": float(ages.sum()) / max(1, len(ages)),
+        "staleness_max": float(max(ages.tolist(), default=0)),
     }
 
 
@@ -196,8 +193,8 @@ def _sampled(trajectories: Sequence[Trajectory], num: int = 64) -> tuple[list[in
     """
     for trajectory in trajectories:
         for sample in trajectory.samples:
-            if any(trajectory.sampled(sample)):
-                return sample.token_ids[: None if sample.media else num], sample.media
+            if trajectory.sampled(sample).any():
+                return list(map(int, sample.token_ids[: None if sample.media else num])), sample.media
     return [], []
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from agentgym.learn.processing import load_processor, sees
 from agentgym.processor import Images
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.vision import attach
+from agentgym.weights import put, weights_of
 
 __all__ = ["Policy", "load_policy", "load_tokenizer"]
 
@@ -36,6 +38,15 @@ class Policy:
         """Write weights (safetensors), configuration and tokenizer or processor."""
         self.module.save_pretrained(directory)
         (self.tokenizer.images.processor if self.tokenizer.images else self.tokenizer.hf).save_pretrained(directory)
+
+    def restore(self, directory: Path) -> None:
+        """Take up the weights that ``save`` wrote to ``directory``. Raises UserError when there is no such model."""
+        dtype: Any = str(self.module.dtype).removeprefix("torch.")
+        put(self.module, load_policy(directory, device=str(self.module.device), dtype=dtype).weights())
+
+    def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """By the names of the module's state dict, a shared one once; no copies."""
+        return weights_of(self.module)
 
     @property
     def num_parameters(self) -> int:

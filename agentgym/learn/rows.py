@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from agentgym.columns import Bools, Doubles, Floats, Ints, Record
 from agentgym.types import Role, Sample, Trajectory
 
-__all__ = ["Row", "per_token", "rows_of"]
+__all__ = ["Row", "per_token", "rows_of", "trained", "write"]
 
 
-@dataclasses.dataclass(slots=True, kw_only=True)
-class Row:
-    """One sequence to train on; all lists have length T."""
+class Row(Record):
+    """One sequence to train on; its columns have length T. What a model said is float32, what is computed float64."""
 
-    token_ids: list[int]
-    loss_mask: list[bool]
-    behavior_logprobs: list[float]
+    token_ids: Ints
+    loss_mask: Bools
+    behavior_logprobs: Floats
     """Log-probabilities under the policy that sampled the tokens."""
-    advantages: list[float]
+    advantages: Doubles
     """Weight of each token's log-likelihood gradient; 1 for imitation."""
-    proximal_logprobs: list[float] | None = None
+    proximal_logprobs: Floats | None = None
     """Log-probabilities under the policy as it was when the update began."""
-    reference_logprobs: list[float] | None = None
+    reference_logprobs: Floats | None = None
     """Log-probabilities under the policy that training must not leave too far behind."""
-    values: list[float] | None = None
+    values: Floats | None = None
     """The critic's estimates before the update."""
-    returns: list[float] | None = None
+    returns: Doubles | None = None
     """What the critic is to estimate."""
     unit: int | None = None
     """Rows of one unit, for instance a preference pair, stay in one microbatch, in their order."""
     role: Role = "policy"
     """Who played the episode."""
-    demonstrations: list[bool] | None = None
+    demonstrations: Bools | None = None
     """True on tokens that an expert said; None for none."""
-    media: list[str] = dataclasses.field(default_factory=list)
+    media: list[str] = Field(default_factory=list)
     """Digests of the images that the tokens show, in order."""
     episode: str = ""
     """Whose it is, for errors."""
@@ -55,28 +59,51 @@ class Row:
     @property
     def num_trained(self) -> int:
         """Tokens with a loss; the first token has nothing before it that could predict it."""
-        return sum(self.loss_mask[1:])
+        return int(np.count_nonzero(self.loss_mask[1:]))
+
+    @property
+    def places(self) -> NDArray[np.intp]:
+        """Where the tokens with a loss are."""
+        return np.flatnonzero(self.loss_mask[1:]) + 1
 
     @property
     def num_needed(self) -> int:
         """Tokens from the first to the one that predicts the last trained one: what a forward pass must see."""
-        return len(self.loss_mask) - 1 - self.loss_mask[:0:-1].index(True) if self.num_trained else 0
+        mask = self.loss_mask[1:]
+        return len(mask) - int(mask[::-1].argmax()) if mask.any() else 0
 
 
 def rows_of(trajectory: Trajectory, advantages: float | Sequence[float]) -> list[Row]:
     """A row for each sample of an episode, which knows who said what; ``advantages`` as for ``Row.of``."""
-    rows, shown = [], trajectory.shown
+    rows = []
     for sample in trajectory.samples:
-        row = Row.of(sample, advantages)
+        row, by_expert = Row.of(sample, advantages), trajectory.said_by_expert(sample)
         row.role, row.episode = trajectory.role, trajectory.episode_id
-        by_expert = [said and turn in shown for said, turn in zip(sample.loss_mask, sample.turn_index, strict=True)]
-        row.demonstrations = by_expert if any(by_expert) else None
+        row.demonstrations = by_expert if by_expert.any() else None
         rows.append(row)
     return rows
 
 
-def per_token(sample: Sample, advantages: float | Sequence[float]) -> list[float]:
+def per_token(sample: Sample, advantages: float | Sequence[float]) -> NDArray[np.float64]:
     """The advantage of each token of ``sample``, given one for all of them or one for each turn."""
     if isinstance(advantages, (int, float)):
-        return [float(advantages)] * len(sample.token_ids)
-    return [float(advantages[turn]) for turn in sample.turn_index]
+        return np.full(len(sample.token_ids), float(advantages))
+    return np.asarray(advantages, dtype=np.float64)[sample.turn_index]
+
+
+_Column = Literal["behavior_logprobs", "advantages", "proximal_logprobs", "reference_logprobs", "values", "returns"]
+
+
+def trained(rows: Sequence[Row], name: _Column) -> NDArray[np.float64]:
+    """What the trained tokens of ``rows`` have in a column [N], row after row."""
+    parts: list[NDArray[Any]] = [getattr(row, name)[row.places] for row in rows]
+    return np.concatenate(parts, dtype=np.float64) if parts else np.zeros(0)
+
+
+def write(rows: Sequence[Row], name: _Column, values_N: NDArray[np.float64]) -> None:
+    """Put ``values_N`` where ``trained`` found them."""
+    start = 0
+    for row in rows:
+        places = row.places
+        getattr(row, name)[places] = values_N[start : start + len(places)]
+        start += len(places)

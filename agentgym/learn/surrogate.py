@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from agentgym.learn import objectives
@@ -92,32 +94,27 @@ class SurrogateTrainer(Trainer[S]):
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
-        self.reference = Frozen(equipment.learner.module) if self.settings.kl_coefficient else None
+        self.reference = Frozen(equipment.learner) if self.settings.kl_coefficient else None
 
     def modules(self) -> dict[str, torch.nn.Module]:
         return self.reference.modules() if self.reference else {}
 
     def score(self, rows: list[Row]) -> None:
         """Fill in what the objective will want of the policy as it is now, and of the reference."""
-        if not rows:
-            return
         if self.num_steps > 1 or self.settings.correction != "none":
             self.equipment.learner.score_rows(rows, "proximal_logprobs")
         if self.reference is not None:
             self.reference.score(self.equipment.learner, rows)
 
-    def penalty(self, rows: list[Row]) -> list[list[float]]:
-        """For each row the divergence of each token, weighted, where it is subtracted from the reward."""
+    def penalty(self, row: Row) -> NDArray[np.float64]:
+        """The divergence of each token, weighted, where it is subtracted from the reward; 0 otherwise."""
         settings = self.settings
         if not settings.kl_coefficient or settings.kl_in != "reward":
-            return [[0.0] * len(row.token_ids) for row in rows]
-        penalties = []
-        for row in rows:
-            assert row.reference_logprobs is not None
-            now = row.proximal_logprobs or row.behavior_logprobs
-            log_ratios = zip(now, row.reference_logprobs, row.loss_mask, strict=True)
-            penalties.append([settings.kl_coefficient * (a - b) if m else 0.0 for a, b, m in log_ratios])
-        return penalties
+            return np.zeros(len(row.token_ids))
+        assert row.reference_logprobs is not None
+        now = row.behavior_logprobs if row.proximal_logprobs is None else row.proximal_logprobs
+        log_ratio = now.astype(np.float64) - row.reference_logprobs
+        return np.where(row.loss_mask, settings.kl_coefficient * log_ratio, 0.0)
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
         settings, logprobs_N, kl = self.settings, predictions.logprobs_N, objectives.kl.kl

@@ -121,7 +121,8 @@ class Trainer(abc.ABC, Generic[S]):
         """``epochs`` passes over ``rows`` of ``minibatches`` optimizer steps each."""
         seen = []
         for epoch in range(self.settings.epochs):
-            for chunk in _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch)):
+            chunks = _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch))
+            for chunk in filter(learner.takes_part, chunks):
                 seen.append(learner.update(chunk, objective or self.objective))
         return {name: sum(metrics[name] for metrics in seen) / len(seen) for name in seen[0]}
 
@@ -151,7 +152,7 @@ class Trainer(abc.ABC, Generic[S]):
 def _minibatches(rows: Sequence[Row], num: int, *, seed: int) -> Iterator[list[Row]]:
     """``rows`` in ``num`` parts of like size, in a random order; one part is the rows as they are.
 
-    Rows of one unit stay together. Parts without trained tokens are left out.
+    Rows of one unit stay together.
     """
     if num == 1:
         yield list(rows)
@@ -161,6 +162,4 @@ def _minibatches(rows: Sequence[Row], num: int, *, seed: int) -> Iterator[list[R
         units.setdefault(("row", index) if row.unit is None else row.unit, []).append(row)
     members = list(units.values())
     for part in np.array_split(np.random.default_rng(seed).permutation(len(members)), num):
-        chunk = [row for index in part for row in members[index]]
-        if any(row.num_trained for row in chunk):
-            yield chunk
+        yield [row for index in part for row in members[index]]

@@ -35,7 +35,7 @@ def leave_one_outs(rewards: Sequence[float], group_size: int) -> list[float]:
 
 def penalized(rewards: Sequence[float], rows: list[Row], trainer: SurrogateTrainer[Any]) -> list[float]:
     """Rewards less what the trainer subtracts for leaving the reference policy."""
-    return [reward - sum(penalty) for reward, penalty in zip(rewards, trainer.penalty(rows), strict=True)]
+    return [reward - sum(trainer.penalty(row).tolist()) for reward, row in zip(rewards, rows, strict=True)]
 
 
 def _groups(values: Sequence[float], size: int) -> list[Sequence[float]]:

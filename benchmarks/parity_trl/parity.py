@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 
 from agentgym.learn.trainer import Trainer
@@ -189,7 +190,7 @@ class Bench:
             rewards = ours.penalized([episode.reward for episode in episodes], rows, case.trainer)
             advantages = ours.leave_one_outs(rewards, GROUP_SIZE)
             for row, advantage in zip(rows, advantages, strict=True):
-                row.advantages = [advantage] * len(row.token_ids)
+                row.advantages = np.full(len(row.token_ids), advantage)
             yield f"advantages of {case.name}", {"value": differ(advantages, inputs["advantages"].tolist())}
             result = theirs.loss_and_gradients(trainer, theirs.with_old_logprobs(inputs, episodes, old))
             yield case.name, self.compare(case, rows, result)

@@ -44,7 +44,7 @@ class Everything(PPO):
         lesson = super().lesson(update, trajectories)
         self.memory.append(random.random() + float(np.random.rand()) + float(torch.rand(())))
         for row in lesson.rows:
-            row.advantages = [advantage + 0.1 * sum(self.memory[-3:]) for advantage in row.advantages]
+            row.advantages = row.advantages + 0.1 * sum(self.memory[-3:])
         lesson.metrics["noise"] = self.memory[-1]
         return lesson
 

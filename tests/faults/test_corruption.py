@@ -137,7 +137,7 @@ def test_cut_at_every_4_kib(parent: Path) -> None:
 
 
 def test_swapped_files(parent: Path) -> None:
-    names = ["policy/model.safetensors", "learners/critic.safetensors", "modules/reference.safetensors"]
+    names = ["policy/model.safetensors", "learners/critic/weights.safetensors", "modules/reference.safetensors"]
     for one, other in itertools.pairwise(names):
         assert (parent / "2" / one).stat().st_size != 0
         _swap(parent / "2" / one, parent / "2" / other)
@@ -169,7 +169,7 @@ def _empty_directory(newest: Path) -> None:
     [
         (_lose("manifest.json"), "manifest.json"),
         (_lose("policy"), "policy/"),
-        (_lose("optimizers/critic.safetensors"), "optimizers/critic.safetensors"),
+        (_lose("learners/critic/optimizer.safetensors"), "learners/critic/optimizer.safetensors"),
         (_empty_directory, "manifest.json"),
         (lambda newest: (newest / "policy" / "added.json").write_text("{}"), "policy/added.json"),
         (lambda newest: (newest / "manifest.json").write_text("[]"), "manifest.json"),
@@ -278,11 +278,11 @@ def bomb_header(shape: list[int], offsets: list[int]) -> bytes:
     ],
 )
 def test_a_header_that_promises_too_much_is_refused(content: bytes, parent: Path, policy: Policy) -> None:
-    (parent / "2" / "optimizers" / "policy.safetensors").write_bytes(content)
+    (parent / "2" / "learners" / "policy" / "optimizer.safetensors").write_bytes(content)
     resealed(parent / "2")
     learner = a_learner(policy.module)
     before = torch.get_rng_state()
-    with pytest.raises(DataError, match=r"optimizers/policy\.safetensors is not a safetensors file"):
+    with pytest.raises(DataError, match=r"learners/policy/optimizer\.safetensors is not a safetensors file"):
         checkpoint.load(parent / "2", learner, trainer=Loaded(1))
     assert not learner.optimizer.state
     assert torch.equal(torch.get_rng_state(), before)

@@ -13,9 +13,12 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agentgym.ledger import audit
+from agentgym.run import Run
 from tests.faults.kit import SETTINGS, Nursery, assert_same, kept, tensors
 
 NUM_KILLS = int(os.environ.get("AGENTGYM_KILLS", "20"))
@@ -56,9 +59,9 @@ def test_the_same_run_twice_is_the_same(nursery: Nursery, whole: Whole, tmp_path
     names = {name.partition("/")[2].partition("/")[2] for name in tensors(whole.directory) if "2-train" in name}
     assert names == {
         "policy/model.safetensors",
-        "optimizers/policy.safetensors",
-        "optimizers/critic.safetensors",
-        "learners/critic.safetensors",
+        "learners/policy/optimizer.safetensors",
+        "learners/critic/optimizer.safetensors",
+        "learners/critic/weights.safetensors",
         "modules/reference.safetensors",
     }
 
@@ -94,6 +97,47 @@ def test_killed_in_many_places(nursery: Nursery, whole: Whole, tmp_path: Path) -
     kill_somewhere(nursery, whole, tmp_path, NUM_KILLS, seed=2)
 
 
+TRAINERS: dict[str, dict[str, Any]] = {
+    "grpo": {"groups": 8, "group_size": 2, "kl_coefficient": 0.05},
+    "rloo": {"groups": 8, "group_size": 2},
+    "ppo": {"episodes": 8},
+    "dpo": {"groups": 8, "group_size": 2, "replay": 1, "reference": "model"},
+    "mixed": {"groups": 8, "group_size": 2, "demonstrations": 2},
+    "cory": {"groups": 8, "group_size": 2, "swap_every": 1},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_killed_whatever_the_trainer(trainer: str, nursery: Nursery, tmp_path: Path) -> None:
+    chosen = {"trainer": {"id": trainer, **TRAINERS[trainer]}}
+    code, seconds = nursery.train(tmp_path / "whole", **chosen)
+    assert code == 0, nursery.log.read_text()[-3000:]
+    run = tmp_path / "run"
+    for share in (0.4, 0.6, 0.8):
+        nursery.train(run, kill_after=share * seconds, **chosen)
+    finish(nursery, run)
+    assert_same(run, tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["async", "fully-async"])
+@pytest.mark.parametrize("trainer", ["grpo", "rloo", "ppo", "dpo"])  # the others cannot play ahead
+def test_killed_while_playing_ahead(trainer: str, mode: str, nursery: Nursery, tmp_path: Path) -> None:
+    """What is played ahead depends on the clock, so no two runs are the same; but nothing is lost or done twice."""
+    chosen = {"trainer": {"id": trainer, **TRAINERS[trainer]}, "mode": mode}
+    run = tmp_path / "run"
+    codes = [nursery.train(run, kill_after=seconds, **chosen)[0] for seconds in (3, 4, 5)]
+    assert set(codes) <= {0, -signal.SIGKILL}, nursery.log.read_text()[-3000:]
+    code, _ = nursery.train(run, **chosen)
+    assert code == 0, nursery.log.read_text()[-3000:]
+    seen = [line for line in Run.open(run).metrics() if line["stage"] == "train"]
+    assert [line["update"] for line in seen] == list(range(1, SETTINGS["updates"] + 1))
+    assert max(line["staleness_max"] for line in seen) <= (1 if mode == "async" else 2)
+    num = 8 * SETTINGS["updates"]
+    assert sum(audit(Run.open(run).ledger(), until=num).values()) == num
+
+
 def test_killed_again_and_again(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
     rng = random.Random(3)
     codes: list[int] = []
@@ -106,8 +150,6 @@ def test_killed_again_and_again(nursery: Nursery, whole: Whole, tmp_path: Path) 
 
 
 def test_the_warm_start_is_not_in_the_ledger(whole: Whole) -> None:
-    from agentgym.run import Run
-
     run = Run.open(whole.directory)
     assert [entry.ordinal for entry in run.ledger()] == list(range(8 * SETTINGS["updates"]))
     assert {entry.update for entry in run.ledger()} == {1, 2, 3, 4}

@@ -27,6 +27,7 @@ from tests.unit.actors.test_vllm import (
     model,
     perturb,
     prompt_of,
+    publish,
     run,
     sampling,
     started,
@@ -83,7 +84,7 @@ def test_a_killed_engine_is_started_again_and_every_completion_comes_once(engine
     engine._server._restarts.clear()
     version, restarts = engine.policy_version + 1, engine._server.num_restarts
     perturb(engine.module, version)
-    run(lambda: engine.update_weights(version))
+    run(lambda: publish(engine, version))
     pids = processes(engine)
     completions = run(lambda: many(engine, 12, lambda: os.kill(pid_of(engine, victim), signal.SIGKILL)))
     assert engine._server.num_restarts == restarts + 1
@@ -98,7 +99,7 @@ def test_a_killed_engine_is_started_again_and_every_completion_comes_once(engine
     before = run(lambda: engine.score(Prompt(ids)))
     os.kill(processes(engine)[0], signal.SIGKILL)
     assert run(lambda: engine.score(Prompt(ids))) == pytest.approx(before, abs=1e-6)
-    run(lambda: engine.update_weights(version + 1))
+    run(lambda: publish(engine, version + 1))
     assert_parity(engine)
 
 
@@ -108,13 +109,13 @@ def test_an_engine_killed_while_weights_are_on_their_way_has_the_new_ones(engine
     perturb(engine.module, version)
     load = engine._updater.transport.load
 
-    async def deadly(core: Any, weights: Any) -> None:
+    async def deadly(core: Any, *weights: Any) -> None:
         os.kill(core.pid, signal.SIGKILL)
-        await load(core, weights)
+        await load(core, *weights)
 
     engine._updater.transport.load = deadly
     try:
-        run(lambda: engine.update_weights(version))
+        run(lambda: publish(engine, version))
     finally:
         engine._updater.transport.load = load
     assert engine.policy_version == version

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
+from agentgym.engine import NamedWeights
 from agentgym.errors import ConfigError
 from agentgym.launch import resume, train
 from agentgym.launch.resolving import resolve
 from agentgym.ledger import audit
 from agentgym.run import Run
-from tests.integration.test_resume import SETTINGS, Interrupting
+from tests.integration.test_resume import OTHERS, SETTINGS, Interrupting
 
 MODES = ("async", "fully-async")
 
@@ -65,6 +66,21 @@ def test_interrupted_and_resumed_no_task_is_skipped_or_done_twice(mode: str, at:
     assert sum(report["ledger"].values()) == 15
 
 
+@pytest.mark.parametrize("trainer", ["rloo", "ppo", "dpo"])
+@pytest.mark.parametrize("mode", MODES)
+def test_whatever_plays_ahead_goes_on(mode: str, trainer: str, tmp_path: Path) -> None:
+    """What it keeps, a critic or past pairs, and what was begun ahead, under the old weights, comes back too."""
+    chosen = {"id": trainer, **({"episodes": 3} if trainer == "ppo" else OTHERS[trainer])}
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(settings(mode, trainer=chosen, output=run), reporter=Interrupting("training", 2))
+    resume(run)
+    assert [line["update"] for line in lines(run)] == [1, 2, 3, 4, 5]
+    assert sum(audit(Run.open(run).ledger(), until=15).values()) == 15
+    assert 0 < max(line["staleness_max"] for line in lines(run)) <= (1 if mode == "async" else 2)
+    assert max(line.get("engine_gap", 0) for line in lines(run)) < 1e-5
+
+
 def test_dpo_plays_ahead_too(tmp_path: Path) -> None:
     trainer = {"id": "dpo", "groups": 3, "group_size": 6}
     run = train(settings("async", trainer=trainer, output=tmp_path / "run"))
@@ -85,10 +101,10 @@ class Stale(EmbeddedEngine):
 
     is_stuck = False
 
-    async def update_weights(self, version: int) -> None:
+    async def update_weights(self, version: int, weights: NamedWeights) -> None:
         if not self.is_stuck:
             self.is_stuck = version < self.policy_version  # the stage after the warm start counts from 0 again
-            await super().update_weights(version)
+            await super().update_weights(version, weights)
         self.policy_version = version
 
 

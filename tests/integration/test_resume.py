@@ -116,6 +116,7 @@ def test_interrupted_and_resumed(stage: str, at: int, whole: Path, tmp_path: Pat
 
 
 OTHERS: dict[str, dict[str, Any]] = {
+    "rloo": {"groups": 3, "group_size": 6},
     "ppo": {"episodes": 12, "kl_coefficient": 0.01},  # a critic, its optimizer, a reference
     "dpo": {"groups": 3, "group_size": 6, "replay": 2, "reference": "model"},  # past pairs
     "mixed": {"groups": 3, "group_size": 6, "demonstrations": 2},

@@ -186,7 +186,8 @@ def test_cispo_is_ppo_within_its_bounds(sequences: list[tuple[list[tuple[float, 
 )
 def test_baselines_rank_alike_and_ignore_a_shift(rewards: list[float], shift: float) -> None:
     """Group z-score, leave-one-out and whitening of one group are the same vector at three lengths."""
-    vectors = [group_zscore(rewards), group_zscore(rewards, scale=False), leave_one_out(rewards), whiten(rewards)]
+    vectors = [group_zscore(rewards), group_zscore(rewards, scale=False), leave_one_out(rewards)]
+    vectors.append(whiten(rewards).tolist())
     norms = [math.sqrt(math.fsum(a * a for a in vector)) for vector in vectors]
     unit = [[a / norm for a in vector] for vector, norm in zip(vectors, norms, strict=True)]
     for other in unit[1:]:

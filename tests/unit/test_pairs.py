@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,20 +33,23 @@ END = 2
 
 def sample(*turns: tuple[list[int], list[int]], first: int = 0, version: int = 3) -> Sample:
     """A sequence of (what is seen, what is said), with log-probs -0.1, -0.2, ... on what is said."""
-    made = Sample()
-    for turn, (seen, said) in enumerate(turns, start=first):
-        for token, spoken in [*((t, False) for t in seen), *((t, True) for t in said)]:
-            made.token_ids.append(token)
-            made.loss_mask.append(spoken)
-            made.logprobs.append(-0.1 * (1 + sum(made.loss_mask[:-1])) if spoken else 0.0)
-            made.turn_index.append(turn)
-            made.policy_versions.append(version if spoken else -1)
-    return made
+    tokens = [
+        (token, spoken, turn)
+        for turn, (seen, said) in enumerate(turns, start=first)
+        for token, spoken in [*((t, False) for t in seen), *((t, True) for t in said)]
+    ]
+    return Sample(
+        token_ids=[token for token, _, _ in tokens],
+        loss_mask=[spoken for _, spoken, _ in tokens],
+        logprobs=[-0.1 * sum(s for _, s, _ in tokens[: i + 1]) if tokens[i][1] else 0.0 for i in range(len(tokens))],
+        turn_index=[turn for _, _, turn in tokens],
+        policy_versions=[version if spoken else -1 for _, spoken, _ in tokens],
+    )
 
 
 def episode(reward: float, *samples: Sample, stop: StopReason = StopReason.TERMINATED, seed: int = 0) -> Trajectory:
     """One whose last turn earns ``reward``."""
-    last = max((turn for one in samples for turn in one.turn_index), default=-1)
+    last = max((int(turn) for one in samples for turn in one.turn_index), default=-1)
     turns = [Turn(observation="", reply="", reward=reward if turn == last else 0.0) for turn in range(last + 1)]
     return Trajectory(
         env="maze", task=1, seed=seed, episode_id="", turns=turns, samples=list(samples), stop_reason=stop
@@ -79,7 +83,7 @@ def test_the_tree_by_hand() -> None:
     found, num_skipped = branches([A, B, C, D])
     assert num_skipped == 0
     values = {
-        branch.turn: [(choice.sample.token_ids, choice.value, choice.num_visits) for choice in branch.choices]
+        branch.turn: [(choice.sample.token_ids.tolist(), choice.value, choice.num_visits) for choice in branch.choices]
         for branch in found
     }
     assert values == {
@@ -120,8 +124,8 @@ def test_a_side_ends_with_its_turn_and_trains_nothing_else() -> None:
         policy_versions=[-1, -1, -1, -1, 3, 3],
     )
     first = branch_pairs([A, D]).pairs[0].chosen
-    assert (first.token_ids, first.loss_mask) == ([5, 7, END], [False, True, True])
-    assert A.samples[0].loss_mask == [False, True, True, False, True, True]  # the record is as it was
+    assert (first.token_ids.tolist(), first.loss_mask.tolist()) == ([5, 7, END], [False, True, True])
+    assert A.samples[0].loss_mask.tolist() == [False, True, True, False, True, True]  # the record is as it was
     assert Row.of(later, 1.0).num_trained == 2
 
 
@@ -152,7 +156,7 @@ def test_forked_streams_are_compared_within_the_sample_that_holds_the_turn() -> 
         (0, [70, 7, END], [71, 7, END]),
         (1, [7, END], [8, END]),
     ]
-    assert pairs[1].chosen.token_ids == [5, 7, END, 17, 7, END]
+    assert pairs[1].chosen.token_ids.tolist() == [5, 7, END, 17, 7, END]
     assert all_pairs([one, two]) == ([], 2)
 
 
@@ -257,8 +261,8 @@ def test_the_order_of_episodes_does_not_matter(
 @given(EPISODES)
 def test_the_sides_of_every_pair_differ_in_the_same_context(episodes: list[tuple[list[int], float]]) -> None:
     for pair in branch_pairs([played(*one) for one in episodes]).pairs:
-        start = pair.chosen.loss_mask.index(True)
-        assert pair.chosen.token_ids[:start] == pair.rejected.token_ids[:start]
+        start = pair.chosen.loss_mask.argmax()
+        assert np.array_equal(pair.chosen.token_ids[:start], pair.rejected.token_ids[:start])
         assert said(pair)[0] != said(pair)[1]
         assert pair.margin > 0
         pair.require_logprobs()
@@ -286,9 +290,9 @@ def test_sides_of_a_turn_in_different_contexts_are_refused() -> None:
 
 def test_sides_without_stored_logprobs_are_refused_by_name() -> None:
     expert = sample(([5], [9, END]), version=-1)
-    expert.logprobs = [0.0] * 3
+    expert.logprobs = np.zeros(3, np.float32)
     unscored = sample(([5], [9, END]))
-    unscored.logprobs = [0.0] * 3
+    unscored.logprobs = np.zeros(3, np.float32)
     for side in (expert, unscored):
         Pair(chosen=A.samples[0], rejected=D.samples[0]).require_logprobs()
         with pytest.raises(DataError, match=r"the chosen side .* type `--trainer\.reference model`"):

@@ -100,7 +100,7 @@ def test_an_episode_on_record() -> None:
     (sample,) = trajectory.samples
     trained = [token for token, mask in zip(sample.token_ids, sample.loss_mask, strict=True) if mask]
     assert trained == ids("look") + ids("open")
-    assert engine.requests == [sample.token_ids[: len(request)] for request in engine.requests]
+    assert engine.requests == [sample.token_ids[: len(request)].tolist() for request in engine.requests]
     assert Trajectory.model_validate_json(trajectory.model_dump_json()) == trajectory
 
 
@@ -121,7 +121,7 @@ def test_a_parse_error_does_not_step_the_environment_and_marks_the_turn() -> Non
     assert first.error.startswith("No action found")
     assert (second.action, second.error) == ("open", None)
     assert second.observation == first.observation
-    assert first.error in TOKENIZER.decode(trajectory.samples[0].token_ids)
+    assert first.error in TOKENIZER.decode(trajectory.samples[0].token_ids.tolist())
 
 
 def test_an_invalid_action_marks_the_turn_and_the_episode_goes_on() -> None:
@@ -168,7 +168,7 @@ def test_the_context_limit() -> None:
 def test_a_reply_may_not_be_longer_than_what_is_left_of_the_context() -> None:
     (first,) = played(script("look"), limits=Limits(max_turns=1))
     engine = script("l" * 50, ended=False)
-    prompt = first.samples[0].loss_mask.index(True)
+    prompt = int(first.samples[0].loss_mask.argmax())
     (trajectory,) = played(engine, max_context=prompt + 7)
     assert trajectory.turns[0].reply == "l" * 7
     assert trajectory.stop_reason is StopReason.CONTEXT_LIMIT

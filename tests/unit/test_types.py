@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import pickle
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -88,6 +90,36 @@ def test_numbers_that_are_not_finite_are_refused(bad: float) -> None:
 def test_lists_of_unequal_length_are_refused() -> None:
     with pytest.raises(ValidationError, match=r"must have equal length, found .*'token_ids': 2"):
         Sample(token_ids=[1, 2], loss_mask=[True], logprobs=[0.0], turn_index=[0], policy_versions=[0])
+
+
+def test_a_sample_written_when_its_columns_were_lists_is_read() -> None:
+    line = (
+        '{"token_ids":[5,6,7,2],"loss_mask":[false,false,true,true],"logprobs":[0.0,0.0,-0.1,-0.3333333333333333],'
+        '"turn_index":[0,0,0,0],"policy_versions":[-1,-1,3,4]}'
+    )
+    sample = Sample.model_validate_json(line)
+    assert sample == a_trajectory().samples[0]
+    types = [getattr(sample, name).dtype for name in Sample.model_fields]
+    assert types == [np.int32, np.bool_, np.float32, np.int32, np.int32]
+    assert json.loads(sample.model_dump_json())["token_ids"] == [5, 6, 7, 2]
+
+
+def test_samples_that_differ_in_a_token_are_not_equal() -> None:
+    one, other = a_trajectory(), a_trajectory()
+    assert one == other
+    other.samples[0].policy_versions[3] = 5
+    assert one != other
+
+
+def test_who_said_what() -> None:
+    """By the policy, then by the expert."""
+    episode = a_trajectory()
+    (sample,) = episode.samples
+    assert episode.sampled(sample).tolist() == sample.loss_mask.tolist()
+    assert not episode.said_by_expert(sample).any()
+    shown = episode.model_copy(update={"role": "expert"})
+    assert shown.said_by_expert(sample).tolist() == sample.loss_mask.tolist()
+    assert not shown.sampled(sample).any()
 
 
 def test_unknown_fields_are_refused() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,12 +95,7 @@ def gap(policy: Policy, episodes: Sequence[Trajectory], **options: Any) -> float
     wanted = rows(episodes)
     found = forward.score(policy.module, wanted, **options)
     pairs = zip(wanted, found, strict=True)
-    return max(
-        abs(a - b)
-        for row, logprobs in pairs
-        for a, b, m in zip(row.behavior_logprobs, logprobs, row.loss_mask, strict=True)
-        if m
-    )
+    return max(float(np.abs(row.behavior_logprobs - logprobs)[row.loss_mask].max()) for row, logprobs in pairs)
 
 
 @EACH
@@ -164,7 +158,7 @@ def test_new_weights_are_seen_with(family: str) -> None:
         with torch.no_grad():
             for parameter in policy.module.parameters():
                 parameter.mul_(1.3)
-        await engine.update_weights(1)
+        await engine.update_weights(1, policy.weights())
         said = await engine.generate(prompt, sampling, session="a")
         scored = await engine.score(Prompt([*prompt.token_ids, *said.token_ids], prompt.media))
         return said.logprobs, scored[len(prompt.token_ids) :]
@@ -310,9 +304,10 @@ def test_a_model_that_sees_nothing_refuses_images() -> None:
     prompt = Prompt([1, 2], [as_media(seeing.picture(0))])
     with pytest.raises(EngineError, match="1 images came for a Qwen2ForCausalLM, which sees none"):
         asyncio.run(EmbeddedEngine(blind).score(prompt))
-    row = Row(token_ids=[1, 2], loss_mask=[False, True], behavior_logprobs=[0.0] * 2, advantages=[0.0] * 2)
+    columns = {"token_ids": [1, 2], "loss_mask": [False, True], "behavior_logprobs": [0, 0], "advantages": [0, 0]}
+    row = Row.model_validate(columns)
     with pytest.raises(DataError, match="a Qwen2ForCausalLM sees none"):
-        forward.score(blind, [dataclasses.replace(row, media=["a"])])
+        forward.score(blind, [row.model_copy(update={"media": ["a"]})])
 
 
 def test_a_prompt_whose_tokens_are_not_its_images_is_refused() -> None:

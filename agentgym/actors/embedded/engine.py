@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import Field
 
 from agentgym.actors.embedded.rows import Row
-from agentgym.engine import Engine
+from agentgym.engine import Engine, NamedWeights
 from agentgym.errors import EngineError
 from agentgym.registry import register
 from agentgym.types import Completion, Media, Prompt, Sampling
@@ -119,8 +119,8 @@ class EmbeddedEngine(Engine):
         self._forward.check(prompt)
         return self._forward.score(prompt)
 
-    async def update_weights(self, version: int) -> None:
-        self._forward.copy_weights()
+    async def update_weights(self, version: int, weights: NamedWeights) -> None:
+        self._forward.take_up(weights)
         self.policy_version = version
         for session in self._sessions.values():
             session.cached.clear()

@@ -6,7 +6,6 @@ stay in slots, so that a row brings its new tokens only.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +15,10 @@ from agentgym import vision
 from agentgym.actors.embedded.rows import Drawn, Row
 from agentgym.actors.embedded.sampling import sampled
 from agentgym.actors.embedded.slots import SlotCache
+from agentgym.engine import NamedWeights
 from agentgym.errors import ConfigError, EngineError
 from agentgym.types import Media, Prompt, Sampling
+from agentgym.weights import clone, put
 
 __all__ = ["Forward"]
 
@@ -40,8 +41,8 @@ class Forward:
     """
 
     def __init__(self, source: Any, *, max_context: int | None, num_slots: int, own_copy: bool) -> None:
-        self.source = source
-        self.module = copy.deepcopy(source) if own_copy else source
+        self.module = clone(source) if own_copy else source
+        self.own_copy = own_copy
         config = source.config.get_text_config()
         self.window, self._per_layer = _attention(source, config)
         model_context = int(getattr(config, "max_position_embeddings", 2**31))
@@ -68,7 +69,7 @@ class Forward:
         """
         if self._images is None:
             if prompt.media:
-                name = type(self.source).__name__
+                name = type(self.module).__name__
                 raise EngineError(f"{len(prompt.media)} images came for a {name}, which sees none")
             return 0
         seen = [self._images.seen(media) for media in prompt.media]
@@ -78,19 +79,16 @@ class Forward:
             raise EngineError(
                 f"{len(seen)} images have {wanted} tokens, the prompt has {found} and must not end with one of them"
             )
-        return vision.shift(self.source, seen)
+        return vision.shift(self.module, seen)
 
     def close(self) -> None:
         """Free the slots."""
         self._cache = SlotCache(0, 0)
 
-    @torch.no_grad()
-    def copy_weights(self) -> None:
-        """Have the copy take up the source's weights; without a copy they are there already."""
-        if self.module is not self.source:
-            new = self.source.state_dict()
-            for name, old in self.module.state_dict().items():
-                old.copy_(new[name])
+    def take_up(self, weights: NamedWeights) -> None:
+        """Have the copy take up ``weights``; without a copy they are there already."""
+        if self.own_copy:
+            put(self.module, weights)
         self._features.clear()
 
     @torch.inference_mode()

@@ -38,7 +38,7 @@ from agentgym.actors.openai.wire import (
     reply_of,
     versions_of,
 )
-from agentgym.engine import Engine, text_only
+from agentgym.engine import Engine, NamedWeights, text_only
 from agentgym.errors import ConfigError, EngineError
 from agentgym.loops import to_the_end
 from agentgym.registry import register
@@ -209,17 +209,17 @@ class OpenAIEngine(Engine):
 
     # -- weights -------------------------------------------------------------------------------------
 
-    async def update_weights(self, version: int) -> None:
+    async def update_weights(self, version: int, weights: NamedWeights) -> None:
         if self._weights is None:
             raise EngineError(
                 f"the weights of {self.client.base_url} cannot follow a learner; start the server like this: {START}; "
                 "and name a directory that both machines see: --engine.weights DIR"
             )
         # To its end even when the caller is cancelled: a server that is left held would answer nobody.
-        await to_the_end(self._take_up(self._weights, version))
+        await to_the_end(self._take_up(self._weights, version, weights))
 
-    async def _take_up(self, weights: SharedWeights, version: int) -> None:
-        await weights.update(version)
+    async def _take_up(self, shared: SharedWeights, version: int, weights: NamedWeights) -> None:
+        await shared.update(version, weights)
         self.policy_version = version
 
     async def close(self) -> None:

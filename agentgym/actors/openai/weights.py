@@ -19,6 +19,7 @@ from typing import Any
 from agentgym.actors.openai.client import Client
 from agentgym.actors.openai.probe import Found
 from agentgym.actors.openai.wire import Pause, Reset, read
+from agentgym.engine import NamedWeights
 from agentgym.errors import ConfigError, EngineError
 
 __all__ = ["SharedWeights"]
@@ -34,7 +35,10 @@ START = (
 
 
 class SharedWeights:
-    """Brings the weights of ``module`` to the server by way of ``directory``. Raises ConfigError for what cannot be."""
+    """Brings weights to the server by way of ``directory``: first those of ``module``, then what ``update`` is given.
+
+    Raises ConfigError for what cannot be.
+    """
 
     def __init__(self, client: Client, module: Any, directory: Path) -> None:
         if module is None:
@@ -43,6 +47,7 @@ class SharedWeights:
 
         self.client, self.directory = client, directory.absolute()
         self._aside = self.directory / f".{secrets.token_hex(4)}"
+        self._first: Any = module
         self._writer = Weights(module, self._aside)
         self._writer.lora = None  # an adapter is merged: the server was started without room for one
         self._turn = asyncio.Lock()
@@ -56,7 +61,7 @@ class SharedWeights:
         try:
             state = read(Pause, await self.client.get(f"{self.client.root}/is_paused"), "/is_paused")
             if state.is_paused:
-                await self.update(0)
+                await self._bring_first()
         except EngineError as error:
             raise ConfigError(f"engine.weights needs a server that takes commands: {error}; type: {START}") from error
 
@@ -73,22 +78,28 @@ class SharedWeights:
         question = {"model": found.model, "token_ids": [1], "sampling_params": {"max_tokens": 1}}
         try:
             await self.client.post(self.client.root + GENERATE, question)
-            await self.update(0)
+            await self._bring_first()
         except EngineError as error:
             raise ConfigError(
                 f"the weights cannot follow the learner through {self.directory}: {error}; the directory must have the "
                 f"same path on both machines, and the server be started like this: {START}"
             ) from error
+        self._first = None  # it is the learner's, and changes
+
+    async def _bring_first(self) -> None:
+        from agentgym.weights import weights_of
+
+        await self.update(0, weights_of(self._first))
 
     async def close(self) -> None:
         """Wait for an update that is under way, and remove what was written."""
         async with self._turn:
             _gone(self._current)
 
-    async def update(self, version: int) -> None:
-        """Make the server sample with the module's weights of now, as ``version``. Raises EngineError."""
+    async def update(self, version: int, weights: NamedWeights) -> None:
+        """Make the server sample with ``weights``, as ``version``. Raises EngineError."""
         async with self._turn:
-            new = await asyncio.to_thread(self._write, version)
+            new = await asyncio.to_thread(self._write, version, weights)
             try:
                 await self._exchange(new, version)
             except BaseException:
@@ -97,11 +108,11 @@ class SharedWeights:
             _gone(self._current)
             self._current = new
 
-    def _write(self, version: int) -> Path:
+    def _write(self, version: int, weights: NamedWeights) -> Path:
         """The weights in a new folder, which has its name only when it is whole."""
         try:
             self._aside.mkdir(parents=True)
-            written = self._writer.write(version).model
+            written = self._writer.write(version, weights).model
             for file in written.iterdir():
                 file.chmod(0o644)  # the server may be another user's
             return written.rename(self.directory / f"version-{version}-{secrets.token_hex(4)}")

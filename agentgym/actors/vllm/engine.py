@@ -1,7 +1,7 @@
 """The vLLM engine: ``AsyncLLM`` beside the learner, token ids in, token ids and the sampler's log-probabilities out.
 
-vLLM runs in processes of its own and serves a copy of the module's weights; ``update_weights`` makes the module's
-present ones live, also while completions are under way. On a CPU weights go through a file in memory. On GPUs they go
+vLLM runs in processes of its own and serves a copy of the weights, first those of the module; ``update_weights`` makes
+others live, also while completions are under way. On a CPU weights go through a file in memory. On GPUs they go
 by vLLM's weight-transfer interface, CUDA IPC or NCCL: written to the interface of vLLM 0.32 and not run yet. A model
 with a LoRA adapter sends the adapter alone.
 
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 from pydantic import Field
 
 from agentgym.actors.vllm.probe import check_vllm
-from agentgym.engine import Engine, text_only
+from agentgym.engine import Engine, NamedWeights, text_only
 from agentgym.errors import EngineError
 from agentgym.loops import to_the_end
 from agentgym.registry import register
@@ -50,7 +50,7 @@ class VLLMEngine(Engine):
     process ends, vLLM's processes and files go with it.
 
     Args:
-        module: the model, whose weights vLLM gets a copy of
+        module: the model, whose weights vLLM starts with
         max_context: tokens of a session; by default what the model was made for
         max_sessions: completions that run at once; further ones wait
         update: what becomes of completions under way when weights change: "keep", "wait" or "abort"
@@ -86,7 +86,7 @@ class VLLMEngine(Engine):
         given = {name: value for name, value in locals().items() if name not in ("self", "module")}
         from agentgym.actors.vllm.settings import settled  # imports torch, as all do that is imported on use
 
-        self.module = module
+        self._module: Any = module
         self.options = settled(module, given)
         check_vllm()
         self.max_context = self.options.max_context
@@ -118,14 +118,16 @@ class VLLMEngine(Engine):
         await self._server.start()
 
     def _prepare(self, directory: Path) -> None:
-        """Write the first weights, and make what serves them and brings later ones."""
+        """Write the first weights, and make what serves them and brings later ones; the module is not needed then."""
         from agentgym.actors.vllm.server import Server
         from agentgym.actors.vllm.settings import engine_settings
         from agentgym.actors.vllm.update import Disk, Updater
         from agentgym.actors.vllm.weights import Weights
+        from agentgym.weights import weights_of
 
-        weights = Weights(self.module, directory)
-        settings = engine_settings(self.module, weights, self.options)
+        module, self._module = self._module, None
+        weights = Weights(module, directory)
+        settings = engine_settings(module, weights, self.options)
         transport: Transport = Disk()
         variables: dict[str, str] = {"HF_HUB_OFFLINE": "1"} | _threads()
         if self.options.device == "cuda":
@@ -133,8 +135,8 @@ class VLLMEngine(Engine):
 
             variables |= gpu.gpu_environment(self.options)
             if self.options.transfer != "disk":
-                transport = gpu.Direct(self.module, self.options)
-        self._server: Server = Server(settings, weights.write(0), directory, variables=variables)
+                transport = gpu.Direct(weights.module, self.options)
+        self._server: Server = Server(settings, weights.write(0, weights_of(module)), directory, variables=variables)
         self._updater: Updater = Updater(self._server, weights, transport, mode=self.options.update)
         if self.options.sleep:
             self._sleeper = gpu.Sleeper(self._server)
@@ -168,12 +170,12 @@ class VLLMEngine(Engine):
             return [0.0]
         return await self._server.call(self._score(ids))
 
-    async def update_weights(self, version: int) -> None:
-        """Take up the module's weights, which must not change meanwhile. Raises EngineError when vLLM could not.
+    async def update_weights(self, version: int, weights: NamedWeights) -> None:
+        """As the contract says. Raises EngineError when vLLM could not; the version that was live then still is.
 
-        The version that was live then still is. Cancelling the awaiting task does not cut an update in two: it goes on.
+        Cancelling the awaiting task does not cut an update in two: it goes on.
         """
-        await self._server.call(to_the_end(self._publish(version)))
+        await self._server.call(to_the_end(self._publish(version, weights)))
 
     def release(self, session: str) -> None:
         self._sessions.pop(session, None)
@@ -195,10 +197,10 @@ class VLLMEngine(Engine):
             await self._sleeper.wake()
         return await self._server.score(ids)
 
-    async def _publish(self, version: int) -> None:
+    async def _publish(self, version: int, weights: NamedWeights) -> None:
         if self._sleeper is not None:
             await self._sleeper.wake()
-        await self._updater.update(version)
+        await self._updater.update(version, weights)
         self.policy_version = version
         self._num_updates += 1
         for known in list(self._sessions.values()):

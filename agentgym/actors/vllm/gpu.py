@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import torch
 from vllm.distributed.weight_transfer.base import (
-    ModuleSource,
+    ParamMeta,
+    WeightSource,
     WeightTransferInitRequest,
     WeightTransferUpdateRequest,
 )
@@ -24,7 +25,7 @@ from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
 from agentgym.actors.vllm.process import Core
 from agentgym.actors.vllm.server import Server
 from agentgym.actors.vllm.settings import Options
-from agentgym.actors.vllm.weights import Published
+from agentgym.actors.vllm.weights import Published, State
 
 __all__ = ["Direct", "Sleeper", "gpu_environment"]
 
@@ -45,23 +46,24 @@ def gpu_environment(options: Options) -> dict[str, str]:
 
 
 class Direct:
-    """The learner's parameters, from its device to vLLM's.
-
-    vLLM reads them from the module itself, so they must not change until ``load`` returns.
-    """
+    """The learner's parameters, from its device to vLLM's; ``module`` says what there are."""
 
     def __init__(self, module: Any, options: Options) -> None:
-        self._module, self._options = module, options
+        self._source, self._options = _Parameters(module), options
         self._sender: Any = None
         self._core: Core | None = None
 
-    async def load(self, core: Core, weights: Published) -> None:
+    async def load(self, core: Core, weights: Published, state: State) -> None:
         """Send all parameters; the two sides meet first, once in a core's life."""
+        self._source.state = state
         if self._core is not core:
             client = _Client(core, asyncio.get_running_loop())
             self._sender = await asyncio.to_thread(self._meet, client)
             self._core = core
-        await asyncio.to_thread(self._sender.send_weights)
+        try:
+            await asyncio.to_thread(self._sender.send_weights)
+        finally:
+            self._source.state = {}
 
     def _meet(self, client: _Client) -> Any:
         info: Any = IPCTrainerInitInfo(rank=0)
@@ -72,7 +74,21 @@ class Direct:
                 world_size=1 + self._options.tensor_parallel,
                 rank=0,
             )
-        return WeightTransferTrainerFactory.trainer_init(info, client=client, source=ModuleSource(self._module))
+        return WeightTransferTrainerFactory.trainer_init(info, client=client, source=self._source)
+
+
+class _Parameters(WeightSource):  # type: ignore[misc]  # vLLM has no types here
+    """What vLLM's sender reads: what parameters there are, and those of ``state``, in the same order."""
+
+    def __init__(self, module: Any) -> None:
+        self._shapes = [ParamMeta(name, p.dtype, tuple(p.shape)) for name, p in module.named_parameters()]
+        self.state: State = {}
+
+    def metadata(self) -> list[ParamMeta]:
+        return self._shapes
+
+    def __iter__(self) -> Iterator[tuple[str, torch.Tensor]]:
+        return ((shape.name, self.state[shape.name]) for shape in self._shapes)
 
 
 class _Client:

@@ -16,7 +16,8 @@ from vllm.v1.engine.exceptions import EngineDeadError
 
 from agentgym.actors.vllm.process import Core
 from agentgym.actors.vllm.server import Server
-from agentgym.actors.vllm.weights import Published, Weights
+from agentgym.actors.vllm.weights import Published, State, Weights
+from agentgym.engine import NamedWeights
 from agentgym.errors import EngineError
 
 __all__ = ["Disk", "Transport", "Updater"]
@@ -28,19 +29,19 @@ _GO_BACK_SECONDS = 300.0
 class Transport(Protocol):
     """How a whole model gets into a core."""
 
-    async def load(self, core: Core, weights: Published) -> None:
-        """Have ``core`` hold ``weights``; on an error it may hold anything."""
+    async def load(self, core: Core, weights: Published, state: State) -> None:
+        """Have ``core`` hold ``weights``, which ``state`` was written from; on an error it may hold anything."""
 
 
 class Disk:
     """vLLM reads the directory that was written."""
 
-    async def load(self, core: Core, weights: Published) -> None:
+    async def load(self, core: Core, weights: Published, state: State) -> None:
         await core.llm.collective_rpc("agentgym_load", args=(str(weights.model),))
 
 
 class Updater:
-    """Publishes versions of ``weights`` to ``server``; ``mode`` says what becomes of requests in flight."""
+    """Publishes what ``weights`` writes to ``server``; ``mode`` says what becomes of requests in flight."""
 
     def __init__(
         self, server: Server, weights: Weights, transport: Transport, *, mode: Literal["keep", "wait", "abort"]
@@ -49,13 +50,17 @@ class Updater:
         self._tasks: set[asyncio.Task[None]] = set()
         server.on_free = self._free_later
 
-    async def update(self, version: int) -> None:
-        """Make the module's present weights live as ``version``. Raises EngineError; the old version then still is."""
+    async def update(self, version: int, weights: NamedWeights) -> None:
+        """Make ``weights`` live as ``version``. Raises EngineError; the old version then still is."""
         async with self.server.updating:
             old, core = self.server.live, await self.server.core()
-            new = await asyncio.to_thread(self.weights.write, version, base=old)
+            state = await asyncio.to_thread(dict, weights)
+            new = await asyncio.to_thread(self.weights.write, version, state.items(), base=old)
             try:
-                await (self._swap_model if new.adapter is None else self._swap_adapter)(core, old, new)
+                if new.adapter is None:
+                    await self._swap_model(core, old, new, state)
+                else:
+                    await self._swap_adapter(core, old, new)
             except EngineDeadError:
                 await self.server.revive(core, new)
             except BaseException:
@@ -78,11 +83,11 @@ class Updater:
                 await self.server.guarded(core, core.llm.remove_lora(weights.number))
         self.weights.remove(weights)
 
-    async def _swap_model(self, core: Core, old: Published, new: Published) -> None:
+    async def _swap_model(self, core: Core, old: Published, new: Published, state: State) -> None:
         llm, ask = core.llm, self.server.guarded
         await ask(core, llm.pause_generation(mode=self.mode, clear_cache=False))
         try:
-            await ask(core, self.transport.load(core, new))
+            await ask(core, self.transport.load(core, new, state))
             await ask(core, llm.reset_prefix_cache(reset_running_requests=True))
             await ask(core, llm.update_weight_version(str(new.version)))
         except EngineDeadError:
@@ -98,7 +103,7 @@ class Updater:
         llm, ask = core.llm, self.server.guarded
         try:
             async with asyncio.timeout(_GO_BACK_SECONDS):
-                await ask(core, Disk().load(core, old))
+                await ask(core, Disk().load(core, old, {}))
                 await ask(core, llm.reset_prefix_cache(reset_running_requests=True))
                 await ask(core, llm.update_weight_version(str(old.version)))
                 await ask(core, llm.resume_generation())

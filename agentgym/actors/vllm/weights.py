@@ -10,18 +10,26 @@ import dataclasses
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from transformers.utils.logging import disable_progress_bar
 
+from agentgym.engine import NamedWeights
 from agentgym.errors import ConfigError
+from agentgym.weights import blank
 
-__all__ = ["LORA_RANKS", "Published", "Weights", "private_directory"]
+__all__ = ["LORA_RANKS", "Published", "State", "Weights", "private_directory"]
 
 disable_progress_bar()  # one for each version would drown the run's own
+
+State: TypeAlias = Mapping[str, torch.Tensor]
+"""Weights by the names of the module's state dict, a shared one once."""
+
+_WRAPPED = "base_model.model."
+"""What peft puts before the names of the model that it wraps."""
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM makes room for; an adapter takes the least that holds it."""
@@ -47,11 +55,15 @@ def private_directory() -> Path:
 
 
 class Weights:
-    """Writes versions of ``module``, a transformers causal LM or a peft model around one, below ``directory``."""
+    """Writes versions of ``module``, a transformers causal LM or a peft model around one, below ``directory``.
+
+    Of the module only its shape is kept; the weights come with each version.
+    """
 
     def __init__(self, module: Any, directory: Path) -> None:
-        self.module, self.directory = module, directory
-        self.base = module.get_base_model() if is_adapted(module) else module
+        self.directory = directory
+        self.module = blank(module, device="meta")
+        self.base = self.module.get_base_model() if is_adapted(module) else self.module
         self.lora = _lora_rank(module)
         """Rank of the adapter where vLLM can serve it as one, else None: whole models are written."""
         self._number = 0
@@ -61,24 +73,26 @@ class Weights:
         """As vLLM calls it: "float32", "bfloat16"."""
         return str(next(self.base.parameters()).dtype).removeprefix("torch.")
 
-    def write(self, version: int, *, base: Published | None = None) -> Published:
-        """The module's present weights as ``version``. ``base`` is where the adapter's frozen model lies already."""
+    def write(self, version: int, weights: NamedWeights, *, base: Published | None = None) -> Published:
+        """``weights`` as ``version``. ``base`` is where the adapter's frozen model lies already."""
         self._number += 1
+        state = dict(weights)
         if self.lora is None:
-            return Published(version, self._number, self._model(f"model-{self._number}", merged=True))
-        model = base.model if base else self._model("base", merged=False)
+            return Published(version, self._number, self._model(f"model-{self._number}", state, merged=True))
+        model = base.model if base else self._model("base", state, merged=False)
         adapter = self.directory / f"adapter-{self._number}"
-        self.module.save_pretrained(adapter)
+        self.module.save_pretrained(adapter, state_dict=state)
         return Published(version, self._number, model, adapter)
 
     def remove(self, published: Published) -> None:
         """Free what ``published`` alone uses."""
         shutil.rmtree(published.adapter or published.model, ignore_errors=True)
 
-    def _model(self, name: str, *, merged: bool) -> Path:
+    def _model(self, name: str, state: State, *, merged: bool) -> Path:
         path = self.directory / name
-        state = _plain_state(self.module, merged=merged) if is_adapted(self.module) else None
-        self.base.save_pretrained(path, state_dict=state)
+        if is_adapted(self.module):
+            state = _plain_state(state, dict(_deltas(self.module, state)) if merged else None)
+        self.base.save_pretrained(path, state_dict=dict(state))
         return path
 
 
@@ -109,12 +123,14 @@ def _lora_rank(module: Any) -> int | None:
     return next((rank for rank in LORA_RANKS if rank >= config.r), None)
 
 
-def _plain_state(module: Any, *, merged: bool) -> dict[str, Any]:
-    """State of the model under the adapter with its own names; ``merged`` adds what the adapter changes."""
-    model = module.get_base_model()
-    added = dict(_deltas(model)) if merged else {}
-    state, trained = {}, {}
-    for name, tensor in model.state_dict().items():
+def _plain_state(state: State, added: State | None) -> dict[str, torch.Tensor]:
+    """``state`` of a peft model as the model's under the adapter, with its own names.
+
+    ``added`` is what the adapter adds to the weights of layers; without it what the adapter trains is left out.
+    """
+    plain, trained = {}, {}
+    for name, tensor in state.items():
+        name = name.removeprefix(_WRAPPED)
         if ".lora_" in name:
             continue
         if ".modules_to_save." in name:
@@ -122,15 +138,16 @@ def _plain_state(module: Any, *, merged: bool) -> dict[str, Any]:
             trained[f"{owner}.{rest.partition('.')[2]}"] = tensor
             continue
         owner = name.partition(".base_layer.")[0]
-        delta = added.get(owner) if name.endswith("base_layer.weight") else None
-        plain = name.replace(".base_layer.", ".").replace(".original_module.", ".")
-        state[plain] = tensor if delta is None else tensor + delta.to(tensor.dtype)
-    return {**state, **trained} if merged else state
+        delta = added.get(owner) if added and name.endswith("base_layer.weight") else None
+        plain_name = name.replace(".base_layer.", ".").replace(".original_module.", ".")
+        plain[plain_name] = tensor if delta is None else tensor + delta.to(tensor.dtype)
+    return plain if added is None else {**plain, **trained}
 
 
-def _deltas(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """(layer's name, what its adapter adds to its weight)."""
-    for name, layer in model.named_modules():
+def _deltas(module: Any, state: State) -> Iterator[tuple[str, torch.Tensor]]:
+    """(layer's name, what its adapter in ``state`` adds to its weight); the layers keep the adapter."""
+    module.load_state_dict({name: t for name, t in state.items() if ".lora_" in name}, strict=False, assign=True)
+    for name, layer in module.get_base_model().named_modules():
         if hasattr(layer, "lora_A"):
             for adapter in set(layer.active_adapters) & set(layer.lora_A):
                 yield name, layer.get_delta_weight(adapter).detach()

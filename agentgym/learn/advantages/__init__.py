@@ -1,7 +1,8 @@
 """Advantages: pure functions from rewards to the weight of a log-likelihood gradient.
 
-They work on plain floats, because they are computed once for each update, before anything becomes a tensor;
-``entropy_shaped`` alone works on tensors, because entropies are known only in the forward pass.
+They work on plain floats, and where there is a number for each token on arrays, because they are computed once for each
+update, before anything becomes a tensor; ``entropy_shaped`` alone works on tensors, because entropies are known only in
+the forward pass.
 """
 
 from agentgym.learn.advantages.anchors import anchor_advantages

@@ -6,13 +6,22 @@ Shape legend: N trained tokens of one trajectory, in the order in which they wer
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["gae", "turn_returns"]
 
 
 def gae(
-    rewards_N: Sequence[float], values_N: Sequence[float], *, gamma: float, lam: float, bootstrap: float
-) -> tuple[list[float], list[float]]:
+    rewards_N: Sequence[float] | NDArray[np.floating],
+    values_N: Sequence[float] | NDArray[np.floating],
+    *,
+    gamma: float,
+    lam: float,
+    bootstrap: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Generalized advantage estimates and the returns to fit the values to, both [N].
 
     δ_i = r_i + γ V_{i+1} − V_i,  A_i = δ_i + γ λ A_{i+1},  return_i = A_i + V_i, with V_{N+1} = ``bootstrap`` and
@@ -24,17 +33,16 @@ def gae(
     of what came next where it was truncated. Raises ValueError where the lengths differ.
 
     >>> gae([0.0, 1.0], [0.5, 0.25], gamma=1.0, lam=1.0, bootstrap=0.0)
-    ([0.5, 0.75], [1.0, 1.0])
+    (array([0.5 , 0.75]), array([1., 1.]))
     """
     if len(rewards_N) != len(values_N):
         raise ValueError(f"one value for each reward, found {len(rewards_N)} rewards and {len(values_N)} values")
-    advantages, next_value, advantage = [], bootstrap, 0.0
-    for reward, value in zip(reversed(rewards_N), reversed(values_N), strict=True):
-        advantage = reward + gamma * next_value - value + gamma * lam * advantage
-        advantages.append(advantage)
-        next_value = value
-    advantages.reverse()
-    return advantages, [advantage + value for advantage, value in zip(advantages, values_N, strict=True)]
+    rewards, values = np.asarray(rewards_N, np.float64), np.asarray(values_N, np.float64)
+    errors_N = rewards + gamma * np.append(values, bootstrap)[1:] - values
+    decay = gamma * lam
+    backward = accumulate(errors_N[::-1].tolist(), lambda advantage, error: error + decay * advantage)
+    advantages_N = np.fromiter(backward, np.float64, len(errors_N))[::-1]
+    return advantages_N, advantages_N + values
 
 
 def turn_returns(rewards: Sequence[float], gamma: float) -> list[float]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["whiten"]
 
 
-def whiten(values_N: Sequence[float], *, shift_mean: bool = True, epsilon: float = 1e-8) -> list[float]:
+def whiten(
+    values_N: Sequence[float] | NDArray[np.floating], *, shift_mean: bool = True, epsilon: float = 1e-8
+) -> NDArray[np.float64]:
     """(v_i − mean v) / (std v + ε), with the sample standard deviation, over the N trained tokens of the update.
 
     PPO does this to its advantages; done to rewards without a group's baseline it is REINFORCE++
@@ -18,11 +21,11 @@ def whiten(values_N: Sequence[float], *, shift_mean: bool = True, epsilon: float
     than two values, which have no deviation.
 
     >>> whiten([1.0, 3.0, 5.0], epsilon=0.0)
-    [-1.0, 0.0, 1.0]
+    array([-1.,  0.,  1.])
     """
     if len(values_N) < 2:
         raise ValueError(f"whitening needs at least 2 values, found {len(values_N)}")
-    array = np.asarray(values_N, dtype=np.float64)
-    mean = array.mean()
-    whitened: list[float] = ((array - mean) / (array.std(ddof=1) + epsilon) + (0.0 if shift_mean else mean)).tolist()
-    return whitened
+    values = np.asarray(values_N, dtype=np.float64)
+    mean = values.mean()
+    whitened: NDArray[np.float64] = (values - mean) / (values.std(ddof=1) + epsilon)
+    return whitened if shift_mean else whitened + mean

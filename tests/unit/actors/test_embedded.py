@@ -13,6 +13,7 @@ from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2Fo
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.errors import ConfigError, EngineError
 from agentgym.types import Completion, Prompt, Sampling
+from agentgym.weights import weights_of
 from tests.kit import tiny_model
 
 PLAIN = tiny_model()
@@ -286,7 +287,7 @@ def test_new_weights_drop_what_was_computed_and_stamp_their_version() -> None:
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.mul_(0.9)
-        await engine.update_weights(5)
+        await engine.update_weights(5, weights_of(model))
         ids = ids + prompt_of(4)
         again = await engine.generate(Prompt(ids), sampling(), session="s")
         return ids + again.token_ids, [*first, (len(ids), again)]
@@ -309,7 +310,7 @@ def test_weights_that_change_in_flight() -> None:
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.mul_(0.9)
-        await engine.update_weights(1)
+        await engine.update_weights(1, weights_of(model))
         return await pending
 
     completion: Completion = run(main)

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from agentgym.actors.openai import client as openai_client
 from agentgym.actors.openai.engine import OpenAIEngine
@@ -27,6 +29,8 @@ from agentgym.errors import ConfigError, EngineError, ParseError
 from agentgym.protocols.tools import Tools
 from agentgym.registry import plugins
 from agentgym.types import Completion, Prompt, Sampling, ToolCall
+from agentgym.weights import put, weights_of
+from tests.kit import tiny_model
 from tests.openai_server import EOS, Asked, FakeServer, Fault, logprob
 from tests.unit.actors.kit import one_loop, run
 
@@ -695,38 +699,36 @@ def test_a_closed_engine_refuses(connect: Callable[..., OpenAIEngine]) -> None:
 # -- weights --------------------------------------------------------------------------------------------------------
 
 
-class Learner:
-    """What an update needs of a model: something to save."""
-
-    value = 0
-
-    def save_pretrained(self, directory: Path, **_: Any) -> None:
-        directory.mkdir()
-        (directory / "model.safetensors").write_text(str(self.value))
+def filled(value: float) -> list[tuple[str, torch.Tensor]]:
+    """Weights that are all ``value``."""
+    return [(name, torch.full_like(tensor, value)) for name, tensor in weights_of(tiny_model())]
 
 
 @pytest.fixture
-def learner() -> Learner:
-    return Learner()
+def learner() -> Any:
+    """A model whose weights are all 0."""
+    module = tiny_model()
+    put(module, filled(0))
+    return module
 
 
 @pytest.fixture
 def loaded(server: FakeServer) -> list[str]:
-    """What the server's workers read from the directories they are told to load; None where it is none."""
+    """What number fills the weights that the server's workers read where they are told to; None where it is none."""
     read: list[str] = []
 
     def load(body: dict[str, Any]) -> list[Any]:
         assert body["method"] == "agentgym_load"
         (path,) = body["args"]
-        read.append(path and (Path(path) / "model.safetensors").read_text())
+        read.append(path and f"{load_file(Path(path) / 'model.safetensors')['model.norm.weight'][0].item():.0f}")
         return [None]
 
     server.rpc = load
     return read
 
 
-def updated(engine: OpenAIEngine, version: int) -> None:
-    run(lambda: engine.update_weights(version))
+def updated(engine: OpenAIEngine, version: int, value: float = 0) -> None:
+    run(lambda: engine.update_weights(version, filled(value)))
 
 
 EXCHANGE = ["pause keep", "rpc agentgym_load", "reset true", "label", "resume"]
@@ -740,19 +742,18 @@ def steps(server: FakeServer) -> list[str]:
 
 
 def test_without_a_shared_directory_weights_cannot_follow(connect: Callable[..., OpenAIEngine]) -> None:
-    engine = connect(Learner())
+    engine = connect(tiny_model())
     with pytest.raises(EngineError, match=r"cannot follow a learner; start .*--engine\.weights DIR"):
-        run(lambda: engine.update_weights(1))
+        run(lambda: engine.update_weights(1, filled(0)))
 
 
 def test_weights_go_through_the_directory(
-    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Any, loaded: list[str], tmp_path: Path
 ) -> None:
     engine = connect(learner, weights=tmp_path / "shared")
     assert not engine.why_untrainable
     assert (loaded, steps(server), engine.policy_version) == (["0"], EXCHANGE, 0)
-    learner.value = 5
-    updated(engine, 3)
+    updated(engine, 3, 5)
     assert (loaded, steps(server), engine.policy_version) == (["0", "5"], EXCHANGE, 3)
     assert generated(engine).policy_versions == [3] * 4
     (only,) = (tmp_path / "shared").iterdir()
@@ -763,7 +764,7 @@ def test_weights_go_through_the_directory(
 
 
 def test_each_token_has_the_version_that_sampled_it(
-    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Any, loaded: list[str], tmp_path: Path
 ) -> None:
     engine = connect(learner, weights=tmp_path)
     spans = [{"version": "default", "start": 0, "end": 1}, {"version": "8", "start": 1, "end": 3}]
@@ -780,7 +781,7 @@ def test_each_token_has_the_version_that_sampled_it(
 
 
 def test_an_update_waits_for_no_completion(
-    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Any, loaded: list[str], tmp_path: Path
 ) -> None:
     """A server holds them during an update: one that stood in line behind them would wait for ever."""
     engine = connect(learner, weights=tmp_path, max_sessions=1)
@@ -790,7 +791,7 @@ def test_an_update_waits_for_no_completion(
         completion = asyncio.create_task(engine.generate(Prompt([1, 2, 3]), sampling(), session="s"))
         while not server.asked:
             await asyncio.sleep(0.01)
-        await engine.update_weights(1)
+        await engine.update_weights(1, filled(0))
         was_waiting = not completion.done()
         return [was_waiting, (await completion).token_ids == SAID]
 
@@ -798,11 +799,11 @@ def test_an_update_waits_for_no_completion(
 
 
 def test_a_failed_update_leaves_the_old_weights(
-    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Any, loaded: list[str], tmp_path: Path
 ) -> None:
     engine = connect(learner, weights=tmp_path)
     steps(server)
-    load, learner.value = server.rpc, 6
+    load = server.rpc
 
     def fail_on_new(body: dict[str, Any]) -> list[Any]:
         load(body)
@@ -812,18 +813,17 @@ def test_a_failed_update_leaves_the_old_weights(
 
     server.rpc = fail_on_new
     with pytest.raises(EngineError, match=r"version 1 was not taken up, the old one goes on: .*half read"):
-        updated(engine, 1)
+        updated(engine, 1, 6)
     assert loaded == ["0", "6", "0"]
     assert steps(server) == ["pause keep", "rpc agentgym_load", "reset true", "resume"]
     assert (engine.policy_version, len(list(tmp_path.iterdir()))) == (0, 1)
     assert generated(engine).policy_versions == [0] * 4
-    learner.value = 7
-    updated(engine, 2)
+    updated(engine, 2, 7)
     assert generated(engine).policy_versions == [2] * 4
 
 
 def test_a_mixture_of_weights_never_samples(
-    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Any, loaded: list[str], tmp_path: Path
 ) -> None:
     engine = connect(learner, weights=tmp_path)
     load = server.rpc
@@ -841,14 +841,14 @@ def test_a_mixture_of_weights_never_samples(
 
 
 def test_a_cancelled_update_is_finished(
-    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Any, loaded: list[str], tmp_path: Path
 ) -> None:
     engine = connect(learner, weights=tmp_path)
     steps(server)
     server.fault = lambda asked: Fault(delay=0.3) if asked.path == "/collective_rpc" else None
 
     async def begin_and_cancel() -> None:
-        update = asyncio.create_task(engine.update_weights(1))
+        update = asyncio.create_task(engine.update_weights(1, filled(0)))
         while not server.weights.is_paused:
             await asyncio.sleep(0.01)
         update.cancel()
@@ -862,7 +862,7 @@ def test_a_cancelled_update_is_finished(
 
 
 def test_a_first_update_that_fails_brings_back_what_the_server_started_with(
-    server: FakeServer, learner: Learner, tmp_path: Path
+    server: FakeServer, learner: Any, tmp_path: Path
 ) -> None:
     def load_start_only(body: dict[str, Any]) -> list[Any]:
         if body["args"] != ["start"]:
@@ -875,7 +875,7 @@ def test_a_first_update_that_fails_brings_back_what_the_server_started_with(
 
 
 def test_a_server_that_an_earlier_run_left_held_samples_once_it_is_whole(
-    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Learner, loaded: list[str], tmp_path: Path
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Any, loaded: list[str], tmp_path: Path
 ) -> None:
     earlier = connect()
     run(lambda: earlier.client.command(f"{earlier.client.root}/pause?mode=keep"))
@@ -901,13 +901,13 @@ def test_a_server_that_an_earlier_run_left_held_samples_once_it_is_whole(
     ],
 )
 def test_servers_that_cannot_follow_are_refused(
-    server: FakeServer, learner: Learner, tmp_path: Path, change: Callable[[FakeServer], None], match: str
+    server: FakeServer, learner: Any, tmp_path: Path, change: Callable[[FakeServer], None], match: str
 ) -> None:
     change(server)
     refused(server, match, module=learner, weights=tmp_path)
 
 
-def test_a_directory_that_is_none_is_refused(server: FakeServer, learner: Learner, tmp_path: Path) -> None:
+def test_a_directory_that_is_none_is_refused(server: FakeServer, learner: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(server, "cannot write to .*file: Not a directory", module=learner, weights=tmp_path / "file")
 

@@ -21,6 +21,7 @@ from agentgym.actors.openai.engine import OpenAIEngine
 from agentgym.actors.openai.weights import EXTENSION
 from agentgym.errors import ConfigError, EngineError
 from agentgym.types import Completion, Prompt, Sampling
+from agentgym.weights import weights_of
 from tests.kit import byte_tokenizer, tiny_model
 from tests.unit.actors.kit import one_loop, run
 
@@ -173,7 +174,7 @@ def test_weights_follow_the_learner(connect: Callable[..., OpenAIEngine], tmp_pa
             begun.append(asyncio.create_task(asked))
             await asyncio.sleep(0.03)
         learner.load_state_dict(second.state_dict())
-        await engine.update_weights(4)
+        await engine.update_weights(4, weights_of(learner))
         return await asyncio.gather(*begun)
 
     met = 0
@@ -194,17 +195,17 @@ def test_a_failed_update_leaves_the_old_weights(
 ) -> None:
     learner, prompt = model(3), [5, 9, 200]
     engine = connect(learner, weights=tmp_path)
-    save = learner.save_pretrained
+    save = type(learner).save_pretrained
 
-    def save_half(directory: Path, **options: Any) -> None:
-        save(directory, **options)
+    def save_half(shape: Any, directory: Path, **options: Any) -> None:
+        save(shape, directory, **options)
         file = Path(directory) / "model.safetensors"
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
-    monkeypatch.setattr(learner, "save_pretrained", save_half)
+    monkeypatch.setattr(type(learner), "save_pretrained", save_half)
     learner.load_state_dict(model(2).state_dict())
     with pytest.raises(EngineError, match="version 1 was not taken up, the old one goes on"):
-        run(lambda: engine.update_weights(1))
+        run(lambda: engine.update_weights(1, weights_of(learner)))
     completion = run(lambda: engine.generate(Prompt(prompt), sampling(), session="s"))
     assert_sampled_by(model(3), prompt, completion)
     assert completion.policy_versions == [0] * 12
@@ -214,9 +215,10 @@ def test_a_first_update_that_fails_leaves_what_the_server_started_with(
     connect: Callable[..., OpenAIEngine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learner, prompt = model(3), [5, 9, 200]
-    monkeypatch.setattr(learner, "save_pretrained", lambda directory, **_: Path(directory).mkdir())
-    with pytest.raises(ConfigError, match="the weights cannot follow the learner through"):
-        connect(learner, weights=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(learner), "save_pretrained", lambda shape, directory, **_: Path(directory).mkdir())
+        with pytest.raises(ConfigError, match="the weights cannot follow the learner through"):
+            connect(learner, weights=tmp_path)
     engine = connect()
     assert_sampled_by(model(0), prompt, run(lambda: engine.generate(Prompt(prompt), sampling(), session="s")))
 
@@ -230,7 +232,7 @@ def test_an_adapter_follows_merged(connect: Callable[..., OpenAIEngine], tmp_pat
             if "lora_B" in name:
                 parameter.copy_(torch.linspace(-0.3, 0.3, parameter.numel()).view_as(parameter))
     learner.eval()
-    run(lambda: engine.update_weights(1))
+    run(lambda: engine.update_weights(1, weights_of(learner)))
     completion = run(lambda: engine.generate(Prompt(prompt), sampling(), session="s"))
     assert_sampled_by(learner, prompt, completion)
     ids = [*prompt, *completion.token_ids]

@@ -12,6 +12,7 @@ import torch
 
 from agentgym.errors import EngineError
 from agentgym.types import Completion, Prompt, Sampling
+from agentgym.weights import weights_of
 from tests.kit import one_thread as one_thread
 from tests.kit import tiny_model
 
@@ -137,11 +138,17 @@ def assert_parity(engine: Any, salt: int = 0, version: int | None = None) -> Non
     assert set(completion.policy_versions) == {engine.policy_version if version is None else version}
 
 
+async def publish(engine: Any, version: int) -> None:
+    """Make the module's weights live."""
+    await engine.update_weights(version, weights_of(engine.module))
+
+
 def started(module: Any, **options: Any) -> Iterator[Any]:
     from agentgym.actors.vllm.engine import VLLMEngine
 
-    engine = VLLMEngine(module, **options)
+    engine: Any = VLLMEngine(module, **options)
     run(engine.start)
+    engine.module = module
     yield engine
     run(engine.close)
 
@@ -182,7 +189,7 @@ def test_parity_with_the_module_after_each_of_20_updates(kind: str, request: pyt
     first = engine.policy_version
     for version in range(first + 1, first + 21):
         perturb(engine.module, version)
-        run(functools.partial(engine.update_weights, version))
+        run(functools.partial(publish, engine, version))
         assert engine.policy_version == version
         assert_parity(engine, salt=version % 3)
 
@@ -195,7 +202,7 @@ def test_weights_that_were_not_published_are_found_out(tied: Any) -> None:
     scored, now = run(lambda: tied.score(Prompt(ids)))[1:], logprobs_of(tied.module, ids)
     assert scored == pytest.approx(before, abs=CLOSE)
     assert max(abs(a - b) for a, b in zip(scored, now, strict=True)) > 100 * CLOSE
-    run(lambda: tied.update_weights(tied.policy_version + 1))
+    run(lambda: publish(tied, tied.policy_version + 1))
     assert_parity(tied)
 
 
@@ -273,7 +280,7 @@ def test_nothing_computed_with_old_weights_is_found_again(tied: Any) -> None:
     prompt = prompt_of(100)
     generated(tied, prompt, "cached")
     perturb(tied.module, 11)
-    run(lambda: tied.update_weights(tied.policy_version + 1))
+    run(lambda: publish(tied, tied.policy_version + 1))
     before = tied.prefill_tokens
     completion = generated(tied, prompt, "cached")
     assert tied.prefill_tokens - before == 100
@@ -294,7 +301,7 @@ async def crossing(engine: Any, seed: int, num: int = 3) -> tuple[list[Completio
             for i in range(num)
         ],
     )
-    await engine.update_weights(old + 1)
+    await publish(engine, old + 1)
     await go_on(engine)
     completions = await asyncio.gather(*asked)
     for i in range(num):
@@ -402,7 +409,7 @@ def test_an_update_whose_caller_is_cancelled_is_whole(tied: Any) -> None:
     """Ctrl-C while weights are on their way."""
 
     async def main() -> None:
-        updating = asyncio.ensure_future(tied.update_weights(tied.policy_version + 1))
+        updating = asyncio.ensure_future(publish(tied, tied.policy_version + 1))
         await asyncio.sleep(0.01)
         updating.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -482,8 +489,8 @@ def test_a_load_that_fails_half_way_leaves_the_old_version(tied: Any, monkeypatc
     ids = prompt + generated(tied, prompt).token_ids
     old, before = tied.policy_version, run(lambda: tied.score(Prompt(ids)))
 
-    def broken(version: int, **given: Any) -> Any:
-        published = write(version, **given)
+    def broken(*given: Any, **named: Any) -> Any:
+        published = write(*given, **named)
         file = published.model / "model.safetensors"
         tensors = load_file(file)
         name = sorted(tensors)[-2]
@@ -498,7 +505,7 @@ def test_a_load_that_fails_half_way_leaves_the_old_version(tied: Any, monkeypatc
             lambda: [asyncio.ensure_future(tied.generate(Prompt(prompt), sampling(max_tokens=400), session="f"))],
         )
         with pytest.raises(EngineError, match=rf"version {old + 1}: .*; version {old} keeps serving"):
-            await tied.update_weights(old + 1)
+            await publish(tied, old + 1)
         completion: Completion = await asked
         return completion
 
@@ -512,7 +519,7 @@ def test_a_load_that_fails_half_way_leaves_the_old_version(tied: Any, monkeypatc
     assert set(generated(tied, prompt).policy_versions) == {old}
     assert tied._server.num_restarts == 0
     monkeypatch.undo()
-    run(lambda: tied.update_weights(old + 1))
+    run(lambda: publish(tied, old + 1))
     assert_parity(tied)
 
 

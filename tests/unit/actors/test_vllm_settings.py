@@ -22,6 +22,7 @@ from agentgym.actors.vllm.settings import Options, kv_cache_bytes, settled
 from agentgym.actors.vllm.weights import Weights, private_directory
 from agentgym.errors import ConfigError, MissingExtraError, UserError
 from agentgym.registry import plugins
+from agentgym.weights import weights_of
 from tests.kit import tiny_model
 
 DEFAULTS: dict[str, Any] = plugins("engines").settings("vllm")().model_dump()
@@ -196,7 +197,7 @@ def logits(module: Any) -> torch.Tensor:
 def test_a_model_comes_back_from_its_directory(tmp_path: Path, tie: bool) -> None:
     module = model(tie_word_embeddings=tie)
     weights = Weights(module, tmp_path)
-    one, two = weights.write(3), weights.write(3)
+    one, two = weights.write(3, weights_of(module)), weights.write(3, weights_of(module))
     assert (one.version, one.adapter, weights.dtype) == (3, None, "float32")
     assert one != two
     assert torch.equal(logits(AutoModelForCausalLM.from_pretrained(one.model)), logits(module))
@@ -209,8 +210,8 @@ def test_an_adapter_is_written_alone_and_its_model_once(tmp_path: Path) -> None:
     module = adapted()
     weights = Weights(module, tmp_path)
     assert weights.lora == 8
-    one = weights.write(0)
-    two = weights.write(1, base=one)
+    one = weights.write(0, weights_of(module))
+    two = weights.write(1, weights_of(module), base=one)
     assert one.model == two.model
     assert one.adapter != two.adapter
     base = AutoModelForCausalLM.from_pretrained(one.model)
@@ -233,7 +234,7 @@ def test_what_vllm_does_not_serve_as_an_adapter_is_merged(tmp_path: Path, change
     module = adapted(**changes) if "bias" in changes or "rank_pattern" in changes else untied(**changes)
     weights = Weights(module, tmp_path)
     assert weights.lora is None
-    merged = AutoModelForCausalLM.from_pretrained(weights.write(0).model)
+    merged = AutoModelForCausalLM.from_pretrained(weights.write(0, weights_of(module)).model)
     assert torch.allclose(logits(merged), logits(module), atol=1e-5)
     with module.disable_adapter():
         assert not torch.allclose(logits(merged), logits(module), atol=1e-2)

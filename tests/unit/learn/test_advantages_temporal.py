@@ -21,13 +21,13 @@ def test_two_turns_by_hand() -> None:
     # token 2: delta = 1 + 0.5 * 1.5 - 1 = 0.75                A = 0.75 + 0.25 * 0.5 = 0.875
     # token 1: delta = 0 + 0.5 * 1 - 0.5 = 0                   A = 0.25 * 0.875 = 0.21875
     advantages, returns = gae(rewards, values, gamma=0.5, lam=0.5, bootstrap=0.0)
-    assert advantages == [0.21875, 0.875, 0.5]
-    assert returns == [0.71875, 1.875, 2.0]
+    assert advantages.tolist() == [0.21875, 0.875, 0.5]
+    assert returns.tolist() == [0.71875, 1.875, 2.0]
     # Truncated before a state of value 4: token 3: 2 + 0.5 * 4 - 1.5 = 2.5; token 2: 0.75 + 0.25 * 2.5 = 1.375;
     # token 1: 0.25 * 1.375 = 0.34375
     advantages, returns = gae(rewards, values, gamma=0.5, lam=0.5, bootstrap=4.0)
-    assert advantages == [0.34375, 1.375, 2.5]
-    assert returns == [0.84375, 2.375, 4.0]
+    assert advantages.tolist() == [0.34375, 1.375, 2.5]
+    assert returns.tolist() == [0.84375, 2.375, 4.0]
 
 
 def masked_gae(
@@ -77,6 +77,17 @@ def test_against_the_sum_of_decayed_errors(
     assert returns == pytest.approx([a + v for a, v in zip(expected, values, strict=True)], abs=1e-9)
 
 
+@given(STEPS, DISCOUNT, DISCOUNT, NUMBER)
+def test_to_the_digit_the_recursion_written_out(
+    steps: list[tuple[float, float]], gamma: float, lam: float, bootstrap: float
+) -> None:
+    rewards, values = map(list, zip(*steps, strict=True))
+    expected = masked_gae(rewards, values, [True] * len(steps), gamma, lam, bootstrap)
+    advantages, returns = gae(rewards, values, gamma=gamma, lam=lam, bootstrap=bootstrap)
+    assert advantages.tolist() == expected
+    assert returns.tolist() == [a + v for a, v in zip(expected, values, strict=True)]
+
+
 @given(STEPS, NUMBER)
 def test_without_decay_it_is_the_later_rewards_minus_the_value(
     steps: list[tuple[float, float]], bootstrap: float
@@ -113,7 +124,8 @@ def test_lengths_that_differ_are_refused() -> None:
 
 
 def test_no_tokens_give_nothing() -> None:
-    assert gae([], [], gamma=1.0, lam=1.0, bootstrap=3.0) == ([], [])
+    advantages, returns = gae([], [], gamma=1.0, lam=1.0, bootstrap=3.0)
+    assert (advantages.tolist(), returns.tolist()) == ([], [])
 
 
 def test_turn_returns_by_hand() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from agentgym.learn.aggregation import Aggregation, token_weights
 from agentgym.learn.batch import microbatches
-from agentgym.learn.rows import Row, rows_of
+from agentgym.learn.rows import Row, rows_of, trained, write
 from agentgym.types import Sample, Trajectory, Turn
 
 AGGREGATIONS: tuple[Aggregation, ...] = ("token", "sequence", "constant")
@@ -44,9 +46,9 @@ def test_a_row_of_a_sample_by_hand() -> None:
         turn_index=[0, 0, 0, 0, 1, 1],
         policy_versions=[-1, -1, 3, 3, -1, 3],
     )
-    assert Row.of(sample, 2).advantages == [2.0] * 6
-    assert Row.of(sample, [2.0, -1.0]).advantages == [2.0, 2.0, 2.0, 2.0, -1.0, -1.0]
-    assert Row.of(sample, 1.0).behavior_logprobs == sample.logprobs
+    assert Row.of(sample, 2).advantages.tolist() == [2.0] * 6
+    assert Row.of(sample, [2.0, -1.0]).advantages.tolist() == [2.0, 2.0, 2.0, 2.0, -1.0, -1.0]
+    assert Row.of(sample, 1.0).behavior_logprobs is sample.logprobs
     assert Row.of(sample, 1.0).num_trained == 3
 
 
@@ -63,11 +65,15 @@ def test_what_an_expert_said_is_a_demonstration() -> None:
     episode = Trajectory(env="x", task=0, seed=0, episode_id="e", turns=[led, Turn(observation="", reply="")])
     episode.samples = [sample]
     (row,) = rows_of(episode, [2.0, -1.0])
-    assert (row.role, row.demonstrations) == ("policy", [False, True, False, False, False])
-    assert row.advantages == [2.0, 2.0, -1.0, -1.0, -1.0]
-    assert episode.sampled(sample) == [False, False, False, True, True]
+    assert row.role == "policy"
+    assert row.demonstrations is not None
+    assert row.demonstrations.tolist() == [False, True, False, False, False]
+    assert row.advantages.tolist() == [2.0, 2.0, -1.0, -1.0, -1.0]
+    assert episode.sampled(sample).tolist() == [False, False, False, True, True]
     (shown,) = rows_of(episode.model_copy(update={"role": "expert"}), 1.0)
-    assert (shown.role, shown.demonstrations) == ("expert", sample.loss_mask)
+    assert shown.role == "expert"
+    assert shown.demonstrations is not None
+    assert shown.demonstrations.tolist() == sample.loss_mask.tolist()
     (own,) = rows_of(episode.model_copy(update={"turns": [episode.turns[1]] * 2, "role": "partner"}), 1.0)
     assert (own.role, own.demonstrations) == ("partner", None)
 
@@ -141,6 +147,98 @@ def test_what_stands_beside_a_token_is_its_own(made: list[Row], max_tokens: int)
         assert torch.equal(before, batch.targets_N - 1)
 
 
+OPTIONAL = ("proximal_logprobs", "reference_logprobs", "values", "returns")
+WHOLE = ("ids_T", "positions_T", "targets_N", "rows_N", "sequences_N", "units_B")
+TRUTHS = ("predicts_T", "demonstrations_N")
+
+
+def slow_cut(rows: list[Row], max_tokens: int) -> list[list[int]]:
+    """Which rows are in which microbatch."""
+    needed = [max((t for t in range(1, len(r.token_ids)) if r.loss_mask[t]), default=0) for r in rows]
+    units: dict[Any, list[int]] = {}
+    for i, r in enumerate(rows):
+        if needed[i]:
+            units.setdefault(("row", i) if r.unit is None else r.unit, []).append(i)
+    chunks: list[list[int]] = []
+    for unit in sorted(units.values(), key=lambda unit: -sum(needed[i] for i in unit)):
+        if not chunks or sum(needed[i] for i in chunks[-1] + unit) > max_tokens:
+            chunks.append([])
+        chunks[-1] += unit
+    return chunks
+
+
+def slow_microbatch(rows: list[Row], weights: list[float], chunk: list[int]) -> dict[str, list[Any]]:
+    """What the microbatch of the rows ``chunk`` holds, by name: lists, one token at a time."""
+    made: dict[str, list[Any]] = {name: [] for name in ("lengths", "units_B")}
+
+    def add(**values: Any) -> None:
+        for name, value in values.items():
+            made.setdefault(name, []).append(value)
+
+    for sequence, i in enumerate(chunk):
+        r = rows[i]
+        places = [t for t in range(1, len(r.token_ids)) if r.loss_mask[t]]
+        add(lengths=places[-1], units_B=-1 if r.unit is None else r.unit)
+        for t in range(places[-1]):
+            add(ids_T=r.token_ids[t], positions_T=t, predicts_T=t + 1 in places)
+        for t in places:
+            add(targets_N=r.token_ids[t], behavior_logprobs_N=r.behavior_logprobs[t], advantages_N=r.advantages[t])
+            add(weights_N=weights[i], rows_N=i, sequences_N=sequence)
+            add(demonstrations_N=r.demonstrations is not None and r.demonstrations[t])
+            add(**{f"{name}_N": getattr(r, name)[t] for name in OPTIONAL if getattr(r, name) is not None})
+    return made
+
+
+@given(rows(), st.data(), st.integers(1, 60))
+def test_against_lists_and_one_token_at_a_time(made: list[Row], data: st.DataObject, max_tokens: int) -> None:
+    """Whatever rows bring along, in units and with weights: the same tensors, to the bit."""
+    present = data.draw(st.sets(st.sampled_from(OPTIONAL)))
+    for r in made:
+        num = len(r.token_ids)
+        r.unit = data.draw(st.none() | st.integers(0, 2))
+        for name in sorted(present):
+            column = data.draw(st.lists(st.floats(-9, 9), min_size=num, max_size=num))
+            setattr(r, name, np.array(column, np.float64 if name == "returns" else np.float32))
+        if data.draw(st.booleans()):
+            r.demonstrations = np.array(data.draw(st.lists(st.booleans(), min_size=num, max_size=num)))
+    weights = data.draw(st.lists(st.floats(0, 1), min_size=len(made), max_size=len(made)))
+    found = list(microbatches(made, weights, max_tokens=max_tokens))
+    chunks = slow_cut(made, max_tokens)
+    assert len(found) == len(chunks)
+    for batch, chunk in zip(found, chunks, strict=True):
+        expected = slow_microbatch(made, weights, chunk)
+        assert batch.lengths == expected.pop("lengths")
+        held = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch) if f.name != "lengths"}
+        assert {name for name, value in held.items() if value is not None} == set(expected)
+        for name, values in expected.items():
+            dtype = torch.int64 if name in WHOLE else torch.bool if name in TRUTHS else torch.float32
+            assert torch.equal(
+                held[name], torch.tensor([value.item() for value in map(np.asarray, values)], dtype=dtype)
+            )
+            assert held[name].dtype == dtype
+
+
+@given(rows())
+def test_numbers_of_a_microbatch_go_back_to_their_rows(made: list[Row]) -> None:
+    found: dict[int, list[int]] = {}
+    for batch in microbatches(made, [1.0] * len(made), max_tokens=20):
+        found |= {i: part.tolist() for i, part in batch.per_row(batch.targets_N)}
+    assert found == {i: r.token_ids[r.places].tolist() for i, r in enumerate(made) if r.num_trained}
+
+
+@given(rows())
+def test_what_is_written_is_where_it_was_read(made: list[Row]) -> None:
+    before = [r.advantages.tolist() for r in made]
+    expected = [a for r in made for a, m in list(zip(r.advantages.tolist(), r.loss_mask, strict=True))[1:] if m]
+    values_N = trained(made, "advantages")
+    assert values_N.tolist() == expected
+    write(made, "advantages", 2 * values_N)
+    assert trained(made, "advantages").tolist() == [2 * value for value in expected]
+    for r, old in zip(made, before, strict=True):
+        others = [t for t in range(len(old)) if not t or not r.loss_mask[t]]
+        assert r.advantages[others].tolist() == [old[t] for t in others]
+
+
 def test_nothing_to_train_on_is_no_microbatch() -> None:
     assert list(microbatches([row([1, 2], [False, False])], [0.0], max_tokens=10)) == []
     assert list(microbatches([], [], max_tokens=10)) == []
@@ -156,9 +254,9 @@ def test_nothing_behind_the_last_trained_token_is_computed() -> None:
 def test_what_rows_bring_along_goes_with_their_tokens() -> None:
     two = [row([1, 2, 3], [False, True, False]), row([4, 5, 6, 7], [False, False, True, True])]
     for r, start in zip(two, (10.0, 20.0), strict=True):
-        r.proximal_logprobs = [start + i for i in range(len(r.token_ids))]
-        r.returns = [-start - i for i in range(len(r.token_ids))]
-    two[1].demonstrations = [False, True, False, True]
+        r.proximal_logprobs = start + np.arange(len(r.token_ids), dtype=np.float32)
+        r.returns = -start - np.arange(len(r.token_ids), dtype=np.float64)
+    two[1].demonstrations = np.array([False, True, False, True])
     (batch,) = microbatches(two, [1.0, 1.0], max_tokens=100)
     assert batch.proximal_logprobs_N is not None
     assert batch.proximal_logprobs_N.tolist() == [22.0, 23.0, 11.0]
@@ -174,7 +272,7 @@ def test_what_rows_bring_along_goes_with_their_tokens() -> None:
 
 def test_rows_that_do_not_agree_on_what_they_bring_are_refused() -> None:
     two = [row([1, 2], [False, True]), row([3, 4], [False, True]), row([5, 6], [False, False])]
-    two[0].values = [0.0, 1.0]
+    two[0].values = np.array([0.0, 1.0], np.float32)
     with pytest.raises(ValueError, match="1 of 2 rows have values; expected all of them or none"):
         list(microbatches(two, [1.0] * 3, max_tokens=100))
 

@@ -18,7 +18,7 @@ import torch
 from agentgym import sealed
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import DataError, UserError
-from agentgym.learn import checkpoint
+from agentgym.learn import checkpoint, tensors
 from agentgym.learn.batch import Microbatch
 from agentgym.learn.learner import Learner
 from agentgym.learn.objectives.estimator import Metrics
@@ -151,7 +151,7 @@ def test_what_is_loaded_is_not_the_file(tmp_path: Path) -> None:
     saved = checkpoint.save(tmp_path / "1", policy, learner, {})
     expected = {name: value.clone() for name, value in moments(learner).items()}
     checkpoint.load(saved, learner)
-    file = saved / "optimizers" / "policy.safetensors"
+    file = saved / "learners" / "policy" / "optimizer.safetensors"
     file.write_bytes(b"\0" * file.stat().st_size)  # in place, as a failing disk would
     assert same(moments(learner), expected)
 
@@ -254,7 +254,13 @@ def break_at(monkeypatch: pytest.MonkeyPatch, at: int) -> list[str]:
 
         return call
 
-    places = [(checkpoint, "save_file"), (os, "rename"), (os, "fsync"), (Policy, "save"), (Path, "write_text")]
+    places: list[tuple[Any, str]] = [
+        (tensors, "save_file"),
+        (os, "rename"),
+        (os, "fsync"),
+        (Policy, "save"),
+        (Path, "write_text"),
+    ]
     for owner, name in places:
         monkeypatch.setattr(owner, name, failing(getattr(owner, name), name))
     return tried
@@ -311,7 +317,12 @@ def test_every_file_and_directory_is_flushed_before_the_rename(tmp_path: Path, m
     assert after == ["parent"]
 
 
-STORED = [("optimizers", "policy"), ("optimizers", "critic"), ("learners", "critic"), ("modules", "reference")]
+STORED = [
+    ("learners/policy", "optimizer"),
+    ("learners/critic", "optimizer"),
+    ("learners/critic", "weights"),
+    ("modules", "reference"),
+]
 
 
 @pytest.mark.parametrize(

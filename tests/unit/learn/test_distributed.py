@@ -11,21 +11,34 @@ from typing import Any
 import pytest
 import torch
 
-from agentgym.learn.distributed import is_distributed, sum_gradients, summed
-
-_ONE_OF = """
-import json, sys
-import torch
-from torch import distributed
-from agentgym.errors import NonFiniteError
-from agentgym.learn.rows import Row
-from agentgym.learn.learner import Learner
+from agentgym.learn.distributed import ALONE, World, in_step, is_idle
+from agentgym.learn.forward import predict
 from tests.kit import tiny_model
 
-rank, world, file = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+_BEGIN = """
+import asyncio, json, sys
+from pathlib import Path
+import torch
+from torch import distributed
+from agentgym.actors.embedded.engine import EmbeddedEngine
+from agentgym.errors import NonFiniteError
+from agentgym.learn import checkpoint
+from agentgym.learn.canary import engine_gap
+from agentgym.learn.critic import Critic, estimate, values
+from agentgym.learn.distributed import World
+from agentgym.learn.drift import forward_kl
+from agentgym.learn.frozen import Frozen
+from agentgym.learn.policy import Policy
+from agentgym.learn.rows import Row
+from agentgym.learn.learner import Learner
+from tests.kit import chat, tiny_model
+
+rank, size, directory = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 torch.set_num_threads(1)
-if world > 1:
-    distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=world)
+if size > 1:
+    distributed.init_process_group("gloo", init_method=f"file://{directory / 'meet'}", rank=rank, world_size=size)
+world = World.here()
+assert (world.rank, world.size, world.is_first) == (rank, size, rank == 0)
 
 def row(length, salt, bad=False):
     return Row(
@@ -35,52 +48,137 @@ def row(length, salt, bad=False):
         advantages=[float("nan") if bad else (i + salt) % 3 - 1.5 for i in range(length)],
     )
 
-ALL = [row(9, 1), row(4, 2), row(15, 3), row(9, 4), row(3, 5)]
-mine = ALL if world == 1 else ([ALL[:4], ALL[4:]][rank])
-silent = Row(token_ids=[1, 2], loss_mask=[False] * 2, behavior_logprobs=[0.0] * 2, advantages=[0.0] * 2)
+def rows():
+    return [row(9, 1), row(4, 2), row(15, 3), row(9, 4), row(3, 5)]
+
+ALL = rows()
+mine = ALL if size == 1 else ([ALL[:4], ALL[4:]][rank])
+nothing = rows() if rank == 0 else []  # one process has all there is
 
 def objective(predictions, batch):
     return -batch.advantages_N * predictions.logprobs_N, {"advantage": batch.advantages_N}
 
+def parameters(module):
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+def counted(module):
+    module.num_calls = 0
+    def count(*_):
+        module.num_calls += 1
+    module.register_forward_pre_hook(count)
+    return module
+"""
+
+_UPDATE = """
+silent = Row(token_ids=[1, 2], loss_mask=[False] * 2, behavior_logprobs=[0.0] * 2, advantages=[0.0] * 2)
 found = {}
 for aggregation in ("token", "sequence", "constant"):
     model = tiny_model().double()
     learner = Learner(model, learning_rate=0.01, max_grad_norm=0.5, aggregation=aggregation, max_tokens_constant=7,
                       max_microbatch_tokens=16)
     metrics = learner.update(mine, objective)
-    metrics["second"] = learner.update(ALL if rank == 0 else [silent], objective)["loss"]  # one has nothing
-    before = torch.cat([p.flatten() for p in model.parameters()]).detach().clone()
+    for name, share in (("second", ALL if rank == 0 else [silent]), ("third", nothing)):
+        assert learner.takes_part(share)
+        metrics[name] = learner.update(share, objective)["loss"]
+    assert not learner.takes_part([silent])
+    before = parameters(model).clone()
     try:
-        learner.update([*mine, row(9, 1, bad=True)] if rank == world - 1 else mine, objective)
+        learner.update([*mine, row(9, 1, bad=True)] if rank == size - 1 else mine, objective)
         metrics["refused"] = 0.0
     except NonFiniteError:
         metrics["refused"] = 1.0
-    after = torch.cat([p.flatten() for p in model.parameters()]).detach()
+    after = parameters(model)
     assert torch.equal(before, after)
     found[aggregation] = [metrics, after.tolist()]
+"""
+
+_FORWARDS = """
+model = counted(tiny_model())
+learner = Learner(model, learning_rate=0.01, max_microbatch_tokens=8)
+frozen = Frozen(learner)
+counted(frozen.module)
+critic = Learner(counted(Critic(learner.clone())), learning_rate=0.01, forward=values, max_microbatch_tokens=8)
+with torch.no_grad():
+    critic.module.head.weight.normal_(generator=torch.Generator().manual_seed(0))
+trunk = counted(critic.module.trunk)
+engine = EmbeddedEngine(tiny_model(1))
+
+calls = []
+def forwards(module, run):
+    "How many forwards it takes, which all processes must agree on."
+    module.num_calls = 0
+    result = run()
+    calls.append(module.num_calls)
+    return result
+
+forwards(model, lambda: learner.score_rows(mine, "proximal_logprobs"))
+forwards(model, lambda: learner.score_rows(nothing, "reference_logprobs"))
+forwards(frozen.module, lambda: frozen.score(learner, mine))
+last = forwards(trunk, lambda: estimate(critic.module, mine, max_tokens=8, world=critic.world))
+forwards(trunk, lambda: estimate(critic.module, nothing, max_tokens=8, world=critic.world))
+drift = forwards(model, lambda: forward_kl(model, mine, max_tokens=8, world=world))
+again = forwards(model, lambda: forward_kl(model, nothing, max_tokens=8, world=world))
+gap = forwards(model, lambda: asyncio.run(engine_gap(engine, learner, ALL[0].token_ids if rank == 0 else [])))
+for each in mine:
+    each.returns = [1.0] * len(each.token_ids)
+loss = forwards(trunk, lambda: critic.update(mine, lambda values_N, batch: ((values_N - 1) ** 2, {}))["loss"])
+found = {
+    "rows": [[each.proximal_logprobs, each.reference_logprobs, each.values] for each in mine],
+    "last": last, "drift": [*drift, *again], "gap": gap if rank == 0 else None, "loss": loss, "calls": calls,
+}
+"""
+
+_SAVE = """
+policy = Policy(tiny_model(vocab_size=len(chat().hf)), chat())
+learner = Learner(policy.module, learning_rate=0.01)
+learner.update(mine, objective)
+saved = checkpoint.save(directory / "1", policy, learner, {"at": 1})
+assert sorted(path.name for path in directory.glob("1*")) == ["1"]
+checkpoint.save(directory / "1", policy, learner, {"at": 2})
+assert sorted(path.name for path in directory.glob("1*")) == ["1", "1+"]
+if rank == 0:
+    learner.save(directory / "alone")
+world.barrier()
+learner.update(mine, objective)
+expected = parameters(policy.module)
+for go_back in (
+    lambda other: other.load(directory / "alone"),
+    lambda other: (policy.restore(saved / "policy"), checkpoint.load(saved, other)),
+):
+    other = Learner(policy.module, learning_rate=0.01)
+    go_back(other)
+    other.update(mine, objective)
+    assert torch.equal(parameters(policy.module), expected)
+    assert other.num_updates == 2
+found = expected.tolist()
+"""
+
+_END = """
 print(json.dumps(found))
-if world > 1:
+if size > 1:
     distributed.destroy_process_group()
 """
 
 
-def run(world: int, file: Path) -> list[dict[str, Any]]:
+def run(body: str, size: int, directory: Path) -> list[Any]:
+    directory.mkdir()
+    script = _BEGIN + body + _END
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", _ONE_OF, str(rank), str(world), str(file)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", script, str(rank), str(size), str(directory)], stdout=subprocess.PIPE, text=True
         )
-        for rank in range(world)
+        for rank in range(size)
     ]
     outputs = [process.communicate(timeout=300)[0] for process in started]
-    assert [process.returncode for process in started] == [0] * world
+    assert [process.returncode for process in started] == [0] * size
     return [json.loads(output.splitlines()[-1]) for output in outputs]
 
 
 @pytest.mark.slow
 def test_two_processes_are_one(tmp_path: Path) -> None:
     """Loss, metrics and parameters, also when one of them has no trained token or refuses what the other would take."""
-    (alone,) = run(1, tmp_path / "one")
-    first, second = run(2, tmp_path / "two")
+    (alone,) = run(_UPDATE, 1, tmp_path / "one")
+    first, second = run(_UPDATE, 2, tmp_path / "two")
     for aggregation, (metrics, parameters) in alone.items():
         for found_metrics, found in (first[aggregation], second[aggregation]):
             assert found_metrics == pytest.approx(metrics, abs=1e-6)
@@ -89,9 +187,50 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
         assert metrics["refused"] == 1.0
 
 
+@pytest.mark.slow
+def test_every_forward_runs_on_both(tmp_path: Path) -> None:
+    """Equally often, also where one has fewer rows or none; and what is found is what one process finds."""
+    (alone,) = run(_FORWARDS, 1, tmp_path / "one")
+    first, second = run(_FORWARDS, 2, tmp_path / "two")
+    assert first["calls"] == second["calls"]
+    assert min(first["calls"]) > 0
+    assert max(first["calls"]) > 1
+    for part, whole in zip(first["rows"] + second["rows"], alone["rows"], strict=True):
+        for found, expected in zip(part, whole, strict=True):
+            assert found is None or found == pytest.approx(expected, abs=1e-5)
+    assert first["last"] + second["last"] == pytest.approx(alone["last"], abs=1e-5)
+    assert first["drift"] == second["drift"] == pytest.approx(alone["drift"], abs=1e-5)
+    assert first["gap"] == pytest.approx(alone["gap"], abs=1e-5)
+    assert first["loss"] == second["loss"] == pytest.approx(alone["loss"], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_the_first_writes_and_both_go_on_from_it(tmp_path: Path) -> None:
+    (alone,) = run(_SAVE, 1, tmp_path / "one")
+    first, second = run(_SAVE, 2, tmp_path / "two")
+    assert first == second == pytest.approx(alone, abs=1e-5)
+
+
 def test_alone_nothing_is_sent() -> None:
-    assert not is_distributed()
-    assert summed([1.0, 2.0], torch.device("cpu")) == [1.0, 2.0]
+    cpu = torch.device("cpu")
+    assert World.here() == World.one() == ALONE
+    assert ALONE.is_first
+    assert ALONE.summed([1.0, 2.0], cpu) == [1.0, 2.0]
+    assert ALONE.most(3, cpu) == 3
+    assert ALONE.gathered({"a": 1}, cpu) == [{"a": 1}]
     parameter = torch.nn.Parameter(torch.ones(2))
-    sum_gradients([parameter])
+    ALONE.sum_gradients([parameter])
     assert parameter.grad is None
+    assert list(in_step([], ALONE, cpu)) == []
+
+
+def test_what_is_idle_goes_through_a_model_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(World, "most", lambda *_: 2)
+    one, two = in_step([], World(0, 2), torch.device("cpu"))
+    assert is_idle(one)
+    assert is_idle(two)
+    model = tiny_model()
+    predictions = predict(model, one)
+    assert len(predictions.logprobs_N) == 0
+    torch.autograd.backward(predictions.logprobs_N.sum())
+    assert not any(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())

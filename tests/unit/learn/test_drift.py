@@ -34,25 +34,22 @@ def played(module: Any, num: int = 12) -> list[Trajectory]:
         engine = EmbeddedEngine(module)
         found = []
         for i in range(num):
-            sample = Sample()
+            tokens: list[tuple[int, bool, float, int]] = []
             for turn, heard in enumerate(([1, 2, 3 + i % 5], [4, 5])):
-                _extend(sample, turn, heard)
+                tokens += [(token, False, 0.0, turn) for token in heard]
                 sampling = Sampling(temperature=1.0, max_tokens=3 + i % 4, stop_token_ids=(), seed=100 * i + turn)
-                said = await engine.generate(Prompt(sample.token_ids), sampling, session=str(i))
-                _extend(sample, turn, said.token_ids, said.logprobs)
+                said = await engine.generate(Prompt([token for token, *_ in tokens]), sampling, session=str(i))
+                tokens += [(t, True, p, turn) for t, p in zip(said.token_ids, said.logprobs, strict=True)]
+            ids, mask, logprobs, turns = zip(*tokens, strict=True)
+            versions = [0 if own else -1 for own in mask]
+            sample = Sample(
+                token_ids=ids, loss_mask=mask, logprobs=logprobs, turn_index=turns, policy_versions=versions
+            )
             found.append(Trajectory(env="toy", task=i, seed=i, episode_id=str(i), samples=[sample]))
         await engine.close()
         return found
 
     return asyncio.run(play())
-
-
-def _extend(sample: Sample, turn: int, ids: list[int], logprobs: list[float] | None = None) -> None:
-    sample.token_ids += ids
-    sample.loss_mask += [logprobs is not None] * len(ids)
-    sample.logprobs += logprobs or [0.0] * len(ids)
-    sample.turn_index += [turn] * len(ids)
-    sample.policy_versions += [-1 if logprobs is None else 0] * len(ids)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +78,7 @@ def test_against_a_slow_reference(rows: list[Row]) -> None:
     other = tiny_model(1)
     sums, counts = [], []
     for row in rows:
-        now = slow_logprobs(other, row.token_ids)
+        now = slow_logprobs(other, row.token_ids.tolist())
         own = [row.behavior_logprobs[i] - now[i] for i in range(len(now)) if row.loss_mask[i]]
         sums.append(sum(own))
         counts.append(len(own))
@@ -160,4 +157,4 @@ def test_rows_are_of_samples_with_something_said() -> None:
         env="toy", task=0, seed=0, episode_id="0", samples=[silent, said], stop_reason=StopReason.TURN_LIMIT
     )
     (row,) = base_rows([episode])
-    assert row.behavior_logprobs == [0.0, -0.5]
+    assert row.behavior_logprobs.tolist() == [0.0, -0.5]

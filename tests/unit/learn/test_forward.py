@@ -101,7 +101,7 @@ def slow(model: Any, rows: list[Row], temperature: float) -> dict[tuple[int, int
     """By row and position: the three, from a forward of that row alone."""
     found: dict[tuple[int, int], tuple[torch.Tensor, ...]] = {}
     for n, r in enumerate(rows):
-        z_TV = model(input_ids=torch.tensor([r.token_ids])).logits[0] / temperature
+        z_TV = model(input_ids=torch.tensor(r.token_ids[None])).logits[0] / temperature
         for t in range(1, len(r.token_ids)):
             if r.loss_mask[t]:
                 p_V = z_TV[t - 1].softmax(-1)

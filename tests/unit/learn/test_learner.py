@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -68,12 +69,13 @@ def slow_loss(rows: list[Row], aggregation: Aggregation) -> float:
     means = []
     for r in rows:
         with torch.no_grad():
-            table = MODEL(input_ids=torch.tensor([r.token_ids])).logits[0].double().log_softmax(-1)
+            table = MODEL(input_ids=torch.tensor(r.token_ids[None])).logits[0].double().log_softmax(-1)
         losses = []
         for t in range(1, len(r.token_ids)):
             if r.loss_mask[t]:
                 ratio = float((table[t - 1, r.token_ids[t]] - r.behavior_logprobs[t]).exp())
-                losses.append(-min(ratio * r.advantages[t], min(max(ratio, 0.8), 1.28) * r.advantages[t]))
+                advantage = float(r.advantages[t])
+                losses.append(-min(ratio * advantage, min(max(ratio, 0.8), 1.28) * advantage))
         means.append(losses)
     if aggregation == "token":
         return sum(map(sum, means)) / sum(map(len, means))
@@ -142,7 +144,7 @@ def test_log_probs_and_entropies_are_the_model_s() -> None:
     predictions = predict(model, batch, temperature=0.7)
     logprobs, entropies = predictions.logprobs_N, predictions.entropies_N
     with torch.no_grad():
-        table = (model(input_ids=torch.tensor([ROWS[0].token_ids])).logits[0] / 0.7).log_softmax(-1)
+        table = (model(input_ids=torch.tensor(ROWS[0].token_ids[None])).logits[0] / 0.7).log_softmax(-1)
     where = [t for t in range(1, 9) if ROWS[0].loss_mask[t]]
     assert logprobs.tolist() == pytest.approx([float(table[t - 1, ROWS[0].token_ids[t]]) for t in where], abs=1e-5)
     assert entropies.tolist() == pytest.approx(
@@ -196,7 +198,8 @@ def test_a_loss_that_is_not_finite_is_refused_and_changes_nothing(field: str, ba
     assert taught.num_updates == 1
     (file,) = (tmp_path / "refused").iterdir()
     dumped = json.loads(file.read_text())
-    assert dumped[0]["token_ids"] == ROWS[0].token_ids
+    assert dumped[0]["token_ids"] == ROWS[0].token_ids.tolist()
+    assert Row(**dumped[0]) == ROWS[0]
     assert len(dumped) == len(ROWS) + 1
     assert taught.update(ROWS, imitate)["loss"] == pytest.approx(learned_twice(), abs=1e-5)
 
@@ -365,7 +368,7 @@ def test_a_critic_may_have_a_learner_of_its_own() -> None:
     critic = torch.nn.ModuleDict({"trunk": trunk, "head": head})
     rows = copy.deepcopy(ROWS)
     for r in rows:
-        r.returns = [2.0] * len(r.token_ids)
+        r.returns = np.full(len(r.token_ids), 2.0)
 
     def values(module: Any, batch: Microbatch) -> torch.Tensor:
         estimates: torch.Tensor = module["head"](predictive_hidden(module["trunk"], batch))[:, 0]

@@ -57,7 +57,7 @@ def test_an_episode_says_who_spoke_when() -> None:
     (sample,) = led.samples
     assert {turn for turn, own in zip(sample.turn_index, led.sampled(sample), strict=True) if own} == {2}
     assert (own.role, own.shown) == ("partner", set())
-    assert own.sampled(own.samples[0]) == own.samples[0].loss_mask
+    assert (own.sampled(own.samples[0]) == own.samples[0].loss_mask).all()
     (expert,) = asyncio.run(players(limits).expert(SPECS))
     assert expert.role == "expert"
     assert not any(expert.sampled(expert.samples[0]))

@@ -6,6 +6,7 @@ import itertools
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -141,7 +142,7 @@ def test_a_mask_at_its_bound_by_hand() -> None:
 
 def test_what_an_expert_said_is_no_mismatch() -> None:
     row = Row(token_ids=[0, 1], loss_mask=[False, True], behavior_logprobs=[0.0, 0.0], advantages=[0.0, 1.0])
-    row.demonstrations = [False, True]
+    row.demonstrations = np.array([False, True])
     (batch,) = microbatches([row], [1.0], max_tokens=10)
     seen = Predictions(logprobs_N=torch.tensor([-3.0]), entropies_N=torch.zeros(1), logsumexps_N=torch.zeros(1))
     assert Plain(GroupTrainerSettings()).objective(seen, batch)[1]["mismatch"].tolist() == [0.0]

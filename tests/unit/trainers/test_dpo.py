@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import random
-from itertools import compress
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from agentgym.config import validated
 from agentgym.errors import ConfigError, DataError
@@ -20,6 +21,12 @@ from agentgym.pairs import rso_accept
 from agentgym.trainers.dpo import DPO, DPOSettings
 from tests.kit import tiny_model
 from tests.unit.trainers.kit import episode, equipped
+
+
+def listed(column: NDArray[np.float32] | None) -> list[float]:
+    """A column that must be there."""
+    assert column is not None
+    return list(map(float, column))
 
 
 def trainer(temperature: float = 1.0, **settings: Any) -> DPO:
@@ -33,10 +40,10 @@ GROUP = [episode([1.0], [[5, 9]]), episode([0.5], [[6, 9]]), episode([0.0], [[7,
 
 def test_the_best_is_preferred_to_the_worst() -> None:
     lesson = trainer().lesson(0, GROUP)
-    assert [row.token_ids[1] for row in lesson.rows] == [5, 7]
+    assert [int(row.token_ids[1]) for row in lesson.rows] == [5, 7]
     assert [row.advantages[0] for row in lesson.rows] == [1.0, -1.0]
     assert [row.unit for row in lesson.rows] == [0, 0]
-    assert lesson.rows[0].reference_logprobs == [0.0, -0.5, -0.5]  # as they were sampled
+    assert listed(lesson.rows[0].reference_logprobs) == [0.0, -0.5, -0.5]  # as they were sampled
     assert lesson.metrics["pairs"] == 1.0
 
 
@@ -53,8 +60,8 @@ def test_choices_at_a_branching_turn() -> None:
         episode([0.0, 0.0], [[5, 9], [7, 9]], name="3"),
     ]
     lesson = trainer(pairs="steps").lesson(0, group)
-    assert [row.token_ids for row in lesson.rows] == [[1, 5, 9, 2, 6, 9], [1, 5, 9, 2, 7, 9]]
-    assert [row.loss_mask for row in lesson.rows] == [[False] * 4 + [True] * 2] * 2
+    assert [row.token_ids.tolist() for row in lesson.rows] == [[1, 5, 9, 2, 6, 9], [1, 5, 9, 2, 7, 9]]
+    assert [row.loss_mask.tolist() for row in lesson.rows] == [[False] * 4 + [True] * 2] * 2
 
 
 def test_groups_without_a_pair_are_rejected_with_the_reason() -> None:
@@ -81,7 +88,7 @@ def test_every_loss_prefers_the_chosen_side(loss: str) -> None:
 
     def gap() -> float:
         dpo.equipment.learner.score_rows(lesson.rows, "proximal_logprobs")
-        sums = [sum(row.proximal_logprobs or []) for row in lesson.rows]
+        sums = [sum(listed(row.proximal_logprobs)) for row in lesson.rows]
         for row in lesson.rows:
             row.proximal_logprobs = None
         return sums[0] - sums[1]
@@ -92,12 +99,12 @@ def test_every_loss_prefers_the_chosen_side(loss: str) -> None:
     assert gap() > before + 0.05
 
 
-def sums(rows: list[Row], logprobs: list[list[float]]) -> torch.Tensor:
+def sums(rows: list[Row], logprobs: list[NDArray[np.float32]]) -> torch.Tensor:
     """Of the trained tokens of each row."""
-    return torch.tensor([sum(compress(own, row.loss_mask)) for row, own in zip(rows, logprobs, strict=True)])
+    return torch.tensor([float(own[row.loss_mask].sum()) for row, own in zip(rows, logprobs, strict=True)])
 
 
-def scored(dpo: DPO, rows: list[Row]) -> list[list[float]]:
+def scored(dpo: DPO, rows: list[Row]) -> list[NDArray[np.float32]]:
     """What the policy thinks of the rows now."""
     return score(dpo.equipment.learner.module, rows)
 
@@ -127,7 +134,7 @@ def test_only_accepted_episodes_are_compared() -> None:
     """With so small a beta the best two of three are accepted."""
     dpo = trainer(pairs="all", accept=2, accept_beta=1e-3)
     lesson = dpo.lesson(0, GROUP)
-    assert [row.token_ids[1] for row in lesson.rows] == [5, 6]
+    assert [int(row.token_ids[1]) for row in lesson.rows] == [5, 6]
     accepted = rso_accept([1.0, 0.5, 0.0], beta=1e-3, num=2, rng=random.Random(0))
     assert sorted(accepted) == [0, 1]
     assert dpo.learn(0, lesson)["grad_norm"] > 0
@@ -159,9 +166,9 @@ def test_tempered_log_probabilities_are_no_reference() -> None:
 
 def test_the_frozen_reference_stays() -> None:
     dpo = trainer(reference="model", learning_rate=0.1)
-    before = dpo.lesson(0, GROUP).rows[0].reference_logprobs
+    before = listed(dpo.lesson(0, GROUP).rows[0].reference_logprobs)
     dpo.learn(0, dpo.lesson(0, GROUP))
-    assert dpo.lesson(0, GROUP).rows[0].reference_logprobs == before
+    assert listed(dpo.lesson(0, GROUP).rows[0].reference_logprobs) == before
     assert set(dpo.modules()) == {"reference"}
 
 
@@ -214,6 +221,6 @@ def test_means_over_tokens_make_a_pair_independent_of_lengths() -> None:
         dpo.equipment.learner.score_rows(rows, "reference_logprobs")
         for row in rows:
             assert row.reference_logprobs is not None
-            row.reference_logprobs = [value - row.advantages[0] / 4 for value in row.reference_logprobs]
+            row.reference_logprobs = row.reference_logprobs - np.float32(row.advantages[0] / 4)
         losses.append(dpo.equipment.learner.update(rows, dpo.objective)["loss"])
     assert losses == pytest.approx([math.log(1 + math.exp(-0.5))] * 2, abs=1e-5)  # 1/4 more and 1/4 less

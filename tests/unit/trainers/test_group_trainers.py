@@ -10,6 +10,7 @@ import torch
 
 from agentgym.config import validated
 from agentgym.curriculum import TaskOrder
+from agentgym.engine import NamedWeights
 from agentgym.errors import ConfigError
 from agentgym.learn import objectives
 from agentgym.learn.advantages import group_zscore, length_rewards
@@ -51,7 +52,7 @@ def test_rloo_weighs_sequences_not_tokens() -> None:
     module = tiny_model()
     total = torch.zeros(())
     for row in lesson.rows:
-        ids = torch.tensor([row.token_ids])
+        ids = torch.tensor(row.token_ids[None]).long()
         logprobs = module(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
         mask = torch.tensor(row.loss_mask[1:])
         total = total - row.advantages[-1] * logprobs[mask].sum() / 2
@@ -136,7 +137,7 @@ def test_nft_learns_from_successes_and_from_what_they_leave_over() -> None:
     nft = equipped(GRPO(GRPOSettings(loss="nft", learning_rate=1e-2, epochs=2)), tiny_model())
     lesson = nft.lesson(0, group)
     assert [row.advantages[-1] for row in lesson.rows] == [0.75, -0.25, -0.25, -0.25]
-    learner, proximal = nft.equipment.learner, [row.proximal_logprobs or [] for row in lesson.rows]
+    learner, proximal = nft.equipment.learner, score(nft.equipment.learner.module, lesson.rows)
     learner.update(lesson.rows, nft.objective)
     ratios = [
         torch.tensor(now[1:]) - torch.tensor(then[1:])
@@ -167,12 +168,9 @@ def test_a_penalty_in_the_reward_is_subtracted_before_groups_are_compared() -> N
     trainer = equipped(RLOO(RLOOSettings(kl_coefficient=0.1)), tiny_model())
     lesson = trainer.lesson(0, GROUP[:2])
     gaps = [
-        sum(
-            b - r
-            for b, r, m in zip(row.behavior_logprobs, row.reference_logprobs or [], row.loss_mask, strict=True)
-            if m
-        )
+        float((row.behavior_logprobs - row.reference_logprobs)[row.loss_mask].sum())
         for row in lesson.rows
+        if row.reference_logprobs is not None
     ]
     rewards = [1.0 - 0.1 * gaps[0], 0.0 - 0.1 * gaps[1]]
     assert [row.advantages[-1] for row in lesson.rows] == pytest.approx(
@@ -187,7 +185,7 @@ def test_a_penalty_in_the_loss_holds_the_policy_near_its_beginning() -> None:
         start = tiny_model()
         for update in range(6):
             trainer.learn(update, trainer.lesson(0, GROUP))
-        ids = torch.tensor([GROUP[0].samples[0].token_ids])
+        ids = torch.tensor(GROUP[0].samples[0].token_ids[None])
         logprobs = [m(input_ids=ids).logits.log_softmax(-1) for m in (start, trainer.equipment.learner.module)]
         return float((logprobs[0].exp() * (logprobs[0] - logprobs[1])).sum().detach())
 
@@ -235,7 +233,7 @@ def test_what_the_sampler_saw_otherwise_counts_less(correction: str, level: str)
     trainer = equipped(GRPO(settings), tiny_model())
     lesson = trainer.lesson(0, GROUP)
     for row in lesson.rows:  # much less than the module says
-        row.behavior_logprobs = [20 * value for value in row.behavior_logprobs]
+        row.behavior_logprobs = 20 * row.behavior_logprobs
     metrics = trainer.learn(0, lesson)
     assert metrics["mismatch"] > 0.1
     assert metrics["mismatch_bounded"] > 0
@@ -363,7 +361,7 @@ class NoEngine:
     async def start(self) -> None:
         self.started = True
 
-    async def update_weights(self, version: int) -> None:
+    async def update_weights(self, version: int, weights: NamedWeights) -> None:
         self.policy_version = version
 
     async def close(self) -> None:

@@ -56,7 +56,7 @@ def test_the_reference_is_the_base_model_and_costs_no_memory(kind: str) -> None:
         trainer.learn(update, trainer.lesson(0, EPISODES))
     assert trainer.lesson(0, EPISODES).rows[0].reference_logprobs == pytest.approx(first)
     base = tiny_model()
-    ids = torch.tensor([EPISODES[0].samples[0].token_ids])
+    ids = torch.tensor(EPISODES[0].samples[0].token_ids[None])
     expected = base(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
     assert first is not None
     assert first[1:] == pytest.approx(expected.tolist(), abs=1e-5)

@@ -101,7 +101,8 @@ def test_every_loss_of_sft_makes_the_demonstration_likelier(loss: str) -> None:
     def likelihood() -> float:
         rows = sft.lesson(0, [episode([1.0], role="expert")]).rows
         sft.equipment.learner.score_rows(rows, "proximal_logprobs")
-        return sum(rows[0].proximal_logprobs or [])
+        assert rows[0].proximal_logprobs is not None
+        return float(rows[0].proximal_logprobs.sum())
 
     before = likelihood()
     for update in range(4):

@@ -1,0 +1,89 @@
+"""What a learner leaves on disk and goes on from: a directory of its weights, its optimizer and how far it is.
+
+    weights.safetensors      the module's, by name
+    optimizer.safetensors    the optimizer's state, by the parameter's name and the field's: "NAME/exp_avg"
+    learner.json             optimizer steps
+
+Step sizes and the like are not kept: they come from the settings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from agentgym import sealed
+from agentgym.errors import DataError
+from agentgym.learn import tensors
+
+if TYPE_CHECKING:
+    from agentgym.learn.learner import Learner
+
+__all__ = ["reader", "write"]
+
+_WEIGHTS, _OPTIMIZER, _STEPS = "weights.safetensors", "optimizer.safetensors", "learner.json"
+
+
+def write(directory: Path, learner: Learner, *, weights: bool) -> None:
+    """Write ``directory``, which is new; without ``weights`` they are kept elsewhere."""
+    directory.mkdir()
+    if weights:
+        tensors.write_weights(directory / _WEIGHTS, learner.module)
+    tensors.write(directory / _OPTIMIZER, _optimizer_state(learner))
+    (directory / _STEPS).write_text(json.dumps({"num_updates": learner.num_updates}))
+
+
+def reader(directory: Path, learner: Learner, *, weights: bool) -> Callable[[], None]:
+    """Checks that what ``directory`` has fits ``learner``; what is returned puts it there. Raises DataError."""
+    put_weights = tensors.read_weights(directory / _WEIGHTS, learner.module) if weights else None
+    state = _read_optimizer(directory / _OPTIMIZER, learner)
+    num_updates = _num_updates(directory / _STEPS)
+
+    def put() -> None:
+        if put_weights:
+            put_weights()
+        learner.optimizer.load_state_dict({**learner.optimizer.state_dict(), "state": state})
+        learner.num_updates = num_updates
+
+    return put
+
+
+def _num_updates(file: Path) -> int:
+    found: Any = sealed.read_json(file)
+    if not isinstance(found.get("num_updates"), int):
+        raise DataError(f'{file} does not say "num_updates"; go back to an older checkpoint')
+    return int(found["num_updates"])
+
+
+def _read_optimizer(file: Path, learner: Learner) -> dict[int, dict[str, torch.Tensor]]:
+    """Optimizer state by the parameter's place in the optimizer."""
+    parameters = _parameters(learner)
+    places = {key: place for place, key in enumerate(parameters)}
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.read(file).items():
+        parameter, _, field = key.rpartition("/")
+        if parameter not in places:
+            raise DataError(f'{file} has "{key}", but the model has no trained parameter "{parameter}"')
+        if tensor.ndim:
+            tensors.check_shape(file, key, tensor, parameters[parameter])
+        state.setdefault(places[parameter], {})[field] = tensor
+    return state
+
+
+def _optimizer_state(learner: Learner) -> Mapping[str, torch.Tensor]:
+    state = learner.optimizer.state
+    return {
+        f"{name}/{field}": value
+        for name, parameter in _parameters(learner).items()
+        for field, value in state.get(parameter, {}).items()
+    }
+
+
+def _parameters(learner: Learner) -> dict[str, torch.Tensor]:
+    """The optimizer's parameters by their names in the module, in the optimizer's order."""
+    names = {id(parameter): name for name, parameter in learner.module.named_parameters()}
+    return {names[id(p)]: p for group in learner.optimizer.param_groups for p in group["params"]}
