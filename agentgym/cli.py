@@ -1,4 +1,4 @@
-"""The command line: ``agentgym train | eval | play | envs | serve | init | doctor``.
+"""The command line: ``agentgym train | eval | export | play | envs | serve | init | doctor``.
 
 Errors that a person can mend end with exit code 2 and a message on standard error; everything else is a traceback.
 Flags are the dotted keys of the settings: ``--trainer.group_size 16`` sets what the TOML table ``[trainer]`` would.
@@ -7,10 +7,10 @@ Each command takes those that have an effect there, and its help shows them.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ import click
 import agentgym
 from agentgym.errors import AgentGymError, ConfigError, UserError
 from agentgym.registry import EnvFactory
+from agentgym.types import StopReason
 
 if TYPE_CHECKING:
     from agentgym.launch.settings import EnvSettings
@@ -128,7 +129,11 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Episodes of each task.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the score to a file too.")
-@click.option("--trajectories", type=click.Path(path_type=Path), help="Write the episodes to a JSONL file.")
+@click.option(
+    "--trajectories",
+    type=click.Path(path_type=Path),
+    help="Write the episodes as they end: to an archive in this directory, or to a file where it ends in .jsonl.",
+)
 @click.pass_context
 def evaluate(
     context: click.Context,
@@ -142,12 +147,11 @@ def evaluate(
     trajectories: Path | None,
 ) -> None:
     """Measure a policy on held-out tasks: agentgym eval --env webshop --model RUN."""
-    from agentgym import store
     from agentgym.config import parse_flags
     from agentgym.launch import evaluate as measure
 
     with _progress() as reporter:
-        result, played = measure(
+        result, _ = measure(
             parse_flags(context.args),
             model,
             episodes=episodes,
@@ -155,14 +159,37 @@ def evaluate(
             temperature=temperature,
             seed=seed,
             samples=samples,
+            trajectories=trajectories,
             reporter=reporter,
         )
-    if trajectories is not None:
-        store.append(trajectories, played)
     text = result.model_dump_json(indent=2)
     if json_file is not None:
         json_file.write_text(text + "\n")
     click.echo(text)
+
+
+@cli.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A .jsonl file, or a directory for an archive.")
+@click.option("--split", help="Only of tasks of this split: train, validation or test.")
+@click.option("--stage", help="Only of this stage of a run: warm_start, before, train or after.")
+@click.option("--update", type=int, help="Only of this update.")
+@click.option("--success/--failure", default=None, help="Only successes, or only the others.")
+@click.option("--stop-reason", type=click.Choice([*StopReason]), help="Only those that ended so.")
+def export(source: Path, output: Path | None, **asked: Any) -> None:
+    """Take episodes out of SOURCE, a run, an archive or a JSONL file: agentgym export RUN -o episodes.jsonl."""
+    from agentgym import store
+
+    with contextlib.closing(store.opened(source)) as found:
+        if output is None:
+            for episode in found.episodes(**asked):
+                click.echo(episode.model_dump_json())
+            return
+        if output.resolve() == source.resolve():
+            raise UserError(f"{output} is what is read; choose another --output")
+        with contextlib.closing(store.writable(output)) as target:
+            num = store.copy(found, target, **asked)
+    click.echo(f"{num} episodes are written to {output}")
 
 
 @_open(takes="PolicySettings")
@@ -314,7 +341,7 @@ def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
         env.close()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _progress() -> Iterator[Any]:
     """A progress bar with rate and time left on a terminal, plain lines elsewhere."""
     from rich.console import Console

@@ -179,7 +179,7 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-CHOICES = ("env", "trainer", "model", "engine", "protocol")
+CHOICES = ("env", "trainer", "curriculum", "model", "engine", "protocol")
 """Settings whose bare value is short for their ``id``."""
 
 _REWARDS = "rewards"

@@ -1,34 +1,36 @@
-"""Which task comes next.
+"""What an ordinal of training plays: the contract of curricula, and the order of tasks that they begin from.
 
-The order of tasks is a pure function of the seed: ordinal n names the same task in every run and after every
-resume, so a data position is one integer.
+Curricula live in ``agentgym/curricula``, one file each. A trainer asks for the draws of an update when its episodes are
+about to be played, and tells after the update what became of them, so that the next draws may depend on it. What a
+draw depends on is ``state``, which a checkpoint holds: ordinal n is the same draw after every resume.
 """
 
 from __future__ import annotations
 
+import abc
 import dataclasses
-from collections.abc import Sequence
+import json
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from agentgym.errors import UserError
-from agentgym.types import TaskId
+from agentgym.types import Draw, TaskId, Trajectory
 
-__all__ = ["Draw", "TaskOrder"]
+__all__ = ["Curriculum", "Outcome", "TaskOrder", "drawn", "grades", "outcomes_of"]
 
 _BLOCK = 65536
 """Very long task lists are shuffled within blocks of so many, which come in their own order."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Draw:
-    """What an ordinal plays."""
-
-    task: TaskId
-
-
 class TaskOrder:
-    """Every task once before any comes again, in a new order each epoch. Raises UserError for no tasks."""
+    """Every task once before any comes again, in a new order each epoch: a pure function of the seed.
+
+    Raises UserError for no tasks.
+    """
 
     def __init__(self, tasks: Sequence[TaskId], *, seed: int) -> None:
         if not len(tasks):
@@ -36,11 +38,102 @@ class TaskOrder:
         self.tasks, self.seed = tasks, seed
         self._block: tuple[tuple[int, int], np.ndarray[tuple[int], np.dtype[np.int64]]] | None = None
 
-    def __getitem__(self, ordinal: int) -> Draw:
+    def __getitem__(self, ordinal: int) -> TaskId:
         epoch, position = divmod(ordinal, len(self.tasks))
         block, offset = divmod(position, _BLOCK)
         if self._block is None or self._block[0] != (epoch, block):
             size = min(_BLOCK, len(self.tasks) - block * _BLOCK)
             rng = np.random.default_rng([self.seed, epoch, block])
             self._block = ((epoch, block), rng.permutation(size))
-        return Draw(self.tasks[block * _BLOCK + int(self._block[1][offset])])
+        return self.tasks[block * _BLOCK + int(self._block[1][offset])]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of the episodes of an ordinal.
+
+    Those that the policy played by itself and that count: an expert's, a partner's and those that an expert began say
+    nothing of the policy.
+    """
+
+    ordinal: int
+    draw: Draw
+    rewards: Sequence[float] = ()
+    """Of each episode, the environment's own."""
+    successes: Sequence[bool] = ()
+    num_void: int = 0
+    """Episodes that do not count, because the environment broke."""
+
+
+class Curriculum(abc.ABC):
+    """Says what is played. ``tasks`` are those to train on; what else a constructor takes are settings."""
+
+    plugin_kind: ClassVar[str] = "curricula"
+
+    def __init__(self, tasks: Sequence[TaskId], *, seed: int) -> None:
+        self.tasks, self.seed = tasks, seed
+        self.order = TaskOrder(tasks, seed=seed)
+
+    @abc.abstractmethod
+    def draw(self, ordinal: int) -> Draw:
+        """What ``ordinal`` plays: a pure function of it, of tasks, seed and settings, and of ``state``."""
+
+    def learn(self, outcomes: Sequence[Outcome]) -> None:  # noqa: B027  # one that does not react need not say so
+        """Called once after each update with what became of its ordinals, in their order."""
+
+    def state(self) -> dict[str, Any]:
+        """What ``draw`` depends on beside what the constructor was given, as JSON."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027
+        """Take up what ``state`` returned."""
+
+
+def drawn(curriculum: Curriculum, ordinal: int) -> Draw:
+    """What ``curriculum`` draws, its options as they come back from a checkpoint. Raises UserError for no draw."""
+    draw = curriculum.draw(ordinal)
+    who = f"the curriculum {type(curriculum).__name__}, asked for ordinal {ordinal},"
+    if not isinstance(draw, Draw):
+        raise UserError(f"{who} gave {draw!r:.80}, expected an agentgym.types.Draw")
+    if type(draw.task) not in (int, str):
+        raise UserError(f"{who} drew the task {draw.task!r:.80}, expected an int or a str, one of its tasks")
+    if not 0 <= draw.strength <= 1:
+        raise UserError(f"{who} drew strength {draw.strength}, expected a number from 0 to 1")
+    if draw.level is not None and not math.isfinite(draw.level):
+        raise UserError(f"{who} drew level {draw.level}, expected a finite number or None")
+    try:
+        options = json.loads(json.dumps(dict(draw.options), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{who} drew options that are no JSON: {error}") from None
+    return dataclasses.replace(draw, options=options)
+
+
+def outcomes_of(trajectories: Iterable[Trajectory]) -> list[Outcome]:
+    """What became of each ordinal that was played, in order."""
+    played: dict[int, list[Trajectory]] = {}
+    for trajectory in trajectories:
+        if trajectory.ordinal is not None and trajectory.task is not None:
+            played.setdefault(trajectory.ordinal, []).append(trajectory)
+    return [_outcome(ordinal, episodes) for ordinal, episodes in sorted(played.items())]
+
+
+def _outcome(ordinal: int, episodes: Sequence[Trajectory]) -> Outcome:
+    first = episodes[0]
+    own = [episode for episode in episodes if episode.role == "policy" and not episode.shown]
+    counted = [episode for episode in own if not episode.stop_reason.is_void]
+    assert first.task is not None
+    return Outcome(
+        ordinal=ordinal,
+        draw=Draw(task=first.task, options=first.options, level=first.level, strength=first.strength),
+        rewards=[episode.environment_reward for episode in counted],
+        successes=[episode.success for episode in counted],
+        num_void=len(own) - len(counted),
+    )
+
+
+def grades(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Mean level and strength of what was drawn, where there are any."""
+    levels = [outcome.draw.level for outcome in outcomes if outcome.draw.level is not None]
+    strengths = [outcome.draw.strength for outcome in outcomes]
+    means = {"level": statistics.fmean(levels)} if levels else {}
+    return means | ({"strength": statistics.fmean(strengths)} if any(strengths) else {})

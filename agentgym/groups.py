@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from agentgym.config import Settings
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum, drawn
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.types import Trajectory
 
@@ -49,19 +49,23 @@ class Group:
         return "" if is_informative(self.rewards) else "equal rewards"
 
 
-def group_specs(draws: TaskOrder, update: int, *, groups: int, group_size: int) -> list[EpisodeSpec]:
-    """The episodes of an update, group after group. Members share task and environment seed; the draw differs."""
-    ordinals = range(update * groups, (update + 1) * groups)
+def group_specs(draws: Curriculum, update: int, *, groups: int, group_size: int) -> list[EpisodeSpec]:
+    """The episodes of an update, group after group. Members share draw and environment seed."""
+    plays = [(ordinal, drawn(draws, ordinal)) for ordinal in range(update * groups, (update + 1) * groups)]
     return [
         EpisodeSpec(
-            task=draws[ordinal].task,
+            task=draw.task,
+            options=draw.options,
+            level=draw.level,
+            strength=draw.strength,
+            split="train",
             seed=seed_of(draws.seed, "train", ordinal),
-            draw=member,
+            member=member,
             group_id=f"{update}-{ordinal - update * groups}",
             ordinal=ordinal,
             episode_id=f"{update}-{ordinal - update * groups}-{member}",
         )
-        for ordinal in ordinals
+        for ordinal, draw in plays
         for member in range(group_size)
     ]
 

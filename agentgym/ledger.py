@@ -1,6 +1,6 @@
 """The task ledger: what became of every task ordinal of a run, on disk, one JSON object a line.
 
-Ordinal n is the n-th task of training (``TaskOrder``). Each is trained once or rejected once with a reason; the
+Ordinal n is the n-th draw of training (``Curriculum``). Each is trained once or rejected once with a reason; the
 ledger is the proof. It is written with the metrics of an update and, on resume, cut back with them.
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from agentgym.errors import DataError
 from agentgym.types import TaskId
@@ -25,6 +25,9 @@ class Entry(BaseModel):
 
     ordinal: int
     task: TaskId | None
+    options: dict[str, Any] = Field(default_factory=dict)
+    level: float | None = None
+    strength: float = 0.0
     update: int
     """Update that played it, from 1."""
     fate: Literal["trained", "rejected"]

@@ -1,41 +1,54 @@
-"""Episodes from a file, to learn from in place of playing: written by ``agentgym eval --trajectories FILE``."""
+"""Episodes that were recorded, to learn from in place of playing: from a run, an archive or a JSONL file.
+
+Their cards are in memory; an episode is fetched when its update wants it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from agentgym import store
+from agentgym.archive import Card
 from agentgym.errors import DataError
-from agentgym.groups import Group
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Trajectory
 
-__all__ = ["grouped_by_task", "recorded"]
+__all__ = ["Recorded", "grouped_by_task"]
 
 
-def recorded(file: Path, tokenizer: ChatTokenizer) -> list[Trajectory]:
-    """The episodes of ``file`` that are not void, in order.
+class Recorded:
+    """The episodes of ``path`` that are not void: ``cards`` in order, and ``fetch`` for one of them.
 
     Raises DataError where there is none, where a line is malformed, or where token ids are another tokenizer's.
     """
-    if not file.is_file():
-        raise DataError(f"there is no file {file}; expected episodes, as agentgym eval --trajectories FILE writes them")
-    episodes = [episode for episode in store.read(file) if not episode.stop_reason.is_void]
-    if not episodes:
-        raise DataError(f"{file} has no episode that counts; expected at least one")
-    for episode in episodes:
-        if episode.tokenizer != tokenizer.fingerprint:
-            raise DataError(
-                f"{file}, episode {episode.episode_id}: its token ids are those of another tokenizer "
-                f"({episode.tokenizer or 'unknown'}), the policy's is {tokenizer.fingerprint}; record episodes with "
-                "this policy: agentgym eval --model … --trajectories FILE"
-            )
-    return episodes
+
+    def __init__(self, path: Path, tokenizer: ChatTokenizer) -> None:
+        self.source = store.opened(path)
+        self.cards = [card for card in self.source.query() if not card.stop_reason.is_void]
+        if not self.cards:
+            raise DataError(f"{path} has no episode that counts; expected at least one")
+        for card in self.cards:
+            if card.tokenizer != tokenizer.fingerprint:
+                raise DataError(
+                    f"{path}, episode {card.episode_id}: its token ids are those of another tokenizer "
+                    f"({card.tokenizer or 'unknown'}), the policy's is {tokenizer.fingerprint}; record episodes with "
+                    "this policy: agentgym eval --model … --trajectories PATH"
+                )
+
+    def fetch(self, card: Card, *, ordinal: int, group_id: str | None = None) -> Trajectory:
+        """The episode of ``card``, as that of place ``ordinal`` in the order of training; of another group if given."""
+        changes = {"ordinal": ordinal} | ({} if group_id is None else {"group_id": group_id})
+        return self.source.get(card.number).model_copy(update=changes)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.source.close()
 
 
-def grouped_by_task(episodes: list[Trajectory]) -> list[Group]:
+def grouped_by_task(cards: Iterable[Card]) -> list[list[Card]]:
     """Episodes of the same environment, task and seed together, where there are at least two."""
-    groups: dict[tuple[object, ...], Group] = {}
-    for episode in episodes:
-        groups.setdefault((episode.env, episode.task, episode.seed), Group(None, [])).members.append(episode)
-    return [group for group in groups.values() if len(group.members) > 1]
+    groups: dict[tuple[object, ...], list[Card]] = {}
+    for card in cards:
+        groups.setdefault((card.env, card.task, card.seed), []).append(card)
+    return [group for group in groups.values() if len(group) > 1]

@@ -1,4 +1,4 @@
-"""Everything that is chosen by name: environments, rewards, protocols, engines, trainers.
+"""Everything that is chosen by name: environments, rewards, protocols, curricula, engines, trainers.
 
 A plug-in's id is the name of its file (or folder). Listing reads file names only; a module is
 imported when its plug-in is asked for. From outside the package a plug-in comes in by an entry point
@@ -36,12 +36,13 @@ KINDS = {
     "environments": "agentgym.environments",
     "rewards": "agentgym.rewards",
     "protocols": "agentgym.protocols",
+    "curricula": "agentgym.curricula",
     "engines": "agentgym.actors",
     "trainers": "agentgym.trainers",
 }
 """Kind of plug-in → package whose files are its ids."""
 
-_GIVEN = {"engines": ("module",)}
+_GIVEN = {"engines": ("module",), "curricula": ("tasks", "seed")}
 """Parameters of constructors that are no settings: what they get is made here."""
 
 
@@ -50,6 +51,8 @@ class Registry:
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind, self.package = kind, package
+        self.one = "curriculum" if kind == "curricula" else kind[:-1]
+        """What one of them is called."""
         self._plugins: dict[str, Callable[..., Any]] = {}
 
     def ids(self) -> list[str]:
@@ -104,7 +107,7 @@ class Registry:
 
     def checked(self, id: str, options: Mapping[str, Any]) -> BaseModel:
         """The settings of that plug-in with these options. Raises UnknownIdError or ConfigError."""
-        key = {"environments": "env", "rewards": f"rewards.{id}"}.get(self.kind, self.kind[:-1])
+        key = {"environments": "env", "rewards": f"rewards.{id}"}.get(self.kind, self.one)
         return validated(self.settings(id), {**_with_name(id)[1], **options}, where=key)
 
     def _is_product(self, plugin: Callable[..., Any]) -> bool:
@@ -119,7 +122,7 @@ class Registry:
                 self.add(point.load(), id)
         if id not in self._plugins:
             raise UnknownIdError(
-                f'unknown {self.kind[:-1]} "{id}".{did_you_mean(id, self.ids())} Known: {", ".join(self.ids())}. '
+                f'unknown {self.one} "{id}".{did_you_mean(id, self.ids())} Known: {", ".join(self.ids())}. '
                 "A file of your own is given by its path: ./mine.py or ./mine.py:Name"
             )
 
@@ -133,7 +136,7 @@ class Registry:
         else:
             plugin = self._only_plugin(module, file)
         if getattr(plugin, "plugin_kind", "rewards") != self.kind:
-            raise UserError(f"{plugin.__name__} in {file} is no {self.kind[:-1]}: it derives from none")
+            raise UserError(f"{plugin.__name__} in {file} is no {self.one}: it derives from none")
         if plugin not in self._plugins.values():
             _enter(plugin, kind=self.kind)
         return plugin

@@ -4,12 +4,11 @@ config.json          every setting, resolved; config-until-NAME.json is what it 
 model.json           fingerprint of the model that the run began with, where it is a directory
 metrics.jsonl        one line an update or evaluation; tensorboard/ holds the same numbers
 ledger.jsonl         what became of each task: trained, or rejected and why
-trajectories.jsonl   the episodes that were kept for looking at
+episodes.sqlite      every episode of training and measuring: agentgym export
 checkpoints/         complete ones only; the newest is where --resume goes on
 policies/            the best policies so far, and those that a kept checkpoint goes back to
 policy               a link to the best: --model takes the run directory
 corrupt/             checkpoints and policies that were not what was written
-base_episodes.jsonl  what the policy said before training, for measuring how far it moved
 curves.png           the learning curves
 report.json          the outcome; report.md says it for people
 """
@@ -25,12 +24,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from agentgym.archive import FILE, Archive
 from agentgym.errors import DataError, UserError
 from agentgym.ledger import Entry
 
 __all__ = ["Run", "refuse_taken"]
 
-GROWING = ("metrics.jsonl", "ledger.jsonl", "trajectories.jsonl")
+GROWING = ("metrics.jsonl", "ledger.jsonl")
 
 
 class Run:
@@ -38,6 +38,7 @@ class Run:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.episodes = Archive(directory)
         self._tensorboard: Any = None
 
     @classmethod
@@ -127,17 +128,21 @@ class Run:
         return [Entry.model_validate_json(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def position(self) -> dict[str, int]:
-        """Bytes of each file that grows with the updates, which are on the disk: ``forget_after`` goes back to it."""
-        return {name: _synced_size(self.directory / name) for name in GROWING}
+        """How far each file that grows with the updates is on the disk, in bytes, or in episodes for the archive.
+
+        ``forget_after`` goes back to it.
+        """
+        sizes = {name: _synced_size(self.directory / name) for name in GROWING}
+        return {**sizes, FILE: self.episodes.position()}
 
     def forget_after(self, position: Mapping[str, int]) -> None:
         """Cut off what came after ``position``: those updates will be done again.
 
-        Raises DataError when metrics or ledger have less than that; trajectories are there to be looked at, and
-        whoever deletes them may.
+        Raises DataError when metrics or ledger have less than that; episodes are there to be looked at, and whoever
+        deletes them may.
         """
         sizes = {name: _size(self.directory / name) for name in GROWING}
-        for name in ("metrics.jsonl", "ledger.jsonl"):
+        for name in GROWING:
             if sizes[name] < position.get(name, 0):
                 raise DataError(
                     f"{self.directory / name} has {sizes[name]} bytes, but had {position[name]} when the checkpoint "
@@ -146,6 +151,7 @@ class Run:
         for name, size in sizes.items():
             if size > position.get(name, 0):
                 os.truncate(self.directory / name, position.get(name, 0))
+        self.episodes.forget_after(position.get(FILE, 0))
 
     def draw_tensorboard_anew(self) -> None:
         """Replace TensorBoard's files by one that shows what metrics.jsonl has, and no more.
@@ -162,10 +168,11 @@ class Run:
             self._show(line)
 
     def close(self) -> None:
-        """Flush what is buffered."""
+        """Flush what is buffered. It can be gone on with."""
         writer, self._tensorboard = self._tensorboard, None
         if writer is not None:
             writer.close()
+        self.episodes.close()
 
     def _show(self, line: Mapping[str, Any]) -> None:
         """Give TensorBoard a line of the metrics."""

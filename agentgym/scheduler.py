@@ -31,6 +31,7 @@ class _Group:
     """Place in the order of admission over the whole run: update * groups an update + place in it."""
     due: int
     """Update that trains it at the latest."""
+    specs: list[EpisodeSpec]
     task: asyncio.Task[list[Trajectory]]
 
 
@@ -57,24 +58,30 @@ class Scheduler:
         self._groups: list[_Group] = []
         self._taken: list[_Group] = []
         """Those of the update that is under way: an interruption may come before anything is learned from them."""
-        self._again: list[int] = []
+        self._again: dict[int, list[EpisodeSpec]] = {}
+        """Groups that an interruption cut off, by their places in the order of admission."""
 
     @property
     def pending(self) -> list[int]:
         """Groups that have begun and are not trained."""
-        return sorted({*(group.index for group in (*self._taken, *self._groups)), *self._again})
+        return sorted(self._untrained())
+
+    def _untrained(self) -> dict[int, list[EpisodeSpec]]:
+        return self._again | {group.index: group.specs for group in (*self._taken, *self._groups)}
 
     def admit(self, version: int) -> None:
-        """The weights are now those of ``version``, the number of updates so far: begin what may begin."""
-        again, self._again = self._again, []
-        bound = min(self.num_updates, version + self.max_staleness + 1) * self.per_update
-        new = range(self.num_begun, max(bound, self.num_begun))
-        self.num_begun = max(bound, self.num_begun)
-        for index in [*again, *new]:
-            update, place = divmod(index, self.per_update)
-            specs = groups_of(self.specs(update))[place]
+        """The weights are now those of ``version``, the number of updates so far: begin what may begin.
+
+        What begins is drawn now, and whatever is learned later, it stays drawn.
+        """
+        end = min(self.num_updates, version + self.max_staleness + 1)
+        beginning = sorted(self._again.items())
+        for update in range(self.num_begun // self.per_update, end):
+            beginning += enumerate(groups_of(self.specs(update)), start=update * self.per_update)
+        self._again, self.num_begun = {}, max(self.num_begun, end * self.per_update)
+        for index, specs in beginning:
             task = asyncio.ensure_future(self.play(specs))
-            self._groups.append(_Group(index, version + self.max_staleness, task))
+            self._groups.append(_Group(index, version + self.max_staleness, specs, task))
 
     async def take(self, update: int) -> list[Trajectory]:
         """The episodes of ``update``, group after group, once they are there; ``settle`` says what became of them."""
@@ -104,17 +111,22 @@ class Scheduler:
         for group in self._groups:
             group.task.cancel()
         await asyncio.gather(*(group.task for group in self._groups), return_exceptions=True)
-        self._again, self._groups, self._taken = self.pending, [], []
+        self._again, self._groups, self._taken = self._untrained(), [], []
 
     # -- what a checkpoint holds -----------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
-        """Which groups are trained."""
-        return {"num_begun": self.num_begun, "pending": self.pending}
+        """Which groups are trained, and what those that are not are playing."""
+        pending = [
+            {"index": index, "specs": [dataclasses.asdict(spec) for spec in specs]}
+            for index, specs in sorted(self._untrained().items())
+        ]
+        return {"num_begun": self.num_begun, "pending": pending}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from ``state``: what was being played then is played again, from the same seeds."""
-        self.num_begun, self._again = state["num_begun"], list(state["pending"])
+        """Go on from ``state``: what was being played then is played again, the same draws from the same seeds."""
+        self.num_begun = state["num_begun"]
+        self._again = {group["index"]: [EpisodeSpec(**spec) for spec in group["specs"]] for group in state["pending"]}
 
 
 def groups_of(specs: Sequence[EpisodeSpec]) -> list[list[EpisodeSpec]]:

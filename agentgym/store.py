@@ -1,4 +1,4 @@
-"""Trajectories on disk: one JSON object a line, read back equal.
+"""Episodes as JSON lines, to take out of an archive and to bring in: one object a line, read back equal.
 
 A line that was cut off by a crash is told apart from a malformed file: only the last line may be incomplete, and
 then it is left out.
@@ -8,13 +8,74 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from agentgym.errors import DataError
+from agentgym.archive import Archive, Card
+from agentgym.errors import DataError, UserError
 from agentgym.types import Trajectory
 
-__all__ = ["append", "read"]
+__all__ = ["Episodes", "append", "copy", "opened", "read", "writable"]
+
+
+class Episodes(Protocol):
+    """Where episodes are: an ``Archive`` or a JSONL file, asked in the same way."""
+
+    def append(self, episodes: Iterable[Trajectory]) -> None:
+        """Add them to the end."""
+
+    def query(self, **asked: Any) -> list[Card]:
+        """The cards of those asked for."""
+
+    def get(self, number: int) -> Trajectory:
+        """The episode of a card's number."""
+
+    def episodes(self, **asked: Any) -> Iterator[Trajectory]:
+        """Those asked for, one after the other."""
+
+    def close(self) -> None:
+        """Write what is still to be written, and let go of the file."""
+
+
+def opened(path: Path) -> Episodes:
+    """The episodes of an archive's directory, as a run is one, or of a JSONL file.
+
+    Raises DataError where there are none.
+    """
+    if path.is_file() and path.suffix != ".sqlite":
+        return _Lines(path)
+    if not path.exists():
+        raise DataError(
+            f"there is no {path}; expected episodes: a run, or what agentgym eval --trajectories {path} writes"
+        )
+    return Archive.open(path.parent if path.is_file() else path)
+
+
+def writable(path: Path) -> Episodes:
+    """Where to put episodes: a JSONL file where the name ends like that, and else the directory of an archive.
+
+    Raises UserError for what cannot be written.
+    """
+    if path.suffix == ".jsonl":
+        made: Episodes = _Lines(path)
+    elif path.is_file():
+        raise UserError(f"{path} is a file; expected a directory for an archive, or a name that ends in .jsonl")
+    else:
+        made = Archive(path)
+    try:
+        (path if isinstance(made, Archive) else path.parent).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; choose another place") from None
+    return made
+
+
+def copy(source: Episodes, target: Episodes, **asked: Any) -> int:
+    """Append to ``target`` what ``source`` has of what is asked for; returns how many."""
+    num = 0
+    for num, episode in enumerate(source.episodes(**asked), start=1):  # noqa: B007
+        target.append([episode])
+    return num
 
 
 def append(file: Path, trajectories: Iterable[Trajectory]) -> None:
@@ -25,13 +86,44 @@ def append(file: Path, trajectories: Iterable[Trajectory]) -> None:
 
 def read(file: Path) -> Iterator[Trajectory]:
     """The trajectories of ``file``, in order. Raises DataError, naming file and line."""
-    with file.open() as stream:
+    return (trajectory for _, trajectory in _placed(file))
+
+
+class _Lines:
+    """A JSONL file. The number of an episode is the byte that its line begins at."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def append(self, episodes: Iterable[Trajectory]) -> None:
+        append(self.file, episodes)
+
+    def query(self, **asked: Any) -> list[Card]:
+        return [card for place, each in _placed(self.file) if (card := Card.of(each, place)).answers(**asked)]
+
+    def get(self, number: int) -> Trajectory:
+        with self.file.open("rb") as stream:
+            stream.seek(number)
+            return Trajectory.model_validate_json(stream.readline())
+
+    def episodes(self, **asked: Any) -> Iterator[Trajectory]:
+        return (episode for episode in read(self.file) if Card.of(episode).answers(**asked))
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+def _placed(file: Path) -> Iterator[tuple[int, Trajectory]]:
+    """The byte where each line begins, and its trajectory."""
+    place = 0
+    with file.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return
             try:
-                yield Trajectory.model_validate_json(line)
+                yield place, Trajectory.model_validate_json(line)
             except ValidationError as error:
                 problem = error.errors()[0]
                 where = ".".join(map(str, problem["loc"]))
                 raise DataError(f"{file}, line {number}: {where or 'record'}: {problem['msg']}") from None
+            place += len(line)

@@ -338,6 +338,8 @@ class Trajectory(_Record):
     """Place of the task in the order of training; None outside it."""
     split: str = ""
     """Of the task: "train", "validation", "test"; "" where it is not known."""
+    stage: str = ""
+    """Of the run in which it was played: "warm_start", "before", "train", "after"; "" outside one."""
     update: int | None = None
     """Update that it was learned from or measured after, from 1 in training; None outside a run."""
     options: dict[str, Any] = Field(default_factory=dict)

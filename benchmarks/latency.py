@@ -25,7 +25,8 @@ import torch
 
 import agentgym
 from agentgym.actors.scripted import ScriptedEngine
-from agentgym.curriculum import TaskOrder
+from agentgym.curricula.uniform import Uniform
+from agentgym.curriculum import Curriculum
 from agentgym.groups import group_specs
 from agentgym.learn.batch import Microbatch
 from agentgym.learn.byte_tokenizer import byte_tokenizer
@@ -169,7 +170,7 @@ class Sleeper(Trainer[TrainerSettings]):
     Settings = TrainerSettings
     seconds = 0.0
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=GROUPS, group_size=GROUP_SIZE)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
@@ -219,7 +220,7 @@ async def run_course(mode: str, max_staleness: int, learning: float) -> Course:
     trainer, engine = Sleeper(TrainerSettings()), OneServer()
     trainer.seconds = learning
     rollout = Rollout(Sleepy, TOKENIZER, Plain(), max_context=4096, concurrency=SLOTS)
-    players = Players(rollout, engine, TaskOrder(range(1000), seed=0), limits=Limits())
+    players = Players(rollout, engine, Uniform(range(1000), seed=0), limits=Limits())
     scheduler = None
     if max_staleness:
         scheduler = Scheduler(

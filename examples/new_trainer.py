@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 import agentgym
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum
 from agentgym.groups import GroupSettings, group_specs, grouped
 from agentgym.learn.batch import Microbatch
 from agentgym.learn.forward import Predictions
@@ -30,7 +30,7 @@ class BetterHalf(Trainer[BetterHalfSettings]):
 
     Settings = BetterHalfSettings
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum
 from agentgym.engine import Engine
 from agentgym.groups import Group, group_specs
 from agentgym.learn.advantages import group_zscore
@@ -87,7 +87,7 @@ class CORY(Trainer[CORYSettings]):
     async def close(self) -> None:
         await self.engine.close()
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:

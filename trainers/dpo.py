@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from agentgym.curriculum import TaskOrder
+from agentgym.archive import Card
+from agentgym.curriculum import Curriculum, TaskOrder
 from agentgym.errors import ConfigError, DataError
 from agentgym.groups import Group, GroupSettings, group_specs, grouped
 from agentgym.learn import objectives
@@ -28,7 +29,7 @@ from agentgym.learn.players import Players
 from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
 from agentgym.pairs import Pair, Pairs, all_pairs, best_worst_pair, branch_pairs, rso_accept
-from agentgym.recorded import grouped_by_task, recorded
+from agentgym.recorded import Recorded, grouped_by_task
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.tokenizer import ChatTokenizer
@@ -64,7 +65,8 @@ class DPOSettings(GroupSettings, TrainerSettings):
     accept_beta: float = Field(0.5, gt=0)
     """How little rewards count in that: the lower, the surer the best are accepted."""
     data: Path | None = None
-    """Learn from the episodes of this file (agentgym eval --samples N --trajectories FILE) instead of playing."""
+    """Learn from the episodes of this run, archive or JSONL file (agentgym eval --samples N --trajectories PATH)
+    instead of playing."""
     reference: Literal["stored", "model"] = "stored"
     """The policy that played, or the one that training began with, as a copy in memory."""
     loss: Literal["sigmoid", "robust", "ipo", "hinge", "simpo", "slic", "rpo", "copg", "nash"] = "sigmoid"
@@ -115,14 +117,16 @@ class DPO(Trainer[DPOSettings]):
         self.past: list[list[Row]] = []
         """Pairs of the last updates, oldest first."""
         self.reference: Frozen | None = None
-        self.recorded: list[Group] | None = None
-        """Groups of the file, once it is read."""
+        self.recorded: Recorded | None = None
+        """Episodes to learn from, once they are found, and the cards of those of each task."""
+        self.tasks: list[list[Card]] = []
 
     def check(self, tokenizer: ChatTokenizer) -> None:
-        if self.settings.data is None:
+        if self.settings.data is None or self.recorded is not None:
             return
-        self.recorded = grouped_by_task(recorded(self.settings.data, tokenizer))
-        if not self.recorded:
+        self.recorded = Recorded(self.settings.data, tokenizer)
+        self.tasks = grouped_by_task(self.recorded.cards)
+        if not self.tasks:
             raise DataError(
                 f"{self.settings.data} has no task with two episodes to compare; type: agentgym eval --samples 8"
             )
@@ -138,6 +142,11 @@ class DPO(Trainer[DPOSettings]):
                 "policy, and the reference needs them at 1; leave it at 1, or add --trainer.reference model"
             )
 
+    async def close(self) -> None:
+        recorded, self.recorded = self.recorded, None
+        if recorded is not None:
+            recorded.close()
+
     def modules(self) -> dict[str, torch.nn.Module]:
         return self.reference.modules() if self.reference else {}
 
@@ -148,20 +157,25 @@ class DPO(Trainer[DPOSettings]):
         self.past = [[Row(**row) for row in rows] for rows in state["past"]]
 
     @property
-    def plays_ahead(self) -> bool:
+    def plays(self) -> bool:
         return self.settings.data is None
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    @property
+    def plays_ahead(self) -> bool:
+        return self.plays
+
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         if self.recorded is None:
             return await super().play(update, players)
-        order, episodes = TaskOrder(range(len(self.recorded)), seed=players.draws.seed), []
-        for ordinal in range(update * self.settings.groups, (update + 1) * self.settings.groups):
-            for episode in self.recorded[int(order[ordinal].task)].members:
-                episodes.append(episode.model_copy(update={"ordinal": ordinal, "group_id": f"recorded-{ordinal}"}))
-        return episodes
+        order = TaskOrder(range(len(self.tasks)), seed=players.draws.seed)
+        return [
+            self.recorded.fetch(card, ordinal=ordinal, group_id=f"recorded-{ordinal}")
+            for ordinal in range(update * self.settings.groups, (update + 1) * self.settings.groups)
+            for card in self.tasks[int(order[ordinal])]
+        ]
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         groups = grouped(trajectories)

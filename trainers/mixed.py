@@ -199,4 +199,4 @@ class Mixed(GroupTrainer[MixedSettings]):
 
 def _shown(spec: EpisodeSpec) -> EpisodeSpec:
     """The expert's episode of the same task."""
-    return dataclasses.replace(spec, episode_id=f"demonstration-{spec.episode_id}", draw=-1)
+    return dataclasses.replace(spec, episode_id=f"demonstration-{spec.episode_id}", member=-1)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum
 from agentgym.groups import group_specs
 from agentgym.learn import objectives
 from agentgym.learn.advantages import gae, whiten
@@ -86,7 +86,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
     def learners(self) -> dict[str, Learner]:
         return {"critic": self.critic}
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=self.settings.episodes, group_size=1)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:

@@ -2,7 +2,7 @@
 
 The loss is on the expert's tokens. ``observation_weight`` adds a smaller one on what the environment says: for a
 policy made from nothing, predicting the page is where most of the signal for learning to copy is. Leave it at 0
-for a pretrained model. ``--trainer.data`` imitates the successes of a file instead (rejection-sampling fine-tuning).
+for a pretrained model. ``--trainer.data`` imitates recorded successes instead (rejection-sampling fine-tuning).
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from agentgym.curriculum import TaskOrder
+from agentgym.archive import Card
+from agentgym.curriculum import Curriculum, TaskOrder, drawn
 from agentgym.errors import DataError
 from agentgym.learn import objectives
 from agentgym.learn.frozen import Frozen
 from agentgym.learn.players import Players
 from agentgym.learn.rows import Row, rows_of
 from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
-from agentgym.recorded import recorded
+from agentgym.recorded import Recorded
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.tokenizer import ChatTokenizer
@@ -47,7 +48,8 @@ class SFTSettings(TrainerSettings):
     demonstrations: int | None = Field(None, ge=1)
     """Distinct expert episodes; later updates see them again in another order. None: as many as there are tasks."""
     data: Path | None = None
-    """Imitate the successful episodes of this file (agentgym eval --trajectories FILE) instead of the expert."""
+    """Imitate the successful episodes of this run, archive or JSONL file (agentgym eval --trajectories PATH) instead of
+    the expert."""
     loss: Literal["nll", "dft", "iw", "iw_token", "psft"] = "nll"
     """Plain, or with a weight for each token (dft, arXiv 2508.05629), for each sequence or token by how much likelier
     it has become (iw and iw_token, arXiv 2507.12856), or with a bounded ratio (psft, arXiv 2508.17784, which wants
@@ -75,40 +77,57 @@ class SFT(Trainer[SFTSettings]):
         "batch_size": 4,
         "observation_weight": 0.3,
     }
+    plays_policy = False
     reference: Frozen | None = None
-    episodes: list[Trajectory] | None = None
-    """Recorded ones, once they are read."""
+    recorded: Recorded | None = None
+    """Episodes to imitate, once they are found, and the cards of those that are successes."""
+    successes: Sequence[Card] = ()
 
     def check(self, tokenizer: ChatTokenizer) -> None:
-        if self.settings.data is None:
+        if self.settings.data is None or self.recorded is not None:
             return
-        read = recorded(self.settings.data, tokenizer)
-        self.episodes = [episode for episode in read if episode.success]
-        if not self.episodes:
-            raise DataError(f"{self.settings.data} has {len(read)} episodes and no success to imitate")
+        self.recorded = Recorded(self.settings.data, tokenizer)
+        self.successes = [card for card in self.recorded.cards if card.success]
+        if not self.successes:
+            raise DataError(f"{self.settings.data} has {len(self.recorded.cards)} episodes and no success to imitate")
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
         self.check(equipment.tokenizer)
         self.reference = Frozen(equipment.learner) if self.settings.loss in ("iw", "iw_token") else None
 
+    async def close(self) -> None:
+        recorded, self.recorded = self.recorded, None
+        if recorded is not None:
+            recorded.close()
+
     def modules(self) -> dict[str, torch.nn.Module]:
         return self.reference.modules() if self.reference else {}
+
+    @property
+    def plays(self) -> bool:
+        return self.settings.data is None
 
     @property
     def needs_expert(self) -> bool:
         return self.settings.data is None
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
+        places = self._places(update, self.settings.demonstrations, draws.seed)
+        plays = [(n, drawn(draws, n)) for n in places]
         return [
             EpisodeSpec(
-                task=draws[n].task,
+                task=draw.task,
+                options=draw.options,
+                level=draw.level,
+                strength=draw.strength,
+                split="train",
                 seed=seed_of(draws.seed, "sft", n),
                 ordinal=update * self.settings.batch_size + i,
                 role="expert",
                 episode_id=f"sft-{update}-{n}-{i}",
             )
-            for i, n in enumerate(self._places(update, self.settings.demonstrations, draws.seed))
+            for i, (n, draw) in enumerate(plays)
         ]
 
     def _places(self, update: int, num: int | None, seed: int) -> list[int]:
@@ -117,15 +136,15 @@ class SFT(Trainer[SFTSettings]):
         if num is None:
             return list(ordinals)
         again = TaskOrder(range(num), seed=seed)
-        return [int(again[ordinal].task) for ordinal in ordinals]
+        return [int(again[ordinal]) for ordinal in ordinals]
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
-        if self.episodes is None:
+        if self.recorded is None:
             return await players.expert(self.specs(update, players.draws))
-        places = self._places(update, len(self.episodes), players.draws.seed)
+        places = self._places(update, len(self.successes), players.draws.seed)
         first = update * self.settings.batch_size
         return [
-            self.episodes[n].model_copy(update={"ordinal": ordinal}) for ordinal, n in enumerate(places, start=first)
+            self.recorded.fetch(self.successes[n], ordinal=ordinal) for ordinal, n in enumerate(places, start=first)
         ]
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:

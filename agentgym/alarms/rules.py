@@ -110,14 +110,14 @@ RULES: tuple[Rule, ...] = (
         name="replies_explode",
         metric="tokens_per_reply",
         condition=replies_explode,
-        advice="read trajectories.jsonl; the loss may favor length: choose another --trainer.aggregation, or lower "
-        "--rollout.max_reply_tokens",
+        advice="read episodes (agentgym export RUN); the loss may favor length: choose another --trainer.aggregation, "
+        "or lower --rollout.max_reply_tokens",
     ),
     Rule(
         name="replies_shrink",
         metric="tokens_per_reply",
         condition=replies_shrink,
-        advice="read trajectories.jsonl; if reasoning is lost, lower --trainer.learning_rate or raise "
+        advice="read episodes (agentgym export RUN); if reasoning is lost, lower --trainer.learning_rate or raise "
         "--trainer.kl_coefficient",
     ),
     Rule(
@@ -171,7 +171,7 @@ RULES: tuple[Rule, ...] = (
         name="void_episodes",
         metric="void_share",
         condition=above("void_share", lambda settings: settings.void),
-        advice="the environment breaks: type agentgym doctor with it, and read the errors in trajectories.jsonl",
+        advice="the environment breaks: type agentgym doctor with it, and read their errors (agentgym export RUN)",
     ),
     Rule(
         name="success_collapse",

@@ -59,12 +59,14 @@ async def evaluate_async(
     temperature: float = 0.0,
     seed: int = 0,
     samples: int = 1,
+    trajectories: Path | None = None,
     reporter: Reporter | None = None,
 ) -> tuple[Score, list[Trajectory]]:
     """The score of ``model`` on tasks of ``split``, and the episodes. Raises UserError for bad input.
 
     ``samples`` episodes of each task are played, greedily at temperature 0; ``model`` is a run directory, a model
-    directory or a Hugging Face id.
+    directory or a Hugging Face id. ``trajectories``, where given, gets the episodes as they end: an archive in that
+    directory, or a JSONL file where the name ends in .jsonl.
 
     Example::
 
@@ -79,6 +81,7 @@ async def evaluate_async(
         split=split,
         temperature=temperature,
         samples=samples,
+        trajectories=trajectories,
         reporter=reporter or Silent(),
     )
 

@@ -8,6 +8,7 @@
 - Sampling from the likeliest tokens only: log-probabilities are then among the kept tokens, while the learner computes
   them over the whole vocabulary; the ratio of the two is the kept mass instead of 1, and the gradient wrong without a
   sign of it. As long as no learner here takes a mask of the kept tokens, such sampling is for evaluation.
+- A curriculum: a trainer that learns from a file follows none, and one that plays experts only teaches none.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agentgym.curriculum import TaskOrder
+from agentgym.curricula.uniform import Uniform
+from agentgym.curriculum import Curriculum
 from agentgym.errors import ConfigError
 from agentgym.launch.settings import EpisodeSettings, TrainSettings
 from agentgym.registry import plugins
@@ -24,7 +26,7 @@ from agentgym.registry import plugins
 if TYPE_CHECKING:
     from agentgym.learn.trainer import Trainer
 
-__all__ = ["play_ahead", "refuse_filters", "sampling_filters", "spent"]
+__all__ = ["play_ahead", "refuse_filters", "refuse_idle_curriculum", "sampling_filters", "spent"]
 
 # -- a budget --------------------------------------------------------------------------------------------
 
@@ -50,7 +52,7 @@ def spent(settings: TrainSettings, given: Mapping[str, Any]) -> dict[str, Any]:
             f"{recipe.demonstrations} demonstrations cost {recipe.demonstrations * recipe.demonstration_cost:g}, the "
             f"budget is {recipe.budget:g}; type --recipe.demonstrations {most} or less"
         )
-    episodes = len(_trainer(settings).specs(0, TaskOrder([0], seed=0)))
+    episodes = len(_trainer(settings).specs(0, Uniform([0], seed=0)))
     warm: dict[str, Any] = {"enabled": recipe.demonstrations > 0}
     if recipe.demonstrations:
         steps = math.ceil(recipe.passes * recipe.demonstrations / settings.warm_start.batch_size)
@@ -99,6 +101,25 @@ def play_ahead(settings: TrainSettings) -> None:
             "type: --trainer.correction truncate (or mask), or --mode sync"
         )
     settings.trainer = settings.trainer.model_copy(update=options)
+
+
+# -- what is drawn ---------------------------------------------------------------------------------------
+
+
+def refuse_idle_curriculum(settings: TrainSettings) -> None:
+    """Raise ConfigError for a curriculum that would have no effect on the trainer, or hear nothing from it."""
+    chosen, trainer = settings.curriculum, _trainer(settings)
+    if settings.changed("curriculum") and not trainer.plays:
+        raise ConfigError(
+            f"curriculum {chosen.id} has no effect: the trainer {settings.trainer.id} learns from recorded "
+            "episodes; leave out --curriculum, or --trainer.data"
+        )
+    factory: Any = plugins("curricula").get(chosen.id)
+    if factory.learn is not Curriculum.learn and not trainer.plays_policy:
+        raise ConfigError(
+            f"curriculum {chosen.id} learns from the policy's episodes, and the trainer {settings.trainer.id} plays "
+            "none; leave out --curriculum, or choose another --trainer"
+        )
 
 
 # -- which tokens may be sampled -------------------------------------------------------------------------

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from pydantic import BaseModel
 
+from agentgym import sealed, store
 from agentgym.engine import Engine
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.combinations import sampling_filters
@@ -61,6 +64,8 @@ async def play_tasks(
     engine: Engine,
     tasks: Sequence[TaskId],
     *,
+    name: str = "evaluate",
+    split: str = "",
     temperature: float = 0.0,
     top_p: float = 1.0,
     top_k: int = 0,
@@ -70,45 +75,83 @@ async def play_tasks(
     limits: Limits | None = None,
     on_episode: Callable[[Trajectory], None] = lambda trajectory: None,
 ) -> list[Trajectory]:
-    """``samples`` episodes of each task; greedy at temperature 0. Seeds depend on ``seed`` and the task alone."""
+    """``samples`` episodes of each task, called ``name`` and a number; greedy at temperature 0.
+
+    Seeds depend on ``seed`` and the task alone.
+    """
     specs = [
         EpisodeSpec(
             task=task,
             seed=seed_of(seed, "evaluate", task) % 2**31,
-            draw=draw,
-            group_id=f"evaluate-{index}",
-            episode_id=f"evaluate-{index}" + (f"-{draw}" if draw else ""),
+            split=split,
+            member=member,
+            group_id=f"{name}-{index}",
+            episode_id=f"{name}-{index}" + (f"-{member}" if member else ""),
         )
         for index, task in enumerate(tasks)
-        for draw in range(samples)
+        for member in range(samples)
     ]
     actor = engine_actor(engine, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p)
     return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode)
 
 
 async def measure(
-    settings: TrainSettings, *, episodes: int, split: str, temperature: float, samples: int, reporter: Reporter
+    settings: TrainSettings,
+    *,
+    episodes: int,
+    split: str,
+    temperature: float,
+    samples: int,
+    trajectories: Path | None,
+    reporter: Reporter,
 ) -> tuple[Score, list[Trajectory]]:
-    """What ``agentgym.evaluate`` says, of the model that ``settings`` name."""
+    """What ``agentgym.evaluate`` says, of the model that ``settings`` name.
+
+    ``trajectories`` is where the episodes are written as they end: what was played before an interruption is there.
+    """
     filters = sampling_filters(settings.rollout)
     if filters and temperature == 0:
         raise ConfigError(
             f"rollout.{min(filters)} has no effect at temperature 0, which is greedy; add --temperature 1"
         )
     async with assembled(settings) as parts:
+        if parts.warning:
+            reporter.note(parts.warning)
         tasks = parts.env.tasks(split)[:episodes]
         if len(tasks) < episodes:
             reporter.note(f"the split {split} has {len(tasks)} tasks")
         reporter.begin(f"{split} tasks", samples * len(tasks), "episodes")
         done = itertools.count(1)
-        played = await play_tasks(
-            parts.rollout,
-            parts.engine,
-            tasks,
-            temperature=temperature,
-            **filters,
-            seed=settings.seed,
-            samples=samples,
-            on_episode=lambda _: reporter.advance(next(done), {}),
-        )
+        with _written(trajectories) as write:
+
+            def ended(episode: Trajectory) -> None:
+                write(episode)
+                reporter.advance(next(done), {})
+
+            played = await play_tasks(
+                parts.rollout,
+                parts.engine,
+                tasks,
+                split=split,
+                temperature=temperature,
+                **filters,
+                seed=settings.seed,
+                samples=samples,
+                on_episode=ended,
+            )
     return score(played), played
+
+
+@contextlib.contextmanager
+def _written(path: Path | None) -> Iterator[Callable[[Trajectory], None]]:
+    """What writes an episode to ``path``, if that is given. Raises UserError where the disk refuses."""
+    if path is None:
+        yield lambda episode: None
+        return
+    try:
+        with contextlib.closing(store.writable(path)) as episodes:
+            yield lambda episode: episodes.append([episode])
+    except OSError as error:
+        if sealed.disk_problem(error) is None:
+            raise
+        raise UserError(f"cannot write {path}: {error.strerror}; make room, or choose other --trajectories") from error

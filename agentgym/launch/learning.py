@@ -9,8 +9,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentgym import sealed, store
-from agentgym.curriculum import TaskOrder
+from agentgym import sealed
+from agentgym.config import Choice
 from agentgym.launch.evaluation import play_tasks, score
 from agentgym.launch.parts import make_engine
 from agentgym.launch.stage import Stage, Workbench
@@ -18,6 +18,7 @@ from agentgym.learn.learner import Learner
 from agentgym.learn.loop import Loop, Outcome
 from agentgym.learn.players import Players
 from agentgym.learn.trainer import Equipment, Trainer, TrainerSettings
+from agentgym.registry import plugins
 from agentgym.rollout import Limits, seed_of
 from agentgym.scheduler import Scheduler
 from agentgym.types import Trajectory
@@ -36,6 +37,8 @@ class Learning(Stage):
     loop: Loop
     temperature = 1.0
     """That training episodes are sampled at."""
+    curriculum = Choice(id="uniform")
+    """What says which tasks are played."""
 
     def __init__(self, bench: Workbench, name: str, trainer: Trainer[Any], max_updates: int) -> None:
         super().__init__(bench)
@@ -68,7 +71,8 @@ class Learning(Stage):
                 temperature=self.temperature,
             )
         )
-        draws = TaskOrder(parts.env.tasks("train"), seed=seed_of(settings.seed, self.name) % 2**31)
+        seed, chosen = seed_of(settings.seed, self.name) % 2**31, self.curriculum
+        draws = plugins("curricula").build(chosen.id, chosen.options, parts.env.tasks("train"), seed=seed)
         players = Players(parts.rollout, parts.engine, draws, limits=parts.limits, temperature=self.temperature)
         self.loop = Loop(
             trainer,
@@ -99,6 +103,8 @@ class Learning(Stage):
         self.at += 1
         bench.monitor.updated(self.name, self.at, outcome.metrics, outcome.trajectories)
         self.account(outcome)
+        if self.trainer.plays:
+            self.keep(outcome.trajectories, update=self.at)
         self.loop.is_whole = True
         bench.reporter.advance(self.at, outcome.metrics)
         pause()
@@ -112,7 +118,11 @@ class Learning(Stage):
         tasks = parts.env.tasks("validation")[: settings.eval.validation_episodes]
         seed = seed_of(settings.seed, "validation")
         await self.loop.publish(self.at)
-        return await play_tasks(parts.rollout, parts.engine, tasks, temperature=1.0, seed=seed, limits=limits)
+        played = await play_tasks(
+            parts.rollout, parts.engine, tasks, split="validation", temperature=1.0, seed=seed, limits=limits
+        )
+        self.keep(played, update=self.at, all_of_them=self.at == 0)  # the monitor needs them
+        return played
 
     def conclude(self) -> None:
         """Report the stage."""
@@ -154,6 +164,7 @@ class Train(Learning):
     def __init__(self, bench: Workbench, trainer: Trainer[Any]) -> None:
         super().__init__(bench, "train", trainer, bench.settings.updates)
         self.temperature = bench.settings.rollout.temperature
+        self.curriculum = bench.settings.curriculum
         self.best = -1.0
         """Merit of the best policy so far."""
         self.steps = 0.0
@@ -211,7 +222,6 @@ class Train(Learning):
             tally.begun += len(outcome.entries)
         else:
             tally.begun, tally.pending = scheduler.num_begun, scheduler.pending
-        store.append(run.directory / "trajectories.jsonl", outcome.trajectories[:1])
         self.steps += outcome.metrics["environment_steps"]
         self.has_learned |= "loss" in outcome.metrics
 

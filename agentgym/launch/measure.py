@@ -9,6 +9,7 @@ from typing import Any, Literal
 from agentgym.launch.evaluation import Score, play_tasks, score
 from agentgym.launch.stage import Stage, Workbench
 from agentgym.rollout import seed_of
+from agentgym.types import Trajectory
 
 __all__ = ["Measure"]
 
@@ -22,24 +23,27 @@ class Measure(Stage):
 
     async def run(self, pause: Callable[[], None]) -> None:
         bench, engine = self.bench, self.bench.parts.engine
-        await bench.parts.publish()
+        update = bench.report.get("best_update", 0)
+        await bench.parts.publish(update)  # not as the next version: that would depend on interruptions
         tasks = bench.parts.env.tasks("test")[: bench.settings.eval.episodes]
         bench.reporter.begin(f"test, {self.name} training", 2 * len(tasks), "episodes")
         done = itertools.count(1)
 
-        async def play(temperature: float) -> Score:
-            return score(
-                await play_tasks(
-                    bench.parts.rollout,
-                    engine,
-                    tasks,
-                    temperature=temperature,
-                    seed=seed_of("test"),
-                    on_episode=lambda _: bench.reporter.advance(next(done), {}),
-                )
+        async def play(name: str, temperature: float) -> list[Trajectory]:
+            return await play_tasks(
+                bench.parts.rollout,
+                engine,
+                tasks,
+                name=name,
+                split="test",
+                temperature=temperature,
+                seed=seed_of("test"),
+                on_episode=lambda _: bench.reporter.advance(next(done), {}),
             )
 
-        sampled, greedy = await play(1.0), await play(0.0)
+        played = await play("sampled", 1.0), await play("greedy", 0.0)
+        sampled, greedy = map(score, played)
+        self.keep([*played[0], *played[1]], update=update)
         bench.report["eval"][self.name] = {**_plain(sampled), "greedy": _plain(greedy)}
         bench.run.log("test", 0, success=sampled.success, reward=sampled.reward)
         bench.reporter.note(

@@ -2,18 +2,17 @@
 
 metrics.jsonl gets a line of stage "alarm" when one begins (1) and when it ends (0), the reporter a note when it
 begins, report.json all of them. There is no state of its own to save: which alarms are on follows from the metrics,
-and base_episodes.jsonl, which the drift of the policy is measured on, is written once.
+and the episodes that the drift of the policy is measured on are in the archive.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from agentgym import store
 from agentgym.alarms import AlarmSettings, Watch, played, ranges
 from agentgym.launch.evaluation import Score
 from agentgym.launch.reporting import Reporter
@@ -24,9 +23,8 @@ from agentgym.learn.rows import Row
 from agentgym.run import Run
 from agentgym.types import Trajectory
 
-__all__ = ["BASE_EPISODES", "Monitor", "bounds"]
+__all__ = ["Monitor", "bounds"]
 
-BASE_EPISODES = "base_episodes.jsonl"
 MAX_BASE_EPISODES = 64
 
 
@@ -67,10 +65,11 @@ class Monitor:
     def validated(self, update: int, seen: Score, episodes: Sequence[Trajectory], learner: Learner) -> None:
         """Log a look at the validation tasks: ``episodes``, sampled at temperature 1, and the policy's drift.
 
-        At update 0 the policy is the one that training begins with, and some of its episodes are kept.
+        At update 0 the policy is the one that training begins with: the drift is measured on its episodes, which are
+        in the archive.
         """
         if update == 0:
-            self._keep(episodes)
+            self._base = _base_of(episodes)
         low, high = seen.ci95
         values = {"success": seen.success, "success_low": low, "success_high": high, "reward": seen.reward}
         self.log("validation", update, **values, **_reward_error(episodes), **self._drift(learner))
@@ -83,25 +82,22 @@ class Monitor:
         if names:
             self.reporter.note(f"alarms: {', '.join(names)}; what to do is in {self.run.directory / 'report.md'}")
 
-    def _keep(self, episodes: Sequence[Trajectory]) -> None:
-        kept = [episode for episode in episodes if not episode.stop_reason.is_void][:MAX_BASE_EPISODES]
-        aside = self.run.directory / f".{BASE_EPISODES}.partial"
-        aside.unlink(missing_ok=True)
-        store.append(aside, kept)
-        os.replace(aside, self.run.directory / BASE_EPISODES)
-        self._base = base_rows(kept)
-
     def _drift(self, learner: Learner) -> dict[str, float]:
         """KL(base ‖ policy) and its standard error; nothing where there are no episodes to measure it on."""
-        file = self.run.directory / BASE_EPISODES
         if self._base is None:
-            self._base = base_rows(list(store.read(file))) if file.exists() else []
+            self._base = _base_of(self.run.episodes.episodes(stage="train", split="validation", update=0))
         if not learner.takes_part(self._base):
             return {}
         tokens, world = learner.max_microbatch_tokens, learner.world
         drift = forward_kl(learner.module, self._base, max_tokens=tokens, world=world)
         known = {"forward_kl": drift.kl, "forward_kl_error": drift.error}
         return {name: value for name, value in known.items() if math.isfinite(value)}
+
+
+def _base_of(episodes: Iterable[Trajectory]) -> list[Row]:
+    """Of the first that count, enough to measure on."""
+    counted = (episode for episode in episodes if not episode.stop_reason.is_void)
+    return base_rows(list(itertools.islice(counted, MAX_BASE_EPISODES)))
 
 
 def _reward_error(episodes: Sequence[Trajectory]) -> dict[str, float]:

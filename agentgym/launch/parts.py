@@ -50,10 +50,12 @@ class Parts:
     rollout: Rollout
     limits: Limits
     """Of training episodes; evaluation has none but the environment's own."""
+    warning: str = ""
+    """What the user is to be told first; nothing mostly."""
 
-    async def publish(self) -> None:
-        """Have the engine sample from the policy's weights as they are, as a version of their own."""
-        await self.engine.update_weights(self.engine.policy_version + 1, self.policy.weights())
+    async def publish(self, version: int) -> None:
+        """Have the engine sample from the policy's weights as they are."""
+        await self.engine.update_weights(version, self.policy.weights())
 
 
 @contextlib.asynccontextmanager
@@ -97,16 +99,20 @@ async def assembled(
         )
         closing.push_async_callback(rollout.close)
         parts = Parts(env, policy, engine, protocol, rollout, limits)
-        await _try_out(parts)
-        yield parts
+        shows_pictures = await _try_out(parts)
+        yield dataclasses.replace(parts, warning=_on_pictures(parts, settings) if shows_pictures else "")
 
 
 async def _close(env: Any) -> None:
     await settled(env.close())
 
 
-async def _try_out(parts: Parts) -> None:
-    """Play the first turn of a task with an empty reply. Raises UserError if its observation does not fit."""
+async def _try_out(parts: Parts) -> bool:
+    """Play the first turn of a task with an empty reply; whether it showed pictures.
+
+    Raises UserError if its observation does not fit.
+    """
+    shows_pictures = False
     end = parts.policy.tokenizer.stop_token_ids[0]
 
     async def say_nothing(episode: Episode) -> Completion:
@@ -116,6 +122,23 @@ async def _try_out(parts: Parts) -> None:
     for played in await parts.rollout.run(specs, say_nothing, limits=dataclasses.replace(parts.limits, max_turns=1)):
         if played.stop_reason.is_void:
             raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
+        shows_pictures |= any(turn.media for turn in played.turns)
+    return shows_pictures
+
+
+def _on_pictures(parts: Parts, settings: TrainSettings) -> str:
+    """What is to be told of a policy in an environment that shows pictures.
+
+    Raises ConfigError when it could see them and its engine does not show them.
+    """
+    if parts.engine.speaks_text or parts.engine.supports_images:
+        return ""
+    if parts.policy.tokenizer.sees_images:
+        raise ConfigError(
+            f'the engine "{settings.engine.id}" shows no pictures, and the environment "{parts.env.name}" has some; '
+            "type: --engine embedded"
+        )
+    return f'the environment "{parts.env.name}" shows pictures, which this policy does not see: it gets the text alone'
 
 
 def training_limits(rollout: RolloutSettings) -> Limits:

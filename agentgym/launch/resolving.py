@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from agentgym.config import CHOICES, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, UserError
-from agentgym.launch.combinations import play_ahead, refuse_filters, spent
+from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle_curriculum, spent
 from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
 from agentgym.learn.nano_settings import WISHES
 from agentgym.registry import plugins
@@ -26,6 +26,7 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
         settings = _checked(TrainSettings, merged(*layers, decided))
     refuse_filters(settings.rollout)
     play_ahead(settings)
+    refuse_idle_curriculum(settings)
     settings.complete()
     # Which keys the user set decides what counts as having no effect; the defaults above do not.
     settings.warm_start.__pydantic_fields_set__ = set(given.get("warm_start", {}))

@@ -39,6 +39,7 @@ _CHANGEABLE = (
     "max_environment_steps",
     "eval",
     "alarms",
+    "archive",
     "checkpoint_seconds",
     "keep_checkpoints",
     "threads",

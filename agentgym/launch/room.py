@@ -29,7 +29,9 @@ __all__ = ["DiskEstimate", "refuse_full_disk", "refuse_too_large"]
 _SMALL = 2**18
 """Configuration, state and manifest of a checkpoint."""
 _LINES = 2**14
-"""What an update adds to metrics, ledger, trajectories and TensorBoard."""
+"""What an update adds to metrics, ledger and TensorBoard."""
+_TOKEN = 6
+"""What the archive takes for a token: of random ids and log-probabilities it is less, benchmarks/archive.py says."""
 
 
 def refuse_too_large(settings: TrainSettings, parts: Parts, trainer: TrainerSettings) -> str:
@@ -68,12 +70,19 @@ class DiskEstimate:
     further: int
     """Weights of the trainer's other learners and modules."""
     lines: int
+    """Metrics, ledger and TensorBoard."""
+    episodes: int
     keep: int
     """Checkpoints kept."""
 
     @classmethod
-    def of(cls, policy: Policy, learner: Learner, trainer: Trainer[Any], *, keep: int, updates: int) -> DiskEstimate:
-        """What a run with this trainer, which is prepared, writes. The warm start's policy is counted too."""
+    def of(
+        cls, policy: Policy, learner: Learner, trainer: Trainer[Any], *, keep: int, updates: int, episode_tokens: float
+    ) -> DiskEstimate:
+        """What a run with this trainer, which is prepared, writes. The warm start's policy is counted too.
+
+        ``episode_tokens`` are those of all the episodes that its archive keeps.
+        """
         further = trainer.learners().values()
         modules = [*(each.module for each in further), *trainer.modules().values()]
         return cls(
@@ -81,6 +90,7 @@ class DiskEstimate:
             optimizers=sum(2 * _bytes(each.parameters) for each in (learner, *further)),
             further=sum(tensor.nbytes for module in modules for _, tensor in weights_of(module)),
             lines=updates * _LINES,
+            episodes=int(episode_tokens * _TOKEN),
             keep=keep,
         )
 
@@ -90,7 +100,7 @@ class DiskEstimate:
 
     @property
     def total(self) -> int:
-        return (self.keep + 1) * self.checkpoint + (self.keep + 3) * self.policy + self.lines
+        return (self.keep + 1) * self.checkpoint + (self.keep + 3) * self.policy + self.lines + self.episodes
 
 
 def refuse_full_disk(directory: Path, needed: DiskEstimate) -> None:
@@ -104,8 +114,8 @@ def refuse_full_disk(directory: Path, needed: DiskEstimate) -> None:
     raise UserError(
         f"the run needs {_size(needed.total)} under {directory}, {_size(free)} are free: {num} checkpoints of "
         f"{_size(needed.checkpoint)} (policy {_size(needed.policy)}, optimizers {_size(needed.optimizers)}, other "
-        f"weights {_size(needed.further)}), {num + 2} policies, and {_size(needed.lines)} of metrics and episodes; "
-        f"{advice}choose an --output on a larger disk"
+        f"weights {_size(needed.further)}), {num + 2} policies, {_size(needed.episodes)} of episodes (--archive.keep) "
+        f"and {_size(needed.lines)} of metrics; {advice}choose an --output on a larger disk"
     )
 
 

@@ -21,6 +21,7 @@ from agentgym.trainers.sft import SFTSettings
 
 __all__ = [
     "KINDS",
+    "ArchiveSettings",
     "EnvSettings",
     "EpisodeSettings",
     "EvalSettings",
@@ -35,7 +36,13 @@ __all__ = [
 
 Mode: TypeAlias = Literal["sync", "async", "fully-async"]
 
-KINDS = {"env": "environments", "protocol": "protocols", "engine": "engines", "trainer": "trainers"}
+KINDS = {
+    "env": "environments",
+    "protocol": "protocols",
+    "engine": "engines",
+    "trainer": "trainers",
+    "curriculum": "curricula",
+}
 """Key → kind of the plug-in that it chooses."""
 
 
@@ -132,6 +139,14 @@ class EvalSettings(Settings):
     """Validation tasks a look."""
 
 
+class ArchiveSettings(Settings):
+    """Which episodes of the run are kept."""
+
+    keep: float = Field(1.0, ge=0, le=1)
+    """Share that is kept, in whole groups: those that a hash of the group's id falls on, the same in every run.
+    Episodes that broke are always kept, as are those of the look at the validation tasks before training."""
+
+
 # -- what commands take ----------------------------------------------------------------------------------
 
 
@@ -178,6 +193,8 @@ class TrainSettings(MeasureSettings):
     """Episodes in training."""
     trainer: Choice = Choice(id="grpo")
     """Trainer, and its settings as --trainer.<setting>."""
+    curriculum: Choice = Choice(id="uniform")
+    """Which tasks the trainer plays and how hard they are, and its settings as --curriculum.<setting>."""
     warm_start: WarmStartSettings = WarmStartSettings()
     """Imitation before the trainer takes over."""
     recipe: RecipeSettings = RecipeSettings()
@@ -186,6 +203,8 @@ class TrainSettings(MeasureSettings):
     """Measuring."""
     alarms: AlarmSettings = AlarmSettings()
     """When a run is said to go wrong."""
+    archive: ArchiveSettings = ArchiveSettings()
+    """Which episodes are kept."""
     mode: Mode = "sync"
     """Learn from episodes of the newest policy ("sync"), or play ahead while learning: in order ("async"), or whichever
     groups are finished first ("fully-async")."""

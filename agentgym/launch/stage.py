@@ -9,9 +9,10 @@ from __future__ import annotations
 import abc
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from agentgym.archive import chosen
 from agentgym.launch.kept import Kept
 from agentgym.launch.monitor import Monitor
 from agentgym.launch.parts import Parts
@@ -20,6 +21,7 @@ from agentgym.launch.settings import TrainSettings
 from agentgym.learn.loop import Loop
 from agentgym.ledger import Tally
 from agentgym.run import Run
+from agentgym.types import Trajectory
 from agentgym.watchdog import Watchdog
 
 __all__ = ["Clock", "Stage", "Workbench"]
@@ -88,6 +90,16 @@ class Stage(abc.ABC):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` returned; after ``open``."""
         self.at = state["at"]
+
+    def keep(self, episodes: Iterable[Trajectory], *, update: int, all_of_them: bool = False) -> None:
+        """Put episodes into the run's archive, or as many as are to be kept.
+
+        ``update`` is the one that was learned from them, or that they were played after. Nothing may be awaited
+        between this and the step that counts them: a checkpoint in between would have them played and kept again.
+        """
+        share = 1.0 if all_of_them else self.bench.settings.archive.keep
+        where = {"stage": self.name, "update": update}
+        self.bench.run.episodes.append(each.model_copy(update=where) for each in episodes if chosen(each, share))
 
     def lose_best(self) -> None:
         """The best policy so far is lost: the one that is loaded takes its place."""

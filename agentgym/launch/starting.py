@@ -66,17 +66,27 @@ async def _refuse(bench: Workbench, stages: list[Stage]) -> None:
     (train,) = (stage for stage in stages if isinstance(stage, Train))
     bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings))
     train.open()  # what the trainer refuses is refused now, not after the warm start
+    learning = [stage for stage in stages if isinstance(stage, WarmStart | Train)]
     try:
+        num_trained = sum(each.max_updates * len(each.trainer.specs(0, train.loop.players.draws)) for each in learning)
         needed = DiskEstimate.of(
             parts.policy,
             train.loop.learner,
             train.trainer,
             keep=settings.keep_checkpoints,
-            updates=sum(stage.max_updates for stage in stages if isinstance(stage, WarmStart | Train)),
+            updates=sum(stage.max_updates for stage in learning),
+            episode_tokens=_kept_tokens(settings, parts, num_trained),
         )
     finally:
         await train.close()
     refuse_full_disk(bench.run.directory, needed)
+
+
+def _kept_tokens(settings: TrainSettings, parts: Parts, num_trained: int) -> float:
+    """Tokens of the episodes that the archive keeps, if each fills its context."""
+    looks = 1 + settings.updates // settings.eval.every
+    num = num_trained + looks * settings.eval.validation_episodes + 4 * settings.eval.episodes
+    return settings.archive.keep * num * (settings.rollout.context_tokens or parts.engine.max_context)
 
 
 def watchdog_of(settings: TrainSettings, output: Path) -> Watchdog:
@@ -86,6 +96,8 @@ def watchdog_of(settings: TrainSettings, output: Path) -> Watchdog:
 
 def workbench(settings: TrainSettings, parts: Parts, run: Run, reporter: Reporter, watchdog: Watchdog) -> Workbench:
     """What the stages of a run share, at its beginning."""
+    if parts.warning:
+        reporter.note(parts.warning)
     return Workbench(
         settings=settings,
         parts=parts,

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum
 from agentgym.groups import Group, GroupSettings, group_specs, grouped
 from agentgym.learn.rows import Row, per_token, rows_of
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
@@ -37,7 +37,7 @@ class GroupTrainer(SurrogateTrainer[S]):
     def compare(self, group: Group, rewards: Sequence[float]) -> Sequence[float | list[float]]:
         """One advantage for each member, or one for each of its turns."""
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:

@@ -1,8 +1,9 @@
 """The one loop all trainers share: publish the weights, play, turn into a lesson, learn, account for every task.
 
-Without a scheduler an update is a pure function of the weights, the trainer's state and its own number, so the loop's
-whole position is that number. With one, episodes of coming updates are played while this one is learned from, in a
-thread, and the position is the scheduler's too. The version of the weights is the number of updates before them.
+Without a scheduler an update is a pure function of the weights, the states of trainer and curriculum and its own
+number, so these are the loop's whole position. With one, episodes of coming updates are played while this one is
+learned from, in a thread, and the position is the scheduler's too. The version of the weights is the number of updates
+before them.
 
 An update with nothing to learn from, or a refused one, is counted and changes nothing; where an update takes several
 optimizer steps, those before the refused one stand.
@@ -19,6 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from agentgym.curriculum import grades, outcomes_of
 from agentgym.engine import Engine
 from agentgym.errors import NonFiniteError
 from agentgym.learn.canary import engine_gap
@@ -94,13 +96,18 @@ class Loop:
             lesson, learned = self._study(trajectories, number)
         else:
             lesson, learned = await self._study_beside(trajectories, number, lag)
-            self.scheduler.settle()  # nothing is awaited from here on
+        self.is_whole = False  # nothing is awaited from here on
+        if self.scheduler is not None:
+            self.scheduler.settle()
+        outcomes = outcomes_of(trajectories)
+        self.players.draws.learn(outcomes)
         self.beat()
         if lesson.rows:
             self._canary, self._canary_media = _sampled(trajectories)
         reason = "non-finite update" if "refused" in learned else ""
         metrics = summary(trajectories, version=number) | self._gap | learned | lesson.metrics
         self._gap = {}
+        metrics |= grades(outcomes)
         metrics |= {"play_seconds": played - began, "learn_seconds": time.perf_counter() - played}
         metrics |= {"loop_lag_p99_seconds": lag.quantile(0.99)}
         return Outcome(metrics, trajectories, _entries(trajectories, lesson.rejected, number + 1, reason))
@@ -108,13 +115,19 @@ class Loop:
     def state(self) -> dict[str, Any]:
         """What the next update depends on beside learner, trainer and its number, as JSON."""
         scheduler = self.scheduler.state() if self.scheduler else None
-        canary = {"canary": self._canary, "canary_media": self._canary_media}
-        return {"num_refused": self.num_refused, **canary, "scheduler": scheduler}
+        return {
+            "num_refused": self.num_refused,
+            "canary": self._canary,
+            "canary_media": self._canary_media,
+            "curriculum": self.players.draws.state(),
+            "scheduler": scheduler,
+        }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` returned."""
         self.num_refused, self._canary = state["num_refused"], state["canary"]
         self._canary_media = state["canary_media"]
+        self.players.draws.load_state(state["curriculum"])
         if self.scheduler is not None:
             self.scheduler.load_state(state["scheduler"])
 
@@ -200,10 +213,11 @@ def _sampled(trajectories: Sequence[Trajectory], num: int = 64) -> tuple[list[in
 
 def _entries(trajectories: Sequence[Trajectory], rejected: Mapping[int, str], update: int, refused: str) -> list[Entry]:
     """One for each task ordinal that was played, in order."""
-    tasks = {t.ordinal: t.task for t in trajectories if t.ordinal is not None}
+    played = {t.ordinal: t for t in trajectories if t.ordinal is not None}
     entries = []
-    for ordinal, task in sorted(tasks.items()):
+    for ordinal, t in sorted(played.items()):
         reason = rejected.get(ordinal, refused)
         fate: Literal["trained", "rejected"] = "rejected" if reason else "trained"
-        entries.append(Entry(ordinal=ordinal, task=task, update=update, fate=fate, reason=reason))
+        draw = {"task": t.task, "options": t.options, "level": t.level, "strength": t.strength}
+        entries.append(Entry(ordinal=ordinal, **draw, update=update, fate=fate, reason=reason))
     return entries

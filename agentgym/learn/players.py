@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum
 from agentgym.engine import Engine
 from agentgym.rollout import Actor, EpisodeSpec, Limits, Rollout, engine_actor, expert_actor, led_actor
 from agentgym.types import Trajectory
@@ -17,10 +17,10 @@ async def _nothing() -> None: ...
 
 
 class Players:
-    """Plays training episodes. ``draws`` says of which tasks, ``limits`` are those of the policy's episodes."""
+    """Plays training episodes. ``draws`` says which, ``limits`` are those of the policy's episodes."""
 
     def __init__(
-        self, rollout: Rollout, engine: Engine, draws: TaskOrder, *, limits: Limits, temperature: float = 1.0
+        self, rollout: Rollout, engine: Engine, draws: Curriculum, *, limits: Limits, temperature: float = 1.0
     ) -> None:
         self.rollout, self.engine, self.draws = rollout, engine, draws
         self.limits, self.temperature = limits, temperature

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum
 from agentgym.engine import Engine
 from agentgym.learn.players import Players
 from agentgym.learn.rows import Row
@@ -68,6 +68,8 @@ class Trainer(abc.ABC, Generic[S]):
     Settings: ClassVar[type[TrainerSettings]]
     nano: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "warmup_updates": 5}
     """Settings that a small model made from nothing wants where the user says nothing."""
+    plays_policy: ClassVar[bool] = True
+    """Whether the policy plays in its updates: a curriculum learns from nobody else."""
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
@@ -91,12 +93,17 @@ class Trainer(abc.ABC, Generic[S]):
         return False
 
     @property
+    def plays(self) -> bool:
+        """Whether its episodes are played, of what is drawn; False where they were recorded before."""
+        return True
+
+    @property
     def plays_ahead(self) -> bool:
         """Whether its episodes depend on their specs alone, so that they can be played before earlier updates."""
         return type(self).play is Trainer.play
 
     @abc.abstractmethod
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         """The episodes of an update: a pure function of its number and of what is drawn."""
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:

@@ -86,7 +86,7 @@ class Game:
             if task is not None:
                 chosen = self._task_id(task)
             elif split is not None:
-                chosen = TaskOrder(self.env.tasks(split), seed=seed)[0].task
+                chosen = TaskOrder(self.env.tasks(split), seed=seed)[0]
             await self._visit.reset(chosen, seed)
             return Moment(standing=self._visit.now, snapshot=self._snapshot())
 

@@ -30,7 +30,7 @@ def summary_page(
         "## To look at",
         "",
         "- `curves.png`: success, reward, entropy, groups; dotted lines are alarms.",
-        "- `trajectories.jsonl`: an episode of each update, as the policy played it.",
+        f"- `agentgym export {directory} -o episodes.jsonl`: the episodes of training and measuring, one a line.",
         f"- `tensorboard --logdir {directory}`: all numbers of `metrics.jsonl`.",
         f"- `agentgym play {config['env']['id']} --model {directory}`: the policy at play.",
     ]

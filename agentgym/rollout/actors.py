@@ -49,7 +49,7 @@ def engine_actor(
             min_p=min_p,
             max_tokens=episode.max_tokens,
             stop_token_ids=stream.tokenizer.stop_token_ids,
-            seed=seed_of(spec.seed, spec.draw, stream.num_turns) if engine.supports_seeds else None,
+            seed=seed_of(spec.seed, spec.member, stream.num_turns) if engine.supports_seeds else None,
         )
         if engine.speaks_text:
             reply = await engine.chat(episode.messages, sampling, tools=episode.observation.tools)

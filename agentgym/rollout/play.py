@@ -67,8 +67,7 @@ class Play:
         self.trajectory.samples = self.stream.samples
 
     async def _play(self) -> None:
-        options = None if self.spec.task is None else {"task": self.spec.task}
-        observation, _ = await self._within_deadline(self.host.reset(self.spec.seed, options), "reset")
+        observation, _ = await self._within_deadline(self.host.reset(self.spec.seed, self.spec.reset_options), "reset")
         instructions = "\n\n".join(filter(None, (self.host.instructions, self.spec.preface)))
         self.opening = self.protocol.opening(instructions)
         self.episode = Episode(self.spec, self.host, self.stream, observation, list(self.opening))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
 from agentgym.types import Role, TaskId
 
@@ -16,12 +17,20 @@ OnOverflow: TypeAlias = Literal["stop", "keep-last", "summarize"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodeSpec:
-    """What to play. ``seed`` seeds the environment and, together with ``draw``, the sampling."""
+    """What to play. ``seed`` seeds the environment and, together with ``member``, the sampling."""
 
     task: TaskId | None
     seed: int
-    draw: int = 0
-    """Tells apart the members of a group, which share task and environment seed."""
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Given to ``reset`` beside the task; JSON."""
+    level: float | None = None
+    """How hard the curriculum holds it to be; for the record."""
+    strength: float = 0.0
+    """How much the environment helps, in [0, 1]; for the record."""
+    split: str = ""
+    """Of the task, where it is known; for the record."""
+    member: int = 0
+    """Place in its group, whose members share task and environment seed."""
     group_id: str = ""
     ordinal: int | None = None
     """Place of the task in the order of training, for the ledger."""
@@ -32,6 +41,11 @@ class EpisodeSpec:
     preface: str = ""
     """Shown between the instructions and the first observation, for instance another policy's attempt."""
     episode_id: str = ""
+
+    @property
+    def reset_options(self) -> dict[str, Any] | None:
+        """What ``reset`` is given beside the seed."""
+        return {**self.options, "task": self.task} if self.task is not None else dict(self.options) or None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import pytest
 
 import agentgym
 from agentgym.config import validated
-from agentgym.curriculum import TaskOrder
+from agentgym.curricula.uniform import Uniform
 from agentgym.engine import Engine
 from agentgym.errors import ConfigError
 from agentgym.learn.trainer import Trainer, TrainerSettings
@@ -85,8 +85,8 @@ def test_an_unknown_setting_is_refused(id: str) -> None:
 def test_the_episodes_of_an_update_are_a_function_of_its_number(id: str) -> None:
     cls = agentgym.plugins("trainers").get(id)
     trainer = cls(cls.Settings())  # type: ignore[attr-defined]
-    specs = [trainer.specs(update, TaskOrder(range(50), seed=3)) for update in (4, 0, 4)]
+    specs = [trainer.specs(update, Uniform(range(50), seed=3)) for update in (4, 0, 4)]
     assert specs[0] == specs[2] != specs[1]
-    assert specs[0] != trainer.specs(4, TaskOrder(range(50), seed=4))
-    names = [spec.episode_id for update in range(8) for spec in trainer.specs(update, TaskOrder(range(50), seed=3))]
+    assert specs[0] != trainer.specs(4, Uniform(range(50), seed=4))
+    names = [spec.episode_id for update in range(8) for spec in trainer.specs(update, Uniform(range(50), seed=3))]
     assert len(set(names)) == len(names)

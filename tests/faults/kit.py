@@ -14,17 +14,20 @@ from typing import Any
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
+from agentgym.archive import Archive
 from agentgym.config import flattened
 from agentgym.ledger import audit
 from agentgym.run import Run
+from agentgym.types import Trajectory
 
-__all__ = ["SETTINGS", "Nursery", "arguments", "assert_same", "kept"]
+__all__ = ["SETTINGS", "Nursery", "arguments", "assert_same", "episodes", "kept"]
 
 ROOT = Path(__file__).parents[2]
 SETTINGS: dict[str, Any] = {
     "env": str(ROOT / "examples" / "new_environment.py"),
     "model": {"id": "nano", "width": 32, "feed_forward": 32},
     "trainer": {"id": str(Path(__file__).parent / "everything.py")},
+    "curriculum": {"id": "frontier", "replay": 0.8},
     "rollout": {"max_reply_tokens": 3},
     "warm_start": {"max_updates": 4, "check_every": 2, "learning_rate": 0.02, "warmup_updates": 0, "until": 0.9},
     "eval": {"episodes": 4, "validation_episodes": 4, "every": 2},
@@ -83,7 +86,7 @@ def assert_same(run: Path, whole: Path) -> None:
     assert tensors(run) == tensors(whole)
     assert list(timeless(run / "metrics.jsonl")) == list(timeless(whole / "metrics.jsonl"))
     assert (run / "ledger.jsonl").read_bytes() == (whole / "ledger.jsonl").read_bytes()
-    assert list(timeless(run / "trajectories.jsonl")) == list(timeless(whole / "trajectories.jsonl"))
+    assert episodes(run) == episodes(whole)
     assert board(run) == board(whole)
     reports = [json.loads((each / "report.json").read_text()) for each in (run, whole)]
     for key in ("eval", "best_update", "ledger", "num_parameters"):
@@ -91,6 +94,15 @@ def assert_same(run: Path, whole: Path) -> None:
     assert sum(audit(Run.open(run).ledger()).values()) == SETTINGS["updates"] * 8
     assert list(run.rglob("*.partial")) == []
     assert not (run / "corrupt").exists()
+
+
+def episodes(run: Path) -> list[Trajectory]:
+    """All that the archive has, each once."""
+    with Archive.open(run) as archive:
+        found = list(archive.episodes())
+    names = [(episode.stage, episode.split, episode.update, episode.episode_id) for episode in found]
+    assert len(set(names)) == len(names)
+    return found
 
 
 def kept(run: Path) -> list[str]:

@@ -20,13 +20,13 @@ from typing import Any
 
 import pytest
 
-from agentgym import store
+from agentgym.archive import Archive
 from agentgym.errors import UserError
 from agentgym.launch import resume, train
 from agentgym.learn import checkpoint
 from agentgym.learn.policy import Policy
 from agentgym.run import Run
-from tests.faults.kit import SETTINGS, Nursery, assert_same, tensors, timeless
+from tests.faults.kit import SETTINGS, Nursery, assert_same, episodes, tensors, timeless
 from tests.kit import Notes
 
 STRIDE = int(os.environ.get("AGENTGYM_PLACES", "3"))
@@ -53,8 +53,8 @@ def break_at(patch: pytest.MonkeyPatch, at: int) -> list[str]:
                 return real(*args, **kwargs)
             if name == "write_text":
                 real(args[0], args[1][: len(args[1]) // 2])
-            if name in ("log", "account", "append"):
-                half(real, args[0] if name == "append" else args[0].directory / HALF[name])
+            if name in HALF:
+                half(real, args[0].directory / HALF[name])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         return call
@@ -70,7 +70,7 @@ def break_at(patch: pytest.MonkeyPatch, at: int) -> list[str]:
         (Path, "mkdir"),
         (Run, "log"),
         (Run, "account"),
-        (store, "append"),
+        (Archive, "_write"),
     ]
     for owner, name in places:
         patch.setattr(owner, name, failing(getattr(owner, name), name))
@@ -89,13 +89,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
         tried = break_at(patch, -1)
         train({**SMALL, "output": parent / "again"})
     assert {"save_file", "rename", "replace", "fsync", "save", "write_text", "symlink_to"} < set(tried)
-    assert {"log", "account", "append"} < set(tried)
+    assert {"log", "account", "_write"} < set(tried)
     return run, tried
 
 
 def outcome(run: Path) -> Any:
-    grown = ("metrics.jsonl", "ledger.jsonl", "trajectories.jsonl")
-    return tensors(run), [list(timeless(run / name)) for name in grown]
+    grown = ("metrics.jsonl", "ledger.jsonl")
+    return tensors(run), [*(list(timeless(run / name)) for name in grown), episodes(run)]
 
 
 def assert_nothing_is_lost(small: Path, output: Path, at: int) -> str:
@@ -189,7 +189,7 @@ class Filler(threading.Thread):
         self.file.unlink()
 
 
-@pytest.mark.parametrize(("lines", "left"), [(2, 0), (8, 150_000)])
+@pytest.mark.parametrize(("lines", "left"), [(2, 0), (8, 400_000)])
 def test_a_disk_that_is_really_full(lines: int, left: int, volume: Path, tmp_path: Path) -> None:
     nursery = Nursery(tmp_path / "log.txt")
     assert nursery.train(tmp_path / "whole")[0] == 0, nursery.log.read_text()

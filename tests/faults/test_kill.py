@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
+from agentgym.learn import checkpoint
 from agentgym.ledger import audit
 from agentgym.run import Run
-from tests.faults.kit import SETTINGS, Nursery, assert_same, kept, tensors
+from tests.faults.kit import ROOT, SETTINGS, Nursery, assert_same, kept, tensors
 
 NUM_KILLS = int(os.environ.get("AGENTGYM_KILLS", "20"))
 
@@ -110,7 +111,7 @@ TRAINERS: dict[str, dict[str, Any]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_killed_whatever_the_trainer(trainer: str, nursery: Nursery, tmp_path: Path) -> None:
-    chosen = {"trainer": {"id": trainer, **TRAINERS[trainer]}}
+    chosen: dict[str, Any] = {"trainer": {"id": trainer, **TRAINERS[trainer]}}
     code, seconds = nursery.train(tmp_path / "whole", **chosen)
     assert code == 0, nursery.log.read_text()[-3000:]
     run = tmp_path / "run"
@@ -125,7 +126,7 @@ def test_killed_whatever_the_trainer(trainer: str, nursery: Nursery, tmp_path: P
 @pytest.mark.parametrize("trainer", ["grpo", "rloo", "ppo", "dpo"])  # the others cannot play ahead
 def test_killed_while_playing_ahead(trainer: str, mode: str, nursery: Nursery, tmp_path: Path) -> None:
     """What is played ahead depends on the clock, so no two runs are the same; but nothing is lost or done twice."""
-    chosen = {"trainer": {"id": trainer, **TRAINERS[trainer]}, "mode": mode}
+    chosen: dict[str, Any] = {"trainer": {"id": trainer, **TRAINERS[trainer]}, "mode": mode}
     run = tmp_path / "run"
     codes = [nursery.train(run, kill_after=seconds, **chosen)[0] for seconds in (3, 4, 5)]
     assert set(codes) <= {0, -signal.SIGKILL}, nursery.log.read_text()[-3000:]
@@ -147,6 +148,45 @@ def test_killed_again_and_again(nursery: Nursery, whole: Whole, tmp_path: Path) 
         assert codes[-1] in (0, -signal.SIGKILL), nursery.log.read_text()[-3000:]
     assert len(codes) > 1
     assert_same(tmp_path / "run", whole.directory)
+
+
+LADDER = ROOT / "tests" / "integration" / "ladder.py"
+
+
+@pytest.mark.parametrize("mode", ["async", "fully-async"])
+def test_killed_while_playing_ahead_it_plays_what_was_drawn(mode: str, nursery: Nursery, tmp_path: Path) -> None:
+    """Of a curriculum that reacts, on an environment whose outcomes do not depend on the weights."""
+    changes: dict[str, Any] = {
+        "env": str(LADDER),
+        "curriculum": {"id": f"{LADDER}:Climbing"},
+        "trainer": {"id": "grpo", "groups": 3, "group_size": 2},
+        "warm_start": {},
+        "updates": 8,
+        "mode": mode,
+    }
+    code, seconds = nursery.train(tmp_path / "whole", **changes)
+    assert code == 0, nursery.log.read_text()[-3000:]
+    whole, run, rng = draws(tmp_path / "whole"), tmp_path / "run", random.Random(4)
+    expected: dict[int, tuple[object, ...]] = {}
+    for limit in (*(rng.uniform(0.3, 1) * seconds for _ in range(4)), None):
+        nursery.train(run, kill_after=limit, **changes)
+        at = checkpoint.latest(run / "checkpoints")
+        state = checkpoint.read_state(at) if at else {}
+        if state.get("stage") == "train":  # what is pending may not be drawn again
+            for group in state["state"]["loop"]["scheduler"]["pending"]:
+                spec = group["specs"][0]
+                expected[spec["ordinal"]] = (spec["task"], spec["options"], spec["level"], spec["strength"])
+    found = draws(run)
+    assert sorted(found) == list(range(24))
+    assert expected
+    assert {ordinal: found[ordinal] for ordinal in expected} == expected
+    if mode == "async":  # else what an update takes depends on what has ended by then, and later draws on that
+        assert found == whole
+
+
+def draws(run: Path) -> dict[int, tuple[object, ...]]:
+    entries = Run.open(run).ledger()
+    return {entry.ordinal: (entry.task, entry.options, entry.level, entry.strength) for entry in entries}
 
 
 def test_the_warm_start_is_not_in_the_ledger(whole: Whole) -> None:

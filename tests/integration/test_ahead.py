@@ -15,7 +15,7 @@ from agentgym.launch import resume, train
 from agentgym.launch.resolving import resolve
 from agentgym.ledger import audit
 from agentgym.run import Run
-from tests.integration.test_resume import OTHERS, SETTINGS, Interrupting
+from tests.integration.test_resume import EACH, SETTINGS, Interrupting
 
 MODES = ("async", "fully-async")
 
@@ -70,7 +70,7 @@ def test_interrupted_and_resumed_no_task_is_skipped_or_done_twice(mode: str, at:
 @pytest.mark.parametrize("mode", MODES)
 def test_whatever_plays_ahead_goes_on(mode: str, trainer: str, tmp_path: Path) -> None:
     """What it keeps, a critic or past pairs, and what was begun ahead, under the old weights, comes back too."""
-    chosen = {"id": trainer, **({"episodes": 3} if trainer == "ppo" else OTHERS[trainer])}
+    chosen = {"id": trainer, **({"episodes": 3} if trainer == "ppo" else EACH[trainer])}
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         train(settings(mode, trainer=chosen, output=run), reporter=Interrupting("training", 2))

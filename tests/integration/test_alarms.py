@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agentgym import store
+from agentgym.archive import Archive
 from agentgym.launch import resume, train
 
 BELL = Path(__file__).parents[2] / "examples" / "new_environment.py"
@@ -79,8 +79,8 @@ def test_the_policy_has_left_the_base(collapsed: tuple[Path, Reporter]) -> None:
     assert abs(looks[0]["forward_kl"]) < 1e-5  # nothing was changed yet: engine and learner agree
     assert looks[-1]["forward_kl"] > 1
     assert looks[-1]["forward_kl"] - 2 * looks[-1]["forward_kl_error"] > 0
-    kept = list(store.read(run / "base_episodes.jsonl"))
-    assert len(kept) == SETTINGS["eval"]["validation_episodes"]
+    with Archive.open(run) as archive:
+        assert archive.count(stage="train", split="validation", update=0) == SETTINGS["eval"]["validation_episodes"]
 
 
 def test_a_resumed_run_says_the_same(collapsed: tuple[Path, Reporter], tmp_path: Path) -> None:

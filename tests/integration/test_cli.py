@@ -333,6 +333,7 @@ def test_eval_repeats_what_the_report_says(agentgym: Typed, run: Path) -> None:
     assert (score["success"], score["reward"], score["episodes"]) == (report["success"], report["reward"], 20)
     played = list(store.read(Path("played.jsonl")))
     assert sum(trajectory.success for trajectory in played) == round(20 * score["success"])
+    assert {trajectory.split for trajectory in played} == {"test"}
     assert report["reward"] > 0
 
 

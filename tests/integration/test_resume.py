@@ -115,7 +115,8 @@ def test_interrupted_and_resumed(stage: str, at: int, whole: Path, tmp_path: Pat
     assert_same_run(run, whole)
 
 
-OTHERS: dict[str, dict[str, Any]] = {
+EACH: dict[str, dict[str, Any]] = {
+    "grpo": {"groups": 3, "group_size": 6},
     "rloo": {"groups": 3, "group_size": 6},
     "ppo": {"episodes": 12, "kl_coefficient": 0.01},  # a critic, its optimizer, a reference
     "dpo": {"groups": 3, "group_size": 6, "replay": 2, "reference": "model"},  # past pairs
@@ -124,14 +125,19 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("trainer", OTHERS)
+@pytest.mark.parametrize("trainer", EACH)
 def test_whatever_a_trainer_keeps_comes_back(trainer: str, tmp_path: Path) -> None:
-    chosen = {"trainer": {"id": trainer, **OTHERS[trainer]}, "warm_start": {**SETTINGS["warm_start"], "max_updates": 4}}
+    chosen = {
+        "trainer": {"id": trainer, **EACH[trainer]},
+        "curriculum": "frontier",
+        "warm_start": {**SETTINGS["warm_start"], "max_updates": 4},
+    }
     whole = train({**SETTINGS, **chosen, "output": tmp_path / "whole"})
     run = interrupted(tmp_path / "run", "training", 3, **chosen)
     resume(run)
     assert_same_run(run, whole)
     assert (run / "ledger.jsonl").read_text() == (whole / "ledger.jsonl").read_text()
+    assert any(entry.level for entry in Run.open(run).ledger())  # the curriculum reacted
 
 
 def test_environment_steps_are_counted_on(tmp_path: Path) -> None:

@@ -14,6 +14,13 @@ def entry(ordinal: int, reason: str = "", update: int = 1) -> Entry:
     return Entry(ordinal=ordinal, task=ordinal, update=update, fate="rejected" if reason else "trained", reason=reason)
 
 
+def test_an_entry_records_the_draw_and_an_older_line_had_none() -> None:
+    whole = Entry(ordinal=0, task="a", options={"rung": 2}, level=2.0, strength=0.5, update=1, fate="trained")
+    assert Entry.model_validate_json(whole.model_dump_json()) == whole
+    older = Entry.model_validate_json('{"ordinal":0,"task":"a","update":1,"fate":"trained","reason":""}')
+    assert (older.options, older.level, older.strength) == ({}, None, 0.0)
+
+
 def test_fates_and_reasons_are_counted() -> None:
     entries = [entry(0), entry(2), entry(1, "void"), entry(3, "equal rewards"), entry(4, "void")]
     assert audit(entries) == {"trained": 2, "rejected: void": 2, "rejected: equal rewards": 1}

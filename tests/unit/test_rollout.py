@@ -393,7 +393,7 @@ def test_seeds_of_completions_differ_by_turn_draw_and_episode() -> None:
     engine = Seeds(lambda _: ids("look"))
     actor: Actor = engine_actor(engine, temperature=1.0)
     rollout = Rollout(Door, TOKENIZER, Plain(), max_context=4096)
-    specs = [spec(1, draw=0, episode_id="a"), spec(1, draw=1, episode_id="b"), spec(2, episode_id="c")]
+    specs = [spec(1, member=0, episode_id="a"), spec(1, member=1, episode_id="b"), spec(2, episode_id="c")]
     asyncio.run(rollout.run(specs, actor))
     assert len(set(asked)) == len(asked) == 15
     again = list(asked)

@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from agentgym.errors import DataError, UserError
 from agentgym.ledger import Entry
 from agentgym.run import Run
+from tests.unit.test_store import trajectory
 
 
 def test_a_directory_holds_one_run(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_metrics_are_kept_in_order_and_forgotten_from_a_position_on(tmp_path: Pa
     run = Run.create(tmp_path, {})
     assert run.metrics() == []
     run.forget_after({})
-    assert run.position() == {"metrics.jsonl": 0, "ledger.jsonl": 0, "trajectories.jsonl": 0}
+    assert run.position() == {"metrics.jsonl": 0, "ledger.jsonl": 0, "episodes.sqlite": 0}
     for update in range(3):
         run.log("train", update, loss=update / 2)
     position = run.position()
@@ -87,10 +88,12 @@ def test_the_ledger_is_cut_back_with_the_metrics(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["metrics.jsonl", "ledger.jsonl"])
 def test_what_the_checkpoint_counts_on_must_be_there(name: str, tmp_path: Path) -> None:
     run = Run.create(tmp_path, {})
-    for file in ("metrics.jsonl", "ledger.jsonl", "trajectories.jsonl"):
+    for file in ("metrics.jsonl", "ledger.jsonl"):
         (tmp_path / file).write_text("0123456789\n" * 2)
+    run.episodes.append([trajectory(0)])
     position = run.position()
-    (tmp_path / "trajectories.jsonl").unlink()  # these may go
+    run.close()
+    (tmp_path / "episodes.sqlite").unlink()  # this may go
     (tmp_path / name).write_text("0123456789\n")
     with pytest.raises(DataError, match=rf"{name} has 11 bytes, but had 22 when the checkpoint was made; put it back"):
         run.forget_after(position)

@@ -69,7 +69,9 @@ def played(policy: Policy, num: int, *, engine: EmbeddedEngine | None = None, gr
             max_context=sampler.max_context,
         )
         specs = [
-            EpisodeSpec(task=i // group, seed=i // group, draw=i % group, group_id=f"{i // group}", episode_id=f"e{i}")
+            EpisodeSpec(
+                task=i // group, seed=i // group, member=i % group, group_id=f"{i // group}", episode_id=f"e{i}"
+            )
             for i in range(num)
         ]
         actor = engine_actor(sampler, temperature=1.0)

@@ -15,6 +15,7 @@ from agentgym.errors import AgentGymError, ConfigError, EnvError, UserError
 from agentgym.hosts import Host, Where, make_hosts
 from agentgym.media import as_media
 from agentgym.registry import EnvFactory
+from agentgym.rollout import EpisodeSpec
 from agentgym.types import Action, Observation, StepResult, ToolCall
 from tests.unit.hosts.kit import EVERYWHERE, factory, hosted, opened
 from tests.unit.hosts.odd import GARBAGE, RAISED, TOOLS, UNSENDABLE, pictures
@@ -53,6 +54,24 @@ def test_an_episode_with_all_that_it_can_carry(where: Where, name: str) -> None:
     async def go() -> None:
         async with hosted(where, name) as host:
             await shown(host)
+
+    asyncio.run(go())
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("name", ["Show", "AsyncShow"])
+def test_options_of_a_draw_reach_reset_beside_the_task(where: Where, name: str) -> None:
+    async def go() -> None:
+        options = {"rung": 2, "sizes": [1, 2.5], "by": {"a": None}, "said": "é"}
+        async with hosted(where, name) as host:
+            for spec in (
+                EpisodeSpec(task=3, seed=11, options=options),
+                EpisodeSpec(task="b", seed=11),
+                EpisodeSpec(task=None, seed=11, options={"rung": 0}),
+            ):
+                _, info = await host.reset(spec.seed, spec.reset_options)
+                assert info["options"] == {**spec.options, **({} if spec.task is None else {"task": spec.task})}
+            assert EpisodeSpec(task=None, seed=11).reset_options is None
 
     asyncio.run(go())
 

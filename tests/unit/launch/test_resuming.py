@@ -46,6 +46,21 @@ def test_without_force_every_difference_is_told() -> None:
     assert str(told.value).endswith("with --force-config these can change: updates")
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"curriculum": "uniform"}, 'curriculum.id: found "uniform", the run has "frontier"'),
+        ({"curriculum": {"replay": 0.1}}, "curriculum.replay: found 0.1, the run has 0.25"),
+    ],
+)
+def test_another_curriculum_is_another_run(given: dict[str, Any], told: str) -> None:
+    mine = has(curriculum={"id": "frontier", "replay": 0.25})
+    assert changed(mine, {"curriculum": {"replay": 0.25}}, run=RUN) == mine
+    with pytest.raises(ConfigError, match="what decides which run it is cannot change") as refused:
+        changed(mine, given, run=RUN, force=True)
+    assert told in str(refused.value)
+
+
 def test_the_short_form_of_lora_is_known() -> None:
     with pytest.raises(ConfigError, match=r"\n  model.lora: found true, the run has false"):
         changed(has(model="Qwen/Qwen3-0.6B"), {"lora": True}, run=RUN, force=True)

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentgym.errors import ConfigError
+from agentgym.config import Choice, parse_flags, read_toml
+from agentgym.errors import ConfigError, UserError
 from agentgym.launch.resolving import resolve, settings_for
 from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
-from agentgym.manual import describe
+from agentgym.manual import describe, page
+from agentgym.registry import plugins
 
 
 def test_nano_gets_settings_of_its_own() -> None:
@@ -148,6 +151,68 @@ def test_a_trainer_from_a_file_of_ones_own_gets_nanos_defaults(tmp_path: Path) -
     assert chosen.options == {"learning_rate": 1e-3, "warmup_updates": 5, "width": 3}
     with pytest.raises(ConfigError, match=r'unknown key "trainer\.widht"\. Did you mean "width"'):
         resolve({"env": "webshop", "trainer": {"id": str(file), "widht": 3}})
+
+
+CURRICULA = """
+from agentgym.curriculum import Curriculum
+from agentgym.types import Draw
+
+
+class Easy(Curriculum):
+    def __init__(self, tasks, *, seed, rungs: int = 3):
+        super().__init__(tasks, seed=seed)
+        self.rungs = rungs
+
+    def draw(self, ordinal):
+        return Draw(task=self.order[ordinal], level=self.rungs)
+"""
+
+
+def test_a_curriculum_is_chosen_like_everything_else(tmp_path: Path) -> None:
+    assert resolve({"env": "webshop"}).curriculum == Choice(id="uniform")
+    assert resolve({"env": "webshop", "curriculum": "frontier"}).complete()["curriculum"] == {
+        "id": "frontier",
+        "replay": 0.5,
+        "capacity": 256,
+    }
+    file = tmp_path / "curricula_of_settings.py"
+    file.write_text(CURRICULA)
+    given = parse_flags(["--env", "webshop", "--curriculum", f"{file}:Easy", "--curriculum.rungs", "5"])
+    chosen = resolve(given).curriculum
+    mine = plugins("curricula").build(chosen.id, chosen.options, range(9), seed=1)
+    assert (mine.draw(0).level, mine.seed, len(mine.tasks)) == (5, 1, 9)
+    toml = tmp_path / "mine.toml"
+    toml.write_text('env = "webshop"\ncurriculum = "frontier"\n')
+    assert resolve(read_toml(toml)).curriculum.id == "frontier"
+    for wrong, told in (
+        ({"curriculum": "frontire"}, 'unknown curriculum "frontire". Did you mean "frontier"?'),
+        ({"curriculum": {"rungs": 5}}, 'unknown key "curriculum.rungs"'),
+        ({"curriculum": {"id": "frontier", "replay": 2}}, "curriculum.replay: Input should be less than or equal to 1"),
+    ):
+        with pytest.raises(UserError, match=re.escape(told)):
+            resolve({"env": "webshop", **wrong})
+    with pytest.raises(ConfigError, match='unknown key "curriculum"'):
+        settings_for({"curriculum": "frontier"}, finished(tmp_path / "run"), seed=0)
+
+
+def test_a_curriculum_that_nothing_follows_or_teaches_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "curricula_without_effect.py"
+    file.write_text(CURRICULA)
+    for trainer in ("sft", "dpo"):
+        recorded = {"env": "webshop", "trainer": {"id": trainer, "data": "episodes.jsonl"}}
+        with pytest.raises(ConfigError, match=f"has no effect: the trainer {trainer} learns from recorded episodes"):
+            resolve({**recorded, "curriculum": f"{file}:Easy"})
+        assert resolve({**recorded, "curriculum": "uniform"}).curriculum.id == "uniform"
+    with pytest.raises(ConfigError, match="curriculum frontier learns from the policy's episodes, and the trainer sft"):
+        resolve({"env": "webshop", "trainer": "sft", "curriculum": "frontier"})
+    assert resolve({"env": "webshop", "trainer": "sft", "curriculum": f"{file}:Easy"}).trainer.id == "sft"
+
+
+def test_help_lists_curricula_and_shows_the_settings_of_the_chosen_one() -> None:
+    shown = page(TrainSettings, parse_flags(["--env", "webshop", "--curriculum", "frontier"]))
+    assert re.search(r"^  --curriculum .*frontier, uniform", shown, re.MULTILINE)
+    assert "With --curriculum frontier" in shown
+    assert "--curriculum.replay NUMBER" in shown
 
 
 def test_each_part_brings_what_nano_wants_of_it() -> None:

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from agentgym import sealed
-from agentgym.curriculum import TaskOrder
+from agentgym.curriculum import Curriculum
 from agentgym.errors import DataError, UserError
 from agentgym.learn import checkpoint, tensors
 from agentgym.learn.batch import Microbatch
@@ -68,7 +68,7 @@ class Loaded(Trainer[TrainerSettings]):
     def load_state(self, state: dict[str, Any]) -> None:
         self.memory = state["memory"]
 
-    def specs(self, update: int, draws: TaskOrder) -> list[EpisodeSpec]:
+    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return []
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:

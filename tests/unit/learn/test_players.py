@@ -8,7 +8,7 @@ from typing import Any
 
 import agentgym
 from agentgym.actors.scripted import ScriptedEngine
-from agentgym.curriculum import TaskOrder
+from agentgym.curricula.uniform import Uniform
 from agentgym.env import Expert
 from agentgym.learn.players import Players
 from agentgym.protocols.plain import Plain
@@ -36,7 +36,7 @@ class Slow(agentgym.Env):
 def players(limits: Limits) -> Players:
     ids = [*TOKENIZER.encode("go"), TOKENIZER.stop_token_ids[0]]
     rollout = Rollout(Slow, TOKENIZER, Plain(), max_context=4096)
-    return Players(rollout, ScriptedEngine(lambda _: ids), TaskOrder(range(9), seed=0), limits=limits)
+    return Players(rollout, ScriptedEngine(lambda _: ids), Uniform(range(9), seed=0), limits=limits)
 
 
 SPECS = [EpisodeSpec(task=None, seed=0, episode_id="e")]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from agentgym.config import validated
-from agentgym.curriculum import TaskOrder
+from agentgym.curricula.uniform import Uniform
 from agentgym.engine import NamedWeights
 from agentgym.errors import ConfigError
 from agentgym.learn import objectives
@@ -253,7 +253,7 @@ class Stage:
     """Plays back prepared episodes."""
 
     def __init__(self, own: list[Trajectory]) -> None:
-        self.own, self.draws = own, TaskOrder(range(8), seed=1)
+        self.own, self.draws = own, Uniform(range(8), seed=1)
         self.asked: list[EpisodeSpec] = []
 
     async def policy(self, specs: list[EpisodeSpec], **_: Any) -> list[Trajectory]:
@@ -372,7 +372,7 @@ class TwoPlayers:
     """Replays the same rewards for whoever plays, and notes who did."""
 
     def __init__(self, engine: object) -> None:
-        self.engine, self.draws = engine, TaskOrder(range(8), seed=1)
+        self.engine, self.draws = engine, Uniform(range(8), seed=1)
         self.asked: list[tuple[object, list[EpisodeSpec]]] = []
 
     async def policy(self, specs: list[EpisodeSpec], *, engine: object) -> list[Trajectory]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 import torch
 
 from agentgym import store
+from agentgym.archive import Archive, Card
 from agentgym.config import validated
-from agentgym.curriculum import TaskOrder
+from agentgym.curricula.uniform import Uniform
 from agentgym.errors import ConfigError, DataError
 from agentgym.learn.forward import score
 from agentgym.learn.objectives import imitation
-from agentgym.recorded import grouped_by_task, recorded
+from agentgym.recorded import Recorded, grouped_by_task
 from agentgym.trainers.dpo import DPO, DPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
 from agentgym.types import StopReason, Trajectory
@@ -24,11 +26,12 @@ from tests.unit.trainers.kit import episode, equipped
 
 
 class NobodyPlays:
-    draws = TaskOrder(range(100), seed=5)
+    draws = Uniform(range(100), seed=5)
 
 
 def written(file: Path, *episodes: Trajectory) -> Path:
-    store.append(file, [t.model_copy(update={"tokenizer": chat().fingerprint}) for t in episodes])
+    with contextlib.closing(store.writable(file)) as target:
+        target.append([t.model_copy(update={"tokenizer": chat().fingerprint}) for t in episodes])
     return file
 
 
@@ -37,9 +40,10 @@ def played(trainer: Any, update: int) -> list[Trajectory]:
     return found
 
 
-def test_sft_imitates_the_successes_of_a_file_each_once_before_any_comes_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["seen.jsonl", "seen"])
+def test_sft_imitates_recorded_successes_each_once_before_any_comes_again(name: str, tmp_path: Path) -> None:
     good = [episode([1.0], [[5 + i, 9]], name=f"good-{i}", success=True) for i in range(4)]
-    file = written(tmp_path / "seen.jsonl", *good, episode([0.0], name="bad"))
+    file = written(tmp_path / name, *good, episode([0.0], name="bad"))
     sft = equipped(SFT(SFTSettings(data=file, batch_size=2, learning_rate=1e-3)), tiny_model())
     assert not sft.needs_expert
     shown = [t for update in range(4) for t in played(sft, update)]
@@ -51,6 +55,35 @@ def test_sft_imitates_the_successes_of_a_file_each_once_before_any_comes_again(t
     assert [t.ordinal for t in shown] == list(range(8))
     lesson = sft.lesson(0, shown[:2])
     assert sft.learn(0, lesson)["loss"] > 0
+    assert not sft.plays
+    asyncio.run(sft.close())
+
+
+def test_archives_and_lines_teach_the_same(tmp_path: Path) -> None:
+    good = [episode([i / 2], [[5 + i, 9]], name=f"{i}", success=i % 2 == 0, group=f"{i}") for i in range(6)]
+    shown = []
+    for name in ("seen.jsonl", "seen"):
+        file = written(tmp_path / name, *good)
+        sft = equipped(SFT(SFTSettings(data=file, batch_size=2, learning_rate=1e-3)), tiny_model())
+        dpo = equipped(DPO(DPOSettings(data=file, groups=2, learning_rate=1e-3)), tiny_model())
+        shown.append([played(trainer, update) for trainer in (sft, dpo) for update in range(3)])
+    assert shown[0] == shown[1]
+
+
+def test_episodes_are_fetched_when_they_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path / "seen", *(episode([1.0], name=f"{i}", success=True) for i in range(9)))
+    fetched: list[int] = []
+    get = Archive.get
+
+    def seen(archive: Archive, number: int) -> Trajectory:
+        fetched.append(number)
+        return get(archive, number)
+
+    monkeypatch.setattr(Archive, "get", seen)
+    sft = equipped(SFT(SFTSettings(data=file, batch_size=3, learning_rate=1e-3)), tiny_model())
+    assert fetched == []
+    played(sft, 0)
+    assert len(fetched) == 3
 
 
 def test_dpo_compares_recorded_episodes_of_the_same_task(tmp_path: Path) -> None:
@@ -74,11 +107,11 @@ def test_a_file_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_without_what_is_wanted_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"there is no file .*none.jsonl; expected episodes, as agentgym eval"):
-        recorded(tmp_path / "none.jsonl", chat())
+    with pytest.raises(DataError, match=r"there is no .*none.jsonl; expected episodes: a run, or what agentgym eval"):
+        Recorded(tmp_path / "none.jsonl", chat())
     void = written(tmp_path / "void.jsonl", episode([1.0], stop=StopReason.ENV_ERROR))
     with pytest.raises(DataError, match=r"void.jsonl has no episode that counts"):
-        recorded(void, chat())
+        Recorded(void, chat())
     failed = written(tmp_path / "failed.jsonl", episode([0.0]))
     with pytest.raises(DataError, match="has 1 episodes and no success to imitate"):
         SFT(SFTSettings(data=failed)).check(chat())
@@ -89,7 +122,7 @@ def test_files_without_what_is_wanted_are_refused(tmp_path: Path) -> None:
 def test_groups_are_of_one_task_and_seed() -> None:
     one, other = episode([1.0]), episode([0.0])
     elsewhere = other.model_copy(update={"task": 7})
-    assert [len(group.members) for group in grouped_by_task([one, other, elsewhere])] == [2]
+    assert [len(group) for group in grouped_by_task(map(Card.of, [one, other, elsewhere]))] == [2]
 
 
 @pytest.mark.parametrize("loss", ["nll", "dft", "iw", "iw_token", "psft"])

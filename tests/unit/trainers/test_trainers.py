@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from agentgym.config import validated
-from agentgym.curriculum import TaskOrder
+from agentgym.curricula.uniform import Uniform
 from agentgym.errors import ConfigError
 from agentgym.learn.batch import microbatches
 from agentgym.learn.forward import Predictions
@@ -18,7 +18,7 @@ from agentgym.trainers.grpo import GRPO, GRPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
 from agentgym.types import Sample, StopReason, Trajectory, Turn
 
-TASKS = TaskOrder(range(40), seed=3)
+TASKS = Uniform(range(40), seed=3)
 
 
 def episode(group: str, reward: float, stop: StopReason = StopReason.TERMINATED, samples: int = 1) -> Trajectory:
@@ -52,14 +52,14 @@ def taught(trainer: Trainer[Any], trajectories: list[Trajectory]) -> tuple[list[
     return lesson.rows, lesson.metrics, lesson.rejected
 
 
-def test_grpo_asks_for_groups_that_share_task_and_seed_but_not_the_draw() -> None:
+def test_grpo_asks_for_groups_that_share_draw_and_seed_but_not_the_member() -> None:
     specs = GRPO(GRPOSettings(groups=3, group_size=4)).specs(5, TASKS)
     groups = [specs[i : i + 4] for i in (0, 4, 8)]
     for number, group in enumerate(groups):
         assert {(spec.task, spec.seed, spec.group_id) for spec in group} == {
-            (TASKS[15 + number].task, group[0].seed, f"5-{number}")
+            (TASKS.draw(15 + number).task, group[0].seed, f"5-{number}")
         }
-        assert [spec.draw for spec in group] == [0, 1, 2, 3]
+        assert [spec.member for spec in group] == [0, 1, 2, 3]
     assert len({group[0].seed for group in groups}) == 3
 
 
@@ -160,7 +160,7 @@ def test_sft_with_so_many_demonstrations_shows_just_these_again_and_again() -> N
     epochs = [[spec for update in (2 * e, 2 * e + 1) for spec in trainer.specs(update, TASKS)] for e in range(3)]
     shown = [sorted((int(spec.task or 0), spec.seed) for spec in epoch) for epoch in epochs]
     assert shown[0] == shown[1] == shown[2]
-    assert [task for task, _ in shown[0]] == sorted(int(TASKS[i].task) for i in range(10))
+    assert [task for task, _ in shown[0]] == sorted(int(TASKS.order[i]) for i in range(10))
     assert [spec.task for spec in epochs[0]] != [spec.task for spec in epochs[1]]
 
 

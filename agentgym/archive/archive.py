@@ -1,0 +1,234 @@
+"""Episodes in a file that is asked while it is written.
+
+SQLite in WAL mode: one writer and any number of readers, of other processes too, and what a killed process had not
+committed is not there. What is asked for lies in narrow indexed rows, the packed episodes in a table of their own, so
+that nothing but the episodes themselves is read of them. Numbers only grow and are never given again: whoever asks for
+what comes after the last number seen follows a run that is being written, also one that was cut back and goes on.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from agentgym import sealed
+from agentgym.archive.database import Database
+from agentgym.archive.packing import pack, unpack
+from agentgym.errors import DataError
+from agentgym.types import StopReason, TaskId, Trajectory
+
+__all__ = ["FILE", "Archive", "Card"]
+
+FILE = "episodes.sqlite"
+
+_PAGE = 256
+"""Episodes that are looked up at once while iterating: an open question would keep the log from being used again."""
+
+
+class Card(NamedTuple):
+    """What is known of an episode without unpacking it."""
+
+    number: int
+    """Its place in the archive, from 1, in the order of writing. In a JSONL file: where its line begins, in bytes."""
+    episode_id: str
+    group_id: str
+    env: str
+    task: TaskId | None
+    seed: int
+    split: str
+    stage: str
+    update: int | None
+    ordinal: int | None
+    role: str
+    stop_reason: StopReason
+    success: bool
+    reward: float
+    num_turns: int
+    num_tokens: int
+    tokenizer: str
+    parent_id: str | None
+
+    @classmethod
+    def of(cls, episode: Trajectory, number: int = 0) -> Card:
+        """The card of ``episode``."""
+        same = {name: getattr(episode, name) for name in cls._fields if name not in ("number", "num_turns")}
+        return cls(number=number, num_turns=len(episode.turns), **same)
+
+    def answers(self, **asked: Any) -> bool:
+        """Whether it is one of those asked for, as ``Archive`` is asked."""
+        return all(getattr(self, name) == value for name, value in known(asked).items())
+
+
+_ASKED = frozenset(
+    {"episode_id", "group_id", "env", "task", "split", "stage", "update", "ordinal", "role", "stop_reason", "success"}
+)
+_COLUMNS = ", ".join(f'"{name}"' for name in Card._fields)
+
+
+class Archive:
+    """Episodes in ``directory``, which is made when the first comes. A context manager.
+
+    Questions (``query``, ``count``, ``episodes``) name what is asked for: split, stage, update, task, success,
+    stop_reason, group_id, env, role, ordinal, episode_id; None, or left out: any. Raises DataError for a file that is
+    damaged or of something else, and OSError where the disk refuses.
+    """
+
+    def __init__(self, directory: Path, *, read_only: bool = False) -> None:
+        self.file = directory / FILE
+        self._database = Database(self.file, read_only=read_only)
+        self._writer: concurrent.futures.ThreadPoolExecutor | None = None
+        self._writing: concurrent.futures.Future[None] | None = None
+
+    @classmethod
+    def open(cls, directory: Path) -> Archive:
+        """One that exists, to be read, perhaps while it is written. Raises DataError where there is none."""
+        if not (directory / FILE).is_file():
+            raise DataError(f"there are no episodes in {directory}: it has no {FILE}")
+        return cls(directory, read_only=True)
+
+    # -- writing -------------------------------------------------------------------------------------
+
+    def append(self, episodes: Iterable[Trajectory]) -> None:
+        """Add ``episodes``, all of them or, where that fails, none.
+
+        They are written in a thread; an error is raised by the next call, and by every one after it.
+        """
+        batch = list(episodes)
+        self.flush()
+        if batch:
+            self._writer = self._writer or concurrent.futures.ThreadPoolExecutor(1, "archive")
+            self._writing = self._writer.submit(self._write, batch)
+
+    def flush(self) -> None:
+        """Wait until what was appended is written: readers see it, and it is there if this process is killed."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def position(self) -> int:
+        """Number of the last episode, which is on the disk now: ``forget_after`` goes back to it. 0 without any."""
+        self.flush()
+        if not self.file.exists():
+            return 0
+        log = self.file.with_name(f"{FILE}-wal")
+        if log.exists():  # what has left it is on the disk already
+            sealed.sync(log)
+            self._database.ask("PRAGMA wal_checkpoint(PASSIVE)")  # the rest leaves it, unless somebody reads it
+        ((last,),) = self._database.ask("SELECT coalesce(max(number), 0) FROM cards")
+        return int(last)
+
+    def forget_after(self, position: int) -> None:
+        """Delete what came after ``position``: it will be played again."""
+        self.flush()
+        if position or self.file.exists():
+            self._database.in_one(lambda connection: _delete_after(connection, position))
+
+    def close(self) -> None:
+        """Write what is still to be written, and let go of the file; whatever is asked next opens it again."""
+        try:
+            self.flush()
+        finally:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                writer.shutdown()
+            self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, batch: Sequence[Trajectory]) -> None:
+        packed = [pack(episode) for episode in batch]
+        self._database.in_one(lambda connection: _insert(connection, batch, packed))
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    def query(self, *, after: int = 0, limit: int | None = None, **asked: Any) -> list[Card]:
+        """Cards of those asked for with numbers above ``after``, in order, ``limit`` at most.
+
+        The next page comes after the last number of this one, whatever is written in between.
+        """
+        where, values = _where(asked)
+        question = f"SELECT {_COLUMNS} FROM cards WHERE number > ?{where} ORDER BY number LIMIT ?"
+        return [_card(row) for row in self._ask(question, [after, *values, -1 if limit is None else limit])]
+
+    def count(self, **asked: Any) -> int:
+        """How many there are of those asked for."""
+        where, values = _where(asked)
+        return sum(num for (num,) in self._ask(f"SELECT count(*) FROM cards WHERE number > 0{where}", values))
+
+    def get(self, number: int) -> Trajectory:
+        """Episode ``number``. Raises DataError where there is none."""
+        for (packed,) in self._ask("SELECT packed FROM episodes WHERE number = ?", [number]):
+            try:
+                return unpack(packed)
+            except DataError as error:
+                raise self._database.damaged(f"episode number {number} is {error}") from None
+        raise DataError(f"{self.file} has no episode number {number}")
+
+    def episodes(self, *, after: int = 0, limit: int | None = None, **asked: Any) -> Iterator[Trajectory]:
+        """The episodes that ``query`` has the cards of, one after the other: not all are in memory."""
+        left = -1 if limit is None else limit
+        while cards := self.query(after=after, limit=min(_PAGE, left) if left >= 0 else _PAGE, **asked):
+            yield from (self.get(card.number) for card in cards)
+            after, left = cards[-1].number, left - len(cards) if left >= 0 else left
+
+    def _ask(self, question: str, values: Sequence[Any]) -> list[Any]:
+        self.flush()
+        return self._database.ask(question, values) if self.file.exists() else []
+
+
+# -- rows ------------------------------------------------------------------------------------------------
+
+
+def known(asked: dict[str, Any]) -> dict[str, Any]:
+    """What is asked for, without what may be anything. Raises TypeError for what cannot be asked for."""
+    for name in asked.keys() - _ASKED:
+        raise TypeError(f"episodes cannot be asked for by {name}, but by {', '.join(sorted(_ASKED))}")
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _where(asked: dict[str, Any]) -> tuple[str, list[Any]]:
+    """Further conditions and their values."""
+    values = known(asked)
+    if "task" in values:
+        values["task"] = json.dumps(values["task"])
+    return "".join(f' AND "{name}" = ?' for name in values), list(values.values())
+
+
+def _row(card: Card) -> list[Any]:
+    """A card as it is written, without its number: 7 and "7" are different tasks, and seeds may have any length."""
+    return list(card._replace(task=json.dumps(card.task), seed=str(card.seed)))[1:]  # type: ignore[arg-type]
+
+
+def _card(row: Sequence[Any]) -> Card:
+    card = Card(*row)
+    return card._replace(
+        task=json.loads(str(card.task)),
+        seed=int(card.seed),
+        stop_reason=StopReason(card.stop_reason),
+        success=bool(card.success),
+    )
+
+
+def _insert(connection: sqlite3.Connection, batch: Sequence[Trajectory], packed: Sequence[bytes]) -> None:
+    columns = _COLUMNS.partition(", ")[2]
+    places = ", ".join("?" * (len(Card._fields) - 1))
+    for episode, content in zip(batch, packed, strict=True):
+        row = _row(Card.of(episode))
+        number = connection.execute(f"INSERT INTO cards ({columns}) VALUES ({places})", row).lastrowid
+        connection.execute("INSERT INTO episodes VALUES (?, ?)", (number, content))
+
+
+def _delete_after(connection: sqlite3.Connection, position: int) -> None:
+    for table in ("cards", "episodes"):
+        connection.execute(f"DELETE FROM {table} WHERE number > ?", (position,))
+    # Whoever deleted the archive may: what comes now has numbers above the position all the same.
+    connection.execute("INSERT INTO sqlite_sequence SELECT 'cards', 0 WHERE NOT EXISTS (SELECT * FROM sqlite_sequence)")
+    connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?)", (position,))

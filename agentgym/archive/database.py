@@ -1,0 +1,166 @@
+"""A SQLite file that is ours: its tables, its settings, and its errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from agentgym.errors import DataError, UserError
+
+__all__ = ["Database"]
+
+_SCHEMA = 1
+"""Version of what is written; another one is refused."""
+_APPLICATION = 0x61676570
+"""What SQLite's header says the file is for: "agep"."""
+_PATIENCE = 60
+"""Seconds to wait for another process that is writing."""
+_TABLES = (
+    """CREATE TABLE cards (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        episode_id TEXT NOT NULL, group_id TEXT NOT NULL, env TEXT NOT NULL, task TEXT NOT NULL, seed TEXT NOT NULL,
+        split TEXT NOT NULL, stage TEXT NOT NULL, "update" INTEGER, ordinal INTEGER, role TEXT NOT NULL,
+        stop_reason TEXT NOT NULL, success INTEGER NOT NULL, reward REAL NOT NULL, num_turns INTEGER NOT NULL,
+        num_tokens INTEGER NOT NULL, tokenizer TEXT NOT NULL, parent_id TEXT
+    )""",
+    "CREATE TABLE episodes (number INTEGER PRIMARY KEY, packed BLOB NOT NULL)",
+    "CREATE INDEX of_episode ON cards (episode_id)",
+    "CREATE INDEX of_group ON cards (group_id)",
+    "CREATE INDEX of_task ON cards (task)",
+    'CREATE INDEX of_stage ON cards (stage, split, "update")',
+    "CREATE INDEX of_end ON cards (stop_reason, success)",
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {_SCHEMA}",
+)
+_DISK = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+}
+
+
+class Database:
+    """The database ``file``, opened when it is first asked; unless it is only read, also made then.
+
+    One thread at a time. Raises DataError for a file that is damaged or of something else, OSError where the disk
+    refuses, UserError where another process does not let go of it.
+    """
+
+    def __init__(self, file: Path, *, read_only: bool) -> None:
+        self.file, self.read_only = file, read_only
+        self._connection: sqlite3.Connection | None = None
+
+    def ask(self, question: str, values: Sequence[Any] = ()) -> list[Any]:
+        """The rows that answer ``question``; none where another process is only about to make the tables."""
+        with self._told():
+            connection = self._connected()
+            if self.read_only and _is_empty(connection):
+                self.close()
+                return []
+            return connection.execute(question, values).fetchall()
+
+    def in_one(self, change: Callable[[sqlite3.Connection], object]) -> None:
+        """``change``, all of it or nothing."""
+        with self._told():
+            _in_one(self._connected(), change)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with self._told():
+                connection.close()
+
+    def damaged(self, why: str) -> DataError:
+        """What is wrong with the file, and what to do."""
+        return DataError(
+            f"{self.file} cannot be read: {why}; put back what was written, or move it away together with "
+            f"{self.file.name}-wal: a run goes on without its earlier episodes"
+        )
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            if not self.read_only:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self._address(), uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _address(self) -> str:
+        """SQLite's name of the file. On a disk that nobody can write, it says so: there are no locks to be had."""
+        address = self.file.absolute().as_uri()
+        if not self.read_only:
+            return address
+        is_still = (
+            not os.access(self.file.parent, os.W_OK) and not self.file.with_name(f"{self.file.name}-wal").exists()
+        )
+        return f"{address}?mode=ro{'&immutable=1' if is_still else ''}"
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Make the tables where there is nothing, and see that what there is is ours."""
+        if _is_empty(connection):
+            if self.read_only:
+                return
+            connection.execute("PRAGMA journal_mode = WAL")
+            _in_one(connection, _make_tables)
+        # What is committed outlives this process at once, and the machine from the next flush of the log on.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        application, schema = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+        if application != _APPLICATION:
+            raise DataError(f"{self.file} is a database, but not one of episodes; choose another directory")
+        if schema != _SCHEMA:
+            raise DataError(
+                f"{self.file} has layout {schema}, this version of agentgym reads {_SCHEMA}; take the episodes out "
+                "with the version that wrote them: agentgym export"
+            )
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte; above it are finer distinctions
+            if code in _DISK:
+                raise OSError(_DISK[code], f"cannot write {self.file}: {os.strerror(_DISK[code])}") from error
+            if code == sqlite3.SQLITE_BUSY:
+                raise UserError(f"{self.file} is being written by another process; wait for it, or stop it") from error
+            raise self.damaged(str(error)) from error
+
+
+def _in_one(connection: sqlite3.Connection, change: Callable[[sqlite3.Connection], object]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        change(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    if _is_empty(connection):  # another process may have been faster
+        for statement in _TABLES:
+            connection.execute(statement)
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    ((num,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    return not num and not _pragma(connection, "application_id")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    ((value,),) = connection.execute(f"PRAGMA {name}").fetchall()
+    return int(value)

@@ -1,0 +1,131 @@
+"""A curriculum that reacts: a run that was interrupted plays the draws of one that was not, in every mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentgym.errors import ConfigError, UserError
+from agentgym.launch import evaluate, resume, train
+from agentgym.learn import checkpoint
+from agentgym.ledger import Entry
+from agentgym.run import Run
+from tests.integration.test_resume import SETTINGS, Interrupting
+
+LADDER = Path(__file__).with_name("ladder.py")
+CLIMBING: dict[str, Any] = {
+    **SETTINGS,
+    "env": str(LADDER),
+    "curriculum": f"{LADDER}:Climbing",
+    "warm_start": {},
+    "trainer": {"id": "grpo", "groups": 3, "group_size": 2},
+    "eval": {"episodes": 2, "validation_episodes": 2, "every": 9},
+    "updates": 6,
+    "checkpoint_seconds": 0,
+}
+MODES = ("sync", "async", "fully-async")
+
+
+def draws(entries: list[Entry]) -> dict[int, tuple[Any, ...]]:
+    return {entry.ordinal: (entry.task, entry.options, entry.level, entry.strength) for entry in entries}
+
+
+def position(run: Path) -> dict[str, Any]:
+    """What the newest checkpoint holds of the loop."""
+    at = checkpoint.latest(run / "checkpoints")
+    assert at is not None
+    state: dict[str, Any] = checkpoint.read_state(at)["state"]["loop"]
+    return state
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Entry]]:
+    """The ledger of a run that nobody interrupted, for each mode."""
+    directory = tmp_path_factory.mktemp("whole")
+    return {mode: Run.open(train({**CLIMBING, "mode": mode, "output": directory / mode})).ledger() for mode in MODES}
+
+
+def test_draws_react_as_soon_as_the_mode_lets_them(whole: Mapping[str, list[Entry]]) -> None:
+    for mode, delay in zip(MODES, (1, 2, 3), strict=True):  # updates between an outcome and what it can change
+        rungs = [draw[1]["rung"] for _, draw in sorted(draws(whole[mode]).items())]
+        assert rungs[: 3 * delay] == [0] * 3 * delay
+        assert rungs[3 * delay :: 3][0] == 1
+        assert {(entry.level, entry.strength) for entry in whole[mode]} == {(n, 1 / (n + 1)) for n in {*rungs}}
+
+
+@pytest.mark.parametrize("at", [1, 4])
+@pytest.mark.parametrize("mode", MODES)
+def test_interrupted_and_resumed_it_plays_what_the_whole_run_played(
+    mode: str, at: int, whole: Mapping[str, list[Entry]], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train({**CLIMBING, "mode": mode, "output": run}, reporter=Interrupting("training", at))
+    saved = position(run)
+    resume(run)
+    found = draws(Run.open(run).ledger())
+    assert sorted(found) == list(range(18))
+    for group in saved["scheduler"]["pending"] if mode != "sync" else ():
+        (spec, *_) = group["specs"]
+        assert found[spec["ordinal"]] == (spec["task"], spec["options"], spec["level"], spec["strength"])
+    if mode != "fully-async":  # where updates take groups as they end, and so what is learned from when
+        assert found == draws(whole[mode])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_it_learns_from_every_ordinal_once(mode: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train({**CLIMBING, "mode": mode, "output": run}, reporter=Interrupting("training", 1))
+    for at in (2, 3, 5):
+        with pytest.raises(KeyboardInterrupt):
+            resume(run, reporter=Interrupting("training", at))
+        heard = position(run)["curriculum"]["heard"]
+        assert len(heard) == len({*heard}) == 3 * at
+        assert all(heard[n : n + 3] == sorted(heard[n : n + 3]) for n in range(0, 3 * at, 3))
+        assert sorted(heard) == sorted(entry.ordinal for entry in Run.open(run).ledger())
+
+
+@pytest.mark.parametrize("mode", ["async", "fully-async"])
+def test_what_was_pending_is_not_drawn_again_by_a_curriculum_that_has_moved_on(mode: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train({**CLIMBING, "mode": mode, "output": run}, reporter=Interrupting("training", 1))
+    saved = position(run)
+    pending = {spec["options"]["rung"] for group in saved["scheduler"]["pending"] for spec in group["specs"]}
+    assert pending == {0}
+    assert saved["curriculum"]["rung"] == 1
+
+
+def test_metrics_have_level_and_strength_where_there_are_any(tmp_path: Path) -> None:
+    run = train({**CLIMBING, "updates": 2, "output": tmp_path / "run"})
+    lines = [line for line in Run.open(run).metrics() if line["stage"] == "train"]
+    assert [(line["level"], line["strength"]) for line in lines] == [(0, 1), (1, 0.5)]
+    plain = train({**CLIMBING, "curriculum": "uniform", "updates": 1, "output": tmp_path / "plain"})
+    assert not any({"level", "strength"} & {*line} for line in Run.open(plain).metrics())
+    _, episodes = evaluate({}, str(run), episodes=2)
+    for episode in episodes:
+        assert (episode.split, episode.options, episode.level, episode.strength) == ("test", {}, None, 0)
+
+
+def test_another_curriculum_is_another_run(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train({**CLIMBING, "curriculum": "frontier", "output": run}, reporter=Interrupting("training", 1))
+    for changed, key in (({"curriculum": "uniform"}, "curriculum.id"), ({"curriculum": {"replay": 0.1}}, "replay")):
+        with pytest.raises(ConfigError, match=rf"what decides which run it is cannot change; leave out .*{key}"):
+            resume(run, changed, force=True)
+
+
+def test_an_option_that_the_environment_refuses_ends_the_run(tmp_path: Path) -> None:
+    file = tmp_path / "wrong_options.py"
+    file.write_text(
+        "from agentgym.curriculum import Curriculum\nfrom agentgym.types import Draw\n"
+        "class Wrong(Curriculum):\n"
+        "    def draw(self, ordinal): return Draw(task=self.order[ordinal], options={'rnug': 1})\n"
+    )
+    with pytest.raises(UserError, match="ladder has no option rnug; known: rung"):
+        train({**CLIMBING, "curriculum": f"{file}:Wrong", "output": tmp_path / "run"})

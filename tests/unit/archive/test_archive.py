@@ -1,0 +1,273 @@
+"""Episodes in an archive: what is found, what a position means, and what is said of files that are none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentgym.archive import FILE, Archive, Card, chosen
+from agentgym.errors import DataError
+from agentgym.types import StopReason, Trajectory
+from tests.unit.test_store import trajectory
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    with Archive(tmp_path / "made" / "here") as archive:
+        yield archive
+
+
+def numbered(num: int, **changes: Any) -> list[Trajectory]:
+    return [trajectory(number).model_copy(update=changes) for number in range(num)]
+
+
+def numbers(cards: list[Card]) -> list[int]:
+    return [card.number for card in cards]
+
+
+def test_what_was_never_written_is_empty_and_makes_no_file(archive: Archive) -> None:
+    assert (archive.query(), archive.count(), list(archive.episodes()), archive.position()) == ([], 0, [], 0)
+    archive.forget_after(0)
+    archive.append([])
+    archive.flush()
+    assert not archive.file.parent.exists()
+
+
+def test_episodes_come_back_equal_by_number_and_in_order(archive: Archive) -> None:
+    archive.append(numbered(3))
+    archive.append(iter([trajectory(9)]))
+    assert archive.get(2) == trajectory(1)
+    assert list(archive.episodes()) == [*numbered(3), trajectory(9)]
+    assert archive.query()[3] == Card.of(trajectory(9), 4)
+    with pytest.raises(DataError, match="has no episode number 5"):
+        archive.get(5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "other"),
+    [
+        ("episode_id", "e1-0", "e1"),
+        ("group_id", "3-1", "3"),
+        ("env", "shop", "bell"),
+        ("task", 7, "7"),
+        ("task", "7", 7),
+        ("split", "train", "test"),
+        ("stage", "after", "before"),
+        ("update", 3, None),
+        ("update", 0, 1),
+        ("ordinal", 0, None),
+        ("role", "expert", "policy"),
+        ("stop_reason", StopReason.DEADLINE, StopReason.TERMINATED),
+        ("success", True, False),
+        ("success", False, True),
+    ],
+)
+def test_each_thing_can_be_asked_for(name: str, value: Any, other: Any, archive: Archive) -> None:
+    archive.append(trajectory(0).model_copy(update={name: each}) for each in (other, value, other, value))
+    assert numbers(archive.query(**{name: value})) == [2, 4]
+    assert archive.count(**{name: value}) == 2
+    anything: dict[str, Any] = {name: None}
+    assert numbers(archive.query(**anything)) == [1, 2, 3, 4]
+    assert archive.query(**{name: value}) == [card for card in archive.query() if card.answers(**{name: value})]
+
+
+def test_what_cannot_be_asked_for_is_named(archive: Archive) -> None:
+    with pytest.raises(TypeError, match="cannot be asked for by reward, but by env, episode_id"):
+        archive.query(reward=1)
+
+
+def test_pages_stay_the_same_while_more_is_written(archive: Archive) -> None:
+    archive.append(trajectory(i).model_copy(update={"success": i % 2 == 0}) for i in range(10))
+    first = archive.query(success=True, limit=3)
+    archive.append(numbered(2, success=True))
+    second = archive.query(success=True, after=first[-1].number, limit=3)
+    assert (numbers(first), numbers(second)) == ([1, 3, 5], [7, 9, 11])
+    assert archive.query(success=True, limit=0) == []
+
+
+def test_iterating_goes_past_a_page_and_sees_what_is_written_meanwhile(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agentgym.archive.archive._PAGE", 2)
+    archive.append(numbered(5))
+    assert [episode.task for episode in archive.episodes(after=1, limit=3)] == [1, 2, 3]
+    found = archive.episodes()
+    seen = [next(found).task]
+    archive.append([trajectory(7)])
+    assert [*seen, *(episode.task for episode in found)] == [0, 1, 2, 3, 4, 7]
+
+
+def test_forgetting_goes_back_to_a_position_and_gives_no_number_again(archive: Archive) -> None:
+    archive.append(numbered(3))
+    position = archive.position()
+    archive.append(numbered(2))
+    archive.forget_after(position)
+    assert archive.count() == 3
+    archive.append([trajectory(8)])
+    assert numbers(archive.query(after=position)) == [6]  # whoever followed up to 5 sees it
+    archive.forget_after(0)
+    assert archive.count() == 0
+    with pytest.raises(DataError, match="has no episode number 1"):
+        archive.get(1)
+
+
+def test_positions_hold_where_somebody_deleted_the_archive(archive: Archive) -> None:
+    archive.append(numbered(3))
+    position = archive.position()
+    archive.close()
+    archive.file.unlink()
+    archive.forget_after(position)
+    archive.append([trajectory(4)])
+    assert numbers(archive.query()) == [4]
+    archive.forget_after(position)  # as after a kill before the next checkpoint
+    assert archive.count() == 0
+
+
+def test_a_position_is_on_the_disk(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr("agentgym.sealed.sync", lambda file: synced.append(file.name))
+    archive.append(numbered(1))
+    assert archive.position() == 1
+    assert synced == [f"{FILE}-wal"]
+
+
+def test_it_goes_on_after_it_was_closed(archive: Archive) -> None:
+    archive.append(numbered(1))
+    archive.close()
+    archive.append(numbered(1))
+    assert archive.count() == 2
+
+
+def test_writing_is_left_to_a_thread(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, threads = threading.Event(), []
+    write = Archive._write
+
+    def held(self: Archive, batch: list[Trajectory]) -> None:
+        threads.append(threading.current_thread())
+        assert going.wait(60)
+        write(self, batch)
+
+    monkeypatch.setattr(Archive, "_write", held)
+    archive.append(numbered(2))
+    assert not archive.file.exists()
+    going.set()
+    assert archive.count() == 2
+    assert threading.main_thread() not in threads
+
+
+def test_a_reader_sees_what_another_one_writes(archive: Archive) -> None:
+    archive.append(numbered(2))
+    archive.flush()
+    with Archive.open(archive.file.parent) as reader:
+        assert reader.count() == 2
+        archive.append(numbered(3))
+        archive.flush()
+        assert numbers(reader.query(after=2)) == [3, 4, 5]
+        archive.forget_after(1)
+        assert reader.count() == 1
+        with pytest.raises(OSError, match="Read-only file system"):
+            reader.forget_after(0)
+
+
+def test_two_archives_are_written_at_once(tmp_path: Path) -> None:
+    with Archive(tmp_path / "one") as one, Archive(tmp_path / "two") as two, Archive(tmp_path / "one") as again:
+        for number in range(20):
+            for each in (one, two, again):
+                each.append([trajectory(number)])
+        for each in (one, two, again):
+            each.flush()
+        assert (one.count(), two.count(), again.count()) == (40, 20, 40)
+        assert sorted(card.task for card in one.query()) == sorted([*range(20), *range(20)])  # type: ignore[type-var]
+
+
+# -- what goes wrong -------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_is_told_by_every_call_and_leaves_whole_appends(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.append(numbered(2))
+    position = archive.position()
+    ((pages,),) = archive._database.ask("PRAGMA page_count")
+    archive._database.ask(f"PRAGMA max_page_count = {pages}")
+    archive.append(numbered(500))
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"cannot write .*episodes.sqlite: No space left on device") as told:
+            archive.position()
+        assert told.value.errno == errno.ENOSPC
+    with pytest.raises(OSError, match="No space left"):
+        archive.append(numbered(1))
+    with pytest.raises(OSError, match="No space left"):
+        archive.close()
+    with Archive.open(archive.file.parent) as reader:
+        assert reader.count() == position == 2
+    archive._writing = None
+
+
+def test_files_that_are_no_archive_are_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there are no episodes in .*: it has no episodes\.sqlite"):
+        Archive.open(tmp_path)
+    (tmp_path / FILE).write_text("not a database, whatever its name says\n" * 100)
+    with pytest.raises(DataError, match=r"cannot be read: file is not a database; put back what was written, or move"):
+        Archive.open(tmp_path).count()
+    (tmp_path / FILE).unlink()
+    sqlite3.connect(tmp_path / FILE).executescript("CREATE TABLE shopping (item)")
+    for each in (Archive(tmp_path), Archive.open(tmp_path)):
+        with pytest.raises(DataError, match="is a database, but not one of episodes; choose another directory"):
+            each.count()
+
+
+def test_another_layout_is_refused(archive: Archive) -> None:
+    archive.append(numbered(1))
+    archive.flush()
+    archive._database.ask("PRAGMA user_version = 7")
+    archive.close()
+    with pytest.raises(DataError, match="has layout 7, this version of agentgym reads 1; take the episodes out"):
+        Archive.open(archive.file.parent).count()
+
+
+def test_a_damaged_episode_is_named_and_the_others_are_there(archive: Archive) -> None:
+    archive.append(numbered(3))
+    archive.flush()
+    archive._database.ask(
+        "UPDATE episodes SET packed = CAST(substr(packed, 1, 40) || x'00' || substr(packed, 42) AS BLOB) "
+        "WHERE number = 2"
+    )
+    with pytest.raises(DataError, match=r"episode number 2 is not a packed episode: .*; put back what was written"):
+        archive.get(2)
+    assert archive.get(3) == trajectory(2)
+
+
+def test_a_cut_off_file_is_told(archive: Archive) -> None:
+    archive.append(numbered(300))
+    archive.close()
+    os.truncate(archive.file, archive.file.stat().st_size // 2)
+    with pytest.raises(DataError, match="cannot be read: database disk image is malformed"):
+        list(archive.episodes())
+
+
+# -- thinning --------------------------------------------------------------------------------------------
+
+
+def test_a_share_is_kept_in_whole_groups_and_what_broke_always() -> None:
+    played = [
+        trajectory(0).model_copy(update={"episode_id": f"{group}-{member}", "group_id": f"{group}"})
+        for group in range(2000)
+        for member in range(2)
+    ]
+    kept = {share: [each.episode_id for each in played if chosen(each, share)] for share in (0, 0.1, 0.5, 1)}
+    assert kept[0] == []
+    assert len(kept[1]) == len(played)
+    assert len(kept[0.1]) / 4000 == pytest.approx(0.1, abs=0.02)
+    assert len(kept[0.5]) / 4000 == pytest.approx(0.5, abs=0.03)
+    assert set(kept[0.1]) < set(kept[0.5])
+    assert {name.partition("-")[0] + "-1" for name in kept[0.1]} < set(kept[0.1])
+    broken = played[0].model_copy(update={"stop_reason": StopReason.ENV_ERROR})
+    assert chosen(broken, 0.0)
