@@ -40,7 +40,7 @@ class Glimpse(Env):
 
     Example::
 
-        env = Glimpse(pictures=1)
+        env = Glimpse()
         observation, info = env.reset(seed=0)
         observation, reward, terminated, truncated, info = env.step("red")
     """
@@ -50,7 +50,7 @@ class Glimpse(Env):
     corpus_episodes = 50
 
     def __init__(
-        self, *, shows: Kind = "colors", pictures: Annotated[int, Field(ge=1, le=100)] = 2, blank: bool = False
+        self, *, shows: Kind = "colors", pictures: Annotated[int, Field(ge=1, le=100)] = 1, blank: bool = False
     ) -> None:
         """Choose what is to be seen.
 
