@@ -12,12 +12,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from agentgym.errors import EngineError
-from agentgym.types import Completion, Message, Sampling
+from agentgym.types import Completion, Message, Prompt, Sampling
 
-__all__ = ["Engine", "NamedWeights"]
+__all__ = ["Engine", "NamedWeights", "text_only"]
 
 NamedWeights: TypeAlias = Iterable[tuple[str, Any]]
 """A policy's weights as torch tensors, by the names of its state dict, a shared one once; read once, front to back."""
+
+
+def text_only(prompt: Prompt) -> Sequence[int]:
+    """The tokens of a prompt without images. Raises EngineError for one with some."""
+    if prompt.media:
+        raise EngineError(f"the prompt shows {len(prompt.media)} images, which this engine does not; use embedded")
+    return prompt.token_ids
 
 
 class Engine(abc.ABC):
@@ -32,6 +39,8 @@ class Engine(abc.ABC):
     """Whether ``Sampling.seed`` makes a completion repeatable."""
     speaks_text: bool = False
     """True where there are no token ids: ``chat`` is then the only way to ask."""
+    supports_images: bool = False
+    """Whether a prompt's images get to the model."""
     why_untrainable: str = ""
     """Why nothing can be trained with it; empty where ``update_weights`` can follow a learner."""
     nano: ClassVar[Mapping[str, Any]] = {}
@@ -47,21 +56,22 @@ class Engine(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
-        """Sample one completion of ``token_ids``, which extends what the session generated before.
+    async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
+        """Sample one completion of ``prompt``, which extends what the session generated before.
 
         Cancelling the awaiting task cancels the request. Raises EngineError when the tokens leave no room
-        in the context or when they do not extend the session.
+        in the context or when they do not extend the session, and for images that it cannot show to its model. No
+        token is sampled that would stand for an image.
         """
 
     async def chat(
         self, messages: Sequence[Message], sampling: Sampling, *, tools: Sequence[Mapping[str, Any]] = ()
     ) -> str:
-        """The next reply of a conversation, for engines that speak text."""
+        """The next reply of a conversation, for engines that speak text; parts of messages may be images."""
         raise EngineError(f"{type(self).__name__} takes token ids, not messages")
 
     @abc.abstractmethod
-    async def score(self, token_ids: Sequence[int]) -> list[float]:
+    async def score(self, prompt: Prompt) -> list[float]:
         """Log-probability of each token given those before it, at temperature 1; 0.0 for the first."""
 
     @abc.abstractmethod

@@ -31,6 +31,7 @@ import numpy as np
 from agentgym.boundary import guarded
 from agentgym.errors import EnvError, SnapshotError, UserError, did_you_mean
 from agentgym.loops import driven
+from agentgym.media import as_media
 from agentgym.snapshot import Copied, Past, Snapshot, digest_of
 from agentgym.spaces import TextSpace
 from agentgym.types import Action, Observation, StepResult, TaskId
@@ -327,7 +328,17 @@ class Env(gymnasium.Env[str, str]):
             value.encode()
         except UnicodeEncodeError as error:
             raise self._broken(f"an observation is text that UTF-8 can carry, found {_shown(value)}: {error}") from None
-        return Observation.of(value)
+        observation = Observation.of(value)
+        return self._with_media(observation) if observation.images else observation
+
+    def _with_media(self, observation: Observation) -> Observation:
+        images = []
+        for index, image in enumerate(observation.images):
+            try:
+                images.append(as_media(image))
+            except ValueError as error:
+                raise self._broken(f"images[{index}] is {error}") from None
+        return Observation(observation, admissible=observation.admissible, tools=observation.tools, images=images)
 
     def _checked_info(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):

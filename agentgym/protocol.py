@@ -27,8 +27,11 @@ class Protocol(abc.ABC):
         return [{"role": "system", "content": content}] if content else []
 
     def show(self, observation: Observation) -> Message:
-        """What the policy sees this turn."""
-        return {"role": "user", "content": str(observation)}
+        """What the policy sees this turn; where there are images the content is a list of parts, images first."""
+        if not observation.images:
+            return {"role": "user", "content": str(observation)}
+        images = [{"type": "image", "image": image} for image in observation.images]
+        return {"role": "user", "content": [*images, {"type": "text", "text": str(observation)}]}
 
     def complain(self, error: str) -> Message:
         """What the policy is told when its reply cannot be read."""

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from agentgym.media import media_in
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Completion, Message, Sample
+from agentgym.types import Completion, Media, Message, Prompt, Sample
 
 __all__ = ["Extension", "TokenStream"]
 
@@ -35,6 +36,8 @@ class Extension:
     """Whether the conversation does not begin with what the stream holds."""
     num_tokens: int
     """Length of the running sample afterwards."""
+    media: list[Media]
+    """All images of the conversation."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,6 +51,8 @@ class _Columns:
     """Of sampled tokens alone."""
     runs: list[tuple[int, bool, int]] = dataclasses.field(default_factory=list)
     """(number of tokens, whether they were sampled, turn) of what was written at once."""
+    media: list[Media] = dataclasses.field(default_factory=list)
+    """The images that the tokens show."""
 
     def copy(self) -> _Columns:
         """The same, to be written on by itself."""
@@ -65,6 +70,7 @@ class _Columns:
             logprobs=logprobs,
             turn_index=np.repeat(turns, lengths),
             policy_versions=versions,
+            media=[media.digest for media in self.media],
         )
 
 
@@ -79,13 +85,18 @@ class TokenStream:
 
     @property
     def token_ids(self) -> list[int]:
-        """The running sample's tokens: the next prompt."""
+        """The running sample's tokens."""
         return self._written[-1].token_ids
 
     @property
     def samples(self) -> list[Sample]:
         """What was written, made into arrays: for the end of an episode."""
         return [columns.sample() for columns in self._written]
+
+    @property
+    def prompt(self) -> Prompt:
+        """What an engine goes on from."""
+        return Prompt(self.token_ids, self._written[-1].media)
 
     @property
     def text(self) -> str:
@@ -106,9 +117,14 @@ class TokenStream:
     def prepare(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Extension:
         """What ``take`` would write to bring the stream up to the whole conversation ``messages``."""
         rendered = self.tokenizer.render(messages, tools)
-        is_fork = not rendered.startswith(self._text)
-        ids = self.tokenizer.encode(rendered if is_fork else rendered[len(self._text) :])
-        return Extension(ids, rendered, is_fork, len(ids) + (0 if is_fork else len(self.token_ids)))
+        media = media_in(messages) if self.tokenizer.sees_images else []
+        shown = self._written[-1].media
+        is_fork = not rendered.startswith(self._text) or media[: len(shown)] != shown
+        if is_fork:
+            ids = self.tokenizer.encode(rendered, media)
+        else:
+            ids = self.tokenizer.encode(rendered[len(self._text) :], media[len(shown) :])
+        return Extension(ids, rendered, is_fork, len(ids) + (0 if is_fork else len(self.token_ids)), media)
 
     def extend(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> None:
         """Bring the stream up to the whole conversation ``messages``, ready for the next reply."""
@@ -118,6 +134,7 @@ class TokenStream:
         """Write what ``prepare`` gave just before."""
         if extension.is_fork:
             self._written.append(_Columns())
+        self._written[-1].media = extension.media
         self._write(extension.token_ids, sampled=False)
         self._text = extension.text
 

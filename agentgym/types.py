@@ -60,6 +60,7 @@ class Observation(str):
     tools: tuple[Mapping[str, Any], ...]
     """JSON schemas of the tools that can be called now."""
     images: tuple[Any, ...]
+    """Pillow images, arrays (height, width, 3) of uint8 or bytes of PNG or JPEG; past the environment: ``Media``."""
 
     def __new__(
         cls,
@@ -271,6 +272,8 @@ class Sample(Record):
     """The turn that brought each token in."""
     policy_versions: Ints = Field(default_factory=lambda: np.zeros(0, np.int32))
     """Weights that sampled each token; -1 where the mask is False."""
+    media: list[str] = Field(default_factory=list)
+    """Digests of the images that its tokens show, in order."""
 
     @model_validator(mode="after")
     def _equal_lengths(self) -> Sample:

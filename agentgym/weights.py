@@ -72,6 +72,8 @@ def _plain(module: Any) -> Any:
     made = type(module)._from_config(copy.deepcopy(module.config), dtype=module.dtype)
     made.tie_weights()
     made.generation_config = copy.deepcopy(module.generation_config)
+    if "images" in vars(module):
+        made.images = module.images  # it sees as its model does
     return made
 
 

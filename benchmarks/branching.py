@@ -30,7 +30,7 @@ from agentgym import doctor
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.learn.nano import NanoConfig, build_model
 from agentgym.registry import EnvFactory
-from agentgym.types import Sampling
+from agentgym.types import Prompt, Sampling
 
 GROUPS, MEMBERS, OPENING, REPLY, ROUNDS = 4, 8, 200, 16, 5
 VOCABULARY = 4096
@@ -82,7 +82,9 @@ def groups_of(engine: EmbeddedEngine, shares: bool) -> None:
     async def go() -> None:
         await asyncio.gather(
             *(
-                engine.generate(tokens(OPENING, seed=group), sampling(group, member), session=f"{group}-{member}")
+                engine.generate(
+                    Prompt(tokens(OPENING, seed=group)), sampling(group, member), session=f"{group}-{member}"
+                )
                 for group, member in itertools.product(range(GROUPS), range(MEMBERS))
             )
         )
@@ -98,13 +100,13 @@ def branches_of(engine: EmbeddedEngine, shares: bool) -> None:
 
     async def branch(group: int) -> None:
         past = tokens(OPENING, seed=group)
-        said = await engine.generate(past, sampling(group, 0), session=f"{group}-0")
+        said = await engine.generate(Prompt(past), sampling(group, 0), session=f"{group}-0")
         past = [*past, *said.token_ids, *tokens(8, seed=group)]
         if shares:
             for member in range(1, MEMBERS):
                 await engine.fork(f"{group}-0", f"{group}-{member}")
         await asyncio.gather(
-            *(engine.generate(past, sampling(group, m), session=f"{group}-{m}") for m in range(1, MEMBERS))
+            *(engine.generate(Prompt(past), sampling(group, m), session=f"{group}-{m}") for m in range(1, MEMBERS))
         )
 
     engine.share_openings = False

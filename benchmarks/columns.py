@@ -193,6 +193,7 @@ def listed_batches(rows: Sequence[Lists], weights: Sequence[float]) -> Iterator[
             return list(chain.from_iterable(compress(c[1:], m) for c, m in zip(columns, trained, strict=True)))
 
         given = {name: flat([r.columns[name] for r in chosen]) for name in chosen[0].columns}
+        further: dict[str, Any] = {f"{name}_N": torch.tensor(own, dtype=torch.float32) for name, own in given.items()}
         yield Microbatch(
             ids_T=torch.tensor([token for r, n in zip(chosen, needed, strict=True) for token in r.token_ids[:n]]),
             positions_T=torch.cat([torch.arange(n) for n in needed]),
@@ -205,7 +206,7 @@ def listed_batches(rows: Sequence[Lists], weights: Sequence[float]) -> Iterator[
             sequences_N=torch.arange(2).repeat_interleave(counts),
             demonstrations_N=torch.tensor(flat([[False] * len(r.loss_mask) for r in chosen]), dtype=torch.bool),
             units_B=torch.tensor([-1, -1]),
-            **{f"{name}_N": torch.tensor(column, dtype=torch.float32) for name, column in given.items()},
+            **further,
         )
 
 

@@ -26,7 +26,7 @@ import torch
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.learn.nano import NanoConfig, build_model
-from agentgym.types import Sampling
+from agentgym.types import Prompt, Sampling
 
 NUM_SEQUENCES = 64
 VOCABULARY = 4096
@@ -107,7 +107,7 @@ def ask(engine: EmbeddedEngine, texts: list[Tokens], replies: list[int]) -> list
 
     async def gather() -> list[Tokens]:
         requests = (
-            engine.generate(text, Sampling(max_tokens=length, seed=i), session=str(i))
+            engine.generate(Prompt(text), Sampling(max_tokens=length, seed=i), session=str(i))
             for i, (text, length) in enumerate(zip(texts, replies, strict=True))
         )
         return [completion.token_ids for completion in await asyncio.gather(*requests)]

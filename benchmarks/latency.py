@@ -41,7 +41,7 @@ from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
 from agentgym.scheduler import Scheduler
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Completion, Sampling, Trajectory
+from agentgym.types import Completion, Prompt, Sampling, Trajectory
 from agentgym.watchdog import LoopLag, frozen_heap
 
 SLOTS, EPISODES, TURNS, ROUNDS = 64, 512, 6, 2
@@ -87,12 +87,12 @@ class OneServer(ScriptedEngine):
         super().__init__(lambda _: REPLY)
         self.rate, self.free_at, self.sampled_tokens = rate, 0.0, 0
 
-    async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
+    async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
         now = asyncio.get_running_loop().time()
         self.free_at = max(now, self.free_at) + 1 / self.rate
         await asyncio.sleep(self.free_at - now)
         self.sampled_tokens += len(REPLY)
-        return await super().generate(token_ids, sampling, session=session)
+        return await super().generate(prompt, sampling, session=session)
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from agentgym.actors.vllm.engine import VLLMEngine
 from agentgym.learn.nano import NanoConfig, build_model
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
-from agentgym.types import Completion, Sampling
+from agentgym.types import Completion, Prompt, Sampling
 from agentgym.weights import weights_of
 from benchmarks import latency
 
@@ -81,10 +81,9 @@ class Recording(VLLMEngine):
 
     asked: list[Asked]
 
-    async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
-        prompt = list(token_ids)
+    async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
         completion = await super().generate(prompt, sampling, session=session)
-        self.asked.append(Asked(prompt, len(completion.token_ids)))
+        self.asked.append(Asked(list(prompt.token_ids), len(completion.token_ids)))
         return completion
 
 
@@ -134,7 +133,7 @@ def ask_engine(engine: Recording, asked: Sequence[Asked]) -> float:
         began = time.perf_counter()
         await asyncio.gather(
             *(
-                engine.generate(one.prompt, Sampling(max_tokens=one.num_tokens), session=str(i))
+                engine.generate(Prompt(one.prompt), Sampling(max_tokens=one.num_tokens), session=str(i))
                 for i, one in enumerate(asked)
             )
         )

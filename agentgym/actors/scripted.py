@@ -10,7 +10,7 @@ from pydantic import Field
 
 from agentgym.engine import Engine, NamedWeights
 from agentgym.registry import register
-from agentgym.types import Completion, Sampling
+from agentgym.types import Completion, Prompt, Sampling
 
 __all__ = ["ScriptedEngine"]
 
@@ -25,6 +25,8 @@ class ScriptedEngine(Engine):
         latency: seconds that a reply takes
     """
 
+    supports_images = True
+
     def __init__(
         self,
         reply: Callable[[Sequence[int]], list[int]],
@@ -36,10 +38,10 @@ class ScriptedEngine(Engine):
         self.requests: list[list[int]] = []
         """Every prompt that came in."""
 
-    async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
-        self.requests.append(list(token_ids))
+    async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
+        self.requests.append(list(prompt.token_ids))
         await asyncio.sleep(self.latency)
-        ids = self.reply(token_ids)[: sampling.max_tokens]
+        ids = self.reply(prompt.token_ids)[: sampling.max_tokens]
         stopped = bool(ids) and ids[-1] in sampling.stop_token_ids
         return Completion(
             token_ids=ids,
@@ -48,8 +50,8 @@ class ScriptedEngine(Engine):
             finish_reason="stop" if stopped else "length",
         )
 
-    async def score(self, token_ids: Sequence[int]) -> list[float]:
-        return [0.0] * len(token_ids)
+    async def score(self, prompt: Prompt) -> list[float]:
+        return [0.0] * len(prompt.token_ids)
 
     async def update_weights(self, version: int, weights: NamedWeights) -> None:
         self.policy_version = version

@@ -18,6 +18,7 @@ from agentgym.doctor.playing import (
     random_action,
 )
 from agentgym.errors import ConfigError, ParseError
+from agentgym.media import text_of
 from agentgym.protocol import Protocol
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
@@ -109,7 +110,7 @@ class _Talk:
 
     def _show(self, observation: Observation) -> None:
         message = self.protocol.show(observation)
-        bare, full = ([{**message, "content": content}] for content in ("x", message["content"]))
+        bare, full = ([{**message, "content": content}] for content in ("x", text_of(message["content"])))
         brought = self._num_special(full) - self._num_special(bare)
         expect(brought == 0, f"an observation brought {brought} special tokens in: {observation[:200]!r}")
         self.messages.append(message)

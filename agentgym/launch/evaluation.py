@@ -115,6 +115,8 @@ async def measure(
             f"rollout.{min(filters)} has no effect at temperature 0, which is greedy; add --temperature 1"
         )
     async with assembled(settings) as parts:
+        if parts.warning:
+            reporter.note(parts.warning)
         tasks = parts.env.tasks(split)[:episodes]
         if len(tasks) < episodes:
             reporter.note(f"the split {split} has {len(tasks)} tasks")

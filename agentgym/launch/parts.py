@@ -24,6 +24,7 @@ from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.learn.learner import Learner
 from agentgym.learn.model_settings import HFSettings
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
+from agentgym.learn.nano_vision import seeing
 from agentgym.learn.policy import Policy, load_policy, load_tokenizer
 from agentgym.learn.settings import TrainerSettings
 from agentgym.loops import settled
@@ -31,7 +32,7 @@ from agentgym.protocol import Protocol
 from agentgym.registry import EnvFactory, plugins
 from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Completion
+from agentgym.types import Completion, Observation
 
 __all__ = ["Parts", "assembled", "make_engine", "make_learner", "make_policy", "policy_source"]
 
@@ -51,6 +52,8 @@ class Parts:
     rollout: Rollout
     limits: Limits
     """Of training episodes; evaluation has none but the environment's own."""
+    warning: str = ""
+    """What the user is to be told first; nothing mostly."""
 
     async def publish(self, version: int) -> None:
         """Have the engine sample from the policy's weights as they are."""
@@ -98,16 +101,20 @@ async def assembled(
         )
         closing.push_async_callback(rollout.close)
         parts = Parts(env, policy, engine, protocol, rollout, limits)
-        await _try_out(parts)
-        yield parts
+        shows_pictures = await _try_out(parts)
+        yield dataclasses.replace(parts, warning=_on_pictures(parts, settings) if shows_pictures else "")
 
 
 async def _close(env: Any) -> None:
     await settled(env.close())
 
 
-async def _try_out(parts: Parts) -> None:
-    """Play the first turn of a task with an empty reply. Raises UserError if its observation does not fit."""
+async def _try_out(parts: Parts) -> bool:
+    """Play the first turn of a task with an empty reply; whether it showed pictures.
+
+    Raises UserError if its observation does not fit.
+    """
+    shows_pictures = False
     end = parts.policy.tokenizer.stop_token_ids[0]
 
     async def say_nothing(episode: Episode) -> Completion:
@@ -119,6 +126,23 @@ async def _try_out(parts: Parts) -> None:
             raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
         if played.shaping_error is not None:
             raise UserError(f"{played.shaping_error}; it was tried out on an episode of one turn")
+        shows_pictures |= any(turn.media for turn in played.turns)
+    return shows_pictures
+
+
+def _on_pictures(parts: Parts, settings: TrainSettings) -> str:
+    """What is to be told of a policy in an environment that shows pictures.
+
+    Raises ConfigError when it could see them and its engine does not show them.
+    """
+    if parts.engine.speaks_text or parts.engine.supports_images:
+        return ""
+    if parts.policy.tokenizer.sees_images:
+        raise ConfigError(
+            f'the engine "{settings.engine.id}" shows no pictures, and the environment "{parts.env.name}" has some; '
+            "type: --engine embedded"
+        )
+    return f'the environment "{parts.env.name}" shows pictures, which this policy does not see: it gets the text alone'
 
 
 def training_limits(rollout: RolloutSettings) -> Limits:
@@ -154,7 +178,12 @@ async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | 
     nano = validated(NanoConfig, model.options, where="model")
     if policy_dir is not None:
         return load_policy(policy_dir, device="cpu")
-    tokenizer = build_tokenizer(*await corpus(env), nano)
+    observed, said = await corpus(env)
+    tokenizer = build_tokenizer(observed, said, nano)
+    if any(Observation.of(text).images for text in observed):
+        return seeing(tokenizer, nano, seed=seed)
+    if idle := nano.model_fields_set & {"image_size", "patch_size", "vision_layers"}:
+        raise ConfigError(f'model.{min(idle)} has no effect: the environment "{env.name}" shows no pictures')
     return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
 
 

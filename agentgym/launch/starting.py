@@ -96,6 +96,8 @@ def watchdog_of(settings: TrainSettings, output: Path) -> Watchdog:
 
 def workbench(settings: TrainSettings, parts: Parts, run: Run, reporter: Reporter, watchdog: Watchdog) -> Workbench:
     """What the stages of a run share, at its beginning."""
+    if parts.warning:
+        reporter.note(parts.warning)
     return Workbench(
         settings=settings,
         parts=parts,

@@ -134,6 +134,7 @@ class Training:
 
     async def go(self) -> None:
         """All stages from where the run stands. An interruption leaves a checkpoint behind."""
+        self.bench.parts.policy.tokenizer.store.move_to(self.bench.run.directory / "media")
         try:
             with self.bench.watchdog.watching(self._status), frozen_heap():
                 await self._go_through()

@@ -51,7 +51,7 @@ class Pack:
 @contextlib.contextmanager
 def packed_attention(module: Any) -> Iterator[None]:
     """While entered, ``module`` attends as this file says; then again as before."""
-    configs = {id(part.config): part.config for part in module.modules() if hasattr(part, "config")}
+    configs = {id(part.config): part.config for part in _decoder(module).modules() if hasattr(part, "config")}
     before = [(config, config._attn_implementation) for config in configs.values()]
     try:
         for config, _ in before:
@@ -64,7 +64,12 @@ def packed_attention(module: Any) -> Iterator[None]:
 
 def is_packed(module: Any) -> bool:
     """Whether ``packed_attention`` is entered."""
-    return bool(module.config._attn_implementation == _NAME)
+    return bool(_decoder(module).config._attn_implementation == _NAME)
+
+
+def _decoder(module: Any) -> Any:
+    """What attends to text: ``module``, or the part of one that also sees, whose other parts attend as before."""
+    return module if module.config.get_text_config() is module.config else module.get_decoder()
 
 
 def _attend(

@@ -47,6 +47,10 @@ class Microbatch:
     """True for tokens of demonstrations."""
     units_B: torch.Tensor
     """Unit of each sequence, -1 for none."""
+    media: list[list[str]] = dataclasses.field(default_factory=list)
+    """Digests of the images of each sequence; those after its end too. Empty where there are none at all."""
+    episodes: list[str] = dataclasses.field(default_factory=list)
+    """Whose each sequence is, for errors."""
     proximal_logprobs_N: torch.Tensor | None = None
     reference_logprobs_N: torch.Tensor | None = None
     values_N: torch.Tensor | None = None
@@ -140,5 +144,7 @@ def _microbatch(
         sequences_N=torch.arange(len(chunk)).repeat_interleave(counts_B),
         demonstrations_N=of_targets(shown, np.bool_),
         units_B=torch.tensor([-1 if row.unit is None else row.unit for row in chosen]),
+        media=[row.media for row in chosen] if any(row.media for row in chosen) else [],
+        episodes=[row.episode for row in chosen],
         **{f"{name}_N": numbers(name) for name in present},
     )

@@ -7,26 +7,34 @@ more, whatever the age of the episodes that are trained on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from agentgym.engine import Engine
 from agentgym.learn.forward import score
 from agentgym.learn.learner import Learner
 from agentgym.learn.rows import Row
+from agentgym.types import Prompt
+from agentgym.vision import forbidden
 
 __all__ = ["engine_gap"]
 
 
-async def engine_gap(engine: Engine, learner: Learner, token_ids: Sequence[int]) -> float:
+async def engine_gap(engine: Engine, learner: Learner, prompt: Prompt) -> float:
     """The largest difference of a token's log-probability, at temperature 1, between engine and learner, in nats.
 
-    All processes that learn together call it, also one without tokens: 0 there.
+    All processes that learn together call it, also one without tokens: 0 there. Tokens that stand for images are left
+    out: neither would sample them.
     """
-    ids = list(token_ids)
-    zeros = np.zeros(len(ids))
-    row = Row(token_ids=ids, loss_mask=np.ones(len(ids), np.bool_), behavior_logprobs=zeros, advantages=zeros)
-    sampled = await engine.score(ids) if ids else []
+    ids = list(prompt.token_ids)
+    zeros, shown = np.zeros(len(ids)), [media.digest for media in prompt.media]
+    row = Row(
+        token_ids=ids,
+        loss_mask=np.ones(len(ids), np.bool_),
+        behavior_logprobs=zeros,
+        advantages=zeros,
+        media=shown,
+    )
+    sampled = await engine.score(prompt) if ids else []
     (learned,) = score(learner.module, [row], max_tokens=learner.max_microbatch_tokens, world=learner.world)
-    return float(np.abs(np.asarray(sampled) - learned)[1:].max(initial=0.0))
+    said = ~np.isin(ids, forbidden(learner.module.config))[1:]
+    return float(np.abs(np.asarray(sampled) - learned)[1:][said].max(initial=0.0))

@@ -65,4 +65,11 @@ def _everywhere(row: Row) -> Row:
     """``row`` and one more token, each of them looked at."""
     ids = np.append(row.token_ids, np.int32(0))
     zeros = np.zeros(len(ids))
-    return Row(token_ids=ids, loss_mask=np.ones(len(ids), np.bool_), behavior_logprobs=zeros, advantages=zeros)
+    return Row(
+        token_ids=ids,
+        loss_mask=np.ones(len(ids), np.bool_),
+        behavior_logprobs=zeros,
+        advantages=zeros,
+        media=row.media,
+        episode=row.episode,
+    )

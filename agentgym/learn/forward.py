@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel
 
+from agentgym import vision
 from agentgym.learn.attention import Pack, UnsupportedAttentionError, is_packed, packed_attention
 from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.distributed import ALONE, World, in_step
 from agentgym.learn.head import MAX_LOGITS, linear_outputs, module_outputs, outputs_of
 from agentgym.learn.rows import Row
+from agentgym.learn.sight import Sight, look
 
 __all__ = ["Predictions", "attending", "decoder_of", "predict", "predictive_hidden", "score"]
 
@@ -55,19 +57,31 @@ def predict(module: Any, batch: Microbatch, *, temperature: float = 1.0, max_log
     """
     traits = _traits(module)
     options: dict[str, Any] = {"temperature": temperature}
+    forbidden = traits.forbidden
     if traits.finish is None:
-        logits_NV = _run(module, batch, wants_logits=True)
+        logits_NV = vision.forbid(_run(module, batch, wants_logits=True), forbidden)
         return Predictions(*outputs_of(logits_NV, batch.targets_N, temperature))
     hidden_ND = predictive_hidden(module, batch)
     head, finish = module.get_output_embeddings(), traits.finish
     options |= {"max_logits": max_logits}
     if type(head) is nn.Linear and finish is _as_is:
-        return Predictions(*linear_outputs(hidden_ND, head.weight, head.bias, batch.targets_N, **options))
+        bias = _forbidding(head, forbidden) if forbidden else head.bias
+        return Predictions(*linear_outputs(hidden_ND, head.weight, bias, batch.targets_N, **options))
     vocabulary = traits.vocabulary
     outputs = module_outputs(
-        lambda hidden: finish(head(hidden)), hidden_ND, batch.targets_N, vocabulary=vocabulary, **options
+        lambda hidden: vision.forbid(finish(head(hidden)), forbidden),
+        hidden_ND,
+        batch.targets_N,
+        vocabulary=vocabulary,
+        **options,
     )
     return Predictions(*outputs)
+
+
+def _forbidding(head: nn.Linear, tokens: Sequence[int]) -> torch.Tensor:
+    """A bias [V] that has the head never choose ``tokens``."""
+    bias = torch.zeros_like(head.weight[:, 0], dtype=torch.float32) if head.bias is None else head.bias.float()
+    return vision.forbid(bias, tokens)
 
 
 def predictive_hidden(module: Any, batch: Microbatch) -> torch.Tensor:
@@ -111,34 +125,37 @@ def score(
 
 
 def _run(module: Any, batch: Microbatch, *, wants_logits: bool) -> torch.Tensor:
+    seen = look(module, batch)
     packs = _packs(module, batch)
     if packs and torch.is_grad_enabled() and _checkpoints(module) and not is_packed(decoder_of(module)):
         raise RuntimeError(
             "gradient checkpointing runs layers again in backward: hold attending(module, batch) till then"
         )
     with attending(module, batch):
-        if packs:
-            return _run_packed(module, batch, wants_logits)
-        return _run_padded(module, batch, wants_logits)
+        run = _run_packed if packs else _run_padded
+        return run(module, batch, seen, wants_logits)
 
 
 def _checkpoints(module: Any) -> bool:
     return any(part.training and getattr(part, "gradient_checkpointing", False) for part in module.modules())
 
 
-def _run_packed(module: Any, batch: Microbatch, wants_logits: bool) -> torch.Tensor:
+def _run_packed(module: Any, batch: Microbatch, seen: Sight | None, wants_logits: bool) -> torch.Tensor:
     inputs = {"input_ids": batch.ids_T[None], "position_ids": batch.positions_T[None], "pack": Pack(batch.lengths)}
+    if seen is not None:
+        inputs |= seen.inputs(range(len(batch.lengths)), packed=True)
     return _call(module, inputs, batch.predicts_T.nonzero()[:, 0], wants_logits)
 
 
-def _run_padded(module: Any, batch: Microbatch, wants_logits: bool) -> torch.Tensor:
+def _run_padded(module: Any, batch: Microbatch, seen: Sight | None, wants_logits: bool) -> torch.Tensor:
     """Sequences of like length together, padded on the right: under causal attention nothing before it sees that."""
     ids, predicts = (torch.split(flat, batch.lengths) for flat in (batch.ids_T, batch.predicts_T))
     found: list[torch.Tensor] = [batch.ids_T] * len(ids)
     for group in _like_lengths(batch.lengths):
         ids_BT = nn.utils.rnn.pad_sequence([ids[i] for i in group], batch_first=True)
         predicts_BT = nn.utils.rnn.pad_sequence([predicts[i] for i in group], batch_first=True)
-        outputs = _call(module, {"input_ids": ids_BT}, predicts_BT.flatten().nonzero()[:, 0], wants_logits)
+        inputs = {"input_ids": ids_BT} | (seen.inputs(group, packed=False) if seen is not None else {})
+        outputs = _call(module, inputs, predicts_BT.flatten().nonzero()[:, 0], wants_logits)
         counts = [int(predicts[i].sum()) for i in group]
         for i, part in zip(group, torch.split(outputs, counts), strict=True):
             found[i] = part
@@ -198,6 +215,8 @@ class _Traits:
     packs: bool
     window: int | None
     """Longest sequence that sees no sliding window."""
+    forbidden: list[int]
+    """Tokens that the policy may not sample."""
     finish: _Finish | None
     """From what the head says to the model's logits; None: not known."""
     vocabulary: int
@@ -235,7 +254,8 @@ def _probe(module: Any) -> _Traits:
         with torch.autocast(_device(module).type, enabled=False):
             vocabulary = int(module.get_input_embeddings().weight.shape[0])
             finish = None if module.get_output_embeddings() is None else _verified_finish(module, vocabulary)
-            return _Traits(_can_pack(module, vocabulary), _window(module.config), finish, vocabulary)
+            forbidden = vision.forbidden(module.config)
+            return _Traits(_can_pack(module, vocabulary), _window(module.config), forbidden, finish, vocabulary)
     finally:
         for part, mode in modes:
             part.training = mode
@@ -256,10 +276,10 @@ def _example_row(length: int, salt: int, vocabulary: int) -> Row:
 def _can_pack(module: Any, vocabulary: int) -> bool:
     """Packed and padded agree, and the second sequence does not notice another first one."""
     one, other = _example(module, vocabulary, 2), _example(module, vocabulary, 3)
-    expected_ND = _run_padded(module, one, wants_logits=False)
+    expected_ND = _run_padded(module, one, None, wants_logits=False)
     try:
         with packed_attention(module):
-            found_ND, after_other_ND = (_run_packed(module, batch, wants_logits=False) for batch in (one, other))
+            found_ND, after_other_ND = (_run_packed(module, batch, None, wants_logits=False) for batch in (one, other))
     except (UnsupportedAttentionError, TypeError):  # TypeError: ``pack`` did not get through to the layers
         return False
     return _close(found_ND, expected_ND) and _close(after_other_ND[-3:], found_ND[-3:])
@@ -269,8 +289,8 @@ def _verified_finish(module: Any, vocabulary: int) -> _Finish | None:
     """What the configuration says is done to the head's output, if that gives the module's logits."""
     example = _example(module, vocabulary, 2)
     finish = _finish(module.config.get_text_config())
-    hidden_ND = _run_padded(module, example, wants_logits=False)
-    logits_NV = _run_padded(module, example, wants_logits=True)
+    hidden_ND = _run_padded(module, example, None, wants_logits=False)
+    logits_NV = _run_padded(module, example, None, wants_logits=True)
     return finish if _close(finish(module.get_output_embeddings()(hidden_ND)), logits_NV) else None
 
 

@@ -29,7 +29,7 @@ from agentgym.learn.players import Players
 from agentgym.learn.trainer import Lesson, Trainer
 from agentgym.ledger import Entry
 from agentgym.scheduler import Scheduler
-from agentgym.types import Trajectory
+from agentgym.types import Prompt, Trajectory
 from agentgym.watchdog import LoopLag
 
 __all__ = ["Loop", "Outcome", "summary"]
@@ -68,6 +68,8 @@ class Loop:
         """False from when an update begins to change the weights until its caller has counted it."""
         self._published: int | None = None
         self._canary: list[int] = []
+        self._canary_media: list[str] = []
+        """Digests of the images that its tokens show."""
         self._gap: dict[str, float] = {}
         """How far engine and learner are apart since weights were published last, for the next update's metrics."""
 
@@ -78,7 +80,9 @@ class Loop:
         await self.engine.update_weights(version, self.learner.weights())
         self._published = version
         if self.learner.world.most(len(self._canary), self.learner.device):
-            self._gap = {"engine_gap": await engine_gap(self.engine, self.learner, self._canary)}
+            store = self.trainer.equipment.tokenizer.store
+            prompt = Prompt(self._canary, [store.get(digest) for digest in self._canary_media])
+            self._gap = {"engine_gap": await engine_gap(self.engine, self.learner, prompt)}
 
     async def update(self, number: int) -> Outcome:
         """Update ``number``, from 0. Raises NonFiniteError after several refused updates in a row."""
@@ -98,7 +102,8 @@ class Loop:
         outcomes = outcomes_of(trajectories)
         self.players.draws.learn(outcomes)
         self.beat()
-        self._canary = _sampled(trajectories) if lesson.rows else self._canary
+        if lesson.rows:
+            self._canary, self._canary_media = _sampled(trajectories)
         reason = "non-finite update" if "refused" in learned else ""
         metrics = summary(trajectories, version=number) | self._gap | learned | lesson.metrics
         self._gap = {}
@@ -113,6 +118,7 @@ class Loop:
         return {
             "num_refused": self.num_refused,
             "canary": self._canary,
+            "canary_media": self._canary_media,
             "curriculum": self.players.draws.state(),
             "scheduler": scheduler,
         }
@@ -120,6 +126,7 @@ class Loop:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` returned."""
         self.num_refused, self._canary = state["num_refused"], state["canary"]
+        self._canary_media = state["canary_media"]
         self.players.draws.load_state(state["curriculum"])
         if self.scheduler is not None:
             self.scheduler.load_state(state["scheduler"])
@@ -192,13 +199,16 @@ def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, fl
     }
 
 
-def _sampled(trajectories: Sequence[Trajectory], num: int = 64) -> list[int]:
-    """The first tokens of an episode that an engine of ours played; none where there is no such."""
+def _sampled(trajectories: Sequence[Trajectory], num: int = 64) -> tuple[list[int], list[str]]:
+    """The first tokens of an episode that an engine of ours played, all where they show images, and the images.
+
+    None where there is no such episode.
+    """
     for trajectory in trajectories:
         for sample in trajectory.samples:
             if trajectory.sampled(sample).any():
-                return list(map(int, sample.token_ids[:num]))
-    return []
+                return list(map(int, sample.token_ids[: None if sample.media else num])), sample.media
+    return [], []
 
 
 def _entries(trajectories: Sequence[Trajectory], rejected: Mapping[int, str], update: int, refused: str) -> list[Entry]:

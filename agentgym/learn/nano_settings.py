@@ -29,11 +29,19 @@ class NanoConfig(Settings):
     """Longest sequence, in tokens."""
     max_vocabulary: int = Field(4096, ge=1)
     """Words kept, most frequent first."""
+    image_size: int = Field(32, ge=8)
+    """Side of the square, in pixels, that pictures are brought to, in an environment that shows some."""
+    patch_size: int = Field(8, ge=1)
+    """Side of the square that one token sees; it divides ``image_size``."""
+    vision_layers: int = Field(1, ge=1)
+    """Layers of the part that sees."""
 
     @model_validator(mode="after")
     def _heads_fit(self) -> NanoConfig:
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} must be a multiple of twice the heads ({self.heads})")
+        if self.image_size % self.patch_size:
+            raise ValueError(f"image_size {self.image_size} must be a multiple of patch_size ({self.patch_size})")
         return self
 
 

@@ -1,6 +1,7 @@
-"""A policy: a causal LM and its tokenizer, from a Hugging Face id, a directory, or made new.
+"""A policy: a language model and its tokenizer, from a Hugging Face id, a directory, or made new.
 
-What is saved is a directory that ``transformers`` itself can load; with LoRA, the adapter alone.
+A model is loaded as what its configuration says that it is: one that sees comes with its processor. What is saved is a
+directory that ``transformers`` itself can load; with LoRA, the adapter alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import torch
 from transformers.utils.logging import disable_progress_bar
 
 from agentgym.errors import UserError
+from agentgym.learn.processing import load_processor, sees
+from agentgym.processor import Images
 from agentgym.tokenizer import ChatTokenizer
+from agentgym.vision import attach
 from agentgym.weights import put, weights_of
 
 __all__ = ["Policy", "load_policy", "load_tokenizer"]
@@ -31,9 +35,9 @@ class Policy:
     tokenizer: ChatTokenizer
 
     def save(self, directory: Path) -> None:
-        """Write weights (safetensors), configuration and tokenizer."""
+        """Write weights (safetensors), configuration and tokenizer or processor."""
         self.module.save_pretrained(directory)
-        self.tokenizer.hf.save_pretrained(directory)
+        (self.tokenizer.images.processor if self.tokenizer.images else self.tokenizer.hf).save_pretrained(directory)
 
     def restore(self, directory: Path) -> None:
         """Take up the weights that ``save`` wrote to ``directory``. Raises UserError when there is no such model."""
@@ -59,21 +63,30 @@ def load_policy(
 ) -> Policy:
     """The model ``source``: a Hugging Face id or a directory, with a fresh adapter if ``lora_rank`` is given.
 
-    Raises UserError when there is no such model, it cannot be read, or it has no chat template.
+    Raises UserError when there is no such model, it cannot be read or be shown images, or it has no chat template.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
-        tokenizer = load_tokenizer(_base_of(source))
-        module: Any = AutoModelForCausalLM.from_pretrained(_base_of(source), dtype=getattr(torch, dtype))
+        base = _base_of(source)
+        tokenizer, config = load_tokenizer(base), AutoConfig.from_pretrained(base)
+        kind: Any = AutoModelForImageTextToText if sees(config) else AutoModelForCausalLM
+        module = kind.from_pretrained(base, dtype=getattr(torch, dtype))
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f'cannot load the model "{source}": {reason}; expected a run directory, a directory with config.json and '
             "model.safetensors, or a Hugging Face id such as Qwen/Qwen3-0.6B"
         ) from None
-    chat = ChatTokenizer(tokenizer)
+    images = None
+    if sees(config):
+        images = Images(load_processor(base, config, tokenizer))
+        tokenizer.chat_template = tokenizer.chat_template or images.processor.chat_template
+    chat = ChatTokenizer(tokenizer, images)
+    module = module.to(device=chosen).eval()
+    if images is not None:
+        attach(module, images)
     if _is_adapter(source) or lora_rank is not None:
         module = _with_adapter(module, source, lora_rank)
     return Policy(module.to(device=chosen).eval(), chat)

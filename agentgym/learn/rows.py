@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from agentgym.columns import Bools, Doubles, Floats, Ints, Record
 from agentgym.types import Role, Sample, Trajectory
@@ -37,6 +38,10 @@ class Row(Record):
     """Who played the episode."""
     demonstrations: Bools | None = None
     """True on tokens that an expert said; None for none."""
+    media: list[str] = Field(default_factory=list)
+    """Digests of the images that the tokens show, in order."""
+    episode: str = ""
+    """Whose it is, for errors."""
     weight: float = 1.0
     """Multiplies the weight of the row's tokens, after normalization."""
 
@@ -48,6 +53,7 @@ class Row(Record):
             loss_mask=sample.loss_mask,
             behavior_logprobs=sample.logprobs,
             advantages=per_token(sample, advantages),
+            media=sample.media,
         )
 
     @property
@@ -72,7 +78,7 @@ def rows_of(trajectory: Trajectory, advantages: float | Sequence[float]) -> list
     rows = []
     for sample in trajectory.samples:
         row, by_expert = Row.of(sample, advantages), trajectory.said_by_expert(sample)
-        row.role = trajectory.role
+        row.role, row.episode = trajectory.role, trajectory.episode_id
         row.demonstrations = by_expert if by_expert.any() else None
         rows.append(row)
     return rows

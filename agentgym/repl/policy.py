@@ -17,7 +17,7 @@ from agentgym.protocol import Protocol
 from agentgym.rollout import seed_of
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Message, Sampling
+from agentgym.types import Message, Prompt, Sampling
 
 __all__ = ["EnginePolicy", "Policy", "Reply"]
 
@@ -71,7 +71,7 @@ class EnginePolicy:
         prompt, draw = self._prompt(messages, tools), next(self._draws)
         sampling = Sampling(
             temperature=self.temperature,
-            max_tokens=max(1, min(self.max_tokens, self.engine.max_context - len(prompt))),
+            max_tokens=max(1, min(self.max_tokens, self.engine.max_context - len(prompt.token_ids))),
             stop_token_ids=self.tokenizer.stop_token_ids,
             seed=seed_of(self.seed, draw) if self.engine.supports_seeds else None,
         )
@@ -96,11 +96,12 @@ class EnginePolicy:
 
         async def one(reply: str) -> float:
             ids = [*self.tokenizer.encode(reply), self.tokenizer.stop_token_ids[0]]
-            return sum((await self.engine.score([*prompt, *ids]))[len(prompt) :])
+            whole = prompt._replace(token_ids=[*prompt.token_ids, *ids])
+            return sum((await self.engine.score(whole))[len(prompt.token_ids) :])
 
         return [await one(reply) for reply in replies]
 
-    def _prompt(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> list[int]:
+    def _prompt(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Prompt:
         stream = TokenStream(self.tokenizer)
         stream.extend(messages, tools)
-        return stream.token_ids
+        return stream.prompt

@@ -54,7 +54,7 @@ def engine_actor(
         if engine.speaks_text:
             reply = await engine.chat(episode.messages, sampling, tools=episode.observation.tools)
             return _unsampled(episode, reply)
-        return await engine.generate(stream.token_ids, sampling, session=f"{spec.episode_id}/{stream.num_forks}")
+        return await engine.generate(stream.prompt, sampling, session=f"{spec.episode_id}/{stream.num_forks}")
 
     return act
 

@@ -12,6 +12,7 @@ sample begins with it. The old one stays as it was sampled.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from agentgym.types import Message, Observation
 
@@ -35,12 +36,23 @@ def keep_last(messages: Sequence[Message], num_opening: int, num: int) -> list[M
 def asked_to_summarize(messages: Sequence[Message]) -> list[Message]:
     """``messages`` with the request in the last one: templates want the roles to take turns."""
     *before, last = messages
-    return [*before, {**last, "content": f"{last['content']}\n\n{SUMMARY_REQUEST}"}]
+    return [*before, {**last, "content": _extended(last["content"], after=f"\n\n{SUMMARY_REQUEST}")}]
 
 
 def resumed_from(summary: str, opening: Sequence[Message], last: Message) -> list[Message]:
     """The conversation that goes on from a summary and the last observation."""
-    return [*opening, {**last, "content": f"{_SUMMARY}\n{summary}\n\n{last['content']}"}]
+    return [*opening, {**last, "content": _extended(last["content"], before=f"{_SUMMARY}\n{summary}\n\n")}]
+
+
+def _extended(content: Any, *, before: str = "", after: str = "") -> Any:
+    """``content``, text or parts, with more text at its ends."""
+    if isinstance(content, str):
+        return f"{before}{content}{after}"
+    return [*_part(before), *content, *_part(after)]
+
+
+def _part(text: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text}] if text else []
 
 
 def clipped(observation: Observation, max_chars: int) -> Observation:

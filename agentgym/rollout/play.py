@@ -136,6 +136,8 @@ class Play:
         return self.limits.max_turns or self.host.max_turns
 
     def _show(self, observation: Observation) -> None:
+        for image in observation.images:
+            self.stream.tokenizer.store.put(image)
         self.episode.observation = clipped(observation, self.limits.max_observation_chars)
         self.episode.messages.append(self.protocol.show(self.episode.observation))
 
@@ -208,6 +210,7 @@ class Play:
         return Turn(
             observation=str(self.episode.observation),
             reply=reply,
+            media=[image.digest for image in self.episode.observation.images],
             role="expert" if is_shown else None,
             is_summary=is_summary,
         )

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from agentgym.errors import EngineError
-from agentgym.types import Completion
+from agentgym.types import Completion, Prompt
 from tests.unit.actors.test_vllm import (
     assert_parity,
     go_on,
@@ -66,7 +66,7 @@ def pid_of(engine: Any, title: str) -> int:
 async def many(engine: Any, num: int, kill: Any) -> list[Completion]:
     """So many completions; ``kill`` is called when some are under way and some still wait their turn."""
     asked = [
-        asyncio.ensure_future(engine.generate(prompt_of(20, i), sampling(max_tokens=400), session=f"k{i}"))
+        asyncio.ensure_future(engine.generate(Prompt(prompt_of(20, i)), sampling(max_tokens=400), session=f"k{i}"))
         for i in range(num)
     ]
     await under_way(engine, 20, asked, at_least=1)
@@ -96,9 +96,9 @@ def test_a_killed_engine_is_started_again_and_every_completion_comes_once(engine
     assert not any(map(alive, pids))
     perturb(engine.module, version + 1)  # not published: a restart must not pick it up
     ids = prompt_of(30)
-    before = run(lambda: engine.score(ids))
+    before = run(lambda: engine.score(Prompt(ids)))
     os.kill(processes(engine)[0], signal.SIGKILL)
-    assert run(lambda: engine.score(ids)) == pytest.approx(before, abs=1e-6)
+    assert run(lambda: engine.score(Prompt(ids))) == pytest.approx(before, abs=1e-6)
     run(lambda: publish(engine, version + 1))
     assert_parity(engine)
 
@@ -129,7 +129,7 @@ def test_an_engine_that_keeps_dying_is_given_up(engine: Any, monkeypatch: pytest
     os.kill(server.pid, signal.SIGKILL)
     for _ in range(2):
         with pytest.raises(EngineError, match="vLLM died 4 times within 10 minutes and is given up"):
-            run(lambda: engine.generate(prompt_of(4), sampling(), session="s"))
+            run(lambda: engine.generate(Prompt(prompt_of(4)), sampling(), session="s"))
     server._given_up = ""
     server.run(server._start())
     assert_parity(engine)
@@ -141,7 +141,7 @@ from tests.unit.actors.test_vllm import model, prompt_of, sampling, under_way
 
 async def main(engine, ending):
     await engine.start()
-    asked = [asyncio.ensure_future(engine.generate(prompt_of(9, i), sampling(max_tokens=400), session=f"{i}"))
+    asked = [asyncio.ensure_future(engine.generate(Prompt(prompt_of(9, i)), sampling(max_tokens=400), session=f"{i}"))
              for i in range(4)]
     await under_way(engine, 20, asked)
     print(json.dumps({"pids": [int(p.partition(":")[0]) for p in engine._server._core.processes.split()]
@@ -202,7 +202,7 @@ def test_closing_leaves_nothing() -> None:
 
     async def main() -> None:
         asked = [
-            asyncio.ensure_future(engine.generate(prompt_of(9, i), sampling(max_tokens=400), session=f"{i}"))
+            asyncio.ensure_future(engine.generate(Prompt(prompt_of(9, i)), sampling(max_tokens=400), session=f"{i}"))
             for i in range(4)
         ]
         await under_way(engine, 20, asked)
@@ -219,4 +219,4 @@ def test_closing_leaves_nothing() -> None:
     assert server._guard._process.returncode == 0
     run(engine.close)
     with pytest.raises(EngineError, match="the engine is closed"):
-        run(lambda: engine.generate(prompt_of(4), sampling(), session="s"))
+        run(lambda: engine.generate(Prompt(prompt_of(4)), sampling(), session="s"))

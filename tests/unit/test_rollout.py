@@ -15,7 +15,7 @@ from agentgym.errors import UserError
 from agentgym.protocols.plain import Plain
 from agentgym.protocols.react import React
 from agentgym.rollout import Actor, EpisodeSpec, Limits, Rollout, engine_actor, expert_actor, seed_of
-from agentgym.types import Completion, Observation, StopReason, Trajectory
+from agentgym.types import Completion, Observation, Prompt, StopReason, Trajectory
 from tests.kit import FORGETFUL, chat
 
 TOKENIZER = chat()
@@ -367,9 +367,9 @@ def test_every_session_is_released_and_a_fork_is_a_session_of_its_own() -> None:
     sessions: list[str] = []
 
     class Sessions(ScriptedEngine):
-        async def generate(self, token_ids: Sequence[int], sampling: Any, *, session: str) -> Completion:
+        async def generate(self, prompt: Prompt, sampling: Any, *, session: str) -> Completion:
             sessions.append(session)
-            return await super().generate(token_ids, sampling, session=session)
+            return await super().generate(prompt, sampling, session=session)
 
     replies = iter(["<think>a</think>look", "<think>b</think>look", "open"])
     engine = Sessions(lambda _: ids(next(replies)))
@@ -386,9 +386,9 @@ def test_seeds_of_completions_differ_by_turn_draw_and_episode() -> None:
     asked: list[int | None] = []
 
     class Seeds(ScriptedEngine):
-        async def generate(self, token_ids: Sequence[int], sampling: Any, *, session: str) -> Completion:
+        async def generate(self, prompt: Prompt, sampling: Any, *, session: str) -> Completion:
             asked.append(sampling.seed)
-            return await super().generate(token_ids, sampling, session=session)
+            return await super().generate(prompt, sampling, session=session)
 
     engine = Seeds(lambda _: ids("look"))
     actor: Actor = engine_actor(engine, temperature=1.0)

@@ -7,6 +7,7 @@ import enum
 import json
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 import agentgym
 from agentgym.errors import EnvError, UserError
+from agentgym.media import as_media
 from agentgym.tools import FunctionTool, ToolEnv, ToolError, call, parse_calls, tool
 from agentgym.tools.tool import typed
 from agentgym.types import Action, Observation, StepResult, TaskId, ToolCall
@@ -382,17 +384,20 @@ def test_an_environment_with_tasks_gives_them_to_start_and_draws_a_train_task() 
     assert Desk().reset(options={"task": 9})[0] == "task 9"
 
 
+PICTURE = np.zeros((2, 2, 3), dtype=np.uint8)
+
+
 def test_an_observation_keeps_what_its_author_gave_it() -> None:
     class Seeing(Desk):
         def start(self, task: TaskId) -> str:
-            return Observation("look", admissible=["leave()"], images=["picture"])
+            return Observation("look", admissible=["leave()"], images=[PICTURE])
 
         def admissible(self) -> None:
             return None
 
     env = Seeing()
     seen = Observation.of(env.reset(seed=0)[0])
-    assert (seen.admissible, seen.images, len(seen.tools)) == (("leave()",), ("picture",), 4)
+    assert (seen.admissible, seen.images, len(seen.tools)) == (("leave()",), (as_media(PICTURE),), 4)
     assert Observation.of(env.step("lose(what=nothing)")[0]).admissible is None
 
 

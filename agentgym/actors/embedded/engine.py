@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field
@@ -24,9 +24,13 @@ from agentgym.actors.embedded.rows import Row
 from agentgym.engine import Engine, NamedWeights
 from agentgym.errors import EngineError
 from agentgym.registry import register
-from agentgym.types import Completion, Sampling
+from agentgym.types import Completion, Media, Prompt, Sampling
 
 __all__ = ["EmbeddedEngine"]
+
+
+_Opening: TypeAlias = tuple[tuple[int, ...], tuple[str, ...]]
+"""A prompt's tokens, and the digests of its images."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -36,6 +40,8 @@ class _Session:
     """Tokens whose keys and values are in the slot, in order."""
     is_spare: bool = False
     """Forked, and not asked for yet: whoever needs a slot takes this one, and the session is computed anew."""
+    media: list[str] = dataclasses.field(default_factory=list)
+    """Digests of the images that were shown, in order."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -46,6 +52,9 @@ class _Request:
     num_prompt: int
     uniforms: list[float]
     done: asyncio.Future[Completion]
+    media: Sequence[Media] = ()
+    shift: int = 0
+    """What the position after the prompt has over the number of its tokens."""
     logprobs: list[float] = dataclasses.field(default_factory=list)
     versions: list[int] = dataclasses.field(default_factory=list)
 
@@ -83,6 +92,7 @@ class EmbeddedEngine(Engine):
         self._forward = Forward(module, max_context=max_context, num_slots=max_sessions, own_copy=own_copy)
         self.max_context = self._forward.max_context
         self.share_openings = share_openings
+        self.supports_images = self._forward.sees
         self.new_tokens = 0
         """Prompt tokens that had not been computed before: the least that prefilling can cost."""
         self.sampled_tokens = 0
@@ -100,8 +110,10 @@ class EmbeddedEngine(Engine):
 
     # -- the contract --------------------------------------------------------------------------------
 
-    async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
-        self._check(token_ids, sampling, session)
+    async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
+        token_ids, media = prompt
+        self._check(prompt, sampling, session)
+        shift = self._forward.check(prompt)
         if session in self._sessions:
             # The last token is computed again when nothing came after it: its logits are needed.
             del self._sessions[session].cached[len(token_ids) - 1 :]
@@ -109,26 +121,28 @@ class EmbeddedEngine(Engine):
         rng = self._rng if sampling.seed is None else np.random.default_rng(sampling.seed)
         done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         uniforms = rng.random(sampling.max_tokens).tolist()
-        request = _Request(session, sampling, list(token_ids), len(token_ids), uniforms, done)
+        request = _Request(session, sampling, list(token_ids), len(token_ids), uniforms, done, media, shift)
         self._waiting.append(request)
         self._wake()
         return await done
 
-    async def score(self, token_ids: Sequence[int]) -> list[float]:
-        return self._forward.score(token_ids)
+    async def score(self, prompt: Prompt) -> list[float]:
+        self._forward.check(prompt)
+        return self._forward.score(prompt)
 
     async def update_weights(self, version: int, weights: NamedWeights) -> None:
         self._forward.take_up(weights)
         self.policy_version = version
         for session in self._sessions.values():
             session.cached.clear()
+            session.media.clear()
 
     async def fork(self, session: str, new: str) -> None:
         if new in self._sessions:
             raise EngineError(f'session "{new}" is there already; fork into a new one')
         known = self._sessions.get(session)
         if known is not None and known.cached and self._free:
-            self._sessions[new] = self._shared(known, known.cached, is_spare=True)
+            self._sessions[new] = self._shared(known, known.cached, known.media, is_spare=True)
 
     def release(self, session: str) -> None:
         if session in self._sessions:
@@ -147,7 +161,8 @@ class EmbeddedEngine(Engine):
 
     # -- scheduling ----------------------------------------------------------------------------------
 
-    def _check(self, token_ids: Sequence[int], sampling: Sampling, session: str) -> None:
+    def _check(self, prompt: Prompt, sampling: Sampling, session: str) -> None:
+        token_ids = prompt.token_ids
         needed = len(token_ids) + sampling.max_tokens
         if not token_ids or sampling.max_tokens < 1 or needed > self.max_context:
             raise EngineError(
@@ -159,7 +174,7 @@ class EmbeddedEngine(Engine):
                 f'session "{session}" is still generating; use another session name for a second completion'
             )
         known = self._sessions.get(session)
-        if known is not None and list(token_ids[: len(known.cached)]) != known.cached:
+        if known is not None and not _extends(prompt, known):
             raise EngineError(
                 f'the tokens do not extend those of session "{session}"; use another session name for them'
             )
@@ -187,7 +202,7 @@ class EmbeddedEngine(Engine):
         """Give free slots to waiting sessions; False when nothing can run."""
         self._running = [request for request in self._running if not request.done.done()]
         still_waiting: list[_Request] = []
-        openings: set[tuple[int, ...]] = set()
+        openings: set[_Opening] = set()
         for request in self._waiting:
             if request.done.done():
                 continue
@@ -197,25 +212,28 @@ class EmbeddedEngine(Engine):
         self._waiting = still_waiting
         return bool(self._running)
 
-    def _open(self, request: _Request, openings: set[tuple[int, ...]]) -> None:
+    def _open(self, request: _Request, openings: set[_Opening]) -> None:
         """Give it a session; where the coming pass computes its prompt, one of ``openings``, it waits for the next."""
-        prompt = tuple(request.token_ids)
-        if self.share_openings and len(prompt) > 1:
-            if prompt in openings:
+        shown = [media.digest for media in request.media]
+        opening = tuple(request.token_ids), tuple(shown)
+        if self.share_openings and len(request.token_ids) > 1:
+            if opening in openings:
                 return
             computed = request.token_ids[:-1]  # the last is computed again: its logits are needed
             for known in self._sessions.values():
-                if known.cached[: len(computed)] == computed:
-                    self._sessions[request.name] = self._shared(known, computed)
+                if known.cached[: len(computed)] == computed and known.media[: len(shown)] == shown:
+                    self._sessions[request.name] = self._shared(known, computed, shown)
                     return
-        openings.add(prompt)
+        openings.add(opening)
         self._sessions[request.name] = _Session(self._free.pop())
 
-    def _shared(self, known: _Session, tokens: Sequence[int], *, is_spare: bool = False) -> _Session:
-        """A session in a free slot that has ``tokens``, with which ``known`` begins."""
+    def _shared(
+        self, known: _Session, tokens: Sequence[int], shown: Sequence[str], *, is_spare: bool = False
+    ) -> _Session:
+        """A session in a free slot that has ``tokens`` and ``shown`` images, with which ``known`` begins."""
         slot = self._free.pop()
         self._forward.copy_slot(known.slot, slot, len(tokens))
-        return _Session(slot, list(tokens), is_spare)
+        return _Session(slot, list(tokens), is_spare, list(shown))
 
     def _frees_spare(self) -> bool:
         """Free the slot of a session that nobody has asked yet; False where there is none."""
@@ -226,15 +244,22 @@ class EmbeddedEngine(Engine):
 
     def _advance(self) -> None:
         """One token for every running request."""
-        rows = [_row(request, self._sessions[request.name]) for request in self._running]
+        rows = [self._row(request, self._sessions[request.name]) for request in self._running]
         held = {session.slot: len(session.cached) for session in self._sessions.values()}
         drawn = self._forward.advance(rows, held)
         for request, row, (token, logprob) in zip(self._running, rows, drawn, strict=True):
             self._sessions[request.name].cached.extend(row.token_ids)
+            self._sessions[request.name].media.extend(media.digest for media in row.media)
             if len(row.token_ids) > 1:
                 self.new_tokens += len(row.token_ids)
             self._take(request, token, logprob)
         self._running = [request for request in self._running if not request.done.done()]
+
+    def _row(self, request: _Request, session: _Session) -> Row:
+        """What the request wants of the next pass."""
+        start, uniform = len(session.cached), request.uniforms[len(request.logprobs)]
+        ids, media = request.token_ids[start:], request.media[len(session.media) :]
+        return Row(session.slot, start, ids, request.sampling, uniform, media, request.shift)
 
     def _take(self, request: _Request, token: int, logprob: float) -> None:
         request.token_ids.append(token)
@@ -247,8 +272,7 @@ class EmbeddedEngine(Engine):
             request.done.set_result(request.result("length"))
 
 
-def _row(request: _Request, session: _Session) -> Row:
-    """What the request wants of the next pass."""
-    start = len(session.cached)
-    uniform = request.uniforms[len(request.logprobs)]
-    return Row(session.slot, start, request.token_ids[start:], request.sampling, uniform)
+def _extends(prompt: Prompt, known: _Session) -> bool:
+    """Whether ``prompt`` begins with what is in the session's slot."""
+    shown = [media.digest for media in prompt.media[: len(known.media)]]
+    return list(prompt.token_ids[: len(known.cached)]) == known.cached and shown == known.media

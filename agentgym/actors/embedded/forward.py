@@ -11,17 +11,24 @@ from typing import Any
 
 import torch
 
+from agentgym import vision
 from agentgym.actors.embedded.rows import Drawn, Row
 from agentgym.actors.embedded.sampling import sampled
 from agentgym.actors.embedded.slots import SlotCache
 from agentgym.engine import NamedWeights
-from agentgym.errors import ConfigError
+from agentgym.errors import ConfigError, EngineError
+from agentgym.types import Media, Prompt, Sampling
 from agentgym.weights import clone, put
 
 __all__ = ["Forward"]
 
 _PREFILL_WASTE = 1.08
 """A prefill group may compute so many times its real tokens, padding included."""
+
+_KEPT_FEATURES = 256
+"""Images whose features are kept for whoever shows them next."""
+
+_GREEDY = Sampling(temperature=0.0)
 
 
 class Forward:
@@ -45,6 +52,34 @@ class Forward:
         self.prefilled = 0
         """Tokens computed as prompt, padding included."""
         self._cache = SlotCache(num_slots, self.max_context)
+        self._images = vision.images_of(source)
+        self._forbidden = vision.forbidden(source.config)
+        self._features: dict[str, vision.Features] = {}
+        """Of images that were shown lately, under the present weights."""
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model can be shown images."""
+        return self._images is not None
+
+    def check(self, prompt: Prompt) -> int:
+        """What the position after ``prompt`` has over the number of its tokens.
+
+        Raises EngineError when its images are not what its tokens show, or the model sees none.
+        """
+        if self._images is None:
+            if prompt.media:
+                name = type(self.module).__name__
+                raise EngineError(f"{len(prompt.media)} images came for a {name}, which sees none")
+            return 0
+        seen = [self._images.seen(media) for media in prompt.media]
+        token = self._images.token_id
+        found, wanted = list(prompt.token_ids).count(token), sum(one.token_ids.count(token) for one in seen)
+        if found != wanted or prompt.token_ids[-1] == token:
+            raise EngineError(
+                f"{len(seen)} images have {wanted} tokens, the prompt has {found} and must not end with one of them"
+            )
+        return vision.shift(self.module, seen)
 
     def close(self) -> None:
         """Free the slots."""
@@ -54,12 +89,15 @@ class Forward:
         """Have the copy take up ``weights``; without a copy they are there already."""
         if self.own_copy:
             put(self.module, weights)
+        self._features.clear()
 
     @torch.inference_mode()
-    def score(self, token_ids: Sequence[int]) -> list[float]:
+    def score(self, prompt: Prompt) -> list[float]:
         """Log-probability of each token given those before it, at temperature 1; 0.0 for the first."""
-        ids_BT = torch.tensor([list(token_ids)], device=self.module.device)
-        logprobs_TV = self.module(input_ids=ids_BT, use_cache=False).logits[0, :-1].float().log_softmax(-1)
+        ids_BT = torch.tensor([list(prompt.token_ids)], device=self.module.device)
+        options = self._sight([Row(0, 0, prompt.token_ids, _GREEDY, 0.0, prompt.media)])
+        logits_TV = self.module(input_ids=ids_BT, use_cache=False, **options).logits[0, :-1].float()
+        logprobs_TV = vision.forbid(logits_TV, self._forbidden).log_softmax(-1)
         return [0.0, *logprobs_TV.gather(-1, ids_BT[0, 1:, None])[:, 0].tolist()]
 
     @torch.inference_mode()
@@ -90,7 +128,36 @@ class Forward:
         slots, start_R = torch.tensor([row.slot for row in group]), torch.tensor([row.start for row in group])
         last_R = torch.tensor([len(row.token_ids) - 1 for row in group])
         self.prefilled += ids_RQ.numel()
-        return _by_slot(group, self._logits(slots, ids_RQ, start_R, last_R))
+        return _by_slot(group, self._logits(slots, ids_RQ, start_R, last_R, self._sight(group)))
+
+    def _sight(self, group: Sequence[Row]) -> dict[str, Any]:
+        """Arguments of the forward pass that show the images of ``group``, whose rows may differ in length."""
+        if self._images is None:
+            return {}
+        options = self._shown([media for row in group for media in row.media])
+        placed = [self._positions(row) for row in group]
+        own = [one.T for one in placed if one is not None]
+        if own:
+            padded_RQ3 = torch.nn.utils.rnn.pad_sequence(own, batch_first=True)
+            options["position_ids"] = padded_RQ3.permute(2, 0, 1).to(self.module.device)
+        return options
+
+    def _shown(self, shown: Sequence[Media]) -> dict[str, Any]:
+        """The argument with the features of ``shown``; those that are kept are not computed again."""
+        assert self._images is not None
+        new = {media.digest: self._images.seen(media) for media in shown if media.digest not in self._features}
+        self._features.update(zip(new, vision.encode(self.module, list(new.values())), strict=True))
+        options = vision.given(self.module, [self._features[media.digest] for media in shown])
+        while len(self._features) > _KEPT_FEATURES:
+            del self._features[next(iter(self._features))]
+        return options
+
+    def _positions(self, row: Row) -> torch.Tensor | None:
+        """[3, Q] of a row's new tokens; ``shift`` counts what its new images will have brought."""
+        assert self._images is not None
+        seen = [self._images.seen(media) for media in row.media]
+        begin = row.start + row.shift - vision.shift(self.module, seen)
+        return vision.positions(self.module, row.token_ids, seen, begin)
 
     def _decode(self, by_slot: Mapping[int, Row], held: Mapping[int, int]) -> dict[int, Drawn]:
         """The rows' slots; those between them are computed too where that is cheaper than to gather."""
@@ -102,15 +169,26 @@ class Forward:
             slots, order = slice(0, num), list(range(num))
         ids_RQ = torch.tensor([[by_slot[slot].token_ids[0] if slot in by_slot else 0] for slot in order])
         start_R = torch.tensor([min(held.get(slot, 0), self.max_context - 1) for slot in order])
-        logits_RV = self._logits(slots, ids_RQ, start_R, torch.zeros_like(start_R))
+        options = {}
+        if any(row.shift for row in by_slot.values()):
+            shift_R = torch.tensor([by_slot[slot].shift if slot in by_slot else 0 for slot in order])
+            options["position_ids"] = (start_R + shift_R)[:, None].to(self.module.device)
+        logits_RV = self._logits(slots, ids_RQ, start_R, torch.zeros_like(start_R), options)
         if len(order) != len(by_slot):
             logits_RV = logits_RV[[slot for slot in order if slot in by_slot]]
         return _by_slot([by_slot[slot] for slot in order if slot in by_slot], logits_RV)
 
     def _logits(
-        self, slots: slice | torch.Tensor, ids_RQ: torch.Tensor, start_R: torch.Tensor, last_R: torch.Tensor
+        self,
+        slots: slice | torch.Tensor,
+        ids_RQ: torch.Tensor,
+        start_R: torch.Tensor,
+        last_R: torch.Tensor,
+        options: Mapping[str, Any],
     ) -> torch.Tensor:
         """Logits [R, V] after each row's last new token; rows shorter than Q are padded at the end.
+
+        A token's place in its slot is its position too, unless ``options`` say another.
 
         What padding writes lies beyond a row's end: no query sees it, and the row's next tokens overwrite it.
         """
@@ -123,13 +201,12 @@ class Forward:
         with _Last(self.module, last_R.to(device)):
             output = self.module(
                 input_ids=ids_RQ.to(device),
-                position_ids=positions_RQ,
                 attention_mask=self._mask(positions_RQ, visible),
                 past_key_values=self._cache,
                 use_cache=True,
+                **{"position_ids": positions_RQ, **options},
             )
-        logits: torch.Tensor = output.logits[:, 0].float()
-        return logits
+        return vision.forbid(output.logits[:, 0].float(), self._forbidden)
 
     def _mask(self, positions_RQ: torch.Tensor, visible: int) -> torch.Tensor | dict[str, torch.Tensor]:
         """Additive mask [R, 1, Q, visible]: a token sees what stands at or before its position."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from agentgym.types import Sampling
+from agentgym.types import Media, Sampling
 
 __all__ = ["Drawn", "Row"]
 
@@ -21,6 +21,10 @@ class Row(NamedTuple):
     sampling: Sampling
     uniform: float
     """In [0, 1): where the cumulative distribution is inverted."""
+    media: Sequence[Media] = ()
+    """The images among ``token_ids``."""
+    shift: int = 0
+    """What the next token's position has over ``start``: images take up fewer positions than tokens."""
 
 
 Drawn: TypeAlias = tuple[int, float]

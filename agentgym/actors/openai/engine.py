@@ -32,16 +32,17 @@ from agentgym.actors.openai.wire import (
     Completions,
     GeneratedAnswer,
     as_function,
+    as_message,
     completion_of,
     read,
     reply_of,
     versions_of,
 )
-from agentgym.engine import Engine, NamedWeights
+from agentgym.engine import Engine, NamedWeights, text_only
 from agentgym.errors import ConfigError, EngineError
 from agentgym.loops import to_the_end
 from agentgym.registry import register
-from agentgym.types import Completion, Message, Sampling
+from agentgym.types import Completion, Message, Prompt, Sampling
 
 __all__ = ["OpenAIEngine"]
 
@@ -120,7 +121,8 @@ class OpenAIEngine(Engine):
 
     # -- tokens --------------------------------------------------------------------------------------
 
-    async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
+    async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
+        token_ids = text_only(prompt)
         self._check(token_ids, sampling)
         version = self.policy_version
         if self._weights is not None:
@@ -144,7 +146,8 @@ class OpenAIEngine(Engine):
         answer = read(GeneratedAnswer, await self.client.post(self.client.root + GENERATE, body), GENERATE).choices[0]
         return completion_of(answer, sampling, versions_of(answer, version))
 
-    async def score(self, token_ids: Sequence[int]) -> list[float]:
+    async def score(self, prompt: Prompt) -> list[float]:
+        token_ids = text_only(prompt)
         self._refuse_text()
         body = {"model": self.model, "prompt": list(token_ids), "echo": True, "max_tokens": 0, "logprobs": 1}
         try:
@@ -177,7 +180,11 @@ class OpenAIEngine(Engine):
     async def chat(
         self, messages: Sequence[Message], sampling: Sampling, *, tools: Sequence[Mapping[str, Any]] = ()
     ) -> str:
-        body = {"model": self.model, "messages": [dict(message) for message in messages], **self._loosely(sampling)}
+        body = {
+            "model": self.model,
+            "messages": [as_message(message) for message in messages],
+            **self._loosely(sampling),
+        }
         if tools:
             body["tools"] = [as_function(tool) for tool in tools]
         answer = await self._chat(body, sampling.max_tokens, self._max_tokens_key)

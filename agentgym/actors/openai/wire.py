@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, cast
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from agentgym.errors import EngineError
+from agentgym.media import data_url
 from agentgym.types import Completion, Sampling
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Reset",
     "Served",
     "as_function",
+    "as_message",
     "completion_of",
     "read",
     "reply_of",
@@ -249,3 +251,17 @@ def _call_text(function: Function) -> str:
 def as_function(tool: Mapping[str, Any]) -> dict[str, Any]:
     """A tool's schema as the interface wants it, whether it comes bare or wrapped."""
     return dict(tool) if "function" in tool else {"type": "function", "function": dict(tool)}
+
+
+def as_message(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message as the interface wants it: its images as URLs that hold them."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return dict(message)
+    return {**message, "content": [_as_part(part) for part in content]}
+
+
+def _as_part(part: Mapping[str, Any]) -> dict[str, Any]:
+    if part["type"] != "image":
+        return dict(part)
+    return {"type": "image_url", "image_url": {"url": data_url(part["image"])}}

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 from pydantic import Field
 
 from agentgym.actors.vllm.probe import check_vllm
-from agentgym.engine import Engine, NamedWeights
+from agentgym.engine import Engine, NamedWeights, text_only
 from agentgym.errors import EngineError
 from agentgym.loops import to_the_end
 from agentgym.registry import register
-from agentgym.types import Completion, Sampling
+from agentgym.types import Completion, Prompt, Sampling
 
 if TYPE_CHECKING:
     from agentgym.actors.vllm.server import Request, Server
@@ -143,7 +143,8 @@ class VLLMEngine(Engine):
 
     # -- the contract --------------------------------------------------------------------------------
 
-    async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
+    async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
+        token_ids = text_only(prompt)
         self._check(token_ids, sampling, session)
         request = self._request(token_ids, sampling)
         self._busy.add(session)
@@ -160,8 +161,8 @@ class VLLMEngine(Engine):
             self._sessions[session] = [*request.prompt, *request.token_ids[:-1]]
         return _completion(request)
 
-    async def score(self, token_ids: Sequence[int]) -> list[float]:
-        ids = list(token_ids)
+    async def score(self, prompt: Prompt) -> list[float]:
+        ids = list(text_only(prompt))
         if not 1 <= len(ids) <= self.max_context:
             raise EngineError(f"{len(ids)} tokens are to be scored, expected 1 to {self.max_context}")
         self._check_known(ids)

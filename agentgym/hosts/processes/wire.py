@@ -1,22 +1,18 @@
 """Observations, actions, step results and marks as packets.
 
-Text of observations and images travel raw beside the JSON. An image is an array, bytes, or anything JSON can say; what
-comes back is equal, apart from what ``framed`` says of info.
+Text of observations and images travel raw beside the JSON. What comes back is equal, apart from what ``framed`` says of
+info.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from agentgym.errors import EnvError
 from agentgym.hosts.processes.frames import Packet
 from agentgym.snapshot import Mark
-from agentgym.types import Action, Observation, StepResult, ToolCall
+from agentgym.types import Action, Media, Observation, StepResult, ToolCall
 
 __all__ = [
     "pack_action",
@@ -31,7 +27,7 @@ __all__ = [
 
 
 def pack_observation(observation: Observation, **head: Any) -> Packet:
-    """The observation, and ``head`` beside it. Raises EnvError for an image that cannot be sent."""
+    """The observation, and ``head`` beside it. Its images are media: the environment's boundary made them that."""
     text = observation.encode("utf-8", "surrogatepass")
     head["text"] = len(text)
     if observation.admissible is not None:
@@ -40,9 +36,8 @@ def pack_observation(observation: Observation, **head: Any) -> Packet:
         head["tools"] = observation.tools
     if not observation.images:
         return Packet(head, text)
-    images = [_pack_image(image, index) for index, image in enumerate(observation.images)]
-    head["images"] = [image.head for image in images]
-    return Packet(head, b"".join((text, *(image.attached for image in images))))
+    head["images"] = [(media.digest, len(media.data)) for media in observation.images]
+    return Packet(head, b"".join((text, *(media.data for media in observation.images))))
 
 
 def unpack_observation(packet: Packet) -> Observation:
@@ -93,26 +88,9 @@ def unpack_mark(head: dict[str, Any]) -> Mark:
     return Mark(**{**head, "actions": actions, "digests": tuple(head["digests"])})
 
 
-def _pack_image(image: Any, index: int) -> Packet:
-    if isinstance(image, bytes | bytearray | memoryview):
-        return Packet({"bytes": len(image)}, bytes(image))
-    if not isinstance(image, np.ndarray):
-        return Packet({"json": image})
-    if image.dtype.hasobject or image.dtype.names is not None:
-        raise EnvError(f"images[{index}] is an array of {image.dtype}, expected one of numbers")
-    return Packet({"dtype": image.dtype.str, "shape": image.shape}, image.tobytes())
-
-
-def _unpack_images(heads: Sequence[dict[str, Any]], attached: bytes | memoryview) -> list[Any]:
-    images: list[Any] = []
-    for head in heads:
-        if "json" in head:
-            images.append(head["json"])
-            continue
-        size = head["bytes"] if "bytes" in head else np.dtype(head["dtype"]).itemsize * math.prod(head["shape"])
+def _unpack_images(heads: Sequence[tuple[str, int]], attached: bytes | memoryview) -> list[Media]:
+    images = []
+    for digest, size in heads:
         raw, attached = attached[:size], attached[size:]
-        if "bytes" in head:
-            images.append(bytes(raw))
-        else:
-            images.append(np.frombuffer(raw, np.dtype(head["dtype"])).reshape(head["shape"]).copy())
+        images.append(Media(digest=digest, data=bytes(raw)))
     return images

@@ -12,7 +12,7 @@ from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2Fo
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.errors import ConfigError, EngineError
-from agentgym.types import Completion, Sampling
+from agentgym.types import Completion, Prompt, Sampling
 from agentgym.weights import weights_of
 from tests.kit import tiny_model
 
@@ -61,7 +61,7 @@ def run(main: Callable[[], Awaitable[Any]], timeout: float = 30.0) -> Any:
 
 
 def generated(engine: EmbeddedEngine, prompt: Sequence[int], session: str = "s", **changes: Any) -> Completion:
-    completion: Completion = run(lambda: engine.generate(prompt, sampling(**changes), session=session))
+    completion: Completion = run(lambda: engine.generate(Prompt(prompt), sampling(**changes), session=session))
     return completion
 
 
@@ -85,7 +85,7 @@ async def conversation(
     for turn, length in enumerate(lengths):
         ids += prompt_of(length, salt + turn)
         asked = sampling(temperature=temperature, seed=100 * salt + turn, max_tokens=4 + turn)
-        completion = await engine.generate(ids, asked, session=name)
+        completion = await engine.generate(Prompt(ids), asked, session=name)
         replies.append((len(ids), completion))
         ids = ids + completion.token_ids
         await asyncio.sleep(0.001 * (salt % 3))
@@ -171,7 +171,10 @@ def test_sampling_follows_the_distribution() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=500)
         tokens: list[int] = []
         for part in range(0, count, 500):
-            asked = [engine.generate(prompt, sampling(max_tokens=1, seed=part + i), session=f"{i}") for i in range(500)]
+            asked = [
+                engine.generate(Prompt(prompt), sampling(max_tokens=1, seed=part + i), session=f"{i}")
+                for i in range(500)
+            ]
             tokens += [completion.token_ids[0] for completion in await asyncio.gather(*asked)]
             for i in range(500):
                 engine.release(f"{i}")
@@ -220,8 +223,8 @@ def test_padding_costs_at_most_a_tenth() -> None:
 def test_more_sessions_than_slots_wait_until_one_is_released() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=2)
-        await asyncio.gather(*(engine.generate(prompt_of(4), sampling(), session=s) for s in "ab"))
-        third = asyncio.ensure_future(engine.generate(prompt_of(4), sampling(), session="c"))
+        await asyncio.gather(*(engine.generate(Prompt(prompt_of(4)), sampling(), session=s) for s in "ab"))
+        third = asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(), session="c"))
         await asyncio.sleep(0.05)
         assert not third.done()
         engine.release("a")
@@ -234,8 +237,8 @@ def test_more_sessions_than_slots_wait_until_one_is_released() -> None:
 def test_a_waiting_engine_does_not_spin() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=1)
-        await engine.generate(prompt_of(4), sampling(), session="a")
-        waiting = asyncio.ensure_future(engine.generate(prompt_of(4), sampling(), session="b"))
+        await engine.generate(Prompt(prompt_of(4)), sampling(), session="a")
+        waiting = asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(), session="b"))
         await asyncio.sleep(0.02)
         assert engine._loop is not None
         assert engine._loop.done()
@@ -248,9 +251,11 @@ def test_a_waiting_engine_does_not_spin() -> None:
 def test_cancelling_frees_the_request_and_leaves_the_others_alone() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=2)
-        kept = asyncio.ensure_future(engine.generate(prompt_of(5), sampling(max_tokens=60), session="kept"))
-        dropped = asyncio.ensure_future(engine.generate(prompt_of(9), sampling(max_tokens=200), session="dropped"))
-        waiting = asyncio.ensure_future(engine.generate(prompt_of(3), sampling(), session="waiting"))
+        kept = asyncio.ensure_future(engine.generate(Prompt(prompt_of(5)), sampling(max_tokens=60), session="kept"))
+        dropped = asyncio.ensure_future(
+            engine.generate(Prompt(prompt_of(9)), sampling(max_tokens=200), session="dropped")
+        )
+        waiting = asyncio.ensure_future(engine.generate(Prompt(prompt_of(3)), sampling(), session="waiting"))
         while engine.sampled_tokens < 10:
             await asyncio.sleep(0)
         dropped.cancel()
@@ -284,7 +289,7 @@ def test_new_weights_drop_what_was_computed_and_stamp_their_version() -> None:
                 parameter.mul_(0.9)
         await engine.update_weights(5, weights_of(model))
         ids = ids + prompt_of(4)
-        again = await engine.generate(ids, sampling(), session="s")
+        again = await engine.generate(Prompt(ids), sampling(), session="s")
         return ids + again.token_ids, [*first, (len(ids), again)]
 
     ids, ((_, before), (where, after)) = run(main)
@@ -299,7 +304,7 @@ def test_weights_that_change_in_flight() -> None:
 
     async def main() -> Completion:
         engine = EmbeddedEngine(model)
-        pending = asyncio.ensure_future(engine.generate(prompt_of(6), sampling(max_tokens=30), session="s"))
+        pending = asyncio.ensure_future(engine.generate(Prompt(prompt_of(6)), sampling(max_tokens=30), session="s"))
         while engine.sampled_tokens < 10:
             await asyncio.sleep(0)
         with torch.no_grad():
@@ -319,7 +324,7 @@ def test_weights_that_change_in_flight() -> None:
 
 def test_score_is_the_model_s() -> None:
     engine, ids = EmbeddedEngine(PLAIN), prompt_of(12)
-    assert run(lambda: engine.score(ids)) == pytest.approx([0.0, *logprobs_of(PLAIN, ids)], abs=1e-5)
+    assert run(lambda: engine.score(Prompt(ids))) == pytest.approx([0.0, *logprobs_of(PLAIN, ids)], abs=1e-5)
 
 
 def test_asking_twice_for_the_same_prompt() -> None:
@@ -334,10 +339,10 @@ def test_asking_twice_for_the_same_prompt() -> None:
 def test_two_requests_of_one_session_at_once_are_refused() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN)
-        one = asyncio.ensure_future(engine.generate(prompt_of(6), sampling(), session="s"))
+        one = asyncio.ensure_future(engine.generate(Prompt(prompt_of(6)), sampling(), session="s"))
         await asyncio.sleep(0)
         with pytest.raises(EngineError, match='session "s" is still generating'):
-            await engine.generate(prompt_of(6), sampling(), session="s")
+            await engine.generate(Prompt(prompt_of(6)), sampling(), session="s")
         assert len((await one).token_ids) == 8
 
     run(main)
@@ -368,7 +373,7 @@ def test_sessions_at_the_end_of_the_context_beside_short_ones() -> None:
     async def main() -> list[Completion]:
         engine = EmbeddedEngine(PLAIN, max_context=32)
         lengths = [24, 3, 24, 11]
-        asked = [engine.generate(prompt_of(n, n), sampling(), session=f"{i}") for i, n in enumerate(lengths)]
+        asked = [engine.generate(Prompt(prompt_of(n, n)), sampling(), session=f"{i}") for i, n in enumerate(lengths)]
         return await asyncio.gather(*asked)
 
     for n, completion in zip([24, 3, 24, 11], run(main), strict=True):
@@ -410,12 +415,12 @@ def test_a_failing_forward_reaches_every_request_and_the_engine_lives_on() -> No
         engine = EmbeddedEngine(model)
         forward = model.forward
         model.forward = lambda *_, **__: (_ for _ in ()).throw(MemoryError("full"))
-        both = [engine.generate(prompt_of(4), sampling(), session=s) for s in "ab"]
+        both = [engine.generate(Prompt(prompt_of(4)), sampling(), session=s) for s in "ab"]
         results = await asyncio.gather(*both, return_exceptions=True)
         assert [type(result) for result in results] == [EngineError, EngineError]
         assert "MemoryError: full" in str(results[0])
         model.forward = forward
-        assert (await engine.generate(prompt_of(4), sampling(), session="c")).token_ids
+        assert (await engine.generate(Prompt(prompt_of(4)), sampling(), session="c")).token_ids
 
     run(main)
 
@@ -431,7 +436,10 @@ def test_weights_that_are_not_numbers_are_told() -> None:
 def test_closing_ends_what_runs_and_waits() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=1)
-        both = [asyncio.ensure_future(engine.generate(prompt_of(4), sampling(max_tokens=100), session=s)) for s in "ab"]
+        both = [
+            asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(max_tokens=100), session=s))
+            for s in "ab"
+        ]
         await asyncio.sleep(0.01)
         await engine.close()
         results = await asyncio.gather(*both, return_exceptions=True)
@@ -464,7 +472,7 @@ def test_a_lonely_session_among_many_idle_ones_and_slots_that_grow() -> None:
             await conversation(engine, f"idle{i}", [5], salt=i)
         lonely = await conversation(engine, "lonely", [100, 60, 40])
         ids = prompt_of(5, 3) + (await conversation(EmbeddedEngine(PLAIN), "other", [5], salt=3))[0][5:]
-        again = await engine.generate([*ids, 1, 2], sampling(), session="idle3")
+        again = await engine.generate(Prompt([*ids, 1, 2]), sampling(), session="idle3")
         return [lonely, ([*ids, 1, 2, *again.token_ids], [(len(ids) + 2, again)])]
 
     for ids, replies in run(main):
@@ -479,13 +487,13 @@ def test_a_copy_follows_what_it_is_given_and_nothing_else() -> None:
 
     async def main() -> list[list[float]]:
         engine = EmbeddedEngine(model, own_copy=True)
-        found = [await engine.score(ids)]
+        found = [await engine.score(Prompt(ids))]
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.mul_(0.9)
-        found.append(await engine.score(ids))
+        found.append(await engine.score(Prompt(ids)))
         await engine.update_weights(1, weights_of(model))
-        found.append(await engine.score(ids))
+        found.append(await engine.score(Prompt(ids)))
         return found
 
     first, unchanged, last = run(main)
@@ -498,14 +506,14 @@ def test_a_fork_goes_on_from_what_was_computed() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=3)
         ids = prompt_of(20)
-        first = await engine.generate(ids, sampling(), session="trunk")
+        first = await engine.generate(Prompt(ids), sampling(), session="trunk")
         ids = [*ids, *first.token_ids, 1, 2]
         await engine.fork("trunk", "branch")
         computed = engine.prefill_tokens
-        await engine.generate([*ids, 3], sampling(max_tokens=30, seed=5), session="trunk")
-        said = await engine.generate(ids, sampling(seed=6), session="branch")
+        await engine.generate(Prompt([*ids, 3]), sampling(max_tokens=30, seed=5), session="trunk")
+        said = await engine.generate(Prompt(ids), sampling(seed=6), session="branch")
         assert engine.prefill_tokens - computed == (1 + 2 + 1) + (1 + 2)
-        alone = await EmbeddedEngine(PLAIN).generate(ids, sampling(seed=6), session="s")
+        alone = await EmbeddedEngine(PLAIN).generate(Prompt(ids), sampling(seed=6), session="s")
         assert said.token_ids == alone.token_ids
         assert said.logprobs == pytest.approx(alone.logprobs, abs=1e-5)
         await engine.fork("nobody", "new")
@@ -515,7 +523,7 @@ def test_a_fork_goes_on_from_what_was_computed() -> None:
         engine.release("new")
         await engine.update_weights(1, [])  # what was copied was computed with older weights
         computed = engine.prefill_tokens
-        await engine.generate(ids, sampling(), session="leaf")
+        await engine.generate(Prompt(ids), sampling(), session="leaf")
         assert engine.prefill_tokens - computed == len(ids)
 
     run(main)
@@ -525,15 +533,18 @@ def test_a_fork_that_nobody_asked_yet_keeps_no_slot_from_others() -> None:
     async def main() -> None:
         engine = EmbeddedEngine(PLAIN, max_sessions=2)
         ids = prompt_of(6)
-        first = await engine.generate(ids, sampling(), session="trunk")
+        first = await engine.generate(Prompt(ids), sampling(), session="trunk")
         await engine.fork("trunk", "branch")
         await engine.fork("trunk", "no room")
-        await engine.generate(prompt_of(4), sampling(), session="other")
+        await engine.generate(Prompt(prompt_of(4)), sampling(), session="other")
         engine.release("other")
         ids = [*ids, *first.token_ids, 1]
-        said = await engine.generate(ids, sampling(seed=6), session="branch")
-        assert said.token_ids == (await EmbeddedEngine(PLAIN).generate(ids, sampling(seed=6), session="s")).token_ids
-        waiting = asyncio.ensure_future(engine.generate(prompt_of(4), sampling(), session="other"))
+        said = await engine.generate(Prompt(ids), sampling(seed=6), session="branch")
+        assert (
+            said.token_ids
+            == (await EmbeddedEngine(PLAIN).generate(Prompt(ids), sampling(seed=6), session="s")).token_ids
+        )
+        waiting = asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(), session="other"))
         await asyncio.sleep(0.05)
         assert not waiting.done()  # the branch is in use now
         engine.release("branch")
@@ -544,7 +555,7 @@ def test_a_fork_that_nobody_asked_yet_keeps_no_slot_from_others() -> None:
 
 def test_an_opening_that_several_sessions_have_is_computed_once() -> None:
     async def completions(engine: EmbeddedEngine, prompts: Sequence[Sequence[int]], part: str) -> list[Completion]:
-        asked = (engine.generate(ids, sampling(seed=i), session=f"{part}{i}") for i, ids in enumerate(prompts))
+        asked = (engine.generate(Prompt(ids), sampling(seed=i), session=f"{part}{i}") for i, ids in enumerate(prompts))
         return await asyncio.gather(*asked)
 
     async def main() -> None:

@@ -10,7 +10,7 @@ import torch
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.actors.embedded.sampling import truncated
-from agentgym.types import Sampling
+from agentgym.types import Prompt, Sampling
 from tests.kit import one_thread, tiny_model
 
 __all__ = ["one_thread"]
@@ -51,7 +51,7 @@ def test_the_engine_samples_the_kept_and_reports_their_log_probabilities() -> No
     async def sampled(**filters: float) -> list[tuple[int, float]]:
         engine = EmbeddedEngine(module, max_sessions=64)
         requests = [
-            engine.generate(prompt, Sampling(max_tokens=1, seed=n, **filters), session=str(n))  # type: ignore[arg-type]
+            engine.generate(Prompt(prompt), Sampling(max_tokens=1, seed=n, **filters), session=str(n))  # type: ignore[arg-type]
             for n in range(64)
         ]
         return [(c.token_ids[0], c.logprobs[0]) for c in await asyncio.gather(*requests)]

@@ -28,7 +28,7 @@ from agentgym.actors.openai.wire import ChatAnswer, reply_of
 from agentgym.errors import ConfigError, EngineError, ParseError
 from agentgym.protocols.tools import Tools
 from agentgym.registry import plugins
-from agentgym.types import Completion, Sampling, ToolCall
+from agentgym.types import Completion, Prompt, Sampling, ToolCall
 from agentgym.weights import put, weights_of
 from tests.kit import tiny_model
 from tests.openai_server import EOS, Asked, FakeServer, Fault, logprob
@@ -85,7 +85,7 @@ def sampling(**changes: Any) -> Sampling:
 
 
 def generated(engine: OpenAIEngine, prompt: Sequence[int] = (1, 2, 3), **changes: Any) -> Completion:
-    completion: Completion = run(lambda: engine.generate(prompt, sampling(**changes), session="s"))
+    completion: Completion = run(lambda: engine.generate(Prompt(prompt), sampling(**changes), session="s"))
     return completion
 
 
@@ -213,7 +213,7 @@ def test_without_tokens_it_speaks_text_or_is_refused(
     with pytest.raises(EngineError, match=f"tiny is asked in text: .*{reason}"):
         generated(engine)
     with pytest.raises(EngineError, match="is asked in text"):
-        run(lambda: engine.score([1, 2]))
+        run(lambda: engine.score(Prompt([1, 2])))
 
 
 def test_text_can_be_asked_for(connect: Callable[..., OpenAIEngine]) -> None:
@@ -358,13 +358,13 @@ def test_an_aborted_completion_says_so(server: FakeServer, connect: Callable[...
 
 def test_scores_a_text(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
     engine = connect()
-    assert run(lambda: engine.score([4, 5, 6])) == [0.0, logprob(5, 1.0), logprob(6, 1.0)]
+    assert run(lambda: engine.score(Prompt([4, 5, 6]))) == [0.0, logprob(5, 1.0), logprob(6, 1.0)]
     server.echoes = False
     with pytest.raises(EngineError, match="cannot score a text: it gave 1 log-probabilities for 3 tokens"):
-        run(lambda: engine.score([4, 5, 6]))
+        run(lambda: engine.score(Prompt([4, 5, 6])))
     server.fault = lambda asked: Fault(status=400)
     with pytest.raises(EngineError, match=r"cannot score a text .*400"):
-        run(lambda: engine.score([4, 5, 6]))
+        run(lambda: engine.score(Prompt([4, 5, 6])))
 
 
 # -- text -----------------------------------------------------------------------------------------------------------
@@ -587,7 +587,7 @@ def test_cancelling_closes_the_request(server: FakeServer, connect: Callable[...
     server.fault = lambda asked: Fault(delay=20)
 
     async def begin_and_cancel() -> None:
-        task = asyncio.create_task(engine.generate([1, 2, 3], sampling(), session="s"))
+        task = asyncio.create_task(engine.generate(Prompt([1, 2, 3]), sampling(), session="s"))
         while not server.asked:
             await asyncio.sleep(0.01)
         task.cancel()
@@ -620,7 +620,7 @@ def test_closing_ends_what_is_in_flight(server: FakeServer, connect: Callable[..
     server.fault = lambda asked: Fault(delay=20)
 
     async def close_early() -> None:
-        pending = asyncio.create_task(engine.generate([1, 2, 3], sampling(), session="s"))
+        pending = asyncio.create_task(engine.generate(Prompt([1, 2, 3]), sampling(), session="s"))
         while not server.asked:
             await asyncio.sleep(0.01)
         await engine.close()
@@ -651,7 +651,7 @@ def test_no_more_than_max_sessions_are_in_flight(server: FakeServer, connect: Ca
     server.fault = lambda asked: Fault(delay=0.02)
 
     async def many() -> list[Completion]:
-        return await asyncio.gather(*(engine.generate([i], sampling(), session=str(i)) for i in range(20)))
+        return await asyncio.gather(*(engine.generate(Prompt([i]), sampling(), session=str(i)) for i in range(20)))
 
     assert len(run(many)) == 20
     assert server.max_in_flight == 4
@@ -677,7 +677,9 @@ def test_no_completion_is_lost_or_doubled_when_connections_break(
     prompts = [[100 + i % 50, 10 + i // 50, 9] for i in range(800)]
 
     async def many() -> list[Completion]:
-        return await asyncio.gather(*(engine.generate(prompt, sampling(), session=str(prompt)) for prompt in prompts))
+        return await asyncio.gather(
+            *(engine.generate(Prompt(prompt), sampling(), session=str(prompt)) for prompt in prompts)
+        )
 
     completions = run(many)
     assert [completion.token_ids for completion in completions] == [[*prompt, EOS] for prompt in prompts]
@@ -786,7 +788,7 @@ def test_an_update_waits_for_no_completion(
     server.fault = lambda asked: Fault(delay=0.5) if "generate" in asked.path else None
 
     async def both() -> list[bool]:
-        completion = asyncio.create_task(engine.generate([1, 2, 3], sampling(), session="s"))
+        completion = asyncio.create_task(engine.generate(Prompt([1, 2, 3]), sampling(), session="s"))
         while not server.asked:
             await asyncio.sleep(0.01)
         await engine.update_weights(1, filled(0))

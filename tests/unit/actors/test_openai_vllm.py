@@ -20,7 +20,7 @@ import torch
 from agentgym.actors.openai.engine import OpenAIEngine
 from agentgym.actors.openai.weights import EXTENSION
 from agentgym.errors import ConfigError, EngineError
-from agentgym.types import Completion, Sampling
+from agentgym.types import Completion, Prompt, Sampling
 from agentgym.weights import weights_of
 from tests.kit import byte_tokenizer, tiny_model
 from tests.unit.actors.kit import one_loop, run
@@ -121,21 +121,21 @@ def test_finds_out_what_it_is(connect: Callable[..., OpenAIEngine]) -> None:
 @pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
 def test_logprobs_are_the_model_s(connect: Callable[..., OpenAIEngine], temperature: float) -> None:
     engine, prompt = connect(), [5, 9, 200, 31]
-    completion = run(lambda: engine.generate(prompt, sampling(temperature=temperature), session="s"))
+    completion = run(lambda: engine.generate(Prompt(prompt), sampling(temperature=temperature), session="s"))
     assert len(completion.token_ids) == 12
     assert_sampled_by(model(0), prompt, completion, temperature or 1.0)
 
 
 def test_scores_are_the_model_s(connect: Callable[..., OpenAIEngine]) -> None:
     engine, ids = connect(), [5, 9, 200, 31, 7, 7]
-    assert run(lambda: engine.score(ids)) == pytest.approx(logprobs_of(model(0), ids), abs=TOLERANCE)
+    assert run(lambda: engine.score(Prompt(ids))) == pytest.approx(logprobs_of(model(0), ids), abs=TOLERANCE)
 
 
 def test_a_seed_repeats_a_completion_whatever_else_runs(connect: Callable[..., OpenAIEngine]) -> None:
     engine = connect()
 
     async def many(seeds: range) -> list[list[int]]:
-        asked = (engine.generate([1, 2, i], sampling(seed=i), session=str(i)) for i in seeds)
+        asked = (engine.generate(Prompt([1, 2, i]), sampling(seed=i), session=str(i)) for i in seeds)
         return [completion.token_ids for completion in await asyncio.gather(*asked)]
 
     together = run(lambda: many(range(16)))
@@ -146,10 +146,10 @@ def test_a_seed_repeats_a_completion_whatever_else_runs(connect: Callable[..., O
 def test_stop_tokens_end_a_completion_and_are_part_of_it(connect: Callable[..., OpenAIEngine]) -> None:
     """Among them one that is no end-of-text token; and end-of-text alone, unasked, ends nothing."""
     engine = connect()
-    free = run(lambda: engine.generate([5, 9], sampling(max_tokens=40), session="s"))
+    free = run(lambda: engine.generate(Prompt([5, 9]), sampling(max_tokens=40), session="s"))
     stop = free.token_ids[10]
     where = free.token_ids.index(stop) + 1
-    stopped = run(lambda: engine.generate([5, 9], sampling(max_tokens=40, stop_token_ids=(stop,)), session="s"))
+    stopped = run(lambda: engine.generate(Prompt([5, 9]), sampling(max_tokens=40, stop_token_ids=(stop,)), session="s"))
     assert (stopped.token_ids, stopped.finish_reason) == (free.token_ids[:where], "stop")
     assert len(stopped.logprobs) == where
 
@@ -164,13 +164,13 @@ def test_weights_follow_the_learner(connect: Callable[..., OpenAIEngine], tmp_pa
     first, second, prompt = model(1), model(2), [5, 9, 200]
     learner = model(1)
     engine = connect(learner, weights=tmp_path)
-    assert_sampled_by(first, prompt, run(lambda: engine.generate(prompt, sampling(), session="s")))
+    assert_sampled_by(first, prompt, run(lambda: engine.generate(Prompt(prompt), sampling(), session="s")))
 
     async def update_in_flight() -> list[Completion]:
         """Begun one after the other, so that the update meets some of them in the middle."""
         begun = []
         for number in range(16):
-            asked = engine.generate(prompt, sampling(max_tokens=120, seed=number), session=str(number))
+            asked = engine.generate(Prompt(prompt), sampling(max_tokens=120, seed=number), session=str(number))
             begun.append(asyncio.create_task(asked))
             await asyncio.sleep(0.03)
         learner.load_state_dict(second.state_dict())
@@ -187,7 +187,7 @@ def test_weights_follow_the_learner(connect: Callable[..., OpenAIEngine], tmp_pa
         assert completion.logprobs == pytest.approx([*before[:turned], *after[turned:]], abs=TOLERANCE)
         met += 0 < turned < len(versions)
     assert met > 0
-    assert run(lambda: engine.score(ids[:100])) == pytest.approx(logprobs_of(second, ids[:100]), abs=TOLERANCE)
+    assert run(lambda: engine.score(Prompt(ids[:100]))) == pytest.approx(logprobs_of(second, ids[:100]), abs=TOLERANCE)
 
 
 def test_a_failed_update_leaves_the_old_weights(
@@ -206,7 +206,7 @@ def test_a_failed_update_leaves_the_old_weights(
     learner.load_state_dict(model(2).state_dict())
     with pytest.raises(EngineError, match="version 1 was not taken up, the old one goes on"):
         run(lambda: engine.update_weights(1, weights_of(learner)))
-    completion = run(lambda: engine.generate(prompt, sampling(), session="s"))
+    completion = run(lambda: engine.generate(Prompt(prompt), sampling(), session="s"))
     assert_sampled_by(model(3), prompt, completion)
     assert completion.policy_versions == [0] * 12
 
@@ -220,7 +220,7 @@ def test_a_first_update_that_fails_leaves_what_the_server_started_with(
         with pytest.raises(ConfigError, match="the weights cannot follow the learner through"):
             connect(learner, weights=tmp_path)
     engine = connect()
-    assert_sampled_by(model(0), prompt, run(lambda: engine.generate(prompt, sampling(), session="s")))
+    assert_sampled_by(model(0), prompt, run(lambda: engine.generate(Prompt(prompt), sampling(), session="s")))
 
 
 def test_an_adapter_follows_merged(connect: Callable[..., OpenAIEngine], tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_an_adapter_follows_merged(connect: Callable[..., OpenAIEngine], tmp_pat
                 parameter.copy_(torch.linspace(-0.3, 0.3, parameter.numel()).view_as(parameter))
     learner.eval()
     run(lambda: engine.update_weights(1, weights_of(learner)))
-    completion = run(lambda: engine.generate(prompt, sampling(), session="s"))
+    completion = run(lambda: engine.generate(Prompt(prompt), sampling(), session="s"))
     assert_sampled_by(learner, prompt, completion)
     ids = [*prompt, *completion.token_ids]
     assert logprobs_of(model(3), ids) != pytest.approx(logprobs_of(learner, ids), abs=0.1)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from agentgym.errors import EngineError
-from agentgym.types import Completion, Sampling
+from agentgym.types import Completion, Prompt, Sampling
 from agentgym.weights import weights_of
 from tests.kit import one_thread as one_thread
 from tests.kit import tiny_model
@@ -82,7 +82,7 @@ def run(main: Callable[[], Awaitable[Any]], timeout: float = 300.0) -> Any:
 
 def generated(engine: Any, prompt: Sequence[int], session: str | None = None, **changes: Any) -> Completion:
     name = session or f"lonely {next(NAMES)}"
-    completion: Completion = run(lambda: engine.generate(prompt, sampling(**changes), session=name))
+    completion: Completion = run(lambda: engine.generate(Prompt(prompt), sampling(**changes), session=name))
     if session is None:
         engine.release(name)
     return completion
@@ -134,7 +134,7 @@ def assert_parity(engine: Any, salt: int = 0, version: int | None = None) -> Non
     ids = prompt + completion.token_ids
     expected = logprobs_of(engine.module, ids)
     assert completion.logprobs == pytest.approx(expected[len(prompt) - 1 :], abs=CLOSE)
-    assert run(lambda: engine.score(ids)) == pytest.approx([0.0, *expected], abs=CLOSE)
+    assert run(lambda: engine.score(Prompt(ids))) == pytest.approx([0.0, *expected], abs=CLOSE)
     assert set(completion.policy_versions) == {engine.policy_version if version is None else version}
 
 
@@ -199,7 +199,7 @@ def test_weights_that_were_not_published_are_found_out(tied: Any) -> None:
     ids = prompt_of(40)
     before = logprobs_of(tied.module, ids)
     perturb(tied.module, 7, size=0.01)
-    scored, now = run(lambda: tied.score(ids))[1:], logprobs_of(tied.module, ids)
+    scored, now = run(lambda: tied.score(Prompt(ids)))[1:], logprobs_of(tied.module, ids)
     assert scored == pytest.approx(before, abs=CLOSE)
     assert max(abs(a - b) for a, b in zip(scored, now, strict=True)) > 100 * CLOSE
     run(lambda: publish(tied, tied.policy_version + 1))
@@ -211,7 +211,7 @@ def test_a_temperature_is_in_the_logprobs_and_not_in_the_score(tied: Any) -> Non
     completion = generated(tied, prompt, temperature=0.5, max_tokens=20)
     ids = prompt + completion.token_ids
     assert completion.logprobs == pytest.approx(logprobs_of(tied.module, ids, 0.5)[8:], abs=CLOSE)
-    assert run(lambda: tied.score(ids))[9:] == pytest.approx(logprobs_of(tied.module, ids)[8:], abs=CLOSE)
+    assert run(lambda: tied.score(Prompt(ids)))[9:] == pytest.approx(logprobs_of(tied.module, ids)[8:], abs=CLOSE)
 
 
 @torch.inference_mode()
@@ -251,7 +251,7 @@ def test_sampling_follows_the_distribution(tied: Any) -> None:
     prompt, count = prompt_of(6), 2000
 
     async def draw() -> list[int]:
-        asked = [tied.generate(prompt, sampling(max_tokens=1), session=f"{i}") for i in range(count)]
+        asked = [tied.generate(Prompt(prompt), sampling(max_tokens=1), session=f"{i}") for i in range(count)]
         return [completion.token_ids[0] for completion in await asyncio.gather(*asked)]
 
     with torch.inference_mode():
@@ -297,7 +297,7 @@ async def crossing(engine: Any, seed: int, num: int = 3) -> tuple[list[Completio
         engine,
         10,
         lambda: [
-            asyncio.ensure_future(engine.generate(prompt_of(33, i), sampling(max_tokens=450), session=f"x{i}"))
+            asyncio.ensure_future(engine.generate(Prompt(prompt_of(33, i)), sampling(max_tokens=450), session=f"x{i}"))
             for i in range(num)
         ],
     )
@@ -385,7 +385,7 @@ def test_cancelling_ends_the_request_and_leaves_the_others_alone(tied: Any) -> N
             tied,
             20,
             lambda: [
-                asyncio.ensure_future(tied.generate(prompt_of(5, i), sampling(max_tokens=400), session=f"c{i}"))
+                asyncio.ensure_future(tied.generate(Prompt(prompt_of(5, i)), sampling(max_tokens=400), session=f"c{i}"))
                 for i in range(4)
             ],
         )
@@ -398,7 +398,7 @@ def test_cancelling_ends_the_request_and_leaves_the_others_alone(tied: Any) -> N
             with pytest.raises(asyncio.CancelledError):
                 await task
         assert tied._server.num_running == 0
-        assert (await tied.generate(prompt_of(5, 1), sampling(), session="c1")).finish_reason == "length"
+        assert (await tied.generate(Prompt(prompt_of(5, 1)), sampling(), session="c1")).finish_reason == "length"
 
     run(main)
     for i in range(4):
@@ -442,8 +442,8 @@ def test_what_cannot_be_asked_is_refused(tied: Any, prompt: list[int], changes: 
 
 
 def test_what_cannot_be_scored_is_refused(tied: Any) -> None:
-    assert run(lambda: tied.score([5])) == [0.0]
-    assert len(run(lambda: tied.score(prompt_of(512)))) == 512
+    assert run(lambda: tied.score(Prompt([5]))) == [0.0]
+    assert len(run(lambda: tied.score(Prompt(prompt_of(512))))) == 512
     for ids, message in (([], "0 tokens"), ([1] * 513, "513 tokens .* expected 1 to 512"), ([99], "no token 99")):
         with pytest.raises(EngineError, match=message):
             run(functools.partial(tied.score, ids))
@@ -458,7 +458,7 @@ def test_the_whole_context_can_be_used(untied: Any) -> None:
 
 def test_more_sessions_than_run_at_once_wait(untied: Any) -> None:
     async def main() -> None:
-        asked = [untied.generate(prompt_of(4, i), sampling(), session=f"w{i}") for i in range(7)]
+        asked = [untied.generate(Prompt(prompt_of(4, i)), sampling(), session=f"w{i}") for i in range(7)]
         assert [len(completion.token_ids) for completion in await asyncio.gather(*asked)] == [8] * 7
 
     run(main)
@@ -466,14 +466,14 @@ def test_more_sessions_than_run_at_once_wait(untied: Any) -> None:
 
 def test_sessions_are_kept_apart_and_in_order(tied: Any) -> None:
     async def main() -> None:
-        one = asyncio.ensure_future(tied.generate(prompt_of(6), sampling(), session="s"))
+        one = asyncio.ensure_future(tied.generate(Prompt(prompt_of(6)), sampling(), session="s"))
         await asyncio.sleep(0)
         with pytest.raises(EngineError, match='session "s" is still generating'):
-            await tied.generate(prompt_of(6), sampling(), session="s")
+            await tied.generate(Prompt(prompt_of(6)), sampling(), session="s")
         ids = prompt_of(6) + (await one).token_ids
         with pytest.raises(EngineError, match='do not extend those of session "s"'):
-            await tied.generate([9, *ids[1:]], sampling(), session="s")
-        assert (await tied.generate([*ids, 1, 2], sampling(), session="s")).token_ids
+            await tied.generate(Prompt([9, *ids[1:]]), sampling(), session="s")
+        assert (await tied.generate(Prompt([*ids, 1, 2]), sampling(), session="s")).token_ids
 
     run(main)
     tied.release("s")
@@ -487,7 +487,7 @@ def test_a_load_that_fails_half_way_leaves_the_old_version(tied: Any, monkeypatc
     write = tied._updater.weights.write
     prompt = prompt_of(64)
     ids = prompt + generated(tied, prompt).token_ids
-    old, before = tied.policy_version, run(lambda: tied.score(ids))
+    old, before = tied.policy_version, run(lambda: tied.score(Prompt(ids)))
 
     def broken(*given: Any, **named: Any) -> Any:
         published = write(*given, **named)
@@ -500,7 +500,9 @@ def test_a_load_that_fails_half_way_leaves_the_old_version(tied: Any, monkeypatc
 
     async def main() -> Completion:
         (asked,) = await begun(
-            tied, 10, lambda: [asyncio.ensure_future(tied.generate(prompt, sampling(max_tokens=400), session="f"))]
+            tied,
+            10,
+            lambda: [asyncio.ensure_future(tied.generate(Prompt(prompt), sampling(max_tokens=400), session="f"))],
         )
         with pytest.raises(EngineError, match=rf"version {old + 1}: .*; version {old} keeps serving"):
             await publish(tied, old + 1)
@@ -513,7 +515,7 @@ def test_a_load_that_fails_half_way_leaves_the_old_version(tied: Any, monkeypatc
     tied.release("f")
     assert tied.policy_version == old
     assert set(completion.policy_versions) == {old}
-    assert run(lambda: tied.score(ids)) == pytest.approx(before, abs=1e-6)
+    assert run(lambda: tied.score(Prompt(ids))) == pytest.approx(before, abs=1e-6)
     assert set(generated(tied, prompt).policy_versions) == {old}
     assert tied._server.num_restarts == 0
     monkeypatch.undo()
@@ -528,7 +530,7 @@ def test_seeds_and_versions_are_told(tied: Any) -> None:
 
 def test_a_second_engine_beside_the_first(tied: Any, untied: Any) -> None:
     async def both() -> list[Completion]:
-        asked = [engine.generate(prompt_of(9), sampling(), session="b") for engine in (tied, untied)]
+        asked = [engine.generate(Prompt(prompt_of(9)), sampling(), session="b") for engine in (tied, untied)]
         return list(await asyncio.gather(*asked))
 
     for engine, completion in zip((tied, untied), run(both), strict=True):

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 import agentgym
 from agentgym.env import Expert
 from agentgym.errors import ConfigError, DataError, MissingExtraError, UserError
+from agentgym.media import as_media
 from agentgym.types import Action, Observation
 
 Result = tuple[Any, Any, Any, Any, Any]
@@ -24,9 +26,9 @@ TOOLS = ({"name": "add", "parameters": {"type": "object", "properties": {"a": {"
 
 
 def pictures() -> tuple[Any, ...]:
-    """Images of every sort: arrays of several types and orders, bytes, and a reference."""
+    """Images of every sort that an environment may show: arrays in several orders, Pillow's, and bytes."""
     pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    return pixels, np.asfortranarray(pixels[..., 0] / 7), np.full((), 2.5, np.float32), b"\x89PNG\x00\xff", "page.png"
+    return pixels, np.asfortranarray(pixels), Image.fromarray(pixels[..., 0]), as_media(pixels[:1]).data
 
 
 class Show(agentgym.Env):
@@ -98,7 +100,7 @@ class Deck(agentgym.Env):
         return self.seen(shown), 0.5, action == "end", False, {}
 
     def seen(self, shown: Any) -> Observation:
-        return Observation(str(shown), images=[np.array(self.cards)])
+        return Observation(str(shown), images=[np.full((1, 1, 3), self.cards[-1], np.uint8)])
 
     def expert(self) -> Expert:
         said = iter(("first", "second"))
@@ -221,7 +223,7 @@ UNSENDABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "circle": (lambda: ("", 0.0, False, False, circle()), r"info\['me'\]"),
     "image": (
         lambda: (Observation(images=[np.array([{}], dtype=object)]), 0.0, False, False, {}),
-        r"images\[0\] is an array of object",
+        r"images\[0\] is an array of object of shape \(1,\), expected a Pillow image",
     ),
 }
 

@@ -7,13 +7,13 @@ import random
 import warnings
 from typing import Any
 
-import numpy as np
 import pytest
 
 import agentgym
 from agentgym import errors
 from agentgym.errors import AgentGymError, ConfigError, EnvError, UserError
 from agentgym.hosts import Host, Where, make_hosts
+from agentgym.media import as_media
 from agentgym.registry import EnvFactory
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import Action, Observation, StepResult, ToolCall
@@ -45,9 +45,7 @@ async def shown(host: Host) -> None:
 def assert_shown(observation: Observation) -> None:
     assert observation.admissible == ("look", "end")
     assert observation.tools == TOOLS
-    for found, expected in zip(observation.images, pictures(), strict=True):
-        assert type(found) is type(expected)
-        assert np.array_equal(found, expected)
+    assert observation.images == tuple(map(as_media, pictures()))
 
 
 @EVERYWHERE

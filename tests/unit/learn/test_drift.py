@@ -11,7 +11,7 @@ import torch
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.rows import Row
-from agentgym.types import Sample, Sampling, StopReason, Trajectory
+from agentgym.types import Prompt, Sample, Sampling, StopReason, Trajectory
 from tests.kit import tiny_model
 
 VOCABULARY = 37
@@ -38,7 +38,7 @@ def played(module: Any, num: int = 12) -> list[Trajectory]:
             for turn, heard in enumerate(([1, 2, 3 + i % 5], [4, 5])):
                 tokens += [(token, False, 0.0, turn) for token in heard]
                 sampling = Sampling(temperature=1.0, max_tokens=3 + i % 4, stop_token_ids=(), seed=100 * i + turn)
-                said = await engine.generate([token for token, *_ in tokens], sampling, session=str(i))
+                said = await engine.generate(Prompt([token for token, *_ in tokens]), sampling, session=str(i))
                 tokens += [(t, True, p, turn) for t, p in zip(said.token_ids, said.logprobs, strict=True)]
             ids, mask, logprobs, turns = zip(*tokens, strict=True)
             versions = [0 if own else -1 for own in mask]

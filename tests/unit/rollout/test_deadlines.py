@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from agentgym.errors import EnvError
 from agentgym.protocols.plain import Plain
 from agentgym.registry import EnvFactory
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
-from agentgym.types import Completion, Sampling, StopReason, Trajectory
+from agentgym.types import Completion, Prompt, Sampling, StopReason, Trajectory
 from tests.kit import chat
 
 TOKENIZER = chat()
@@ -98,7 +97,7 @@ def test_an_engine_that_hangs_is_within_the_episode_s_deadline_and_its_request_i
     canceled: list[str] = []
 
     class Stuck(ScriptedEngine):
-        async def generate(self, token_ids: Sequence[int], sampling: Sampling, *, session: str) -> Completion:
+        async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
             try:
                 await asyncio.sleep(3600)
             except asyncio.CancelledError:
