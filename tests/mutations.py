@@ -712,7 +712,7 @@ SNAPSHOT = Module(
     (
         Mutation("reward not in the digest", "tools, reward, terminated", "tools, terminated"),
         Mutation("success not in the digest", "truncated, told))", "truncated))"),
-        Mutation("shape not in the digest", "{image.dtype.str} {image.shape}", "{image.dtype.str}"),
+        Mutation("images not in the digest", "in seen.images", "in ()"),
         Mutation("what came later stays", "            delattr(self.env, name)", "            pass"),
         Mutation("copies are given away", "update(self._copy(self._values))", "update(self._values)"),
     ),

@@ -21,10 +21,10 @@ import numpy as np
 from pydantic import Field
 
 from agentgym.actors.embedded.rows import Row
-from agentgym.engine import Engine, NamedWeights
+from agentgym.engine import Completion, Engine, NamedWeights, Prompt, Sampling
 from agentgym.errors import EngineError
 from agentgym.registry import register
-from agentgym.types import Completion, Media, Prompt, Sampling
+from agentgym.types import Media
 
 __all__ = ["EmbeddedEngine"]
 
