@@ -13,11 +13,13 @@ from agentgym.registry import make, plugins, register, tell_gymnasium_of_all
 
 if TYPE_CHECKING:
     from agentgym.env import Env, Snapshot
-    from agentgym.errors import AgentGymError, UserError
+    from agentgym.errors import AgentGymError, JudgeError, UserError
     from agentgym.launch import evaluate, evaluate_async, resume, resume_async, train, train_async
     from agentgym.repl import play, play_async
+    from agentgym.reward import EpisodeShaper, Shaper
     from agentgym.tools import ToolEnv, ToolError, tool
     from agentgym.types import Action, Observation, StopReason, ToolCall, Trajectory
+    from agentgym.wrapper import Wrapper
 
 __version__ = "0.1.0"
 
@@ -25,7 +27,10 @@ __all__ = [
     "Action",
     "AgentGymError",
     "Env",
+    "EpisodeShaper",
+    "JudgeError",
     "Observation",
+    "Shaper",
     "Snapshot",
     "StopReason",
     "ToolCall",
@@ -33,6 +38,7 @@ __all__ = [
     "ToolError",
     "Trajectory",
     "UserError",
+    "Wrapper",
     "evaluate",
     "evaluate_async",
     "make",
@@ -49,11 +55,13 @@ __all__ = [
 
 _HOMES = {
     "agentgym.env": ("Env", "Snapshot"),
-    "agentgym.errors": ("AgentGymError", "UserError"),
+    "agentgym.errors": ("AgentGymError", "JudgeError", "UserError"),
     "agentgym.launch": ("evaluate", "evaluate_async", "resume", "resume_async", "train", "train_async"),
     "agentgym.repl": ("play", "play_async"),
+    "agentgym.reward": ("EpisodeShaper", "Shaper"),
     "agentgym.tools": ("ToolEnv", "ToolError", "tool"),
     "agentgym.types": ("Action", "Observation", "StopReason", "ToolCall", "Trajectory"),
+    "agentgym.wrapper": ("Wrapper",),
 }
 
 

@@ -12,6 +12,7 @@ line is not yet; a bare ``--env webshop`` must be JSON there, and an unknown fla
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -186,8 +187,14 @@ _REWARDS = "rewards"
 """Settings by the ids of rewards, whose bare value is short for the ``weight``."""
 
 
+_REWARD_OF_FILE = re.compile(rf"{_REWARDS}\.(.+?\.py(?::\w+)?)(?:\.(.+))?")
+"""The flag of a reward by path, and of its settings."""
+
+
 def _path(name: str) -> list[str]:
     """The parts of a flag's name; a blank is written as - or _, but in ids."""
+    if of_file := _REWARD_OF_FILE.fullmatch(name):
+        return [_REWARDS, *filter(None, of_file.groups())]
     parts = name.split(".")
     return [part if depth and parts[0] == _REWARDS else part.replace("-", "_") for depth, part in enumerate(parts)]
 

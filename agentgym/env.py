@@ -9,29 +9,30 @@ An environment is a ``gymnasium.Env`` over text: subclass ``Env``, write ``reset
 - what comes back from ``reset`` and ``step`` is checked at this boundary (arity, types, finite reward), as is
   a step after the end;
 - ``snapshot`` and ``restore``: by replaying seed and actions and comparing what is then seen, or natively
-  where the author writes ``get_state`` and ``set_state``.
+  where the author writes ``get_state`` and ``set_state``; see ``agentgym.snapshot``.
 
-Info keys with a meaning: ``success`` (bool, at the end; otherwise reward >= 1 counts as success) and
-``invalid_action`` (what was wrong with an action that had no effect).
+Info keys with a meaning: ``success`` (bool, at the end; otherwise reward >= 1 counts as success),
+``invalid_action`` (what was wrong with an action that had no effect) and ``channels`` (named numbers that rewards can
+be made of, such as ``{"progress": 0.5}``; they go on record with the turn).
 """
 
 from __future__ import annotations
 
 import copy
-import dataclasses
-import functools
-import hashlib
 import inspect
 import math
 import numbers
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import gymnasium
 import numpy as np
 
+from agentgym.boundary import guarded
 from agentgym.errors import EnvError, SnapshotError, UserError, did_you_mean
+from agentgym.loops import driven
 from agentgym.media import as_media
+from agentgym.snapshot import Copied, Past, Snapshot, digest_of
 from agentgym.spaces import TextSpace
 from agentgym.types import Action, Observation, StepResult, TaskId
 
@@ -48,23 +49,13 @@ SPLITS = {
 """Seeds that serve as tasks where an environment has no tasks of its own."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """A moment of an episode. ``state`` is None where it is reached by replay."""
-
-    seed: int
-    options: dict[str, Any]
-    actions: tuple[str, ...]
-    observation: Observation
-    info: dict[str, Any]
-    done: bool
-    rng: dict[str, Any]
-    state: Any = None
-
-    @property
-    def digest(self) -> str:
-        """Hash of what is seen at this moment."""
-        return hashlib.blake2b(repr((str(self.observation), self.done)).encode(), digest_size=16).hexdigest()
+_KEPT_HERE = frozenset(
+    (
+        *("_seed", "_options", "_actions", "_digests", "_seen", "_info", "_done", "_total", "_inside"),
+        *("_np_random", "_np_random_seed", "observation_space", "action_space", "instructions", "max_turns"),
+    )
+)
+"""Attributes that the base class itself brings back with a moment, or that hold no part of an episode."""
 
 
 class Env(gymnasium.Env[str, str]):
@@ -93,31 +84,37 @@ class Env(gymnasium.Env[str, str]):
     corpus_episodes: ClassVar[int] = 200
     """Training episodes whose words make the vocabulary of a policy made from nothing; fewer where opening is slow."""
     max_turns: int = 15
-    """Turns after which a rollout cuts the episode, unless it is told otherwise."""
+    """Turns after which a rollout cuts the episode, unless it is told otherwise. ``reset`` may change both."""
+    restored_by: ClassVar[Literal["copy", "replay", "none"]] = "replay"
+    """How a moment is come back to without ``get_state``: "copy" where copies of the attributes are the whole state."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Env:
         # Not in __init__: authors need not call super().__init__(), and spaces hold an RNG each.
         self = super().__new__(cls)
         self.observation_space, self.action_space = TextSpace(), TextSpace()
-        self._seed, self._options, self._actions = 0, {}, []
+        self._seed, self._options, self._actions, self._digests = 0, {}, [], []
         self._seen = None
         self._info, self._done, self._inside = {}, False, False
+        self._total = 0.0
         return self
 
     _seed: int
     _options: dict[str, Any]
     _actions: list[str]
+    _digests: list[str]
     _seen: Observation | None
     _info: dict[str, Any]
     _done: bool
     _inside: bool
+    _total: float
+    """Rewards of the running episode so far."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "reset" in cls.__dict__:
-            cls.reset = _guarded(cls.__dict__["reset"], Env._before_reset, Env._after_reset)  # type: ignore[method-assign]
+            cls.reset = guarded(cls.__dict__["reset"], cls._before_reset, cls._after_reset)  # type: ignore[method-assign]
         if "step" in cls.__dict__:
-            cls.step = _guarded(cls.__dict__["step"], Env._before_step, Env._after_step)  # type: ignore[method-assign]
+            cls.step = guarded(cls.__dict__["step"], cls._before_step, cls._after_step)  # type: ignore[method-assign]
 
     # -- written by authors --------------------------------------------------------------------------
 
@@ -145,10 +142,13 @@ class Env(gymnasium.Env[str, str]):
         """Load what all instances with these options share; processes of environments are forked after it."""
 
     def get_state(self) -> Any:
-        """The episode's state, apart from ``np_random``. Define it with ``set_state`` where that is cheap."""
+        """The episode's state, apart from ``np_random``. Define it with ``set_state`` where that is cheap.
+
+        None is no state: then the moment is come back to as ``restored_by`` says. Both may be ``async``.
+        """
         return None
 
-    def set_state(self, state: Any) -> None:
+    def set_state(self, state: Any) -> Any:
         """Go back to a state that ``get_state`` gave."""
         raise SnapshotError(f"{type(self).__name__} defines get_state but not set_state")
 
@@ -158,6 +158,11 @@ class Env(gymnasium.Env[str, str]):
     def has_own_tasks(self) -> bool:
         """False where tasks are seeds."""
         return type(self).tasks is not Env.tasks
+
+    @property
+    def is_async(self) -> bool:
+        """Whether ``reset`` or ``step`` must be awaited."""
+        return any(map(inspect.iscoroutinefunction, (type(self).reset, type(self).step)))
 
     @property
     def name(self) -> str:
@@ -173,49 +178,93 @@ class Env(gymnasium.Env[str, str]):
         """The last observation."""
         return str(self._seen or "")
 
-    def snapshot(self) -> Snapshot:
-        """This moment of the episode, to come back to. Raises SnapshotError before the first reset."""
+    def snapshot(self) -> Any:
+        """This moment of the episode, to come back to: a Snapshot, to be awaited where ``get_state`` is ``async``.
+
+        Raises SnapshotError before the first reset, and where there is no way back.
+        """
+        return driven(self._snapshot())
+
+    def restore(self, snapshot: Snapshot) -> Any:
+        """Go back to ``snapshot``, which may come from another instance of the same environment.
+
+        Returns (observation, info) of that moment, to be awaited where the environment is ``async`` and is replayed.
+        Raises SnapshotError when a replay leads elsewhere.
+        """
+        return driven(self._restored(snapshot))
+
+    def replay(self, past: Past) -> Any:
+        """Come to the moment that ``past`` led to by taking its actions again, each compared with what it showed.
+
+        Returns (observation, info), to be awaited where the environment is ``async``. Raises SnapshotError, which names
+        the turn, at the first that shows something else.
+        """
+        return driven(self._replayed(past))
+
+    def _snapshot(self) -> Generator[Any, Any, Snapshot]:
         if self._seen is None:
             raise SnapshotError("nothing to save: call reset() first")
+        if len(self._digests) != len(self._actions) + 1:
+            raise SnapshotError(f"{self.name} cannot be saved: its last step raised")
+        state = yield self.get_state()
+        if state is None and self.restored_by == "none":
+            raise SnapshotError(f"{self.name} cannot be saved: there is no way back to a moment of it")
+        if state is None and self.restored_by == "copy":
+            state = Copied(self, but=_KEPT_HERE)
         return Snapshot(
             seed=self._seed,
             options=dict(self._options),
             actions=tuple(self._actions),
+            digests=tuple(self._digests),
             observation=self._seen,
             info=self._info,
             done=self._done,
+            total=self._total,
             rng=copy.deepcopy(dict(self.np_random.bit_generator.state)),
-            state=self.get_state(),
+            instructions=self.instructions,
+            max_turns=self.max_turns,
+            state=state,
         )
 
-    def restore(self, snapshot: Snapshot) -> tuple[Observation, dict[str, Any]]:
-        """Go back to ``snapshot``, which may come from another instance of the same environment.
-
-        Returns (observation, info) of that moment. Raises SnapshotError when a replay leads elsewhere.
-        """
-        if snapshot.state is None:
-            self._replay(snapshot)
+    def _restored(self, snapshot: Snapshot) -> Generator[Any, Any, tuple[Observation, dict[str, Any]]]:
+        state = snapshot.state
+        if state is None or (isinstance(state, Copied) and state.env is not self):
+            yield from self._replayed(snapshot)
+        elif isinstance(state, Copied):
+            state.bring_back()
         else:
-            self.set_state(snapshot.state)
+            yield self.set_state(state)
         self._seed, self._options = snapshot.seed, dict(snapshot.options)
-        self._actions, self._done = list(snapshot.actions), snapshot.done
+        self._actions, self._digests = list(snapshot.actions), list(snapshot.digests)
         self._seen, self._info = snapshot.observation, snapshot.info
+        self._done, self._total = snapshot.done, snapshot.total
         self.np_random.bit_generator.state = copy.deepcopy(snapshot.rng)
+        for name in ("instructions", "max_turns"):
+            if getattr(self, name) != getattr(snapshot, name):  # a reset changed them there, or here
+                setattr(self, name, getattr(snapshot, name))
         return snapshot.observation, snapshot.info
 
-    def _replay(self, snapshot: Snapshot) -> None:
-        if inspect.iscoroutinefunction(inspect.unwrap(type(self).step)):
-            raise SnapshotError(f"{type(self).__name__} is async: it needs get_state and set_state to be restored")
-        self.reset(seed=snapshot.seed, options=dict(snapshot.options) or None)
-        for action in snapshot.actions:
-            self.step(action)
-        assert self._seen is not None
-        now = dataclasses.replace(snapshot, observation=self._seen, done=self._done)
-        if now.digest != snapshot.digest:
-            raise SnapshotError(
-                f"{type(self).__name__} is not deterministic: seed {snapshot.seed} and {len(snapshot.actions)} actions "
-                f"led to\n{now.observation[:200]!r}\ninstead of\n{snapshot.observation[:200]!r}"
-            )
+    def _replayed(self, past: Past) -> Generator[Any, Any, tuple[Observation | None, dict[str, Any]]]:
+        yield self.reset(seed=past.seed, options=dict(past.options) or None)
+        self._must_agree(past)
+        for action in past.actions:
+            if self._done:
+                raise SnapshotError(f"{self._differs(past)} is the end, with actions left to take")
+            yield self.step(action)
+            self._must_agree(past)
+        return self._seen, self._info
+
+    def _must_agree(self, past: Past) -> None:
+        turn = len(self._actions)
+        if self._digests[turn] == past.digests[turn]:
+            return
+        seen = past.observation if isinstance(past, Snapshot) and turn == past.num_turns else None
+        instead = "something else than before" if seen is None or seen == self._seen else f"not {seen[:200]!r}"
+        raise SnapshotError(f"{self._differs(past)} shows {str(self._seen)[:200]!r}, {instead}")
+
+    def _differs(self, past: Past) -> str:
+        turn = f"turn {len(self._actions)} of {past.num_turns}"
+        return f"{type(self).__name__} is not deterministic: replayed with seed {past.seed}, {turn}"
 
     # -- the boundary --------------------------------------------------------------------------------
 
@@ -242,7 +291,8 @@ class Env(gymnasium.Env[str, str]):
         if not (isinstance(result, tuple) and len(result) == 2):
             raise self._broken(f"reset returned {_shown(result)}, expected (observation, info)")
         self._seen, self._info = self._checked_observation(result[0]), self._checked_info(result[1])
-        self._done = False
+        self._done, self._total = False, 0.0
+        self._digests = [digest_of(StepResult(self._seen, 0.0, False, False, self._info))]
         return self._seen, self._info
 
     def _before_step(self, action: Any) -> dict[str, Any]:
@@ -266,7 +316,10 @@ class Env(gymnasium.Env[str, str]):
                 raise self._broken(f"step gave {name}={_shown(flag)}, expected True or False")
         self._seen, self._info = self._checked_observation(observation), self._checked_info(info)
         self._done = bool(terminated or truncated)
-        return StepResult(self._seen, float(reward), bool(terminated), bool(truncated), self._info)
+        self._total += float(reward)
+        turn = StepResult(self._seen, float(reward), bool(terminated), bool(truncated), self._info)
+        self._digests.append(digest_of(turn))
+        return turn
 
     def _checked_observation(self, value: Any) -> Observation:
         if not isinstance(value, str):
@@ -290,7 +343,17 @@ class Env(gymnasium.Env[str, str]):
     def _checked_info(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self._broken(f"info is a dict, found {_shown(value)}")
-        return value
+        return {**value, "channels": self._checked_channels(value["channels"])} if "channels" in value else value
+
+    def _checked_channels(self, value: Any) -> dict[str, float]:
+        if not isinstance(value, Mapping):
+            raise self._broken(f'info["channels"] is a dict of numbers by name, found {_shown(value)}')
+        for name, number in value.items():
+            if not isinstance(name, str):
+                raise self._broken(f'a name in info["channels"] is text, found {_shown(name)}')
+            if not isinstance(number, numbers.Real) or not math.isfinite(number):
+                raise self._broken(f'info["channels"]["{name}"] is {_shown(number)}, expected a finite number')
+        return {name: float(number) for name, number in value.items()}
 
     def _broken(self, what: str) -> EnvError:
         return EnvError(f"{type(self).__name__}: {what} (seed {self._seed}, after {len(self._actions)} actions)")
@@ -299,40 +362,3 @@ class Env(gymnasium.Env[str, str]):
 def _shown(value: Any) -> str:
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 120 else text[:120] + '…'}"
-
-
-def _guarded(method: Callable[..., Any], before: Callable[..., Any], after: Callable[..., Any]) -> Callable[..., Any]:
-    """Put the boundary around an author's ``reset`` or ``step``, once per call however often it calls super()."""
-
-    def enter(self: Env, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        arguments: dict[str, Any] = before(self, *args, **kwargs)
-        self._inside = True
-        return arguments
-
-    if inspect.iscoroutinefunction(method):
-
-        @functools.wraps(method)
-        async def guarded_async(self: Env, *args: Any, **kwargs: Any) -> Any:
-            if self._inside:
-                return await method(self, *args, **kwargs)
-            arguments = enter(self, *args, **kwargs)
-            try:
-                result = await method(self, **arguments)
-            finally:
-                self._inside = False
-            return after(self, result)
-
-        return guarded_async
-
-    @functools.wraps(method)
-    def guarded(self: Env, *args: Any, **kwargs: Any) -> Any:
-        if self._inside:
-            return method(self, *args, **kwargs)
-        arguments = enter(self, *args, **kwargs)
-        try:
-            result = method(self, **arguments)
-        finally:
-            self._inside = False
-        return after(self, result)
-
-    return guarded

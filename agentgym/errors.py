@@ -8,13 +8,15 @@
     │   └── DataError          a malformed file, with file and record (also a ValueError)
     ├── ParseError             a reply the protocol cannot read: the policy's mistake, shown to it
     ├── EnvError               an environment raised, hung or returned garbage: the episode is void
-    ├── SnapshotError          a restored episode is not the one that was saved
+    │   └── SnapshotError      a restored episode is not the one that was saved
+    ├── JudgeError             whoever judges an episode for a reward cannot: it is not learned from
     ├── EngineError            the sampling engine failed or was misused
     └── NonFiniteError         a loss or gradient is not finite: the update is refused
 
 A failure has one boundary. A ``ParseError`` is data (the turn is marked), an ``EnvError`` voids the
-episode (retried, then excluded and counted, never reward 0), a ``UserError`` ends the command before
-anything is written. Messages say what was found, what was expected and what to type.
+episode (retried, then excluded and counted, never reward 0), a ``JudgeError`` keeps it out of learning
+(counted, never reward 0 either), a ``UserError`` ends the command before anything is written. Messages
+say what was found, what was expected and what to type.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ __all__ = [
     "DataError",
     "EngineError",
     "EnvError",
+    "JudgeError",
     "MissingExtraError",
     "NonFiniteError",
     "ParseError",
@@ -70,8 +73,12 @@ class EnvError(AgentGymError):
     """An environment raised, ran past a deadline or broke its contract."""
 
 
-class SnapshotError(AgentGymError):
-    """Restoring a snapshot led to another episode than the saved one."""
+class JudgeError(AgentGymError):
+    """A reward that asks others (a model, a service) was not answered. Raised by rewards."""
+
+
+class SnapshotError(EnvError):
+    """Restoring a snapshot led to another episode than the saved one, or cannot be done."""
 
 
 class EngineError(AgentGymError):

@@ -73,12 +73,12 @@ def group_specs(draws: Curriculum, update: int, *, groups: int, group_size: int)
 def grouped(trajectories: Sequence[Trajectory], *, keep_truncated: bool = True) -> list[Group]:
     """Episodes by group, in the order in which the groups began.
 
-    Void episodes do not count, nor without ``keep_truncated`` those that a limit cut short.
+    Episodes that are unfit do not count, nor without ``keep_truncated`` those that a limit cut short.
     """
     groups: dict[str, Group] = {}
     for trajectory in trajectories:
         group = groups.setdefault(trajectory.group_id, Group(trajectory.ordinal, []))
-        if not trajectory.stop_reason.is_void and (keep_truncated or not trajectory.truncated):
+        if not trajectory.unfit and (keep_truncated or not trajectory.truncated):
             group.members.append(trajectory)
     return list(groups.values())
 

@@ -1,4 +1,4 @@
-"""The task ledger: what became of every task ordinal of a run, on disk, one JSON object a line.
+"""The task ledger: what became of every ordinal of a run, on disk, one JSON object a line.
 
 Ordinal n is the n-th draw of training (``Curriculum``). Each is trained once or rejected once with a reason; the
 ledger is the proof. It is written with the metrics of an update and, on resume, cut back with them.
@@ -37,7 +37,7 @@ class Entry(BaseModel):
 
 @dataclasses.dataclass(slots=True)
 class Tally:
-    """How far the order of tasks has come."""
+    """How far the draws of training have come."""
 
     begun: int = 0
     """Task ordinals that have begun."""

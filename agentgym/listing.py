@@ -19,6 +19,7 @@ from agentgym.doctor import success_of
 from agentgym.env import SPLITS, Env
 from agentgym.errors import AgentGymError, MissingExtraError, UnknownIdError, did_you_mean
 from agentgym.registry import EnvFactory, plugins
+from agentgym.snapshot import Rung
 from agentgym.visit import Player
 
 __all__ = ["Listed", "Rate", "as_json", "environments", "environments_table", "measured"]
@@ -54,8 +55,8 @@ class Listed:
     tasks: dict[str, int] | None = None
     """Number of tasks of each split; None where they are seeds."""
     has_expert: bool = False
-    has_native_snapshot: bool = False
-    """Comes back to a moment without replaying the episode."""
+    restored_by: Rung = "replay"
+    """How it comes back to a moment of an episode."""
     problem: str = ""
     """Why it cannot be used here, and what to type."""
     expert_success: Rate | None = None
@@ -119,9 +120,8 @@ def environments_table(envs: Iterable[Listed] | None = None) -> Table:
     table.add_column("what it is", min_width=24)
     for env in envs:
         played = (env.expert_success, env.random_success) if was_measured else (env.has_expert,)
-        snapshot = "native" if env.has_native_snapshot else "replay"
         about = Text(env.problem, "yellow") if env.problem else Text(env.about)
-        seen = ["?"] * (len(played) + 1) if env.problem else [*map(_shown, played), snapshot]
+        seen = ["?"] * (len(played) + 1) if env.problem else [*map(_shown, played), env.restored_by]
         table.add_row(Text(env.id, "cyan"), env.kind or "?", _counts(env), _extra(env), *seen, about)
     return table
 
@@ -166,7 +166,7 @@ def _listed(id: str) -> Listed:
         extra=cls.extra,
         is_installed=not _lacking(cls.extra),
         has_expert=cls.expert is not Env.expert,
-        has_native_snapshot=cls.get_state is not Env.get_state,
+        restored_by="native" if cls.get_state is not Env.get_state else cls.restored_by,
     )
     try:
         return dataclasses.replace(listed, tasks=_count_tasks(cls))

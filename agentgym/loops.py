@@ -14,11 +14,11 @@ import functools
 import inspect
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from types import FrameType
 from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["Blocking", "interruptible", "must_wait", "plain", "run", "settled", "to_the_end"]
+__all__ = ["Blocking", "driven", "interruptible", "must_wait", "plain", "run", "settled", "to_the_end"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +32,30 @@ def must_wait(result: object) -> bool:
 async def settled(result: Any) -> Any:
     """What a method returned, whether it is plain or ``async``."""
     return await result if must_wait(result) else result
+
+
+def driven(work: Generator[Any, Any, T]) -> T | Coroutine[Any, Any, T]:
+    """What ``work`` returns. It yields what may have to be awaited, and gets back what that comes to.
+
+    A coroutine from the first thing on that must be: so that one function serves plain and ``async`` environments.
+    """
+    result = None
+    try:
+        while not must_wait(result := work.send(result)):
+            pass
+    except StopIteration as done:
+        finished: T = done.value
+        return finished
+    return _driven(work, result)
+
+
+async def _driven(work: Generator[Any, Any, T], result: Any) -> T:
+    try:
+        while True:
+            result = work.send(await settled(result))
+    except StopIteration as done:
+        finished: T = done.value
+        return finished
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:

@@ -45,12 +45,19 @@ def page(kind: type[EnvSettings], given: Mapping[str, Any], *, beside: Collectio
         ids["protocol"] = chosen_id({**defaults, **given}, "protocol")
     sections = [describe(kind, defaults={**defaults, **ids}, without=beside), _known(kind)]
     for id in given.get("rewards", {}):
-        sections.append(describe(plugins("rewards").settings(id), f"rewards.{id}.", f"With --rewards.{id}"))
+        sections.append(_of_reward(id))
     for key, id in ids.items():
         settings = model_settings(id) if key == "model" else plugins(KINDS[key]).settings(id)
         title = f"With {id}" if key in beside else f"With --{key} {id}"
         sections.append(describe(settings, f"{key}.", title, defaults.get(key)))
     return "\n\n".join(filter(None, sections))
+
+
+def _of_reward(id: str) -> str:
+    """Its settings, and whether they change what is optimal; the latter alone where it has none."""
+    is_invariant = getattr(plugins("rewards").get(id), "is_invariant", False)
+    title = f"With --rewards.{id}, which {'is policy-invariant' if is_invariant else 'changes what is optimal'}"
+    return describe(plugins("rewards").settings(id), f"rewards.{id}.", title) or title
 
 
 def _known(kind: type[EnvSettings]) -> str:

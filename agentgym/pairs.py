@@ -159,7 +159,7 @@ def rso_accept(rewards: Sequence[float], *, beta: float, num: int, rng: random.R
 def best_worst_pair(trajectories: Iterable[Trajectory], *, threshold: float = 0.0) -> Pairs:
     """At most one pair: the best of a group's episodes against its worst (iterative DPO, arXiv 2405.07863).
 
-    No pair where their rewards differ by less than ``threshold``, or not at all. Void episodes and those of which
+    No pair where their rewards differ by less than ``threshold``, or not at all. Unfit episodes and those of which
     the stream forked are skipped.
     """
     whole, num_skipped = _whole(trajectories)
@@ -170,7 +170,7 @@ def best_worst_pair(trajectories: Iterable[Trajectory], *, threshold: float = 0.
 def all_pairs(trajectories: Iterable[Trajectory], *, threshold: float = 0.0) -> Pairs:
     """Every two of a group's episodes whose rewards differ by ``threshold`` or more; equal episodes count as one.
 
-    Void episodes and those of which the stream forked are skipped.
+    Unfit episodes and those of which the stream forked are skipped.
     """
     whole, num_skipped = _whole(trajectories)
     return Pairs(_compare(whole, threshold), num_skipped)
@@ -191,7 +191,7 @@ def branch_pairs(trajectories: Iterable[Trajectory], *, threshold: float = 0.0) 
 def branches(trajectories: Iterable[Trajectory]) -> Branches:
     """The turns at which episodes of the same task and seed, with the same tokens so far, went on differently.
 
-    Void episodes are left out. A turn is skipped when no sample holds all its sampled tokens in one piece.
+    Unfit episodes are left out. A turn is skipped when no sample holds all its sampled tokens in one piece.
     """
     nodes: dict[_Node, list[_Candidate]] = {}
     num_skipped = 0
@@ -248,7 +248,7 @@ def _cuts(trajectory: Trajectory) -> dict[int, Sample]:
 
 
 def _valid(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
-    return [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
+    return [trajectory for trajectory in trajectories if not trajectory.unfit]
 
 
 def _whole(trajectories: Iterable[Trajectory]) -> tuple[list[Choice], int]:

@@ -40,6 +40,10 @@ def _sections() -> Iterator[str]:
         yield f"### `{id}`\n\n{inspect.getdoc(env)}\n\n{_block(options or 'no options')}\n"
     yield "## Protocols\n"
     yield from (f"- `{id}`: {_first_line(plugins('protocols').get(id))}" for id in plugins("protocols").ids())
+    yield "\n## Curricula\n\nSettings are given as `--curriculum.<setting>`.\n"
+    for id in plugins("curricula").ids():
+        about = describe(plugins("curricula").settings(id), "curriculum.") or "no settings"
+        yield f"### `{id}`\n\n{_first_line(plugins('curricula').get(id))}\n\n{_block(about)}\n"
     yield "\n## Commands inside `agentgym play`\n"
     methods = (item for item in inspect.getmembers(Shell, inspect.isfunction) if item[0].startswith("do_"))
     for name, method in methods:

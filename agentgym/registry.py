@@ -135,7 +135,9 @@ class Registry:
                 raise UnknownIdError(f'{file} has no "{name}".{did_you_mean(name, vars(module))}')
         else:
             plugin = self._only_plugin(module, file)
-        if getattr(plugin, "plugin_kind", "rewards") != self.kind:
+        # A function makes an environment where one is asked for; elsewhere it is a reward.
+        default = self.kind if self.kind == "environments" and inspect.isroutine(plugin) else "rewards"
+        if getattr(plugin, "plugin_kind", default) != self.kind:
             raise UserError(f"{plugin.__name__} in {file} is no {self.one}: it derives from none")
         if plugin not in self._plugins.values():
             _enter(plugin, kind=self.kind)
@@ -288,4 +290,6 @@ class EnvFactory:
 
 def make(id: str, **options: Any) -> Any:
     """An environment by id or path. Raises UnknownIdError, or ConfigError for an option that it does not take."""
-    return plugins("environments").build(id, options)
+    from agentgym.wrapper import adopted  # Gymnasium's wrappers are imported only with an environment
+
+    return adopted(plugins("environments").build(id, options))

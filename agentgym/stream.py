@@ -10,6 +10,7 @@ on cannot be represented.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,10 @@ class _Columns:
     """(number of tokens, whether they were sampled, turn) of what was written at once."""
     media: list[Media] = dataclasses.field(default_factory=list)
     """The images that the tokens show."""
+
+    def copy(self) -> _Columns:
+        """The same, to be written on by itself."""
+        return _Columns(*(list(getattr(self, field.name)) for field in dataclasses.fields(self)))
 
     def sample(self) -> Sample:
         """The same as a record."""
@@ -102,6 +107,12 @@ class TokenStream:
     def num_forks(self) -> int:
         """How often history was rewritten."""
         return len(self._written) - 1
+
+    def fork(self) -> TokenStream:
+        """An independent stream with the same past."""
+        twin = copy.copy(self)
+        twin._written = [columns.copy() for columns in self._written]
+        return twin
 
     def prepare(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Extension:
         """What ``take`` would write to bring the stream up to the whole conversation ``messages``."""

@@ -123,6 +123,11 @@ class Action(str):
         """The plain string."""
         return str(self)
 
+    @classmethod
+    def of(cls, value: str) -> Action:
+        """``value`` itself when it already is one, otherwise an action of that text."""
+        return value if isinstance(value, cls) else cls(value)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
@@ -348,6 +353,8 @@ class Trajectory(_Record):
     """How hard the curriculum held it to be."""
     strength: float = 0.0
     """How much the environment helped."""
+    channels: dict[str, float] = Field(default_factory=dict)
+    """Numbers that the environment reported at the reset, by name: ``info["channels"]``."""
     role: Role = "policy"
     """Who played it."""
     tokenizer: str = ""
@@ -363,9 +370,18 @@ class Trajectory(_Record):
     success: bool = False
     final_observation: str = ""
     error: str | None = None
+    shaping_error: str | None = None
+    """Why a reward beside the environment's could not be told; the environment's are on record all the same."""
     parent_id: str | None = None
     """Episode this one branched from, at ``branch_turn``."""
     branch_turn: int | None = None
+
+    @property
+    def unfit(self) -> str:
+        """Why it is not to be learned from by its rewards, or ""."""
+        if self.stop_reason.is_void:
+            return "void"
+        return "" if self.shaping_error is None else "not shaped"
 
     @property
     def reward(self) -> float:

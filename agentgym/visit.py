@@ -10,11 +10,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from agentgym.env import Env, Snapshot
+from agentgym.env import Env
 from agentgym.errors import EnvError
 from agentgym.hosts.resident import Resident, as_action
 from agentgym.loops import Blocking, settled
+from agentgym.snapshot import Mark
 from agentgym.types import Action, Observation, StepResult, TaskId, succeeded
+from agentgym.wrapper import adopted
 
 __all__ = ["Player", "Standing", "Visit"]
 
@@ -51,18 +53,13 @@ class _Episodes:
     """What both kinds of visit know of the running episode; without one it is over."""
 
     def __init__(self, env: Env) -> None:
-        self.env, self.now = env, _NO_EPISODE
-        self._resident = Resident(env)
+        self.env, self.now = adopted(env), _NO_EPISODE
+        self._resident = Resident(self.env)
 
     @property
     def goes_on(self) -> bool:
         """Whether a rollout would play another turn."""
         return not self.now.is_over and self.now.num_turns < self.env.max_turns
-
-    def restore(self, snapshot: Snapshot, now: Standing) -> None:
-        """Go back to ``snapshot``, where the episode stood as ``now``; its expert is made anew there."""
-        self.env.restore(snapshot)
-        self.now, self._resident = now, Resident(self.env)
 
     def _leave(self, task: TaskId | None, seed: int | None) -> Any:
         self.now = _NO_EPISODE
@@ -116,6 +113,16 @@ class Visit(_Episodes):
         """What the environment's expert would do now; None where there is none. It is made when it is first asked."""
         return as_action(await settled(self._resident.expert(self.now.observation)))
 
+    async def save(self) -> Mark:
+        """Keep this moment, to come back to. Raises SnapshotError where there is no way back."""
+        mark: Mark = await settled(self._resident.save())
+        return mark
+
+    async def load(self, mark: Mark, now: Standing) -> None:
+        """Go back to the moment of ``mark``, where the episode stood as ``now``; its expert is made anew there."""
+        await settled(self._resident.load(mark))
+        self.now = now
+
     async def close(self) -> None:
         """Close the environment."""
         await settled(self._resident.close())
@@ -129,7 +136,8 @@ class Player(_Episodes):
 
     def __init__(self, env: Env) -> None:
         super().__init__(env)
-        self._result = Blocking()
+        self.settled = Blocking()
+        """Gives what a method of the environment returned, or what it comes to."""
 
     def __enter__(self) -> Player:
         return self
@@ -139,19 +147,29 @@ class Player(_Episodes):
 
     def reset(self, task: TaskId | None = None, seed: int | None = None) -> Observation:
         """Begin an episode, of a task that the environment picks where none is given."""
-        return self._begun(self._result(self._leave(task, seed)))
+        return self._begun(self.settled(self._leave(task, seed)))
 
     def step(self, action: str) -> StepResult:
         """One turn."""
-        return self._gone_on(self._result(self.env.step(action)))
+        return self._gone_on(self.settled(self.env.step(action)))
 
     def expert(self) -> Action | None:
         """What the environment's expert would do now; None where there is none. It is made when it is first asked."""
-        return as_action(self._result(self._resident.expert(self.now.observation)))
+        return as_action(self.settled(self._resident.expert(self.now.observation)))
+
+    def save(self) -> Mark:
+        """Keep this moment, to come back to. Raises SnapshotError where there is no way back."""
+        mark: Mark = self.settled(self._resident.save())
+        return mark
+
+    def load(self, mark: Mark, now: Standing) -> None:
+        """Go back to the moment of ``mark``, where the episode stood as ``now``; its expert is made anew there."""
+        self.settled(self._resident.load(mark))
+        self.now = now
 
     def close(self) -> None:
         """Close the environment and the event loop."""
         try:
-            self._result(self._resident.close())
+            self.settled(self._resident.close())
         finally:
-            self._result.close()
+            self.settled.close()

@@ -18,7 +18,8 @@ __all__ = ["blank", "clone", "put", "tensors_of", "weights_of"]
 
 def weights_of(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     """Parameters and buffers by their names in the module's state dict, a shared one once; no copies."""
-    return ((name, tensor.detach()) for name, tensor in tensors_of(module).items())
+    for name, tensor in tensors_of(module).items():
+        yield name, tensor.detach()
 
 
 def tensors_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -7,13 +7,14 @@ from typing import Annotated
 from pydantic import Field
 
 from agentgym.registry import register
+from agentgym.reward import EpisodeShaper
 from agentgym.types import Trajectory
 
 __all__ = ["TurnCost"]
 
 
 @register
-class TurnCost:
+class TurnCost(EpisodeShaper):
     """-1 for each turn; scale it with the weight: ``--rewards.turn-cost 0.01``."""
 
     def __init__(self, *, free_turns: Annotated[int, Field(ge=0)] = 0) -> None:

@@ -573,7 +573,7 @@ PAIRS = Module(
         Mutation("log-probs lost", "np.where(mask, sample.logprobs[:end], ", "np.where(False, sample.logprobs[:end], "),
         Mutation("turns in several samples", "if len(holders) == 1 and holders", "if holders"),
         Mutation("turns in pieces", "and holders[0][1][-1] - holders[0][1][0] == len(holders[0][1]) - 1", ""),
-        Mutation("void episodes compared", "if not trajectory.stop_reason.is_void]", "]"),
+        Mutation("unfit episodes compared", "if not trajectory.unfit]", "]"),
         Mutation("forked episodes compared", "if len(t.samples) == 1 and t.samples[0].num_trained", "if t.samples"),
         Mutation("value of the first episode", "math.fsum(value for _, value, _ in found) / len(found)", "found[0][1]"),
         Mutation("chosen by place", "(one, other) if one.value > other.value else (other, one)", "(one, other)"),
@@ -637,7 +637,7 @@ PPO = Module(
         Mutation("never whitened", "if self.settings.whiten:", "if False:"),
         Mutation("policy in warm-up", "if update < self.settings.critic_warmup:", "if False:"),
         Mutation("rewards of first tokens", "turns_N[::-1]", "turns_N"),
-        Mutation("void episodes count", "if not trajectory.stop_reason.is_void]", "if True]"),
+        Mutation("unfit episodes count", "if not trajectory.unfit]", "if True]"),
     ),
 )
 

@@ -102,16 +102,13 @@ class CORY(Trainer[CORYSettings]):
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         played_by = [[episode for episode in trajectories if episode.role == role] for role in _ROLES]
-        both = [
-            (own, partner)
-            for own, partner in zip(*played_by, strict=True)
-            if not (own.stop_reason.is_void or partner.stop_reason.is_void)
-        ]
+        both = [(own, partner) for own, partner in zip(*played_by, strict=True) if not (own.unfit or partner.unfit)]
         shared = [_sharing(one, other) for one, other in both], [_sharing(other, one) for one, other in both]
         own, partner = (member.lesson(update, episodes) for member, episodes in zip(self.copies, shared, strict=True))
         rejected = {n: reason for n, reason in own.rejected.items() if n in partner.rejected}
         played = {first.ordinal for first, _ in both}
-        rejected |= {t.ordinal: "void" for t in trajectories if t.ordinal is not None and t.ordinal not in played}
+        left_out = [t for t in trajectories if t.unfit and t.ordinal is not None and t.ordinal not in played]
+        rejected |= {t.ordinal: t.unfit for t in left_out if t.ordinal is not None}
         return Lesson([*own.rows, *partner.rows], own.metrics | _of_partner(partner.metrics), rejected)
 
     def learn(self, update: int, lesson: Lesson) -> dict[str, float]:

@@ -171,11 +171,12 @@ class DPO(Trainer[DPOSettings]):
         if self.recorded is None:
             return await super().play(update, players)
         order = TaskOrder(range(len(self.tasks)), seed=players.draws.seed)
-        return [
+        episodes = [
             self.recorded.fetch(card, ordinal=ordinal, group_id=f"recorded-{ordinal}")
             for ordinal in range(update * self.settings.groups, (update + 1) * self.settings.groups)
             for card in self.tasks[int(order[ordinal])]
         ]
+        return await players.shaped(episodes)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         groups = grouped(trajectories)

@@ -92,8 +92,8 @@ class PPO(SurrogateTrainer[PPOSettings]):
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         from agentgym.learn.critic import estimate
 
-        void = {t.ordinal: "void" for t in trajectories if t.stop_reason.is_void and t.ordinal is not None}
-        counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
+        unfit = {t.ordinal: t.unfit for t in trajectories if t.unfit and t.ordinal is not None}
+        counted = [trajectory for trajectory in trajectories if not trajectory.unfit]
         episodes = [rows_of(trajectory, 0.0) for trajectory in counted]
         rows = [row for episode in episodes for row in episode]
         self.score(rows)
@@ -101,7 +101,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
             self.critic.module, rows, max_tokens=self.settings.max_microbatch_tokens, world=self.critic.world
         )
         if not rows:
-            return Lesson([], rejected=void)
+            return Lesson([], rejected=unfit)
         for row in rows:
             row.returns = -self.penalty(row)  # rewards of single tokens, until the returns are known
         ends = dict(zip(map(id, rows), last, strict=True))
@@ -111,7 +111,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
         explained = _explained_variance(rows)
         if self.settings.whiten:
             _whiten(rows)
-        return Lesson(rows, {"explained_variance": explained}, void)
+        return Lesson(rows, {"explained_variance": explained}, unfit)
 
     def _assign(self, trajectory: Trajectory, rows: Sequence[Row], bootstrap: float) -> None:
         """Advantages and returns of an episode's tokens, from its turns' rewards and the critic's values."""

@@ -140,7 +140,7 @@ class SFT(Trainer[SFTSettings]):
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         if self.recorded is None:
-            return await players.expert(self.specs(update, players.draws))
+            return await players.expert(self.specs(update, players.draws), shaped=False)
         places = self._places(update, len(self.successes), players.draws.seed)
         first = update * self.settings.batch_size
         return [

@@ -49,3 +49,5 @@ class Bounds(Settings):
     policy has then given up 40 %; no bound for a model made from nothing, which has nothing to forget."""
     void: float = Field(0.05, ge=0, le=1)
     """Share of episodes that are void because their environment broke."""
+    unshaped: float = Field(0.05, ge=0, le=1)
+    """Share of episodes that are not learned from because a reward could not be judged."""

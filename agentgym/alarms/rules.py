@@ -174,6 +174,13 @@ RULES: tuple[Rule, ...] = (
         advice="the environment breaks: type agentgym doctor with it, and read their errors (agentgym export RUN)",
     ),
     Rule(
+        name="judges_fail",
+        metric="unshaped_share",
+        condition=above("unshaped_share", lambda settings: settings.unshaped),
+        advice="rewards cannot be judged, and their episodes teach nothing: see that what they ask answers, or raise "
+        "--rollout.shaping_seconds; shaping_error in the episodes says what failed",
+    ),
+    Rule(
         name="success_collapse",
         metric="success",
         needs=("success_low", "success_high"),

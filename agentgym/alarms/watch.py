@@ -38,6 +38,7 @@ _WATCHED: dict[str, tuple[str, ...]] = {
         "truncated",
         "invalid",
         "void",
+        "shaping_failures",
         "staleness",
     ),
     "validation": ("success", "reward", "forward_kl"),
@@ -139,13 +140,15 @@ def ranges(history: Iterable[Line]) -> dict[str, dict[str, dict[str, float]]]:
 def played(trajectories: Iterable[Trajectory]) -> dict[str, float]:
     """What the rules want to know of an update's episodes even when nothing was learned from them.
 
-    "episodes": those that count. "sampled_entropy": minus the mean log-probability of the tokens that the policy said
-    itself, which is the entropy in expectation; left out where there are none, as with an expert's episodes.
+    "episodes": those that count. "shaping_failures": those of them that a reward could not be told of.
+    "sampled_entropy": minus the mean log-probability of the tokens that the policy said itself, which is the entropy in
+    expectation; left out where there are none, as with an expert's episodes.
     """
     counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
     said = [sample.logprobs[episode.sampled(sample)] for episode in counted for sample in episode.samples]
     logprobs = np.concatenate([*said, np.zeros(0, np.float32)])
-    values = {"episodes": float(len(counted))}
+    failures = sum(episode.shaping_error is not None for episode in counted)
+    values = {"episodes": float(len(counted)), "shaping_failures": float(failures)}
     return values | {"sampled_entropy": -float(logprobs.mean(dtype=np.float64))} if len(logprobs) else values
 
 
@@ -164,4 +167,6 @@ def _derived(line: Line, max_reply_tokens: int | None) -> dict[str, float]:
             values["reply_fill"] = values["tokens_per_reply"] / max_reply_tokens
     if "episodes" in line and "void" in line:
         values["void_share"] = line["void"] / max(1.0, line["episodes"] + line["void"])
+    if "shaping_failures" in line:
+        values["unshaped_share"] = line["shaping_failures"] / max(1.0, line["episodes"])
     return values

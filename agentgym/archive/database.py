@@ -99,14 +99,18 @@ class Database:
         return self._connection
 
     def _address(self) -> str:
-        """SQLite's name of the file. On a disk that nobody can write, it says so: there are no locks to be had."""
-        address = self.file.absolute().as_uri()
+        """SQLite's name of the file.
+
+        A reader too has to write into the log's index beside it. Where it may not, there are no locks to be had, and
+        nobody writes: SQLite is told so.
+        """
         if not self.read_only:
-            return address
-        is_still = (
-            not os.access(self.file.parent, os.W_OK) and not self.file.with_name(f"{self.file.name}-wal").exists()
-        )
-        return f"{address}?mode=ro{'&immutable=1' if is_still else ''}"
+            mode = "rwc"
+        else:
+            log = self.file.with_name(f"{self.file.name}-wal")
+            may_write = os.access(self.file.parent, os.W_OK) and os.access(self.file, os.W_OK)
+            mode = "rw" if may_write else "ro" if log.exists() and log.stat().st_size else "ro&immutable=1"
+        return f"{self.file.absolute().as_uri()}?mode={mode}"
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Make the tables where there is nothing, and see that what there is is ours."""
@@ -115,6 +119,7 @@ class Database:
                 return
             connection.execute("PRAGMA journal_mode = WAL")
             _in_one(connection, _make_tables)
+        connection.execute(f"PRAGMA query_only = {int(self.read_only)}")
         # What is committed outlives this process at once, and the machine from the next flush of the log on.
         connection.execute("PRAGMA synchronous = NORMAL")
         application, schema = _pragma(connection, "application_id"), _pragma(connection, "user_version")

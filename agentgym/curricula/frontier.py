@@ -15,6 +15,7 @@ from pydantic import Field
 
 from agentgym.curriculum import Curriculum, Outcome
 from agentgym.registry import register
+from agentgym.rollout import seed_of
 from agentgym.types import Draw, TaskId
 
 __all__ = ["Frontier"]
@@ -51,7 +52,7 @@ class Frontier(Curriculum):
         self._bounds = np.cumsum(worths)
 
     def draw(self, ordinal: int) -> Draw:
-        rng = np.random.default_rng([self.seed, ordinal])
+        rng = np.random.default_rng(seed_of(self.seed, "frontier", ordinal))
         task = self.order[ordinal]
         if self.memory and rng.random() < self.replay:
             place = np.searchsorted(self._bounds, rng.random() * self._bounds[-1], side="right")

@@ -8,7 +8,7 @@ environment, ``agentgym doctor ID`` over one.
 - ``playing``: episodes with random actions or by the expert, as many as time allows;
 - ``basics``: Gymnasium's own check, splits, the expert;
 - ``repeats``: the same episode again, on another instance, in threads, in processes;
-- ``snapshots``: coming back to a moment;
+- ``snapshots``: coming back to a moment, and what that takes;
 - ``measures``: rewards, sizes of observations, what a random policy reaches;
 - ``abuse``: strange, random and dishonest actions;
 - ``leftovers``: processes, threads, files that stay behind;
@@ -37,7 +37,7 @@ from agentgym.doctor.repeats import (
     repeats_in_threads,
 )
 from agentgym.doctor.report import Finding, as_json, findings_table
-from agentgym.doctor.snapshots import comes_back_to_snapshots
+from agentgym.doctor.snapshots import comes_back_to_snapshots, tells_the_way_back
 from agentgym.doctor.tokens import keeps_tokens, tokens_check
 from agentgym.visit import Player
 
@@ -71,6 +71,7 @@ __all__ = [
     "stands_random_actions",
     "stands_strange_actions",
     "success_of",
+    "tells_the_way_back",
     "tokens_check",
     "wins_as_expert",
     "wins_at_random",
@@ -85,6 +86,7 @@ CHECKS: tuple[Check, ...] = (
     repeats_in_threads,
     repeats_in_processes,
     comes_back_to_snapshots,
+    tells_the_way_back,
     wins_as_expert,
     wins_at_random,
     gives_sane_rewards,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import warnings
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ def passes_gymnasium(make_env: MakeEnv, _: float = SECONDS, /) -> str:
     from gymnasium.utils.env_checker import check_env
 
     with Player(make_env()) as player:
-        if inspect.iscoroutinefunction(type(player.env).step) or inspect.iscoroutinefunction(type(player.env).reset):
+        if player.env.is_async:
             return Remark("left out: gymnasium knows no async environments")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it advises on spaces and render modes

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import random
+import statistics
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,11 +22,11 @@ from agentgym.doctor.playing import (
     play,
     text_of,
 )
-from agentgym.env import Env, Snapshot
-from agentgym.types import TaskId
-from agentgym.visit import Player
+from agentgym.errors import SnapshotError
+from agentgym.snapshot import Mark, Snapshot
+from agentgym.visit import Player, Standing
 
-__all__ = ["comes_back_to_snapshots"]
+__all__ = ["comes_back_to_snapshots", "tells_the_way_back"]
 
 _MOMENTS = 8
 """Of an episode, that are restored; the first and the last are among them."""
@@ -36,20 +37,50 @@ _GOES_ON = 20
 def comes_back_to_snapshots(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int = 10) -> str:
     """Restoring any moment, on the same instance or on another one, and going on gives the rest of the episode."""
     num_moments = num_episodes = 0
-    cases = cases_of(make_env, episodes)
     with Player(make_env()) as player, Player(make_env()) as other:
-        if not _can_snapshot(player, *cases[0]):
-            return Remark("left out: async, and without get_state and set_state")
-        for case in paced(cases, seconds, least=2):
+        if player.env.restored_by == "none":
+            return Remark("left out: there is no way back to a moment")
+        for case in paced(cases_of(make_env, episodes), seconds, least=2):
             num_moments += _restored(player, other, case)
             num_episodes += 1
-        how = "replayed" if type(player.env).get_state is Env.get_state else "native"
-    return f"{num_moments} moments of {num_episodes} episodes, each restored twice, {how}"
+    return f"{num_moments} moments of {num_episodes} episodes, each restored twice"
 
 
-def _can_snapshot(player: Player, task: TaskId | None, seed: int) -> bool:
-    player.reset(task, seed)
-    return player.env.get_state() is not None or not inspect.iscoroutinefunction(type(player.env).step)
+def tells_the_way_back(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int = 10) -> str:
+    """How a host comes back to a moment that it keeps, and others by replay; how long that takes, what diverges."""
+    kept: list[float] = []
+    replayed: list[float] = []
+    turns: list[int] = []
+    num_diverged = 0
+    with Player(make_env()) as player, Player(make_env()) as other:
+        if player.env.restored_by == "none":
+            return Remark("none: there is no way back to a moment; no search, no branches, no undo")
+        for case in paced(cases_of(make_env, episodes), seconds, least=2):
+            marks = _with_marks(player, case)
+            for turn in _some_turns(len(marks), random.Random(case[1])):
+                mark, now = marks[turn]
+                if mark.rung != "replay":
+                    kept.append(_milliseconds(player, mark, now))
+                try:
+                    replayed.append(_milliseconds(other, mark, now))
+                    turns.append(turn)
+                except SnapshotError:
+                    num_diverged += 1
+    way = f"{mark.rung}, {statistics.median(kept):.3g} ms; elsewhere " if kept else ""
+    took = f", {statistics.mean(replayed):.3g} ms for {statistics.mean(turns):.3g} turns" if replayed else ""
+    num = num_diverged + len(replayed)
+    found = f"{way}verified replay{took}; {num_diverged} of {num} replays diverge ({num_diverged / num:.0%})"
+    return Remark(found) if num_diverged else found
+
+
+def _with_marks(player: Player, case: Case) -> list[tuple[Mark, Standing]]:
+    return [(player.save(), player.now) for _ in play(player, case)]
+
+
+def _milliseconds(player: Player, mark: Mark, now: Standing) -> float:
+    started = time.perf_counter()
+    player.load(mark, now)
+    return 1000 * (time.perf_counter() - started)
 
 
 def _restored(player: Player, other: Player, case: Case) -> int:
@@ -76,12 +107,15 @@ def _with_snapshots(player: Player, case: Case) -> tuple[list[Snapshot], list[tu
     snapshots, played = [], []
     for turn in play(player, case):
         played.append(turn)
-        snapshots.append(player.env.snapshot())
+        snapshots.append(player.settled(player.env.snapshot()))
     return snapshots, played
 
 
 def _go_on(player: Player, snapshot: Snapshot, actions: Sequence[str]) -> list[Any]:
     """What is seen at ``snapshot``, then the moments that ``actions`` lead to."""
-    observation, _ = player.env.restore(snapshot)
-    expect(player.env.snapshot().digest == snapshot.digest, "a snapshot taken right after restore is another one")
+    observation, _ = player.settled(player.env.restore(snapshot))
+    expect(
+        player.settled(player.env.snapshot()).digest == snapshot.digest,
+        "a snapshot taken right after restore is another one",
+    )
     return [(text_of(observation), observation.admissible), *(moment_of(player.step(action)) for action in actions)]

@@ -12,13 +12,23 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agentgym.errors import ConfigError, DataError, EnvError, MissingExtraError, UnknownIdError, UserError
+from agentgym.errors import (
+    ConfigError,
+    DataError,
+    EnvError,
+    MissingExtraError,
+    SnapshotError,
+    UnknownIdError,
+    UserError,
+)
+from agentgym.snapshot import Mark
 
 __all__ = ["Failure", "Situation", "bounded"]
 
 _HEAD, _TAIL, _FRAMES = 2000, 1000, 5
 _KINDS: dict[str, type[EnvError] | type[UserError]] = {
-    kind.__name__: kind for kind in (EnvError, UserError, UnknownIdError, ConfigError, MissingExtraError, DataError)
+    kind.__name__: kind
+    for kind in (EnvError, SnapshotError, UserError, UnknownIdError, ConfigError, MissingExtraError, DataError)
 }
 """What is passed on as it is; everything else is an environment's mistake."""
 
@@ -35,6 +45,11 @@ class Situation:
     def begin(self, seed: int, options: dict[str, Any] | None) -> None:
         """An episode begins."""
         self.seed, self.task, self.action = seed, (options or {}).get("task"), None
+
+    def return_to(self, mark: Mark) -> None:
+        """An episode goes on from a moment that was kept."""
+        self.begin(mark.seed, mark.options)
+        self.action = mark.actions[-1] if mark.actions else None
 
     def __str__(self) -> str:
         if self.seed is None:

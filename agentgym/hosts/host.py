@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 from typing import Any
 
+from agentgym.snapshot import Mark
 from agentgym.types import Action, Observation, StepResult
 
 __all__ = ["CLOSE_SECONDS", "Host", "Hosts"]
@@ -22,6 +23,7 @@ class Host(abc.ABC):
 
     name: str
     instructions: str
+    """As of the last ``reset`` or ``load``, which may change it; so is ``max_turns``."""
     max_turns: int
 
     @abc.abstractmethod
@@ -38,6 +40,25 @@ class Host(abc.ABC):
 
         One expert serves an episode: it is made at the first call after ``reset``.
         """
+
+    @abc.abstractmethod
+    async def save(self) -> Mark:
+        """Keep this moment of the episode, to come back to. Raises SnapshotError where there is no way back.
+
+        The state stays where the environment lives, until it is to ``forget`` it or needs the room; the mark is small.
+        """
+
+    @abc.abstractmethod
+    async def load(self, mark: Mark) -> tuple[Observation, dict[str, Any]]:
+        """Go back to the moment of ``mark``, of this host or of another one of the same environment.
+
+        Where it is not kept here (any more) it is replayed, each turn compared with what it showed. Raises
+        SnapshotError where one differs: the environment stands elsewhere then, and must be reset or loaded.
+        """
+
+    @abc.abstractmethod
+    async def forget(self, *marks: Mark) -> None:
+        """Free what is kept for ``marks``; they can still be replayed. Marks of other hosts are fine."""
 
     @abc.abstractmethod
     async def close(self) -> None:

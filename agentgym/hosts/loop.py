@@ -17,7 +17,9 @@ from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
 from agentgym.hosts.resident import Resident, as_action
 from agentgym.loops import must_wait
+from agentgym.snapshot import Mark
 from agentgym.types import Action, Observation, StepResult
+from agentgym.wrapper import adopted
 
 __all__ = ["LoopHosts"]
 
@@ -34,7 +36,7 @@ class LoopHosts(Hosts):
 
     async def open(self) -> Host:
         try:
-            return LoopHost(self._make_env(), self._closing)
+            return LoopHost(adopted(self._make_env()), self._closing)
         except _PASSED_ON:
             raise
         except BaseException as error:
@@ -54,8 +56,7 @@ class LoopHost(Host):
 
     async def reset(self, seed: int, options: dict[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
         self._situation.begin(seed, options)
-        observation, info = await self._call(self._resident.reset, seed, options)
-        return observation, info
+        return await self._begun(self._resident.reset, seed, options)
 
     async def step(self, action: Action) -> StepResult:
         self._situation.action = action
@@ -64,6 +65,17 @@ class LoopHost(Host):
 
     async def expert(self, observation: Observation) -> Action | None:
         return as_action(await self._call(self._resident.expert, observation))
+
+    async def save(self) -> Mark:
+        mark: Mark = await self._call(self._resident.save)
+        return mark
+
+    async def load(self, mark: Mark) -> tuple[Observation, dict[str, Any]]:
+        self._situation.return_to(mark)
+        return await self._begun(self._resident.load, mark)
+
+    async def forget(self, *marks: Mark) -> None:
+        self._resident.forget(mark.id for mark in marks)
 
     async def close(self) -> None:
         if self._is_closed:
@@ -82,6 +94,12 @@ class LoopHost(Host):
             task = loop.create_task(self.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+    async def _begun(self, method: Callable[..., Any], *args: Any) -> tuple[Observation, dict[str, Any]]:
+        observation, info = await self._call(method, *args)
+        env = self._resident.env
+        self.instructions, self.max_turns = env.instructions, env.max_turns
+        return observation, info
 
     async def _call(self, method: Callable[..., Any], *args: Any) -> Any:
         try:

@@ -23,7 +23,9 @@ from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
 from agentgym.hosts.resident import Resident, as_action
 from agentgym.loops import Blocking, must_wait
+from agentgym.snapshot import Mark
 from agentgym.types import Action, Observation, StepResult
+from agentgym.wrapper import adopted
 
 __all__ = ["ThreadHosts"]
 
@@ -84,8 +86,7 @@ class ThreadHost(Host):
 
     async def reset(self, seed: int, options: dict[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
         self._situation.begin(seed, options)
-        observation, info = await self._call(self._life.do, "reset", seed, options)
-        return observation, info
+        return await self._begun("reset", seed, options)
 
     async def step(self, action: Action) -> StepResult:
         self._situation.action = action
@@ -94,6 +95,17 @@ class ThreadHost(Host):
 
     async def expert(self, observation: Observation) -> Action | None:
         return as_action(await self._call(self._life.do, "expert", observation))
+
+    async def save(self) -> Mark:
+        mark: Mark = await self._call(self._life.do, "save")
+        return mark
+
+    async def load(self, mark: Mark) -> tuple[Observation, dict[str, Any]]:
+        self._situation.return_to(mark)
+        return await self._begun("load", mark)
+
+    async def forget(self, *marks: Mark) -> None:
+        await self._call(self._life.do, "forget", [mark.id for mark in marks])
 
     async def close(self) -> None:
         if self._life.abandoned:
@@ -113,6 +125,10 @@ class ThreadHost(Host):
         if not self._life.abandoned:
             self._life.abandon()
             self._abandoned[:] = [host for host in (*self._abandoned, self) if host.thread.is_alive()]
+
+    async def _begun(self, method: str, *args: Any) -> tuple[Observation, dict[str, Any]]:
+        (observation, info), self.instructions, self.max_turns = await self._call(self._life.begin, method, *args)
+        return observation, info
 
     async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
         if self._life.abandoned:
@@ -168,13 +184,19 @@ class _Life:
 
     def make(self) -> tuple[str, str, int]:
         """Make the environment; returns its name, instructions and max_turns."""
-        env = self._make_env()
+        env = adopted(self._make_env())
         self._resident = Resident(env)
         return env.name, env.instructions, env.max_turns
 
     def do(self, method: str, *args: Any) -> Any:
         """Call a method of the resident."""
         return self._settled(getattr(self._resident, method)(*args))
+
+    def begin(self, method: str, *args: Any) -> tuple[Any, str, int]:
+        """Call one after which the environment may have other instructions and max_turns; returns these too."""
+        result = self.do(method, *args)
+        assert self._resident is not None
+        return result, self._resident.env.instructions, self._resident.env.max_turns
 
     def end(self) -> None:
         """Close the environment, once, and the loop."""

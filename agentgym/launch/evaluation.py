@@ -75,9 +75,9 @@ async def play_tasks(
     limits: Limits | None = None,
     on_episode: Callable[[Trajectory], None] = lambda trajectory: None,
 ) -> list[Trajectory]:
-    """``samples`` episodes of each task, called ``name`` and a number; greedy at temperature 0.
+    """``samples`` episodes of each task, called ``name`` and a number, with the environment's reward alone.
 
-    Seeds depend on ``seed`` and the task alone.
+    Greedy at temperature 0. Seeds depend on ``seed`` and the task alone.
     """
     specs = [
         EpisodeSpec(
@@ -92,7 +92,7 @@ async def play_tasks(
         for member in range(samples)
     ]
     actor = engine_actor(engine, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p)
-    return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode)
+    return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode, shaped=False)
 
 
 async def measure(

@@ -12,12 +12,11 @@ from typing import Any
 from agentgym import sealed
 from agentgym.config import Choice
 from agentgym.launch.evaluation import play_tasks, score
-from agentgym.launch.parts import make_engine
+from agentgym.launch.parts import make_engine, make_learner
 from agentgym.launch.stage import Stage, Workbench
-from agentgym.learn.learner import Learner
 from agentgym.learn.loop import Loop, Outcome
 from agentgym.learn.players import Players
-from agentgym.learn.trainer import Equipment, Trainer, TrainerSettings
+from agentgym.learn.trainer import Equipment, Trainer
 from agentgym.registry import plugins
 from agentgym.rollout import Limits, seed_of
 from agentgym.scheduler import Scheduler
@@ -53,7 +52,7 @@ class Learning(Stage):
         settings, parts = bench.settings, bench.parts
         self.began = bench.clock.elapsed
         make = functools.partial(
-            _make_learner,
+            make_learner,
             settings=trainer.settings,
             temperature=self.temperature,
             total_updates=self.max_updates * trainer.num_steps,
@@ -240,20 +239,3 @@ class Train(Learning):
         bench.monitor.validated(self.at, seen, episodes, self.loop.learner)
         self.checked = self.at
         bench.reporter.note(f"update {self.at}: validation success {seen.success:.3f}, reward {seen.reward:.3f}")
-
-
-def _make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Learner:
-    """A learner with a trainer's settings, and ``changes`` to them."""
-    given = {
-        "learning_rate": settings.learning_rate,
-        "warmup_updates": settings.warmup_updates,
-        "schedule": settings.schedule,
-        "precision": settings.precision,
-        "gradient_checkpointing": settings.gradient_checkpointing,
-        "max_tokens_constant": settings.aggregation_tokens,
-        "weight_decay": settings.weight_decay,
-        "max_grad_norm": settings.max_grad_norm,
-        "max_microbatch_tokens": settings.max_microbatch_tokens,
-        "aggregation": settings.aggregation,
-    }
-    return Learner(module, **{**given, **changes})

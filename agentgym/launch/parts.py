@@ -21,10 +21,12 @@ from agentgym.env import Env
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.settings import RolloutSettings, TrainSettings
 from agentgym.learn.byte_tokenizer import byte_tokenizer
+from agentgym.learn.learner import Learner
 from agentgym.learn.model_settings import HFSettings
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.nano_vision import seeing
 from agentgym.learn.policy import Policy, load_policy, load_tokenizer
+from agentgym.learn.settings import TrainerSettings
 from agentgym.loops import settled
 from agentgym.protocol import Protocol
 from agentgym.registry import EnvFactory, plugins
@@ -32,7 +34,7 @@ from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Completion, Observation
 
-__all__ = ["Parts", "assembled", "make_engine", "make_policy", "policy_source"]
+__all__ = ["Parts", "assembled", "make_engine", "make_learner", "make_policy", "policy_source"]
 
 _BYTES_A_TOKEN = 4
 """Roughly: the context of an engine that speaks text is counted in bytes here, and in its own tokens there."""
@@ -122,15 +124,14 @@ async def _try_out(parts: Parts) -> bool:
     for played in await parts.rollout.run(specs, say_nothing, limits=dataclasses.replace(parts.limits, max_turns=1)):
         if played.stop_reason.is_void:
             raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
+        if played.shaping_error is not None:
+            raise UserError(f"{played.shaping_error}; it was tried out on an episode of one turn")
         shows_pictures |= any(turn.media for turn in played.turns)
     return shows_pictures
 
 
 def _on_pictures(parts: Parts, settings: TrainSettings) -> str:
-    """What is to be told of a policy in an environment that shows pictures.
-
-    Raises ConfigError when it could see them and its engine does not show them.
-    """
+    """What is to be told where there are pictures. Raises ConfigError when the engine keeps them from the policy."""
     if parts.engine.speaks_text or parts.engine.supports_images:
         return ""
     if parts.policy.tokenizer.sees_images:
@@ -149,13 +150,14 @@ def training_limits(rollout: RolloutSettings) -> Limits:
         max_invalid_actions=rollout.max_invalid_actions,
         step_seconds=rollout.step_seconds,
         episode_seconds=rollout.episode_seconds,
+        shaping_seconds=rollout.shaping_seconds,
         context_tokens=rollout.context_tokens,
         on_overflow=rollout.on_overflow,
         keep_observations=rollout.keep_observations,
     )
 
 
-# -- policies --------------------------------------------------------------------------------------------
+# -- policies and their learners -------------------------------------------------------------------------
 
 
 def policy_source(model: str | Path) -> str:
@@ -180,6 +182,23 @@ async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | 
     if idle := nano.model_fields_set & {"image_size", "patch_size", "vision_layers"}:
         raise ConfigError(f'model.{min(idle)} has no effect: the environment "{env.name}" shows no pictures')
     return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
+
+
+def make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Learner:
+    """A learner with a trainer's settings, and ``changes`` to them."""
+    given = {
+        "learning_rate": settings.learning_rate,
+        "warmup_updates": settings.warmup_updates,
+        "schedule": settings.schedule,
+        "precision": settings.precision,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "max_tokens_constant": settings.aggregation_tokens,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "max_microbatch_tokens": settings.max_microbatch_tokens,
+        "aggregation": settings.aggregation,
+    }
+    return Learner(module, **{**given, **changes})
 
 
 # -- engines ---------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 A setting that differs is refused. With force it may differ if the run stays the same run: how long it goes on, how
 it is measured and saved, what it may use of the machine, and of the trainer what every trainer has and any further
 real number, which weighs something. A further whole number, switch or name may decide shapes, groups or the order of
-tasks, and is refused, as is everything about environment, model, seed and conversation. Old settings are kept as
-config-until-CHECKPOINT.json.
+tasks, and is refused, as is everything about environment, curriculum, model, seed and conversation. Old settings are
+kept as config-until-CHECKPOINT.json.
 """
 
 from __future__ import annotations

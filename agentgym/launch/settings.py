@@ -97,6 +97,8 @@ class RolloutSettings(EpisodeSettings):
     """Sampling temperature; log-probabilities are those of the tempered distribution."""
     max_invalid_actions: int | None = Field(None, ge=0)
     """End a training episode at the first invalid action beyond so many."""
+    shaping_seconds: float | None = Field(300.0, gt=0)
+    """Deadline of a reward that asks others to judge; episodes that miss it are not learned from."""
 
 
 # -- parts of training -----------------------------------------------------------------------------------
@@ -182,8 +184,6 @@ class MeasureSettings(PolicySettings):
 
     rollout: EpisodeSettings = EpisodeSettings()
     """How they are played."""
-    rewards: dict[str, Reward] = Field(default_factory=dict)
-    """Shapers added to the environment's reward: --rewards.<id> is the weight, and --rewards.<id>.<option> theirs."""
 
 
 class TrainSettings(MeasureSettings):
@@ -191,6 +191,8 @@ class TrainSettings(MeasureSettings):
 
     rollout: RolloutSettings = RolloutSettings()
     """Episodes in training."""
+    rewards: dict[str, Reward] = Field(default_factory=dict)
+    """Shapers added to the environment's reward: --rewards.<id> is the weight, and --rewards.<id>.<option> theirs."""
     trainer: Choice = Choice(id="grpo")
     """Trainer, and its settings as --trainer.<setting>."""
     curriculum: Choice = Choice(id="uniform")
@@ -226,6 +228,12 @@ class TrainSettings(MeasureSettings):
     """Time between two checkpoints; one more is made at the end of each stage and on Ctrl-C."""
     keep_checkpoints: int = Field(2, ge=1)
     """Checkpoints kept, newest first."""
+
+    @model_validator(mode="after")
+    def _has_rewards(self) -> TrainSettings:
+        if self.rollout.changed("shaping_seconds") and not self.rewards:
+            raise ValueError("rollout.shaping_seconds has no effect without rewards")
+        return self
 
     def complete(self) -> dict[str, Any]:
         """Everything as JSON, each plug-in's and the model's own defaults among it.

@@ -33,15 +33,19 @@ class Players:
         engine = engine or self.engine
         return await self._play(specs, engine_actor(engine, temperature=self.temperature), engine, self.limits)
 
-    async def expert(self, specs: Sequence[EpisodeSpec]) -> list[Trajectory]:
-        """Episodes of the environment's expert; their behavior log-probabilities are 0."""
+    async def expert(self, specs: Sequence[EpisodeSpec], *, shaped: bool = True) -> list[Trajectory]:
+        """Episodes of the environment's expert; their behavior log-probabilities are 0.
+
+        Without ``shaped`` they have the environment's reward alone: enough to imitate them.
+        """
         limits = Limits(  # it may say what it has to say; the environment ends its episodes
             max_reply_tokens=2**20,
             step_seconds=self.limits.step_seconds,
             episode_seconds=self.limits.episode_seconds,
+            shaping_seconds=self.limits.shaping_seconds,
         )
         shown = [dataclasses.replace(spec, role="expert") for spec in specs]
-        return await self._play(shown, expert_actor(self.rollout.protocol), self.engine, limits)
+        return await self._play(shown, expert_actor(self.rollout.protocol), self.engine, limits, shaped=shaped)
 
     async def led(self, specs: Sequence[EpisodeSpec]) -> list[Trajectory]:
         """Episodes whose first ``shown_turns`` replies are the expert's and the rest the policy's."""
@@ -49,7 +53,12 @@ class Players:
         actor = led_actor(expert_actor(self.rollout.protocol), engine_actor(self.engine, temperature=self.temperature))
         return await self._play(specs, actor, self.engine, self.limits)
 
+    async def shaped(self, recorded: list[Trajectory]) -> list[Trajectory]:
+        """Episodes that were played at another time, group by group with the rewards of this run, where it has some."""
+        await self.rollout.shape(recorded)
+        return recorded
+
     async def _play(
-        self, specs: Sequence[EpisodeSpec], actor: Actor, engine: Engine, limits: Limits
+        self, specs: Sequence[EpisodeSpec], actor: Actor, engine: Engine, limits: Limits, *, shaped: bool = True
     ) -> list[Trajectory]:
-        return await self.rollout.run(specs, actor, release=engine.release, limits=limits)
+        return await self.rollout.run(specs, actor, release=engine.release, limits=limits, shaped=shaped)

@@ -4,8 +4,6 @@ A ``Game`` knows nothing of terminals. It keeps a ``Moment`` for the reset and o
 branching and showing a policy the history are all the same thing: a shorter or another list of moments. Whatever
 goes wrong inside the environment, an interrupt among it, comes out as a ``GameError``, with the game back at the last
 good moment.
-
-Not covered: undoing turns of an ``async`` environment without ``get_state``, which cannot be replayed here.
 """
 
 from __future__ import annotations
@@ -18,10 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agentgym.curriculum import TaskOrder
-from agentgym.env import Env, Snapshot
+from agentgym.env import Env
 from agentgym.errors import AgentGymError, ParseError, SnapshotError
 from agentgym.protocol import Protocol
 from agentgym.repl.interrupt import Interrupt
+from agentgym.snapshot import Mark
 from agentgym.types import Action, Message, Observation, TaskId
 from agentgym.visit import Standing, Visit
 
@@ -39,7 +38,7 @@ class Moment:
     """What one turn led to; the first moment of an episode is its reset."""
 
     standing: Standing
-    snapshot: Snapshot | None
+    mark: Mark | None
     """None where the environment cannot be saved: there is no way back to here."""
     reply: str | None = None
     """What the policy said, verbatim; None for a turn played by hand, and for the reset."""
@@ -88,7 +87,7 @@ class Game:
             elif split is not None:
                 chosen = TaskOrder(self.env.tasks(split), seed=seed)[0]
             await self._visit.reset(chosen, seed)
-            return Moment(standing=self._visit.now, snapshot=self._snapshot())
+            return Moment(standing=self._visit.now, mark=await self._save())
 
         self.moments = [await self._safely(begin)]
         self.task, self.split, self.seed, self.chosen = task, split, seed, chosen
@@ -101,7 +100,7 @@ class Game:
             info = (await self._visit.step(action)).info
             problem = str(info["invalid_action"]) if "invalid_action" in info else None
             now = self._visit.now
-            return Moment(standing=now, snapshot=self._snapshot(), reply=reply, action=action, problem=problem)
+            return Moment(standing=now, mark=await self._save(), reply=reply, action=action, problem=problem)
 
         self.moments.append(await self._safely(step))
         return self.now
@@ -113,7 +112,7 @@ class Game:
             action = protocol.parse(reply)
         except ParseError as error:
             here = dataclasses.replace(self.now.standing, reward=0.0)
-            self.moments.append(Moment(standing=here, snapshot=self.now.snapshot, reply=reply, problem=str(error)))
+            self.moments.append(Moment(standing=here, mark=self.now.mark, reply=reply, problem=str(error)))
             return self.now
         return await self.act(action, reply=reply)
 
@@ -163,20 +162,17 @@ class Game:
             raise GameError("the episode is over: :undo takes the last turn back, :restart begins it again")
 
     async def _return_to(self, moments: Sequence[Moment]) -> None:
-        async def restore() -> None:
-            self._restore(moments[-1])
-
-        await self._safely(restore)
+        await self._safely(lambda: self._load(moments[-1]))
         self.moments = list(moments)
 
-    def _restore(self, moment: Moment) -> None:
-        if moment.snapshot is None:
+    async def _load(self, moment: Moment) -> None:
+        if moment.mark is None:
             raise SnapshotError(f"{self.env.name} could not be saved at that moment; :restart begins the episode again")
-        self._visit.restore(moment.snapshot, moment.standing)
+        await self._visit.load(moment.mark, moment.standing)
 
-    def _snapshot(self) -> Snapshot | None:
+    async def _save(self) -> Mark | None:
         try:
-            return self.env.snapshot()
+            return await self._visit.save()
         except Exception:  # an author's get_state may raise anything: better to play on without undo than not at all
             return None
 
@@ -190,12 +186,12 @@ class Game:
         except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:
             if not self.moments:
                 raise
-            after = self._recover()
+            after = await self._recover()
             raise GameError(told(error) + after) from error
 
-    def _recover(self) -> str:
+    async def _recover(self) -> str:
         try:
-            self._restore(self.now)
+            await self._load(self.now)
         except Exception as error:
             return f"\nand it could not be put back as it was: {told(error)}\n:restart begins the episode again"
         return ""

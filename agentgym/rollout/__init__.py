@@ -4,12 +4,15 @@
 - ``actors``: who speaks: an engine, the environment's expert, or one and then the other;
 - ``play``: one attempt at one episode;
 - ``context``: what happens when an episode outgrows its context;
-- ``runner``: many episodes at once.
+- ``shaping``: rewards beside the environment's, when the episodes of a group have ended;
+- ``runner``: many episodes at once;
+- ``tree``: episodes that branch.
 """
 
 from agentgym.rollout.actors import Actor, Episode, engine_actor, expert_actor, led_actor
-from agentgym.rollout.runner import Rollout, Shaper
+from agentgym.rollout.runner import Rollout, Seat
 from agentgym.rollout.specs import EpisodeSpec, Limits, OnOverflow, seed_of
+from agentgym.rollout.tree import Tree
 
 __all__ = [
     "Actor",
@@ -18,7 +21,8 @@ __all__ = [
     "Limits",
     "OnOverflow",
     "Rollout",
-    "Shaper",
+    "Seat",
+    "Tree",
     "engine_actor",
     "expert_actor",
     "led_actor",

@@ -7,6 +7,8 @@ marked. Whatever the environment does wrong, taking too long among it, voids the
 from __future__ import annotations
 
 import asyncio
+import copy
+import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -16,6 +18,7 @@ from agentgym.protocol import Protocol
 from agentgym.rollout.actors import Actor, Episode
 from agentgym.rollout.context import asked_to_summarize, clipped, keep_last, resumed_from
 from agentgym.rollout.specs import EpisodeSpec, Limits
+from agentgym.snapshot import Mark
 from agentgym.stream import Extension, TokenStream
 from agentgym.types import Action, Observation, StopReason, Trajectory, Turn, succeeded
 
@@ -27,6 +30,7 @@ R = TypeVar("R")
 class Play:
     """Plays ``spec`` on ``host`` into ``trajectory``; ``release`` is told each session that is done with.
 
+    ``run`` does all; ``begin`` and ``turn`` are its steps, for whoever wants to stop in between, and ``fork`` branches.
     ``beat`` is called at every sign of progress.
     """
 
@@ -48,12 +52,23 @@ class Play:
         self.stream, self.trajectory, self.limits = stream, trajectory, limits
         self.max_context, self.release, self.beat = max_context, release, beat
         self.num_invalid = 0
+        self.has_begun = self.is_over = False
+        self.mark: Mark | None = None
+        """Where a fork begins."""
 
-    async def run(self) -> None:
-        """Play to the end, whatever it is."""
+    @property
+    def session(self) -> str:
+        """Name of the engine's session that holds the running sample."""
+        return f"{self.spec.episode_id}/{self.stream.num_forks}"
+
+    async def run(self, until: int | None = None) -> None:
+        """Play to the end, whatever it is, or until so many turns are on record."""
         try:
             async with asyncio.timeout(self.limits.episode_seconds) as deadline:
-                await self._play()
+                if not self.has_begun:
+                    await self.begin()
+                while not self.is_over and (until is None or len(self.trajectory.turns) < until):
+                    await self.turn()
         except EnvError as error:
             self.trajectory.error = str(error)
             self._stop(StopReason.ENV_ERROR)
@@ -66,19 +81,59 @@ class Play:
             self._stop(StopReason.DEADLINE)
         self.trajectory.samples = self.stream.samples
 
-    async def _play(self) -> None:
-        observation, _ = await self._within_deadline(self.host.reset(self.spec.seed, self.spec.reset_options), "reset")
+    async def begin(self) -> None:
+        """Reset the environment, or bring it to where a fork goes on, and show what there is to see."""
+        self.has_begun = True
+        if self.mark is not None:
+            await self._within_deadline(self.host.load(self.mark), "going back")
+            return
+        reset = self.host.reset(self.spec.seed, self.spec.reset_options)
+        observation, info = await self._within_deadline(reset, "reset")
+        self.trajectory.channels = info.get("channels", {})
         instructions = "\n\n".join(filter(None, (self.host.instructions, self.spec.preface)))
         self.opening = self.protocol.opening(instructions)
         self.episode = Episode(self.spec, self.host, self.stream, observation, list(self.opening))
         self._show(observation)
-        max_turns = self.limits.max_turns or self.host.max_turns
-        while await self._is_ready():
-            if await self._turn():
-                return None
-            if len(self.trajectory.turns) >= max_turns:
-                return self._stop(StopReason.TURN_LIMIT)
-        self._stop(StopReason.CONTEXT_LIMIT)
+
+    async def turn(self) -> bool:
+        """One reply and its consequence; True when the episode is over. An EnvError voids it, and is the caller's."""
+        if not await self._is_ready():
+            self._stop(StopReason.CONTEXT_LIMIT)
+        elif not await self._reply_and_step() and len(self.trajectory.turns) >= self._max_turns:
+            self._stop(StopReason.TURN_LIMIT)
+        return self.is_over
+
+    async def save(self) -> Mark:
+        """Keep this moment of the environment, for forks. Raises SnapshotError where there is no way back."""
+        return await self._within_deadline(self.host.save(), "saving")
+
+    def fork(self, spec: EpisodeSpec, host: Host, mark: Mark) -> Play:
+        """The same episode so far, to go on in another way: as ``spec``, from ``mark``, which was saved at this moment.
+
+        ``host`` may be this one's own, once this episode is done with it: a fork goes there only when it ``run``s.
+        Raises ValueError when the episode is over.
+        """
+        if self.is_over:
+            raise ValueError(f"episode {self.spec.episode_id} is over: there is nothing to go on with")
+        trajectory = self.trajectory.model_copy(
+            update={
+                "episode_id": spec.episode_id,
+                "parent_id": self.spec.episode_id,
+                "branch_turn": len(self.trajectory.turns),
+                "turns": [turn.model_copy(deep=True) for turn in self.trajectory.turns],
+            }
+        )
+        twin = copy.copy(self)
+        twin.host, twin.spec, twin.stream, twin.trajectory = host, spec, self.stream.fork(), trajectory
+        twin.episode = dataclasses.replace(
+            self.episode, spec=spec, host=host, stream=twin.stream, messages=list(self.episode.messages)
+        )
+        twin.has_begun, twin.mark = False, mark
+        return twin
+
+    @property
+    def _max_turns(self) -> int:
+        return self.limits.max_turns or self.host.max_turns
 
     def _show(self, observation: Observation) -> None:
         for image in observation.images:
@@ -112,10 +167,10 @@ class Play:
         return self.stream.prepare(self.episode.messages, self.episode.observation.tools)
 
     def _take(self, extension: Extension) -> None:
-        num_forks = self.stream.num_forks
+        session = self.session
         self.stream.take(extension)
-        if self.stream.num_forks > num_forks:
-            self.release(f"{self.spec.episode_id}/{num_forks}")
+        if self.session != session:
+            self.release(session)
 
     def _with_last(self, budget: int) -> Extension:
         """The conversation with as many of the last observations as fit, ``keep_observations`` at most."""
@@ -160,8 +215,7 @@ class Play:
             is_summary=is_summary,
         )
 
-    async def _turn(self) -> bool:
-        """One reply and its consequence; True when the episode is over."""
+    async def _reply_and_step(self) -> bool:
         reply = await self._reply()
         turn = self._recorded(reply)
         self.trajectory.turns.append(turn)
@@ -175,10 +229,11 @@ class Play:
         return await self._step(turn, action)
 
     async def _step(self, turn: Turn, action: Action) -> bool:
-        turn.action = str(action)
+        turn.action, turn.tool_calls = str(action), list(action.tool_calls)
         observation, reward, terminated, truncated, info = await self._within_deadline(self.host.step(action), "step")
         self.beat()
         turn.reward, turn.breakdown = reward, {"environment": reward}
+        turn.channels = info.get("channels", {})
         self._show(observation)
         if terminated or truncated:
             self.trajectory.success = succeeded(info, self.trajectory.reward)
@@ -198,7 +253,7 @@ class Play:
         return True
 
     def _stop(self, reason: StopReason) -> None:
-        self.trajectory.stop_reason = reason
+        self.is_over, self.trajectory.stop_reason = True, reason
         self.trajectory.terminated = reason in (StopReason.TERMINATED, StopReason.INVALID_LIMIT)
         self.trajectory.truncated = reason.is_truncated
         self.trajectory.final_observation = "" if reason.is_void else str(self.episode.observation)

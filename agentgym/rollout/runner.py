@@ -12,32 +12,43 @@ from __future__ import annotations
 
 import asyncio
 import collections
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any
 
-from agentgym.errors import EnvError, UserError
+from agentgym.errors import EnvError
 from agentgym.hosts import Host, Hosts, Where, make_hosts
 from agentgym.protocol import Protocol
+from agentgym.reward import EpisodeReward, Shaper, as_shaper
 from agentgym.rollout.actors import Actor
 from agentgym.rollout.play import Play
+from agentgym.rollout.shaping import Finish, Weighted, shape
 from agentgym.rollout.specs import EpisodeSpec, Limits
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import StopReason, Trajectory, Turn
+from agentgym.types import StopReason, Trajectory
 
-__all__ = ["Rollout", "Shaper"]
-
-Shaper: TypeAlias = Callable[[Trajectory], Sequence[float]]
-"""A reward shaper: one number for each turn of a finished trajectory."""
+__all__ = ["Rollout", "Seat"]
 
 _DEFAULT_LIMITS = Limits()
+
+
+@dataclasses.dataclass(slots=True)
+class Seat:
+    """A host that is lent."""
+
+    host: Host
+    is_spoiled: bool = False
+    """Its episode was void: it is killed instead of given back."""
 
 
 class Rollout:
     """Plays episodes of one environment with one protocol, ``concurrency`` at a time.
 
     Environments are made by ``make_env`` when first needed, where ``where`` says, and used again; a broken one is
-    dropped. ``beat`` is called at every sign of progress.
+    dropped. ``shapers`` are rewards beside the environment's: name, weight, shaper. ``beat`` is called at every sign
+    of progress.
     """
 
     def __init__(
@@ -47,14 +58,15 @@ class Rollout:
         protocol: Protocol,
         *,
         limits: Limits = _DEFAULT_LIMITS,
-        shapers: Iterable[tuple[str, float, Shaper]] = (),
+        shapers: Iterable[tuple[str, float, Shaper | EpisodeReward]] = (),
         max_context: int,
         concurrency: int = 64,
         where: Where = "loop",
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.make_env, self.tokenizer, self.protocol = make_env, tokenizer, protocol
-        self.limits, self.shapers, self.max_context = limits, list(shapers), max_context
+        self.limits, self.max_context = limits, max_context
+        self.shapers = [Weighted(name, weight, as_shaper(shaper)) for name, weight, shaper in shapers]
         self.concurrency, self.beat = concurrency, beat
         self.hosts: Hosts = make_hosts(where, make_env)
         self.num_running = 0
@@ -70,27 +82,28 @@ class Rollout:
         release: Callable[[str], None] = lambda session: None,
         on_episode: Callable[[Trajectory], None] = lambda trajectory: None,
         limits: Limits | None = None,
+        shaped: bool = True,
     ) -> list[Trajectory]:
         """Play every spec; trajectories come back in the order of ``specs``, void ones included.
 
-        ``release`` is told each session that an episode is done with, ``on_episode`` each trajectory as it
-        ends. Raises UserError when a first observation does not fit the context, ValueError when two specs have
-        the same ``episode_id``.
+        ``release`` is told each session that an episode is done with, ``on_episode`` each trajectory once it is
+        complete: as it ends, or with its group (see ``shaping``). Without ``shaped`` the environment's reward is all
+        there is. Raises UserError when a first observation does not fit the context or a reward is mistaken,
+        ValueError when two specs have the same ``episode_id``.
         """
         specs = list(specs)
         for name, count in collections.Counter(spec.episode_id for spec in specs).items():
             if count > 1:
                 raise ValueError(f"episode_id {name!r} is given twice: sessions and records go by it")
 
+        limits = limits or self.limits
+        finish = Finish(specs, self.shapers if shaped else [], on_episode, seconds=limits.shaping_seconds)
+
         async def one(spec: EpisodeSpec) -> Trajectory:
-            async with self._gate:
-                self.num_running += 1
-                try:
-                    trajectory = await self._attempts(spec, actor, release, limits or self.limits)
-                finally:
-                    self.num_running -= 1
-                on_episode(trajectory)
-                return trajectory
+            async with self._place():
+                trajectory = await self._attempts(spec, actor, release, limits)
+            await finish.ended(trajectory)
+            return trajectory
 
         tasks = [asyncio.ensure_future(one(spec)) for spec in specs]
         try:
@@ -99,6 +112,50 @@ class Rollout:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def shape(self, trajectories: Sequence[Trajectory]) -> None:
+        """Give episodes that were played before, group after group, the rewards that they would be given now."""
+        groups: dict[str, list[Trajectory]] = {}
+        for trajectory in trajectories:
+            groups.setdefault(trajectory.group_id or trajectory.episode_id, []).append(trajectory)
+        for group in groups.values():
+            await shape(group, self.shapers, seconds=self.limits.shaping_seconds)
+
+    @contextlib.asynccontextmanager
+    async def seat(self) -> AsyncIterator[Seat]:
+        """A host for more than one episode, one after the other; it counts as one episode of ``concurrency``.
+
+        It is given back at the end, or killed where it is spoiled or the body raises. Raises EnvError when an
+        environment cannot be made.
+        """
+        async with self._place(), self._lent() as seat:
+            yield seat
+
+    def play(
+        self,
+        host: Host,
+        spec: EpisodeSpec,
+        actor: Actor,
+        *,
+        release: Callable[[str], None],
+        limits: Limits | None = None,
+        attempt: int = 0,
+    ) -> Play:
+        """An episode that is to be played on ``host``; who plays it releases its last session."""
+        trajectory = self._record(spec, attempt)
+        trajectory.env = host.name
+        return Play(
+            host,
+            spec,
+            actor,
+            self.protocol,
+            TokenStream(self.tokenizer),
+            trajectory,
+            limits=limits or self.limits,
+            max_context=self.max_context,
+            release=release,
+            beat=self.beat,
+        )
 
     async def close(self) -> None:
         """Close the idle environments and what they ran on."""
@@ -114,15 +171,27 @@ class Rollout:
             trajectory = await self._attempt(spec, actor, release, limits, attempt)
             if trajectory.stop_reason is not StopReason.ENV_ERROR:
                 break
-        for name, weight, shaper in self.shapers:
-            _shape(trajectory, name, weight, shaper)
         return trajectory
 
     async def _attempt(
         self, spec: EpisodeSpec, actor: Actor, release: Callable[[str], None], limits: Limits, attempt: int
     ) -> Trajectory:
-        stream = TokenStream(self.tokenizer)
-        trajectory = Trajectory(
+        try:
+            async with self._lent(fresh=attempt > 0) as seat:
+                play = self.play(seat.host, spec, actor, release=release, limits=limits, attempt=attempt)
+                try:
+                    await play.run()
+                finally:
+                    release(play.session)
+                seat.is_spoiled = play.trajectory.stop_reason.is_void
+                return play.trajectory
+        except EnvError as error:  # there is no environment to play on
+            trajectory = self._record(spec, attempt)
+            trajectory.stop_reason, trajectory.error = StopReason.ENV_ERROR, str(error)
+            return trajectory
+
+    def _record(self, spec: EpisodeSpec, attempt: int) -> Trajectory:
+        return Trajectory(
             env=str(getattr(self.make_env, "id", "")),
             task=spec.task,
             seed=spec.seed,
@@ -137,49 +206,26 @@ class Rollout:
             tokenizer=self.tokenizer.fingerprint,
             attempt=attempt,
         )
+
+    @contextlib.asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of ``concurrency``."""
+        async with self._gate:
+            self.num_running += 1
+            try:
+                yield
+            finally:
+                self.num_running -= 1
+
+    @contextlib.asynccontextmanager
+    async def _lent(self, *, fresh: bool = False) -> AsyncIterator[Seat]:
+        seat = Seat(self._idle.pop() if self._idle and not fresh else await self.hosts.open())
         try:
-            host = self._idle.pop() if self._idle and attempt == 0 else await self.hosts.open()
-        except EnvError as error:
-            trajectory.stop_reason, trajectory.error = StopReason.ENV_ERROR, str(error)
-            return trajectory
-        trajectory.env = host.name
-        play = Play(
-            host,
-            spec,
-            actor,
-            self.protocol,
-            stream,
-            trajectory,
-            limits=limits,
-            max_context=self.max_context,
-            release=release,
-            beat=self.beat,
-        )
-        try:
-            await play.run()
+            yield seat
         except BaseException:
-            host.kill()
+            seat.host.kill()
             raise
-        finally:
-            release(f"{spec.episode_id}/{stream.num_forks}")
-        if trajectory.stop_reason.is_void:
-            host.kill()
+        if seat.is_spoiled:
+            seat.host.kill()
         else:
-            self._idle.append(host)
-        return trajectory
-
-
-def _shape(trajectory: Trajectory, name: str, weight: float, shaper: Shaper) -> None:
-    """Add a shaper's numbers to the turns' rewards, under its own channel."""
-    values = shaper(trajectory)
-    if not isinstance(values, Sequence):
-        raise UserError(f'reward "{name}" gave {values!r:.80}, expected a list with one number for each turn')
-    if len(values) != len(trajectory.turns):
-        raise UserError(
-            f'reward "{name}" gave {len(values)} numbers for {len(trajectory.turns)} turns, expected one for each'
-        )
-    turns = []
-    for turn, value in zip(trajectory.turns, values, strict=True):
-        breakdown = {**turn.breakdown, name: weight * value}
-        turns.append(Turn(**{**dict(turn), "reward": turn.reward + weight * value, "breakdown": breakdown}))
-    trajectory.turns = turns
+            self._idle.append(seat.host)

@@ -63,6 +63,8 @@ class Limits:
     """An environment that takes longer for a reset or a step is given up, as if it had broken."""
     episode_seconds: float | None = 3600.0
     """An episode that takes longer is void."""
+    shaping_seconds: float | None = 300.0
+    """A reward that takes longer to judge has failed: the episodes are not learned from."""
     max_observation_chars: int = 100_000
     """Longer observations lose their middle, and say so."""
     context_tokens: int | None = None

@@ -82,19 +82,22 @@ class BlocksWorld(Env):
         """Start at the problem of ``options["task"]``, or of a random train task. Raises UserError."""
         task, split = task_and_split((options or {}).get("task"), self.np_random)
         self.problem = problem_of_task(task, split, self.num_blocks, self.problem_seed)
-        self.world = self.problem.initial
-        return self._observe(), {}
+        self._arrive(self.problem.initial)
+        self.placed_at_first = len(self.placed)
+        return self._observe(), self._info_now()
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """One turn; an action that does not fit changes nothing, and the info says why."""
         operation = parse_action(action)
         problem = _UNREADABLE if operation is None else self.world.problem(operation)
         if operation is None or problem is not None:
-            return self._observe(), 0.0, False, False, {"invalid_action": problem}
-        before, self.world = self.world, self.world.after(operation)
+            return self._observe(), 0.0, False, False, {**self._info_now(), "invalid_action": problem}
+        before = self._progress()
+        self._arrive(self.world.after(operation))
         solved = self.world.support == self.problem.goal.support
-        reward = float(solved) if self.reward == "sparse" else self._progress(self.world) - self._progress(before)
-        return self._observe(), reward, solved, False, {"success": True} if solved else {}
+        reward = float(solved) if self.reward == "sparse" else self._progress() - before
+        info = self._info_now()
+        return self._observe(), reward, solved, False, {**info, "success": True} if solved else info
 
     def tasks(self, split: str) -> range:
         """Task ids of "train", "validation" or "test": each stands for a problem of its split. Raises UserError.
@@ -115,19 +118,27 @@ class BlocksWorld(Env):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go back to what ``get_state`` gave."""
-        initial, goal, self.world = (World.of(**state[name]) for name in ("initial", "goal", "world"))
+        initial, goal, world = (World.of(**state[name]) for name in ("initial", "goal", "world"))
         self.problem = Problem(initial, goal)
+        self.placed_at_first = len(blocks_in_place(initial, goal.support))
+        self._arrive(world)
 
-    def _progress(self, world: World) -> float:
-        """The potential Φ of dense rewards: the share of the blocks once out of place that are in place, 0 to 1.
+    def _arrive(self, world: World) -> None:
+        self.world, self.placed = world, blocks_in_place(world, self.problem.goal.support)
 
-        A turn pays Φ(s') - Φ(s) (Ng, Harada & Russell 1999 with γ = 1), so an episode's sum is Φ at its end: 1 at the
-        goal, as with sparse rewards, and in between what was reached, however it was reached and often undone. A block
-        that is in place never needs to move again (Gupta & Nau 1992), so no shortest plan is paid less on its way.
+    def _info_now(self) -> dict[str, Any]:
+        return {"channels": {"progress": self._progress()}}
+
+    def _progress(self) -> float:
+        """The share of the blocks once out of place that are in place: the channel "progress", 0 to 1.
+
+        It is the potential Φ of dense rewards: a turn pays Φ(s') - Φ(s) (Ng, Harada & Russell 1999 with γ = 1), so an
+        episode's sum is Φ at its end: 1 at the goal, as with sparse rewards, and in between what was reached, however
+        it was reached and often undone. A block that is in place never needs to move again (Gupta & Nau 1992), so no
+        shortest plan is paid less on its way.
         """
-        goal = self.problem.goal.support
-        at_first = len(blocks_in_place(self.problem.initial, goal))
-        return max(0, len(blocks_in_place(world, goal)) - at_first) / (len(goal) - at_first)
+        at_first = self.placed_at_first
+        return max(0, len(self.placed) - at_first) / (self.num_blocks - at_first)
 
     def _observe(self) -> Observation:
         admissible = [str(operation) for operation in self.world.operations()]
@@ -142,8 +153,7 @@ class BlocksWorld(Env):
         goal = self.problem.goal
         facts = [(block, below) for tower in goal.towers for block, below in _upwards(tower)]
         if self.goal == "remaining":
-            placed = blocks_in_place(self.world, goal.support)
-            facts = [(block, below) for block, below in facts if block not in placed]
+            facts = [(block, below) for block, below in facts if block not in self.placed]
             return "to do: " + (_told(facts) or "nothing.")
         return "goal: " + _told(facts)
 

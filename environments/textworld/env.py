@@ -176,13 +176,18 @@ class TextWorld(Env):
         the length of TextWorld's plan now against that at first. Both telescope (Ng, Harada & Russell 1999 with γ = 1):
         going back costs what coming had paid, and an episode's sum is Φ at its end.
         """
+        if self.story.state.won or self.reward == "sparse":
+            return float(bool(self.story.state.won))
+        return self._channels()["way" if self.intermediate_reward else "score"]
+
+    def _channels(self) -> dict[str, float]:
+        """The share of the score, and that of the way to win, which is 0 where there is none any more."""
         state = self.story.state
-        if state.won or self.reward == "sparse":
-            return float(bool(state.won))
-        if not self.intermediate_reward:
-            return float((state.score or 0) / state.max_score)
+        if state.won:
+            return {"score": 1.0, "way": 1.0}
         left = len(state.policy_commands or [])
-        return max(0.0, 1 - left / self._way) if left else 0.0
+        way = max(0.0, 1 - left / self._way) if left and self._way else 0.0
+        return {"score": (state.score or 0) / (state.max_score or 1), "way": way}
 
     def _observe(self, text: str) -> Observation:
         admissible: Sequence[str] = self.story.state.admissible_commands
@@ -192,7 +197,11 @@ class TextWorld(Env):
 
     def _info_now(self) -> dict[str, Any]:
         state = self.story.state
-        info: dict[str, Any] = {"score": state.score, "max_score": state.max_score}
+        info: dict[str, Any] = {
+            "score": state.score,
+            "max_score": state.max_score,
+            "channels": self._channels(),
+        }
         if self.intermediate_reward:
             info["intermediate_reward"] = state.intermediate_reward
         return info

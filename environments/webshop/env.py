@@ -142,6 +142,8 @@ class WebShop(Env):
         reward = self.session.state.reward if done else 0.0
         if done:
             info["success"] = reward == 1.0
+        if self.session.bought is not None:
+            info["channels"] = dataclasses.asdict(self.session.bought)
         return self._with_admissible(shown), reward, done, False, info
 
     def expert(self) -> Expert:

@@ -63,6 +63,8 @@ class Session:
 
     def __init__(self, shop: Shop, state: State) -> None:
         self.shop, self.state = shop, state
+        self.bought: Score | None = None
+        """What the purchase was worth, once there is one."""
         self._show()
 
     @property
@@ -139,7 +141,8 @@ class Session:
         state, here = self.state, self._page_name()
         sub_pages = {sub_page.lower(): sub_page for sub_page in pages.SUB_PAGES}
         if name == pages.BUY.lower():
-            state.place, state.reward = "done", self.score().reward
+            self.bought = self.score()
+            state.place, state.reward = "done", self.bought.reward
         elif name == pages.BACK.lower():
             self.state = State(task=state.task)
         elif name == pages.NEXT.lower() and here == "search_results":

@@ -120,11 +120,16 @@ def assert_nothing_is_lost(small: Path, output: Path, at: int) -> str:
         ended = "stopped"
     else:
         assert any("training goes on, but --resume would" in note for note in reporter.notes)
-    ours, theirs = outcome(output), outcome(small)
+    assert_same_outcome(output, small)
+    return ended
+
+
+def assert_same_outcome(run: Path, whole: Path) -> None:
+    """The same, but for checkpoints that there was no room for."""
+    ours, theirs = outcome(run), outcome(whole)
     assert ours[1] == theirs[1]
     assert ours[0]["policy/model.safetensors"] == theirs[0]["policy/model.safetensors"]
     assert {name: ours[0][name] for name in ours[0] if name in theirs[0]}.items() <= theirs[0].items()
-    return ended
 
 
 def test_no_room_somewhere(small: tuple[Path, list[str]], tmp_path: Path) -> None:
@@ -207,7 +212,10 @@ def test_a_disk_that_is_really_full(lines: int, left: int, volume: Path, tmp_pat
     code, _ = nursery.train(run)
     assert code == 0, nursery.log.read_text()
     nursery.close()
-    assert_same(run, tmp_path / "whole")
+    if left:  # the small ones of the last stages may have had room: then there are none of some updates
+        assert_same_outcome(run, tmp_path / "whole")
+    else:
+        assert_same(run, tmp_path / "whole")
 
 
 def test_a_run_that_will_not_fit_is_refused_at_once(volume: Path, tmp_path: Path) -> None:

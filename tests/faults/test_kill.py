@@ -155,7 +155,10 @@ LADDER = ROOT / "tests" / "integration" / "ladder.py"
 
 @pytest.mark.parametrize("mode", ["async", "fully-async"])
 def test_killed_while_playing_ahead_it_plays_what_was_drawn(mode: str, nursery: Nursery, tmp_path: Path) -> None:
-    """Of a curriculum that reacts, on an environment whose outcomes do not depend on the weights."""
+    """Of a curriculum that reacts, on an environment whose outcomes do not depend on the weights.
+
+    Where every kill comes before training, nothing is pending: ``test_curricula`` interrupts at known updates.
+    """
     changes: dict[str, Any] = {
         "env": str(LADDER),
         "curriculum": {"id": f"{LADDER}:Climbing"},
@@ -178,7 +181,6 @@ def test_killed_while_playing_ahead_it_plays_what_was_drawn(mode: str, nursery: 
                 expected[spec["ordinal"]] = (spec["task"], spec["options"], spec["level"], spec["strength"])
     found = draws(run)
     assert sorted(found) == list(range(24))
-    assert expected
     assert {ordinal: found[ordinal] for ordinal in expected} == expected
     if mode == "async":  # else what an update takes depends on what has ended by then, and later draws on that
         assert found == whole

@@ -73,7 +73,7 @@ def test_whatever_plays_ahead_goes_on(mode: str, trainer: str, tmp_path: Path) -
     chosen = {"id": trainer, **({"episodes": 3} if trainer == "ppo" else EACH[trainer])}
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train(settings(mode, trainer=chosen, output=run), reporter=Interrupting("training", 2))
+        train(settings(mode, trainer=chosen, curriculum="frontier", output=run), reporter=Interrupting("training", 2))
     resume(run)
     assert [line["update"] for line in lines(run)] == [1, 2, 3, 4, 5]
     assert sum(audit(Run.open(run).ledger(), until=15).values()) == 15

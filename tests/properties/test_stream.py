@@ -55,13 +55,27 @@ def play(
     tokenizer: ChatTokenizer, protocol: Protocol, first: str, turns: list[Said]
 ) -> tuple[TokenStream, list[Message], list[list[int]]]:
     """As the rollout does it; checks after every ``extend`` that the text is the rendered conversation."""
-    stream, sampled = TokenStream(tokenizer), []
+    stream = TokenStream(tokenizer)
     messages = [*protocol.opening("Play."), protocol.show(Observation(first))]
-    for number, (reply, observation) in enumerate(turns):
+    go_on(stream, messages, turns, protocol=protocol)
+    return stream, messages, [reply for reply, _ in turns]
+
+
+def go_on(
+    stream: TokenStream,
+    messages: list[Message],
+    turns: list[Said],
+    number: int = 0,
+    *,
+    protocol: Protocol = PROTOCOLS["plain"],
+) -> None:
+    """``number`` turns were played before."""
+    tokenizer = stream.tokenizer
+    for reply, observation in turns:
         stream.extend(messages)
         assert stream.text == tokenizer.render(messages)
         stream.append(completion(reply, number))
-        sampled.append(reply)
+        number += 1
         messages.append(protocol.said(tokenizer.decode_reply(reply)))
         try:
             protocol.parse(tokenizer.decode_reply(reply))
@@ -69,7 +83,6 @@ def play(
         except ParseError as error:
             messages.append(protocol.complain(str(error)))
     stream.extend(messages)
-    return stream, messages, sampled
 
 
 def completion(ids: list[int], number: int) -> Completion:
@@ -128,6 +141,24 @@ def test_every_prompt_is_the_stream_and_only_grows(first: str, data: st.DataObje
         ]
     for index, prompt, reply in prompts:
         assert stream.samples[index].token_ids[: len(prompt) + len(reply)].tolist() == prompt + reply
+
+
+@pytest.mark.parametrize("tokenizer", [VERBATIM, STRIPPING], ids=["verbatim", "stripping"])
+@given(first=SEEN, data=st.data())
+def test_a_fork_at_any_turn_is_a_stream_from_the_start(
+    tokenizer: ChatTokenizer, first: str, data: st.DataObject
+) -> None:
+    """And neither of the two sees what the other goes on with."""
+    turns, others = data.draw(conversations(tokenizer)), data.draw(conversations(tokenizer))
+    at = data.draw(st.integers(0, len(turns)))
+    stream, messages, _ = play(tokenizer, PROTOCOLS["plain"], first, turns[:at])
+    fork, told = stream.fork(), list(messages)
+    go_on(stream, messages, turns[at:], at)
+    go_on(fork, told, others, at)
+    for found, way in ((stream, turns), (fork, [*turns[:at], *others])):
+        whole, expected, _ = play(tokenizer, PROTOCOLS["plain"], first, way)
+        assert (found.samples, found.text, found.num_turns) == (whole.samples, whole.text, whole.num_turns)
+        assert expected == (messages if found is stream else told)
 
 
 def said(text: str) -> list[int]:

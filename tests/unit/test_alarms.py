@@ -112,6 +112,10 @@ CASES: dict[str, tuple[list[dict[str, Any]], int, float, float, list[dict[str, A
     "void_episodes": (
         train(void=[3, 0, 2], episodes=[27, 20, 18]), 3, 0.2 / 3, 0.05, train(void=[1, 1, 1], episodes=[20, 20, 20]),
     ),
+    "judges_fail": (
+        train(shaping_failures=[3, 0, 2], episodes=[30, 20, 20]), 3, 0.2 / 3, 0.05,
+        train(shaping_failures=[1, 1, 1], episodes=[21, 21, 21]),
+    ),
     "success_collapse": (
         looks(success=[0.2, 0.6, 0.3], success_low=[0.1, 0.5, 0.2], success_high=[0.3, 0.7, 0.49]), 20, 0.3, 0.5,
         looks(success=[0.2, 0.6, 0.3], success_low=[0.1, 0.5, 0.2], success_high=[0.3, 0.7, 0.5]),
@@ -231,8 +235,10 @@ def test_what_is_known_of_episodes() -> None:
     void = episode(sample([-9.0], [True]), stop=StopReason.ENV_ERROR)
     shown = episode(sample([0.0, 0.0], [True, True]), role="expert")
     # (0.5 + 1 + 3) / 3
-    assert played([said, void, shown]) == {"episodes": 2.0, "sampled_entropy": 1.5}
-    assert played([shown, void]) == {"episodes": 1.0}
+    assert played([said, void, shown]) == {"episodes": 2.0, "shaping_failures": 0.0, "sampled_entropy": 1.5}
+    assert played([shown, void]) == {"episodes": 1.0, "shaping_failures": 0.0}
+    unshaped = shown.model_copy(update={"shaping_error": "no answer"})
+    assert played([shown, unshaped]) == {"episodes": 2.0, "shaping_failures": 1.0}
 
 
 def test_old_samples_may_disagree() -> None:

@@ -63,6 +63,11 @@ class Run(Settings):
             {"rewards": {"turn-cost": {"free-turns": 2, "weight": 1}}},
         ),
         (["--rewards", "{success = 2}"], {"rewards": {"success": 2}}),
+        (["--rewards./my_own.dir/j.py:judge", "2"], {"rewards": {"/my_own.dir/j.py:judge": {"weight": 2}}}),
+        (
+            ["--rewards../j.py", "2", "--rewards../j.py.a_b", "x"],
+            {"rewards": {"./j.py": {"weight": 2, "a_b": "x"}}},
+        ),
     ],
 )
 def test_flags(flags: list[str], settings: dict[str, Any]) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import agentgym
 from agentgym.env import SPLITS
 from agentgym.errors import EnvError, SnapshotError, UserError
-from agentgym.types import Observation, StepResult
+from agentgym.snapshot import digest_of
+from agentgym.types import Media, Observation, StepResult
 
 Result = tuple[str, float, bool, bool, dict[str, Any]]
 
@@ -87,6 +90,57 @@ def test_garbage_from_step_is_told(garbage: Any, message: str) -> None:
     env.reset(seed=5)
     with pytest.raises(EnvError, match=f"Returning: {message}.*seed 5, after 1 actions"):
         env.step("go")
+
+
+def test_channels_become_floats_by_name() -> None:
+    given = {"progress": np.float32(0.5), "solved": True, "left": np.int64(3)}
+    env = returning(reset=("seen", {"channels": {}}), step=("s", 0.0, False, False, {"channels": given, "more": 1}))
+    assert env.reset()[1] == {"channels": {}}
+    info = env.step("go")[4]
+    assert info == {"channels": {"progress": 0.5, "solved": 1.0, "left": 3.0}, "more": 1}
+    assert {type(value) for value in info["channels"].values()} == {float}
+
+
+@pytest.mark.parametrize(
+    ("channels", "told"),
+    [
+        ([0.5], r'info\["channels"\] is a dict of numbers by name, found list'),
+        ({1: 0.5}, r'a name in info\["channels"\] is text, found int 1'),
+        ({"progress": math.nan}, r'info\["channels"\]\["progress"\] is float nan, expected a finite number'),
+        ({"progress": "half"}, r'info\["channels"\]\["progress"\] is str \'half\', expected a finite number'),
+        ({"progress": None}, r'info\["channels"\]\["progress"\] is NoneType'),
+    ],
+)
+def test_channels_that_are_no_numbers_are_told(channels: Any, told: str) -> None:
+    info = {"channels": channels}
+    with pytest.raises(EnvError, match=f"Returning: {told}"):
+        returning(reset=("seen", info)).reset(seed=5)
+    env = returning(step=("seen", 0.0, False, False, info))
+    env.reset(seed=5)
+    with pytest.raises(EnvError, match=f"Returning: {told}.*seed 5, after 1 actions"):
+        env.step("go")
+
+
+def test_a_plain_step_may_return_what_must_be_awaited() -> None:
+    class Later(agentgym.Env):
+        def reset(self, **_: Any) -> Any:
+            return self.later(("seen", {}))
+
+        def step(self, action: str) -> Any:
+            return self.later(("seen", "much" if action == "wrong" else 1, False, False, {}))
+
+        async def later(self, result: Any) -> Any:
+            await asyncio.sleep(0)
+            return result
+
+    async def play() -> None:
+        env = Later()
+        assert (await env.reset(seed=1))[0] == "seen"
+        assert type((await env.step("go")).reward) is float
+        with pytest.raises(EnvError, match="step gave the reward str 'much'"):
+            await env.step("wrong")
+
+    asyncio.run(play())
 
 
 @pytest.mark.parametrize("reward", [1, True, np.float32(0.5), np.int64(3)])
@@ -258,7 +312,7 @@ def test_a_replay_that_leads_elsewhere_is_refused() -> None:
     env.reset(seed=1)
     moment = env.snapshot()
     with pytest.raises(
-        SnapshotError, match=r"not deterministic: seed 1 and 0 actions led to\n'reset 2'\ninstead of\n'reset 1'"
+        SnapshotError, match=r"not deterministic: replayed with seed 1, turn 0 of 0 shows 'reset 2', not 'reset 1'"
     ):
         env.restore(moment)
 
@@ -292,10 +346,150 @@ def test_the_boundary_holds_for_async_environments() -> None:
         assert isinstance(await env.step("good"), StepResult)
         with pytest.raises(EnvError, match="an observation is text, found int 7"):
             await env.step("bad")
-        with pytest.raises(SnapshotError, match="is async: it needs get_state and set_state"):
-            env.restore(env.snapshot())
 
     asyncio.run(run())
+
+
+def test_an_async_environment_is_replayed() -> None:
+    async def run() -> None:
+        env: Any = Waits()
+        await env.reset(seed=3)
+        await env.step("good")
+        moment = env.snapshot()
+        await env.reset(seed=4)
+        assert (await env.restore(moment))[0] == "x"
+        assert env.snapshot() == moment
+        other: Any = Waits()
+        assert (await other.replay(moment))[0] == "x"
+        assert (moment.rung, moment.num_turns, len(moment.digests)) == ("replay", 1, 2)
+
+    asyncio.run(run())
+
+
+def test_a_replay_names_the_first_turn_that_differs() -> None:
+    class Drifts(Dice):
+        shift = 0
+
+        def step(self, action: str) -> Any:
+            seen, *rest = super().step(action)
+            return (f"{seen} and {self.shift}" if action == "b" else seen), *rest
+
+    env = Drifts()
+    env.reset(seed=1)
+    play(env, ["a", "b", "c"])
+    moment = env.snapshot()
+    env.shift = 1
+    with pytest.raises(SnapshotError, match=r"replayed with seed 1, turn 2 of 3 shows '.* and 1', something else than"):
+        env.restore(moment)
+
+
+class Copies(agentgym.Env):
+    """Draws from a deck that a closure and a bound method look at too."""
+
+    restored_by = "copy"
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        self.deck = [int(card) for card in self.np_random.permutation(20)]
+        self.top, self.rest = (lambda: self.deck[-1]), self.left
+        return f"top {self.top()}", {}
+
+    def step(self, action: str) -> Any:
+        self.deck.pop()
+        self.last = action
+        return f"top {self.top()}, {self.rest()} left, {self.np_random.integers(99)}", 0.0, False, False, {}
+
+    def left(self) -> int:
+        return len(self.deck)
+
+
+def test_what_says_so_is_copied() -> None:
+    env = Copies()
+    env.reset(seed=1)
+    moment = env.snapshot()
+    assert moment.rung == "copy"
+    rest = play(env, ["a", "b", "c"])
+    other = Copies()
+    other.last = "before"
+    for who in (env, other):
+        for _ in range(2):
+            who.restore(moment)
+            assert hasattr(who, "last") == (who is not env)  # another one is replayed
+            assert play(who, ["a", "b", "c"]) == rest
+            assert who.snapshot().digests == env.snapshot().digests
+
+
+def test_what_cannot_be_copied_is_told() -> None:
+    class Locked(Copies):
+        def reset(self, **_: Any) -> Any:
+            self.lock = threading.Lock()
+            return "locked", {}
+
+    env = Locked()
+    env.reset()
+    with pytest.raises(SnapshotError, match=r'Locked says restored_by = "copy", and cannot be copied: TypeError'):
+        env.snapshot()
+
+
+def test_what_has_no_way_back_is_not_saved() -> None:
+    class Ends(Dice):
+        restored_by = "none"
+
+    env = Ends()
+    env.reset()
+    with pytest.raises(SnapshotError, match="Ends cannot be saved: there is no way back"):
+        env.snapshot()
+
+
+def test_nothing_is_saved_after_a_step_that_raised() -> None:
+    class Breaks(Dice):
+        def step(self, action: str) -> Any:
+            raise ZeroDivisionError
+
+    env = Breaks()
+    env.reset()
+    with pytest.raises(ZeroDivisionError):
+        env.step("a")
+    with pytest.raises(SnapshotError, match="its last step raised"):
+        env.snapshot()
+
+
+def test_instructions_and_limits_that_a_reset_changed_come_back_with_the_moment() -> None:
+    class Grows(Native):
+        def reset(self, **options: Any) -> Any:
+            self.instructions, self.max_turns = f"Seed {self.seed}.", self.seed
+            return super().reset(**options)
+
+    env = Grows()
+    env.reset(seed=3)
+    moment = env.snapshot()
+    env.reset(seed=4)
+    env.restore(moment)
+    assert (env.instructions, env.max_turns) == ("Seed 3.", 3)
+
+
+def test_a_digest_covers_all_that_is_seen() -> None:
+    def digest(seen: Any, reward: float = 0.0, end: bool = False, **info: Any) -> str:
+        return digest_of(StepResult(Observation.of(seen), reward, end, False, info))
+
+    array = np.arange(6, dtype=np.uint8)
+    shown: list[Any] = [
+        ("a",),
+        ("b",),
+        ("a", 1.0),
+        ("a", 0.0, True),
+        (Observation("a", admissible=()),),
+        (Observation("a", tools=[{"function": {"name": "add"}}]),),
+        (Observation("a", tools=[{"name": "sub"}]),),
+        (Observation("a", images=[array, array]),),
+    ]
+    pictures = [array, array.reshape(2, 3), array.astype(np.int8), array[::-1], array.tobytes(), [1], {"url": "x"}]
+    pictures += [Image.fromarray(array.reshape(2, 3)), Media(digest="0", data=b"")]
+    shown += [(Observation("a", images=[picture]),) for picture in pictures]
+    digests = [digest(*one) for one in shown]
+    assert len({*digests, digest("a", success=True), digest("a", success=False)}) == len(shown) + 2
+    assert digests == [digest(*one) for one in shown]
+    assert digest(Observation("a", images=[array[::2]])) == digest(Observation("a", images=[array[::2].copy()]))
+    assert digest("a", success=np.True_, noise=object()) == digest("a", success=True)
 
 
 def test_no_global_random_numbers_are_touched() -> None:

@@ -20,7 +20,7 @@ def test_webshop_is_listed_with_its_tasks() -> None:
     assert webshop.tasks is not None
     assert webshop.tasks["test"] == 500
     assert webshop.has_expert
-    assert webshop.has_native_snapshot
+    assert webshop.restored_by == "native"
     assert webshop.about.startswith("Buy what the instruction asks for")
 
 

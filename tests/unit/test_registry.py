@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import textwrap
@@ -108,9 +109,11 @@ def test_a_class_that_the_file_lacks(tmp_path: Path) -> None:
 
 def test_something_of_the_file_that_is_no_environment(tmp_path: Path) -> None:
     file = write(tmp_path, "odd_maze.py", "Maze")
-    file.write_text(file.read_text() + "\ndef helper():\n    return 7\n")
-    with pytest.raises(UserError, match=r"helper.* is no environment"):
+    file.write_text(file.read_text() + "\ndef helper():\n    return 7\nclass Other: ...\n")
+    with pytest.raises(UserError, match=r"found int 7, expected an agentgym\.Env"):
         agentgym.make(f"{file}:helper")
+    with pytest.raises(UserError, match=r"Other.* is no environment"):
+        agentgym.make(f"{file}:Other")
 
 
 def test_no_such_file(tmp_path: Path) -> None:
@@ -241,6 +244,21 @@ def test_a_reward_is_a_function_or_a_class_with_settings(tmp_path: Path) -> None
     file = tmp_path / "shapers.py"
     file.write_text("def half(trajectory):\n    return [0.5 for _ in trajectory.turns]\n")
     assert rewards.build(f"{file}:half")(turns) == [0.5] * 3
+
+
+def test_a_reward_may_see_whole_groups(tmp_path: Path) -> None:
+    file = tmp_path / "group_reward.py"
+    file.write_text(
+        "import agentgym\n@agentgym.register\nclass Apart(agentgym.Shaper):\n"
+        "    def __init__(self, scale: float = 1.0):\n        self.scale = scale\n"
+        "    async def shape(self, group):\n        return [[self.scale * len(group)] * len(t.turns) for t in group]\n"
+    )
+    made = agentgym.plugins("rewards").build(str(file), {"scale": 2})
+    turn = Turn(observation="o", reply="r")
+    group = [Trajectory(env="e", task=0, seed=0, episode_id=f"e{n}", turns=[turn] * n) for n in (1, 2)]
+    assert asyncio.run(made.shape(group)) == [[4.0], [4.0, 4.0]]
+    with pytest.raises(UserError, match=r"Apart .* is no environment"):
+        agentgym.make(f"{file}:Apart")
 
 
 def test_an_adapters_name_may_stand_in_the_id() -> None:

@@ -316,7 +316,7 @@ def test_a_shaper_of_the_wrong_length_is_told() -> None:
 
 
 def test_a_shaper_that_is_not_finite_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected a finite number"):
+    with pytest.raises(UserError, match='reward "bad" gave nan for turn 0, expected a finite number'):
         played(script("open"), shapers=[("bad", 1.0, lambda trajectory: [float("nan")])])
 
 

@@ -139,10 +139,10 @@ def test_the_expert_is_made_once_an_episode_and_anew_where_it_is_taken_back_to()
     with Player(Ledger()) as player:
         player.reset(0, 0)
         assert [player.expert(), player.expert()] == ["add", "add"]
-        begun, snapshot = player.now, player.env.snapshot()
+        begun, mark = player.now, player.save()
         assert isinstance(player.expert(), Action)
         player.step("cut")
-        player.restore(snapshot, begun)
+        player.load(mark, begun)
         assert (player.now, player.goes_on) == (begun, True)
         assert [player.expert() for _ in range(3)] == ["add", "add", "win"]
         assert Player(Plain()).expert() is None

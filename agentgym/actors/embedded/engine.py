@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field
@@ -29,13 +29,19 @@ from agentgym.types import Completion, Media, Prompt, Sampling
 __all__ = ["EmbeddedEngine"]
 
 
+_Opening: TypeAlias = tuple[tuple[int, ...], tuple[str, ...]]
+"""Tokens of a prompt, and digests of the images that they show."""
+
+
 @dataclasses.dataclass(slots=True, eq=False)
 class _Session:
     slot: int
     cached: list[int] = dataclasses.field(default_factory=list)
     """Tokens whose keys and values are in the slot, in order."""
     media: list[str] = dataclasses.field(default_factory=list)
-    """Digests of the images that were shown, in order."""
+    """Digests of the images that they show, in order."""
+    is_spare: bool = False
+    """Forked, and not asked for yet: whoever needs a slot takes this one, and the session is computed anew."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -67,6 +73,8 @@ class EmbeddedEngine(Engine):
         max_sessions: sessions that have a slot; further ones wait
         seed: for requests that bring none of their own
         own_copy: whether to sample from a copy, so that episodes go on while the learner changes its weights
+        share_openings: whether sessions with the same prompt, as a group's episodes have, compute it once: the same
+            tokens, with log-probabilities that are rounded in other last digits
     """
 
     def __init__(
@@ -77,12 +85,14 @@ class EmbeddedEngine(Engine):
         max_sessions: Annotated[int, Field(ge=1)] = 128,
         seed: int = 0,
         own_copy: bool = False,
+        share_openings: bool = False,
     ) -> None:
         from agentgym.actors.embedded.forward import Forward  # imports torch, which takes a second
 
         self._forward = Forward(module, max_context=max_context, num_slots=max_sessions, own_copy=own_copy)
         self.max_context = self._forward.max_context
         self.supports_images = self._forward.sees
+        self.share_openings = share_openings
         self.new_tokens = 0
         """Prompt tokens that had not been computed before: the least that prefilling can cost."""
         self.sampled_tokens = 0
@@ -107,6 +117,7 @@ class EmbeddedEngine(Engine):
         if session in self._sessions:
             # The last token is computed again when nothing came after it: its logits are needed.
             del self._sessions[session].cached[len(token_ids) - 1 :]
+            self._sessions[session].is_spare = False
         rng = self._rng if sampling.seed is None else np.random.default_rng(sampling.seed)
         done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         uniforms = rng.random(sampling.max_tokens).tolist()
@@ -125,6 +136,13 @@ class EmbeddedEngine(Engine):
         for session in self._sessions.values():
             session.cached.clear()
             session.media.clear()
+
+    async def fork(self, session: str, new: str) -> None:
+        if new in self._sessions:
+            raise EngineError(f'session "{new}" is there already; fork into a new one')
+        known = self._sessions.get(session)
+        if known is not None and known.cached and self._free:
+            self._sessions[new] = self._shared(known, known.cached, known.media, is_spare=True)
 
     def release(self, session: str) -> None:
         if session in self._sessions:
@@ -184,14 +202,45 @@ class EmbeddedEngine(Engine):
         """Give free slots to waiting sessions; False when nothing can run."""
         self._running = [request for request in self._running if not request.done.done()]
         still_waiting: list[_Request] = []
+        openings: set[_Opening] = set()
         for request in self._waiting:
             if request.done.done():
                 continue
-            if request.name not in self._sessions and self._free:
-                self._sessions[request.name] = _Session(self._free.pop())
+            if request.name not in self._sessions and (self._free or self._frees_spare()):
+                self._open(request, openings)
             (self._running if request.name in self._sessions else still_waiting).append(request)
         self._waiting = still_waiting
         return bool(self._running)
+
+    def _open(self, request: _Request, openings: set[_Opening]) -> None:
+        """Give it a session; where the coming pass computes its prompt, one of ``openings``, it waits for the next."""
+        shown = [media.digest for media in request.media]
+        opening = (tuple(request.token_ids), tuple(shown))
+        if self.share_openings and len(request.token_ids) > 1:
+            if opening in openings:
+                return
+            computed = request.token_ids[:-1]  # the last is computed again: its logits are needed
+            for known in self._sessions.values():
+                if known.cached[: len(computed)] == computed and known.media[: len(shown)] == shown:
+                    self._sessions[request.name] = self._shared(known, computed, shown)
+                    return
+        openings.add(opening)
+        self._sessions[request.name] = _Session(self._free.pop())
+
+    def _shared(
+        self, known: _Session, tokens: Sequence[int], media: Sequence[str], *, is_spare: bool = False
+    ) -> _Session:
+        """A session in a free slot that has ``tokens``, which show ``media`` and with which ``known`` begins."""
+        slot = self._free.pop()
+        self._forward.copy_slot(known.slot, slot, len(tokens))
+        return _Session(slot, list(tokens), list(media), is_spare)
+
+    def _frees_spare(self) -> bool:
+        """Free the slot of a session that nobody has asked yet; False where there is none."""
+        spare = next((name for name, session in self._sessions.items() if session.is_spare), None)
+        if spare is not None:
+            self._free.append(self._sessions.pop(spare).slot)
+        return spare is not None
 
     def _advance(self) -> None:
         """One token for every running request."""

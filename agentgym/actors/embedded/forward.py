@@ -101,6 +101,11 @@ class Forward:
         return [0.0, *logprobs_TV.gather(-1, ids_BT[0, 1:, None])[:, 0].tolist()]
 
     @torch.inference_mode()
+    def copy_slot(self, source: int, target: int, num_tokens: int) -> None:
+        """Have one slot begin with the first tokens of another, as if they had been computed there."""
+        self._cache.copy(source, target, num_tokens)
+
+    @torch.inference_mode()
     def advance(self, rows: Sequence[Row], held: dict[int, int]) -> list[Drawn]:
         """One token for each row, in their order.
 

@@ -39,6 +39,11 @@ class SlotCache:
         if visible > self.length:
             self._grow(visible)
 
+    def copy(self, source: int, target: int, num_tokens: int) -> None:
+        """Have the slot ``target`` begin with the first ``num_tokens`` of ``source``."""
+        for memory_SHLD in (*self.keys_SHLD, *self.values_SHLD):
+            memory_SHLD[target, :, :num_tokens] = memory_SHLD[source, :, :num_tokens]
+
     def update(
         self, keys_RHQD: torch.Tensor, values_RHQD: torch.Tensor, layer: int, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:

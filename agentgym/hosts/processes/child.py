@@ -13,11 +13,19 @@ import signal
 import socket
 import sys
 import traceback
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from agentgym.hosts.failures import Failure
 from agentgym.hosts.processes.frames import Frames, Packet, framed
-from agentgym.hosts.processes.wire import pack_action, pack_observation, pack_result, unpack_action, unpack_observation
+from agentgym.hosts.processes.wire import (
+    pack_action,
+    pack_mark,
+    pack_observation,
+    pack_result,
+    unpack_action,
+    unpack_mark,
+    unpack_observation,
+)
 from agentgym.hosts.resident import Resident, as_action
 from agentgym.loops import Blocking
 from agentgym.registry import EnvFactory
@@ -99,8 +107,7 @@ class _Server:
         return Packet({"name": env.name, "instructions": env.instructions, "max_turns": env.max_turns})
 
     def _on_reset(self, packet: Packet) -> Packet:
-        self._seen, info = self._settled(self._resident.reset(packet.head["seed"], packet.head["options"]))
-        return pack_observation(self._seen, info=info)
+        return self._begun(self._resident.reset(packet.head["seed"], packet.head["options"]))
 
     def _on_step(self, packet: Packet) -> Packet:
         action = unpack_action(packet.head)
@@ -109,9 +116,25 @@ class _Server:
         self._seen = result.observation
         return pack_result(result)
 
+    def _begun(self, result: Any) -> Packet:
+        """What there is at the beginning of an episode, or where one goes on: it may have other instructions."""
+        self._seen, info = self._settled(result)
+        env = self._resident.env
+        return pack_observation(self._seen, info=info, instructions=env.instructions, max_turns=env.max_turns)
+
     def _on_expert(self, packet: Packet) -> Packet:
         seen = unpack_observation(packet) if "text" in packet.head else self._seen
         return Packet(pack_action(as_action(self._settled(self._resident.expert(seen)))))
+
+    def _on_save(self, packet: Packet) -> Packet:
+        return Packet(pack_mark(self._settled(self._resident.save())))
+
+    def _on_load(self, packet: Packet) -> Packet:
+        return self._begun(self._resident.load(unpack_mark(packet.head["mark"])))
+
+    def _on_forget(self, packet: Packet) -> Packet:
+        self._resident.forget(packet.head["ids"])
+        return Packet({})
 
     def _on_close(self, packet: Packet) -> Packet:
         self._settled(self._resident.close())

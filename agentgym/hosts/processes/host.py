@@ -24,12 +24,15 @@ from agentgym.hosts.processes.frames import Packet, framed
 from agentgym.hosts.processes.nurse import Death, Nurse, NurseryLost
 from agentgym.hosts.processes.wire import (
     pack_action,
+    pack_mark,
     pack_observation,
     unpack_action,
+    unpack_mark,
     unpack_observation,
     unpack_result,
 )
 from agentgym.registry import EnvFactory, plugins
+from agentgym.snapshot import Mark
 from agentgym.types import Action, Observation, StepResult
 
 __all__ = ["ProcessHosts"]
@@ -124,9 +127,7 @@ class ProcessHost(Host):
 
     async def reset(self, seed: int, options: dict[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
         self._situation.begin(seed, options)
-        packet = await self._call({"call": "reset", "seed": seed, "options": options})
-        self._seen = unpack_observation(packet)
-        return self._seen, packet.head["info"]
+        return await self._begun({"call": "reset", "seed": seed, "options": options})
 
     async def step(self, action: Action) -> StepResult:
         self._situation.action = action
@@ -138,6 +139,16 @@ class ProcessHost(Host):
         known = observation is self._seen
         head, attached = Packet({}) if known else pack_observation(observation)
         return unpack_action((await self._call({"call": "expert", **head}, attached)).head)
+
+    async def save(self) -> Mark:
+        return unpack_mark((await self._call({"call": "save"})).head)
+
+    async def load(self, mark: Mark) -> tuple[Observation, dict[str, Any]]:
+        self._situation.return_to(mark)
+        return await self._begun({"call": "load", "mark": pack_mark(mark)})
+
+    async def forget(self, *marks: Mark) -> None:
+        await self._call({"call": "forget", "ids": [mark.id for mark in marks]})
 
     async def close(self) -> None:
         if self._death is not None:
@@ -155,6 +166,12 @@ class ProcessHost(Host):
         """Its process and the group of that are killed."""
         self._nurse.kill(self._number)
         self._end(Death(None, "was given up"))
+
+    async def _begun(self, head: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
+        packet = await self._call(head)
+        self.instructions, self.max_turns = packet.head["instructions"], packet.head["max_turns"]
+        self._seen = unpack_observation(packet)
+        return self._seen, packet.head["info"]
 
     async def _call(self, head: dict[str, Any], attached: bytes | memoryview = b"") -> Packet:
         if self._death is not None:

@@ -1,4 +1,4 @@
-"""Observations, actions and step results as packets.
+"""Observations, actions, step results and marks as packets.
 
 Text of observations and images travel raw beside the JSON. What comes back is equal, apart from what ``framed`` says of
 info.
@@ -6,13 +6,24 @@ info.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from agentgym.hosts.processes.frames import Packet
+from agentgym.snapshot import Mark
 from agentgym.types import Action, Media, Observation, StepResult, ToolCall
 
-__all__ = ["pack_action", "pack_observation", "pack_result", "unpack_action", "unpack_observation", "unpack_result"]
+__all__ = [
+    "pack_action",
+    "pack_mark",
+    "pack_observation",
+    "pack_result",
+    "unpack_action",
+    "unpack_mark",
+    "unpack_observation",
+    "unpack_result",
+]
 
 
 def pack_observation(observation: Observation, **head: Any) -> Packet:
@@ -63,6 +74,18 @@ def unpack_action(head: dict[str, Any]) -> Action | None:
     if "tool_calls" in head:
         return Action(head["action"], tool_calls=[ToolCall(**call) for call in head["tool_calls"]])
     return Action(head["action"]) if "action" in head else None
+
+
+def pack_mark(mark: Mark) -> dict[str, Any]:
+    """A mark as JSON."""
+    head = {field.name: getattr(mark, field.name) for field in dataclasses.fields(mark)}
+    return {**head, "actions": [pack_action(Action.of(action)) for action in mark.actions]}
+
+
+def unpack_mark(head: dict[str, Any]) -> Mark:
+    """The inverse of ``pack_mark``."""
+    actions = tuple(unpack_action(action) or "" for action in head["actions"])
+    return Mark(**{**head, "actions": actions, "digests": tuple(head["digests"])})
 
 
 def _unpack_images(heads: Sequence[tuple[str, int]], attached: bytes | memoryview) -> list[Media]:

@@ -480,3 +480,93 @@ def test_a_lonely_session_among_many_idle_ones_and_slots_that_grow() -> None:
         for where, completion in replies:
             found = expected[where - 1 : where - 1 + len(completion.token_ids)]
             assert completion.logprobs == pytest.approx(found, abs=1e-5)
+
+
+def test_a_copy_follows_what_it_is_given_and_nothing_else() -> None:
+    model, ids = tiny_model(seed=1), prompt_of(12)
+
+    async def main() -> list[list[float]]:
+        engine = EmbeddedEngine(model, own_copy=True)
+        found = [await engine.score(Prompt(ids))]
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(0.9)
+        found.append(await engine.score(Prompt(ids)))
+        await engine.update_weights(1, weights_of(model))
+        found.append(await engine.score(Prompt(ids)))
+        return found
+
+    first, unchanged, last = run(main)
+    assert unchanged == first
+    assert last == pytest.approx([0.0, *logprobs_of(model, ids)], abs=1e-5)
+    assert last != pytest.approx(first, abs=1e-2)
+
+
+def test_a_fork_goes_on_from_what_was_computed() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN, max_sessions=3)
+        ids = prompt_of(20)
+        first = await engine.generate(Prompt(ids), sampling(), session="trunk")
+        ids = [*ids, *first.token_ids, 1, 2]
+        await engine.fork("trunk", "branch")
+        computed = engine.prefill_tokens
+        await engine.generate(Prompt([*ids, 3]), sampling(max_tokens=30, seed=5), session="trunk")
+        said = await engine.generate(Prompt(ids), sampling(seed=6), session="branch")
+        assert engine.prefill_tokens - computed == (1 + 2 + 1) + (1 + 2)
+        alone = await EmbeddedEngine(PLAIN).generate(Prompt(ids), sampling(seed=6), session="s")
+        assert said.token_ids == alone.token_ids
+        assert said.logprobs == pytest.approx(alone.logprobs, abs=1e-5)
+        await engine.fork("nobody", "new")
+        await engine.fork("branch", "leaf")
+        with pytest.raises(EngineError, match='session "trunk" is there already; fork into a new one'):
+            await engine.fork("branch", "trunk")
+        engine.release("new")
+        await engine.update_weights(1, [])  # what was copied was computed with older weights
+        computed = engine.prefill_tokens
+        await engine.generate(Prompt(ids), sampling(), session="leaf")
+        assert engine.prefill_tokens - computed == len(ids)
+
+    run(main)
+
+
+def test_a_fork_that_nobody_asked_yet_keeps_no_slot_from_others() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN, max_sessions=2)
+        ids = prompt_of(6)
+        first = await engine.generate(Prompt(ids), sampling(), session="trunk")
+        await engine.fork("trunk", "branch")
+        await engine.fork("trunk", "no room")
+        await engine.generate(Prompt(prompt_of(4)), sampling(), session="other")
+        engine.release("other")
+        ids = [*ids, *first.token_ids, 1]
+        said = await engine.generate(Prompt(ids), sampling(seed=6), session="branch")
+        assert (
+            said.token_ids
+            == (await EmbeddedEngine(PLAIN).generate(Prompt(ids), sampling(seed=6), session="s")).token_ids
+        )
+        waiting = asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(), session="other"))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()  # the branch is in use now
+        engine.release("branch")
+        await waiting
+
+    run(main)
+
+
+def test_an_opening_that_several_sessions_have_is_computed_once() -> None:
+    async def completions(engine: EmbeddedEngine, prompts: Sequence[Sequence[int]], part: str) -> list[Completion]:
+        asked = (engine.generate(Prompt(ids), sampling(seed=i), session=f"{part}{i}") for i, ids in enumerate(prompts))
+        return await asyncio.gather(*asked)
+
+    async def main() -> None:
+        prompts = [*[prompt_of(30)] * 5, *[prompt_of(20, 7)] * 3, [4], [4]]
+        alone = await completions(EmbeddedEngine(PLAIN), prompts, "")
+        engine = EmbeddedEngine(PLAIN, share_openings=True)
+        for part in "ab":  # those who come later find it too
+            found = await completions(engine, prompts, part)
+            assert [one.token_ids for one in found] == [one.token_ids for one in alone]
+            for one, other in zip(found, alone, strict=True):
+                assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
+        assert engine.prefill_tokens == 30 + 20
+
+    run(main)

@@ -187,6 +187,23 @@ def test_two_archives_are_written_at_once(tmp_path: Path) -> None:
         assert sorted(card.task for card in one.query()) == sorted([*range(20), *range(20)])  # type: ignore[type-var]
 
 
+def test_a_reader_leaves_nothing_behind(archive: Archive) -> None:
+    archive.append(numbered(2))
+    archive.close()
+    with Archive.open(archive.file.parent) as reader:
+        assert reader.count() == 2
+    assert [path.name for path in archive.file.parent.iterdir()] == [FILE]
+
+
+def test_a_directory_that_cannot_be_written_is_read(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive.append(numbered(2))
+    archive.close()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with Archive.open(archive.file.parent) as reader:
+        assert list(reader.episodes()) == numbered(2)
+        assert [path.name for path in archive.file.parent.iterdir()] == [FILE]
+
+
 # -- what goes wrong -------------------------------------------------------------------------------------
 
 

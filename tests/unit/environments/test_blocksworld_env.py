@@ -32,34 +32,38 @@ def played(env: BlocksWorld, *actions: str) -> list[tuple[str, float, bool, bool
     return [env.step(action) for action in actions]
 
 
+def info(progress: float, **others: Any) -> dict[str, Any]:
+    return {"channels": {"progress": progress}, **others}
+
+
 def test_an_episode_by_hand() -> None:
     """The Sussman anomaly: c stands on a, and a shall stand on b, b on c."""
     env = at(["ca", "b"], ["abc"])
     assert played(
         env, "unstack c from a", "put down c", "pick up a", "stack a on c", "pick up b", "unstack a from c"
     ) == [
-        ("a from table, b from table, hand c. to do: c on table. b on c. a on b.", 0, False, False, {}),
-        ("a from table, b from table, c from table, hand empty. to do: b on c. a on b.", 0, False, False, {}),
-        ("b from table, c from table, hand a. to do: b on c. a on b.", 0, False, False, {}),
-        ("b from table, a from c, c from table, hand empty. to do: b on c. a on b.", 0, False, False, {}),
-        ("a from c, c from table, hand b. to do: b on c. a on b.", 0, False, False, {}),
+        ("a from table, b from table, hand c. to do: c on table. b on c. a on b.", 0, False, False, info(0)),
+        ("a from table, b from table, c from table, hand empty. to do: b on c. a on b.", 0, False, False, info(1 / 3)),
+        ("b from table, c from table, hand a. to do: b on c. a on b.", 0, False, False, info(1 / 3)),
+        ("b from table, a from c, c from table, hand empty. to do: b on c. a on b.", 0, False, False, info(1 / 3)),
+        ("a from c, c from table, hand b. to do: b on c. a on b.", 0, False, False, info(1 / 3)),
         (
             "a from c, c from table, hand b. to do: b on c. a on b.",
             0,
             False,
             False,
-            {"invalid_action": "the hand is not empty: it holds b"},
+            info(1 / 3, invalid_action="the hand is not empty: it holds b"),
         ),
     ]
     assert played(
         env, "stack b on c", "put down b", "unstack a from c", "put down a", "pick up b", "stack b on c", "pick up a"
-    )[-1] == ("b from c, c from table, hand a. to do: a on b.", 0, False, False, {})
+    )[-1] == ("b from c, c from table, hand a. to do: a on b.", 0, False, False, info(2 / 3))
     assert env.step("stack a on b") == (
         "a from b, b from c, c from table, hand empty. to do: nothing.",
         1,
         True,
         False,
-        {"success": True},
+        info(1, success=True),
     )
 
 
@@ -174,10 +178,9 @@ def test_any_action_is_survived_and_what_is_refused_changes_nothing(action: str)
 
 
 def test_an_unreadable_action_is_told_what_can_be_said() -> None:
-    assert at(["ab", "c"], ["abc"]).step("move a to c")[4] == {
-        "invalid_action": 'expected "pick up BLOCK", "put down BLOCK", "stack BLOCK on BLOCK" or '
-        '"unstack BLOCK from BLOCK"'
-    }
+    assert at(["ab", "c"], ["abc"]).step("move a to c")[4]["invalid_action"] == (
+        'expected "pick up BLOCK", "put down BLOCK", "stack BLOCK on BLOCK" or "unstack BLOCK from BLOCK"'
+    )
 
 
 def test_snapshots_are_json_and_come_back_on_another_instance() -> None:

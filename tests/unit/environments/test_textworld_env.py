@@ -25,9 +25,14 @@ from tests.unit.environments.textworld_kit import cache, played, small, won_by_e
 textworld = pytest.importorskip("textworld", reason="needs the extra textworld")
 
 
+def info(way: float, *, score: int = 0, **others: Any) -> dict[str, Any]:
+    """Of a game with a score of 1 at most."""
+    return {"score": score, "max_score": 1, "channels": {"score": float(score), "way": way}, **others}
+
+
 def test_an_episode_by_hand() -> None:
     env = small()
-    observation, info = env.reset(options={"task": 1})
+    observation, at_first = env.reset(options={"task": 1})
     assert observation.startswith("You are now playing a life changing session of TextWorld!")
     assert "\n\n-= Studio =-\nYou're now in the studio.\n\nYou see a locked type J chest." in observation
     assert observation.endswith("You should try going north.")
@@ -35,28 +40,27 @@ def test_an_episode_by_hand() -> None:
         *("examine mantle", "examine type J chest", "examine type J keycard", "go north", "inventory", "look"),
         "take type J keycard from mantle",
     )
-    assert info == {"score": 0, "max_score": 1}
-    going = {"score": 0, "max_score": 1}
+    assert at_first == info(0)
     assert played(env, ["open type J chest", "take type J keycard", "unlock type J chest with type J keycard"]) == [
         (
             "You have to unlock the type J chest with the type J keycard first.",
             0,
             False,
             False,
-            {**going, "invalid_action": "You have to unlock the type J chest with the type J keycard first."},
+            info(0, invalid_action="You have to unlock the type J chest with the type J keycard first."),
         ),
-        ("You take the type J keycard from the mantle.", 0, False, False, going),
-        ("You unlock the type J chest.", 0, False, False, going),
+        ("You take the type J keycard from the mantle.", 0, False, False, info(0.25)),
+        ("You unlock the type J chest.", 0, False, False, info(0.5)),
     ]
     assert played(env, ["open type J chest", "take desktop computer from type J chest"]) == [
-        ("You open the type J chest, revealing a desktop computer.", 0, False, False, going),
+        ("You open the type J chest, revealing a desktop computer.", 0, False, False, info(0.75)),
         (
             "You take the desktop computer from the type J chest.\n\nYour score has just gone up by one point.\n\n"
             "*** The End ***\n\nYou scored 1 out of a possible 1, in 6 turns.",
             1,
             True,
             False,
-            {"score": 1, "max_score": 1, "success": True},
+            info(1, score=1, success=True),
         ),
     ]
 
@@ -126,7 +130,7 @@ def test_a_lost_game_ends_without_success() -> None:
         takes = [action for action in admissible or () if action.startswith("take ")]
         wrong = [action for action in takes if action != env.expert()(Observation(""))]
         if wrong:
-            assert env.step(wrong[0])[1:] == (0, True, False, {"score": 0, "max_score": 1, "success": False})
+            assert env.step(wrong[0])[1:] == (0, True, False, info(0, success=False))
             return
     raise AssertionError("no game has both things in the first room")
 

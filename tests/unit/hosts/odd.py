@@ -87,6 +87,60 @@ class Plain(agentgym.Env):
         return self.text or action, 0.0, False, False, {}
 
 
+class Deck(agentgym.Env):
+    """Deals cards as its seed shuffles them; "guess" shows what no replay shows. A reset changes its instructions."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        self.cards = [int(card) for card in self.np_random.permutation(50)]
+        self.instructions, self.max_turns = f"Deal {self.seed}.", 1 + self.seed
+        return f"{len(self.cards)} cards", {}
+
+    def step(self, action: str) -> Result:
+        shown = os.urandom(8).hex() if action == "guess" else self.cards.pop()
+        return self.seen(shown), 0.5, action == "end", False, {}
+
+    def seen(self, shown: Any) -> Observation:
+        return Observation(str(shown), images=[np.array(self.cards)])
+
+    def expert(self) -> Expert:
+        said = iter(("first", "second"))
+        return lambda observation: next(said)
+
+
+class KeptDeck(Deck):
+    """The same, with a state of its own."""
+
+    def get_state(self) -> list[int]:
+        return list(self.cards)
+
+    def set_state(self, state: list[int]) -> None:
+        self.cards = list(state)
+
+
+class AsyncDeck(Deck):
+    """The same, after a while, its state too."""
+
+    async def reset(self, **kwargs: Any) -> Any:  # type: ignore[override]
+        await asyncio.sleep(0)
+        return super().reset(**kwargs)
+
+    async def step(self, action: str) -> Any:  # type: ignore[override]
+        await asyncio.sleep(0)
+        return super().step(action)
+
+
+class AsyncKeptDeck(AsyncDeck):
+    """The same, with a state that takes a while too."""
+
+    async def get_state(self) -> list[int]:
+        await asyncio.sleep(0)
+        return list(self.cards)
+
+    async def set_state(self, state: list[int]) -> None:
+        await asyncio.sleep(0)
+        self.cards = list(state)
+
+
 class Private(Exception):
     """Cannot be pickled, and its text cannot be shown."""
 

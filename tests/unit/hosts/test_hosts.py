@@ -66,7 +66,7 @@ def test_options_of_a_draw_reach_reset_beside_the_task(where: Where, name: str) 
         async with hosted(where, name) as host:
             for spec in (
                 EpisodeSpec(task=3, seed=11, options=options),
-                EpisodeSpec(task="b", seed=11),
+                EpisodeSpec(task=4, seed=11),
                 EpisodeSpec(task=None, seed=11, options={"rung": 0}),
             ):
                 _, info = await host.reset(spec.seed, spec.reset_options)

@@ -125,7 +125,7 @@ def test_nash_md_is_a_policy_gradient_of_the_chance_to_be_preferred() -> None:
     dpo = trainer(epochs=1, loss="nash", beta=0.5)
     lesson = dpo.lesson(0, GROUP)
     assert [row.advantages[0] for row in lesson.rows] == pytest.approx([0.2311, -0.2311], abs=1e-4)
-    now = torch.tensor([own[1:] for own in scored(dpo, lesson.rows)])
+    now = torch.tensor(np.array([own[1:] for own in scored(dpo, lesson.rows)]))
     expected, _ = preference.nash_md(now, torch.tensor(-0.5), torch.tensor([[0.7311], [0.2689]]), beta=0.5)
     assert dpo.learn(0, lesson)["loss"] == pytest.approx(expected.mean().item(), rel=1e-3)
 

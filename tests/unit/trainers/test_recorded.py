@@ -28,6 +28,9 @@ from tests.unit.trainers.kit import episode, equipped
 class NobodyPlays:
     draws = Uniform(range(100), seed=5)
 
+    async def shaped(self, recorded: list[Trajectory]) -> list[Trajectory]:
+        return recorded
+
 
 def written(file: Path, *episodes: Trajectory) -> Path:
     with contextlib.closing(store.writable(file)) as target:
