@@ -122,10 +122,7 @@ async def _try_out(parts: Parts) -> bool:
 
 
 def _on_pictures(parts: Parts, settings: TrainSettings) -> str:
-    """What is to be told of a policy in an environment that shows pictures.
-
-    Raises ConfigError when it could see them and its engine does not show them.
-    """
+    """What is to be told where there are pictures. Raises ConfigError when the engine keeps them from the policy."""
     if parts.engine.speaks_text or parts.engine.supports_images:
         return ""
     if parts.policy.tokenizer.sees_images:

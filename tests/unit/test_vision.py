@@ -335,3 +335,55 @@ def test_a_model_whose_features_are_not_counted_by_its_processor_is_refused() ->
         UserError, match="its processor writes 4 tokens for an image, its vision part gives 16 features"
     ):
         vision.attach(policy.module, Images(processor))
+
+
+# -- branches ---------------------------------------------------------------------------------------------
+
+
+async def alone(policy: Policy, prompt: Prompt, seed: int) -> Completion:
+    """What an engine says that computes everything itself."""
+    return await EmbeddedEngine(policy.module).generate(prompt, Sampling(max_tokens=3, seed=seed), session="s")
+
+
+def assert_same(found: Completion, expected: Completion) -> None:
+    assert found.token_ids == expected.token_ids
+    assert found.logprobs == pytest.approx(expected.logprobs, abs=CLOSE)
+
+
+@EACH
+def test_a_forked_session_has_seen_what_its_past_shows(family: str) -> None:
+    policy = policy_of(family)
+    prompt, tail = (shown(policy, "What?", seeing.picture(n), seeing.picture(n + 1)) for n in (1, 2))
+
+    async def go() -> None:
+        engine = EmbeddedEngine(policy.module)
+        first = await engine.generate(prompt, Sampling(max_tokens=3, seed=1), session="a")
+        await engine.fork("a", "b")
+        further = Prompt([*prompt.token_ids, *first.token_ids, *tail.token_ids], [*prompt.media, *tail.media])
+        for session in ("b", "a"):
+            said = await engine.generate(further, Sampling(max_tokens=3, seed=2), session=session)
+            assert_same(said, await alone(policy, further, 2))
+
+    asyncio.run(go())
+
+
+@EACH
+def test_openings_are_shared_where_they_show_the_same(family: str) -> None:
+    policy = policy_of(family)
+    one, other = (shown(policy, "What?", seeing.picture(1), seeing.picture(n)) for n in (2, 3))
+    assert one.token_ids == other.token_ids
+
+    async def go() -> None:
+        engine = EmbeddedEngine(policy.module, share_openings=True)
+        asked = [(one, 1), (one, 2), (other, 2), (one, 3)]
+        said = await asyncio.gather(
+            *(
+                engine.generate(prompt, Sampling(max_tokens=3, seed=s), session=f"{i}")
+                for i, (prompt, s) in enumerate(asked)
+            )
+        )
+        assert engine.new_tokens == 2 * len(one.token_ids)
+        for found, (prompt, seed) in zip(said, asked, strict=True):
+            assert_same(found, await alone(policy, prompt, seed))
+
+    asyncio.run(go())
