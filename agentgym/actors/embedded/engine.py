@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field
@@ -77,6 +77,8 @@ class EmbeddedEngine(Engine):
             tokens, with log-probabilities that are rounded in other last digits
     """
 
+    with_nano: ClassVar[Mapping[str, Any]] = {"share_openings": False}  # its learning curves are on record to the digit
+
     def __init__(
         self,
         module: Any,
@@ -85,7 +87,7 @@ class EmbeddedEngine(Engine):
         max_sessions: Annotated[int, Field(ge=1)] = 128,
         seed: int = 0,
         own_copy: bool = False,
-        share_openings: bool = False,
+        share_openings: bool = True,
     ) -> None:
         from agentgym.actors.embedded.forward import Forward  # imports torch, which takes a second
 
