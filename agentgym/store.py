@@ -1,11 +1,13 @@
 """Episodes as JSON lines, to take out of an archive and to bring in: one object a line, read back equal.
 
 A line that was cut off by a crash is told apart from a malformed file: only the last line may be incomplete, and
-then it is left out.
+then it is left out, and goes where more is appended.
 """
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -80,8 +82,33 @@ def copy(source: Episodes, target: Episodes, **asked: Any) -> int:
 
 def append(file: Path, trajectories: Iterable[Trajectory]) -> None:
     """Add trajectories to the end of ``file``."""
+    if file.exists():
+        _end_last_line(file)
     with file.open("a") as stream:
         stream.writelines(trajectory.model_dump_json() + "\n" for trajectory in trajectories)
+
+
+def _end_last_line(file: Path) -> None:
+    """Have ``file`` end with a whole line: an episode that was cut off goes, one that only lacks its end gets it."""
+    with file.open("rb+") as stream:
+        if not stream.seek(0, os.SEEK_END):
+            return
+        stream.seek(-1, os.SEEK_END)
+        if stream.read(1) == b"\n":
+            return
+        stream.seek(0)
+        *_, last = stream
+        if _is_whole(last):
+            stream.write(b"\n")
+        else:
+            stream.truncate(stream.tell() - len(last))
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def read(file: Path) -> Iterator[Trajectory]:
@@ -118,7 +145,7 @@ def _placed(file: Path) -> Iterator[tuple[int, Trajectory]]:
     place = 0
     with file.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") and not _is_whole(line):
                 return
             try:
                 yield place, Trajectory.model_validate_json(line)

@@ -80,6 +80,8 @@ async def shape(group: Sequence[Trajectory], shapers: Sequence[Weighted], *, sec
     shaped = [trajectory for trajectory in group if not trajectory.stop_reason.is_void]
     if not (shapers and shaped):
         return
+    for trajectory in shaped:  # an earlier shaping is nothing to judge by
+        trajectory.turns = _with(trajectory.turns, {})
     asked = [
         (members, _asked(weighted, [shaped[index] for index in members], seconds), weighted.name)
         for weighted in shapers
@@ -136,9 +138,16 @@ def _checked(name: str, values: Any, trajectory: Trajectory) -> list[float]:
     if len(values) != num:
         raise UserError(f'reward "{name}" gave {len(values)} numbers for {num} turns, expected one for each')
     for turn, value in enumerate(values):
-        if not isinstance(value, numbers.Real) or not math.isfinite(value):
+        if not _is_finite(value):
             raise UserError(f'reward "{name}" gave {_shown(value)} for turn {turn}, expected a finite number')
     return [float(value) for value in values]
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return isinstance(value, numbers.Real) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _with(turns: Sequence[Turn], given: dict[str, Sequence[float]]) -> list[Turn]:

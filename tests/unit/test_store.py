@@ -56,6 +56,16 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     assert list(store.read(file)) == [trajectory(0)]
 
 
+@pytest.mark.parametrize(("cut", "left"), [(20, [0, 2]), (1, [0, 1, 2])])
+def test_what_is_appended_after_a_cut_line_is_a_line_of_its_own(tmp_path: Path, cut: int, left: list[int]) -> None:
+    file = tmp_path / "trajectories.jsonl"
+    store.append(file, [trajectory(0), trajectory(1)])
+    file.write_bytes(file.read_bytes()[:-cut])
+    assert list(store.read(file)) == [trajectory(number) for number in left[:-1]]
+    store.append(file, [trajectory(2)])
+    assert list(store.read(file)) == [trajectory(number) for number in left]
+
+
 def test_a_malformed_line_is_named(tmp_path: Path) -> None:
     file = tmp_path / "trajectories.jsonl"
     store.append(file, [trajectory(0)])

@@ -127,6 +127,12 @@ def test_shaping_again_replaces_what_was_given_before() -> None:
     assert group[0].reward == 2.0
 
 
+def test_what_was_given_before_is_not_seen() -> None:
+    group = shaped([episode("e0", 1.0)], ("cost", 1.0, TurnCost()))
+    shaped(group, ("again", 1.0, lambda one: [turn.reward for turn in one.turns]))
+    assert group[0].turns[0].breakdown == {"environment": 1.0, "again": 1.0}
+
+
 def test_without_shapers_each_episode_is_told_as_it_ends() -> None:
     seen: list[str] = []
     specs = [spec(n, group_id="g") for n in range(2)]
@@ -257,6 +263,7 @@ class Given(agentgym.Shaper):
         (["a", [1.0]], r"gave 'a', expected a list with one number for each turn"),
         ([[1.0, 2.0], [1.0]], r"gave 2 numbers for 1 turns, expected one for each"),
         ([[float("inf")], [1.0]], r"gave inf for turn 0, expected a finite number"),
+        ([[10**400], [1.0]], r"gave 10+ for turn 0, expected a finite number"),
         ([["1"], [1.0]], r"gave '1' for turn 0, expected a finite number"),
     ],
 )
