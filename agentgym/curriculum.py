@@ -11,8 +11,9 @@ import abc
 import dataclasses
 import json
 import math
+import numbers
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy as np
 from agentgym.errors import UserError
 from agentgym.types import Draw, TaskId, Trajectory
 
-__all__ = ["Curriculum", "Outcome", "TaskOrder", "drawn", "grades", "outcomes_of"]
+__all__ = ["Curriculum", "Outcome", "TaskOrder", "drawn", "grades", "outcomes_of", "state_of"]
 
 _BLOCK = 65536
 """Very long task lists are shuffled within blocks of so many, which come in their own order."""
@@ -90,22 +91,63 @@ class Curriculum(abc.ABC):
 
 
 def drawn(curriculum: Curriculum, ordinal: int) -> Draw:
-    """What ``curriculum`` draws, its options as they come back from a checkpoint. Raises UserError for no draw."""
+    """What ``curriculum`` draws, as it comes back from a checkpoint. Raises UserError for no draw."""
     draw = curriculum.draw(ordinal)
     who = f"the curriculum {type(curriculum).__name__}, asked for ordinal {ordinal},"
     if not isinstance(draw, Draw):
         raise UserError(f"{who} gave {draw!r:.80}, expected an agentgym.types.Draw")
     if type(draw.task) not in (int, str):
         raise UserError(f"{who} drew the task {draw.task!r:.80}, expected an int or a str, one of its tasks")
-    if not 0 <= draw.strength <= 1:
-        raise UserError(f"{who} drew strength {draw.strength}, expected a number from 0 to 1")
-    if draw.level is not None and not math.isfinite(draw.level):
-        raise UserError(f"{who} drew level {draw.level}, expected a finite number or None")
+    strength, level = _number(draw.strength), _number(draw.level)
+    if not 0 <= strength <= 1:
+        raise UserError(f"{who} drew strength {draw.strength!r:.80}, expected a number from 0 to 1")
+    if draw.level is not None and not math.isfinite(level):
+        raise UserError(f"{who} drew level {draw.level!r:.80}, expected a finite number or None")
     try:
-        options = json.loads(json.dumps(dict(draw.options), allow_nan=False))
+        options = _through_json(dict(draw.options))
     except (TypeError, ValueError) as error:
         raise UserError(f"{who} drew options that are no JSON: {error}") from None
-    return dataclasses.replace(draw, options=options)
+    return dataclasses.replace(draw, options=options, strength=strength, level=None if draw.level is None else level)
+
+
+def state_of(curriculum: Curriculum) -> dict[str, Any]:
+    """What a checkpoint holds of ``curriculum``. Raises UserError for what would come back as something else."""
+    state, who = curriculum.state(), f"the state of the curriculum {type(curriculum).__name__}"
+    if not isinstance(state, dict):
+        raise UserError(f"{who} is {state!r:.80}, expected a dict")
+    for key in _keys(state):
+        if not isinstance(key, str):
+            raise UserError(f"{who} has the key {key!r:.80}, expected text: JSON has no others; a list of pairs will do")
+    try:
+        found: dict[str, Any] = _through_json(state)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{who} is no JSON: {error}") from None
+    return found
+
+
+def _number(value: Any) -> float:
+    """``value`` as a float; NaN where it is no number, or none that a float can be."""
+    try:
+        return float(value) if isinstance(value, numbers.Real) else math.nan
+    except OverflowError:
+        return math.nan
+
+
+def _through_json(value: Any) -> Any:
+    """``value`` as it comes back from a file. Raises TypeError or ValueError for what does not go into one."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text.encode()
+    return json.loads(text)
+
+
+def _keys(value: Any) -> Iterator[Any]:
+    """The keys of all dicts in ``value``."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _keys(each)
 
 
 def outcomes_of(trajectories: Iterable[Trajectory]) -> list[Outcome]:

@@ -349,8 +349,8 @@ class Env(gymnasium.Env[str, str]):
         if not isinstance(value, Mapping):
             raise self._broken(f'info["channels"] is a dict of numbers by name, found {_shown(value)}')
         for name, number in value.items():
-            if not isinstance(name, str):
-                raise self._broken(f'a name in info["channels"] is text, found {_shown(name)}')
+            if not (isinstance(name, str) and name.encode(errors="ignore").decode() == name):
+                raise self._broken(f'a name in info["channels"] is text that UTF-8 can carry, found {_shown(name)}')
             if not isinstance(number, numbers.Real) or not math.isfinite(number):
                 raise self._broken(f'info["channels"]["{name}"] is {_shown(number)}, expected a finite number')
         return {name: float(number) for name, number in value.items()}

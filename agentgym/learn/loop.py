@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agentgym.curriculum import grades, outcomes_of
+from agentgym.curriculum import grades, outcomes_of, state_of
 from agentgym.engine import Engine, Prompt
 from agentgym.errors import NonFiniteError
 from agentgym.learn.canary import engine_gap
@@ -119,7 +119,7 @@ class Loop:
             "num_refused": self.num_refused,
             "canary": self._canary,
             "canary_media": self._canary_media,
-            "curriculum": self.players.draws.state(),
+            "curriculum": state_of(self.players.draws),
             "scheduler": scheduler,
         }
 

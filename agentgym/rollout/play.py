@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from agentgym.errors import EnvError, ParseError, UserError
 from agentgym.hosts import Host
+from agentgym.hosts.failures import bounded
 from agentgym.protocol import Protocol
 from agentgym.rollout.actors import Actor, Episode
 from agentgym.rollout.context import asked_to_summarize, clipped, keep_last, resumed_from
@@ -240,7 +241,7 @@ class Play:
             self._stop(StopReason.TERMINATED if terminated else StopReason.TRUNCATED)
             return True
         if "invalid_action" in info:
-            turn.error = str(info["invalid_action"])
+            turn.error = bounded(str(info["invalid_action"]))
             return self._too_many_invalid()
         return False
 

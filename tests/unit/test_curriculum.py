@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agentgym import curriculum
 from agentgym.curricula.frontier import Frontier
 from agentgym.curricula.uniform import Uniform
-from agentgym.curriculum import Curriculum, Outcome, TaskOrder, drawn, grades, outcomes_of
+from agentgym.curriculum import Curriculum, Outcome, TaskOrder, drawn, grades, outcomes_of, state_of
 from agentgym.errors import UserError
 from agentgym.types import Draw, StopReason, TaskId, Trajectory, Turn
 
@@ -67,6 +67,10 @@ class Told(Curriculum):
         (Draw(task=0, strength=1.5), "drew strength 1.5, expected a number from 0 to 1"),
         (Draw(task=0, strength=math.nan), "drew strength nan"),
         (Draw(task=0, level=math.inf), "drew level inf, expected a finite number or None"),
+        (Draw(task=0, strength=cast(float, "all")), "drew strength 'all', expected a number from 0 to 1"),
+        (Draw(task=0, level=cast(float, "hard")), "drew level 'hard', expected a finite number or None"),
+        (Draw(task=0, level=10**400), "drew level 10+, expected a finite number or None"),
+        (Draw(task=0, options={"a": "\ud800"}), "drew options that are no JSON: .*surrogates"),
         (Draw(task=0, options={"a": {1}}), "drew options that are no JSON: Object of type set"),
         (Draw(task=0, options={"a": math.nan}), "drew options that are no JSON"),
     ],
@@ -85,6 +89,40 @@ def episode(ordinal: int | None, reward: float = 1.0, **changes: Any) -> Traject
     turn = Turn(observation="o", reply="r", reward=reward + 5, breakdown={"environment": reward, "shaper": 5.0})
     given = {"task": 7, "success": reward >= 1, "turns": [turn], "options": {"rung": 1}, "level": 1.0, "strength": 0.5}
     return Trajectory(env="x", seed=0, episode_id="e", ordinal=ordinal, **{**given, **changes})
+
+
+def test_numbers_are_drawn_as_they_come_back_from_a_checkpoint() -> None:
+    draw = drawn(Told(Draw(task=0, level=cast(float, np.int64(3)), strength=cast(float, np.float32(0.5)))), 0)
+    assert (type(draw.level), type(draw.strength)) == (float, float)
+    assert (draw.level, draw.strength) == (3, 0.5)
+
+
+class Remembers(Curriculum):
+    """Has the state that it is given."""
+
+    def __init__(self, kept: Any) -> None:
+        super().__init__([0], seed=0)
+        self.kept = kept
+
+    def draw(self, ordinal: int) -> Draw:
+        return Draw(task=0)
+
+    def state(self) -> dict[str, Any]:
+        return self.kept  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("kept", "why"),
+    [
+        (None, "is None, expected a dict"),
+        ({"seen": {1}}, "is no JSON: Object of type set"),
+        ({"mean": math.nan}, "is no JSON"),
+        ({"solved": [{7: 0.5}]}, "has the key 7, expected text"),
+    ],
+)
+def test_a_state_that_would_come_back_as_something_else_is_told(kept: Any, why: str) -> None:
+    with pytest.raises(UserError, match=f"the state of the curriculum Remembers {why}"):
+        state_of(Remembers(kept))
 
 
 def test_outcomes_are_those_of_the_policy_by_itself_in_order() -> None:

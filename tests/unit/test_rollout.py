@@ -131,6 +131,16 @@ def test_an_invalid_action_marks_the_turn_and_the_episode_goes_on() -> None:
     assert trajectory.success
 
 
+def test_what_was_wrong_with_an_action_is_on_record_as_a_file_can_hold_it() -> None:
+    class Garbled(Door):
+        def step(self, action: str) -> Result:
+            return "?", 0.0, False, False, {"invalid_action": "half \udcff"}
+
+    (trajectory,) = played(script("open"), env=Garbled)
+    assert trajectory.turns[0].error == "half \\udcff"
+    assert Trajectory.model_validate_json(trajectory.model_dump_json()) == trajectory
+
+
 @pytest.mark.parametrize(("allowed", "turns"), [(0, 1), (1, 2), (2, 3)])
 @pytest.mark.parametrize("reply", ["dance", " "])
 def test_the_invalid_limit(reply: str, allowed: int, turns: int) -> None:
