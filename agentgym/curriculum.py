@@ -117,7 +117,7 @@ def state_of(curriculum: Curriculum) -> dict[str, Any]:
         raise UserError(f"{who} is {state!r:.80}, expected a dict")
     for key in _keys(state):
         if not isinstance(key, str):
-            raise UserError(f"{who} has the key {key!r:.80}, expected text: JSON has no others; a list of pairs will do")
+            raise UserError(f"{who} has the key {key!r:.80}, expected text: JSON has no others, list pairs")
     try:
         found: dict[str, Any] = _through_json(state)
     except (TypeError, ValueError) as error:
