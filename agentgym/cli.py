@@ -185,8 +185,6 @@ def export(source: Path, output: Path | None, **asked: Any) -> None:
             for episode in found.episodes(**asked):
                 click.echo(episode.model_dump_json())
             return
-        if output.resolve() == source.resolve():
-            raise UserError(f"{output} is what is read; choose another --output")
         with contextlib.closing(store.writable(output)) as target:
             num = store.copy(found, target, **asked)
     click.echo(f"{num} episodes are written to {output}")

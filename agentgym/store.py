@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from agentgym.archive import Archive, Card
+from agentgym.archive import FILE, Archive, Card
 from agentgym.errors import DataError, UserError
 from agentgym.types import Trajectory
 
@@ -23,6 +23,8 @@ __all__ = ["Episodes", "append", "copy", "opened", "read", "writable"]
 
 class Episodes(Protocol):
     """Where episodes are: an ``Archive`` or a JSONL file, asked in the same way."""
+
+    file: Path
 
     def append(self, episodes: Iterable[Trajectory]) -> None:
         """Add them to the end."""
@@ -51,6 +53,10 @@ def opened(path: Path) -> Episodes:
         raise DataError(
             f"there is no {path}; expected episodes: a run, or what agentgym eval --trajectories {path} writes"
         )
+    if path.is_file() and path.name != FILE:
+        raise DataError(
+            f"{path} is not called {FILE}, as the file of an archive is; rename it, in a directory of its own"
+        )
     return Archive.open(path.parent if path.is_file() else path)
 
 
@@ -65,15 +71,23 @@ def writable(path: Path) -> Episodes:
         raise UserError(f"{path} is a file; expected a directory for an archive, or a name that ends in .jsonl")
     else:
         made = Archive(path)
+    place = path if isinstance(made, Archive) else path.parent
     try:
-        (path if isinstance(made, Archive) else path.parent).mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; choose another place") from None
+    if made.file.is_dir() or not all(os.access(each, os.W_OK) for each in (place, made.file) if each.exists()):
+        raise UserError(f"cannot write {made.file}, which is a directory or may not be written; choose another place")
     return made
 
 
 def copy(source: Episodes, target: Episodes, **asked: Any) -> int:
-    """Append to ``target`` what ``source`` has of what is asked for; returns how many."""
+    """Append to ``target`` what ``source`` has of what is asked for; returns how many.
+
+    Raises UserError where they are the same file, which would have no end.
+    """
+    if target.file.exists() and target.file.samefile(source.file):
+        raise UserError(f"{target.file} is what is read; choose another --output")
     num = 0
     for num, episode in enumerate(source.episodes(**asked), start=1):  # noqa: B007
         target.append([episode])

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
 
 from agentgym import store
-from agentgym.errors import DataError
+from agentgym.errors import DataError, UserError
 from agentgym.types import Sample, StopReason, Trajectory, Turn
 
 
@@ -76,3 +77,29 @@ def test_a_malformed_line_is_named(tmp_path: Path) -> None:
     file.write_text("garbage\n")
     with pytest.raises(DataError, match=rf"{file}, line 1: record: Invalid JSON"):
         list(store.read(file))
+
+
+def test_nothing_is_copied_to_where_it_is_read(tmp_path: Path) -> None:
+    """Not by another name either: an archive that is copied into itself would have no end."""
+    with contextlib.closing(store.writable(tmp_path / "kept")) as archive:
+        archive.append([trajectory(0)])
+    for name in ("kept", "kept/episodes.sqlite"):
+        source, target = store.opened(tmp_path / name), store.writable(tmp_path / "kept")
+        with contextlib.closing(source), contextlib.closing(target):
+            with pytest.raises(UserError, match="is what is read"):
+                store.copy(source, target)
+            assert len(source.query()) == 1
+
+
+def test_a_database_of_another_name_is_not_taken_for_the_one_beside_it(tmp_path: Path) -> None:
+    with contextlib.closing(store.writable(tmp_path)) as archive:
+        archive.append([trajectory(0)])
+    (tmp_path / "old.sqlite").touch()
+    with pytest.raises(DataError, match=r"old\.sqlite is not called episodes\.sqlite"):
+        store.opened(tmp_path / "old.sqlite")
+
+
+def test_what_cannot_be_written_is_told_before_anything_is_played(tmp_path: Path) -> None:
+    (tmp_path / "made.jsonl").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*made\.jsonl"):
+        store.writable(tmp_path / "made.jsonl")
