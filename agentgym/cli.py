@@ -322,7 +322,7 @@ def _env_factory(given: Mapping[str, Any], kind: type[EnvSettings]) -> EnvFactor
 
 def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
     """Tokenizer and protocol of ``model``; without one, single bytes and the protocol that nano has by default."""
-    from agentgym.launch.parts import make_policy
+    from agentgym.launch.models import make_policy
     from agentgym.launch.resolving import resolve, settings_for
     from agentgym.launch.settings import SpeechSettings
     from agentgym.learn.byte_tokenizer import byte_tokenizer

@@ -17,14 +17,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
-import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from agentgym.errors import SnapshotError
-from agentgym.types import Media, Observation, StepResult
+from agentgym.types import Observation, StepResult
 
 __all__ = ["Copied", "Mark", "Past", "Rung", "Snapshot", "digest_of"]
 
@@ -121,7 +120,7 @@ def digest_of(result: StepResult) -> str:
     """Hash of what a turn shows to whoever plays, images by their content; 32 hexadecimal digits.
 
     It covers text, admissible actions, names of tools, images, reward, flags and success. A reset is a turn without
-    reward. Of images that are no arrays, bytes, PIL images or JSON, only their type and number count.
+    reward.
     """
     seen, reward, terminated, truncated, info = result
     success = info.get("success")
@@ -130,28 +129,10 @@ def digest_of(result: StepResult) -> str:
     said = repr((str(seen), seen.admissible, tools, reward, terminated, truncated, told))
     digest = hashlib.blake2b(said.encode(), digest_size=16)
     for image in seen.images:
-        for part in _content(image):
-            digest.update(part)
+        digest.update(image.digest.encode())
     return digest.hexdigest()
 
 
 def _name(tool: Mapping[str, Any]) -> Any:
     about = tool.get("function")
     return (about if isinstance(about, Mapping) else tool).get("name")
-
-
-def _content(image: Any) -> Iterator[bytes | memoryview]:
-    """What an image consists of, headed by what tells two of equal bytes apart."""
-    if isinstance(image, Media):
-        yield image.digest.encode()
-    elif isinstance(image, bytes | bytearray | memoryview):
-        yield b"bytes"
-        yield bytes(image)
-    elif isinstance(image, np.ndarray) and not image.dtype.hasobject:
-        yield f"array {image.dtype.str} {image.shape}".encode()
-        yield np.ascontiguousarray(image).data.cast("B") if image.size else b""
-    elif hasattr(image, "tobytes") and hasattr(image, "mode"):  # PIL's, which need not be installed
-        yield f"picture {image.mode} {image.size}".encode()
-        yield image.tobytes()
-    else:
-        yield json.dumps(image, default=lambda value: type(value).__qualname__).encode()

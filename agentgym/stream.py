@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from agentgym.engine import Completion, Prompt
 from agentgym.media import media_in
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Completion, Media, Message, Prompt, Sample
+from agentgym.types import Media, Message, Sample
 
 __all__ = ["Extension", "TokenStream"]
 

@@ -22,15 +22,12 @@ from agentgym.columns import Bools, Floats, Ints, Record
 
 __all__ = [
     "Action",
-    "Completion",
     "Draw",
     "Media",
     "Message",
     "Observation",
-    "Prompt",
     "Role",
     "Sample",
-    "Sampling",
     "StepResult",
     "StopReason",
     "TaskId",
@@ -194,34 +191,6 @@ _TRUNCATIONS = frozenset({StopReason.TRUNCATED, StopReason.TURN_LIMIT, StopReaso
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
-    """How to sample one completion.
-
-    ``temperature`` 0 means greedy. ``seed`` makes the completion a pure function of weights, prompt
-    and seed, whatever else the engine is doing, where the engine ``supports_seeds``. ``stop_token_ids`` end a
-    completion and are part of it. ``top_p``, ``top_k`` and ``min_p`` keep the likeliest tokens only: a completion's
-    log-probabilities are then those among the kept ones, which no learner here recomputes, so they are for
-    evaluation.
-    """
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    """Keep the likeliest tokens that together have this probability; 1 keeps all."""
-    top_k: int = 0
-    """Keep so many of the likeliest tokens; 0 keeps all."""
-    min_p: float = 0.0
-    """Keep tokens at least this probable, relative to the likeliest; 0 keeps all."""
-    max_tokens: int = 64
-    stop_token_ids: tuple[int, ...] = ()
-    seed: int | None = None
-
-    @property
-    def is_truncated(self) -> bool:
-        """Whether less likely tokens are left out."""
-        return self.top_p < 1 or self.top_k > 0 or self.min_p > 0
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
     """An image on its way to a policy, named by its content."""
 
@@ -229,26 +198,6 @@ class Media:
     """BLAKE2b of ``data``, 32 hexadecimal digits."""
     data: bytes = dataclasses.field(repr=False)
     """The image as PNG."""
-
-
-class Prompt(NamedTuple):
-    """What an engine goes on from."""
-
-    token_ids: Sequence[int]
-    media: Sequence[Media] = ()
-    """Images, in the order of their placeholders in ``token_ids``."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
-    """Sampled tokens and what the sampler knew about them; the lists have equal length."""
-
-    token_ids: list[int]
-    logprobs: list[float]
-    """Log-probability of each token under the distribution it was drawn from (temperature applied)."""
-    policy_versions: list[int]
-    """Version of the weights that sampled each token."""
-    finish_reason: Literal["stop", "length", "aborted"]
 
 
 class _Record(BaseModel):

@@ -28,9 +28,9 @@ import torch
 
 from agentgym import doctor
 from agentgym.actors.embedded.engine import EmbeddedEngine
+from agentgym.engine import Prompt, Sampling
 from agentgym.learn.nano import NanoConfig, build_model
 from agentgym.registry import EnvFactory
-from agentgym.types import Prompt, Sampling
 
 GROUPS, MEMBERS, OPENING, REPLY, ROUNDS = 4, 8, 200, 16, 5
 VOCABULARY = 4096

@@ -25,8 +25,8 @@ from typing import Any
 import torch
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
+from agentgym.engine import Prompt, Sampling
 from agentgym.learn.nano import NanoConfig, build_model
-from agentgym.types import Prompt, Sampling
 
 NUM_SEQUENCES = 64
 VOCABULARY = 4096

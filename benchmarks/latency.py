@@ -27,6 +27,7 @@ import agentgym
 from agentgym.actors.scripted import ScriptedEngine
 from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Curriculum
+from agentgym.engine import Completion, Prompt, Sampling
 from agentgym.groups import group_specs
 from agentgym.learn.batch import Microbatch
 from agentgym.learn.byte_tokenizer import byte_tokenizer
@@ -41,7 +42,7 @@ from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
 from agentgym.scheduler import Scheduler
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Completion, Prompt, Sampling, Trajectory
+from agentgym.types import Trajectory
 from agentgym.watchdog import LoopLag, frozen_heap
 
 SLOTS, EPISODES, TURNS, ROUNDS = 64, 512, 6, 2

@@ -28,10 +28,10 @@ import torch
 
 import agentgym
 from agentgym.actors.vllm.engine import VLLMEngine
+from agentgym.engine import Completion, Prompt, Sampling
 from agentgym.learn.nano import NanoConfig, build_model
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
-from agentgym.types import Completion, Prompt, Sampling
 from agentgym.weights import weights_of
 from benchmarks import latency
 

@@ -706,6 +706,43 @@ MIXED = Module(
     ),
 )
 
+SNAPSHOT = Module(
+    "agentgym/snapshot.py",
+    ("tests/unit/test_env.py",),
+    (
+        Mutation("reward not in the digest", "tools, reward, terminated", "tools, terminated"),
+        Mutation("success not in the digest", "truncated, told))", "truncated))"),
+        Mutation("images not in the digest", "in seen.images", "in ()"),
+        Mutation("what came later stays", "            delattr(self.env, name)", "            pass"),
+        Mutation("copies are given away", "update(self._copy(self._values))", "update(self._values)"),
+    ),
+)
+
+MARKS = Module(
+    "agentgym/hosts/resident.py",
+    ("tests/unit/hosts/test_marks.py",),
+    (
+        Mutation("the first saved goes first", "        self._kept.move_to_end(mark.id)\n", ""),
+        Mutation("one too many", "len(self._kept) > MAX_KEPT", "len(self._kept) > MAX_KEPT + 1"),
+        Mutation("nothing is forgotten", "self._kept.pop(id, None)", "self._kept.get(id, None)"),
+    ),
+)
+
+LINES = Module(
+    "agentgym/rollout/tree.py",
+    ("tests/unit/rollout/test_tree.py",),
+    (
+        Mutation("branches where it began", "if turn > branched_at:", "if turn >= branched_at:"),
+        Mutation("all forks sample alike", ", member=seed)", ")"),
+        Mutation("one too few", "range(self.degree - 1, 0, -1)", "range(self.degree - 2, 0, -1)"),
+        Mutation(
+            "sessions not released",
+            "                self.release(play.session)\n            traj",
+            "                pass\n            traj",
+        ),
+    ),
+)
+
 MODULES = (
     GROUP,
     GROUPS,
@@ -731,6 +768,9 @@ MODULES = (
     GRPO,
     CORY,
     MIXED,
+    SNAPSHOT,
+    MARKS,
+    LINES,
 )
 
 

@@ -8,9 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentgym.engine import Engine, NamedWeights
+from agentgym.engine import Completion, Engine, NamedWeights, Prompt, Sampling
 from agentgym.registry import register
-from agentgym.types import Completion, Prompt, Sampling
 
 __all__ = ["ScriptedEngine"]
 

@@ -17,12 +17,13 @@ from agentgym.doctor.playing import (
     paced,
     random_action,
 )
+from agentgym.engine import Completion
 from agentgym.errors import ConfigError, ParseError
 from agentgym.media import text_of
 from agentgym.protocol import Protocol
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Action, Completion, Message, Observation
+from agentgym.types import Action, Message, Observation
 from agentgym.visit import Player
 
 __all__ = ["keeps_tokens", "tokens_check"]

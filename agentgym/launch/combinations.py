@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Curriculum
 from agentgym.errors import ConfigError
-from agentgym.launch.settings import EpisodeSettings, TrainSettings
+from agentgym.launch.sections import EpisodeSettings
+from agentgym.launch.settings import TrainSettings
 from agentgym.registry import plugins
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agentgym.errors import DataError, UserError
-from agentgym.launch.parts import policy_source
+from agentgym.launch.models import policy_source
 from agentgym.run import Run
 
 __all__ = ["check", "of_directory", "record"]

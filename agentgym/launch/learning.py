@@ -12,7 +12,7 @@ from typing import Any
 from agentgym import sealed
 from agentgym.config import Choice
 from agentgym.launch.evaluation import play_tasks, score
-from agentgym.launch.parts import make_engine, make_learner
+from agentgym.launch.models import make_engine, make_learner
 from agentgym.launch.stage import Stage, Workbench
 from agentgym.learn.loop import Loop, Outcome
 from agentgym.learn.players import Players

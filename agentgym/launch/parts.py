@@ -7,34 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from agentgym.config import Choice, validated
-from agentgym.corpus import corpus
-from agentgym.engine import Engine
+from agentgym.engine import Completion, Engine
 from agentgym.env import Env
 from agentgym.errors import ConfigError, UserError
-from agentgym.launch.settings import RolloutSettings, TrainSettings
-from agentgym.learn.byte_tokenizer import byte_tokenizer
-from agentgym.learn.learner import Learner
-from agentgym.learn.model_settings import HFSettings
-from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
-from agentgym.learn.nano_vision import seeing
-from agentgym.learn.policy import Policy, load_policy, load_tokenizer
-from agentgym.learn.settings import TrainerSettings
+from agentgym.launch.models import engine_of, is_served, make_policy, served_policy
+from agentgym.launch.sections import RolloutSettings
+from agentgym.launch.settings import TrainSettings
+from agentgym.learn.policy import Policy
 from agentgym.loops import settled
 from agentgym.protocol import Protocol
 from agentgym.registry import EnvFactory, plugins
 from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
-from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Completion, Observation
 
-__all__ = ["Parts", "assembled", "make_engine", "make_learner", "make_policy", "policy_source"]
+__all__ = ["Parts", "assembled"]
 
 _BYTES_A_TOKEN = 4
 """Roughly: the context of an engine that speaks text is counted in bytes here, and in its own tokens there."""
@@ -76,14 +67,14 @@ async def assembled(
         closing.push_async_callback(_close, env)
         protocol: Protocol = plugins("protocols").build(settings.protocol.id, settings.protocol.options)
         if is_served(settings):
-            engine = _engine(_of_server(settings), None, settings)
+            engine = engine_of(settings, None)
         else:
             policy = await make_policy(settings.model, env, seed=settings.seed, policy_dir=policy_dir)
-            engine = _engine(settings.engine, policy.module, settings)
+            engine = engine_of(settings, policy.module)
         closing.push_async_callback(engine.close)
         await engine.start()
         if is_served(settings):
-            policy = _served_policy(settings.model.id, engine)
+            policy = served_policy(settings.model.id, engine)
         limits = training_limits(settings.rollout)
         rollout = Rollout(
             make_env,
@@ -155,94 +146,3 @@ def training_limits(rollout: RolloutSettings) -> Limits:
         on_overflow=rollout.on_overflow,
         keep_observations=rollout.keep_observations,
     )
-
-
-# -- policies and their learners -------------------------------------------------------------------------
-
-
-def policy_source(model: str | Path) -> str:
-    """Where a policy is loaded from: a run directory means its trained policy."""
-    trained = Path(model) / "policy"
-    return str(trained) if trained.is_dir() else str(model)
-
-
-async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | None = None) -> Policy:
-    """The chosen policy: made from nothing, loaded, or taken from where a run left off."""
-    if model.id != "nano":
-        hf = validated(HFSettings, model.options, where="model")
-        rank = hf.lora_rank if hf.lora and policy_dir is None else None
-        return load_policy(policy_dir or policy_source(model.id), device=hf.device, dtype=hf.dtype, lora_rank=rank)
-    nano = validated(NanoConfig, model.options, where="model")
-    if policy_dir is not None:
-        return load_policy(policy_dir, device="cpu")
-    observed, said = await corpus(env)
-    tokenizer = build_tokenizer(observed, said, nano)
-    if any(Observation.of(text).images for text in observed):
-        return seeing(tokenizer, nano, seed=seed)
-    if idle := nano.model_fields_set & {"image_size", "patch_size", "vision_layers"}:
-        raise ConfigError(f'model.{min(idle)} has no effect: the environment "{env.name}" shows no pictures')
-    return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
-
-
-def make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Learner:
-    """A learner with a trainer's settings, and ``changes`` to them."""
-    given = {
-        "learning_rate": settings.learning_rate,
-        "warmup_updates": settings.warmup_updates,
-        "schedule": settings.schedule,
-        "precision": settings.precision,
-        "gradient_checkpointing": settings.gradient_checkpointing,
-        "max_tokens_constant": settings.aggregation_tokens,
-        "weight_decay": settings.weight_decay,
-        "max_grad_norm": settings.max_grad_norm,
-        "max_microbatch_tokens": settings.max_microbatch_tokens,
-        "aggregation": settings.aggregation,
-    }
-    return Learner(module, **{**given, **changes})
-
-
-# -- engines ---------------------------------------------------------------------------------------------
-
-
-def make_engine(choice: Choice, module: Any, *, sessions: int, ahead: bool = False) -> Engine:
-    """The chosen engine around the policy's module; with ``ahead`` it plays while the module is trained."""
-    factory, known = plugins("engines").get(choice.id), plugins("engines").settings(choice.id).model_fields
-    if "module" not in inspect.signature(factory).parameters:
-        raise ConfigError(f'the engine "{choice.id}" has no model behind it; type: --engine embedded')
-    copied = {"own_copy": True} if ahead and "own_copy" in known else {}
-    options = {"max_sessions": sessions, **copied, **choice.options}
-    engine: Engine = plugins("engines").build(choice.id, options, module)
-    return engine
-
-
-def _engine(choice: Choice, module: Any, settings: TrainSettings) -> Engine:
-    return make_engine(choice, module, sessions=settings.rollout.concurrency, ahead=settings.mode != "sync")
-
-
-def is_served(settings: TrainSettings) -> bool:
-    """Whether the model is a server's and not on this machine."""
-    factory: Any = plugins("engines").get(settings.engine.id)
-    is_here = settings.model.id == "nano" or Path(policy_source(settings.model.id)).is_dir()
-    return bool(factory.has_own_model) and not is_here
-
-
-def _of_server(settings: TrainSettings) -> Choice:
-    """The engine, told which of the server's models is meant."""
-    return settings.engine.model_copy(update={"model": settings.model.id, **settings.engine.options})
-
-
-def _served_policy(model: str, engine: Engine) -> Policy:
-    """A policy without a module, for the engine that has it.
-
-    Where the server speaks text, the tokens on record are bytes, which nothing is trained on. Raises ConfigError when
-    it takes token ids and the tokenizer is not to be had here.
-    """
-    if engine.speaks_text:
-        return Policy(None, ChatTokenizer(byte_tokenizer()))
-    try:
-        return Policy(None, ChatTokenizer(load_tokenizer(model)))
-    except (OSError, ValueError):
-        raise ConfigError(
-            f'the server takes token ids, and the tokenizer of "{model}" is not on this machine; type: '
-            "--model DIR with a directory that has it, or --engine.form text"
-        ) from None

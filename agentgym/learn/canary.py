@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from agentgym.engine import Engine
+from agentgym.engine import Engine, Prompt
 from agentgym.learn.forward import score
 from agentgym.learn.learner import Learner
 from agentgym.learn.rows import Row
-from agentgym.types import Prompt
 from agentgym.vision import forbidden
 
 __all__ = ["engine_gap"]

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from agentgym.curriculum import grades, outcomes_of
-from agentgym.engine import Engine
+from agentgym.engine import Engine, Prompt
 from agentgym.errors import NonFiniteError
 from agentgym.learn.canary import engine_gap
 from agentgym.learn.learner import Learner
@@ -29,7 +29,7 @@ from agentgym.learn.players import Players
 from agentgym.learn.trainer import Lesson, Trainer
 from agentgym.ledger import Entry
 from agentgym.scheduler import Scheduler
-from agentgym.types import Prompt, Trajectory
+from agentgym.types import Trajectory
 from agentgym.watchdog import LoopLag
 
 __all__ = ["Loop", "Outcome", "summary"]

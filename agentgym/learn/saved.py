@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 
@@ -20,15 +20,20 @@ from agentgym import sealed
 from agentgym.errors import DataError
 from agentgym.learn import tensors
 
-if TYPE_CHECKING:
-    from agentgym.learn.learner import Learner
-
 __all__ = ["reader", "write"]
 
 _WEIGHTS, _OPTIMIZER, _STEPS = "weights.safetensors", "optimizer.safetensors", "learner.json"
 
 
-def write(directory: Path, learner: Learner, *, weights: bool) -> None:
+class _Learner(Protocol):
+    """What is looked at."""
+
+    module: Any
+    optimizer: torch.optim.Optimizer
+    num_updates: int
+
+
+def write(directory: Path, learner: _Learner, *, weights: bool) -> None:
     """Write ``directory``, which is new; without ``weights`` they are kept elsewhere."""
     directory.mkdir()
     if weights:
@@ -37,7 +42,7 @@ def write(directory: Path, learner: Learner, *, weights: bool) -> None:
     (directory / _STEPS).write_text(json.dumps({"num_updates": learner.num_updates}))
 
 
-def reader(directory: Path, learner: Learner, *, weights: bool) -> Callable[[], None]:
+def reader(directory: Path, learner: _Learner, *, weights: bool) -> Callable[[], None]:
     """Checks that what ``directory`` has fits ``learner``; what is returned puts it there. Raises DataError."""
     put_weights = tensors.read_weights(directory / _WEIGHTS, learner.module) if weights else None
     state = _read_optimizer(directory / _OPTIMIZER, learner)
@@ -59,7 +64,7 @@ def _num_updates(file: Path) -> int:
     return int(found["num_updates"])
 
 
-def _read_optimizer(file: Path, learner: Learner) -> dict[int, dict[str, torch.Tensor]]:
+def _read_optimizer(file: Path, learner: _Learner) -> dict[int, dict[str, torch.Tensor]]:
     """Optimizer state by the parameter's place in the optimizer."""
     parameters = _parameters(learner)
     places = {key: place for place, key in enumerate(parameters)}
@@ -74,7 +79,7 @@ def _read_optimizer(file: Path, learner: Learner) -> dict[int, dict[str, torch.T
     return state
 
 
-def _optimizer_state(learner: Learner) -> Mapping[str, torch.Tensor]:
+def _optimizer_state(learner: _Learner) -> Mapping[str, torch.Tensor]:
     state = learner.optimizer.state
     return {
         f"{name}/{field}": value
@@ -83,7 +88,7 @@ def _optimizer_state(learner: Learner) -> Mapping[str, torch.Tensor]:
     }
 
 
-def _parameters(learner: Learner) -> dict[str, torch.Tensor]:
+def _parameters(learner: _Learner) -> dict[str, torch.Tensor]:
     """The optimizer's parameters by their names in the module, in the optimizer's order."""
     names = {id(parameter): name for name, parameter in learner.module.named_parameters()}
     return {names[id(p)]: p for group in learner.optimizer.param_groups for p in group["params"]}

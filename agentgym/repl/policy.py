@@ -11,13 +11,13 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agentgym.engine import Engine
+from agentgym.engine import Engine, Prompt, Sampling
 from agentgym.errors import UserError
 from agentgym.protocol import Protocol
 from agentgym.rollout import seed_of
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Message, Prompt, Sampling
+from agentgym.types import Message
 
 __all__ = ["EnginePolicy", "Policy", "Reply"]
 

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from agentgym.engine import Engine
+from agentgym.engine import Completion, Engine, Sampling
 from agentgym.errors import UserError
 from agentgym.hosts import Host
 from agentgym.protocol import Protocol
 from agentgym.rollout.specs import EpisodeSpec, seed_of
 from agentgym.stream import TokenStream
-from agentgym.types import Completion, Message, Observation, Sampling
+from agentgym.types import Message, Observation
 
 __all__ = ["Actor", "Episode", "engine_actor", "expert_actor", "led_actor"]
 

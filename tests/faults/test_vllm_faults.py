@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from agentgym.engine import Completion, Prompt
 from agentgym.errors import EngineError
-from agentgym.types import Completion, Prompt
 from tests.unit.actors.test_vllm import (
     assert_parity,
     go_on,

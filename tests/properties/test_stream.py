@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import agentgym
+from agentgym.engine import Completion
 from agentgym.errors import ParseError
 from agentgym.protocol import Protocol
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Action, Completion, Message, Observation, Sample
+from agentgym.types import Action, Message, Observation, Sample
 from tests.kit import CHATML, FORGETFUL, RESERVED, SPECIAL, chat
 
 VERBATIM, STRIPPING = chat(CHATML), chat(FORGETFUL)

@@ -11,11 +11,12 @@ import pytest
 
 import agentgym
 from agentgym.actors.scripted import ScriptedEngine
+from agentgym.engine import Completion, Prompt
 from agentgym.errors import UserError
 from agentgym.protocols.plain import Plain
 from agentgym.protocols.react import React
 from agentgym.rollout import Actor, EpisodeSpec, Limits, Rollout, engine_actor, expert_actor, seed_of
-from agentgym.types import Completion, Observation, Prompt, StopReason, Trajectory
+from agentgym.types import Observation, StopReason, Trajectory
 from tests.kit import FORGETFUL, chat
 
 TOKENIZER = chat()

@@ -15,6 +15,7 @@ import torch
 import agentgym
 from agentgym import vision
 from agentgym.actors.embedded import EmbeddedEngine
+from agentgym.engine import Completion, Prompt, Sampling
 from agentgym.errors import DataError, EngineError, UserError
 from agentgym.learn import forward
 from agentgym.learn.byte_tokenizer import byte_tokenizer
@@ -27,7 +28,7 @@ from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Completion, Observation, Prompt, Sampling, Trajectory
+from agentgym.types import Observation, Trajectory
 from tests import seeing
 from tests.kit import tiny_model
 

@@ -21,16 +21,16 @@ import numpy as np
 from pydantic import Field
 
 from agentgym.actors.embedded.rows import Row
-from agentgym.engine import Engine, NamedWeights
+from agentgym.engine import Completion, Engine, NamedWeights, Prompt, Sampling
 from agentgym.errors import EngineError
 from agentgym.registry import register
-from agentgym.types import Completion, Media, Prompt, Sampling
+from agentgym.types import Media
 
 __all__ = ["EmbeddedEngine"]
 
 
 _Opening: TypeAlias = tuple[tuple[int, ...], tuple[str, ...]]
-"""Tokens of a prompt, and digests of the images that they show."""
+"""A prompt's tokens, and the digests of its images."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -38,10 +38,10 @@ class _Session:
     slot: int
     cached: list[int] = dataclasses.field(default_factory=list)
     """Tokens whose keys and values are in the slot, in order."""
-    media: list[str] = dataclasses.field(default_factory=list)
-    """Digests of the images that they show, in order."""
     is_spare: bool = False
     """Forked, and not asked for yet: whoever needs a slot takes this one, and the session is computed anew."""
+    media: list[str] = dataclasses.field(default_factory=list)
+    """Digests of the images that were shown, in order."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -91,8 +91,8 @@ class EmbeddedEngine(Engine):
 
         self._forward = Forward(module, max_context=max_context, num_slots=max_sessions, own_copy=own_copy)
         self.max_context = self._forward.max_context
-        self.supports_images = self._forward.sees
         self.share_openings = share_openings
+        self.supports_images = self._forward.sees
         self.new_tokens = 0
         """Prompt tokens that had not been computed before: the least that prefilling can cost."""
         self.sampled_tokens = 0
@@ -215,7 +215,7 @@ class EmbeddedEngine(Engine):
     def _open(self, request: _Request, openings: set[_Opening]) -> None:
         """Give it a session; where the coming pass computes its prompt, one of ``openings``, it waits for the next."""
         shown = [media.digest for media in request.media]
-        opening = (tuple(request.token_ids), tuple(shown))
+        opening = tuple(request.token_ids), tuple(shown)
         if self.share_openings and len(request.token_ids) > 1:
             if opening in openings:
                 return
@@ -228,12 +228,12 @@ class EmbeddedEngine(Engine):
         self._sessions[request.name] = _Session(self._free.pop())
 
     def _shared(
-        self, known: _Session, tokens: Sequence[int], media: Sequence[str], *, is_spare: bool = False
+        self, known: _Session, tokens: Sequence[int], shown: Sequence[str], *, is_spare: bool = False
     ) -> _Session:
-        """A session in a free slot that has ``tokens``, which show ``media`` and with which ``known`` begins."""
+        """A session in a free slot that has ``tokens`` and ``shown`` images, with which ``known`` begins."""
         slot = self._free.pop()
         self._forward.copy_slot(known.slot, slot, len(tokens))
-        return _Session(slot, list(tokens), list(media), is_spare)
+        return _Session(slot, list(tokens), is_spare, list(shown))
 
     def _frees_spare(self) -> bool:
         """Free the slot of a session that nobody has asked yet; False where there is none."""

@@ -15,9 +15,9 @@ from agentgym import vision
 from agentgym.actors.embedded.rows import Drawn, Row
 from agentgym.actors.embedded.sampling import sampled
 from agentgym.actors.embedded.slots import SlotCache
-from agentgym.engine import NamedWeights
+from agentgym.engine import NamedWeights, Prompt, Sampling
 from agentgym.errors import ConfigError, EngineError
-from agentgym.types import Media, Prompt, Sampling
+from agentgym.types import Media
 from agentgym.weights import clone, put
 
 __all__ = ["Forward"]

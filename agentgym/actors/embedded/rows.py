@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from agentgym.types import Media, Sampling
+from agentgym.engine import Sampling
+from agentgym.types import Media
 
 __all__ = ["Drawn", "Row"]
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 
 from agentgym.actors.embedded.rows import Drawn
+from agentgym.engine import Sampling
 from agentgym.errors import EngineError
-from agentgym.types import Sampling
 
 __all__ = ["sampled", "truncated"]
 

@@ -38,11 +38,11 @@ from agentgym.actors.openai.wire import (
     reply_of,
     versions_of,
 )
-from agentgym.engine import Engine, NamedWeights, text_only
+from agentgym.engine import Completion, Engine, NamedWeights, Prompt, Sampling, text_only
 from agentgym.errors import ConfigError, EngineError
 from agentgym.loops import to_the_end
 from agentgym.registry import register
-from agentgym.types import Completion, Message, Prompt, Sampling
+from agentgym.types import Message
 
 __all__ = ["OpenAIEngine"]
 

@@ -12,9 +12,9 @@ from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
+from agentgym.engine import Completion, Sampling
 from agentgym.errors import EngineError
 from agentgym.media import data_url
-from agentgym.types import Completion, Sampling
 
 __all__ = [
     "ChatAnswer",

@@ -24,11 +24,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 from pydantic import Field
 
 from agentgym.actors.vllm.probe import check_vllm
-from agentgym.engine import Engine, NamedWeights, text_only
+from agentgym.engine import Completion, Engine, NamedWeights, Prompt, Sampling, text_only
 from agentgym.errors import EngineError
 from agentgym.loops import to_the_end
 from agentgym.registry import register
-from agentgym.types import Completion, Prompt, Sampling
 
 if TYPE_CHECKING:
     from agentgym.actors.vllm.server import Request, Server

@@ -11,8 +11,8 @@ import torch
 from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
+from agentgym.engine import Completion, Prompt, Sampling
 from agentgym.errors import ConfigError, EngineError
-from agentgym.types import Completion, Prompt, Sampling
 from agentgym.weights import weights_of
 from tests.kit import tiny_model
 

@@ -10,7 +10,7 @@ import torch
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.actors.embedded.sampling import truncated
-from agentgym.types import Prompt, Sampling
+from agentgym.engine import Prompt, Sampling
 from tests.kit import one_thread, tiny_model
 
 __all__ = ["one_thread"]

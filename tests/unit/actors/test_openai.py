@@ -25,10 +25,11 @@ from agentgym.actors.openai import client as openai_client
 from agentgym.actors.openai.engine import OpenAIEngine
 from agentgym.actors.openai.weights import EXTENSION
 from agentgym.actors.openai.wire import ChatAnswer, reply_of
+from agentgym.engine import Completion, Prompt, Sampling
 from agentgym.errors import ConfigError, EngineError, ParseError
 from agentgym.protocols.tools import Tools
 from agentgym.registry import plugins
-from agentgym.types import Completion, Prompt, Sampling, ToolCall
+from agentgym.types import ToolCall
 from agentgym.weights import put, weights_of
 from tests.kit import tiny_model
 from tests.openai_server import EOS, Asked, FakeServer, Fault, logprob

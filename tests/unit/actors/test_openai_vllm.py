@@ -19,8 +19,8 @@ import torch
 
 from agentgym.actors.openai.engine import OpenAIEngine
 from agentgym.actors.openai.weights import EXTENSION
+from agentgym.engine import Completion, Prompt, Sampling
 from agentgym.errors import ConfigError, EngineError
-from agentgym.types import Completion, Prompt, Sampling
 from agentgym.weights import weights_of
 from tests.kit import byte_tokenizer, tiny_model
 from tests.unit.actors.kit import one_loop, run

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import pytest
 import torch
 
+from agentgym.engine import Completion, Prompt, Sampling
 from agentgym.errors import EngineError
-from agentgym.types import Completion, Prompt, Sampling
 from agentgym.weights import weights_of
 from tests.kit import one_thread as one_thread
 from tests.kit import tiny_model

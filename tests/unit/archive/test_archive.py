@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from agentgym.archive import FILE, Archive, Card, chosen
+from agentgym.archive.archive import _ASKED
 from agentgym.errors import DataError
 from agentgym.types import StopReason, Trajectory
 from tests.unit.test_store import trajectory
@@ -76,6 +77,16 @@ def test_each_thing_can_be_asked_for(name: str, value: Any, other: Any, archive:
     anything: dict[str, Any] = {name: None}
     assert numbers(archive.query(**anything)) == [1, 2, 3, 4]
     assert archive.query(**{name: value}) == [card for card in archive.query() if card.answers(**{name: value})]
+
+
+def test_whatever_is_asked_for_has_an_index(archive: Archive) -> None:
+    archive.append(numbered(1))
+    archive.flush()
+    for name in _ASKED:
+        ((*_, plan),) = archive._database.ask(
+            f'EXPLAIN QUERY PLAN SELECT * FROM cards WHERE "{name}" = 1 ORDER BY number'
+        )
+        assert "USING INDEX" in plan, (name, plan)
 
 
 def test_what_cannot_be_asked_for_is_named(archive: Archive) -> None:

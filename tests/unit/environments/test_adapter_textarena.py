@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 import agentgym
+from agentgym.engine import Completion
 from agentgym.env import Env
 from agentgym.errors import ConfigError, EnvError, UserError
 from agentgym.extras import require
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import Actor, Episode, EpisodeSpec, Limits, Rollout
-from agentgym.types import Completion, Observation, StopReason, Trajectory
+from agentgym.types import Observation, StopReason, Trajectory
 from tests.kit import chat
 
 pytest.importorskip("textarena", reason="the extra textarena is not installed")

@@ -100,7 +100,7 @@ class Deck(agentgym.Env):
         return self.seen(shown), 0.5, action == "end", False, {}
 
     def seen(self, shown: Any) -> Observation:
-        return Observation(str(shown), images=[np.array(self.cards)])
+        return Observation(str(shown), images=[np.full((1, 1, 3), self.cards[-1], np.uint8)])
 
     def expert(self) -> Expert:
         said = iter(("first", "second"))

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
+from agentgym.engine import Prompt, Sampling
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.rows import Row
-from agentgym.types import Prompt, Sample, Sampling, StopReason, Trajectory
+from agentgym.types import Sample, StopReason, Trajectory
 from tests.kit import tiny_model
 
 VOCABULARY = 37

@@ -14,11 +14,12 @@ import pytest
 
 import agentgym
 from agentgym.actors.scripted import ScriptedEngine
+from agentgym.engine import Completion, Prompt, Sampling
 from agentgym.errors import EnvError
 from agentgym.protocols.plain import Plain
 from agentgym.registry import EnvFactory
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
-from agentgym.types import Completion, Prompt, Sampling, StopReason, Trajectory
+from agentgym.types import StopReason, Trajectory
 from tests.kit import chat
 
 TOKENIZER = chat()

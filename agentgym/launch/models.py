@@ -1,0 +1,110 @@
+"""From settings to what says and what learns: the policy, the engine that samples from it, a learner of it."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from agentgym.config import Choice, validated
+from agentgym.corpus import corpus
+from agentgym.engine import Engine
+from agentgym.env import Env
+from agentgym.errors import ConfigError
+from agentgym.launch.settings import TrainSettings
+from agentgym.learn.byte_tokenizer import byte_tokenizer
+from agentgym.learn.learner import Learner
+from agentgym.learn.model_settings import HFSettings
+from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
+from agentgym.learn.nano_vision import seeing
+from agentgym.learn.policy import Policy, load_policy, load_tokenizer
+from agentgym.learn.settings import TrainerSettings
+from agentgym.registry import plugins
+from agentgym.tokenizer import ChatTokenizer
+from agentgym.types import Observation
+
+__all__ = ["engine_of", "is_served", "make_engine", "make_learner", "make_policy", "policy_source", "served_policy"]
+
+
+def policy_source(model: str | Path) -> str:
+    """Where a policy is loaded from: a run directory means its trained policy."""
+    trained = Path(model) / "policy"
+    return str(trained) if trained.is_dir() else str(model)
+
+
+async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | None = None) -> Policy:
+    """The chosen policy: made from nothing, loaded, or taken from where a run left off."""
+    if model.id != "nano":
+        hf = validated(HFSettings, model.options, where="model")
+        rank = hf.lora_rank if hf.lora and policy_dir is None else None
+        return load_policy(policy_dir or policy_source(model.id), device=hf.device, dtype=hf.dtype, lora_rank=rank)
+    nano = validated(NanoConfig, model.options, where="model")
+    if policy_dir is not None:
+        return load_policy(policy_dir, device="cpu")
+    observed, said = await corpus(env)
+    tokenizer = build_tokenizer(observed, said, nano)
+    if any(Observation.of(text).images for text in observed):
+        return seeing(tokenizer, nano, seed=seed)
+    if idle := nano.model_fields_set & {"image_size", "patch_size", "vision_layers"}:
+        raise ConfigError(f'model.{min(idle)} has no effect: the environment "{env.name}" shows no pictures')
+    return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
+
+
+def make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Learner:
+    """A learner with a trainer's settings, and ``changes`` to them."""
+    given = {
+        "learning_rate": settings.learning_rate,
+        "warmup_updates": settings.warmup_updates,
+        "schedule": settings.schedule,
+        "precision": settings.precision,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "max_tokens_constant": settings.aggregation_tokens,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "max_microbatch_tokens": settings.max_microbatch_tokens,
+        "aggregation": settings.aggregation,
+    }
+    return Learner(module, **{**given, **changes})
+
+
+def make_engine(choice: Choice, module: Any, *, sessions: int, ahead: bool = False) -> Engine:
+    """The chosen engine around the policy's module; with ``ahead`` it plays while the module is trained."""
+    factory, known = plugins("engines").get(choice.id), plugins("engines").settings(choice.id).model_fields
+    if "module" not in inspect.signature(factory).parameters:
+        raise ConfigError(f'the engine "{choice.id}" has no model behind it; type: --engine embedded')
+    copied = {"own_copy": True} if ahead and "own_copy" in known else {}
+    options = {"max_sessions": sessions, **copied, **choice.options}
+    engine: Engine = plugins("engines").build(choice.id, options, module)
+    return engine
+
+
+def engine_of(settings: TrainSettings, module: Any) -> Engine:
+    """The engine of a run, around its policy's module; a server is told which of its models is meant."""
+    choice = settings.engine
+    if is_served(settings):
+        choice = choice.model_copy(update={"model": settings.model.id, **choice.options})
+    return make_engine(choice, module, sessions=settings.rollout.concurrency, ahead=settings.mode != "sync")
+
+
+def is_served(settings: TrainSettings) -> bool:
+    """Whether the model is a server's and not on this machine."""
+    factory: Any = plugins("engines").get(settings.engine.id)
+    is_here = settings.model.id == "nano" or Path(policy_source(settings.model.id)).is_dir()
+    return bool(factory.has_own_model) and not is_here
+
+
+def served_policy(model: str, engine: Engine) -> Policy:
+    """A policy without a module, for the engine that has it.
+
+    Where the server speaks text, the tokens on record are bytes, which nothing is trained on. Raises ConfigError when
+    it takes token ids and the tokenizer is not to be had here.
+    """
+    if engine.speaks_text:
+        return Policy(None, ChatTokenizer(byte_tokenizer()))
+    try:
+        return Policy(None, ChatTokenizer(load_tokenizer(model)))
+    except (OSError, ValueError):
+        raise ConfigError(
+            f'the server takes token ids, and the tokenizer of "{model}" is not on this machine; type: '
+            "--model DIR with a directory that has it, or --engine.form text"
+        ) from None
