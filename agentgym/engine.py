@@ -94,6 +94,8 @@ class Engine(abc.ABC):
     """Why nothing can be trained with it; empty where ``update_weights`` can follow a learner."""
     nano: ClassVar[Mapping[str, Any]] = {}
     """What a small model made from nothing must be for it, where the user says nothing: options of the model."""
+    with_nano: ClassVar[Mapping[str, Any]] = {}
+    """Its own options beside such a model, where the user says nothing."""
     has_own_model: ClassVar[bool] = False
     """Whether it can do without a module: a server's model, for one."""
 

@@ -56,11 +56,12 @@ def nano_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
         {"warm_start": _nano("trainers", "sft")},  # which the warm start is
         {"trainer": {"id": trainer, **_nano("trainers", trainer)}},
         {"model": {"id": "nano", **_nano("engines", engine)}},
+        {"engine": {"id": engine, **_nano("engines", engine, "with_nano")}},
     )
 
 
-def _nano(kind: str, id: str) -> dict[str, Any]:
-    return dict(getattr(plugins(kind).get(id), "nano", {}))
+def _nano(kind: str, id: str, wish: str = "nano") -> dict[str, Any]:
+    return dict(getattr(plugins(kind).get(id), wish, {}))
 
 
 def chosen_id(given: Mapping[str, Any], key: str) -> str:

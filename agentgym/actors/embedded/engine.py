@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field
@@ -30,7 +30,7 @@ __all__ = ["EmbeddedEngine"]
 
 
 _Opening: TypeAlias = tuple[tuple[int, ...], tuple[str, ...]]
-"""A prompt's tokens, and the digests of its images."""
+"""Tokens of a prompt, and digests of the images that they show."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -38,10 +38,10 @@ class _Session:
     slot: int
     cached: list[int] = dataclasses.field(default_factory=list)
     """Tokens whose keys and values are in the slot, in order."""
+    media: list[str] = dataclasses.field(default_factory=list)
+    """Digests of the images that they show, in order."""
     is_spare: bool = False
     """Forked, and not asked for yet: whoever needs a slot takes this one, and the session is computed anew."""
-    media: list[str] = dataclasses.field(default_factory=list)
-    """Digests of the images that were shown, in order."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -77,6 +77,8 @@ class EmbeddedEngine(Engine):
             tokens, with log-probabilities that are rounded in other last digits
     """
 
+    with_nano: ClassVar[Mapping[str, Any]] = {"share_openings": False}  # its learning curves are on record to the digit
+
     def __init__(
         self,
         module: Any,
@@ -85,14 +87,14 @@ class EmbeddedEngine(Engine):
         max_sessions: Annotated[int, Field(ge=1)] = 128,
         seed: int = 0,
         own_copy: bool = False,
-        share_openings: bool = False,
+        share_openings: bool = True,
     ) -> None:
         from agentgym.actors.embedded.forward import Forward  # imports torch, which takes a second
 
         self._forward = Forward(module, max_context=max_context, num_slots=max_sessions, own_copy=own_copy)
         self.max_context = self._forward.max_context
-        self.share_openings = share_openings
         self.supports_images = self._forward.sees
+        self.share_openings = share_openings
         self.new_tokens = 0
         """Prompt tokens that had not been computed before: the least that prefilling can cost."""
         self.sampled_tokens = 0
@@ -215,7 +217,7 @@ class EmbeddedEngine(Engine):
     def _open(self, request: _Request, openings: set[_Opening]) -> None:
         """Give it a session; where the coming pass computes its prompt, one of ``openings``, it waits for the next."""
         shown = [media.digest for media in request.media]
-        opening = tuple(request.token_ids), tuple(shown)
+        opening = (tuple(request.token_ids), tuple(shown))
         if self.share_openings and len(request.token_ids) > 1:
             if opening in openings:
                 return
@@ -228,12 +230,12 @@ class EmbeddedEngine(Engine):
         self._sessions[request.name] = _Session(self._free.pop())
 
     def _shared(
-        self, known: _Session, tokens: Sequence[int], shown: Sequence[str], *, is_spare: bool = False
+        self, known: _Session, tokens: Sequence[int], media: Sequence[str], *, is_spare: bool = False
     ) -> _Session:
-        """A session in a free slot that has ``tokens`` and ``shown`` images, with which ``known`` begins."""
+        """A session in a free slot that has ``tokens``, which show ``media`` and with which ``known`` begins."""
         slot = self._free.pop()
         self._forward.copy_slot(known.slot, slot, len(tokens))
-        return _Session(slot, list(tokens), is_spare, list(shown))
+        return _Session(slot, list(tokens), list(media), is_spare)
 
     def _frees_spare(self) -> bool:
         """Free the slot of a session that nobody has asked yet; False where there is none."""
