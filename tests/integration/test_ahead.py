@@ -113,7 +113,7 @@ def test_a_stale_engine_trips_the_alarm(mode: str, tmp_path: Path, monkeypatch: 
     def stale(choice: Any, module: Any, *, sessions: int, ahead: bool = False) -> Any:
         return Stale(module, max_sessions=sessions, own_copy=True)
 
-    for owner in ("parts", "learning"):
+    for owner in ("models", "learning"):
         monkeypatch.setattr(f"agentgym.launch.{owner}.make_engine", stale)
     run = train(settings(mode, output=tmp_path / "run"))
     report = json.loads((run / "report.json").read_text())
