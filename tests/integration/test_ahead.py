@@ -66,6 +66,7 @@ def test_interrupted_and_resumed_no_task_is_skipped_or_done_twice(mode: str, at:
     assert sum(report["ledger"].values()) == 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", ["rloo", "ppo", "dpo"])
 @pytest.mark.parametrize("mode", MODES)
 def test_whatever_plays_ahead_goes_on(mode: str, trainer: str, tmp_path: Path) -> None:

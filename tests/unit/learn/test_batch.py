@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentgym.learn.aggregation import Aggregation, token_weights
@@ -193,6 +193,7 @@ _TOLD = ("lengths", "media", "episodes")
 """What a microbatch has for each sequence as it is in the rows."""
 
 
+@settings(max_examples=40)
 @given(rows(), st.data(), st.integers(1, 60))
 def test_against_lists_and_one_token_at_a_time(made: list[Row], data: st.DataObject, max_tokens: int) -> None:
     """Whatever rows bring along, in units and with weights: the same tensors, to the bit."""
