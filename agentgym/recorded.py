@@ -20,12 +20,14 @@ __all__ = ["Recorded", "grouped_by_task"]
 class Recorded:
     """The episodes of ``path`` that are not void: ``cards`` in order, and ``fetch`` for one of them.
 
+    Those that a run measured itself by are left out: what learns from them would be measured by the same tasks.
+
     Raises DataError where there is none, where a line is malformed, or where token ids are another tokenizer's.
     """
 
     def __init__(self, path: Path, tokenizer: ChatTokenizer) -> None:
         self.source = store.opened(path)
-        self.cards = [card for card in self.source.query() if not card.stop_reason.is_void]
+        self.cards = [card for card in self.source.query() if not (card.stop_reason.is_void or _measures(card))]
         if not self.cards:
             raise DataError(f"{path} has no episode that counts; expected at least one")
         for card in self.cards:
@@ -44,6 +46,11 @@ class Recorded:
     def close(self) -> None:
         """Let go of the file."""
         self.source.close()
+
+
+def _measures(card: Card) -> bool:
+    """Whether a run played it to be measured; what ``agentgym eval`` plays is of no stage."""
+    return card.stage != "" and card.split in ("validation", "test")
 
 
 def grouped_by_task(cards: Iterable[Card]) -> list[list[Card]]:

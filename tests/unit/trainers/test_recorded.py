@@ -122,6 +122,15 @@ def test_files_without_what_is_wanted_are_refused(tmp_path: Path) -> None:
         DPO(DPOSettings(data=failed)).check(chat())
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_what_a_run_measured_itself_by_is_not_learned_from(split: str, tmp_path: Path) -> None:
+    said = {"trained": {"stage": "train", "split": "train"}, "measured": {"stage": "after", "split": split}}
+    said["evaluated"] = {"split": split}  # by agentgym eval, which was told the split
+    seen = [episode([1.0], name=name, success=True).model_copy(update=where) for name, where in said.items()]
+    with contextlib.closing(Recorded(written(tmp_path / "seen", *seen), chat())) as recorded:
+        assert [card.episode_id for card in recorded.cards] == ["trained", "evaluated"]
+
+
 def test_groups_are_of_one_task_and_seed() -> None:
     one, other = episode([1.0]), episode([0.0])
     elsewhere = other.model_copy(update={"task": 7})
