@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from agentgym.archive import Archive, Card
 from agentgym.errors import DataError, UserError
+from agentgym.media import MEDIA, MediaStore
 from agentgym.types import Trajectory
 
 __all__ = ["Episodes", "append", "copy", "opened", "read", "writable"]
@@ -21,6 +22,9 @@ __all__ = ["Episodes", "append", "copy", "opened", "read", "writable"]
 
 class Episodes(Protocol):
     """Where episodes are: an ``Archive`` or a JSONL file, asked in the same way."""
+
+    media: MediaStore
+    """The images that they show: in ``media/``, in the archive's directory or beside the file."""
 
     def append(self, episodes: Iterable[Trajectory]) -> None:
         """Add them to the end."""
@@ -71,9 +75,10 @@ def writable(path: Path) -> Episodes:
 
 
 def copy(source: Episodes, target: Episodes, **asked: Any) -> int:
-    """Append to ``target`` what ``source`` has of what is asked for; returns how many."""
+    """Append to ``target`` what ``source`` has of what is asked for, images too; returns how many."""
     num = 0
     for num, episode in enumerate(source.episodes(**asked), start=1):  # noqa: B007
+        target.media.bring((digest for digest in episode.media if digest in source.media), source.media)
         target.append([episode])
     return num
 
@@ -93,7 +98,7 @@ class _Lines:
     """A JSONL file. The number of an episode is the byte that its line begins at."""
 
     def __init__(self, file: Path) -> None:
-        self.file = file
+        self.file, self.media = file, MediaStore(file.parent / MEDIA)
 
     def append(self, episodes: Iterable[Trajectory]) -> None:
         append(self.file, episodes)

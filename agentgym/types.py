@@ -348,6 +348,11 @@ class Trajectory(_Record):
         return sum(len(sample.token_ids) for sample in self.samples)
 
     @property
+    def media(self) -> set[str]:
+        """Digests of the images that were shown."""
+        return {digest for part in (*self.turns, *self.samples) for digest in part.media}
+
+    @property
     def shown(self) -> set[int]:
         """The turns in which the expert spoke."""
         return {index for index, turn in enumerate(self.turns) if (turn.role or self.role) == "expert"}
