@@ -350,7 +350,8 @@ class Trajectory(_Record):
     @property
     def media(self) -> set[str]:
         """Digests of the images that were shown."""
-        return {digest for part in (*self.turns, *self.samples) for digest in part.media}
+        shown = [turn.media for turn in self.turns] + [sample.media for sample in self.samples]
+        return {digest for media in shown for digest in media}
 
     @property
     def shown(self) -> set[int]:
