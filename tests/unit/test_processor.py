@@ -13,7 +13,7 @@ from agentgym import vision
 from agentgym.actors.embedded import EmbeddedEngine
 from agentgym.media import as_media
 from agentgym.protocols.plain import Plain
-from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
+from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor, expert_actor
 from agentgym.types import Observation, StopReason
 from tests import seeing
 
@@ -68,3 +68,32 @@ def test_an_image_that_the_processor_refuses_voids_the_episode_and_is_told() -> 
     assert episode.stop_reason is StopReason.ENV_ERROR
     assert episode.error is not None
     assert "an image of 1000 x 1 pixels cannot be shown to this policy" in episode.error
+
+
+class Quoting(agentgym.Env):
+    """Its expert says what looks like an image."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        return Observation("Look.", images=[seeing.picture(0)]), {}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        return f"You said {action}.", 1.0, True, False, {}
+
+    def expert(self) -> Any:
+        return lambda seen: "an <image>"
+
+
+def test_an_expert_that_speaks_of_images_shows_none() -> None:
+    policy = seeing.policy("llava")
+    images = policy.tokenizer.images
+    assert images is not None
+    rollout = Rollout(Quoting, policy.tokenizer, Plain(), limits=Limits(), max_context=4096)
+
+    async def go() -> agentgym.Trajectory:
+        (episode,) = await rollout.run([EpisodeSpec(task=0, seed=0, episode_id="e")], expert_actor(Plain()))
+        await rollout.close()
+        return episode
+
+    (sample,) = asyncio.run(go()).samples
+    shown = images.seen(images.store.get(sample.media[0])).token_ids
+    assert list(sample.token_ids).count(images.token_id) == shown.count(images.token_id)
