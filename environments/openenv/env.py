@@ -9,6 +9,7 @@ Without a name, a server of blocksworld with three blocks is started in this pro
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -94,7 +95,8 @@ class OpenEnv(Env):
         if self._splits and given is not None:
             asked["task"] = given
         result = self._asked(lambda link: link.reset(**asked))
-        return self._observe(result), {}
+        said = result.observation if isinstance(result.observation, Mapping) else {}
+        return self._observe(result), _told(said)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """One turn at the server."""
@@ -105,9 +107,9 @@ class OpenEnv(Env):
         result = self._asked(lambda link: link.step(message))
         said = result.observation if isinstance(result.observation, Mapping) else {}
         truncated = bool(said.get("truncated", False)) and not said.get("terminated", False)
-        info = {key: said[key] for key in ("success", "invalid_action") if said.get(key) is not None}
         over = bool(result.done)
-        return self._observe(result), float(result.reward or 0.0), over and not truncated, over and truncated, info
+        reward = float(result.reward or 0.0)
+        return self._observe(result), reward, over and not truncated, over and truncated, _told(said)
 
     def close(self) -> None:
         """End the connection, and the demonstration where nobody else uses it."""
@@ -181,7 +183,10 @@ class OpenEnv(Env):
     def _observe(self, result: Any) -> Observation:
         said = result.observation if isinstance(result.observation, Mapping) else {}
         self._last = Observation(
-            self._text(result.observation), admissible=said.get("admissible"), tools=said.get("tools") or ()
+            self._text(result.observation),
+            admissible=said.get("admissible"),
+            tools=said.get("tools") or (),
+            images=[base64.b64decode(image) for image in said.get("png_images") or ()],
         )
         return self._last
 
@@ -191,6 +196,11 @@ class OpenEnv(Env):
         texts = [name for name, value in said.items() if isinstance(value, str)]
         field = self.text_field or ("text" if "text" in texts else texts[0] if len(texts) == 1 else "")
         return str(said.get(field, "")) if field else json.dumps(said, ensure_ascii=False, default=str)
+
+
+def _told(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a server says beside the observation, where it is one of agentgym's."""
+    return {key: said[key] for key in ("success", "invalid_action", "channels") if said.get(key) not in (None, {})}
 
 
 class _Demo:

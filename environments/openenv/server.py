@@ -8,6 +8,7 @@ and ``invalid_action``; the state tells the environment's name, instructions, tu
 
 from __future__ import annotations
 
+import base64
 import errno
 import functools
 import socket
@@ -113,6 +114,8 @@ def _models() -> tuple[Any, Any]:
         text=(str, Field(default="", description="what is seen")),
         admissible=(list[str] | None, Field(default=None, description="actions that would have an effect")),
         tools=(list[dict[str, Any]], Field(default_factory=list, description="JSON schemas of tools")),
+        png_images=(list[str], Field(default_factory=list, description="what is seen, as PNG in base64")),
+        channels=(dict[str, float], Field(default_factory=dict, description="named numbers")),
         terminated=(bool, Field(default=False, description="ended by the rules")),
         truncated=(bool, Field(default=False, description="cut by a limit")),
         success=(bool | None, Field(default=None, description="known at the end")),
@@ -174,6 +177,8 @@ def _observed(now: Standing, cls: Any) -> Any:
         text=str(seen),
         admissible=None if seen.admissible is None else list(seen.admissible),
         tools=[dict(tool) for tool in seen.tools],
+        png_images=[base64.b64encode(image.data).decode() for image in seen.images],
+        channels=dict(now.info.get("channels", {})),
         success=None if success is None else bool(success),
         invalid_action=None if invalid is None else str(invalid),
         reward=now.reward if now.num_turns else None,

@@ -27,7 +27,7 @@ from agentgym.learn.policy import Policy
 from tests.kit import byte_tokenizer, chat, tiny_model
 from tests.unit.learn.test_checkpoint import Loaded, a_learner, step
 
-NUM_FILES = 12
+NUM_FILES = 14
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from agentgym.archive import Archive
 from agentgym.errors import UserError
 from agentgym.launch import resume, train
 from agentgym.learn import checkpoint
+from agentgym.learn import tensors as learn_tensors
 from agentgym.learn.policy import Policy
 from agentgym.run import Run
 from tests.faults.kit import SETTINGS, Nursery, assert_same, episodes, tensors, timeless
@@ -60,7 +61,7 @@ def break_at(patch: pytest.MonkeyPatch, at: int) -> list[str]:
         return call
 
     places = [
-        (checkpoint, "save_file"),
+        (learn_tensors, "save_file"),
         (os, "rename"),
         (os, "replace"),
         (os, "fsync"),

@@ -66,6 +66,7 @@ def test_interrupted_and_resumed_no_task_is_skipped_or_done_twice(mode: str, at:
     assert sum(report["ledger"].values()) == 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", ["rloo", "ppo", "dpo"])
 @pytest.mark.parametrize("mode", MODES)
 def test_whatever_plays_ahead_goes_on(mode: str, trainer: str, tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_a_stale_engine_trips_the_alarm(mode: str, tmp_path: Path, monkeypatch: 
     def stale(choice: Any, module: Any, *, sessions: int, ahead: bool = False) -> Any:
         return Stale(module, max_sessions=sessions, own_copy=True)
 
-    for owner in ("parts", "learning"):
+    for owner in ("models", "learning"):
         monkeypatch.setattr(f"agentgym.launch.{owner}.make_engine", stale)
     run = train(settings(mode, output=tmp_path / "run"))
     report = json.loads((run / "report.json").read_text())

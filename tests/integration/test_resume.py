@@ -125,7 +125,12 @@ EACH: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("trainer", EACH)
+OFTEN = ("dpo", "cory")  # that keep most; the others take their time
+
+
+@pytest.mark.parametrize(
+    "trainer", [pytest.param(trainer, marks=[] if trainer in OFTEN else pytest.mark.slow) for trainer in EACH]
+)
 def test_whatever_a_trainer_keeps_comes_back(trainer: str, tmp_path: Path) -> None:
     chosen = {
         "trainer": {"id": trainer, **EACH[trainer]},

@@ -99,7 +99,7 @@ def test_a_sample_written_when_its_columns_were_lists_is_read() -> None:
     )
     sample = Sample.model_validate_json(line)
     assert sample == a_trajectory().samples[0]
-    types = [getattr(sample, name).dtype for name in Sample.model_fields]
+    types = [getattr(sample, name).dtype for name in Sample.model_fields if name != "media"]
     assert types == [np.int32, np.bool_, np.float32, np.int32, np.int32]
     assert json.loads(sample.model_dump_json())["token_ids"] == [5, 6, 7, 2]
 

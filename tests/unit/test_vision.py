@@ -163,7 +163,8 @@ def test_new_weights_are_seen_with(family: str) -> None:
                 parameter.mul_(1.3)
         await engine.update_weights(1, policy.weights())
         said = await engine.generate(prompt, sampling, session="a")
-        scored = await engine.score(Prompt([*prompt.token_ids, *said.token_ids], prompt.media))
+        fresh = EmbeddedEngine(policy.module)
+        scored = await fresh.score(Prompt([*prompt.token_ids, *said.token_ids], prompt.media))
         return said.logprobs, scored[len(prompt.token_ids) :]
 
     sampled, scored = asyncio.run(go())
@@ -300,6 +301,11 @@ def test_image_tokens_that_are_not_the_images_stop_the_run_and_say_where() -> No
     row.media = row.media[:1]
     with pytest.raises(DataError, match="the image has 0 features"):
         forward.score(policy.module, [row])
+    large, alone = as_media(seeing.picture(0, 64, 64)), rows(episodes)[0]
+    policy.tokenizer.store.put(large)
+    alone.media = [large.digest, *alone.media[1:]]
+    with pytest.raises(DataError, match=r"turn 0: 6 image tokens in a row, the image has 16 features"):
+        forward.score(policy.module, [alone])
 
 
 def test_a_model_that_sees_nothing_refuses_images() -> None:

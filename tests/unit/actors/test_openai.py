@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import importlib
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -27,9 +29,10 @@ from agentgym.actors.openai.weights import EXTENSION
 from agentgym.actors.openai.wire import ChatAnswer, reply_of
 from agentgym.engine import Completion, Prompt, Sampling
 from agentgym.errors import ConfigError, EngineError, ParseError
+from agentgym.media import as_media
 from agentgym.protocols.tools import Tools
 from agentgym.registry import plugins
-from agentgym.types import ToolCall
+from agentgym.types import Observation, ToolCall
 from agentgym.weights import put, weights_of
 from tests.kit import tiny_model
 from tests.openai_server import EOS, Asked, FakeServer, Fault, logprob
@@ -386,6 +389,27 @@ def test_chats(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None
     assert server.bodies("/v1/chat/completions") == [
         {"model": "tiny", "messages": ASKED, "max_tokens": 8, "temperature": 0.5, "top_p": 1.0, "top_k": 4, "seed": 1}
     ]
+
+
+def test_images_of_a_message_travel_as_urls_that_hold_them(
+    server: FakeServer, connect: Callable[..., OpenAIEngine]
+) -> None:
+    engine, image = connect(form="text"), as_media(np.zeros((2, 2, 3), np.uint8))
+    message = Tools().show(Observation("What is it?", images=[image]))
+    assert run(lambda: engine.chat([message], sampling())) == "hello"
+    (body,) = server.bodies("/v1/chat/completions")
+    (sent,) = body["messages"]
+    url, text = sent["content"]
+    assert (sent["role"], text) == ("user", {"type": "text", "text": "What is it?"})
+    assert url["type"] == "image_url"
+    header, data = url["image_url"]["url"].split(",")
+    assert (header, base64.b64decode(data)) == ("data:image/png;base64", image.data)
+
+
+def test_a_prompt_with_images_is_refused_where_tokens_are_sent(connect: Callable[..., OpenAIEngine]) -> None:
+    engine, prompt = connect(), Prompt([1, 2], [as_media(np.zeros((2, 2, 3), np.uint8))])
+    with pytest.raises(EngineError, match="the prompt shows 1 images, which this engine does not; use embedded"):
+        run(lambda: engine.score(prompt))
 
 
 def test_vllm_is_told_to_leave_out_the_model_s_own_defaults(

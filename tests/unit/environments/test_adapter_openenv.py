@@ -94,6 +94,16 @@ def test_async_environments_are_served_too() -> None:
     server.close()
 
 
+def test_pictures_are_served() -> None:
+    server, direct = Server(lambda: agentgym.make("glimpse", pictures=2)), agentgym.make("glimpse", pictures=2)
+    served = OpenEnv(name=server.url)
+    for seen, expected in zip(turns(served, 5, ["red"]), turns(direct, 5, ["red"]), strict=True):
+        assert len(expected[0].images) == 1
+        assert seen[0].images == expected[0].images
+    served.close()
+    server.close()
+
+
 class _Echo(Env):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         return "hello", {}
