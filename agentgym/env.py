@@ -217,7 +217,7 @@ class Env(gymnasium.Env[str, str]):
             actions=tuple(self._actions),
             digests=tuple(self._digests),
             observation=self._seen,
-            info=self._info,
+            info=dict(self._info),  # an author may go on with one and the same
             done=self._done,
             total=self._total,
             rng=copy.deepcopy(dict(self.np_random.bit_generator.state)),
@@ -236,13 +236,13 @@ class Env(gymnasium.Env[str, str]):
             yield self.set_state(state)
         self._seed, self._options = snapshot.seed, dict(snapshot.options)
         self._actions, self._digests = list(snapshot.actions), list(snapshot.digests)
-        self._seen, self._info = snapshot.observation, snapshot.info
+        self._seen, self._info = snapshot.observation, dict(snapshot.info)
         self._done, self._total = snapshot.done, snapshot.total
         self.np_random.bit_generator.state = copy.deepcopy(snapshot.rng)
         for name in ("instructions", "max_turns"):
             if getattr(self, name) != getattr(snapshot, name):  # a reset changed them there, or here
                 setattr(self, name, getattr(snapshot, name))
-        return snapshot.observation, snapshot.info
+        return self._seen, self._info
 
     def _replayed(self, past: Past) -> Generator[Any, Any, tuple[Observation | None, dict[str, Any]]]:
         yield self.reset(seed=past.seed, options=dict(past.options) or None)

@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,10 @@ from agentgym.types import Media, Message
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["MediaStore", "as_media", "data_url", "media_in", "pixels_of", "text_of"]
+__all__ = ["MEDIA", "MediaStore", "as_media", "data_url", "media_in", "pixels_of", "text_of"]
+
+MEDIA = "media"
+"""Of the directory, beside episodes, where their images are."""
 
 _EXPECTED = "expected a Pillow image, an array (height, width, 3) of uint8, or the bytes of a PNG or JPEG file"
 
@@ -133,6 +136,17 @@ class MediaStore:
                 raise DataError(f"the image {digest} was never shown here")
             return self._held[digest]
         return _read(self._file(digest, self.directory))
+
+    def bring(self, digests: Iterable[str], source: MediaStore) -> None:
+        """Keep images of ``source`` here too. Raises DataError where one is not there either."""
+        for digest in digests:
+            if digest not in self:
+                self.put(source.get(digest))
+
+    def __contains__(self, digest: str) -> bool:
+        if digest in self._held or digest in self._written:
+            return True
+        return self.directory is not None and self._file(digest, self.directory).exists()
 
     @staticmethod
     def _file(digest: str, directory: Path) -> Path:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from agentgym.errors import DataError, UserError
+from agentgym.errors import DataError, EnvError, UserError
 from agentgym.media import MediaStore, pixels_of
 from agentgym.types import Media
 
@@ -66,7 +66,7 @@ class Images:
         return self  # a copy of a model sees with the same eyes
 
     def seen(self, media: Media) -> Seen:
-        """``media``, processed. The last ones are kept."""
+        """``media``, processed. The last ones are kept. Raises EnvError for one that the processor does not take."""
         with self._lock:
             if media.digest in self._cache:
                 self._cache.move_to_end(media.digest)
@@ -80,9 +80,21 @@ class Images:
         return seen
 
     def _process(self, media: Media) -> Seen:
-        made = self.processor(
-            images=[pixels_of(media)], text=self.placeholder, add_special_tokens=False, return_tensors="np"
-        )
+        pixels = pixels_of(media)
+        try:
+            # Told and not guessed: three rows of pixels look like three channels.
+            made = self.processor(
+                images=[pixels],
+                text=self.placeholder,
+                add_special_tokens=False,
+                return_tensors="np",
+                input_data_format="channels_last",
+            )
+        except ValueError as error:
+            (height, width, _), name = pixels.shape, type(self.processor).__name__
+            raise EnvError(
+                f"an image of {width} x {height} pixels cannot be shown to this policy: {name} says: {error}"
+            ) from None
         inputs = {name: np.asarray(value) for name, value in made.items()}
         ids = tuple(map(int, inputs.pop("input_ids")[0]))
         for name in ("attention_mask", "mm_token_type_ids", "token_type_ids"):

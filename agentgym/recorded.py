@@ -26,7 +26,7 @@ class Recorded:
     """
 
     def __init__(self, path: Path, tokenizer: ChatTokenizer) -> None:
-        self.source = store.opened(path)
+        self.source, self._media = store.opened(path), tokenizer.store
         self.cards = [card for card in self.source.query() if not (card.stop_reason.is_void or _measures(card))]
         if not self.cards:
             raise DataError(f"{path} has no episode that counts; expected at least one")
@@ -39,9 +39,15 @@ class Recorded:
                 )
 
     def fetch(self, card: Card, *, ordinal: int, group_id: str | None = None) -> Trajectory:
-        """The episode of ``card``, as that of place ``ordinal`` in the order of training; of another group if given."""
+        """The episode of ``card``, as that of place ``ordinal`` in the order of training; of another group if given.
+
+        The images that it is learned from with are with the policy's then. Raises DataError where one is missing.
+        """
         changes = {"ordinal": ordinal} | ({} if group_id is None else {"group_id": group_id})
-        return self.source.get(card.number).model_copy(update=changes)
+        episode = self.source.get(card.number)
+        for sample in episode.samples:
+            self._media.bring(sample.media, self.source.media)
+        return episode.model_copy(update=changes)
 
     def close(self) -> None:
         """Let go of the file."""

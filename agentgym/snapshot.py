@@ -69,6 +69,8 @@ class Snapshot(Past):
     @property
     def rung(self) -> Rung:
         """The way back to it."""
+        if isinstance(self.state, Snapshot):  # a wrapper's, which goes back as what it is around does
+            return self.state.rung
         if self.state is None:
             return "replay"
         return "copy" if isinstance(self.state, Copied) else "native"

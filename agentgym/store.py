@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from agentgym.archive import FILE, Archive, Card
 from agentgym.errors import DataError, UserError
+from agentgym.media import MEDIA, MediaStore
 from agentgym.types import Trajectory
 
 __all__ = ["Episodes", "append", "copy", "opened", "read", "writable"]
@@ -25,6 +26,8 @@ class Episodes(Protocol):
     """Where episodes are: an ``Archive`` or a JSONL file, asked in the same way."""
 
     file: Path
+    media: MediaStore
+    """The images that they show: in ``media/``, in the archive's directory or beside the file."""
 
     def append(self, episodes: Iterable[Trajectory]) -> None:
         """Add them to the end."""
@@ -82,7 +85,7 @@ def writable(path: Path) -> Episodes:
 
 
 def copy(source: Episodes, target: Episodes, **asked: Any) -> int:
-    """Append to ``target`` what ``source`` has of what is asked for; returns how many.
+    """Append to ``target`` what ``source`` has of what is asked for, images too; returns how many.
 
     Raises UserError where they are the same file, which would have no end.
     """
@@ -90,6 +93,7 @@ def copy(source: Episodes, target: Episodes, **asked: Any) -> int:
         raise UserError(f"{target.file} is what is read; choose another --output")
     num = 0
     for num, episode in enumerate(source.episodes(**asked), start=1):  # noqa: B007
+        target.media.bring((digest for digest in episode.media if digest in source.media), source.media)
         target.append([episode])
     return num
 
@@ -134,7 +138,7 @@ class _Lines:
     """A JSONL file. The number of an episode is the byte that its line begins at."""
 
     def __init__(self, file: Path) -> None:
-        self.file = file
+        self.file, self.media = file, MediaStore(file.parent / MEDIA)
 
     def append(self, episodes: Iterable[Trajectory]) -> None:
         append(self.file, episodes)

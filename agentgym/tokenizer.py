@@ -109,6 +109,10 @@ class ChatTokenizer:
         except DataError as error:
             raise UserError(f'the chat template of "{self.hf.name_or_path}" wrote {error}') from None
 
+    def encode_reply(self, text: str) -> list[int]:
+        """Token ids of a reply that no policy sampled: it shows no image, whatever it says."""
+        return self.encode(self._without_markers(text))
+
     def decode(self, token_ids: Sequence[int]) -> str:
         """The exact text of sampled tokens, the one that ended the turn included."""
         return self.decode_reply(token_ids) + self._end(token_ids)

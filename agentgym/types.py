@@ -348,6 +348,12 @@ class Trajectory(_Record):
         return sum(len(sample.token_ids) for sample in self.samples)
 
     @property
+    def media(self) -> set[str]:
+        """Digests of the images that were shown."""
+        shown = [turn.media for turn in self.turns] + [sample.media for sample in self.samples]
+        return {digest for media in shown for digest in media}
+
+    @property
     def shown(self) -> set[int]:
         """The turns in which the expert spoke."""
         return {index for index, turn in enumerate(self.turns) if (turn.role or self.role) == "expert"}

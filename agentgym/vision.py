@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from agentgym.errors import UserError
+from agentgym.errors import EnvError, UserError
 from agentgym.media import as_media
 from agentgym.processor import Images, Seen
 
@@ -82,7 +82,7 @@ def attach(module: Any, images: Images) -> None:
     module.images = images
     try:
         problem = _problem(module, images)
-    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, EnvError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         problem = f"{type(error).__name__}: {error}"
     if problem:
         del module.images

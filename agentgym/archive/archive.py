@@ -19,6 +19,7 @@ from agentgym import sealed
 from agentgym.archive.database import Database
 from agentgym.archive.packing import pack, unpack
 from agentgym.errors import DataError
+from agentgym.media import MEDIA, MediaStore
 from agentgym.types import StopReason, TaskId, Trajectory
 
 __all__ = ["FILE", "Archive", "Card"]
@@ -78,7 +79,7 @@ class Archive:
     """
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
-        self.file = directory / FILE
+        self.file, self.media = directory / FILE, MediaStore(directory / MEDIA)
         self._database = Database(self.file, read_only=read_only)
         self._writer: concurrent.futures.ThreadPoolExecutor | None = None
         self._writing: concurrent.futures.Future[None] | None = None

@@ -16,6 +16,7 @@ from agentgym.launch.combinations import sampling_filters
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.settings import TrainSettings
+from agentgym.media import MediaStore
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor, seed_of
 from agentgym.types import TaskId, Trajectory
 
@@ -122,7 +123,7 @@ async def measure(
             reporter.note(f"the split {split} has {len(tasks)} tasks")
         reporter.begin(f"{split} tasks", samples * len(tasks), "episodes")
         done = itertools.count(1)
-        with _written(trajectories) as write:
+        with _written(trajectories, parts.rollout.tokenizer.store) as write:
 
             def ended(episode: Trajectory) -> None:
                 write(episode)
@@ -143,14 +144,22 @@ async def measure(
 
 
 @contextlib.contextmanager
-def _written(path: Path | None) -> Iterator[Callable[[Trajectory], None]]:
-    """What writes an episode to ``path``, if that is given. Raises UserError where the disk refuses."""
+def _written(path: Path | None, media: MediaStore) -> Iterator[Callable[[Trajectory], None]]:
+    """What writes an episode to ``path``, if that is given, with its images, which are ``media``.
+
+    Raises UserError where the disk refuses.
+    """
     if path is None:
         yield lambda episode: None
         return
     try:
         with contextlib.closing(store.writable(path)) as episodes:
-            yield lambda episode: episodes.append([episode])
+
+            def write(episode: Trajectory) -> None:
+                episodes.media.bring(episode.media, media)
+                episodes.append([episode])
+
+            yield write
     except OSError as error:
         if sealed.disk_problem(error) is None:
             raise

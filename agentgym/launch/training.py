@@ -23,6 +23,7 @@ from agentgym.learn import checkpoint
 from agentgym.learn.learner import Learner
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import audit
+from agentgym.media import MEDIA
 from agentgym.reports import draw_curves, summary_page
 from agentgym.watchdog import frozen_heap
 
@@ -134,7 +135,7 @@ class Training:
 
     async def go(self) -> None:
         """All stages from where the run stands. An interruption leaves a checkpoint behind."""
-        self.bench.parts.policy.tokenizer.store.move_to(self.bench.run.directory / "media")
+        self.bench.parts.policy.tokenizer.store.move_to(self.bench.run.directory / MEDIA)
         try:
             with self.bench.watchdog.watching(self._status), frozen_heap():
                 await self._go_through()

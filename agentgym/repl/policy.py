@@ -95,7 +95,7 @@ class EnginePolicy:
         prompt = self._prompt(messages, tools)
 
         async def one(reply: str) -> float:
-            ids = [*self.tokenizer.encode(reply), self.tokenizer.stop_token_ids[0]]
+            ids = [*self.tokenizer.encode_reply(reply), self.tokenizer.stop_token_ids[0]]
             whole = prompt._replace(token_ids=[*prompt.token_ids, *ids])
             return sum((await self.engine.score(whole))[len(prompt.token_ids) :])
 

@@ -51,8 +51,22 @@ def test_every_part_of_a_run_sees(changes: dict[str, Any], tmp_path: Path) -> No
     assert len(shown) >= len(episodes) > 0
     assert {digest for episode in episodes for sample in episode.samples for digest in sample.media} <= set(shown)
     assert all(store.get(digest).digest == digest for digest in shown)
-    score, _ = agentgym.evaluate({"env": "glimpse"}, model=str(run), episodes=4)
+    there = tmp_path / "played"
+    score, played = agentgym.evaluate({"env": "glimpse"}, model=str(run), episodes=4, trajectories=there)
     assert score.episodes == 4
+    with Archive.open(there) as archive:
+        assert all(digest in archive.media for episode in played for digest in episode.media)
+
+
+def test_recorded_pictures_are_learned_from(tmp_path: Path) -> None:
+    """Another run's, which are then this one's too."""
+    warm: dict[str, Any] = {**SMALL, "updates": 0, "eval": {"episodes": 1, "validation_episodes": 1}}
+    first = train({**warm, "warm_start": {"max_updates": 1, "check_every": 1}, "output": tmp_path / "first"})
+    episodes = {"data": first, "max_updates": 1, "check_every": 1}
+    second = train({**warm, "warm_start": episodes, "output": tmp_path / "second"})
+    with Archive.open(first) as archive:
+        learned = [sample for episode in archive.episodes(stage="warm_start") for sample in episode.samples]
+    assert any(digest in MediaStore(second / "media") for sample in learned for digest in sample.media)
 
 
 def test_a_policy_that_does_not_see_gets_the_text_and_the_user_is_told(tmp_path: Path) -> None:

@@ -419,6 +419,25 @@ def test_what_says_so_is_copied() -> None:
             assert who.snapshot().digests == env.snapshot().digests
 
 
+def test_what_an_author_does_with_info_afterwards_changes_no_moment() -> None:
+    class Tells(Copies):
+        def reset(self, **options: Any) -> Any:
+            self.info = {"turn": 0}
+            return super().reset(**options)[0], self.info
+
+        def step(self, action: str) -> Any:
+            self.info["turn"] += 1
+            return *super().step(action)[:4], self.info
+
+    env = Tells()
+    env.reset(seed=1)
+    play(env, ["a"])
+    moment = env.snapshot()
+    for _ in range(2):
+        play(env, ["b"])
+        assert env.restore(moment)[1] == {"turn": 1}
+
+
 def test_what_cannot_be_copied_is_told() -> None:
     class Locked(Copies):
         def reset(self, **_: Any) -> Any:

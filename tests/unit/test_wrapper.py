@@ -232,7 +232,7 @@ def test_the_way_back_is_the_wrapped_environment_s() -> None:
             env.snapshot()
         env = kind(Copies())
         env.reset(seed=1)
-        assert env.snapshot().rung == ("native" if kind is Loud else "replay")
+        assert env.snapshot().rung == ("copy" if kind is Loud else "replay")
     assert Loud.restored_by == "replay"
 
 
