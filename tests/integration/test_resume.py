@@ -145,6 +145,15 @@ def test_whatever_a_trainer_keeps_comes_back(trainer: str, tmp_path: Path) -> No
     assert any(entry.level for entry in Run.open(run).ledger())  # the curriculum reacted
 
 
+@pytest.mark.slow
+def test_a_run_that_sees_comes_back(tmp_path: Path) -> None:
+    chosen = {"env": "glimpse", "model": "nano", "warm_start": {**SETTINGS["warm_start"], "max_updates": 4}}
+    whole = train({**SETTINGS, **chosen, "output": tmp_path / "whole"})
+    run = interrupted(tmp_path / "run", "training", 2, **chosen)
+    resume(run)
+    assert_same_run(run, whole)
+
+
 def test_environment_steps_are_counted_on(tmp_path: Path) -> None:
     """The limit holds for the run, not for what came after the interruption."""
     limit = {"max_environment_steps": 60, "updates": 9}
