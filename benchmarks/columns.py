@@ -89,7 +89,7 @@ def lists(seed: int) -> Lists:
 
 
 def sample(given: Lists) -> Sample:
-    return Sample(**{name: getattr(given, name) for name in Sample.model_fields})
+    return Sample(**{name: getattr(given, name) for name in Lists._fields if name in Sample.model_fields})
 
 
 def episode(number: int, given: Lists) -> Trajectory:
@@ -120,13 +120,13 @@ def lesson(kind: str, trajectories: Sequence[Trajectory], values: Sequence[Seque
     if kind == "grpo":
         return GRPO(GRPOSettings(groups=GROUPS, group_size=GROUP_SIZE)).lesson(0, trajectories).rows
 
-    def estimate(_: Any, rows: Sequence[Row], *, max_tokens: int) -> list[float]:
+    def estimate(_: Any, rows: Sequence[Row], **_options: Any) -> list[float]:
         for row, own in zip(rows, values, strict=True):
             row.values = np.asarray(own, np.float32)
         return [0.0] * len(rows)
 
     ppo = Unscored(PPOSettings(episodes=GROUPS * GROUP_SIZE))
-    ppo.critic = SimpleNamespace(module=None)  # type: ignore[assignment]
+    ppo.critic = SimpleNamespace(module=None, world=None)  # type: ignore[assignment]
     with mock.patch("agentgym.learn.critic.estimate", estimate):
         return ppo.lesson(0, trajectories).rows
 
@@ -206,6 +206,7 @@ def listed_batches(rows: Sequence[Lists], weights: Sequence[float]) -> Iterator[
             sequences_N=torch.arange(2).repeat_interleave(counts),
             demonstrations_N=torch.tensor(flat([[False] * len(r.loss_mask) for r in chosen]), dtype=torch.bool),
             units_B=torch.tensor([-1, -1]),
+            episodes=[str(start), str(start + 1)],
             **further,
         )
 
