@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from torch import distributed
 from agentgym.actors.embedded.engine import EmbeddedEngine
+from agentgym.engine import Prompt
 from agentgym.errors import NonFiniteError
 from agentgym.learn import checkpoint
 from agentgym.learn.canary import engine_gap
@@ -118,7 +119,7 @@ last = forwards(trunk, lambda: estimate(critic.module, mine, max_tokens=8, world
 forwards(trunk, lambda: estimate(critic.module, nothing, max_tokens=8, world=critic.world))
 drift = forwards(model, lambda: forward_kl(model, mine, max_tokens=8, world=world))
 again = forwards(model, lambda: forward_kl(model, nothing, max_tokens=8, world=world))
-gap = forwards(model, lambda: asyncio.run(engine_gap(engine, learner, ALL[0].token_ids if rank == 0 else [])))
+gap = forwards(model, lambda: asyncio.run(engine_gap(engine, learner, Prompt(ALL[0].token_ids.tolist() if rank == 0 else []))))
 for each in mine:
     each.returns = [1.0] * len(each.token_ids)
 loss = forwards(trunk, lambda: critic.update(mine, lambda values_N, batch: ((values_N - 1) ** 2, {}))["loss"])
@@ -154,7 +155,7 @@ found = expected.tolist()
 """
 
 _END = """
-print(json.dumps(found))
+print(json.dumps(found, default=lambda column: column.tolist()))
 if size > 1:
     distributed.destroy_process_group()
 """
