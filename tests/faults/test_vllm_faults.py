@@ -137,6 +137,7 @@ def test_an_engine_that_keeps_dying_is_given_up(engine: Any, monkeypatch: pytest
 
 CHILD = """
 import asyncio, json, os, signal, sys, threading
+from agentgym.engine import Prompt
 from tests.unit.actors.test_vllm import model, prompt_of, sampling, under_way
 
 async def main(engine, ending):
