@@ -446,7 +446,7 @@ def test_what_cannot_be_scored_is_refused(tied: Any) -> None:
     assert len(run(lambda: tied.score(Prompt(prompt_of(512))))) == 512
     for ids, message in (([], "0 tokens"), ([1] * 513, "513 tokens .* expected 1 to 512"), ([99], "no token 99")):
         with pytest.raises(EngineError, match=message):
-            run(functools.partial(tied.score, ids))
+            run(functools.partial(tied.score, Prompt(ids)))
 
 
 def test_the_whole_context_can_be_used(untied: Any) -> None:
