@@ -119,7 +119,8 @@ last = forwards(trunk, lambda: estimate(critic.module, mine, max_tokens=8, world
 forwards(trunk, lambda: estimate(critic.module, nothing, max_tokens=8, world=critic.world))
 drift = forwards(model, lambda: forward_kl(model, mine, max_tokens=8, world=world))
 again = forwards(model, lambda: forward_kl(model, nothing, max_tokens=8, world=world))
-gap = forwards(model, lambda: asyncio.run(engine_gap(engine, learner, Prompt(ALL[0].token_ids.tolist() if rank == 0 else []))))
+prompt = Prompt(ALL[0].token_ids.tolist() if rank == 0 else [])
+gap = forwards(model, lambda: asyncio.run(engine_gap(engine, learner, prompt)))
 for each in mine:
     each.returns = [1.0] * len(each.token_ids)
 loss = forwards(trunk, lambda: critic.update(mine, lambda values_N, batch: ((values_N - 1) ** 2, {}))["loss"])
