@@ -49,9 +49,12 @@ class _Kind:
 
     axis: int = 0
     """Of the vision part's inputs, along which images are put together."""
+    takes_tensor: bool = False
+    """Whether the decoder wants all features in one tensor, and not in one an image."""
 
 
-_KINDS = {"idefics3": _Kind(axis=1), "smolvlm": _Kind(axis=1)}  # [1, tiles, 3, height, width]
+_IDEFICS = _Kind(axis=1, takes_tensor=True)  # inputs are [1, tiles, 3, height, width]
+_KINDS = {"idefics3": _IDEFICS, "smolvlm": _IDEFICS}
 _PLAIN = _Kind()
 
 Features: TypeAlias = Mapping[str, list[torch.Tensor]]
@@ -162,14 +165,9 @@ def given(module: Any, features: Sequence[Features]) -> dict[str, Any]:
     names = list(features[0])
     layers = {name: list(zip(*(one[name] for one in features), strict=True)) for name in names}
     pooled: Any = tuple(layers.pop("pooler_output")[0])
-    if _takes_tensor(module):
+    if _kind(module).takes_tensor:
         pooled = torch.cat(pooled)
     return {"mm_encoder_outputs": {"image": SimpleNamespace(pooler_output=pooled, **layers)}}
-
-
-def _takes_tensor(module: Any) -> bool:
-    """Whether the model wants features in one tensor and not in one an image."""
-    return _kind(module).axis == 1
 
 
 def _kind(module: Any) -> _Kind:

@@ -98,7 +98,6 @@ class Learning(Stage):
         """One update, counted and logged."""
         bench = self.bench
         outcome = await self.loop.update(self.at)
-        self.loop.is_whole = False
         self.at += 1
         bench.monitor.updated(self.name, self.at, outcome.metrics, outcome.trajectories)
         self.account(outcome)
