@@ -1,10 +1,14 @@
-"""Whether the tests would notice: signs, masks, bounds and denominators changed one at a time.
+"""Whether the tests would notice: the project is broken one place at a time, and the tests that answer for it run.
 
-    python tests/mutations.py [--only TEXT] [--json FILE]
+    python tests/mutations.py [--only TEXT] [--sample N] [--jobs N] [--json FILE]
+    python tests/mutations.py --map
+    python tests/mutations.py --drawn N [--seed N] [--only TEXT] [--jobs N] [--json FILE]
 
-Each mutation replaces a piece of text that occurs once in a file, in a copy of the tree, and runs the tests that are
-to notice. It prints one line a mutation and exits with 1 if any survived. To add some, add to a ``Module`` below, or
-a ``Module``.
+The first form goes through the tables of ``tests/mutants``: each mutation replaces a piece of text that occurs once in
+a file, in a copy of the tree. The last draws mutations of the machinery by chance (``tests/mutants/drawn.py``) and asks
+the tests that run the changed line; which do is known from ``--map``, a whole run of the fast tests under coverage.
+
+One line a mutation is printed. The exit code is 1 if any of a table survived, or more than a twentieth of those drawn.
 """
 
 from __future__ import annotations
@@ -12,12 +16,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -26,788 +34,26 @@ import numpy  # noqa: F401
 import pytest
 import torch
 
-ROOT = Path(__file__).parent.parent
-TREE = ("agentgym", "environments", "rewards", "trainers", "tests", "pyproject.toml")
-UNIT = "tests/unit/learn"
-TIMEOUT = 120.0  # seconds; a mutation that hangs the tests is noticed as well
+ROOT = Path(__file__).parents[1]
+sys.path[0] = str(ROOT)  # a script is given its own folder
+
+from tests.mutants.drawn import Map, edits, machinery  # noqa: E402
+from tests.mutants.mutant import mutated, tables  # noqa: E402
+
+FOLDER = ROOT / ".mutations"
+"""Where the map is kept."""
+TIMEOUT = 180.0  # seconds; a mutation that hangs the tests is noticed as well
+TOLERATED = 0.05
+"""Of drawn mutations: some change nothing that anybody could see."""
 
 
-class Mutation(NamedTuple):
-    """``old`` becomes ``new``; the name says what is wrong then."""
-
-    name: str
-    old: str
-    new: str
-
-
-class Module(NamedTuple):
-    """A file, the tests that answer for it, and what they must notice."""
+class Case(NamedTuple):
+    """A file as it would be with one mutation, and the tests that are to notice. Without ``text``: as it is."""
 
     file: str
+    name: str
+    text: str | None
     tests: tuple[str, ...]
-    mutations: tuple[Mutation, ...]
-
-
-GROUP = Module(
-    "agentgym/learn/advantages/group.py",
-    (f"{UNIT}/test_advantages_group.py",),
-    (
-        Mutation("mean added", "[(reward - mean) / spread", "[(reward + mean) / spread"),
-        Mutation("population deviation", "statistics.stdev(rewards)", "statistics.pstdev(rewards)"),
-        Mutation("epsilon left out", "statistics.stdev(rewards) + epsilon", "statistics.stdev(rewards)"),
-        Mutation("always scaled", "+ epsilon if scale else 1.0", "+ epsilon"),
-        Mutation("baseline over all", "/ others for reward", "/ (others + 1) for reward"),
-        Mutation("baseline with itself", "(total - reward) / others", "total / others"),
-        Mutation("a group of one accepted", "if len(rewards) < 2:", "if len(rewards) < 1:"),
-    ),
-)
-
-GROUPS = Module(
-    "agentgym/groups.py",
-    ("tests/unit/test_groups.py",),
-    (
-        Mutation("a group of none not expected", "len(rewards) > 1 and ", ""),
-        Mutation("equal rewards are informative", "min(rewards) > tolerance", "min(rewards) >= 0"),
-    ),
-)
-
-TEMPORAL = Module(
-    "agentgym/learn/advantages/temporal.py",
-    (f"{UNIT}/test_advantages_temporal.py",),
-    (
-        Mutation("value added", "[1:] - values", "[1:] + values"),
-        Mutation("next value not discounted", "rewards + gamma * np.append", "rewards + np.append"),
-        Mutation("no decay by lambda", "decay = gamma * lam", "decay = gamma"),
-        Mutation("no decay by gamma", "decay = gamma * lam", "decay = lam"),
-        Mutation("no bootstrap", "np.append(values, bootstrap)", "np.append(values, 0.0)"),
-        Mutation(
-            "the value itself for the next", "np.append(values, bootstrap)[1:]", "np.append(values, bootstrap)[:-1]"
-        ),
-        Mutation("from the front", "accumulate(errors_N[::-1]", "accumulate(errors_N"),
-        Mutation("returns without the value", "advantages_N, advantages_N + values", "advantages_N, advantages_N"),
-        Mutation("lengths not checked", "if len(rewards_N) != len(values_N):", "if False:"),
-        Mutation("turn returns not discounted", "total = reward + gamma * total", "total = reward + total"),
-        Mutation("turn returns reversed", "    returns.reverse()\n", ""),
-    ),
-)
-
-WHITENING = Module(
-    "agentgym/learn/advantages/whitening.py",
-    (f"{UNIT}/test_advantages_whitening.py",),
-    (
-        Mutation("population deviation", "ddof=1", "ddof=0"),
-        Mutation("mean kept", "(values - mean) /", "values /"),
-        Mutation("epsilon left out", "(values.std(ddof=1) + epsilon)", "values.std(ddof=1)"),
-        Mutation(
-            "shift the wrong way round", "if shift_mean else whitened + mean", "if not shift_mean else whitened + mean"
-        ),
-        Mutation("one value accepted", "if len(values_N) < 2:", "if len(values_N) < 1:"),
-    ),
-)
-
-ANCHORS = Module(
-    "agentgym/learn/advantages/anchors.py",
-    (f"{UNIT}/test_advantages_anchors.py",),
-    (
-        Mutation(
-            "groups within an episode only", "groups.setdefault(key, [])", "groups.setdefault((episode, key), [])"
-        ),
-        Mutation("one group of everything", "groups.setdefault(key, [])", "groups.setdefault(None, [])"),
-        Mutation("groups of two left out", "if len(places) > 1:", "if len(places) > 2:"),
-        Mutation("always scaled", "scale=scale, epsilon", "scale=True, epsilon"),
-        Mutation("epsilon not passed on", "scale=scale, epsilon=epsilon", "scale=scale"),
-    ),
-)
-
-SETS = Module(
-    "agentgym/learn/advantages/sets.py",
-    (f"{UNIT}/test_advantages_sets.py",),
-    (
-        Mutation("diversity ignored", " * len({signatures[i] for i in members}) / len(members)", ""),
-        Mutation("diversity not normalized", "for i in members}) / len(members)", "for i in members})"),
-        Mutation("reward and diversity added", "in members) * len(", "in members) + len("),
-        Mutation("no baseline", "+= score - baseline", "+= score"),
-        Mutation("only the last set counts", "advantages[i] += score", "advantages[i] = score"),
-        Mutation("a single set accepted", "if len(sets) < 2 or", "if len(sets) < 1 or"),
-        Mutation("an empty set accepted", "or not all(sets)", ""),
-    ),
-)
-
-SHAPING = Module(
-    "agentgym/learn/advantages/shaping.py",
-    (f"{UNIT}/test_advantages_shaping.py",),
-    (
-        Mutation("entropy subtracted", "return advantages_N + (alpha", "return advantages_N - (alpha"),
-        Mutation("entropy unbounded", ".minimum(advantages_N", ".maximum(advantages_N"),
-        Mutation("bound signed", "advantages_N.abs() / kappa", "advantages_N / kappa"),
-        Mutation("bound times kappa", "advantages_N.abs() / kappa", "advantages_N.abs() * kappa"),
-        Mutation("entropy maximized", "entropies_N.detach()", "entropies_N"),
-        Mutation("kappa of 1 accepted", "kappa <= 1:", "kappa < 1:"),
-        Mutation("weight rises with accuracy", "(accuracy - center)", "(center - accuracy)"),
-        Mutation("weight from 0", "return low + (high - low) /", "return (high - low) /"),
-        Mutation("gain and loss exchanged", "gain if advantage > 0 else loss", "loss if advantage > 0 else gain"),
-        Mutation("losses weighed like gains", "difficulty_weight(1 - accuracy", "difficulty_weight(accuracy"),
-        Mutation("long answers praised", "math.exp(-alpha", "math.exp(alpha"),
-        Mutation("wrong answers free", "if right else -1.0", "if right else 0.0"),
-        Mutation("mean over all", "strict=True) if right]", "strict=True)]"),
-        Mutation("sample deviation", "statistics.pstdev(correct) if correct", "statistics.stdev(correct) if correct"),
-    ),
-)
-
-ESTIMATOR = Module(
-    "agentgym/learn/objectives/estimator.py",
-    (f"{UNIT}/objectives/test_estimator.py",),
-    (
-        Mutation(
-            "sign of the surrogate",
-            "return -advantages_N * log_ratio_N.exp()",
-            "return advantages_N * log_ratio_N.exp()",
-        ),
-        Mutation(
-            "mask the wrong way round", "log_ratio_N, log_ratio_N.detach())", "log_ratio_N.detach(), log_ratio_N)"
-        ),
-        Mutation("mask ignored", "if stable_N is not None:", "if False:"),
-        Mutation(
-            "denominator not detached", "return logprobs_N - logprobs_N.detach()", "return logprobs_N - logprobs_N"
-        ),
-        Mutation("ratio upside down", "return logprobs_N - old_logprobs_N\n", "return old_logprobs_N - logprobs_N\n"),
-        Mutation("sum over the sequence", "return sequence_mean(logprobs_N", "return sequence_sum(logprobs_N"),
-        Mutation(
-            "clipped weight not detached", "(logprobs_N - old_logprobs_N).detach()", "(logprobs_N - old_logprobs_N)"
-        ),
-        Mutation("weight not clipped", ".clamp(*log_bounds(clip_low, clip_high))", ""),
-        Mutation("lower bound above 1", "math.log1p(-clip_low)", "math.log1p(clip_low)"),
-        Mutation("upper bound below 1", "math.log1p(clip_high)", "math.log1p(-clip_high / 2)"),
-        Mutation("lower bound that never ends", "if clip_low < 1 else -math.inf", "if clip_low < 1 else 0.0"),
-        Mutation("mean over all tokens", "/ sequence_sum(torch.ones_like(values_N), sequences_N)", "/ len(values_N)"),
-    ),
-)
-
-POLICY_GRADIENT = Module(
-    "agentgym/learn/objectives/policy_gradient.py",
-    (f"{UNIT}/objectives/test_policy_gradient.py",),
-    (
-        Mutation(
-            "bounds exchanged",
-            "low, high = log_bounds(clip_low, clip_high)\n    ceiling",
-            "high, low = log_bounds(clip_low, clip_high)\n    ceiling",
-        ),
-        Mutation(
-            "bounds of gains and losses exchanged",
-            "torch.where(advantages_N >= 0, log_ratio_N",
-            "torch.where(advantages_N < 0, log_ratio_N",
-        ),
-        Mutation("no advantage counts as a loss", "torch.where(advantages_N >= 0", "torch.where(advantages_N > 0"),
-        Mutation("gains unbounded", "log_ratio_N.clamp(max=high)", "log_ratio_N"),
-        Mutation("gains bounded from below", "log_ratio_N.clamp(max=high)", "log_ratio_N.clamp(low, high)"),
-        Mutation("losses unbounded from below", "log_ratio_N.clamp(low, ceiling)", "log_ratio_N.clamp(max=ceiling)"),
-        Mutation("losses bounded from above", "log_ratio_N.clamp(low, ceiling)", "log_ratio_N.clamp(low, high)"),
-        Mutation("dual clip ignored", "log_ratio_N.clamp(low, ceiling)", "log_ratio_N.clamp(min=low)"),
-        Mutation("dual clip of the logarithm", "else math.log(dual_clip)", "else dual_clip"),
-        Mutation("dual clip of 1 accepted", "and dual_clip <= 1", "and dual_clip < 1"),
-        Mutation(
-            "unclipped loss",
-            "return surrogate(bounded_N, advantages_N), metrics",
-            "return surrogate(log_ratio_N, advantages_N), metrics",
-        ),
-        Mutation("tokens without advantage counted", " & (advantages_N != 0)", ""),
-        Mutation("low counts the dual clip", " & (log_ratio_N < low)).float()", ").float()"),
-        Mutation(
-            "high counts losses",
-            '"clip_fraction_high": (clipped_N & (advantages_N > 0))',
-            '"clip_fraction_high": (clipped_N & (advantages_N != 0))',
-        ),
-        Mutation(
-            "reinforce counts the ratio",
-            "surrogate(over_itself(logprobs_N), advantages_N), {}",
-            "surrogate(logprobs_N, advantages_N), {}",
-        ),
-        Mutation(
-            "cispo with PPO's ratio",
-            "surrogate(over_clipped(logprobs_N, old_logprobs_N, clip_low, clip_high), advantages_N)",
-            "surrogate(logprobs_N - old_logprobs_N, advantages_N)",
-        ),
-        Mutation("cispo counts one bound", "(log_ratio_N < low) | (log_ratio_N > high)", "log_ratio_N > high"),
-        Mutation(
-            "value loss takes the better", "torch.maximum(errors_N, bounded_N)", "torch.minimum(errors_N, bounded_N)"
-        ),
-        Mutation("value loss not halved", "loss_N = 0.5 * torch.maximum", "loss_N = torch.maximum"),
-        Mutation("value loss not halved without a clip", "return 0.5 * errors_N", "return errors_N"),
-        Mutation(
-            "value clipped around 0",
-            "old_values_N + (values_N - old_values_N).clamp",
-            "(values_N - old_values_N).clamp",
-        ),
-        Mutation("value clipped on one side", ".clamp(-clip, clip)", ".clamp(max=clip)"),
-        Mutation("value clip counted the wrong way", "(bounded_N > errors_N)", "(bounded_N < errors_N)"),
-        Mutation(
-            "divergence the wrong way",
-            "torch.expm1(log_ratio_N) - log_ratio_N",
-            "torch.expm1(-log_ratio_N) + log_ratio_N",
-        ),
-        Mutation("metrics carry a gradient", "with torch.no_grad():", "with torch.enable_grad():"),
-    ),
-)
-
-KL = Module(
-    "agentgym/learn/objectives/kl.py",
-    (f"{UNIT}/objectives/test_kl.py",),
-    (
-        Mutation("ratio upside down", "logprobs_N - reference_logprobs_N", "reference_logprobs_N - logprobs_N"),
-        Mutation("k2 not halved", "0.5 * log_ratio_N**2", "log_ratio_N**2"),
-        Mutation(
-            "k3 of the other direction",
-            "torch.expm1(-log_ratio_N) + log_ratio_N",
-            "torch.expm1(log_ratio_N) - log_ratio_N",
-        ),
-        Mutation("k3 without its control", "torch.expm1(-log_ratio_N) + log_ratio_N", "torch.expm1(-log_ratio_N)"),
-        Mutation("k1 and k3 exchanged", 'if estimator == "k1":', 'if estimator != "k2":'),
-    ),
-)
-
-CORRECTIONS = Module(
-    "agentgym/learn/objectives/corrections.py",
-    (f"{UNIT}/objectives/test_corrections.py",),
-    (
-        Mutation(
-            "weight upside down",
-            "(proximal_logprobs_N - behavior_logprobs_N).detach()",
-            "(behavior_logprobs_N - proximal_logprobs_N).detach()",
-        ),
-        Mutation(
-            "weight carries a gradient",
-            "(proximal_logprobs_N - behavior_logprobs_N).detach()",
-            "(proximal_logprobs_N - behavior_logprobs_N)",
-        ),
-        Mutation("no truncation", ".clamp(max=math.log(cap))", ""),
-        Mutation("truncated from below", ".clamp(max=math.log(cap))", ".clamp(min=math.log(cap))"),
-        Mutation("cap not a logarithm", ".clamp(max=math.log(cap))", ".clamp(max=cap)"),
-        Mutation("truncation miscounted", "log_weights_N > math.log(cap)", "log_weights_N < math.log(cap)"),
-        Mutation("sequence as tokens", "if sequences_N is None else sequence_sum(log_weights_N, sequences_N)", ""),
-        Mutation("mask below left out", "(log_weights_N < (math.log(low) if low else -math.inf)) | ", ""),
-        Mutation("mask above left out", " | (log_weights_N > math.log(high))", ""),
-        Mutation("mask inverted", "masked_fill(outside_N,", "masked_fill(~outside_N,"),
-        Mutation("masked tokens count fully", "masked_fill(outside_N, -math.inf)", "masked_fill(outside_N, 0.0)"),
-        Mutation(
-            "divergence the wrong way",
-            "kl(behavior_logprobs_N, proximal_logprobs_N,",
-            "kl(proximal_logprobs_N, behavior_logprobs_N,",
-        ),
-        Mutation("a cap of 0 accepted", "if cap <= 0:", "if cap < 0:"),
-    ),
-)
-
-NFT = Module(
-    "agentgym/learn/objectives/nft.py",
-    (f"{UNIT}/objectives/test_nft.py",),
-    (
-        Mutation(
-            "nft branches exchanged",
-            "torch.where(is_correct_N, log_ratio_N, bounded_N.log())",
-            "torch.where(is_correct_N, bounded_N.log(), log_ratio_N)",
-        ),
-        Mutation("nft sign", "loss_N = -torch.where", "loss_N = torch.where"),
-        Mutation(
-            "nft negative not normalized",
-            "(1 - accuracies_N * ratio_N) / (1 - accuracies_N)",
-            "(1 - accuracies_N * ratio_N)",
-        ),
-        Mutation("nft ignores the accuracy", "(1 - accuracies_N * ratio_N)", "(1 - ratio_N)"),
-        Mutation(
-            "nft bound stops the gradient",
-            "negative_N + (negative_N.clamp(min=epsilon) - negative_N).detach()",
-            "negative_N.clamp(min=epsilon)",
-        ),
-        Mutation("nft bounded from above", "negative_N.clamp(min=epsilon)", "negative_N.clamp(max=epsilon)"),
-        Mutation("nft other branch overflows", "log_ratio_N.masked_fill(is_correct_N, 0.0).exp()", "log_ratio_N.exp()"),
-        Mutation("nft miscounts", "(negative_N < epsilon)", "(negative_N > epsilon)"),
-    ),
-)
-
-IMITATION = Module(
-    "agentgym/learn/objectives/imitation.py",
-    (f"{UNIT}/objectives/test_imitation.py",),
-    (
-        Mutation(
-            "dft weight carries a gradient",
-            "weights_N = logprobs_N.detach().exp()\n    return",
-            "weights_N = logprobs_N.exp()\n    return",
-        ),
-        Mutation(
-            "dft weight upside down",
-            "weights_N = logprobs_N.detach().exp()\n    return",
-            "weights_N = 1 - logprobs_N.detach().exp()\n    return",
-        ),
-        Mutation(
-            "iw-sft divides by the temperature",
-            "(temperature * sequence_mean(log_ratio_N, sequences_N))",
-            "(sequence_mean(log_ratio_N, sequences_N) / temperature)",
-        ),
-        Mutation("iw-sft token by token", "sequence_mean(log_ratio_N, sequences_N)", "log_ratio_N"),
-        Mutation("iw-sft weight unbounded", ".exp().clamp(max=max_weight)", ".exp()"),
-        Mutation("iw-sft temperature of the script", "temperature: float = 2.0", "temperature: float = 1.0"),
-        Mutation("iw-sft other bound", "max_weight: float = 16.0", "max_weight: float = 10.0"),
-        Mutation(
-            "iw-sft weight carries a gradient",
-            "reference_logprobs_N).detach()\n    weights_N = (temp",
-            "reference_logprobs_N)\n    weights_N = (temp",
-        ),
-        Mutation(
-            "iw-sft tokens unbounded from below",
-            "ratio_N.clamp(1 - clip, 1 + clip)\n    return",
-            "ratio_N.clamp(max=1 + clip)\n    return",
-        ),
-        Mutation(
-            "iw-sft token weight carries a gradient",
-            "reference_logprobs_N).detach().exp()\n    weights_N = ratio",
-            "reference_logprobs_N).exp()\n    weights_N = ratio",
-        ),
-        Mutation(
-            "psft bounded from below",
-            "-ratio_N.clamp(max=1 + clip_high)",
-            "-ratio_N.clamp(1 - clip_high, 1 + clip_high)",
-        ),
-        Mutation("psft unbounded", "-ratio_N.clamp(max=1 + clip_high)", "-ratio_N"),
-        Mutation("psft miscounts", "(ratio_N > 1 + clip_high)", "(ratio_N > 1)"),
-    ),
-)
-
-MIXERS = Module(
-    "agentgym/learn/objectives/mixers.py",
-    (f"{UNIT}/objectives/test_mixers.py",),
-    (
-        Mutation("own part not normalized", "rl=(1 - mu) * total / num_rl", "rl=(1 - mu)"),
-        Mutation(
-            "demonstrations over the other count",
-            "demonstration=mu * total / num_demonstration if",
-            "demonstration=mu * total / num_rl if",
-        ),
-        Mutation("a share that is no number accepted", "if not 0 <= mu <= 1:", "if mu < 0 or mu > 1:"),
-        Mutation(
-            "factors exchanged",
-            "torch.where(demonstration_N, weights.demonstration * demonstration_loss_N, weights.rl * rl_loss_N)",
-            "torch.where(demonstration_N, weights.rl * demonstration_loss_N, weights.demonstration * rl_loss_N)",
-        ),
-        Mutation(
-            "sum counts own tokens half",
-            "MixtureWeights(2 * halves.rl, 2 * halves.demonstration)",
-            "MixtureWeights(halves.rl, 2 * halves.demonstration)",
-        ),
-        Mutation("cosine goes on", "if step >= steps:", "if step > steps + 1:"),
-        Mutation("cosine is a line", "0.5 * (1 + math.cos(math.pi * step / steps))", "(1 - step / steps)"),
-        Mutation("chord decays from the start", "cosine(update - warmup, decay", "cosine(update, decay"),
-        Mutation(
-            "chord begins above 0",
-            "peak * update / warmup if update < warmup",
-            "peak * (update + 1) / warmup if update < warmup",
-        ),
-        Mutation(
-            "phi carries a gradient",
-            "-logprobs_N.detach().exp() * torch.expm1(logprobs_N.detach())",
-            "-logprobs_N.exp() * torch.expm1(logprobs_N.detach())",
-        ),
-        Mutation(
-            "phi is the probability",
-            "-logprobs_N.detach().exp() * torch.expm1(logprobs_N.detach())",
-            "logprobs_N.detach().exp()",
-        ),
-        Mutation("phi the wrong way round", "chord_phi(logprobs_N) if phi", "chord_phi(logprobs_N) if not phi"),
-        Mutation(
-            "srft weights exchanged",
-            "0.5 * (-entropies_N).exp(), 0.1 * entropies_N.exp()",
-            "0.5 * entropies_N.exp(), 0.1 * (-entropies_N).exp()",
-        ),
-        Mutation(
-            "srft weights carry a gradient", "entropies_N = entropies_N.detach()", "entropies_N = entropies_N * 1"
-        ),
-        Mutation(
-            "srft unclipped",
-            "-torch.minimum(ratio_N * advantages_N, clipped_N * advantages_N)",
-            "-ratio_N * advantages_N",
-        ),
-        Mutation("srft blames little", "torch.where(advantages_N > 0, praise_N, 1.0)", "praise_N"),
-        Mutation("srft without imitation", "member_N - imitation_N * logprobs_N", "member_N"),
-        Mutation("gate exclusive", "<= gate", "< gate"),
-        Mutation(
-            "prefix rounded up",
-            "math.floor((low + uniform * (high - low)) * length)",
-            "math.ceil((low + uniform * (high - low)) * length)",
-        ),
-        Mutation(
-            "prefix ignores the lower end",
-            "math.floor((low + uniform * (high - low)) * length)",
-            "math.floor(uniform * high * length)",
-        ),
-        Mutation("lowest entropy kept", "descending=True, stable=True", "descending=False, stable=True"),
-        Mutation("a prefix without a trained token", ".round().clamp(min=1)[", ".round()["),
-        Mutation("prefix share rounded down", "(fraction * counts).round()", "(fraction * counts).floor()"),
-        Mutation("continuation masked", "trained_N = ~prefix_N | top", "trained_N = top"),
-        Mutation(
-            "untrained prefix worth nothing",
-            "torch.where(trained_N, rl_loss_N, rl_loss_N.detach())",
-            "torch.where(trained_N, rl_loss_N, 0.0)",
-        ),
-    ),
-)
-
-PREFERENCE = Module(
-    "agentgym/learn/objectives/preference.py",
-    (
-        f"{UNIT}/objectives/test_preference.py",
-        "tests/properties/test_preference.py",
-    ),
-    (
-        Mutation("sides exchanged", "2 * pairs_N + (~chosen_N).long()", "2 * pairs_N + chosen_N.long()"),
-        Mutation("a tie is accurate", "chosen_P > rejected_P", "chosen_P >= rejected_P"),
-        Mutation(
-            "metrics carry a gradient",
-            "chosen_P, rejected_P = chosen_reward_P.detach(), rejected_reward_P.detach()",
-            "chosen_P, rejected_P = chosen_reward_P, rejected_reward_P",
-        ),
-        Mutation(
-            "smoothing subtracted",
-            "- label_smoothing * logsigmoid(-margin_P)\n",
-            "+ label_smoothing * logsigmoid(-margin_P)\n",
-        ),
-        Mutation("smoothing added on top", "-(1 - label_smoothing) * logsigmoid(margin_P)", "-logsigmoid(margin_P)"),
-        Mutation(
-            "robust not normalized",
-            "- label_smoothing * flipped_P) / (1 - 2 * label_smoothing)",
-            "- label_smoothing * flipped_P)",
-        ),
-        Mutation(
-            "robust adds the flipped",
-            "((1 - label_smoothing) * kept_P - label_smoothing * flipped_P)",
-            "((1 - label_smoothing) * kept_P + label_smoothing * flipped_P)",
-        ),
-        Mutation("robust at one half", "0 <= label_smoothing < 0.5", "0 <= label_smoothing <= 0.5"),
-        Mutation("ipo target doubled", "1 / (2 * beta)", "1 / beta"),
-        Mutation("copg adds the divergence", "differences_P - margin_P", "differences_P + margin_P"),
-        Mutation("copg not squared", "(differences_P - margin_P).square()", "(differences_P - margin_P).abs()"),
-        Mutation("hinge at 1 / beta", "(1 - margin_P).relu()", "(1 / beta - margin_P).relu()"),
-        Mutation("hinge without an end", "(1 - margin_P).relu()", "(1 - margin_P)"),
-        Mutation("slic unlearns", "- imitation * chosen_logprob_P", "+ imitation * chosen_logprob_P"),
-        Mutation(
-            "slic without an end",
-            "(margin - chosen_logprob_P + rejected_logprob_P).relu()",
-            "(margin - chosen_logprob_P + rejected_logprob_P)",
-        ),
-        Mutation(
-            "simpo margin the wrong way",
-            "-logsigmoid(chosen_P - rejected_P - margin)",
-            "-logsigmoid(chosen_P - rejected_P + margin)",
-        ),
-        Mutation("simpo of sums", "beta * chosen_logprob_P / lengths[0], beta", "beta * chosen_logprob_P, beta"),
-        Mutation("rpo unlearns", "loss_P - eta * imitated_P", "loss_P + eta * imitated_P"),
-        Mutation(
-            "rpo ignores the length",
-            "if lengths_P is None else chosen_logprob_P / lengths_P",
-            "if lengths_P is None else chosen_logprob_P",
-        ),
-        Mutation("nash-md without one half", "preference_N - 0.5 - beta", "preference_N - beta"),
-        Mutation(
-            "nash-md leaves the reference", "- beta * log_ratio_N) * logprobs_N", "+ beta * log_ratio_N) * logprobs_N"
-        ),
-        Mutation(
-            "nash-md divergence differentiated",
-            "(logprobs_N - reference_logprobs_N).detach(), preference_N.detach()",
-            "(logprobs_N - reference_logprobs_N), preference_N.detach()",
-        ),
-        Mutation(
-            "nash-md preference differentiated",
-            "(logprobs_N - reference_logprobs_N).detach(), preference_N.detach()",
-            "(logprobs_N - reference_logprobs_N).detach(), preference_N",
-        ),
-        Mutation("spread over both sides", "values_P[pairs_N]", "values_P[pairs_N] / 2"),
-    ),
-)
-
-PAIRS = Module(
-    "agentgym/pairs.py",
-    ("tests/unit/test_pairs.py",),
-    (
-        Mutation(
-            "identical sides accepted",
-            "if np.array_equal(self.chosen.token_ids, self.rejected.token_ids):",
-            "if self.chosen is self.rejected:",
-        ),
-        Mutation(
-            "other contexts accepted",
-            "_context(self.chosen) != _context(self.rejected)",
-            "len(_context(self.chosen)) != len(_context(self.rejected))",
-        ),
-        Mutation(
-            "an empty side accepted",
-            "if not (self.chosen.num_trained and self.rejected.num_trained):",
-            "if not (self.chosen.num_trained or self.rejected.num_trained):",
-        ),
-        Mutation("expert sides accepted", "if by_expert or not side", "if not side"),
-        Mutation(
-            "unscored sides accepted",
-            "if by_expert or not side.logprobs[side.loss_mask].any()",
-            "if by_expert",
-        ),
-        Mutation("whoever said it", "turn in trajectory.shown)", "False)"),
-        Mutation(
-            "rso times beta",
-            "rng.random() < math.exp((rewards[i] - best) / beta)",
-            "rng.random() < math.exp((rewards[i] - best) * beta)",
-        ),
-        Mutation("rso keeps the first maximum", "best = max(rewards[i] for i in remaining)", "best = max(rewards)"),
-        Mutation("rso accepts too many", "if len(accepted) < num and rng", "if rng"),
-        Mutation(
-            "rso accepts twice",
-            "remaining = [i for i in remaining if i not in accepted]",
-            "remaining = list(remaining)",
-        ),
-        Mutation("worst is the second best", "[ranked[0], ranked[-1]]", "[ranked[0], ranked[1]]"),
-        Mutation("skipped turns miscounted", "sum(turn not in cuts for", "sum(turn in cuts for"),
-        Mutation("seeds mixed", "trajectory.task, trajectory.seed, turn", "trajectory.task, 0, turn"),
-        Mutation("tasks mixed", "trajectory.env, trajectory.task,", "trajectory.env, None,"),
-        Mutation("contexts mixed", "turn, _context(sample))", 'turn, b"")'),
-        Mutation(
-            "sides go on after the turn",
-            "end = positions[-1] + 1 if len(positions) else 0",
-            "end = len(sample.token_ids)",
-        ),
-        Mutation("log-probs lost", "np.where(mask, sample.logprobs[:end], ", "np.where(False, sample.logprobs[:end], "),
-        Mutation("turns in several samples", "if len(holders) == 1 and holders", "if holders"),
-        Mutation("turns in pieces", "and holders[0][1][-1] - holders[0][1][0] == len(holders[0][1]) - 1", ""),
-        Mutation("unfit episodes compared", "if not trajectory.unfit]", "]"),
-        Mutation("forked episodes compared", "if len(t.samples) == 1 and t.samples[0].num_trained", "if t.samples"),
-        Mutation("value of the first episode", "math.fsum(value for _, value, _ in found) / len(found)", "found[0][1]"),
-        Mutation("chosen by place", "(one, other) if one.value > other.value else (other, one)", "(one, other)"),
-        Mutation("no difference accepted", "margin > _TOLERANCE and margin", "margin"),
-        Mutation("threshold exclusive", "margin >= threshold - _TOLERANCE", "margin > threshold"),
-        Mutation("threshold to the last digit", "margin >= threshold - _TOLERANCE", "margin >= threshold"),
-        Mutation(
-            "equal actions not merged",
-            "same.setdefault(candidate[0].token_ids.tobytes(), [])",
-            "same.setdefault(bytes(len(same)), [])",
-        ),
-    ),
-)
-
-SURROGATE = Module(
-    "agentgym/learn/surrogate.py",
-    (
-        f"{UNIT}/test_surrogate.py",
-        "tests/unit/trainers/test_group_trainers.py",
-        "tests/unit/test_parity_batches.py",
-    ),
-    (
-        Mutation("penalty upside down", "settings.kl_coefficient * log_ratio", "-settings.kl_coefficient * log_ratio"),
-        Mutation("penalty of masked tokens", "np.where(row.loss_mask, ", "np.where(True, "),
-        Mutation("no correction", "weights_N * loss_N, metrics | seen", "loss_N, metrics | seen"),
-        Mutation("entropy punished", "loss_N - settings.entropy_coefficient", "loss_N + settings.entropy_coefficient"),
-        Mutation("divergence rewarded", "loss_N + settings.kl_coefficient", "loss_N - settings.kl_coefficient"),
-        Mutation("penalized twice", 'if settings.kl_in == "loss":', "if True:"),
-        Mutation("never by the ratio", "if settings.kl_by_ratio:", "if False:"),
-        Mutation("the sequence as a token", 'if self.settings.ratio == "token":', "if True:"),
-        Mutation(
-            "mean for product",
-            "return parts.sequence_sum(parts.over_old(",
-            "return parts.sequence_mean(parts.over_old(",
-        ),
-        Mutation("level ignored", 'settings.correction_level == "sequence"', "False"),
-        Mutation("mask without a floor", "low=1 / cap", "low=0.0"),
-        Mutation("experts disagree", " * ~batch.demonstrations_N", ""),
-        Mutation("proximal scores never wanted", "self.num_steps > 1 or", "False or"),
-    ),
-)
-
-GROUP_TRAINER = Module(
-    "agentgym/learn/group_trainer.py",
-    ("tests/unit/trainers/test_group_trainers.py",),
-    (
-        Mutation("penalty added", "member.reward - sum", "member.reward + sum"),
-        Mutation("unfit groups trained", "if not group.unfit]", "if True]"),
-        Mutation("truncated always kept", "keep_truncated=self.settings.keep_truncated", "keep_truncated=True"),
-    ),
-)
-
-PPO = Module(
-    "trainers/ppo.py",
-    ("tests/unit/trainers/test_ppo.py",),
-    (
-        Mutation("the end continued", "if trajectory.truncated else 0.0", "if True else 0.0"),
-        Mutation("cut episodes not continued", "if trajectory.truncated else 0.0", "if False else 0.0"),
-        Mutation("reward lost", "rewards_N[index] += trajectory", "rewards_N[index] -= trajectory"),
-        Mutation("penalty rewarded", "-self.penalty(row)", "self.penalty(row)"),
-        Mutation("never whitened", "if self.settings.whiten:", "if False:"),
-        Mutation("policy in warm-up", "if update < self.settings.critic_warmup:", "if False:"),
-        Mutation("rewards of first tokens", "turns_N[::-1]", "turns_N"),
-        Mutation("unfit episodes count", "if not trajectory.unfit]", "if True]"),
-    ),
-)
-
-CRITIC = Module(
-    "agentgym/learn/critic.py",
-    ("tests/unit/trainers/test_ppo.py",),
-    (
-        Mutation("values after the token", "np.concatenate([[np.float32(0)], after[:-1]])", "after"),
-        Mutation("last value of the wrong end", "float(after[-1])", "float(after[0])"),
-        Mutation("head at random", "torch.nn.init.zeros_(self.head.weight)", "torch.nn.init.ones_(self.head.weight)"),
-    ),
-)
-
-DPO = Module(
-    "trainers/dpo.py",
-    ("tests/unit/trainers/test_dpo.py", "tests/unit/trainers/test_recorded.py"),
-    (
-        Mutation(
-            "worst preferred",
-            "Row.of(pair.chosen, worth), Row.of(pair.rejected, -worth)",
-            "Row.of(pair.chosen, -worth), Row.of(pair.rejected, worth)",
-        ),
-        Mutation("rows in units of their own", '{"unit": index // 2}', '{"unit": index}'),
-        Mutation("copg doubles the margin", "return margin / 2", "return margin"),
-        Mutation("nash without one half", "math.exp(-margin)) - 0.5", "math.exp(-margin))"),
-        Mutation("everything accepted", "if self.settings.accept is None:", "if True:"),
-        Mutation("no reference", "logprobs[0] - references[0]", "logprobs[0] + 0 * references[0]"),
-        Mutation("expert pairs accepted", "pair.require_logprobs()", "pass"),
-        Mutation("tempered reference", "elif equipment.temperature != 1:", "elif False:"),
-        Mutation("nothing replayed", "(*self.past, new)", "(new,)"),
-        Mutation("sums for means", 'if settings.mean_logratio and settings.loss != "rpo":', "if False:"),
-    ),
-)
-
-GRPO = Module(
-    "trainers/grpo.py",
-    ("tests/unit/trainers/test_group_trainers.py",),
-    (
-        Mutation(
-            "nft compares rewards", 'if settings.loss == "nft":\n            return', "if False:\n            return"
-        ),
-        Mutation("nft's accuracy the wrong way", "gains_N.float() - advantages_N", "gains_N.float() + advantages_N"),
-        Mutation("brevity ignored", "if settings.brevity:", "if False:"),
-        Mutation("lengths of everything seen", "sum(sample.num_trained for", "sum(len(sample.token_ids) for"),
-    ),
-)
-
-CORY = Module(
-    "trainers/cory.py",
-    ("tests/unit/trainers/test_group_trainers.py",),
-    (
-        Mutation("both learn from everything", "if row.role == role]", "if True]"),
-        Mutation("rewards not shared", "last.reward + other.reward", "last.reward"),
-        Mutation("roles never swapped", "// self.settings.swap_every % 2", "// self.settings.swap_every % 1"),
-    ),
-)
-
-MIXED = Module(
-    "trainers/mixed.py",
-    ("tests/unit/trainers/test_group_trainers.py",),
-    (
-        Mutation("failures and successes imitated", "if t.ordinal not in shown", "if True"),
-        Mutation("demonstrations forgotten", "lesson.rows += demonstrated", "pass"),
-        Mutation("imitated tasks rejected", "if n not in shown}", "if True}"),
-        Mutation("share constant", "                update, warmup=", "                0, warmup="),
-    ),
-)
-
-SNAPSHOT = Module(
-    "agentgym/snapshot.py",
-    ("tests/unit/test_env.py",),
-    (
-        Mutation("reward not in the digest", "tools, reward, terminated", "tools, terminated"),
-        Mutation("success not in the digest", "truncated, told))", "truncated))"),
-        Mutation("images not in the digest", "in seen.images", "in ()"),
-        Mutation("what came later stays", "            delattr(self.env, name)", "            pass"),
-        Mutation("copies are given away", "update(self._copy(self._values))", "update(self._values)"),
-    ),
-)
-
-MARKS = Module(
-    "agentgym/hosts/resident.py",
-    ("tests/unit/hosts/test_marks.py",),
-    (
-        Mutation("the first saved goes first", "        self._kept.move_to_end(mark.id)\n", ""),
-        Mutation("one too many", "len(self._kept) > MAX_KEPT", "len(self._kept) > MAX_KEPT + 1"),
-        Mutation("nothing is forgotten", "self._kept.pop(id, None)", "self._kept.get(id, None)"),
-    ),
-)
-
-LINES = Module(
-    "agentgym/rollout/tree.py",
-    ("tests/unit/rollout/test_tree.py",),
-    (
-        Mutation("branches where it began", "if turn > branched_at:", "if turn >= branched_at:"),
-        Mutation("all forks sample alike", ", member=seed)", ")"),
-        Mutation("one too few", "range(self.degree - 1, 0, -1)", "range(self.degree - 2, 0, -1)"),
-        Mutation(
-            "sessions not released",
-            "                self.release(play.session)\n            traj",
-            "                pass\n            traj",
-        ),
-    ),
-)
-
-VISION = Module(
-    "agentgym/vision.py",
-    ("tests/unit/test_vision.py",),
-    (
-        Mutation("image tokens sampled", "FORBIDDEN = -1e4", "FORBIDDEN = 0.0"),
-        Mutation("positions count tokens", "place = int(parts[-1].max()) + 1", "place += end - at"),
-        Mutation("images stand at the beginning", "parts.append(own + place)", "parts.append(own)"),
-        Mutation("images take up all positions", "int(own.max()) + 1 - own.shape[1]", "0 * own.shape[1]"),
-    ),
-)
-
-EYES = Module(
-    "agentgym/actors/embedded/forward.py",
-    ("tests/unit/test_vision.py",),
-    (
-        Mutation("features of old weights", "        self._features.clear()\n", ""),
-        Mutation("decoded at the place", "(start_R + shift_R)[:, None]", "start_R[:, None]"),
-        Mutation("new images counted twice", "row.shift - vision.shift(self.module, seen)", "row.shift"),
-    ),
-)
-
-SIGHT = Module(
-    "agentgym/learn/sight.py",
-    ("tests/unit/test_vision.py",),
-    (
-        Mutation("any tokens are an image", "if tuple(token_ids[begin:at]) != wanted:", "if False:"),
-        Mutation(
-            "tokens beyond the images", "    if token in token_ids[at:]:\n        raise", "    if False:\n        raise"
-        ),
-        Mutation("the first image for all", "[features[digest] for digest", "[features[digests[0]] for digest"),
-    ),
-)
-
-MODULES = (
-    GROUP,
-    GROUPS,
-    TEMPORAL,
-    WHITENING,
-    ANCHORS,
-    SETS,
-    SHAPING,
-    ESTIMATOR,
-    POLICY_GRADIENT,
-    KL,
-    CORRECTIONS,
-    NFT,
-    IMITATION,
-    MIXERS,
-    PREFERENCE,
-    PAIRS,
-    SURROGATE,
-    GROUP_TRAINER,
-    PPO,
-    CRITIC,
-    DPO,
-    GRPO,
-    CORY,
-    MIXED,
-    SNAPSHOT,
-    MARKS,
-    LINES,
-    VISION,
-    EYES,
-    SIGHT,
-)
 
 
 class Verdict(NamedTuple):
@@ -819,99 +65,171 @@ class Verdict(NamedTuple):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run what was chosen; 0 if the tests noticed everything."""
+    """Run what was chosen; 0 if the tests noticed enough."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", default="", metavar="TEXT", help="mutations whose file or name contains TEXT")
+    parser.add_argument("--sample", type=int, metavar="N", help="of the tables, N chosen by --seed")
+    parser.add_argument("--drawn", type=int, metavar="N", help="N mutations of the machinery that no table has")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
+    parser.add_argument("--map", action="store_true", help="run the fast tests and keep which of them run which line")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many at a time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there as well")
     options = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    chosen = [(m, x) for m in MODULES for x in m.mutations if options.only in f"{m.file} {x.name}"]
-    if not chosen:
+    if options.map:
+        return make_map(options.jobs)
+    if options.drawn and not (FOLDER / "tests.xml").exists():
+        parser.error("which tests run which line is not known yet; run: python tests/mutations.py --map")
+    cases = drawn(options.drawn, options.seed, options.only) if options.drawn else written(options.only)
+    if not cases:
         parser.error(f"no mutation has {options.only!r} in its file or name")
+    if options.sample:
+        cases = random.Random(options.seed).sample(cases, min(options.sample, len(cases)))
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        results = run(chosen, copy_tree(Path(folder) / "copy"))
+        trees = [copy_tree(Path(folder) / str(number)) for number in range(options.jobs)]
+        if not options.drawn:
+            check(cases, trees)
+        results = list(judged(cases, trees))
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
-    unnoticed = [row for row in results if row["verdict"] != "killed"]
-    print(f"{len(results)} mutations, {len(results) - len(unnoticed)} killed")
-    return 1 if unnoticed else 0
+    survivors = sum(row["verdict"] != "killed" for row in results)
+    print(f"{len(results)} mutations, {len(results) - survivors} killed")
+    return int(survivors > (TOLERATED * len(results) if options.drawn else 0))
 
 
-def run(chosen: list[tuple[Module, Mutation]], tree: Path) -> list[dict[str, str | float]]:
-    """Each mutation in turn, after the unchanged files have passed."""
-    for tests in dict.fromkeys(module.tests for module, _ in chosen):
-        verdict = judge(tree, tests)
+def written(only: str) -> list[Case]:
+    """Those of the tables."""
+    return [
+        Case(module.file, mutation.name, mutated((ROOT / module.file).read_text(), module, mutation), module.tests)
+        for module in tables()
+        for mutation in module.mutations
+        if only in f"{module.file} {mutation.name}"
+    ]
+
+
+def drawn(number: int, seed: int, only: str) -> list[Case]:
+    """``number`` of all that could be drawn from the machinery, each equally likely."""
+    sources = {file: (ROOT / file).read_text() for file in machinery() if only in file}
+    places = [(file, edit) for file, source in sources.items() for edit in edits(source)]
+    lines = Map(FOLDER, ROOT)
+    return [
+        Case(file, edit.told(sources[file]), edit.of(sources[file]), lines.tests(file, edit.line))
+        for file, edit in random.Random(seed).sample(places, min(number, len(places)))
+    ]
+
+
+def make_map(jobs: int) -> int:
+    """Run the fast tests under coverage, each line with the tests that came by."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    options = ["-n", str(jobs), "-q", "--cov", "--cov-context=test", "--cov-report=", f"--junitxml={FOLDER}/tests.xml"]
+    environment = {**os.environ, "COVERAGE_FILE": str(FOLDER / ".coverage")}
+    return subprocess.run([sys.executable, "-m", "pytest", *options], cwd=ROOT, env=environment, check=False).returncode
+
+
+def check(cases: Iterable[Case], trees: Sequence[Path]) -> None:
+    """The unchanged files pass, or nothing can be said of changed ones."""
+    whole = [Case("", "", None, tests) for tests in dict.fromkeys(case.tests for case in cases)]
+    for case, verdict in judge(whole, trees):
         if verdict.outcome != "passed":
-            sys.exit(f"{' '.join(tests)} {verdict.outcome} without a mutation: {verdict.test}")
-    results: list[dict[str, str | float]] = []
-    for module, mutation in chosen:
-        file = tree / module.file
-        original = file.read_text()
-        file.write_text(mutated(original, module, mutation))
-        outcome, test, seconds = judge(tree, module.tests)
-        file.write_text(original)
-        verdict_word = {"failed": "killed", "passed": "SURVIVED"}.get(outcome, "BROKEN")
-        print(f"{verdict_word:9}{seconds:5.1f} s  {Path(module.file).stem}: {mutation.name}  [{test}]", flush=True)
-        results.append(
-            {"file": module.file, "mutation": mutation.name, "verdict": verdict_word, "test": test, "seconds": seconds}
-        )
-    return results
+            sys.exit(f"{' '.join(case.tests)} {verdict.outcome} without a mutation: {verdict.test}")
 
 
-def mutated(text: str, module: Module, mutation: Mutation) -> str:
-    """``text`` with the mutation. Raises ValueError unless the old text occurs exactly once."""
-    times = text.count(mutation.old)
-    if times != 1:
-        raise ValueError(f"{module.file}, {mutation.name!r}: {mutation.old!r} must occur once, found {times} times")
-    return text.replace(mutation.old, mutation.new)
+def judged(cases: Iterable[Case], trees: Sequence[Path]) -> Iterator[dict[str, str | float]]:
+    """Each mutation with what became of it."""
+    for case, (outcome, test, seconds) in judge(cases, trees):
+        word = {"failed": "killed", "passed": "SURVIVED"}.get(outcome, "BROKEN")
+        print(f"{word:9}{seconds:5.1f} s  {case.file}: {case.name}  [{test}]", flush=True)
+        yield {"file": case.file, "mutation": case.name, "verdict": word, "test": test, "seconds": seconds}
 
 
-def copy_tree(target: Path) -> Path:
-    """What tests need of the project, links as links, without compiled files."""
-    for name in TREE:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, target / name)
-    return target
-
-
-def judge(tree: Path, tests: tuple[str, ...]) -> Verdict:
-    """Run tests in the copy up to the first that fails, in a child that finds the heavy imports done already."""
-    log = tree / "output.txt"
-    start = time.perf_counter()
-    child = os.fork()
-    if child == 0:
-        _run_tests(tree, tests, log)
-    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
-        if time.perf_counter() - start > TIMEOUT:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return Verdict("failed", f"no end after {TIMEOUT:.0f} s", TIMEOUT)
+def judge(cases: Iterable[Case], trees: Sequence[Path]) -> Iterator[tuple[Case, Verdict]]:
+    """Verdicts as they come, one case at a time in each tree, each in a child that has the heavy imports done."""
+    waiting, free, running = deque(cases), list(trees), dict[int, tuple[Case, Path, float]]()
+    while waiting or running:
+        while waiting and free:
+            case, tree = waiting.popleft(), free.pop()
+            running[_begin(case, tree)] = case, tree, time.perf_counter()
+        for child, (case, tree, began) in list(running.items()):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            seconds = round(time.perf_counter() - began, 1)
+            if not ended and seconds < TIMEOUT:
+                continue
+            _kill_all(child)
+            if not ended:
+                os.waitpid(child, 0)
+            if case.text is not None:
+                shutil.copy2(ROOT / case.file, tree / case.file)
+            free.append(tree)
+            del running[child]
+            yield case, _verdict(tree, status, seconds) if ended else Verdict("failed", "no end", seconds)
         time.sleep(0.02)
-    output = log.read_text().strip()
-    failed = re.search(r"^FAILED \S*/(\S+)", output, re.MULTILINE)
-    outcome = {0: "passed", 1: "failed"}.get(os.waitstatus_to_exitcode(ended[1]), "broken")
-    seconds = round(time.perf_counter() - start, 1)
-    return Verdict(outcome, failed[1] if failed else output.rpartition("\n")[2], seconds)
 
 
-def _run_tests(tree: Path, tests: tuple[str, ...], log: Path) -> NoReturn:
+def _begin(case: Case, tree: Path) -> int:
+    """The process that runs the tests of ``case`` in ``tree``, up to the first that fails."""
+    if case.text is not None:
+        (tree / case.file).write_text(case.text)
+    if child := os.fork():
+        return child
+    _run_tests(case.tests, tree)
+
+
+def _run_tests(tests: tuple[str, ...], tree: Path) -> NoReturn:
     """In the child: never returns, and leaves without what the parent would do at its end."""
     code = 4
     try:
-        with log.open("w") as output:
+        os.setsid()
+        with _log(tree).open("w") as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
         os.chdir(tree)
-        sys.path[0] = str(tree)
-        # No compiled files: two mutations within a second and of one length would be taken for one another.
-        sys.dont_write_bytecode = True
-        code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", *tests]))
+        # Its own children are to see the copy as well. No compiled files: two mutations within a second and of one
+        # length would be taken for one another.
+        os.environ |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+        sys.path[0], sys.dont_write_bytecode = str(tree), True
+        for name in [name for name in sys.modules if name.partition(".")[0] in {"tests", "agentgym"}]:
+            del sys.modules[name]
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--hypothesis-seed=0"]
+        code = int(pytest.main([*options, *tests]))
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def _verdict(tree: Path, status: int, seconds: float) -> Verdict:
+    output = _log(tree).read_text(errors="replace").strip()
+    failed = re.search(r"^(?:FAILED|ERROR) \S*/(\S+)", output, re.MULTILINE)
+    outcome = {0: "passed", 1: "failed", 2: "failed"}.get(os.waitstatus_to_exitcode(status), "broken")
+    return Verdict(outcome, failed[1] if failed else output.rpartition("\n")[2], seconds)
+
+
+def _kill_all(leader: int) -> None:
+    """The session of a child: what its tests started and left goes as well."""
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _log(tree: Path) -> Path:
+    return tree.with_suffix(".txt")
+
+
+def copy_tree(target: Path) -> Path:
+    """What git has, or would have, of the project: links as links, without compiled files."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listing.stdout.split("\0")):
+        if (ROOT / name).exists():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
+    return target
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutations import MODULES, ROOT, Module, Mutation, main, mutated
+from tests.mutants.mutant import ROOT, Module, Mutation, mutated, tables
+from tests.mutations import main
 
+MODULES = tables()
 EACH = [(module, mutation) for module in MODULES for mutation in module.mutations]
 
 

@@ -9,24 +9,8 @@ import torch
 
 from agentgym.learn.learner import Learner
 from agentgym.learn.trainer import Equipment, Trainer
-from agentgym.types import Role, Sample, StopReason, Trajectory, Turn
-from tests.kit import chat
-
-
-def sample(replies: Sequence[Sequence[int]], *, version: int = 0, prompt: int = 1) -> Sample:
-    """A prompt token, then for each turn its reply and one token of the environment's."""
-    tokens = [
-        (token, trained, turn)
-        for turn, reply in enumerate(replies)
-        for token, trained in [(prompt + turn, False), *((token, True) for token in reply)]
-    ]
-    return Sample(
-        token_ids=[token for token, _, _ in tokens],
-        loss_mask=[trained for _, trained, _ in tokens],
-        logprobs=[-0.5 * trained if version >= 0 else 0.0 for _, trained, _ in tokens],
-        turn_index=[turn for _, _, turn in tokens],
-        policy_versions=[version if trained else -1 for _, trained, _ in tokens],
-    )
+from agentgym.types import Role, StopReason, Trajectory, Turn
+from tests.kit import chat, sample
 
 
 def episode(
