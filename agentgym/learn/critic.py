@@ -41,7 +41,7 @@ class Critic(torch.nn.Module):
 def values(critic: Critic, batch: Microbatch) -> torch.Tensor:
     """Its estimates [N] of the return from each trained token on, made before the token."""
     hidden_ND = predictive_hidden(critic.trunk, batch)
-    estimates: torch.Tensor = critic.head(hidden_ND.float())[:, 0]
+    estimates: torch.Tensor = critic.head(hidden_ND.to(critic.head.weight.dtype))[:, 0]
     return estimates
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,8 @@ import pytest
 import torch
 
 from agentgym.launch import train
-from tests.kit import Notes
+from tests.kit import BELL, ROOT, Notes, metrics, report
 
-ROOT = Path(__file__).parents[2]
-BELL = str(ROOT / "examples" / "new_environment.py")
 CURVES = ROOT / "tests" / "golden" / "curves"
 
 GRPO = {"groups": 8, "group_size": 8, "learning_rate": 1e-3, "warmup_updates": 5, "aggregation": "sequence"}
@@ -61,15 +58,6 @@ class Mine(agentgym.Env):
     def step(self, action):
         return "Thank you.", REWARD, True, False, {}
 '''
-
-
-def report(run: Path) -> Any:
-    return json.loads((run / "report.json").read_text())
-
-
-def metrics(run: Path, stage: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [line for line in lines if line["stage"] == stage]
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +128,7 @@ RISING: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", RISING)
 def test_the_other_trainers_raise_success_too(trainer: str, learned: Path, tmp_path: Path) -> None:
     run = train({**SETTINGS, "trainer": {"id": trainer, **RISING[trainer]}, "output": tmp_path / "run"})
@@ -161,18 +150,28 @@ TINY: dict[str, dict[str, Any]] = {
 
 
 def test_every_trainer_has_a_golden_curve() -> None:
-    assert set(TINY) == {file.stem for file in (ROOT / "trainers").glob("[!_]*.py")}
+    trainers = {file.stem for file in (ROOT / "trainers").glob("[!_]*.py")}
+    assert set(TINY) == trainers == {file.stem for file in CURVES.glob("*.txt")}
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    """Processors add in different orders. In double precision no choice of a token depends on that."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("trainer", TINY)
+@pytest.mark.usefixtures("double")
 def test_golden_curve(trainer: str, tmp_path: Path) -> None:
     given: dict[str, Any] = {
         "env": BELL,
         "model": {"id": "nano", "width": 32, "feed_forward": 32},
         "trainer": {"id": trainer, **TINY[trainer]},
         "rollout": {"max_reply_tokens": 3},
-        "eval": {"episodes": 5, "validation_episodes": 5, "every": 10},
-        "updates": 10,
+        "eval": {"episodes": 5, "validation_episodes": 5, "every": 6},
+        "updates": 6,
         "output": tmp_path / "run",
     }
     if trainer != "sft":
@@ -184,17 +183,7 @@ def test_golden_curve(trainer: str, tmp_path: Path) -> None:
         for line in lines
     )  # the little more keeps a loss of 0, which GRPO's is on-policy, from showing as -0
     assert len({line.get("grad_norm") for line in lines}) > 4
-    file = CURVES / processor() / f"{trainer}.txt"
+    file = CURVES / f"{trainer}.txt"
     if os.environ.get("AGENTGYM_GOLDEN") == "write":
-        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(shown)
-    known = [other.read_text() for other in CURVES.glob(f"*/{trainer}.txt")]
-    if shown not in known and not file.exists():
-        pytest.skip(f"no golden curve of a {processor()} processor, which rounds in its own way; type: make golden")
-    assert shown in known, f"\n{shown}\ninstead of\n{file.read_text()}"
-
-
-def processor() -> str:
-    """Maker and vector instructions: what decides in which order the kernels add."""
-    vendor = re.search(r"vendor_id\s*: (\w+)", Path("/proc/cpuinfo").read_text())
-    return f"{vendor[1] if vendor else 'unknown'}-{torch.backends.cpu.get_cpu_capability()}"
+    assert shown == file.read_text()
