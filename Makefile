@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: install check test bench golden docs
+.PHONY: install check test nightly bench golden docs
 
 install:  ## the package, editable, with everything its tests need
 	$(PYTHON) -m pip install torch==2.13.0  # first, on its own: see CONTRIBUTING.md
@@ -14,6 +14,12 @@ check:  ## style, types, layers
 
 test:  ## everything that needs no GPU, no vLLM, no Docker and no minutes
 	$(PYTHON) -m pytest -n auto
+
+nightly:  ## what takes hours: the tests in another order, every mutation of the tables, a hundred that nobody chose
+	$(PYTHON) -m pytest -n auto -p randomly -m 'not (vllm or docker or browser or gpu)'
+	$(PYTHON) tests/mutations.py --jobs $$(nproc)
+	$(PYTHON) tests/mutations.py --map --jobs $$(nproc)
+	$(PYTHON) tests/mutations.py --drawn 100 --seed $$(date +%j) --jobs $$(nproc)
 
 bench:  ## the performance table, row by row
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PYTHON) $$script || exit 1; done

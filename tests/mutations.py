@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="mutations whose file or name contains TEXT")
     parser.add_argument("--sample", type=int, metavar="N", help="of the tables, N chosen by --seed")
     parser.add_argument("--drawn", type=int, metavar="N", help="N mutations of the machinery that no table has")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
+    parser.add_argument("--seed", type=lambda text: int(text, 0), default=0, help="of what is drawn, or chosen")
     parser.add_argument("--map", action="store_true", help="run the fast tests and keep which of them run which line")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many at a time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there as well")
