@@ -245,7 +245,7 @@ class Env(gymnasium.Env[str, str]):
         return self._seen, self._info
 
     def _replayed(self, past: Past) -> Generator[Any, Any, tuple[Observation | None, dict[str, Any]]]:
-        yield self.reset(seed=past.seed, options=dict(past.options) or None)
+        yield self.reset(seed=past.seed, options=dict(past.options))
         self._must_agree(past)
         for action in past.actions:
             if self._done:
