@@ -108,7 +108,7 @@ def test_what_is_raised_is_chained_to_what_is_told() -> None:
         ) as told:
             await host.step(Action("key"))
         assert isinstance(told.value.__cause__, KeyError)
-        with pytest.raises(UserError, match="^user$"):
+        with pytest.raises(UserError, match=r"^user$"):
             await host.step(Action("user"))
         for kind, said in ((KeyboardInterrupt, "interrupt"), (GeneratorExit, "leave")):
             with pytest.raises(kind, match=said):
@@ -127,7 +127,7 @@ def test_what_cannot_be_made_is_told_with_the_name_that_it_was_asked_for_by() ->
         ):
             await LoopHosts(make).open()
         make.id = "shop"  # type: ignore[attr-defined]
-        with pytest.raises(EnvError, match="^shop raised ZeroDivisionError: no"):
+        with pytest.raises(EnvError, match=r"^shop raised ZeroDivisionError: no"):
             await LoopHosts(make).open()
 
     asyncio.run(go())
