@@ -136,6 +136,16 @@ def test_a_copy_is_as_the_attributes_were_however_often_it_is_brought_back() -> 
         assert not hasattr(env, "later")
 
 
+def test_what_looks_at_the_environment_still_does_after_it_was_brought_back() -> None:
+    env = Deck()
+    env.cards, env.held = [1], [env, env.render]
+    copied = Copied(env, but=())
+    for _ in range(2):
+        copied.bring_back()
+        assert isinstance(env.held, list)
+        assert env.held[0] is env.held[1].__self__ is env
+
+
 def test_a_copy_leaves_alone_what_it_is_told_to() -> None:
     env = Deck()
     env.cards, env.kept = [1], [1]
