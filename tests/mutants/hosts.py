@@ -539,7 +539,14 @@ MODULES = (
     ),
     Module(
         "agentgym/hosts/processes/child.py",
-        (f"{PROCESSES}/test_host.py::test_what_is_printed_corrupts_nothing", "tests/unit/hosts/test_hosts.py"),
+        (
+            f"{PROCESSES}/test_host.py::test_what_is_printed_corrupts_nothing",
+            "tests/unit/hosts/test_hosts.py::test_an_episode_with_all_that_it_can_carry",
+            "tests/unit/hosts/test_hosts.py::test_one_expert_serves_an_episode",
+            "tests/unit/hosts/test_hosts.py::test_whatever_is_raised_is_told",
+            "tests/unit/hosts/test_hosts.py::test_an_environment_that_raises_while_closing_is_told_of",
+            "tests/unit/hosts/test_marks.py::test_a_replay_that_diverges_is_told_with_its_turn",
+        ),
         (
             Mutation("what is printed goes to the terminal", "    os.dup2(output, 1)\n", ""),
             Mutation("what is printed as an error goes to the terminal", "    os.dup2(output, 2)\n", ""),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -16,6 +17,7 @@ from agentgym.types import Action, StepResult
 from tests.kit import until
 
 ODD = Path(__file__).with_name("odd.py")
+T = TypeVar("T")
 EVERYWHERE = pytest.mark.parametrize("where", ["loop", "threads", "processes"])
 
 
@@ -76,3 +78,8 @@ async def hanging(host: Host, pid: int, how: str) -> asyncio.Task[StepResult]:
     step = asyncio.ensure_future(host.step(Action(how)))
     await until(lambda: called(pid) == how)
     return step
+
+
+def finishes(work: Coroutine[Any, Any, T], seconds: float = 20) -> T:
+    """What ``work`` comes to in an event loop. Raises TimeoutError where it has no end."""
+    return asyncio.run(asyncio.wait_for(work, seconds))

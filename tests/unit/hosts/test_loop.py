@@ -12,6 +12,7 @@ import agentgym
 from agentgym.errors import EnvError, UserError
 from agentgym.hosts.loop import LoopHosts
 from agentgym.types import Action, Observation
+from tests.unit.hosts.kit import finishes
 from tests.unit.hosts.odd import Plain
 
 
@@ -43,7 +44,7 @@ def test_one_that_is_killed_is_closed_and_the_end_waits_for_that() -> None:
         await end
         assert env.closed == 1
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_killing_closing_and_killing_again_close_once() -> None:
@@ -59,7 +60,7 @@ def test_killing_closing_and_killing_again_close_once() -> None:
         await hosts.close()
         assert (env.closing, env.closed) == (1, 1)
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_one_that_does_not_close_is_given_up_and_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +73,7 @@ def test_one_that_does_not_close_is_given_up_and_told_of(monkeypatch: pytest.Mon
             await host.close()
         assert env.closed == 0
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_without_a_running_loop_it_is_dropped_as_it_is() -> None:
@@ -114,7 +115,7 @@ def test_what_is_raised_is_chained_to_what_is_told() -> None:
             with pytest.raises(kind, match=said):
                 await host.step(Action(said))
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_what_cannot_be_made_is_told_with_the_name_that_it_was_asked_for_by() -> None:
@@ -130,7 +131,7 @@ def test_what_cannot_be_made_is_told_with_the_name_that_it_was_asked_for_by() ->
         with pytest.raises(EnvError, match=r"^shop raised ZeroDivisionError: no"):
             await LoopHosts(make).open()
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_every_host_has_an_environment_of_its_own() -> None:
@@ -146,7 +147,7 @@ def test_every_host_has_an_environment_of_its_own() -> None:
         await hosts.open()
         assert len(made) == 2
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_an_expert_that_says_no_text_is_told() -> None:
@@ -160,4 +161,4 @@ def test_an_expert_that_says_no_text_is_told() -> None:
         with pytest.raises(EnvError, match="an expert says text, found int 7"):
             await host.expert(Observation())
 
-    asyncio.run(go())
+    finishes(go())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from agentgym.errors import EnvError
 from agentgym.hosts.resident import MAX_KEPT, Resident, as_action
 from agentgym.snapshot import Mark, Past, Snapshot
 from agentgym.types import Action, Observation, ToolCall
+from tests.unit.hosts.kit import finishes
 from tests.unit.hosts.odd import AsyncKeptDeck, KeptDeck
 
 
@@ -115,7 +115,7 @@ def test_an_async_one_is_awaited_in_all_that_it_does() -> None:
         assert (await one.load(mark))[0] == seen
         assert (await one.step(Action("x"))).observation == shown.observation
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_what_an_expert_says_is_an_action_or_nothing() -> None:

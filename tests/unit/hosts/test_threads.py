@@ -17,7 +17,7 @@ from agentgym.errors import EnvError
 from agentgym.hosts.threads import ThreadHosts
 from agentgym.types import Action
 from tests.kit import ROOT, eventually, until
-from tests.unit.hosts.kit import ODD, factory, opened
+from tests.unit.hosts.kit import ODD, factory, finishes, opened
 from tests.unit.hosts.odd import Plain
 
 
@@ -53,7 +53,7 @@ def test_everything_happens_in_one_thread_of_its_own() -> None:
         await hosts.close()
 
     before = threading.active_count()
-    asyncio.run(go())
+    finishes(go())
     assert threading.active_count() == before
     assert [len(env.threads) for env in made] == [3, 3]
     assert {len(set(env.threads)) for env in made} == {1}
@@ -86,7 +86,7 @@ def test_a_hanging_thread_is_left_behind_and_named() -> None:
             with pytest.warns(RuntimeWarning, match=expected):
                 await hosts.close()
 
-    asyncio.run(go())
+    finishes(go())
 
 
 class Waits(Plain):
@@ -125,7 +125,7 @@ def test_an_async_environment_is_told_to_stop_closed_and_its_thread_ends() -> No
             await hosts.close()
 
     before = threading.active_count()
-    asyncio.run(go())
+    finishes(go())
     assert eventually(lambda: threading.active_count() == before)
 
 
@@ -140,7 +140,7 @@ def test_an_environment_that_does_not_close_is_given_up(monkeypatch: pytest.Monk
         with pytest.warns(RuntimeWarning, match="1 environments hang"):
             await hosts.close()
 
-    asyncio.run(go())
+    finishes(go())
 
 
 LEAVES = f"""

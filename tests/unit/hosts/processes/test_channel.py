@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from agentgym.hosts.processes.channel import Channel, connected_pair
 from agentgym.hosts.processes.frames import Frames, Packet, framed
 from tests.kit import until
+from tests.unit.hosts.kit import finishes
 
 
 class Line:
@@ -25,6 +26,13 @@ class Line:
     def end(self) -> None:
         self.ends += 1
 
+    async def received(self) -> bytes:
+        """What arrives at the other end next."""
+        data = await asyncio.get_running_loop().sock_recv(self.other, 1 << 20)
+        if not data:
+            raise EOFError("the channel was closed")
+        return data
+
     def say(self, *numbers: int) -> None:
         self.other.sendall(b"".join(framed(Packet({"n": number})) for number in numbers))
 
@@ -38,7 +46,7 @@ def on_a_line(go: Callable[[Line], Awaitable[None]]) -> None:
             line.channel.close()
             line.other.close()
 
-    asyncio.run(run())
+    finishes(run())
 
 
 def test_packets_come_in_order_and_the_end_is_told_once() -> None:
@@ -110,9 +118,8 @@ def test_more_than_the_system_holds_arrives_whole_and_in_order_while_the_loop_go
         for number in range(3):
             line.channel.send(framed(Packet({"n": number}, bytes(5_000_000))))
         frames, packets = Frames(), list[Packet]()
-        loop = asyncio.get_running_loop()
         while len(packets) < 3:
-            packets += frames.feed(await loop.sock_recv(line.other, 1 << 20))
+            packets += frames.feed(await line.received())
         assert [(packet.head["n"], len(packet.attached)) for packet in packets] == [
             (0, 5_000_000),
             (1, 5_000_000),
@@ -158,6 +165,7 @@ def test_a_gift_that_waits_goes_with_its_own_words() -> None:
             await arrived.wait()
             loop.remove_reader(line.other)
             data, more, _, _ = socket.recv_fds(line.other, 1 << 20, 4)
+            assert data
             received += len(data)
             gifts += more
         assert len(gifts) == 1
@@ -228,7 +236,7 @@ def test_the_loop_waits_for_room_only_while_something_waits() -> None:
         line.channel.send(bytes(9_000_000))
         loop, received = asyncio.get_running_loop(), 0
         while received < 9_000_000:
-            received += len(await loop.sock_recv(line.other, 1 << 20))
+            received += len(await line.received())
         assert not loop.remove_writer(line.descriptor)
 
     on_a_line(go)

@@ -17,6 +17,7 @@ from agentgym.hosts.processes.frames import Frames, Packet, framed
 from agentgym.hosts.processes.nurse import Death, Nurse, NurseryLost
 from agentgym.registry import EnvFactory
 from tests.kit import until
+from tests.unit.hosts.kit import finishes
 
 
 class Nursery:
@@ -85,7 +86,7 @@ def test_it_is_started_out_of_the_terminals_reach_and_told_what_to_import(monkey
                 await start
             assert nurse.is_alive
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_what_its_import_raises_is_raised_and_its_threads_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +103,7 @@ def test_what_its_import_raises_is_raised_and_its_threads_are_warned_of(monkeypa
             with pytest.warns(RuntimeWarning, match=r"importing the-id starts threads \(pump, clock\)"):
                 await start
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_each_process_has_a_number_and_a_socket_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +117,7 @@ def test_each_process_has_a_number_and_a_socket_of_its_own(monkeypatch: pytest.M
                 assert ours.recv(10) == b"here"
                 ours.close()
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_the_death_of_one_is_told_to_its_own_host_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +138,7 @@ def test_the_death_of_one_is_told_to_its_own_host_once(monkeypatch: pytest.Monke
             for sock in socks:
                 sock.close()
 
-    asyncio.run(go())
+    finishes(go())
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_how_a_process_ended_is_said_in_words(status: int | None, how: str, monk
             assert deaths == [Death(status, how)]
             sock.close()
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_only_who_is_not_reaped_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +179,7 @@ def test_only_who_is_not_reaped_is_killed(monkeypatch: pytest.MonkeyPatch) -> No
             for sock in (*socks, last):
                 sock.close()
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_the_end_of_a_nursery_is_told_to_all_whose_processes_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +199,7 @@ def test_the_end_of_a_nursery_is_told_to_all_whose_processes_it_had(monkeypatch:
             for sock in socks:
                 sock.close()
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_it_is_told_to_end_and_waited_for_then_killed_and_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +213,7 @@ def test_it_is_told_to_end_and_waited_for_then_killed_and_reaped(monkeypatch: py
             await close
             assert nursery.seen == ["killed", "waited for"]
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_one_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +228,7 @@ def test_one_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> Non
             assert not nurse.is_alive
             sock.close()
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_what_it_lost_is_an_error_of_environments() -> None:

@@ -20,6 +20,7 @@ from agentgym.hosts.processes.nurse import Death, Nurse, NurseryLost
 from agentgym.snapshot import Mark
 from agentgym.types import Action, Observation
 from tests.kit import until
+from tests.unit.hosts.kit import finishes
 
 KILLED = Death(-9, "was killed by signal 9 (SIGKILL)", "its last words")
 MARK = Mark(id="m", rung="native", seed=8, options={"task": 2}, actions=("a", "b"), digests=("0", "1", "2"))
@@ -57,9 +58,10 @@ class Hand:
     async def asked(self) -> dict[str, Any]:
         """The next call."""
         loop = asyncio.get_running_loop()
-        while not (packets := self.frames.feed(await loop.sock_recv(self.others[0], 1 << 16))):
-            pass
-        return packets[0].head
+        while data := await loop.sock_recv(self.others[0], 1 << 16):
+            if packets := self.frames.feed(data):
+                return packets[0].head
+        raise EOFError("the host has let go of the socket")
 
     def answer(self, packet: Packet | dict[str, Any]) -> None:
         self.others[0].sendall(framed(packet if isinstance(packet, Packet) else Packet(packet)))
@@ -111,7 +113,7 @@ def test_what_an_environment_says_of_itself_is_that_of_the_last_reset_or_load() 
             assert await load == ("there", {"m": 2})
             assert (host.instructions, host.max_turns) == ("Buy three.", 4)
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_an_observation_that_the_process_has_is_not_sent_back_and_any_other_is() -> None:
@@ -138,7 +140,7 @@ def test_an_observation_that_the_process_has_is_not_sent_back_and_any_other_is()
                 hand.answer({})
                 assert await said is None
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_moments_are_forgotten_by_their_ids() -> None:
@@ -153,7 +155,7 @@ def test_moments_are_forgotten_by_their_ids() -> None:
             hand.answer({})
             await forget
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_answers_go_to_their_calls_in_order_and_those_of_nobody_to_nobody() -> None:
@@ -176,7 +178,7 @@ def test_answers_go_to_their_calls_in_order_and_those_of_nobody_to_nobody() -> N
                 hand.answer(shown(text, reward=0.0, terminated=False, truncated=False, info={}))
             assert (await step).observation == "of next"
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_what_failed_there_is_raised_here_with_its_circumstances() -> None:
@@ -196,7 +198,7 @@ def test_what_failed_there_is_raised_here_with_its_circumstances() -> None:
             with pytest.raises(EnvError, match=r"\(task 2, seed 8, last action 'b'\)"):
                 await load
 
-    asyncio.run(go())
+    finishes(go())
 
 
 # -- its end --------------------------------------------------------------------------------------------------
@@ -218,7 +220,7 @@ def test_a_death_is_told_to_every_call_that_waits_and_to_all_that_come() -> None
                     await call
                 assert not isinstance(told.value, NurseryLost)
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_what_it_answered_before_it_died_counts() -> None:
@@ -233,7 +235,7 @@ def test_what_it_answered_before_it_died_counts() -> None:
             with pytest.raises(EnvError, match="signal 9"):
                 await host.reset(4, None)
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_a_closed_socket_is_an_end_when_the_nursery_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +251,7 @@ def test_a_closed_socket_is_an_end_when_the_nursery_is_silent(monkeypatch: pytes
                 await step
             assert hand.killed == [0]  # what is left of it
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_the_nurserys_word_on_a_closed_socket_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +270,7 @@ def test_the_nurserys_word_on_a_closed_socket_is_waited_for(monkeypatch: pytest.
             with pytest.raises(EnvError, match="signal 9"):
                 await step
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_who_is_killed_says_so_to_who_waits_and_lets_go_of_the_socket() -> None:
@@ -286,7 +288,7 @@ def test_who_is_killed_says_so_to_who_waits_and_lets_go_of_the_socket() -> None:
             with pytest.raises(EnvError, match="was given up"):
                 await host.step(Action("y"))
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_closing_asks_it_to_close_kills_it_and_waits_until_it_is_reaped() -> None:
@@ -305,7 +307,7 @@ def test_closing_asks_it_to_close_kills_it_and_waits_until_it_is_reaped() -> Non
             await host.close()  # again: nobody is asked
             assert hand.killed == [0]
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_one_that_hangs_or_fails_while_it_closes_is_told_of_and_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,7 +328,7 @@ def test_one_that_hangs_or_fails_while_it_closes_is_told_of_and_killed(monkeypat
                 await host.close()  # though the nursery says nothing of its end either
             assert hand.killed == [0]
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_closing_a_dead_one_is_silent_and_kills_nobody() -> None:
@@ -338,7 +340,7 @@ def test_closing_a_dead_one_is_silent_and_kills_nobody() -> None:
                 await host.close()
             assert hand.killed == []
 
-    asyncio.run(go())
+    finishes(go())
 
 
 # -- their maker ----------------------------------------------------------------------------------------------
@@ -405,7 +407,7 @@ def test_many_that_open_at_once_share_a_nursery(monkeypatch: pytest.MonkeyPatch)
         await hosts.close()
         assert nurses.begun == ["begun 0", "closed 0", "begun 1", "closed 1"]
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_a_nursery_that_is_lost_is_replaced_once_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,7 +421,7 @@ def test_a_nursery_that_is_lost_is_replaced_once_and_ended(monkeypatch: pytest.M
             await ProcessHosts("the-id").open()
         assert nurses.begun == ["begun 0", "killed", "ended 0", "begun 1", "killed"]
 
-    asyncio.run(go())
+    finishes(go())
 
 
 def test_one_that_cannot_be_made_is_killed_and_its_nursery_stays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,4 +433,4 @@ def test_one_that_cannot_be_made_is_killed_and_its_nursery_stays(monkeypatch: py
         await hosts.open()
         assert nurses.begun == ["begun 0", "killed"]
 
-    asyncio.run(go())
+    finishes(go())
