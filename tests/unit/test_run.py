@@ -179,18 +179,19 @@ def test_a_json_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, mo
     run, seen = Run.create(tmp_path, {}), list[str]()
     replace = os.replace
 
+    def synced(descriptor: int) -> None:
+        file = Path(f"/proc/self/fd/{descriptor}").readlink()
+        seen.append(f"{file.name} has {json.loads(file.read_text())}")
+
     def replaced(old: Path, new: Path) -> None:
-        seen.append(f"replaced by {json.loads(old.read_text())}")
+        seen.append(f"{old.name} to {new.name}")
         replace(old, new)
 
-    monkeypatch.setattr(
-        os, "fsync", lambda descriptor: seen.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-    )
+    monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", replaced)
     run.write_json("report.json", {"a": 1})
-    assert seen == [".report.json.partial", "replaced by {'a': 1}"]
+    assert seen == [".report.json.partial has {'a': 1}", ".report.json.partial to report.json"]
     assert (tmp_path / "report.json").read_text() == '{\n  "a": 1\n}\n'
-    assert not (tmp_path / ".report.json.partial").exists()
 
 
 def test_a_position_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,3 +263,36 @@ def test_closing_lets_go_of_everything_and_it_can_be_gone_on_with(tmp_path: Path
 
 def is_link(descriptor: str) -> bool:
     return Path(f"/proc/self/fd/{descriptor}").is_symlink()
+
+
+def test_tensorboards_writer_is_closed_and_another_one_made_when_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    class Writer:
+        def __init__(self, directory: str, **options: object) -> None:
+            seen.append(f"made in {Path(directory).name} with {options}")
+
+        def add_scalar(self, tag: str, value: float, step: int, _: float) -> None:
+            seen.append(f"{tag} {step} is {value}")
+
+        def close(self) -> None:
+            seen.append("closed")
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", Writer)
+    run = Run.create(tmp_path, {})
+    run.log("train", 1, loss=0.5)
+    run.log("train", 2, loss=0.25)
+    run.close()
+    run.close()
+    run.draw_tensorboard_anew()
+    assert seen == [
+        "made in tensorboard with {}",
+        "train/loss 1 is 0.5",
+        "train/loss 2 is 0.25",
+        "closed",
+        "made in tensorboard with {'purge_step': 0}",  # a viewer that runs forgets what it read
+        "train/loss 1 is 0.5",
+        "train/loss 2 is 0.25",
+    ]

@@ -87,7 +87,8 @@ def test_nothing_is_copied_to_where_it_is_read(tmp_path: Path) -> None:
     """Not by another name either: an archive that is copied into itself would have no end."""
     with contextlib.closing(store.writable(tmp_path / "kept")) as archive:
         archive.append([trajectory(0)])
-    for name in ("kept", "kept/episodes.sqlite"):
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    for name in ("kept", "kept/episodes.sqlite", "link"):
         source, target = store.opened(tmp_path / name), store.writable(tmp_path / "kept")
         with contextlib.closing(source), contextlib.closing(target):
             with pytest.raises(UserError, match="is what is read"):
