@@ -280,11 +280,6 @@ MODULES = (
                 "what hangs is not counted", "for host in (*self._abandoned, self) if", "for host in self._abandoned if"
             ),
             Mutation(
-                "what ended is counted",
-                "for host in (*self._abandoned, self) if host.thread.is_alive()]",
-                "for host in (*self._abandoned, self)]",
-            ),
-            Mutation(
                 "used after it was given up",
                 "        if self._life.abandoned:\n            raise EnvError",
                 "        if False:\n            raise EnvError",

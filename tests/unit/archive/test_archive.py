@@ -126,6 +126,7 @@ def test_forgetting_goes_back_to_a_position_and_gives_no_number_again(archive: A
     assert archive.count() == 3
     archive.append([trajectory(8)])
     assert numbers(archive.query(after=position)) == [6]  # whoever followed up to 5 sees it
+    assert archive.position() == 6  # not 4, how many there are
     archive.forget_after(0)
     assert archive.count() == 0
     with pytest.raises(DataError, match="has no episode number 1"):
@@ -319,6 +320,28 @@ def test_a_change_that_fails_in_its_middle_leaves_nothing_and_the_next_goes_thro
     assert sorted(os.listdir(tmp_path)) == ["made.sqlite"]
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "told"),
+    [
+        (sqlite3.SQLITE_IOERR_WRITE, OSError, r"\[Errno 5\] cannot write .*made\.sqlite: Input/output error"),
+        (sqlite3.SQLITE_READONLY_DBMOVED, OSError, r"\[Errno 30\] cannot write .*: Read-only file system"),
+        (sqlite3.SQLITE_FULL, OSError, r"\[Errno 28\] cannot write .*: No space left on device"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, UserError, "is being written by another process"),
+        (sqlite3.SQLITE_CORRUPT, DataError, r"made\.sqlite cannot be read: said so; put back what was written"),
+    ],
+)
+def test_what_sqlite_says_is_told_in_our_words(tmp_path: Path, code: int, kind: type[Exception], told: str) -> None:
+    def fails(_: object) -> None:
+        error = sqlite3.OperationalError("said so")
+        error.sqlite_errorcode = code
+        raise error
+
+    with contextlib.closing(Database(tmp_path / "made.sqlite", read_only=False)) as database:
+        with pytest.raises(kind, match=told) as raised:
+            database.in_one(fails)
+        assert isinstance(raised.value.__cause__, sqlite3.OperationalError)
+
+
 def test_one_that_cannot_be_packed_takes_its_whole_append_along_and_is_told_when_closing_too(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     archive.append([trajectory(0), trajectory(1).model_copy(update={"task": object()})])
@@ -333,9 +356,20 @@ def test_a_reader_that_comes_before_the_tables_sees_nothing_and_then_what_is_wri
     (tmp_path / FILE).touch()
     with Archive.open(tmp_path) as reader, Archive(tmp_path) as writer:
         assert (reader.count(), reader.query()) == (0, [])
+        assert reader.file.stat().st_size == 0  # who reads writes nothing
         writer.append(numbered(2))
         writer.flush()
         assert reader.count() == 2
+
+
+def test_an_empty_file_may_become_that_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / FILE).touch()
+    with Archive.open(tmp_path) as reader:
+        assert reader.count() == 0
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as other:
+            other.executescript("CREATE TABLE shopping (item)")
+        with pytest.raises(DataError, match="is a database, but not one of episodes"):
+            reader.count()
 
 
 def test_what_is_written_is_flushed_with_the_log_and_read_beside_the_writer(archive: Archive) -> None:

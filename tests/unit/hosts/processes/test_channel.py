@@ -176,6 +176,24 @@ def test_a_gift_that_waits_goes_with_its_own_words() -> None:
     on_a_line(go)
 
 
+def test_a_gift_goes_with_the_first_of_a_long_message() -> None:
+    async def go(line: Line) -> None:
+        here, there = socket.socketpair()
+        line.channel.send(framed(Packet({"n": 1}, bytes(5_000_000))), there)
+        data, [gift], _, _ = socket.recv_fds(line.other, 1 << 20, 4)
+        line.other.setblocking(False)
+        frames, packets = Frames(), list[Packet]()
+        packets += frames.feed(data)
+        while not packets:
+            packets += frames.feed(await line.received())
+        assert len(packets[0].attached) == 5_000_000
+        os.close(gift)
+        assert here.recv(10) == b""
+        here.close()
+
+    on_a_line(go)
+
+
 def test_a_gift_that_cannot_be_given_is_closed() -> None:
     async def go(line: Line) -> None:
         gifts = [socket.socketpair() for _ in range(3)]
