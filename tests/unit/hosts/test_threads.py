@@ -85,6 +85,9 @@ def test_a_hanging_thread_is_left_behind_and_named() -> None:
             expected = r"^1 environments hang .*: odd(-Trouble)? in .* \(task 2, seed 7, last action 'sleep'\)"
             with pytest.warns(RuntimeWarning, match=expected):
                 await hosts.close()
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                await hosts.close()  # told once
 
     finishes(go())
 
@@ -141,6 +144,44 @@ def test_an_environment_that_does_not_close_is_given_up(monkeypatch: pytest.Monk
             await hosts.close()
 
     finishes(go())
+
+
+def test_one_that_cannot_be_made_leaves_no_thread() -> None:
+    def make() -> Plain:
+        raise ZeroDivisionError
+
+    async def go() -> None:
+        with pytest.raises(EnvError, match="raised ZeroDivisionError"):
+            await ThreadHosts(make).open()
+
+    before = threading.active_count()
+    finishes(go())
+    assert eventually(lambda: threading.active_count() == before)
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_dropped() -> None:
+    answers, complaints = threading.Event(), list[Any]()
+
+    class Late(Plain):
+        def step(self, action: str) -> Any:
+            if action == "late":
+                assert answers.wait(60)
+            return action, 0.0, False, False, {}
+
+    async def go() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        host = await ThreadHosts(Late).open()
+        await host.reset(0, None)
+        step = asyncio.create_task(host.step(Action("late")))
+        await asyncio.sleep(0)
+        step.cancel()
+        await asyncio.wait([step])
+        answers.set()
+        assert (await host.step(Action("next"))).observation == "next"
+        await host.close()
+
+    finishes(go())
+    assert complaints == []
 
 
 LEAVES = f"""
