@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentgym.errors import EnvError
+from agentgym.types import Action
 from tests.kit import until
 from tests.unit.hosts.kit import begun, finishes, hanging, opened
 
@@ -24,7 +25,7 @@ def test_one_is_killed_while_it_hangs_another_dies_and_a_third_goes_on() -> None
                 with pytest.raises(EnvError, match=told):
                     await step
             await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in (one, two)))
-            assert (await third.step("babble 0")).observation == "done"  # type: ignore[arg-type]
+            assert (await third.step(Action("babble 0"))).observation == "done"
             await third.close()
 
     finishes(go(), 100)
