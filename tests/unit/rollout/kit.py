@@ -1,4 +1,4 @@
-"""A host that answers from a list, hosts that keep what becomes of each, actors that say what they are told, and a clock.
+"""A host that answers from a list, hosts that keep what becomes of each, actors with given replies, and a clock.
 
 In ``timeless`` no time passes but what is waited for: a deadline of an hour is over at once where nobody does anything
 else, and never before.

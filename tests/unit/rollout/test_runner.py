@@ -252,9 +252,8 @@ def test_so_many_episodes_have_a_place_and_the_others_get_theirs_in_order() -> N
         await until(lambda: len(began) == 2)
         other = asyncio.ensure_future(rollout.run([spec(name) for name in "de"], act))
         for number, name in enumerate("abcde"):
-            expected = min(2 + number, 5)
-            await until(lambda: len(began) >= expected)  # noqa: B023
-            assert (len(began), rollout.num_running) == (expected, min(2, 5 - number))
+            expected = min(2 + number, 5), min(2, 5 - number)
+            await until(lambda: (len(began), rollout.num_running) == expected)  # noqa: B023
             gates[name].set()
         await asyncio.gather(one, other)
         assert (began, rollout.num_running) == (["a", "b", "c", "d", "e"], 0)
@@ -271,7 +270,7 @@ def test_a_seat_is_a_place_and_is_given_back_or_killed() -> None:
         async with rollout.seat() as seat:
             assert seat.host is hosts.opened[0]
             seat.is_spoiled = True
-        with pytest.raises(KeyError):
+        with pytest.raises(KeyError):  # noqa: PT012
             async with rollout.seat() as seat:
                 assert seat.host is hosts.opened[1]
                 raise KeyError
