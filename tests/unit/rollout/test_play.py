@@ -382,7 +382,8 @@ def test_an_environment_that_breaks_leaves_what_was_sampled_on_record() -> None:
 def test_a_fork_begins_at_its_mark_and_shares_nothing_that_changes() -> None:
     async def go() -> None:
         one, two = Stage(seen("a"), seen("b", over=True)), Stage(seen("c", over=True))
-        play = play_of(one, says("x", "y"), Limits(max_invalid_actions=1))
+        actor = says("x", "y")
+        play = play_of(one, actor, Limits(max_invalid_actions=1))
         await play.run(until=1)
         fork = play.fork(spec("f", member=5), two, await play.save())
         assert (fork.session, play.session) == ("f/0", "e/0")
@@ -397,6 +398,7 @@ def test_a_fork_begins_at_its_mark_and_shares_nothing_that_changes() -> None:
         assert first.turns[0] == second.turns[0]
         assert first.turns[0] is not second.turns[0]
         assert fork.episode.spec.member == 5
+        assert actor.shown == [["go"], ["go", "x", "a"], ["go", "x", "a"]]
         with pytest.raises(ValueError, match="episode e is over"):
             play.fork(spec("g"), two, await one.save())
 

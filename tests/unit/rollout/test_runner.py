@@ -183,7 +183,7 @@ def test_a_failure_cancels_the_others_kills_all_hosts_and_releases_all_sessions(
     actor, hosts, released = Waits(error), Stages(), list[str]()
 
     async def go() -> None:
-        rollout = rollout_on(hosts)
+        rollout = rollout_on(hosts, limits=Limits(episode_seconds=None))
         specs = [spec(name) for name in ("one", "bad", "two")]
         with pytest.raises(type(error), match="stop here"):
             await rollout.run(specs, actor, release=released.append)
@@ -201,7 +201,7 @@ def test_a_run_that_is_cancelled_cancels_its_episodes_before_it_ends() -> None:
     actor, hosts, released = Waits(KeyError()), Stages(), list[str]()
 
     async def go() -> None:
-        rollout = rollout_on(hosts, concurrency=2)
+        rollout = rollout_on(hosts, concurrency=2, limits=Limits(episode_seconds=None))
         specs = [spec(name) for name in ("one", "two", "waits for a place")]
         running = asyncio.ensure_future(rollout.run(specs, actor, release=released.append))
         await until(lambda: len(actor.waiting) == 2)
