@@ -76,6 +76,17 @@ def test_nothing_is_left_out_of_a_distribution_unless_it_is_asked_for() -> None:
     assert not engine.asked[0][1].is_truncated
 
 
+def test_a_conversation_that_was_rewritten_is_another_session() -> None:
+    engine, released = Asked(), list[str]()
+    told = Limits(max_turns=3, context_tokens=280, on_overflow="summarize")
+    stage = Stage(seen(), first="long" * 60)
+    play = play_of(stage, engine_actor(engine, temperature=1.0), told, release=released.append)
+    timeless(play.run())
+    assert [turn.is_summary for turn in play.trajectory.turns] == [False, True, False]
+    assert [session for _, _, session in engine.asked] == ["e/0", "e/1", "e/2"]
+    assert (released, play.session) == (["e/0", "e/1"], "e/2")
+
+
 def test_an_engine_without_seeds_is_given_none() -> None:
     engine = Asked(supports_seeds=False)
     played(engine_actor(engine, temperature=1.0), turns=2)
