@@ -83,8 +83,8 @@ def test_a_conversation_that_was_rewritten_is_another_session() -> None:
     play = play_of(stage, engine_actor(engine, temperature=1.0), told, release=released.append)
     timeless(play.run())
     assert [turn.is_summary for turn in play.trajectory.turns] == [False, True, False]
-    assert [session for _, _, session in engine.asked] == ["e/0", "e/1", "e/2"]
-    assert (released, play.session) == (["e/0", "e/1"], "e/2")
+    assert [session for _, _, session in engine.asked] == ["e/0", "e/0", "e/1"]
+    assert (released, play.session) == (["e/0"], "e/1")
 
 
 def test_an_engine_without_seeds_is_given_none() -> None:
