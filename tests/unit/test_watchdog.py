@@ -20,62 +20,6 @@ from agentgym.watchdog import EXIT_CODE, LoopLag, Watchdog, frozen_heap
 from tests.kit import until
 from tests.unit.rollout.kit import timeless
 
-STUCK = """
-import asyncio, signal, sys, time
-from pathlib import Path
-from agentgym.watchdog import Watchdog
-
-how = sys.argv[2]
-if how == "stubborn":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-else:
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-
-async def waits_for_ever():
-    await asyncio.Event().wait()
-
-async def main():
-    with Watchdog(0.3, Path(sys.argv[1]), grace=0.5).watching(lambda: "7 episodes under way"):
-        waiting = asyncio.create_task(waits_for_ever())
-        if how == "busy":
-            while True:
-                sum(range(1000))
-        await waiting
-
-try:
-    asyncio.run(main())
-except KeyboardInterrupt:
-    sys.exit(130)
-"""
-
-
-def ended(tmp_path: Path, how: str) -> tuple[int, str, str]:
-    dump = tmp_path / "watchdog.txt"
-    done = subprocess.run(
-        [sys.executable, "-c", STUCK, str(dump), how], capture_output=True, text=True, timeout=60, check=False
-    )
-    return done.returncode, dump.read_text(), done.stderr
-
-
-def test_silence_ends_the_process_with_a_dump_of_threads_and_tasks(tmp_path: Path) -> None:
-    code, dump, told = ended(tmp_path, "waiting")
-    assert code == 130
-    assert dump.startswith("no progress for 0.3 s. 7 episodes under way\n")
-    assert "waits_for_ever" in dump
-    assert "Thread 0x" in dump
-    assert "error: no progress for 0.3 s; what every thread and task was doing is in" in told
-
-
-def test_a_loop_that_is_stuck_is_seen_too(tmp_path: Path) -> None:
-    code, dump, _ = ended(tmp_path, "busy")
-    assert code == EXIT_CODE  # a loop that never comes back cannot be asked to end
-    assert "in main" in dump
-
-
-def test_a_process_that_does_not_end_is_ended(tmp_path: Path) -> None:
-    code, _, _ = ended(tmp_path, "stubborn")
-    assert code == EXIT_CODE
-
 
 @dataclasses.dataclass
 class World:
@@ -230,3 +174,60 @@ def test_a_frozen_heap_is_not_walked_over_and_comes_back() -> None:
         assert gc.get_freeze_count() > before + 10_000
         assert len(gc.get_objects(generation=2)) < 1_000
     assert gc.get_freeze_count() == 0
+
+
+STUCK = """
+import asyncio, signal, sys, time
+from pathlib import Path
+from agentgym.watchdog import Watchdog
+
+how = sys.argv[2]
+if how == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+else:
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+async def waits_for_ever():
+    await asyncio.Event().wait()
+
+async def main():
+    with Watchdog(0.3, Path(sys.argv[1]), grace=0.5).watching(lambda: "7 episodes under way"):
+        waiting = asyncio.create_task(waits_for_ever())
+        if how == "busy":
+            while True:
+                sum(range(1000))
+        await waiting
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def ended(tmp_path: Path, how: str) -> tuple[int, str, str]:
+    dump = tmp_path / "watchdog.txt"
+    done = subprocess.run(
+        [sys.executable, "-c", STUCK, str(dump), how], capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, dump.read_text(), done.stderr
+
+
+def test_silence_ends_the_process_with_a_dump_of_threads_and_tasks(tmp_path: Path) -> None:
+    code, dump, told = ended(tmp_path, "waiting")
+    assert code == 130
+    assert dump.startswith("no progress for 0.3 s. 7 episodes under way\n")
+    assert "waits_for_ever" in dump
+    assert "Thread 0x" in dump
+    assert "error: no progress for 0.3 s; what every thread and task was doing is in" in told
+
+
+def test_a_loop_that_is_stuck_is_seen_too(tmp_path: Path) -> None:
+    code, dump, _ = ended(tmp_path, "busy")
+    assert code == EXIT_CODE  # a loop that never comes back cannot be asked to end
+    assert "in main" in dump
+
+
+def test_a_process_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    code, _, _ = ended(tmp_path, "stubborn")
+    assert code == EXIT_CODE
