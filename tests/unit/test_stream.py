@@ -60,7 +60,7 @@ def said(text: str, version: int = 0, logprob: float = -0.5) -> Completion:
     )
 
 
-def letters(ids: Sequence[int]) -> str:
+def letters(ids: Any) -> str:
     return "".join(map(chr, ids))
 
 
