@@ -78,7 +78,7 @@ def test_the_thread_beside_a_loop_ends_with_its_work() -> None:
         return threading.current_thread()
 
     thread = in_a_loop(lambda: run(where()))
-    thread.join(5)
+    thread.join(120)
     assert thread is not threading.main_thread()
     assert not thread.is_alive()
 

@@ -191,7 +191,8 @@ async def waits_for_ever():
     await asyncio.Event().wait()
 
 async def main():
-    with Watchdog(0.3, Path(sys.argv[1]), grace=0.5).watching(lambda: "7 episodes under way"):
+    grace = 60 if how == "waiting" else 0.1
+    with Watchdog(0.3, Path(sys.argv[1]), grace=grace).watching(lambda: "7 episodes under way"):
         waiting = asyncio.create_task(waits_for_ever())
         if how == "busy":
             while True:
@@ -208,7 +209,7 @@ except KeyboardInterrupt:
 def ended(tmp_path: Path, how: str) -> tuple[int, str, str]:
     dump = tmp_path / "watchdog.txt"
     done = subprocess.run(
-        [sys.executable, "-c", STUCK, str(dump), how], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", STUCK, str(dump), how], capture_output=True, text=True, timeout=300, check=False
     )
     return done.returncode, dump.read_text(), done.stderr
 

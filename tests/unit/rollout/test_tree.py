@@ -12,7 +12,7 @@ import torch
 import agentgym
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.actors.scripted import ScriptedEngine
-from agentgym.errors import EnvError, SnapshotError, UserError
+from agentgym.errors import EngineError, EnvError, SnapshotError, UserError
 from agentgym.hosts import Where
 from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.rows import rows_of
@@ -166,6 +166,20 @@ def test_what_was_put_aside_is_released_though_it_is_not_played() -> None:
     assert sorted(sessions.released) == ["e.1-1/0", "e.1-2/0", "e/0"]
     (stage,) = stages.opened
     assert (stage.num_killed, stage.loaded, stage.forgotten) == (1, [], [])
+
+
+def test_forks_that_were_made_before_one_failed_are_released() -> None:
+    class Full(Sessions):
+        async def fork(self, session: str, new: str) -> None:
+            if self.forked:
+                raise EngineError("no room")
+            await super().fork(session, new)
+
+    sessions = Full()
+    with pytest.raises(EngineError, match="no room"):
+        timeless(sessions.tree(Stages(Stage(seen())), 3, 1).play(spec()))
+    assert sessions.forked == [("e/0", "e.1-2/0")]
+    assert sorted(sessions.released) == ["e.1-2/0", "e/0"]
 
 
 def test_a_mistake_in_a_tree_kills_the_host_and_releases_all() -> None:
