@@ -94,6 +94,7 @@ class Sessions:
 
     async def fork(self, session: str, new: str) -> None:
         self.forked.append((session, new))
+        assert len(self.forked) < 50, "it branches for ever"
 
     def tree(self, stages: Stages, degree: int, *turns: int, actor: Any = None, **limits: Any) -> Tree:
         rollout = rollout_on(stages, limits=Limits(**{"max_turns": 4, **limits}))
