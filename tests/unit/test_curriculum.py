@@ -160,6 +160,12 @@ def test_the_order_is_fixed_for_ever() -> None:
     assert "".join(order[n] for n in range(18)) == "cfebdabcaefdeabcdf"
 
 
+def test_a_block_is_65536_tasks_for_ever() -> None:
+    order = TaskOrder(range(65537), seed=0)
+    assert order[65536] == 65536
+    assert order[2 * 65537 - 1] == 65536
+
+
 def test_the_last_block_is_as_long_as_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curriculum, "_BLOCK", 4)
     for count in (4, 5, 8):

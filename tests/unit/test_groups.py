@@ -21,6 +21,7 @@ from tests.kit import episode
         ([0.1 + 0.2, 0.3], False),
         ([0.0, 0.0, 1e-6], True),
         ([0.0, 2.0**-30], False),
+        ([0.0, 1.5e-9], True),
         ([-1.0, 1.0], True),
     ],
 )

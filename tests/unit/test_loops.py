@@ -163,6 +163,12 @@ def test_what_goes_to_the_end_does_so_though_nobody_waits_any_more_or_holds_it()
         waiting.set_result("done")
         await until(lambda: bool(done))
 
+        assert waits[0]() is not None
+        del waiting
+        await asyncio.sleep(0)
+        gc.collect()
+        assert waits[0]() is None, "nothing holds it when it is done"
+
     asyncio.run(main())
     assert done == ["done"]
 
@@ -279,6 +285,12 @@ def test_ctrl_c_without_one_too() -> None:
 )
 def test_ctrl_c_does_what_it_is_told_to(code: str) -> None:
     assert pressed(code) == ["0", "handled"]
+
+
+def test_ctrl_c_is_what_it_was_after_the_body() -> None:
+    code = "async def again():\n    with interruptible(lambda: None): pass\n    await waits()\n"
+    code += "async def main():\n    try: run(again())\n    except KeyboardInterrupt: print('raised', flush=True)\n"
+    assert pressed(code + "asyncio.run(main())") == ["0", "cleaned up", "raised"]
 
 
 def test_a_handler_is_put_back() -> None:

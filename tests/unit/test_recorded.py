@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,15 @@ def test_an_episode_is_fetched_in_its_place_and_its_group(tmp_path: Path) -> Non
         other = recorded.fetch(first, ordinal=5, group_id="h")
     assert (one.episode_id, one.ordinal, one.group_id, one.reward) == ("2", 4, "g", 1.0)
     assert (other.episode_id, other.ordinal, other.group_id, other.reward) == ("1", 5, "h", 0.5)
+
+
+def test_the_file_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+    card = Card.of(episode(1.0, tokenizer=TOKENIZER.fingerprint))
+    source = SimpleNamespace(query=lambda: [card], close=lambda: closed.append(True))
+    monkeypatch.setattr(store, "opened", lambda path: source)
+    Recorded(Path("seen"), TOKENIZER).close()
+    assert closed == [True]
 
 
 def test_groups_are_of_one_environment_task_and_seed_and_have_two_members(tmp_path: Path) -> None:

@@ -346,6 +346,35 @@ def test_what_was_cut_off_is_due_as_late_as_what_begins_beside_it() -> None:
     timeless(main())
 
 
+def test_what_is_pending_is_told_and_begun_in_order() -> None:
+    async def main() -> None:
+        stage = Stage(groups=2)
+        scheduler = stage.scheduler(max_staleness=1, in_order=False, num_updates=2)
+        scheduler.admit(0)
+        taking = asyncio.ensure_future(scheduler.take(0))
+        await asyncio.sleep(1)
+        stage.running[2].set()
+        await asyncio.sleep(1)
+        state = scheduler.state()
+        assert [group["index"] for group in state["pending"]] == [0, 1, 2, 3]
+        taking.cancel()
+        await scheduler.close()
+        begun: list[int | None] = []
+
+        async def play(group: Sequence[EpisodeSpec]) -> list[Trajectory]:
+            begun.append(group[0].ordinal)
+            return []
+
+        other = Scheduler(lambda update: specs(update, groups=2), play, max_staleness=1, in_order=True, num_updates=2)
+        other.load_state({"num_begun": 4, "pending": state["pending"][::-1]})
+        other.admit(0)
+        await asyncio.sleep(1)
+        assert begun == [0, 1, 2, 3]
+        await other.close()
+
+    timeless(main())
+
+
 def test_nothing_begins_twice_and_a_version_that_admits_nothing_new_begins_nothing() -> None:
     async def main() -> None:
         begun: list[int | None] = []

@@ -164,11 +164,12 @@ def test_a_twin_goes_on_by_itself() -> None:
     assert (one.num_forks, twin.num_forks) == (0, 1)
 
 
-@pytest.mark.parametrize("logprob", [float("nan"), float("inf"), float("-inf")])
-def test_broken_log_probs_are_refused_and_nothing_is_written(logprob: float) -> None:
+@pytest.mark.parametrize("logprobs", [[-0.5, float("nan")], [float("inf"), -0.5], [float("-inf"), -0.5]])
+def test_broken_log_probs_are_refused_and_nothing_is_written(logprobs: list[float]) -> None:
     one = played()
+    broken = Completion(token_ids=[1, 2], logprobs=logprobs, policy_versions=[0, 0], finish_reason="stop")
     with pytest.raises(ValueError, match="a sampled token's log-prob is not finite: the policy's weights are broken"):
-        one.append(said("x", logprob=logprob))
+        one.append(broken)
     assert (one.samples, one.num_turns) == (played().samples, 2)
 
 

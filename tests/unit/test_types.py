@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from agentgym.types import Action, Observation, Sample, StopReason, ToolCall, Trajectory, Turn, succeeded
+from agentgym.types import Action, Draw, Media, Observation, Sample, StopReason, ToolCall, Trajectory, Turn, succeeded
 from tests.kit import episode, sample
 
 SEEN = Observation("a shop", admissible=["look"], tools=[{"name": "add"}], images=[b"png"])
@@ -220,6 +220,37 @@ def test_images_are_those_of_the_turns_and_of_the_samples_each_once() -> None:
     one.turns[0].media, one.turns[1].media, one.samples[0].media = ["a", "b"], ["b"], ["b", "c"]
     assert one.media == {"a", "b", "c"}
     assert episode(0.0).media == set()
+
+
+def test_a_record_of_nothing_is_empty() -> None:
+    assert (
+        Sample().model_dump()
+        == Sample(token_ids=[], loss_mask=[], logprobs=[], turn_index=[], policy_versions=[]).model_dump()
+    )
+    assert (Sample().num_trained, Sample().media) == (0, [])
+    assert Turn(observation="o", reply="r").model_dump() == {
+        "observation": "o",
+        "reply": "r",
+        "action": None,
+        "reward": 0.0,
+        "breakdown": {},
+        "channels": {},
+        "tool_calls": [],
+        "media": [],
+        "value": None,
+        "visits": None,
+        "error": None,
+        "is_summary": False,
+        "role": None,
+    }
+    one = Trajectory(env="e", task=None, seed=0, episode_id="x")
+    assert (one.terminated, one.truncated, one.success, one.attempt, one.strength) == (False, False, False, 0, 0.0)
+    assert (one.turns, one.samples, one.options, one.channels, one.level) == ([], [], {}, {}, None)
+    assert Draw(task=0) == Draw(task=0, options={}, level=None, strength=0.0)
+
+
+def test_an_image_is_not_shown_in_a_log() -> None:
+    assert repr(Media(digest="d", data=b"secret")) == "Media(digest='d')"
 
 
 def test_tokens_are_counted_over_all_samples() -> None:

@@ -225,7 +225,7 @@ def test_a_reward_is_of_the_last_turn_and_the_total_of_all() -> None:
         player.step("add")
         assert (player.now.num_turns, player.goes_on, player.now.is_over) == (4, False, False)
         player.reset(1, 0)
-        assert (player.now.num_turns, player.now.total, player.goes_on) == (0, 0.0, True)
+        assert (player.now.num_turns, player.now.reward, player.now.total, player.goes_on) == (0, 0.0, 0.0, True)
 
 
 Episode = tuple[int | None, int, Sequence[str]]

@@ -25,7 +25,7 @@ from tests.unit.rollout.kit import timeless
 class World:
     """A clock that a test turns, and what is done to the process."""
 
-    now: float = 100.0
+    now: float = 128.0
     looked: int = 0
     kills: list[tuple[int, int]] = dataclasses.field(default_factory=list)
     ended: list[int] = dataclasses.field(default_factory=list)
@@ -51,12 +51,16 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
+SECONDS = 2**-5
+"""Whose sums are exact."""
+
+
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "watchdog"]
 
 
 def watchdog(world: World, dump: Path, grace: float = 60.0) -> Watchdog:
-    return Watchdog(0.02, dump, grace=grace, end=world.ended.append)
+    return Watchdog(SECONDS, dump, grace=grace, end=world.ended.append)
 
 
 def test_it_bites_once_more_than_the_seconds_have_passed_since_the_last_beat(world: World, tmp_path: Path) -> None:
@@ -65,18 +69,18 @@ def test_it_bites_once_more_than_the_seconds_have_passed_since_the_last_beat(wor
         world.now += 1000  # before it watches nobody is waited for
         with dog.watching():
             for _ in range(2):
-                world.now += 0.02 - 1e-9
+                world.now += SECONDS
                 await world.looks()
                 assert world.kills == []
                 dog.beat()
-            world.now += 0.021
+            world.now += SECONDS + 2**-20
             await until(lambda: bool(world.kills))
         await until(lambda: not threads())
 
     asyncio.run(main())
     assert world.kills == [(os.getpid(), signal.SIGTERM)]
     assert world.ended == [], "it ended by itself"
-    assert (tmp_path / "dump").read_text().startswith("no progress for 0.02 s. \n")
+    assert (tmp_path / "dump").read_text().startswith("no progress for 0.03125 s. \n")
 
 
 def test_what_ended_is_not_watched_any_more(world: World, tmp_path: Path) -> None:
@@ -97,7 +101,33 @@ def test_what_does_not_end_in_its_grace_is_ended_by_force(world: World, tmp_path
 
     asyncio.run(main())
     assert world.ended == [70]
-    assert (tmp_path / "dump").read_text().startswith("no progress for 0.02 s. 7 under way\n")
+    assert (tmp_path / "dump").read_text().startswith("no progress for 0.03125 s. 7 under way\n")
+
+
+@pytest.mark.parametrize(("seconds", "between"), [(2**-5, 2**-7), (4.0, 1.0), (300.0, 1.0)])
+def test_it_looks_four_times_and_every_second(
+    seconds: float, between: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float | None] = []
+
+    class Over(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout)
+            return super().wait(0.001)
+
+    monkeypatch.setattr("agentgym.watchdog.threading", SimpleNamespace(Event=Over, Thread=threading.Thread))
+    monkeypatch.setattr("agentgym.watchdog.time", SimpleNamespace(monotonic=lambda: 0.0))
+
+    async def main() -> None:
+        with Watchdog(seconds, tmp_path / "dump").watching():
+            await until(lambda: len(waited) > 2)
+
+    asyncio.run(main())
+    assert set(waited) == {between}
+
+
+def test_it_has_half_a_minute_to_end_by_itself() -> None:
+    assert Watchdog(None, Path("dump")).grace == 30.0
 
 
 def test_without_seconds_nobody_watches(world: World, tmp_path: Path) -> None:
@@ -121,6 +151,7 @@ def test_the_lag_is_how_long_the_loop_was_held_up(monkeypatch: pytest.MonkeyPatc
         async with LoopLag() as lag:
             loop.call_later(0.025, hold_up)
             await asyncio.sleep(0.055)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
         await asyncio.sleep(1)
         return lag
 

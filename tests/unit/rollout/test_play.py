@@ -12,9 +12,10 @@ import pytest
 from agentgym.engine import Completion
 from agentgym.errors import EnvError, UserError
 from agentgym.media import as_media
+from agentgym.protocols.plain import Plain
 from agentgym.rollout import Episode, Limits
 from agentgym.rollout.play import Play
-from agentgym.types import Observation, StopReason, Trajectory
+from agentgym.types import Action, Observation, StopReason, ToolCall, Trajectory
 from tests.unit.rollout.kit import TOKENIZER, Stage, play_of, said, says, seen, spec, timeless
 
 GO_ON = Limits(max_turns=3)
@@ -141,6 +142,20 @@ def test_what_the_environment_reports_is_on_the_record_of_its_turn() -> None:
         ("a", "right", 0.5, {"environment": 0.5}, {}),
     ]
     assert trajectory.final_observation == "b"
+
+
+def test_the_calls_of_an_action_are_on_record() -> None:
+    class Calls(Plain):
+        def parse(self, reply: str) -> Action:
+            return Action(tool_calls=[ToolCall(name=reply, arguments={"a": 1})])
+
+    play = play_of(Stage(), says("add"))
+    play.protocol = Calls()
+    (turn,) = run(play).turns
+    assert (turn.action, turn.tool_calls) == (
+        '[{"name": "add", "arguments": {"a": 1}}]',
+        [ToolCall(name="add", arguments={"a": 1})],
+    )
 
 
 def test_the_images_of_a_turn_are_those_seen_before_it_and_all_are_kept() -> None:

@@ -161,7 +161,9 @@ def test_an_environment_that_cannot_be_made_is_tried_again_and_then_void() -> No
 class Waits:
     """An actor that waits for ever, but for "bad", which raises once the others wait."""
 
-    def __init__(self, error: BaseException) -> None:
+    def __init__(self, error: BaseException, *, slowly: bool = False) -> None:
+        self.slowly = slowly
+        """It takes a while to stop."""
         self.error, self.waiting, self.cancelled = error, list[str](), list[str]()
 
     async def __call__(self, episode: Episode) -> Completion:
@@ -172,15 +174,16 @@ class Waits:
         self.waiting.append(name)
         try:
             await asyncio.Event().wait()
-        except asyncio.CancelledError:
+        finally:
+            if self.slowly:
+                await asyncio.sleep(1)
             self.cancelled.append(name)
-            raise
         raise AssertionError
 
 
 @pytest.mark.parametrize("error", [UserError("stop here"), KeyError("stop here")], ids=lambda e: type(e).__name__)
 def test_a_failure_cancels_the_others_kills_all_hosts_and_releases_all_sessions(error: Exception) -> None:
-    actor, hosts, released = Waits(error), Stages(), list[str]()
+    actor, hosts, released = Waits(error, slowly=True), Stages(), list[str]()
 
     async def go() -> None:
         rollout = rollout_on(hosts, limits=Limits(episode_seconds=None))

@@ -262,6 +262,29 @@ def test_a_mistake_in_a_reward_names_it_and_the_line(reward: Callable[[Trajector
         shaped([episode()], ("mine", 1.0, reward))
 
 
+def test_a_reward_that_cannot_be_called_names_where_it_was_called() -> None:
+    two: Any = lambda trajectory, other: [1.0]  # noqa: E731
+    with pytest.raises(UserError, match=r"missing 1 required positional argument: 'other' \(.*reward\.py, line \d+\)"):
+        shaped([episode("e0")], ("mine", 1.0, two))
+
+
+def test_a_mistake_ends_the_run_when_all_that_were_asked_have_answered() -> None:
+    answered: list[str] = []
+
+    async def slow(trajectory: Trajectory) -> list[float]:
+        await asyncio.sleep(10)
+        answered.append(trajectory.episode_id)
+        return [1.0]
+
+    async def go() -> None:
+        rewards = [Weighted(name, 1.0, as_shaper(reward)) for name, reward in (("mine", wrong), ("slow", slow))]
+        with pytest.raises(UserError, match='reward "mine" raised KeyError'):
+            await shape([episode("e0")], rewards)
+        assert answered == ["e0"]
+
+    timeless(go())
+
+
 def test_what_a_reward_tells_the_user_comes_as_it_is() -> None:
     with pytest.raises(UserError, match=r"^choose another channel$"):
         shaped([episode("e0")], ("mine", 1.0, Judge(e0=UserError("choose another channel"))))

@@ -41,3 +41,15 @@ def test_seeds_are_fixed_for_ever_and_tell_their_parts_apart() -> None:
 def test_what_hangs_is_given_up_unless_it_is_said_otherwise() -> None:
     assert (Limits().step_seconds, Limits().episode_seconds, Limits().shaping_seconds) == (300.0, 3600.0, 300.0)
     assert Limits().max_attempts == 2
+
+
+def test_nothing_is_added_to_a_plain_episode() -> None:
+    plain = EpisodeSpec(task=None, seed=0)
+    assert (plain.member, plain.shown_turns, plain.strength, plain.level) == (0, 0, 0.0, None)
+    assert (plain.options, plain.preface, plain.group_id, plain.role) == ({}, "", "", "policy")
+
+
+def test_what_an_episode_may_be_long() -> None:
+    limits = Limits()
+    assert (limits.max_turns, limits.max_reply_tokens, limits.max_invalid_actions) == (None, 64, None)
+    assert (limits.max_observation_chars, limits.keep_observations, limits.on_overflow) == (100_000, 2, "stop")

@@ -183,6 +183,14 @@ def test_forks_that_were_made_before_one_failed_are_released() -> None:
     assert sorted(sessions.released) == ["e.1-2/0", "e/0"]
 
 
+def test_a_moment_of_a_host_that_is_killed_is_not_forgotten_there() -> None:
+    stage = Stage(seen(), seen(over=True), EnvError("broke"))
+    lines = timeless(Sessions().tree(Stages(stage), 2, 1).play(spec()))
+    assert [line.stop_reason for line in lines] == [StopReason.TERMINATED, StopReason.ENV_ERROR]
+    assert (stage.loaded, stage.forgotten, stage.num_killed) == (["mark 1"], [], 1)
+    assert [line.attempt for line in lines] == [0, 0]
+
+
 def test_a_mistake_in_a_tree_kills_the_host_and_releases_all() -> None:
     sessions = Sessions()
     stages = Stages(Stage(seen(), UserError("no")))
