@@ -92,7 +92,6 @@ MODULES = (
                 "None if admissible is None else tuple(admissible)",
                 "tuple(admissible) if admissible else None",
             ),
-            Mutation("copies lose their calls", '{"tool_calls": self.tool_calls}', "{}"),
             Mutation("channels need not be numbers", ", **self.breakdown, **self.channels}", ", **self.breakdown}"),
         ),
     ),
