@@ -157,7 +157,7 @@ def test_grades_are_means_over_what_has_any() -> None:
 
 def test_the_order_is_fixed_for_ever() -> None:
     order = TaskOrder("abcdef", seed=3)
-    assert "".join(order[n] for n in range(18)) == "cfebdabcaefdeabcdf"
+    assert "".join(str(order[n]) for n in range(18)) == "cfebdabcaefdeabcdf"
 
 
 def test_a_block_is_65536_tasks_for_ever() -> None:

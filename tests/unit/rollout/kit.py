@@ -208,6 +208,6 @@ def play_of(
 
 def rollout_on(hosts: Stages, **options: Any) -> Rollout:
     """A rollout whose environments are ``hosts``."""
-    rollout = Rollout(Stage, TOKENIZER, Plain(), **{"max_context": 4096, **options})  # type: ignore[arg-type]
+    rollout = Rollout(Stage, TOKENIZER, Plain(), **{"max_context": 4096, **options})
     rollout.hosts = hosts
     return rollout

@@ -94,7 +94,7 @@ def test_an_engine_without_seeds_is_given_none() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"seed": 8}, {"member": 1}], ids=str)
-def test_every_completion_has_a_seed_of_its_own(changes: dict[str, int]) -> None:
+def test_every_completion_has_a_seed_of_its_own(changes: dict[str, Any]) -> None:
     one, other = Asked(), Asked()
     played(engine_actor(one, temperature=1.0), turns=3)
     played(engine_actor(other, temperature=1.0), turns=3, **changes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from typing import Any
 
 import numpy as np
@@ -99,9 +98,9 @@ def test_the_environment_is_given_seed_options_and_task() -> None:
 
 
 def test_every_reply_and_every_step_is_a_sign_of_life() -> None:
-    beats = itertools.count()
-    run(play_of(Stage(seen()), says("on", " ", "on"), GO_ON, beat=lambda: next(beats)))
-    assert next(beats) == 5  # three replies, one of which cannot be parsed, and two steps
+    beats: list[str] = []
+    run(play_of(Stage(seen()), says("on", " ", "on"), GO_ON, beat=lambda: beats.append("")))
+    assert len(beats) == 5  # three replies, one of which cannot be parsed, and two steps
 
 
 # -- what is paid ------------------------------------------------------------------------------------------
