@@ -262,42 +262,6 @@ MODULES = (
         ),
     ),
     Module(
-        "agentgym/watchdog.py",
-        ("tests/unit/test_watchdog.py",),
-        (
-            Mutation(
-                "beats do nothing",
-                '        """There is progress."""\n        self._last = time.monotonic()',
-                '        """There is progress."""',
-            ),
-            Mutation("beats of before count", "        self.beat()\n        self._loop", "        self._loop"),
-            Mutation("watches for ever", "            self._over.set()\n", "            pass\n"),
-            Mutation("no grace", "if not self._over.wait(self.grace):", "if True:"),
-            Mutation("never by force", "            self.end(EXIT_CODE)\n", "            pass\n"),
-            Mutation("does not ask", "        os.kill(os.getpid(), signal.SIGTERM)\n", ""),
-            Mutation("tasks are not told", "            self._write_tasks(stream)\n", ""),
-            Mutation("the mean of the lag", "int(share * len(ordered))", "int(share)"),
-            Mutation("stays frozen", "        gc.unfreeze()", "        pass"),
-            Mutation("garbage is frozen", "    gc.collect()\n", ""),
-        ),
-    ),
-    Module(
-        "agentgym/loops.py",
-        ("tests/unit/test_loops.py",),
-        (
-            Mutation("cancelled with who waits", "return await asyncio.shield(task)", "return await task"),
-            Mutation("held by nobody", "    _going_on.add(task)\n", ""),
-            Mutation(
-                "nothing comes back",
-                "result = work.send(await settled(result))",
-                "await settled(result); result = work.send(None)",
-            ),
-            Mutation("the handler stays", "        signal.signal(signal.SIGINT, before)", "        pass"),
-            Mutation("an open loop", "        self._runner.close()", "        pass"),
-            Mutation("variables are lost", "context = contextvars.copy_context()", "context = contextvars.Context()"),
-        ),
-    ),
-    Module(
         "agentgym/recorded.py",
         ("tests/unit/test_recorded.py",),
         (
@@ -319,20 +283,6 @@ MODULES = (
     Module(
         "agentgym/visit.py",
         ("tests/unit/test_visit.py",),
-        (
-            Mutation("the total is the last", "total=self.now.total + returned.reward", "total=returned.reward"),
-            Mutation("success without an end", "return self.is_over and succeeded", "return succeeded"),
-            Mutation(
-                "one turn more", "self.now.num_turns < self.env.max_turns", "self.now.num_turns <= self.env.max_turns"
-            ),
-            Mutation("the old episode goes on", "        self.now = _NO_EPISODE\n        return", "        return"),
-            Mutation("cuts go on", "return self.terminated or self.truncated", "return self.terminated"),
-            Mutation("the task is dropped", 'None if task is None else {"task": task}', "None"),
-            Mutation(
-                "the loop stays",
-                "        finally:\n            self.settled.close()",
-                "        finally:\n            pass",
-            ),
-        ),
+        (Mutation("the total is the last", "total=self.now.total + returned.reward", "total=returned.reward"),),
     ),
 )
