@@ -131,6 +131,24 @@ def test_what_a_run_measured_itself_by_is_not_learned_from(split: str, tmp_path:
         assert [card.episode_id for card in recorded.cards] == ["trained", "evaluated"]
 
 
+@pytest.mark.parametrize("make", [lambda f: SFT(SFTSettings(data=f)), lambda f: DPO(DPOSettings(data=f))])
+def test_the_file_is_closed_with_the_trainer_and_once(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path / "seen", *(episode([float(i)], name=f"{i}", success=True) for i in range(2)))
+    closed: list[Recorded] = []
+    monkeypatch.setattr(Recorded, "close", closed.append)
+    trainer = make(file)
+    trainer.check(chat())
+    found = trainer.recorded
+    trainer.check(chat())
+    assert trainer.recorded is found  # the file is read once
+    for _ in range(2):
+        asyncio.run(trainer.close())
+    assert closed == [found]
+    assert trainer.recorded is None
+
+
 def test_groups_are_of_one_task_and_seed() -> None:
     one, other = episode([1.0]), episode([0.0])
     elsewhere = other.model_copy(update={"task": 7})

@@ -30,6 +30,7 @@ def asked(
 
 async def one_waits(task: asyncio.Task[Completion], before: set[asyncio.Task[Any]]) -> None:
     """The engine has nothing more to do, and ``task`` is still waiting: nothing else runs that did not ``before``."""
+    await asyncio.sleep(0)  # let it ask
     await until(lambda: asyncio.all_tasks() - before <= {task}, 20)
     assert not task.done()
 
@@ -166,9 +167,22 @@ def test_stop_tokens_end_a_completion_where_they_come_first_be_it_the_last_place
         engine = EmbeddedEngine(PLAIN)
         free = (await asked(engine, "free", max_tokens=6)).token_ids
         end = next(i for i in range(1, 6) if free[i] not in free[:i])
+        unsaid = [token for token in range(37) if token not in free]
         for max_tokens, reason in ((end + 1, "stop"), (end, "length")):
-            said = await asked(engine, f"{max_tokens}", max_tokens=max_tokens, stop_token_ids=(36, free[end], 35))
+            said = await asked(
+                engine, f"{max_tokens}", max_tokens=max_tokens, stop_token_ids=(unsaid[0], free[end], unsaid[1])
+            )
             assert (said.token_ids, said.finish_reason) == (free[:max_tokens], reason)
+
+    run(main)
+
+
+def test_the_same_prompt_twice_has_the_same_reply() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN)
+        first, again = [await asked(engine, "a", max_tokens=1) for _ in range(2)]
+        assert again.token_ids == first.token_ids
+        assert again.logprobs == pytest.approx(first.logprobs, abs=1e-5)
 
     run(main)
 
