@@ -19,8 +19,10 @@ from agentgym.learn.objectives import preference
 from agentgym.learn.rows import Row
 from agentgym.pairs import rso_accept
 from agentgym.trainers.dpo import DPO, DPOSettings
-from tests.kit import tiny_model
+from tests.kit import one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped
+
+__all__ = ["one_thread"]
 
 
 def listed(column: NDArray[np.float32] | None) -> list[float]:

@@ -23,8 +23,10 @@ from agentgym.trainers.grpo import GRPO, PRESETS, GRPOSettings
 from agentgym.trainers.mixed import Mixed, MixedSettings
 from agentgym.trainers.rloo import RLOO, RLOOSettings
 from agentgym.types import StopReason, Trajectory
-from tests.kit import tiny_model
+from tests.kit import one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped
+
+__all__ = ["one_thread"]
 
 GROUP = [episode([1.0], [[5, 9]]), episode([0.0], [[6, 9]]), episode([0.0], [[7, 9]]), episode([0.0], [[8, 9]])]
 

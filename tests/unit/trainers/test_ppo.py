@@ -11,8 +11,10 @@ from agentgym.learn.critic import Critic, estimate
 from agentgym.learn.rows import Row
 from agentgym.trainers.ppo import PPO, PPOSettings
 from agentgym.types import StopReason
-from tests.kit import tiny_model
+from tests.kit import one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped
+
+__all__ = ["one_thread"]
 
 
 def trainer(**settings: Any) -> PPO:

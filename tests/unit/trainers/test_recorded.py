@@ -21,8 +21,10 @@ from agentgym.recorded import Recorded, grouped_by_task
 from agentgym.trainers.dpo import DPO, DPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
 from agentgym.types import StopReason, Trajectory
-from tests.kit import chat, tiny_model
+from tests.kit import chat, one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped
+
+__all__ = ["one_thread"]
 
 
 class NobodyPlays:
@@ -137,7 +139,7 @@ def test_the_file_is_closed_with_the_trainer_and_once(
 ) -> None:
     file = written(tmp_path / "seen", *(episode([float(i)], name=f"{i}", success=True) for i in range(2)))
     closed: list[Recorded] = []
-    monkeypatch.setattr(Recorded, "close", closed.append)
+    monkeypatch.setattr(Recorded, "close", lambda recorded: closed.append(recorded))
     trainer = make(file)
     trainer.check(chat())
     found = trainer.recorded

@@ -56,4 +56,4 @@ def test_every_row_is_sampled_in_its_own_way() -> None:
 
 def test_weights_that_are_no_numbers_are_told() -> None:
     with pytest.raises(EngineError, match="a log-probability is not finite"):
-        drawn([float("nan"), 0.0], 0.5)
+        sampled(torch.tensor([[0.0, 1.0], [float("nan"), 0.0]]), [Sampling()] * 2, [0.5] * 2)
