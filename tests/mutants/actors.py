@@ -143,7 +143,7 @@ MODULES = (
             Mutation("always stopped", '"stop" if stopped else "length"', '"stop"'),
             Mutation("the first token ends", "ids[-1] in", "ids[0] in"),
             Mutation("requests not noted", "        self.requests.append(list(prompt.token_ids))\n", ""),
-            Mutation("version not taken up", "        self.policy_version = version\n", ""),
+            Mutation("version not taken up", "self.policy_version = version", "self.policy_version = 0"),
         ),
     ),
     Module(

@@ -1,4 +1,4 @@
-"""The learner and what goes into it: cuts, denominators, steps, several processes, memory, the nano policy, trainers."""
+"""The learner and what goes into it: cuts, denominators, steps, several processes, memory, nano, trainers."""
 
 from __future__ import annotations
 

@@ -53,6 +53,7 @@ def test_scattered_slots_are_read_in_the_order_that_was_asked() -> None:
     assert stored(cache, 5.0, 6.0).tolist() == [[3.0, 5.0], [1.0, 6.0]]
     begun(cache, 1, rows=slice(1, 2))
     assert stored(cache, 7.0).tolist() == [[2.0, 7.0]]
+    assert cache.keys_SHLD[0][:, 0, 1, 0].tolist() == [6.0, 7.0, 5.0]
 
 
 def test_a_copy_has_the_first_tokens_and_no_more() -> None:
