@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from agentgym.actors.embedded.rows import Drawn
 from agentgym.actors.embedded.sampling import sampled
 from agentgym.engine import Sampling
 from agentgym.errors import EngineError
@@ -17,7 +16,7 @@ ONE_TO_THREE = [0.0, math.log(3)]
 """Logits of the probabilities 1/4 and 3/4."""
 
 
-def drawn(logits: list[float], uniform: float, **options: Any) -> Drawn:
+def drawn(logits: list[float], uniform: float, **options: Any) -> Any:
     (found,) = sampled(torch.tensor([logits]), [Sampling(**options)], [uniform])
     return found
 
