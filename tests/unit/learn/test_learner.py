@@ -420,7 +420,7 @@ def test_only_the_adapter_learns() -> None:
 @pytest.mark.parametrize("max_tokens", [10, 10_000])
 def test_scores_of_the_policy_as_it_is_make_the_ratio_exactly_one(precision: str, max_tokens: int) -> None:
     rows = copy.deepcopy(ROWS)
-    taught = learner(tiny_model(), precision=precision, max_microbatch_tokens=max_tokens)
+    taught = learner(tiny_model(), precision=precision, max_microbatch_tokens=max_tokens, temperature=0.7)
     taught.update(rows, imitate)
     taught.score_rows(rows, "proximal_logprobs")
     taught.score_rows(rows, "reference_logprobs", module=tiny_model(seed=1))
