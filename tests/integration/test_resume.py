@@ -20,19 +20,8 @@ from agentgym.errors import ConfigError, UserError
 from agentgym.launch import resume, train
 from agentgym.learn import checkpoint
 from agentgym.run import Run
-from tests.kit import byte_tokenizer, tiny_model
-
-BELL = Path(__file__).parents[2] / "examples" / "new_environment.py"
-SETTINGS: dict[str, Any] = {
-    "env": str(BELL),
-    "model": {"id": "nano", "width": 32, "feed_forward": 32},
-    "trainer": {"id": "grpo", "groups": 3, "group_size": 6},
-    "rollout": {"max_reply_tokens": 3},
-    "warm_start": {"max_updates": 12, "check_every": 4, "learning_rate": 0.02, "warmup_updates": 0, "until": 0.9},
-    "eval": {"episodes": 6, "validation_episodes": 4, "every": 2},
-    "updates": 4,
-    "keep_checkpoints": 3,
-}
+from tests.integration.finished import SETTINGS
+from tests.kit import BELL, byte_tokenizer, tiny_model
 
 
 class Interrupting:
@@ -54,9 +43,10 @@ class Interrupting:
         self.notes.append(text)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train({**SETTINGS, "output": tmp_path_factory.mktemp("whole") / "run"})
+@pytest.fixture
+def whole(finished: Path) -> Path:
+    """The same without an interruption."""
+    return finished
 
 
 def weights(run: Path) -> str:
@@ -286,7 +276,7 @@ def test_a_setting_that_does_not_fit_the_checkpoint_changes_nothing(tmp_path: Pa
 def test_force_config_goes_with_resume(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="--force-config has no effect without --resume RUN"):
-        cli.cli.main(["train", "--env", str(BELL), "--force-config"], standalone_mode=False)
+        cli.cli.main(["train", "--env", BELL, "--force-config"], standalone_mode=False)
     assert list(tmp_path.iterdir()) == []
 
 
