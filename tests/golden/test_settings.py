@@ -42,12 +42,18 @@ def everything() -> dict[str, Any]:
         "models": {id: keys(model_settings(id)) for id in ("nano", "HF")},
         "what nano wants": {
             f"{trainer}, {engine}": dict(flattened(resolving.nano_defaults(chosen(trainer, engine))))
-            for trainer in plugins("trainers").ids()
+            for trainer in ids("trainers")
             for engine in ("embedded",)
         },
-        "environments' own": {id: attributes(plugins("environments").get(id)) for id in plugins("environments").ids()},
-        **{kind: {id: keys(plugins(kind).settings(id)) for id in plugins(kind).ids()} for kind in KINDS},
+        "environments' own": {id: attributes(plugins("environments").get(id)) for id in ids("environments")},
+        **{kind: {id: keys(plugins(kind).settings(id)) for id in ids(kind)} for kind in KINDS},
     }
+
+
+def ids(kind: str) -> list[str]:
+    """Those of the package, whatever else was registered in this process."""
+    table = plugins(kind)
+    return [id for id in table.ids() if table.get(id).__module__.startswith(f"{table.package}.")]
 
 
 def chosen(trainer: str, engine: str) -> dict[str, Any]:
