@@ -21,7 +21,7 @@ from tests.typed import Typed, agentgym
 __all__ = ["agentgym"]
 
 
-def kept(finished: Path) -> list[Trajectory]:
+def kept(run: Path) -> list[Trajectory]:
     with Archive.open(run) as archive:
         return list(archive.episodes())
 
