@@ -248,7 +248,7 @@ MODULES = (
             Mutation(
                 "settings of other commands",
                 "made = _env_factory(_given(context, env), EnvSettings)",
-                "from agentgym.launch.settings import TrainSettings\n    made = _env_factory(_given(context, env), TrainSettings)",
+                "from agentgym.launch.settings import TrainSettings as All\n    made = _env_factory(_given(context, env), All)",
             ),
             Mutation(
                 "options are lost", "return EnvFactory(choice.id, choice.options)", "return EnvFactory(choice.id)"
