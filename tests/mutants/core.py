@@ -247,8 +247,8 @@ MODULES = (
             Mutation("the address is not told", ", tell=click.echo)", ")"),
             Mutation(
                 "settings of other commands",
-                "made = _env_factory(_given(context, env), EnvSettings)",
-                "from agentgym.launch.settings import TrainSettings as All\n    made = _env_factory(_given(context, env), All)",
+                "import EnvSettings\n    from agentgym.serve",
+                "import TrainSettings as EnvSettings\n    from agentgym.serve",
             ),
             Mutation(
                 "options are lost", "return EnvFactory(choice.id, choice.options)", "return EnvFactory(choice.id)"

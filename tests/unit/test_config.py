@@ -113,17 +113,6 @@ def test_flags_that_cannot_be_read(flags: list[str], message: str) -> None:
     assert message in str(error.value)
 
 
-@given(st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False))
-def test_numbers_come_back_from_flags(value: float | int | bool) -> None:
-    text = str(value).lower()
-    assert parse_flags([f"--x={text}"]) == {"x": value}
-
-
-@given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1))
-def test_any_text_is_a_choice(text: str) -> None:
-    assert parse_flags([f"--model={text}"])["model"].keys() == {"id"} or text.strip().startswith("{")
-
-
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -204,7 +193,7 @@ def test_a_default_is_checked_as_what_is_given_is() -> None:
     class Wrong(Settings):
         size: int = Field(0, ge=1)
 
-    with pytest.raises(ConfigError, match="^size: Input should be greater than or equal to 1, found 0$"):
+    with pytest.raises(ConfigError, match=r"^size: Input should be greater than or equal to 1, found 0$"):
         validated(Wrong, {})
 
 
@@ -316,3 +305,14 @@ def test_layers_are_merged_at_every_depth() -> None:
 
 def test_flattened() -> None:
     assert dict(flattened({"a": {"b": 1, "c": {"d": "x"}}, "e": None})) == {"a.b": "1", "a.c.d": '"x"', "e": "null"}
+
+
+@given(st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers_come_back_from_flags(value: float | int | bool) -> None:
+    text = str(value).lower()
+    assert parse_flags([f"--x={text}"]) == {"x": value}
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1))
+def test_any_text_is_a_choice(text: str) -> None:
+    assert parse_flags([f"--model={text}"])["model"].keys() == {"id"} or text.strip().startswith("{")
