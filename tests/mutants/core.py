@@ -289,4 +289,101 @@ MODULES = (
             ),
         ),
     ),
+    Module(
+        "agentgym/listing.py",
+        ("tests/unit/test_listing.py",),
+        (
+            Mutation("any id", "if id not in known:", "if False:"),
+            Mutation("all of them", "for id in ids or known]", "for id in known]"),
+            Mutation("one hides the others", "        return _with_problem(Listed(id=id), error)", "        raise"),
+            Mutation("anything is listed", "if not (isinstance(cls, type) and issubclass(cls, Env)):", "if False:"),
+            Mutation("all have experts", "has_expert=cls.expert is not Env.expert", "has_expert=True"),
+            Mutation(
+                "all come back by replay",
+                '"native" if cls.get_state is not Env.get_state else cls.restored_by',
+                '"replay"',
+            ),
+            Mutation("all is installed", "is_installed=not _lacking(cls.extra)", "is_installed=True"),
+            Mutation(
+                "what counts tasks stays open", "    finally:\n        env.close()\n", "    finally:\n        pass\n"
+            ),
+            Mutation("seeds are tasks", "if env.has_own_tasks else None", "if True else None"),
+            Mutation("the whole message", 'first = str(error).partition("\\n")[0]', "first = str(error)"),
+            Mutation("our errors are theirs", "return first if isinstance(error, AgentGymError) else", "return"),
+            Mutation("broken ones are measured", "    if env.problem:\n        return env\n", ""),
+            Mutation("training tasks are measured", 'tasks("test")[:episodes]', 'tasks("train")[:episodes]'),
+            Mutation("one task more", 'tasks("test")[:episodes]', 'tasks("test")[: episodes + 1]'),
+            Mutation("all by the expert", "by_expert=by_expert)\n        on", "by_expert=True)\n        on"),
+            Mutation("one seed", "success_of(player, (task, number)", "success_of(player, (task, 1)"),
+            Mutation(
+                "rates change places",
+                "expert_success=rates.get(True), random_success=rates[False]",
+                "expert_success=rates[False], random_success=rates.get(True)",
+            ),
+            Mutation("another interval", "proportion_ci(0.95, ", "proportion_ci(0.9, "),
+            Mutation("packages of every extra", "if extra and its_extra == extra:", "if extra:"),
+            Mutation("missing packages are there", "                lacking.append(name)\n", "                pass\n"),
+            Mutation("the extra of another module", "if _same(wanted, module):", "if True:"),
+            Mutation("no extra is named like its environment", "if id in extras else", "if False else"),
+        ),
+    ),
+    Module(
+        "agentgym/corpus.py",
+        ("tests/unit/test_corpus.py", "tests/unit/test_visit.py"),
+        (
+            Mutation("test tasks", 'tasks("train")', 'tasks("test")'),
+            Mutation(
+                "the first task again", "visit.reset(tasks[number], seed=number)", "visit.reset(tasks[0], seed=number)"
+            ),
+            Mutation("one seed", "seed=number)", "seed=0)"),
+            Mutation("all tasks", "min(visit.env.corpus_episodes, len(tasks))", "len(tasks)"),
+            Mutation("more than there are", "min(visit.env.corpus_episodes, len(tasks))", "visit.env.corpus_episodes"),
+            Mutation("without instructions", "[visit.env.instructions]", "[]"),
+            Mutation("another draw each time", "np.random.default_rng(0)", "np.random.default_rng()"),
+            Mutation("always the first", "int(rng.integers(len(choices)))", "0"),
+            Mutation(
+                "words though actions are listed",
+                "observation.admissible or observation.split()",
+                "observation.split()",
+            ),
+            Mutation("the user's errors in ours", "    except UserError:\n        raise\n", ""),
+        ),
+    ),
+    Module(
+        "agentgym/extras.py",
+        ("tests/unit/test_extras.py",),
+        (
+            Mutation("the whole module", '(error.name or module).partition(".")[0]', "(error.name or module)"),
+            Mutation("what was asked for", "(error.name or module)", "module"),
+            Mutation("always by pip", "install or f", "f"),
+            Mutation("all errors", "except ImportError as error", "except Exception as error"),
+        ),
+    ),
+    Module(
+        "agentgym/errors.py",
+        ("tests/unit/test_errors.py",),
+        (
+            Mutation(
+                "no place in a program", "class ConfigError(UserError, ValueError)", "class ConfigError(UserError)"
+            ),
+            Mutation(
+                "our fault", "class DataError(UserError, ValueError)", "class DataError(AgentGymError, ValueError)"
+            ),
+            Mutation("a judge is an environment", "class JudgeError(AgentGymError)", "class JudgeError(EnvError)"),
+            Mutation("any name is near", "cutoff=0.5", "cutoff=0.0"),
+            Mutation("only the same", "cutoff=0.5", "cutoff=0.6"),
+        ),
+    ),
+    Module(
+        "agentgym/__init__.py",
+        ("tests/unit/test_agentgym.py",),
+        (
+            Mutation(
+                "from another home",
+                '"agentgym.launch": ("evaluate", "evaluate_async",',
+                '"agentgym.launch": ("evaluate",',
+            ),
+            Mutation("anything is there", "    raise AttributeError(f", "    return (f"),
+        ),
+    ),
 )

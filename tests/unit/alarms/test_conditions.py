@@ -156,6 +156,10 @@ def test_without_a_bound_there_is_no_alarm(metric: str, field: str) -> None:
     assert names == [name for name in ("mismatch", "forward_kl") if name != metric]
 
 
+def test_an_engine_is_not_stale_where_nothing_says_how_much_may_differ() -> None:
+    assert alarms_of(train(engine_gap=[9.0]), BOUNDS.model_copy(update={"mismatch": None})) == []
+
+
 def test_without_a_limit_replies_are_never_cut() -> None:
     assert alarms_of(replies(18, 18, 19), BOUNDS) == []
 
@@ -175,10 +179,10 @@ EXACT = AlarmSettings(
     window=2,
     entropy=0.125,
     solved=0.75,
-    old_kl=0.125,
+    old_kl=0.0625,
     reference_kl=1.0,
-    kl_growth=2,
-    clip_fraction=0.25,
+    kl_growth=4,
+    clip_fraction=0.375,
     informative_groups=0.25,
     reply_fill=0.5,
     reply_growth=2,
@@ -188,16 +192,16 @@ EXACT = AlarmSettings(
     staleness=8,
     forward_kl=0.5,
     void=0.125,
-    unshaped=0.125,
+    unshaped=0.25,
 )
 
 # name: (a history with a value in it, the value at which the bound is met, one just beyond)
 EDGES: dict[str, tuple[Callable[[float], list[dict[str, Any]]], float, float]] = {
     "entropy_collapse": (lambda v: entropies(1.0, v, v), 0.125, 0.124),
-    "steps_too_large": (lambda v: train(old_kl=[v, v]), 0.125, 0.126),
+    "steps_too_large": (lambda v: train(old_kl=[v, v]), 0.0625, 0.063),
     "far_from_reference": (lambda v: train(reference_kl=[v, v]), 1.0, 1.01),
-    "kl_runs_away": (lambda v: train(reference_kl=[0.25, 0.25, v, v]), 0.5, 0.51),
-    "clipped_too_often": (lambda v: train(clip_fraction=[v, v]), 0.25, 0.26),
+    "kl_runs_away": (lambda v: train(reference_kl=[0.0625, 0.0625, v, v]), 0.25, 0.26),
+    "clipped_too_often": (lambda v: train(clip_fraction=[v, v]), 0.375, 0.38),
     "replies_are_cut": (lambda v: replies(v, v), 10, 10.1),
     "replies_explode": (lambda v: replies(4, v, v), 8, 8.1),
     "replies_shrink": (lambda v: replies(4, v, v), 2, 1.9),
@@ -208,7 +212,7 @@ EDGES: dict[str, tuple[Callable[[float], list[dict[str, Any]]], float, float]] =
     "engine_is_stale": (lambda v: train(engine_gap=[v]), 2**-10, 2**-10 + 2**-20),
     "samples_too_old": (lambda v: train(staleness=[v, v]), 8, 8.1),
     "void_episodes": (lambda v: train(void=[v, v], episodes=[7.0, 7.0]), 1.0, 1.1),
-    "judges_fail": (lambda v: train(shaping_failures=[v, v], episodes=[8.0, 8.0]), 1.0, 1.1),
+    "judges_fail": (lambda v: train(shaping_failures=[v, v], episodes=[8.0, 8.0]), 2.0, 2.1),
     "success_collapse": (
         lambda v: looks(success=[0.75, 0.25], success_low=[0.5, 0.0], success_high=[1.0, v]), 0.5, 0.49,
     ),
@@ -253,12 +257,12 @@ def test_the_kl_runs_away_from_a_tenth_of_its_bound_on() -> None:
 
 
 def test_the_gradient_is_compared_with_the_four_windows_before_only() -> None:
-    """Eight updates before the last two: the ninth before them, however large, is forgotten."""
-    before = [9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
-    (alarm,) = alarms_of(train(grad_norm=[*before, 5.0, 5.0]), EXACT)
-    assert (alarm.update, alarm.value, alarm.threshold) == (17, 5.0, 4.0)
-    # of eight the median is the mean of the middle two, (1 + 9) / 2
-    assert alarms_of(train(grad_norm=[*before[3:11], 5.0, 5.0]), EXACT) == []
+    """Eight updates before the last two: those before them, however large, are forgotten."""
+    five = [1.0, 1.0, 1.0, 1.0, 1.0]
+    (alarm,) = alarms_of(train(grad_norm=[9.0, 9.0, 9.0, 9.0, 9.0, *five, 5.0, 5.0]), EXACT)
+    assert (alarm.update, alarm.value, alarm.threshold) == (12, 5.0, 4.0)
+    # of four and four the median is (1 + 9) / 2
+    assert alarms_of(train(grad_norm=[9.0, 9.0, 9.0, 9.0, *five[1:], 5.0, 5.0]), EXACT) == []
 
 
 def test_the_gradient_is_watched_once_there_are_two_windows() -> None:
