@@ -442,10 +442,14 @@ def test_a_file_is_imported_once_however_it_is_named(tmp_path: Path, monkeypatch
 
 
 def test_a_file_that_was_imported_as_a_module_is_that_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = write(tmp_path, "importable_maze.py", "Maze")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    """By way of a link as well, as the environments here are."""
+    file = write(tmp_path / "there", "importable_maze.py", "Maze")
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    monkeypatch.syspath_prepend(str(tmp_path / "link"))
     module = importlib.import_module("importable_maze")
     assert agentgym.plugins("environments").get(str(file)) is module.Maze
+    glimpse = Path(__file__).parents[2] / "environments" / "glimpse.py"
+    assert agentgym.plugins("environments").get(str(glimpse)) is agentgym.plugins("environments").get("glimpse")
 
 
 def test_a_file_that_can_be_imported_is_imported_under_that_name(
