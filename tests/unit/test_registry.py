@@ -156,12 +156,14 @@ def test_a_file_named_like_a_built_in_one_does_not_take_its_place(tmp_path: Path
     assert 'the id "webshop" in environments is taken' in done.stderr
 
 
-def test_a_file_named_like_an_installed_module_does_not_hide_it(tmp_path: Path) -> None:
-    file = write(tmp_path, "colorsys.py", "Maze")
-    agentgym.make(str(file))
-    import colorsys
-
-    assert not hasattr(colorsys, "Maze")
+def test_a_file_named_like_an_installed_module_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "installed", "installed_but_not_imported.py")
+    monkeypatch.syspath_prepend(str(tmp_path / "installed"))
+    file = write(tmp_path / "mine", "installed_but_not_imported.py", "Maze")
+    assert agentgym.make(str(file)).name == "installed_but_not_imported"
+    assert not hasattr(importlib.import_module("installed_but_not_imported"), "Maze")
 
 
 def test_registering_the_same_class_again_is_no_clash() -> None:
