@@ -17,7 +17,7 @@ import gymnasium
 import pytest
 
 import agentgym
-from agentgym import registry
+from agentgym import config, registry
 from agentgym.errors import ConfigError, UnknownIdError, UserError
 from agentgym.manual import describe
 from agentgym.registry import EnvFactory
@@ -536,6 +536,41 @@ def test_a_curriculum_is_given_its_tasks_and_seed_besides_its_settings() -> None
     assert "seed" not in table.settings("frontier").model_fields
     with pytest.raises(ConfigError, match=r"curriculum\.replay: Input should be less than or equal to 1, found 2"):
         table.build("frontier", {"replay": 2}, [1, 2, 3], seed=5)
+
+
+class Picky:
+    """A curriculum by its signature."""
+
+    plugin_kind = "curricula"
+
+    def __init__(self, tasks: list[int], *, seed: int, level: int = 1) -> None:
+        self.made_with = (tasks, seed, level)
+
+
+class Strict:
+    """A trainer that brings its settings."""
+
+    plugin_kind = "trainers"
+
+    class Settings(config.Settings):
+        """Its settings."""
+
+        size: int = 2
+
+    def __init__(self, policy: str, settings: Settings, *, engine: str) -> None:
+        self.made_with = (policy, settings.size, engine)
+
+
+def test_what_a_plugin_is_given_besides_its_settings_arrives() -> None:
+    for plugin in (Picky, Strict):
+        agentgym.register(id=plugin.__name__.lower())(plugin)
+    picky = agentgym.plugins("curricula").build("picky", {"level": "3"}, [1, 2], seed=7)
+    assert picky.made_with == ([1, 2], 7, 3)
+    assert agentgym.plugins("curricula").build("picky", None, tasks=[], seed=0).made_with == ([], 0, 1)
+    strict = agentgym.plugins("trainers").build("strict", {"size": 4}, "policy", engine="engine")
+    assert strict.made_with == ("policy", 4, "engine")
+    with pytest.raises(ConfigError, match=r'unknown key "curriculum\.tasks"\. Known here: level'):
+        agentgym.plugins("curricula").checked("picky", {"tasks": [1]})
 
 
 def test_every_environment_here_is_known_to_gymnasium_by_its_id() -> None:
