@@ -189,6 +189,12 @@ def test_what_a_validator_says_is_told_in_its_own_words() -> None:
         assert str(error.value) == f"{key}: {said}"
 
 
+def test_the_nearest_key_is_that_of_its_own_part() -> None:
+    with pytest.raises(ConfigError) as error:
+        validated(Halves, {"lef": 1}, where="a.long.way.from.home")
+    assert str(error.value) == 'unknown key "a.long.way.from.home.lef". Did you mean "left"? Known here: left, right'
+
+
 def test_a_default_is_checked_as_what_is_given_is() -> None:
     class Wrong(Settings):
         size: int = Field(0, ge=1)
