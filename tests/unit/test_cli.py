@@ -105,6 +105,7 @@ def test_signals_end_a_command_even_where_a_shell_had_them_ignored(
             raise
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: None)
     monkeypatch.setattr(launch, "train", working)
     assert agentgym("train", "--env", BELL)[0] == 130
     assert ended == [True]
