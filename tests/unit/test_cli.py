@@ -433,6 +433,9 @@ def test_serve_passes_on_all_that_it_is_told(agentgym: Typed, stands_in: StandsI
     assert agentgym("serve", "blocksworld")[0] == 0
     serve.options.pop("tell")
     assert serve.options == {"host": "127.0.0.1", "port": 8000, "max_sessions": 256}
+    code, _, errors = agentgym("serve", "blocksworld", "--protocol", "plain")
+    assert (code, serve.times) == (2, 2)
+    assert 'unknown key "protocol"' in errors
 
 
 def test_init_says_where_the_file_is_and_what_to_type(agentgym: Typed, tmp_path: Path) -> None:
