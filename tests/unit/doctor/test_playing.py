@@ -104,8 +104,8 @@ def test_where_nothing_is_listed_actions_are_those_of_the_space(admissible: tupl
 def test_a_moment_holds_all_that_is_compared() -> None:
     seen = Observation("here", admissible=["go"])
     found = moment_of(StepResult(seen, 0.5, True, False, {"success": True, "other": 1}))
-    assert found == ("here", ("go",), 0.5, True, False, True)
     assert type(found.observation) is str
+    assert tuple(found) == ("here", ("go",), 0.5, True, False, True)
     assert moment_of(StepResult(seen, -1.0, False, True, {})) == ("here", ("go",), -1.0, False, True, None)
 
 

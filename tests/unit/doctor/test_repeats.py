@@ -188,8 +188,8 @@ def test_an_environment_that_knows_its_process_is_found(tmp_path: Path) -> None:
 class Hosts:
     """Two hosts at most, which play ``Sound`` in this process and write down what they are asked for."""
 
-    def __init__(self, *, refuse: int = 9, warn: str = "", change: str = "") -> None:
-        self.refuse, self.warn, self.change = refuse, warn, change
+    def __init__(self, *, refuse: int = 9, warn: str = "", lie: float = 0.5) -> None:
+        self.refuse, self.warn, self.lie = refuse, warn, lie
         self.log: list[str] = []
         self.opened = 0
 
@@ -216,9 +216,7 @@ class Played:
     async def step(self, action: str) -> StepResult:
         await asyncio.sleep(0)
         result: StepResult = self.env.step(action)  # type: ignore[assignment]
-        if self.hosts.change and next(self.turns) == 4:
-            return result._replace(**{self.hosts.change: 7.0})
-        return result
+        return result._replace(reward=self.hosts.lie) if next(self.turns) == 4 else result
 
     async def close(self) -> None:
         self.hosts.log.append(f"{self.number} closes")
@@ -229,7 +227,12 @@ class Played:
 def in_hosts(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, episodes: int = 2) -> str:
     """The check of ``Sound`` where processes are these hosts."""
     asked: list[Any] = []
-    monkeypatch.setattr(repeats, "make_hosts", lambda *given: asked.append(given) or hosts)
+
+    def make_hosts(*given: Any) -> Hosts:
+        asked.append(given)
+        return hosts
+
+    monkeypatch.setattr(repeats, "make_hosts", make_hosts)
     factory = small(tmp_path, "Stands")
     monkeypatch.setattr(EnvFactory, "__call__", lambda self: Sound())
     try:
@@ -257,7 +260,7 @@ def test_two_processes_play_at_the_same_time_in_opposite_orders_and_are_closed(
 def test_the_last_turn_in_a_process_is_compared_and_its_hosts_are_closed_nevertheless(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    hosts = Hosts(change="reward")
+    hosts = Hosts(lie=0.75)
     with pytest.raises(EnvError, match=r"^in a process, turn 4 differs"):
         in_hosts(hosts, monkeypatch, tmp_path)
     assert hosts.log[-3:] == ["1 closes", "2 closes", "all close"]
