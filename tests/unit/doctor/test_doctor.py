@@ -95,46 +95,6 @@ def failures(env: type[kit.Sound], thorough: doctor.Check | None = None) -> dict
     return found
 
 
-@pytest.mark.parametrize(("env", "check", "words"), ONE, ids=[env.__name__ for env, *_ in ONE])
-def test_what_is_broken_in_one_point_fails_there_and_nowhere_else(
-    env: type[kit.Sound], check: doctor.Check, words: str
-) -> None:
-    found = failures(env, check)
-    racing = {"repeats_in_threads"} if env in RACING else set()
-    assert set(found) - racing == {check.__name__}
-    assert words in found[check.__name__]
-
-
-@pytest.mark.parametrize(("env", "checks", "words"), SEVERAL, ids=[env.__name__ for env, *_ in SEVERAL])
-def test_what_breaks_more_fails_wherever_it_shows(env: type[kit.Sound], checks: set[str], words: str) -> None:
-    found = failures(env)
-    assert set(found) == checks
-    assert words in found["repeats_by_seed" if "repeats_by_seed" in checks else "wins_as_expert"]
-
-
-@pytest.mark.parametrize(
-    ("env", "words"),
-    [
-        (kit.PaysInfinity, "step gave the reward float inf, expected a finite number"),
-        (kit.Numbers, "an observation is text, found int 7"),
-    ],
-)
-def test_what_no_turn_may_be_fails_everywhere_but_where_nothing_is_played(env: type[kit.Sound], words: str) -> None:
-    found = failures(env)
-    assert {check.__name__ for check in doctor.CHECKS} - {"passes_gymnasium", *found} == {
-        "has_disjoint_splits",
-        "repeats_in_processes",
-    }
-    assert all(words in told for told in found.values())
-
-
-@pytest.mark.parametrize("env", [kit.Sound, kit.Tasked, kit.Alone])
-def test_a_sound_environment_passes_every_check(env: type[kit.Sound]) -> None:
-    findings = doctor.diagnose(env)
-    assert [finding.name for finding in findings] == [check.__name__ for check in doctor.CHECKS]
-    assert [finding for finding in findings if not finding.passed] == []
-
-
 def test_every_check_of_the_package_is_run_and_shown() -> None:
     checks = {
         name
@@ -184,3 +144,43 @@ def test_how_long_a_check_took_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "CHECKS", ())
     (finding,) = doctor.diagnose(kit.Sound, more=(takes_long,))
     assert finding.seconds == 1.23
+
+
+@pytest.mark.parametrize(("env", "check", "words"), ONE, ids=[env.__name__ for env, *_ in ONE])
+def test_what_is_broken_in_one_point_fails_there_and_nowhere_else(
+    env: type[kit.Sound], check: doctor.Check, words: str
+) -> None:
+    found = failures(env, check)
+    racing = {"repeats_in_threads"} if env in RACING else set()
+    assert set(found) - racing == {check.__name__}
+    assert words in found[check.__name__]
+
+
+@pytest.mark.parametrize(("env", "checks", "words"), SEVERAL, ids=[env.__name__ for env, *_ in SEVERAL])
+def test_what_breaks_more_fails_wherever_it_shows(env: type[kit.Sound], checks: set[str], words: str) -> None:
+    found = failures(env)
+    assert set(found) == checks
+    assert words in found["repeats_by_seed" if "repeats_by_seed" in checks else "wins_as_expert"]
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        (kit.PaysInfinity, "step gave the reward float inf, expected a finite number"),
+        (kit.Numbers, "an observation is text, found int 7"),
+    ],
+)
+def test_what_no_turn_may_be_fails_everywhere_but_where_nothing_is_played(env: type[kit.Sound], words: str) -> None:
+    found = failures(env)
+    assert {check.__name__ for check in doctor.CHECKS} - {"passes_gymnasium", *found} == {
+        "has_disjoint_splits",
+        "repeats_in_processes",
+    }
+    assert all(words in told for told in found.values())
+
+
+@pytest.mark.parametrize("env", [kit.Sound, kit.Tasked, kit.Alone])
+def test_a_sound_environment_passes_every_check(env: type[kit.Sound]) -> None:
+    findings = doctor.diagnose(env)
+    assert [finding.name for finding in findings] == [check.__name__ for check in doctor.CHECKS]
+    assert [finding for finding in findings if not finding.passed] == []

@@ -1,3 +1,5 @@
+"""Whole games: lines that are typed, and what is shown."""
+
 from __future__ import annotations
 
 import asyncio
@@ -5,7 +7,6 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,72 +19,11 @@ from rich.console import Console
 import agentgym
 from agentgym.actors.scripted import ScriptedEngine
 from agentgym.errors import EnvError, UserError
-from agentgym.protocol import Protocol
 from agentgym.protocols.react import React
-from agentgym.repl import EnginePolicy, Reply, play, play_async
+from agentgym.repl import EnginePolicy, play_async
 from agentgym.repl.terminal import Suggestions
-from agentgym.types import Message
-from tests.kit import chat
-
-DOORS = ("left", "right")
-
-
-class Doors(agentgym.Env):
-    """Three doors, each left or right; "jam" and "hang" are what goes wrong, "walk <where>" wants words."""
-
-    instructions = "Say left or right."
-    max_turns = 5
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        self.route = [DOORS[i] for i in self.np_random.integers(2, size=3)]
-        self.passed: list[str] = []
-        return self._look(), {}
-
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        if action == "jam":
-            self.passed.append("half-way")  # what breaks may have changed something before
-            raise RuntimeError("the door is jammed")
-        if action == "hang":
-            raise KeyboardInterrupt  # Ctrl-C while it hangs
-        if action not in DOORS:
-            return self._look(), 0.0, False, False, {"invalid_action": "no such door"}
-        right = action == self.route[len(self.passed)]
-        self.passed.append(action)
-        done = len(self.passed) == 3
-        info = {"breakdown": {"doors": 0.5 * right}, "success": self.passed == self.route}
-        return self._look(), 0.5 * right, done, False, info
-
-    def expert(self) -> agentgym.env.Expert:
-        return lambda _: self.route[len(self.passed)]
-
-    def _look(self) -> str:
-        return agentgym.Observation(f"Passed {len(self.passed)}: {self.passed}", admissible=(*DOORS, "walk <where>"))
-
-
-class Scripted:
-    """Says the given replies in turn and remembers what it was shown."""
-
-    def __init__(self, *replies: str, protocol: Protocol | None = None) -> None:
-        self.replies, self.protocol = list(replies), protocol or React()
-        self.shown: list[list[str]] = []
-
-    async def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
-        self.shown.append([message["content"] for message in messages])
-        reply = self.replies.pop(0)
-        return Reply(reply, tuple((word, -0.5) for word in reply.split()))
-
-    async def score(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], replies: Sequence[str]
-    ) -> list[float]:
-        return [-0.1 * len(reply) for reply in replies]
-
-
-def transcript(*lines: str, env: agentgym.Env | None = None, **options: Any) -> str:
-    """What is shown when these lines are typed."""
-    out = io.StringIO()
-    console = Console(file=out, width=100, highlight=False)
-    play(env or Doors(), stdin=io.StringIO("\n".join(lines) + "\n"), console=console, **options)
-    return out.getvalue()
+from tests.kit import BELL, chat
+from tests.unit.repl.kit import Doors, Scripted, transcript
 
 
 def test_an_episode_by_hand() -> None:
@@ -227,12 +167,11 @@ def test_an_engine_becomes_a_policy() -> None:
     from agentgym.launch.parts import assembled
     from agentgym.launch.resolving import resolve
 
-    bell = Path(__file__).parents[2] / "examples" / "new_environment.py"
     messages = [{"role": "user", "content": "Passed 0"}]
     out = io.StringIO()
 
     async def played() -> None:
-        async with assembled(resolve({"env": str(bell)})) as parts:
+        async with assembled(resolve({"env": BELL})) as parts:
             policy = EnginePolicy(parts.engine, parts.policy.tokenizer, parts.protocol, max_tokens=4)
             one, other = [await policy.say(messages, ()) for _ in range(2)]
             assert one != other
