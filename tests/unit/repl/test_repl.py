@@ -12,17 +12,10 @@ from typing import Any
 
 import pexpect
 import pytest
-from prompt_toolkit.completion import CompleteEvent
-from prompt_toolkit.document import Document
 from rich.console import Console
 
-import agentgym
-from agentgym.actors.scripted import ScriptedEngine
-from agentgym.errors import EnvError, UserError
-from agentgym.protocols.react import React
 from agentgym.repl import EnginePolicy, play_async
-from agentgym.repl.terminal import Suggestions
-from tests.kit import BELL, chat
+from tests.kit import BELL
 from tests.unit.repl.kit import Doors, Scripted, transcript
 
 
@@ -136,18 +129,6 @@ def test_a_broken_policy_does_not_end_the_game() -> None:
     assert "IndexError" in transcript(":step", "left", policy=Scripted())
 
 
-class Walled(Doors):
-    def reset(self, **options: Any) -> Any:
-        raise RuntimeError("no doors")
-
-
-def test_first_episode_that_cannot_begin_is_an_error_of_the_command() -> None:
-    with pytest.raises(UserError, match="unknown split"):
-        transcript(split="nope")
-    with pytest.raises(EnvError, match="RuntimeError: no doors"):
-        transcript(env=Walled())
-
-
 class Slow(Doors):
     async def reset(self, **options: Any) -> Any:  # type: ignore[override]
         return super().reset(**options)
@@ -185,12 +166,6 @@ def test_an_engine_becomes_a_policy() -> None:
     asyncio.run(played())
     assert "tokens" in out.getvalue()
     assert "%" in out.getvalue()
-
-
-def test_completion_offers_what_begins_with_the_line_first() -> None:
-    suggest = Suggestions(lambda line: ["click[red]", "redo", "blue"])
-    found = [c.text for c in suggest.get_completions(Document("red"), CompleteEvent())]
-    assert found == ["redo", "click[red]"]
 
 
 PLAY_WEBSHOP = "import agentgym, agentgym.repl; agentgym.repl.play(agentgym.make('webshop'))"
@@ -250,55 +225,3 @@ def test_play_inside_ipython(tmp_path: Path) -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
-
-
-def test_play_takes_an_environment_its_id_or_settings() -> None:
-    def typed(**options: Any) -> dict[str, Any]:
-        return {"stdin": io.StringIO(""), "console": Console(file=shown, width=100, highlight=False), **options}
-
-    shown = io.StringIO()
-    agentgym.play(Doors(), **typed(seed=3))
-    agentgym.play("blocksworld", **typed(split="test"))
-    agentgym.play({"env": {"id": "blocksworld", "level": "b3"}}, **typed(task=0))
-    assert [line for line in shown.getvalue().splitlines() if " seed " in line] == [
-        "Doors: seed 3",
-        "blocksworld: task 1001459, seed 0",
-        "blocksworld: task 0, seed 0",
-    ]
-    with pytest.raises(UserError, match="unknown environment"):
-        agentgym.play("blocksword")
-    with pytest.raises(UserError, match='Did you mean "level"'):
-        agentgym.play({"env": {"id": "blocksworld", "levle": "b3"}})
-    with pytest.raises(UserError, match="told by its id"):
-        agentgym.play(Doors(), model="runs/mine")
-
-
-def test_the_environment_is_closed_at_the_end() -> None:
-    closed: list[str] = []
-
-    class Closes(Doors):
-        def close(self) -> None:
-            closed.append(self.name)
-
-    transcript(":quit", env=Closes())
-    with pytest.raises(UserError, match="unknown split"):
-        transcript(env=Closes(), split="nope")
-    assert len(closed) == 2
-
-
-class Talks(ScriptedEngine):
-    """Is asked in text."""
-
-    speaks_text, supports_seeds = True, False
-
-    async def chat(self, messages: Any, sampling: Any, *, tools: Any = ()) -> str:
-        return f"search[{len(messages)}]"
-
-
-def test_a_policy_that_is_asked_in_text_speaks_and_has_no_odds() -> None:
-    policy = EnginePolicy(Talks(lambda _: []), chat(), React())
-    messages = [{"role": "user", "content": "hello"}]
-    reply = asyncio.run(policy.say(messages, ()))
-    assert (reply.text, reply.tokens, reply.logprob) == ("search[1]", (), 0)
-    with pytest.raises(UserError, match="this engine is asked in text"):
-        asyncio.run(policy.score(messages, (), ["a"]))
