@@ -96,9 +96,7 @@ def _restored(player: Player, other: Player, case: Case) -> int:
 
 def _some_turns(count: int, rng: random.Random) -> list[int]:
     between = rng.sample(range(1, count - 1), min(max(0, count - 2), _MOMENTS - 2)) if count > 2 else []
-    turns = [*{0, count - 1}, *between]
-    rng.shuffle(turns)
-    return turns
+    return [*{0, count - 1}, *between]
 
 
 def _with_snapshots(player: Player, case: Case) -> tuple[list[Snapshot], list[tuple[str, Moment]]]:

@@ -116,7 +116,6 @@ MODULES = (
                 "rest = played[turn + 1 : turn + 1]",
             ),
             Mutation("the last moment is left out", "[*{0, count - 1}, *between]", "[*{0}, *between]"),
-            Mutation("moments come in order", "    rng.shuffle(turns)\n", ""),
             Mutation("replays that diverge are not counted", "num_diverged += 1", "num_diverged += 0"),
             Mutation(
                 "replayed where it is kept", "_milliseconds(other, mark, now)", "_milliseconds(player, mark, now)"

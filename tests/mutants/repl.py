@@ -38,8 +38,8 @@ MODULES = (
             Mutation("replies are put anew", "turn.reply if turn.reply is not None else ", ""),
             Mutation(
                 "a failed start changes the seed",
-                "        self.moments = [await self._safely(begin)]\n        self.task, self.split, self.seed, self.chosen = task, split, seed, chosen",
-                "        self.task, self.split, self.seed = task, split, seed\n        self.moments = [await self._safely(begin)]\n        self.chosen = chosen",
+                "        self.moments = [await self._safely(begin)]\n",
+                "        self.seed = seed\n        self.moments = [await self._safely(begin)]\n",
             ),
             Mutation(
                 "the seed is not handed on", "self._visit.reset(chosen, seed)", "self._visit.reset(chosen, self.seed)"

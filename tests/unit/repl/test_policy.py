@@ -102,7 +102,7 @@ def test_every_reply_is_another_draw_and_a_policy_draws_the_same_again() -> None
     assert drawn(1) == drawn(1)
     assert len({*drawn(1), *drawn(2)}) == 6
     engine = Engine()
-    engine.supports_seeds = False  # type: ignore[misc]
+    engine.supports_seeds = False
     said(EnginePolicy(engine, CHAT, React()))
     assert engine.asked[0][1].seed is None
 

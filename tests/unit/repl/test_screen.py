@@ -20,8 +20,13 @@ from tests.unit.repl.kit import Stairs
 def shown(show: Any, *, width: int = 100, color: bool = False) -> str:
     """What ``show`` does with a screen."""
     out = io.StringIO()
-    kind = "standard" if color else None
-    show(Screen(Console(file=out, width=width, highlight=False, force_terminal=color, color_system=kind)))
+    show(
+        Screen(
+            Console(
+                file=out, width=width, highlight=False, force_terminal=color, color_system="standard" if color else None
+            )
+        )
+    )
     return out.getvalue()
 
 
@@ -108,7 +113,7 @@ def test_where_a_rollout_would_end_is_told_at_that_turn_alone() -> None:
 
 
 def test_tools_are_named() -> None:
-    tools = [{"type": "function", "function": {"name": "look"}}, {"name": "leave"}]
+    tools: list[dict[str, Any]] = [{"type": "function", "function": {"name": "look"}}, {"name": "leave"}]
 
     def reset(self: Any, **_: Any) -> Any:
         return Observation("here", tools=tools), {}

@@ -285,7 +285,7 @@ def test_a_line_that_is_cancelled_is_no_end() -> None:
     lines: Any = iter(["a", KeyboardInterrupt, "b"])
 
     class Lines(io.StringIO):
-        def readline(self, size: int | None = -1, /) -> str:
+        def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
             line = next(lines, "")
             if isinstance(line, type):
                 raise line

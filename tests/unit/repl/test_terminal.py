@@ -69,7 +69,7 @@ def test_a_line_that_is_read_may_be_broken_off() -> None:
     interrupt = Interrupt()
 
     class Pressed(io.StringIO):
-        def readline(self, size: int | None = -1, /) -> str:
+        def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
             interrupt()
             return "half"
 
