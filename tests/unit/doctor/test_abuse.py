@@ -12,7 +12,7 @@ import pytest
 from agentgym import doctor
 from agentgym.doctor.abuse import FORGED_REWARDS, INVALID_ACTIONS, STRANGE_ACTIONS, drawn_action
 from agentgym.errors import EnvError
-from tests.unit.doctor.kit import Alone, Result, Sound, Start, Tasked
+from tests.unit.doctor.kit import Alone, OddSuccess, Result, Sound, Start, Tasked
 
 
 class Hears(Alone):
@@ -220,6 +220,12 @@ def test_whatever_is_played_is_closed() -> None:
         check(env, -1.0)
         assert len(env.closed) == len(made)
         assert made
+
+
+def test_what_a_turn_tells_must_be_writable() -> None:
+    for check in (doctor.stands_strange_actions, doctor.stands_random_actions, doctor.refuses_forged_rewards):
+        with pytest.raises(EnvError, match=r"made step raise TypeError: Object of type type is not JSON serializable$"):
+            check(OddSuccess, -1.0)
 
 
 def test_what_a_step_raised_is_the_cause_of_the_failure() -> None:

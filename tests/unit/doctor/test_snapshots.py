@@ -136,7 +136,9 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("ticking")
 def test_what_a_way_back_takes_is_told() -> None:
-    native_way = doctor.tells_the_way_back(native()[0], 600.0, 1)
+    env, log = native()
+    native_way = doctor.tells_the_way_back(env, 600.0, 1)
+    assert sorted(log) == [(0, turn) for turn in range(5)]  # the other instance has only the actions to go by
     assert native_way == ("native, 1 ms; elsewhere verified replay, 1 ms for 2 turns; 0 of 5 replays diverge (0%)")
     assert not isinstance(native_way, doctor.Remark)
     copied = doctor.tells_the_way_back(type("Copied", (Sound,), {"restored_by": "copy"}), 600.0, 1)
