@@ -192,6 +192,48 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/manual.py",
+        ("tests/unit/test_manual.py",),
+        (
+            Mutation("what is given elsewhere is listed", " not in without]", "]"),
+            Mutation(
+                "a group has no defaults of its own",
+                '_meaning(field).rstrip("."), default)',
+                '_meaning(field).rstrip("."), {})',
+            ),
+            Mutation("defaults of the fields alone", 'defaults.get(key.rpartition(".")[2], usual)', "usual"),
+            Mutation("choices are always in the meaning", "len(choices) > _LONGEST", "len(choices) > 1"),
+            Mutation("choices are never in the meaning", "len(choices) > _LONGEST", "False"),
+            Mutation("no factories", "call_default_factory=True", "call_default_factory=False"),
+            Mutation("invariance is turned round", "if is_invariant else", "if not is_invariant else"),
+            Mutation(
+                "a reward without options is left out", 'f"rewards.{id}.", title) or title', 'f"rewards.{id}.", title)'
+            ),
+            Mutation("what is beside is chosen", "(key in given or key not in beside)", "True"),
+            Mutation("the small model's protocol is not known", '    if "protocol" in defaults:\n', "    if False:\n"),
+            Mutation("its wishes go before what was given", "{**defaults, **given}", "{**given, **defaults}"),
+            Mutation("a word twice", "list(dict.fromkeys(_words(kind)))", "list(_words(kind))"),
+            Mutation("wishes for every model", 'if ids.get("model") == "nano" else {}', "or {}"),
+        ),
+    ),
+    Module(
+        "agentgym/scaffold.py",
+        ("tests/unit/test_scaffold.py",),
+        (
+            Mutation("an existing file is overwritten", 'file.open("x"', 'file.open("w"'),
+            Mutation("keywords are names", " and not keyword.iskeyword(name):", ":"),
+            Mutation("names may end with an underscore", "[a-z][a-z0-9_]*[a-z0-9]|[a-z]", "[a-z][a-z0-9_]*"),
+            Mutation("names have two letters", "[a-z0-9]|[a-z]", "[a-z0-9]"),
+            Mutation("modules may be hidden", "importlib.util.find_spec(name) is not None", "False"),
+            Mutation("environments may be hidden", 'name.replace("_", "-") in plugins', "name in plugins"),
+            Mutation(
+                "an existing file is taken by name",
+                "    if not file.exists():\n        _check_free(name)\n",
+                "    _check_free(name)\n",
+            ),
+        ),
+    ),
+    Module(
         "agentgym/doctor/report.py",
         ("tests/unit/doctor/test_report.py",),
         (
