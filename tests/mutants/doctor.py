@@ -164,7 +164,7 @@ MODULES = (
             Mutation("the setting stays", '            del os.environ["TMPDIR"]', "            pass"),
             Mutation("the folder stays", "        tempfile.tempdir = before[0]\n", ""),
             Mutation("nothing is waited for", "if time.perf_counter() > end or", "if True or"),
-            Mutation("waited for ever", "time.perf_counter() > end or ", ""),
+            Mutation("waited for twice as long", "time.perf_counter() + grace", "time.perf_counter() + 2 * grace"),
         ),
     ),
     Module(

@@ -17,7 +17,7 @@ from agentgym.protocols.react import React
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Action, Observation, Sample
-from tests.kit import CHATML, byte_tokenizer, chat
+from tests.kit import CHATML, RESERVED, byte_tokenizer, chat
 from tests.unit.doctor.kit import Alone, Result, Sound, Start, written_down
 
 
@@ -148,6 +148,13 @@ def test_observations_that_bring_special_tokens_in_are_found() -> None:
         kept(opens, tokenizer=Careless(byte_tokenizer()))
     with pytest.raises(EnvError, match="brought 1 special tokens in"):  # none that ends a turn
         kept(opening("I say <|endoftext|>"), tokenizer=Careless(byte_tokenizer()))
+
+
+def test_what_ends_a_turn_is_special_also_where_no_list_has_it() -> None:
+    hf = byte_tokenizer(CHATML.replace("<|im_end|>", RESERVED))
+    assert hf.convert_tokens_to_ids(RESERVED) not in hf.all_special_ids
+    with pytest.raises(EnvError, match="brought 1 special tokens in"):
+        kept(opening(f"I say {RESERVED}"), tokenizer=Careless(hf))
 
 
 def test_special_tokens_in_a_later_observation_are_found_too() -> None:
