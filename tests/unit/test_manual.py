@@ -192,6 +192,8 @@ def test_what_a_command_takes_beside_is_not_listed_and_named_without_dashes() ->
     sections = rows(page(EnvSettings, {"env": {"id": "blocksworld"}}, beside=["env"]))
     assert list(sections) == ["Ids (name one beside --help, and its settings are shown)", "With blocksworld"]
     assert "With" not in page(SpeechSettings, {}, beside=["env"])
+    assert "With --model nano:" in page(TrainSettings, {})
+    assert "With nano:" not in page(TrainSettings, {}, beside=["model"])  # which is the default, and not asked for
 
 
 def test_what_a_small_model_made_from_nothing_wants_is_the_default() -> None:

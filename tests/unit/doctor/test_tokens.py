@@ -60,6 +60,8 @@ def test_replies_tokens_and_the_longest_sample_are_counted() -> None:
     counts = [int(word.strip(",")) for word in kept(Short, episodes=2).split() if word.strip(",").isdigit()]
     assert counts[:2] == [4, 2]
     assert counts[2] == 69 + counts[3] > 2 * 69  # chance talks longer
+    longest = kept(Short, episodes=3).partition("the longest sample ")[2].partition(",")[0]
+    assert int(longest) > 69  # of the second, by chance; the last is the expert's
     assert kept(Short).startswith("40 replies in 20 episodes, ")
     assert kept(Short, seconds=-1.0).startswith("4 replies in 2 episodes, ")
 
@@ -214,6 +216,8 @@ def test_tokens_for_what_the_tokenizer_does_not_know_are_counted_and_remarked_on
     assert isinstance(found, doctor.Remark)
     # one in "begin", and one in each "no" and "on"
     assert found.endswith(", 0 forks: 5 tokens stand for what the tokenizer does not know")
+    several = kept(Short, tokenizer=lacks, episodes=3)  # two of them by the expert
+    assert int(several.rpartition(" forks: ")[2].split()[0]) >= 2 * 5
     assert not isinstance(kept(Short, tokenizer=knows, episodes=1), doctor.Remark)
 
 
