@@ -167,6 +167,9 @@ def test_playing_on_its_own_ends_with_the_episode_or_where_a_rollout_would() -> 
     played = Played()
     played(":auto")
     assert len(played.actions) == 4
+    doors = Played(Doors())  # which ends before a rollout would
+    assert doors(":auto").rstrip().endswith("terminated: success, total reward 1.5")
+    assert len(doors.actions) == 3
     played = Played(Tower())
     played("a", ":auto expert")
     assert len(played.actions) == 6

@@ -326,6 +326,22 @@ def test_hooks_that_wait_make_an_async_environment() -> None:
     asyncio.run(own())
 
 
+def test_an_end_that_was_taken_back_is_none() -> None:
+    class Native(Shop):
+        def get_state(self) -> list[str]:
+            return list(self.done)
+
+        def set_state(self, state: list[str]) -> None:
+            self.done = list(state)
+
+    env = begun(Native)
+    before = env.snapshot()
+    assert stepped(env, "leave()").terminated
+    env.restore(before)
+    assert not stepped(env, "buy(item=mug)").terminated
+    assert env.done == ["1 mug"]
+
+
 def test_a_tool_that_waits_without_saying_so_is_an_error() -> None:
     class Hidden(Shop):
         @tool

@@ -171,6 +171,13 @@ def test_what_cannot_be_called_by_name_is_no_tool() -> None:
             FunctionTool(function)
 
 
+def test_what_says_nothing_of_itself_is_no_tool() -> None:
+    def silent(self: Any, a: int) -> None: ...
+
+    with pytest.raises(UserError, match=r"^tool silent: it has no docstring, which is what a policy learns of it$"):
+        FunctionTool(silent)
+
+
 def test_marks() -> None:
     @tool
     def marked(self: Any) -> None:
