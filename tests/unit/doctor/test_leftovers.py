@@ -125,6 +125,22 @@ def test_grace_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(slept) == 2 * 3  # after 0, 1 and 2 seconds, once a batch
 
 
+def test_each_batch_has_a_third_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+
+    class Slow(Sound):
+        """An episode takes a second."""
+
+        def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Start:
+            clock[0] += 1.0
+            return super().reset(seed=seed)
+
+    assert doctor.leaves_nothing_behind(Slow, 9.0, grace=0.0).startswith(
+        "nothing after 8 episodes"
+    )  # 3 s, and one more
+
+
 class Temporary(Sound):
     """Tells where temporary files go."""
 

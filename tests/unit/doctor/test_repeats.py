@@ -135,6 +135,23 @@ def test_as_many_threads_as_the_time_allows(monkeypatch: pytest.MonkeyPatch) -> 
     assert doctor.repeats_in_threads(Slow, 100.0, 3) == "3 episodes in each of 3 threads"
 
 
+def test_a_third_of_the_time_is_for_what_is_played_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+
+    class Slow(Sound):
+        """An episode takes a second."""
+
+        def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Start:
+            clock[0] += 1.0
+            return super().reset(seed=seed)
+
+    # three seconds, and the one that has begun by then
+    assert doctor.repeats_by_seed(Slow, 9.0, 20).startswith("4 episodes")
+    assert doctor.forgets_former_episodes(Slow, 9.0, 20).startswith("7 episodes")
+    assert doctor.keeps_instances_apart(Slow, 9.0, 20).startswith("3 pairs")
+
+
 def test_what_one_thread_sees_of_another_is_found() -> None:
     with pytest.raises(EnvError, match=r"^in one of \d threads, turn 1 differs"):
         doctor.repeats_in_threads(SharesAcrossInstances, 600.0)
