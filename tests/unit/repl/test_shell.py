@@ -73,8 +73,8 @@ def test_a_number_is_an_action_where_it_is_one_or_nothing_is_listed() -> None:
         return Observation("how many?", admissible=["7", "2"]), {}
 
     played = Played(type("Counts", (Stairs,), {"reset": reset})())
-    played("2")
-    assert played.actions == ["2"]
+    played("7")
+    assert played.actions == ["7"]
     played(":restart", "1")
     assert played.actions == ["7"]
 
