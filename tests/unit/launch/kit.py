@@ -44,7 +44,7 @@ def mark(module: Any, value: float) -> None:
 
 
 def marked(module: Any) -> float:
-    return float(next(module.parameters()).view(-1)[0])
+    return next(module.parameters()).view(-1)[0].item()
 
 
 class Listening(ScriptedEngine):
@@ -70,7 +70,7 @@ class Listening(ScriptedEngine):
     async def update_weights(self, version: int, weights: NamedWeights) -> None:
         await super().update_weights(version, weights)
         self.log.append(f"publish {version}")
-        self.published.append((version, float(next(iter(weights))[1].view(-1)[0])))
+        self.published.append((version, next(iter(weights))[1].view(-1)[0].item()))
 
 
 @dataclasses.dataclass
