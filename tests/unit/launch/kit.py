@@ -108,7 +108,9 @@ class Stand:
         episodes = []
         for spec in specs:
             await actor(SimpleNamespace(spec=spec, stream=stream, max_tokens=1))
-            told = {name: getattr(spec, name) for name in ("task", "seed", "ordinal", "group_id", "episode_id", "split")}
+            told = {
+                name: getattr(spec, name) for name in ("task", "seed", "ordinal", "group_id", "episode_id", "split")
+            }
             episodes.append(self.play(spec).model_copy(update=told))
             on_episode(episodes[-1])
         return episodes
@@ -174,6 +176,20 @@ class Still(Clock):
         self.seconds = seconds
 
 
+class Book(Run):
+    """Keeps its metrics in memory, and draws nothing for TensorBoard."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.lines: list[dict[str, Any]] = []
+
+    def log(self, stage: str, update: int, **values: float) -> None:
+        self.lines.append({"stage": stage, "update": update, **values})
+
+    def metrics(self) -> list[dict[str, Any]]:
+        return self.lines
+
+
 class Tasks:
     """An environment to ask for its tasks: of training 0, 1, …, of validation 100, 101, …, of test 200, 201, …"""
 
@@ -189,7 +205,7 @@ def workbench(
 ) -> Workbench:
     """Of a run in ``folder`` with the settings ``given``; what its engine and its rollout saw is in ``engine.log``."""
     settings = resolve({"env": BELL, "eval": {"episodes": 2, "validation_episodes": 2, "every": 2}, **given})
-    engine, run, notes = Listening(), Run.create(folder / "run", settings.model_dump(mode="json")), Notes()
+    engine, run, notes = Listening(), Book.create(folder / "run", settings.model_dump(mode="json")), Notes()
     rollout: Any = Stand(engine, play)
     env: Any = Tasks()
     protocol: Any = None

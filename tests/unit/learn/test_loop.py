@@ -131,7 +131,17 @@ def test_the_weights_are_published_before_the_policy_plays_and_the_curriculum_he
 def test_what_is_played_ahead_is_admitted_with_the_new_weights_and_settled_when_it_is_learned() -> None:
     bench = ahead()
     bench.update(3)
-    assert bench.log == ["publish 3", "admit 3", "take 3", "beat", "lesson 3", "learn 3", "settle", "curriculum", "beat"]
+    assert bench.log == [
+        "publish 3",
+        "admit 3",
+        "take 3",
+        "beat",
+        "lesson 3",
+        "learn 3",
+        "settle",
+        "curriculum",
+        "beat",
+    ]
 
 
 def test_nothing_is_published_where_no_policy_plays() -> None:
