@@ -82,6 +82,7 @@ class Played:
     shaped: bool
     version: int
     """Of the weights then."""
+    release: Any = None
 
 
 class Stand:
@@ -102,7 +103,7 @@ class Stand:
         shaped: bool = True,
         on_episode: Callable[[Trajectory], None] = lambda _: None,
     ) -> list[Trajectory]:
-        self.played.append(Played(list(specs), limits, shaped, self.engine.policy_version))
+        self.played.append(Played(list(specs), limits, shaped, self.engine.policy_version, release))
         self.engine.log.append(f"play {specs[0].split or 'train'}" if specs else "play nothing")
         stream = SimpleNamespace(tokenizer=self.tokenizer, num_turns=0, num_forks=0, prompt=Prompt([1]))
         episodes = []
