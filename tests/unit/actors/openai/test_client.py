@@ -145,7 +145,8 @@ def test_a_long_refusal_is_cut_and_one_that_is_no_json_is_told_as_it_is(
 ) -> None:
     client = connect()
     for body, said in (("x" * 600, "x" * 500), ('{"error": {"message": "full"}}', "full"), ("null", "nothing")):
-        server.fault = lambda asked, body=body: Fault(status=400, body=body)
+        refusal = Fault(status=400, body=body)
+        server.fault = lambda asked, refusal=refusal: refusal  # type: ignore[misc]
         with pytest.raises(BadStatus) as told:
             run(lambda: client.post("/completions", BODY))
         assert told.value.said == said
