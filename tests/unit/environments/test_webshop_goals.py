@@ -280,3 +280,11 @@ def test_a_range_of_prices_is_shown_whole_and_sold_at_one_price_within() -> None
     other = make_shop(catalogue_seed=1)
     assert other.shop.prices["B0LAMP"] != env.shop.prices["B0LAMP"]
     assert make_shop(prices={"B0LAMP": 6.5}).shop.prices["B0LAMP"] == 6.5
+
+
+def test_given_prices_count_in_the_embedded_shop_too() -> None:
+    usual, changed = WebShop(), WebShop(prices={"B00AX": 1.5})
+    assert "B00AX" in usual.shop.products
+    assert changed.shop.prices["B00AX"] == 1.5
+    assert changed.shop.prices.keys() == usual.shop.prices.keys()
+    assert usual.shop.prices["B00AX"] >= 11.0
