@@ -93,9 +93,6 @@ MODULES = (
             Mutation("eleven on a page", "page * RESULTS_PER_PAGE]", "page * RESULTS_PER_PAGE + 1]"),
             Mutation("the page before", "hits[(page - 1) * RESULTS_PER_PAGE", "hits[(page - 2) * RESULTS_PER_PAGE"),
             Mutation(
-                "no page before the first", "[(page - 1) * RESULTS_PER_PAGE :", "[max(page - 1, 0) * RESULTS_PER_PAGE :"
-            ),
-            Mutation(
                 "page 0 is page 1",
                 "rng: np.random.Generator) -> None:\n        state, hits =",
                 "rng: np.random.Generator) -> None:\n        page = max(page, 1)\n        state, hits =",

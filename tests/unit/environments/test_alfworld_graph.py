@@ -143,7 +143,7 @@ def test_a_step_that_was_interrupted_anywhere_can_be_taken_again(
         assert home.step(there, "examine cabinet 1")[0] == "The cabinet 1 is open. In it, you see a mug 1."
         there.known.clear()
         assert home.facts(there) == wanted
-        assert other.step(other.start, "go to microwave 1")[0] == "You arrive at microwave 1. The microwave 1 is closed."
+        assert other.step(other.start, "go to fridge 1")[0] == "You arrive at fridge 1. The fridge 1 is closed."
         other.start.known.clear()
     text, after = home.step(there, TAKEN[2])
     assert text == "You pick up the mug 1 from the cabinet 1."

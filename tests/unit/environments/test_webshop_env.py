@@ -169,6 +169,8 @@ def test_only_what_was_asked_for_stands_before_the_present_observation() -> None
         f"search[a] [SEP] search[b] [SEP] {results}b/1",
         f"search[b] [SEP] search[c] [SEP] {results}c/1",
     ]
+    acted.reset(options={"task": 0})
+    assert str(acted.step("search[d]")[0]) == f"search[d] [SEP] {results}d/1"
     observed = make_shop(observation_mode="url", num_prev_observations=1)
     observed.reset(options={"task": 0})
     seen = [str(observed.step(f"search[{word}]")[0]) for word in "ab"]

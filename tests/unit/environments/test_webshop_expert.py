@@ -107,3 +107,7 @@ def test_another_product_and_another_search_are_left() -> None:
     for action in ("search[lamp]", "click[B0LAMP]", "click[Features]"):
         env.step(action)
     assert actions(env)[:3] == ["click[< Prev]", "click[< Prev]", "click[Back to Search]"]
+    env.reset(options={"task": 0})
+    for action in ("search[lamp]", "click[Next >]"):
+        env.step(action)
+    assert actions(env)[0] == "click[Back to Search]"
