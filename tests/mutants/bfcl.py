@@ -36,7 +36,7 @@ MODULES = (
             Mutation(
                 "every turn from the beginning",
                 "world, state, found = World(benchmark, task), State(), []\n    for turn in task.truth:\n",
-                "world, state, found = World(benchmark, task), State(), []\n    for turn in task.truth:\n        world = World(benchmark, task)\n",
+                "world, state, found = None, State(), []\n    for turn in task.truth:\n        world = World(benchmark, task)\n",
             ),
             Mutation("endless directories", "except RecursionError:", "except MemoryError:"),
             Mutation("turns backwards", "for turn in task.truth:", "for turn in task.truth[::-1]:"),

@@ -18,8 +18,10 @@ MODULES = (
             ),
             Mutation(
                 "refused calls count",
-                "        text = self._call(tool, arguments)\n        self._made.append(CallSpec(name=tool.name, arguments=dict(arguments)))\n",
-                "        self._made.append(CallSpec(name=tool.name, arguments=dict(arguments)))\n        text = self._call(tool, arguments)\n",
+                "        text = self._call(tool, arguments)\n"
+                "        self._made.append(CallSpec(name=tool.name, arguments=dict(arguments)))\n",
+                "        self._made.append(CallSpec(name=tool.name, arguments=dict(arguments)))\n"
+                "        text = self._call(tool, arguments)\n",
             ),
             Mutation(
                 "the old connection stays",
@@ -97,8 +99,8 @@ MODULES = (
             ),
             Mutation(
                 "not waited for",
-                "            concurrent.futures.wait([_submitted(self._loop, self._wait_for_end())], timeout=_CLOSING_SECONDS)\n",
-                "",
+                "concurrent.futures.wait([_submitted(self._loop, self._wait_for_end())], timeout=_CLOSING_SECONDS)",
+                "pass",
             ),
             Mutation("a file stays open", "        self._errors.close()\n\n    # --", "\n    # --"),
             Mutation("opening is not given up", "        self._held.cancel()\n", ""),

@@ -76,8 +76,8 @@ MODULES = (
             ),
             Mutation(
                 "blind acts of before",
-                "        self.has_looked_up, self.has_acted_blindly = False, False\n",
-                '        self.has_looked_up, self.has_acted_blindly = False, getattr(self, "has_acted_blindly", False)\n',
+                "self.has_looked_up, self.has_acted_blindly = False, False",
+                "self.has_looked_up, self.has_acted_blindly = False, vars(self).get('has_acted_blindly')",
             ),
             Mutation(
                 "days since the order",
