@@ -35,8 +35,8 @@ MODULES = (
             Mutation("a shared state", "else copy.deepcopy(value)", "else value"),
             Mutation(
                 "every turn from the beginning",
-                "world, state, found = World(benchmark, task), State(), []\n    for turn in task.truth:\n",
-                "world, state, found = None, State(), []\n    for turn in task.truth:\n        world = World(benchmark, task)\n",
+                "    for turn in task.truth:\n",
+                "    for turn in task.truth:\n        world = World(benchmark, task)\n",
             ),
             Mutation("endless directories", "except RecursionError:", "except MemoryError:"),
             Mutation("turns backwards", "for turn in task.truth:", "for turn in task.truth[::-1]:"),
