@@ -71,11 +71,6 @@ MODULES = (
             Mutation("every call is made again", "(tool.repeatable or not lost.sent)", "True"),
             Mutation("only repeatable ones", "(tool.repeatable or not lost.sent)", "tool.repeatable"),
             Mutation("only those that were not sent", "(tool.repeatable or not lost.sent)", "not lost.sent"),
-            Mutation(
-                "our calls are the policy's",
-                "            return self._call(self._remote[one.name], one.arguments)\n",
-                "            return self.call(self._remote[one.name], one.arguments)\n",
-            ),
             Mutation("setup is left out", "        for one in self.task.setup:\n            self._by_us(one)\n", ""),
             Mutation("hidden tools are given", "set(wanted)) - hidden", "set(wanted))"),
             Mutation("the check is enough", "(expected is not None and not said(expected, self.words))", "False"),

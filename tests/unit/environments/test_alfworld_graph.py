@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agentgym.environments.alfworld import world
+from agentgym.environments.alfworld.packages import downward as given
 from agentgym.environments.alfworld.world import World, open_world
 from agentgym.errors import DataError
 from tests.unit.environments.alfworld_kit import kitchen, needs_extra
@@ -102,7 +103,7 @@ def test_a_goal_that_was_left_again_is_not_won(home: World) -> None:
 
 def interrupted_at(number: int) -> Callable[..., Any]:
     """What gives the packages, but for the use of that number from 1: there somebody presses Ctrl-C."""
-    given, uses = world.downward, iter(range(1, 10**6))
+    uses = iter(range(1, 10**6))
 
     def downward(*names: str) -> Any:
         if next(uses) == number:

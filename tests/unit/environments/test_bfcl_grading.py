@@ -26,7 +26,7 @@ def judged(given: Any, results: list[str], expected: list[str], state: Any, *, c
     return judge(given, results, Reference((("f", {}),), tuple(expected), state), called=called)
 
 
-STATE = {"Disk": {"files": ["a", "b"], "here": "/"}, "Car": {"doors": {"left": "open"}}}
+STATE: dict[str, dict[str, Any]] = {"Disk": {"files": ["a", "b"], "here": "/"}, "Car": {"doors": {"left": "open"}}}
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,8 @@ def served(tmp_path: Path, *tasks: dict[str, Any], **options: Any) -> MCP:
         lines = [{"id": number, "instruction": f"Do {number}.", **task} for number, task in enumerate(tasks)]
         (tmp_path / "tasks.jsonl").write_text("\n".join(map(json.dumps, lines)))
         options["tasks"] = tmp_path / "tasks.jsonl"
-    return MCP(**({} if "url" in options else {"command": "serve it"}), **options)
+    given = options if "url" in options else {"command": "serve it", **options}
+    return MCP(**given)
 
 
 def call(name: str, **arguments: Any) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def test_the_price_is_the_one_of_the_sale_and_not_the_tag() -> None:
 def test_an_attribute_may_stand_in_title_bullets_or_description_alone(field: str, asked: str, counts: bool) -> None:
     wanted = Goal(**{**GOAL, "attributes": [asked]})  # type: ignore[typeddict-item]
     words = {"title": "lamp", "bullets": (), "description": "", "category": "", "query": "", "product_category": ""}
-    product = dataclasses.replace(TENT, **{**words, field: getattr(TENT, field)}, attributes=())  # type: ignore[arg-type]
+    product = dataclasses.replace(TENT, **{**words, field: getattr(TENT, field)}, attributes=())
     assert score(product, {}, 1.0, wanted, long_words).attributes == counts
 
 
@@ -181,13 +181,13 @@ def test_the_bounds_of_the_type_factor(others: int, goal: dict[str, Any], factor
 
 
 def test_nouns_are_compared_once_each_in_what_is_bought_and_as_often_as_named_in_the_goal() -> None:
-    goal = {"query": "x", "product_category": "y"}
+    goal: dict[str, Any] = {"query": "x", "product_category": "y"}
     assert scored({}, title="Tent Tent Tent", name="tent aaaa bbbb cccc dddd", **goal).type_factor == 0.5  # 1 of 5
     assert scored({}, title="Tent", name="tent tent aaaa bbbb cccc", **goal).type_factor == 0.5  # 1 of 5, not 2
     assert scored({}, title="Tent Aaaa", name="tent aaaa bbbb cccc dddd", **goal).type_factor == 1.0  # 2 of 5
 
 
 def test_parts_of_a_category_are_trimmed_and_compared_wherever_they_stand() -> None:
-    goal = {"query": "x", "name": "tent aaaa bbbb cccc dddd"}
+    goal: dict[str, Any] = {"query": "x", "name": "tent aaaa bbbb cccc dddd"}
     assert scored({}, title="Tent", product_category="Tents\u203a  Sports ", **goal).type_factor == 1.0
     assert scored({}, title="Tent", product_category="Tents \u203a Tents", **goal).type_factor == 0.5
