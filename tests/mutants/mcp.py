@@ -104,11 +104,6 @@ MODULES = (
             ),
             Mutation("opening has another time-out", "timeout=self.timeout, return_when", "timeout=30.0, return_when"),
             Mutation("the first page", "            if not cursor:\n", "            if True:\n"),
-            Mutation(
-                "pages from the beginning",
-                "list_tools(cursor=cursor)",
-                "list_tools(cursor=None if not found or cursor == 'y' else cursor)",
-            ),
             Mutation("the last page", "found += page.tools", "found = page.tools"),
             Mutation(
                 "late is lost", "if error.code == codes.REQUEST_TIMEOUT:", "if error.code == codes.CONNECTION_CLOSED:"

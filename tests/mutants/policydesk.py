@@ -68,7 +68,7 @@ MODULES = (
                 "if self.has_acted_blindly or touched - must:",
                 "if self.has_acted_blindly:",
             ),
-            Mutation("told before the end", "is_over and self._is_told()]", "self._is_told()]"),
+            Mutation("told is nothing", ", self._is_told()]", "]"),
             Mutation(
                 "the last word of before",
                 '        self.paid, self.last_word = 0.0, ""\n',

@@ -72,6 +72,17 @@ def test_a_state_is_as_it_was_whatever_others_have_asked_in_between(home: World)
 
 
 @needs_extra
+def test_what_was_put_back_is_where_it_was_in_every_other_state(home: World) -> None:
+    at_home, held = ("inreceptacle", "mug_bar_02", "cabinet_bar_00"), ("holds", "agent1", "mug_bar_02")
+    back = home.facts(home.follow([*TAKEN, "move mug 1 to cabinet 1"]))
+    assert at_home in back
+    assert held not in back
+    assert at_home in home.facts(home.start)
+    assert at_home not in home.facts(home.follow(TAKEN))
+    assert at_home in home.facts(home.follow(TAKEN[:2]))
+
+
+@needs_extra
 def test_a_path_leads_to_its_state_and_is_the_first_that_was_found() -> None:
     home = World(kitchen("place", "Mug", "CounterTop"))
     there = home.follow(["go to fridge 1", "go to cabinet 1"])

@@ -148,6 +148,9 @@ def test_what_is_held_is_put_down_with_the_least_effort() -> None:
     )
     away = home({"mug 1": "shelf"}, held="rug 1", takes=["microwave", "desk"])
     assert (plan(away, MUG_ON_DESK) or [])[:2] == ["go to desk", "move rug 1 to desk"]
+    away = home({"mug 1": "sink"}, held="rug 1", takes=["fridge", "shelf"])
+    on_shelf = Goal(thing="mugtype", receptacle="shelftype")
+    assert (plan(away, on_shelf) or [])[:2] == ["go to shelf", "move rug 1 to shelf"]
 
 
 def test_what_cannot_be_put_down_anywhere_bars_every_other_way() -> None:

@@ -226,9 +226,11 @@ def test_the_customer_comes_first_and_the_database_must_be_right(
 
 def test_a_visit_knows_nothing_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
     env = at(monkeypatch, case(), reward="dense")
-    last(env, TAKE, FIND, "done: 90.")
-    env.reset(seed=0, options={"task": 0})
-    assert [last(env, action).reward for action in (FIND, TAKE, "done: 90.")] == pytest.approx([1 / 3] * 3)
+    for actions in ([FIND], [FIND, TAKE], [TAKE, FIND, "done: 90."]):
+        last(env, *actions)
+        env.reset(seed=0, options={"task": 0})
+        assert [last(env, action).reward for action in (FIND, TAKE, "done: 90.")] == pytest.approx([1 / 3] * 3)
+        env.reset(seed=0, options={"task": 0})
     env.reset(seed=0, options={"task": 0})
     assert last(env, TAKE, "done: 90.").info == {"success": False}
 
