@@ -96,7 +96,7 @@ MODULES = (
     ),
     Module(
         "environments/bfcl/env.py",
-        (f"{_TESTS}env.py",),
+        (f"{_TESTS}env.py", f"{_TESTS}data.py"),
         (
             Mutation(
                 "the whole reward for each turn", "verdict.score / len(self.episode.task.messages)", "verdict.score"

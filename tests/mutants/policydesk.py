@@ -104,7 +104,7 @@ MODULES = (
     ),
     Module(
         "environments/policydesk/cases.py",
-        (f"{_TESTS}env.py",),
+        (f"{_TESTS}desk.py", f"{_TESTS}env.py"),
         (
             Mutation("a split more", '"train" if share < 6 else', '"train" if share < 7 else'),
             Mutation("one seed for all", "[seed, int(level[1:]), task]", "[0, int(level[1:]), task]"),

@@ -209,6 +209,9 @@ def test_new_tools_come_with_their_turn_and_stay() -> None:
         offered.append("sort" in episode.tools)
         new.append([tool.name for tool in episode.new_tools()])
         episode.close_turn()
+        state = episode.get_state()
+        other = Episode.from_state(episode.benchmark, state, max_steps=3)
+        assert list(other.tools) == list(episode.tools)
     assert offered == [False, False, False, True, True]
     assert new == [[], [], [], ["sort"], []]
 
