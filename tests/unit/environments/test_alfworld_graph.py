@@ -164,6 +164,18 @@ def test_a_step_that_was_interrupted_anywhere_can_be_taken_again(
 
 
 @needs_extra
+def test_an_interrupt_at_the_beginning_of_a_game_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the library did already is undone: otherwise the agent would be in two places."""
+    game = kitchen("place", "Mug", "CounterTop")
+    wanted = list(World(game).follow(["go to cabinet 1"]).commands)
+    homes = [World(game)]
+    for _ in attempts(monkeypatch, lambda: homes[-1].step(homes[-1].start, "go to fridge 1")):
+        assert list(homes[-1].follow(["go to cabinet 1"]).commands) == wanted
+        homes.append(World(game))
+    assert "open fridge 1" not in wanted
+
+
+@needs_extra
 def test_asking_for_facts_or_a_plan_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     home = World(kitchen("place", "Mug", "CounterTop"))
     there, away = home.follow(TAKEN), home.follow(["go to fridge 1", "open fridge 1"])

@@ -77,7 +77,7 @@ def test_something_must_have_been_called() -> None:
 
 
 def test_where_nothing_is_expected_nothing_is_compared() -> None:
-    expected = Reference((), ("1",), STATE)  # type: ignore[arg-type]
+    expected = Reference((), ("1",), STATE)
     for called in (True, False):
         verdict = judge(world(Disk={"files": []}), [], expected, called=called)
         assert verdict == Verdict(expects_calls=False, called=called, state=True, results=True)
