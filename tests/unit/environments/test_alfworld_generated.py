@@ -114,3 +114,12 @@ def test_a_game_whose_plan_does_not_win_is_not_kept(
     with pytest.raises(EnvError, match=r"generated game 0 is not won by \['look'\]"):
         AlfWorld(data="generated", cache=tmp_path).reset(options={"task": 0})
     assert list(tmp_path.rglob("*.json")) == []
+
+
+def test_tasks_of_one_type_are_games_of_their_own(tmp_path: Path) -> None:
+    env = AlfWorld(types="place", data="generated", cache=tmp_path)
+    problems = []
+    for task in range(3):
+        env.reset(options={"task": task})
+        problems.append(env.world.game.problem)
+    assert len(set(problems)) == 3

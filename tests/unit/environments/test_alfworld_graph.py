@@ -83,6 +83,17 @@ def test_what_was_put_back_is_where_it_was_in_every_other_state(home: World) -> 
 
 
 @needs_extra
+def test_two_worlds_that_take_turns_do_not_mix() -> None:
+    """Each goes on from where it was, though the library has been elsewhere."""
+    game = kitchen("place", "Mug", "CounterTop")
+    wanted = list(World(game).follow(["go to fridge 1", "open fridge 1"]).commands)
+    one, other = World(game), World(game)
+    there = one.follow(["go to fridge 1"])
+    other.follow(["go to cabinet 1"])
+    assert list(one.step(there, "open fridge 1")[1].commands) == wanted
+
+
+@needs_extra
 def test_a_path_leads_to_its_state_and_is_the_first_that_was_found() -> None:
     home = World(kitchen("place", "Mug", "CounterTop"))
     there = home.follow(["go to fridge 1", "go to cabinet 1"])
