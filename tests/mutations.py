@@ -29,10 +29,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-import hypothesis  # noqa: F401  (this, NumPy and torch only so that the children need not import them)
+import gymnasium  # noqa: F401  (this and the likes of it only so that the children need not import them)
+import hypothesis  # noqa: F401
 import numpy  # noqa: F401
+import pydantic  # noqa: F401
 import pytest
 import torch
+from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 sys.path[0] = str(ROOT)  # a script is given its own folder

@@ -22,7 +22,13 @@ def state(text: str = "You look.", *, left: Sequence[str] | None = ("a", "b", "c
     plain = {"score": 0, "max_score": 4, "won": False, "lost": False, "moves": 0, "intermediate_reward": 0}
     commands = None if left is None else list(left)
     return SimpleNamespace(
-        **{"feedback": text, "admissible_commands": ["look", "go north"], "policy_commands": commands, **plain, **changes}
+        **{
+            "feedback": text,
+            "admissible_commands": ["look", "go north"],
+            "policy_commands": commands,
+            **plain,
+            **changes,
+        }
     )
 
 
@@ -141,9 +147,7 @@ def test_channels_are_told_at_every_turn_and_the_end_says_whether_it_is_won(game
     assert env.step("look") == ("You look.", 1.0, True, False, {**told, "success": True})
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"), [("You can't go.\nTry again.", "You can't go."), ("", "nothing happens")]
-)
+@pytest.mark.parametrize(("text", "problem"), [("You can't go.\nTry again.", "You can't go."), ("", "nothing happens")])
 def test_a_turn_that_costs_no_move_is_told_as_invalid_by_its_first_line(games: Games, text: str, problem: str) -> None:
     games.states = [state(moves=3), state(text, moves=3), state(moves=4)]
     env = TextWorld()
