@@ -13,7 +13,9 @@ import pytest
 from agentgym.errors import ConfigError, UserError
 
 pytest.importorskip("openenv.core", reason="the extra openenv is not installed")
-uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("uvicorn")
+
+import uvicorn
 
 from agentgym import serve as module
 from agentgym.serve import serve

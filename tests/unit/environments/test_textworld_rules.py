@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,8 +34,6 @@ def state(text: str = "You look.", *, left: Sequence[str] | None = ("a", "b", "c
 
 class Game:
     """Stands for a story: it begins with the first of its states and goes on with the next, whatever is said."""
-
-    made: list[tuple[str, bool]]
 
     def __init__(self, states: Sequence[Any], file: Path) -> None:
         self.states, self.file, self.said = list(states), file, list[str]()
@@ -74,11 +72,11 @@ class Games:
 
 
 @pytest.fixture
-def games(monkeypatch: pytest.MonkeyPatch) -> Iterator[Games]:
+def games(monkeypatch: pytest.MonkeyPatch) -> Games:
     found = Games()
     monkeypatch.setattr(module, "game_file", found.file)
     monkeypatch.setattr(module, "Story", found.story)
-    yield found
+    return found
 
 
 def rewards(env: TextWorld, turns: int) -> list[float]:
