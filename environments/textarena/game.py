@@ -81,7 +81,7 @@ class Game:
         return Observation(seen, admissible=moves or None)
 
     def moves(self, seen: str = "") -> list[str]:
-        """Moves of the seat to move, as far as they are known: from the game's state, or as ``seen`` last lists them."""
+        """What the seat to move may say, where it is known: from the game's state, or as ``seen`` lists them last."""
         if self.base == "Nim":
             piles = self.world.state.game_state["piles"]
             return [f"[{pile} {take}]" for pile, size in enumerate(piles) for take in range(1, size + 1)]
