@@ -221,8 +221,8 @@ MODULES = (
             Mutation("a stale score", "_with(thought, answer)", "_with(thought, answer, thought.errors)"),
             Mutation(
                 "scored against the whole",
-                "self.problem_kind.solve(self.problem.items[thought.start : thought.end], self.problem)\n        return num",
-                "self.problem_kind.solve(self.problem.items, self.problem)\n        return num",
+                "self.problem.items[thought.start : thought.end], self.problem)\n",
+                "self.problem.items, self.problem)\n",
             ),
         ),
     ),
