@@ -15,7 +15,11 @@ MODULES = (
             Mutation("a random task for validation", 'len(SPLITS["train"])', 'SPLITS["test"].start'),
             Mutation("numbers of NumPy are no tasks", "int | np.integer", "int"),
             Mutation("fractions are tasks", "isinstance(task, int | np.integer) and task", "task"),
-            Mutation("a draw that nobody needs", "if given is None else given", "* 0 + int(given or 0)"),
+            Mutation(
+                "a draw that nobody needs",
+                'task = int(rng.integers(len(SPLITS["train"]))) if given is None else given',
+                'drawn = int(rng.integers(len(SPLITS["train"])))\n    task = drawn if given is None else given',
+            ),
         ),
     ),
     Module(
