@@ -18,6 +18,7 @@ pytest.importorskip("uvicorn")
 import uvicorn
 
 from agentgym import serve as module
+from agentgym.environments.openenv.server import take_port
 from agentgym.serve import serve
 
 SHOUT = """
@@ -117,7 +118,6 @@ def test_the_address_is_told_once_it_is_bound_and_before_it_is_served(recorded: 
 
 def test_it_binds_what_it_is_told_to(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[tuple[str, int]] = []
-    take_port = module.take_port
 
     def taking(host: str, port: int) -> socket.socket:
         taken.append((host, port))

@@ -35,7 +35,7 @@ def meadow(level: LevelName = "full", *, has: dict[str, int] | None = None, **pl
     env.world = world = empty()
     world.reset = lambda seed: None  # type: ignore[method-assign]  # for the one reset that an episode begins with
     env.reset(seed=0)
-    del world.reset  # type: ignore[method-assign]
+    del world.reset
     for name, offset in places.items():
         put(env, name.rstrip("_23456789"), offset)
     env.world.player.inventory.update(has or {})

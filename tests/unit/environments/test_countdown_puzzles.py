@@ -78,7 +78,7 @@ def test_a_task_is_the_same_puzzle_every_time_and_another_with_another_seed() ->
 def test_tasks_lie_in_the_split_that_they_are_asked_for() -> None:
     """Whatever the number, so that a split never has another's puzzle."""
     for split in ("train", "validation", "test"):
-        assert {split_of(puzzle_of_task(task, split, 3, 0)) for task in range(30)} == {split}  # type: ignore[arg-type]
+        assert {split_of(puzzle_of_task(task, split, 3, 0)) for task in range(30)} == {split}
 
 
 def test_eight_of_ten_puzzles_are_for_training() -> None:

@@ -81,7 +81,7 @@ def test_one_wrong_answer_is_no_success_and_the_last_episode_is_forgotten() -> N
 
 def test_every_answer_comes_and_the_seed_decides_which() -> None:
     for shows in ("colors", "digits"):
-        env = Glimpse(shows=shows, pictures=100)  # type: ignore[arg-type]
+        env = Glimpse(shows=shows, pictures=100)
         env.reset(seed=3)
         first = list(env.answers)
         assert set(first) == set(ANSWERS[env.shows])

@@ -13,6 +13,7 @@ pytest.importorskip("openenv.core", reason="the extra openenv is not installed")
 from agentgym.environments.openenv import OpenEnv
 from agentgym.environments.openenv import env as module
 from agentgym.errors import ConfigError, EnvError, UserError
+from agentgym.types import Observation
 
 TEXT = {"action": {"properties": {"text": {"type": "string"}, "metadata": {}}, "required": ["text"]}}
 RANGES = {
@@ -134,8 +135,8 @@ def test_ends(server: Server, done: bool, said: dict[str, Any], ends: tuple[bool
 
 def test_what_is_said_beside_the_observation_is_told_where_there_is_something(server: Server) -> None:
     env = OpenEnv(name="http://there")
-    said = {"success": False, "invalid_action": "no", "channels": {"progress": 0.5}, "other": 1}
-    nothing = {"success": None, "invalid_action": None, "channels": {}}
+    said: dict[str, Any] = {"success": False, "invalid_action": "no", "channels": {"progress": 0.5}, "other": 1}
+    nothing: dict[str, Any] = {"success": None, "invalid_action": None, "channels": {}}
     server.answers = [result(text="go", **nothing), result(text="a", **said), result(text="b", **nothing)]
     assert env.reset(seed=0) == ("go", {})
     assert env.step("x")[1:] == (
@@ -151,9 +152,9 @@ def test_what_may_be_said_tools_and_pictures_come_over(server: Server) -> None:
     env = OpenEnv(name="http://there")
     tool = {"name": "look"}
     server.answers = [result(text="go", admissible=["a", "b"], tools=[tool]), result(text="c")]
-    seen = env.reset(seed=0)[0]
+    seen = Observation.of(env.reset(seed=0)[0])
     assert (seen.admissible, list(seen.tools)) == (("a", "b"), [tool])
-    seen = env.step("a")[0]
+    seen = Observation.of(env.step("a")[0])
     assert (seen.admissible, list(seen.tools)) == (None, [])
 
 

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("openenv.core", reason="the extra openenv is not installed")
 
-import openenv.core.env_server as package
+import openenv.core.env_server as package  # type: ignore[import-untyped]
 import uvicorn
 from starlette.websockets import WebSocketDisconnect
 

@@ -104,9 +104,9 @@ def test_tasks_and_what_is_drawn_without_one() -> None:
         assert env.reset(options={"task": task})[0] == f"question {task}"
         assert task in env.tasks(split)
     assert answers.asked == [4, 0, 1_000_000, 1_001_999]
-    for task in (-1, 1_002_000, "4"):
-        with pytest.raises(UserError, match=f"task {task!r} does not exist: tasks are the numbers 0 to 1001999"):
-            env.reset(options={"task": task})
+    for wrong in (-1, 1_002_000, "4"):
+        with pytest.raises(UserError, match=f"task {wrong!r} does not exist: tasks are the numbers 0 to 1001999"):
+            env.reset(options={"task": wrong})
     small = ReasoningGym(config={"size": 10})
     assert [small.tasks(split) for split in ("train", "validation", "test")] == [range(8), range(8, 9), range(9, 10)]
     small.dataset = drawn = Answers()
