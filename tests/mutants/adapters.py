@@ -134,11 +134,6 @@ MODULES = (
         (f"{_UNIT}/test_textarena_rules.py",),
         (
             Mutation(
-                "one card for all seeds",
-                "self._random = random.Random(seed).getstate()",
-                "self._random = random.Random(0).getstate()",
-            ),
-            Mutation(
                 "the process's numbers are used up",
                 "                random.setstate(outside)\n",
                 "                pass\n",

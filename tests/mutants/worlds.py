@@ -75,7 +75,7 @@ MODULES = (
             Mutation(
                 "always to the table first", "return block\n                break", "break\n                break"
             ),
-            Mutation("one in the way is not enough", "if rest and top not in placed)", "if top not in placed)"),
+            Mutation("on what is not in place", "target in blocks_in_place(world, goal.support) and any(", "any("),
         ),
     ),
     Module(
@@ -101,7 +101,7 @@ MODULES = (
             Mutation("0 on the way", "if 0 < found.result", "if 0 <= found.result"),
             Mutation("the order makes another puzzle", "sorted(puzzle.numbers)", "list(puzzle.numbers)"),
             Mutation("any split", "if split_of(puzzle) == split:", "if True:"),
-            Mutation("no test", "if share == 8 else", "if share >= 8 else"),
+            Mutation("a tenth less for training", "share < 8", "share < 7"),
         ),
     ),
     Module(

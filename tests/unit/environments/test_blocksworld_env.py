@@ -267,6 +267,9 @@ def test_a_snapshot_is_not_changed_by_what_comes_after() -> None:
     other = at(["cba"], ["abc"], reward="dense")
     other.set_state(state)
     assert other.step("put down c")[1] == pytest.approx(1 / 3)
+    other = at(["cba"], ["abc"], reward="dense")
+    other.set_state(env.get_state())  # c is in place by now, and was not at first
+    assert [step[1] for step in played(other, "pick up b", "stack b on c")] == pytest.approx([0, 1 / 3])
 
 
 @pytest.mark.parametrize(("length", "is_read"), [(200, True), (201, False)])

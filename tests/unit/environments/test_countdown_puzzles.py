@@ -100,6 +100,7 @@ class Chosen:
     def integers(self, low: int, high: int = 0, size: int = 0) -> object:
         if size:
             self.bounds.append((low, high))
+            assert len(self.numbers) >= 2 * len(self.bounds), "another pair is drawn"
             return np.array([self.numbers[2 * len(self.bounds) - 2 : 2 * len(self.bounds)]]).ravel()
         self.choices.append(low)
         return 0
