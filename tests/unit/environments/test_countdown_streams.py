@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentgym.environments.countdown import Countdown
+from agentgym.environments.countdown import Countdown, streams
 from agentgym.environments.countdown.puzzles import Puzzle, puzzle_of_task
-from agentgym.environments.countdown.streams import STRATEGIES, Strategy, judge, main, mixed, opening, trace
+from agentgym.environments.countdown.streams import STRATEGIES, Strategy, Stream, judge, main, mixed, opening, trace
 
 TWO = Puzzle((8, 3), 5)
 
@@ -226,3 +226,17 @@ def test_the_command_takes_the_level_the_split_the_seed_and_what_is_mixed(
     assert written("--tasks", "1", "--level", "n3", "--split", "validation")[0]["task"] == 1_000_000
     stream = str(written("--tasks", "1", "--strategy", "optimal")[0]["completion"])
     assert stream.count("Exploring") == 3
+
+
+def test_what_is_mixed_is_drawn_anew_for_each_seed_and_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+
+    def mixing(puzzle: Puzzle, rng: np.random.Generator) -> Stream:
+        drawn.append(float(rng.random()))
+        return trace(puzzle, "optimal")
+
+    monkeypatch.setattr(streams, "mixed", mixing)
+    for seed in ("0", "1", "0"):
+        main(["--tasks", "2", "--seed", seed, "--output", str(tmp_path / "streams.jsonl")])
+    assert drawn[:2] == drawn[4:]
+    assert len(set(drawn)) == 4

@@ -33,6 +33,12 @@ def test_an_action_is_repeated_as_often_as_it_says() -> None:
     assert tuple(env.world.player.pos) == (30, 32)
 
 
+def test_an_action_stops_at_a_wall() -> None:
+    env = meadow(tree=(-3, 0))
+    env.step("move left 9")
+    assert (tuple(env.world.player.pos), env.world.env._step) == ((30, 32), 3)
+
+
 def test_what_is_done_again_is_no_new_achievement() -> None:
     env = meadow(water=(0, 1), has={"drink": 3})
     assert env.step("do")[1] == 1
