@@ -23,7 +23,7 @@ from agentgym.run import Run
 from tests.faults.kit import SETTINGS, Nursery, assert_same, kept, tensors
 from tests.kit import ROOT
 
-NUM_KILLS = int(os.environ.get("AGENTGYM_KILLS", "20"))
+NUM_KILLS = int(os.environ.get("AGENTGYM_KILLS", "10"))
 
 
 @dataclasses.dataclass

@@ -76,7 +76,7 @@ def test_interrupted_and_resumed_it_plays_what_the_whole_run_played(
         assert found == draws(whole[mode])
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*(pytest.param(mode, marks=pytest.mark.slow) for mode in MODES[:2]), MODES[2]])
 def test_it_learns_from_every_ordinal_once(mode: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):

@@ -70,9 +70,9 @@ def test_the_run_has_something_to_lose(whole: Path) -> None:
     [
         ("warm start", 4),  # the validation tasks are next: they must not be left out
         ("test, before training", 5),
-        ("training", 1),
+        pytest.param("training", 1, marks=pytest.mark.slow),
         ("training", 2),  # the validation tasks are next
-        ("training", 4),  # the last update
+        pytest.param("training", 4, marks=pytest.mark.slow),  # the last update
     ],
 )
 def test_interrupted_and_resumed(stage: str, at: int, whole: Path, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_finished_run_stays_as_it_is(whole: Path) -> None:
     assert ((whole / "report.json").read_bytes(), weights(whole)) == before
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_real_signal(sent: signal.Signals, whole: Path, tmp_path: Path) -> None:
     run, config = tmp_path / "run", tmp_path / "settings.json"
     config.write_text(json.dumps({**SETTINGS, "output": str(run)}))
