@@ -177,7 +177,7 @@ def test_a_run_that_learned_nothing_says_so(tmp_path: Path) -> None:
     told = "nothing was learned: in every update"
     for name, learned in (("one", {}), ("other", {"loss": 0.5})):
         trainer = Pupil()
-        trainer.learn = lambda update, lesson, learned=learned: learned  # type: ignore[misc]
+        trainer.learn = lambda update, lesson, learned=learned: learned  # type: ignore[misc, method-assign]
         bench = ran(train(workbench(tmp_path / name, updates=1), trainer))
         assert any(note.startswith(told) for note in notes_of(bench)) == (not learned)
     assert not any(note.startswith(told) for note in notes_of(ran(train(workbench(tmp_path / "none", updates=0)))))
@@ -283,7 +283,7 @@ def test_stages_draw_from_orders_of_their_own_that_the_seed_decides(tmp_path: Pa
             drawn.append([stage.loop.players.draws.draw(ordinal).task for ordinal in range(9)])
     assert drawn[:2] == drawn[4:]
     assert len({tuple(order) for order in drawn}) == 4
-    assert all(sorted(order) == list(range(9)) for order in drawn)  # type: ignore[type-var]
+    assert all(sorted(order) == list(range(9)) for order in drawn)
 
 
 def test_the_curriculum_of_the_settings_is_that_of_training_alone(tmp_path: Path) -> None:

@@ -46,9 +46,10 @@ class Asked:
 
     def __init__(self, limits: Limits | None = None, *, temperature: float = 1.0) -> None:
         self.engine = Listening()
-        self.rollout: Any = Stand(self.engine, lambda spec: episode(0.0))
+        rollout: Any = Stand(self.engine, lambda spec: episode(0.0))
+        self.rollout = rollout
         draws = Uniform(range(9), seed=0)
-        self.players = Players(self.rollout, self.engine, draws, limits=limits or Limits(), temperature=temperature)
+        self.players = Players(rollout, self.engine, draws, limits=limits or Limits(), temperature=temperature)
 
 
 def test_an_expert_may_say_what_it_has_to_say_within_the_deadlines_of_training() -> None:
