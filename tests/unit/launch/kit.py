@@ -44,7 +44,7 @@ def mark(module: Any, value: float) -> None:
 
 
 def marked(module: Any) -> float:
-    return float(next(module.parameters()).view(-1)[0])
+    return float(next(module.parameters()).detach().view(-1)[0])
 
 
 class Listening(ScriptedEngine):

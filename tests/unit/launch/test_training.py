@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from agentgym.errors import UserError
+from agentgym.launch import training as trainings
 from agentgym.launch.learning import Train
 from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
@@ -88,6 +89,29 @@ def test_between_two_steps_it_is_saved_when_it_is_time(seconds: float, expected:
     run.begin()
     asyncio.run(run.go())
     assert len(saved(bench)) == expected
+
+
+def test_a_checkpoint_is_due_so_long_after_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1e9]
+    monkeypatch.setattr(trainings.time, "monotonic", lambda: now[0])
+    bench = bench_of(tmp_path, checkpoint_seconds=10.0)
+    run, _, (stage,) = training(bench, 9)
+    run.begin()
+    seconds = iter(
+        [5.0, 5.0, 5.0, 4.0, 1.0, 9.0, 0.5, 0.5, 0.0]
+    )  # step 2 is 10 after the beginning, 5 after 2, 8 after 5
+    steps = stage.run
+
+    async def slowly(pause: Callable[[], None]) -> None:
+        def step() -> None:
+            now[0] += next(seconds)
+            pause()
+
+        await steps(step)
+
+    stage.run = slowly  # type: ignore[method-assign]
+    asyncio.run(run.go())
+    assert saved(bench) == ["0-one-000002", "0-one-000005", "0-one-000008", "1-done-000000"]
 
 
 def test_so_many_checkpoints_are_kept_as_the_settings_say(tmp_path: Path) -> None:
