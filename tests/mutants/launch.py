@@ -499,6 +499,19 @@ MODULES = (
             Mutation("looked at in between", ', "check_every": steps}', "}"),
             Mutation("what a recipe decides is given", "    _refuse_decided(given)\n", ""),
             Mutation("a recipe without a budget", "        if recipe.model_fields_set:\n", "        if False:\n"),
+            Mutation(
+                "trained on a part",
+                "    for key, value in sampling_filters(rollout).items():\n",
+                "    for key, value in ():\n",
+            ),
+            Mutation("a filter is forgotten", '("top_p", "top_k", "min_p") if', '("top_p", "top_k") if'),
+            Mutation("filters that filter nothing", "if rollout.changed(key)}", "if key in rollout.model_fields_set}"),
+        ),
+    ),
+    Module(
+        "agentgym/launch/combinations.py",
+        (f"{UNIT}/test_settings.py",),
+        (
             Mutation("records follow a curriculum", 'settings.changed("curriculum") and not trainer.plays', "False"),
             Mutation(
                 "taught by experts", "factory.learn is not Curriculum.learn and not trainer.plays_policy", "False"
@@ -508,13 +521,6 @@ MODULES = (
                 "factory.learn is not Curriculum.learn and not trainer.plays_policy",
                 "not trainer.plays_policy",
             ),
-            Mutation(
-                "trained on a part",
-                "    for key, value in sampling_filters(rollout).items():\n",
-                "    for key, value in ():\n",
-            ),
-            Mutation("a filter is forgotten", '("top_p", "top_k", "min_p") if', '("top_p", "top_k") if'),
-            Mutation("filters that filter nothing", "if rollout.changed(key)}", "if key in rollout.model_fields_set}"),
         ),
     ),
     Module(
@@ -992,6 +998,14 @@ MODULES = (
                 '        note(f"the model that the run began with is gone',
                 '        raise UserError(f"the model that the run began with is gone',
             ),
+        ),
+    ),
+    Module(
+        "agentgym/tokenizer.py",
+        (f"{UNIT}/test_fingerprint.py",),
+        (
+            Mutation("ids mean anything", "sorted(self.hf.get_vocab().items())", "sorted(self.hf.get_vocab())"),
+            Mutation("ids alone", "sorted(self.hf.get_vocab().items())", "sorted(self.hf.get_vocab().values())"),
         ),
     ),
     Module(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentgym.errors import DataError, UserError
 from agentgym.launch import fingerprint
 from agentgym.run import Run
-from tests.kit import byte_tokenizer, tiny_model
+from tests.kit import byte_tokenizer, chat, tiny_model
 
 
 @pytest.fixture
@@ -83,6 +84,26 @@ def test_another_order_of_the_tokens_is_another_model(run: Run, model: Path) -> 
     vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False))
     assert "tokenizer.json changed since" in told(run, model)
+
+
+def test_the_vocabulary_of_record_is_both_the_tokens_and_their_ids() -> None:
+    """What is trained on recorded ids asks for it."""
+
+    class Named:
+        def __init__(self, **vocabulary: int) -> None:
+            self.vocabulary = vocabulary
+
+        def get_vocab(self) -> dict[str, int]:
+            return self.vocabulary
+
+    found = []
+    for vocabulary in ({"a": 0, "b": 1}, {"b": 1, "a": 0}, {"a": 1, "b": 0}, {"a": 0, "c": 1}, {"a": 0}):
+        tokenizer = chat()
+        hf: Any = Named(**vocabulary)
+        tokenizer.hf = hf
+        found.append(tokenizer.fingerprint)
+    assert found[0] == found[1]
+    assert len(set(found)) == 4
 
 
 def test_it_is_found_from_another_directory(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

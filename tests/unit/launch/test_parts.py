@@ -184,7 +184,7 @@ def test_where_an_engine_speaks_text_its_context_is_counted_in_bytes(
     [
         (
             episode(0.0, stop=StopReason.ENV_ERROR, error="no server"),
-            '"new_environment" breaks in its first episodes: no server',
+            "breaks in its first episodes: no server",
         ),
         (episode(0.0, shaping_error="no judge"), "no judge; it was tried out on an episode of one turn"),
     ],
@@ -198,7 +198,7 @@ def test_what_breaks_or_cannot_be_judged_is_found_out_first(
 
 def test_torch_has_the_threads_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(parts.torch, "set_num_threads", asked.append)
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
     Making(monkeypatch, threads=3)()
     assert asked == [3]
 

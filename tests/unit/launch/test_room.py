@@ -109,7 +109,8 @@ def test_the_cache_is_for_the_context_that_is_given_or_for_what_fills_a_microbat
     given: int | None, most: int, context: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = Told(monkeypatch)
-    bench = workbench(tmp_path, **({"engine": {"max_context": given}} if given else {}))
+    settings: dict[str, Any] = {"engine": {"max_context": given}} if given else {}
+    bench = workbench(tmp_path, **settings)
     engine: Any = bench.parts.engine
     engine.max_context = most
     refuse_too_large(bench.settings, bench.parts, TrainerSettings(max_microbatch_tokens=99))

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from agentgym.errors import UserError
-from agentgym.launch import training as trainings
 from agentgym.launch.learning import Train
 from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
@@ -93,7 +92,7 @@ def test_between_two_steps_it_is_saved_when_it_is_time(seconds: float, expected:
 
 def test_a_checkpoint_is_due_so_long_after_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1e9]
-    monkeypatch.setattr(trainings.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("agentgym.launch.training.time.monotonic", lambda: now[0])
     bench = bench_of(tmp_path, checkpoint_seconds=10.0)
     run, _, (stage,) = training(bench, 9)
     run.begin()

@@ -40,7 +40,7 @@ def rows(num: int, **changes: Any) -> list[Row]:
 
 
 def stepped(
-    given: list[Row], *, update: int = 0, objective: Any = None, **settings: int
+    given: list[Row], *, update: int = 0, objective: Any = None, **settings: Any
 ) -> tuple[Counting, dict[str, float]]:
     learner: Any = Counting()
     found = Pupil(**settings).steps(learner, given, update, objective=objective)
