@@ -525,7 +525,7 @@ MODULES = (
     ),
     Module(
         "agentgym/launch/monitor.py",
-        (f"{UNIT}/test_monitor.py",),
+        (f"{UNIT}/test_looks.py", f"{UNIT}/test_monitor.py"),
         (
             Mutation("coarse is fine", "5e-2 if is_coarse else 1e-3", "1e-3"),
             Mutation("a coarse model is fine", '(settings.model.options.get("dtype"), settings', "(settings"),
@@ -1112,7 +1112,6 @@ MODULES = (
             ),
             Mutation("no chance", '"rng": _rng_state(),', '"rng": {},'),
             Mutation("no memory", '"trainer": trainer.state() if trainer else {},', '"trainer": {},'),
-            Mutation("the caller's word is last", '{**state, "checkpoint": own}', '{"checkpoint": own, **state}'),
             Mutation("a second policy", '    if "policy" in further:\n', "    if False:\n"),
             Mutation("any name", '    if not re.fullmatch(r"\\w[\\w.-]*", name):\n', "    if False:\n"),
             Mutation("read unseen", "    sealed.check(directory)\n    state =", "    state ="),
@@ -1131,11 +1130,6 @@ MODULES = (
             Mutation("Python's chance stays", "    random.setstate((version, tuple(keys), gauss))\n", ""),
             Mutation("NumPy's chance stays", '    np.random.set_state(tuple(state["numpy"]))\n', ""),
             Mutation("torch's chance stays", '    torch.set_rng_state(_bytes(state["torch"]))\n', ""),
-            Mutation(
-                "chance by what was drawn before",
-                '    _set_rng_state(own["rng"])\n    return state',
-                "    return state",
-            ),
             Mutation("the oldest", "for path in reversed(finished(parent)):", "for path in finished(parent):"),
             Mutation("half-written ones are finished", ' and not path.name.startswith("."))', ")"),
             Mutation("the newest whatever it is", "            sealed.check(path)\n", "            pass\n"),

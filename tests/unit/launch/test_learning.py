@@ -173,6 +173,20 @@ def test_what_is_learned_of_every_task_goes_to_the_ledger(tmp_path: Path) -> Non
     assert (bench.tally.begun, bench.tally.pending) == (2, [])
 
 
+def test_all_tasks_of_an_update_are_in_the_tally(tmp_path: Path) -> None:
+    class Two(Pupil):
+        """Plays two tasks an update."""
+
+        def specs(self, update: int, draws: Any) -> list[EpisodeSpec]:
+            return [
+                EpisodeSpec(task=0, seed=0, ordinal=number, group_id=f"g{number}", episode_id=f"u{number}")
+                for number in (2 * update, 2 * update + 1)
+            ]
+
+    bench = ran(train(workbench(tmp_path, updates=2), Two()))
+    assert (bench.tally.begun, len(bench.run.ledger())) == (4, 4)
+
+
 def test_a_run_that_learned_nothing_says_so(tmp_path: Path) -> None:
     told = "nothing was learned: in every update"
     for name, learned in (("one", {}), ("other", {"loss": 0.5})):
@@ -265,6 +279,8 @@ def test_the_learner_is_made_for_all_the_steps_that_there_will_be(tmp_path: Path
     stage = train(bench, trainer)
     stage.open()
     learner, equipment = stage.loop.learner, trainer.equipment
+    assert (learner.temperature, learner.dump_dir) == (0.5, bench.run.directory)
+    assert stage.loop.beat == bench.watchdog.beat
     assert (learner.total_updates, learner.schedule, learner.learning_rate) == (30, "linear", 0.25)
     assert learner.module is bench.parts.policy.module
     assert equipment.learner is learner
@@ -340,6 +356,11 @@ def test_what_a_warm_start_left_before_an_interruption_is_replaced(tmp_path: Pat
     assert not (bench.run.directory / "warm_start" / "old").exists()
     assert marked(load_policy(bench.run.directory / "warm_start", device="cpu").module) == 1.0
     assert notes_of(bench) == ["warm start: 1 updates, 0 s"]
+
+
+def test_the_imitator_is_started_before_anything_is_played(tmp_path: Path) -> None:
+    bench = ran(warm(workbench(tmp_path, warm_start={"enabled": True}), max_updates=1))
+    assert log_of(bench)[:2] == ["open", "publish 0"]
 
 
 def test_a_warm_start_keeps_no_ledger_and_no_best(tmp_path: Path) -> None:
