@@ -47,7 +47,7 @@ class Asked:
     def __init__(self, limits: Limits | None = None, *, temperature: float = 1.0) -> None:
         self.engine = Listening()
         rollout: Any = Stand(self.engine, lambda spec: episode(0.0))
-        self.rollout = rollout
+        self.rollout: Any = rollout
         draws = Uniform(range(9), seed=0)
         self.players = Players(rollout, self.engine, draws, limits=limits or Limits(), temperature=temperature)
 
@@ -77,6 +77,18 @@ def test_another_engine_speaks_and_is_told_when_its_episodes_are_over() -> None:
     asyncio.run(asked.players.policy(SPECS, engine=other))
     assert (len(asked.engine.asked), len(other.asked)) == (0, 1)
     assert asked.rollout.played[0].release == other.release
+
+
+def test_recorded_episodes_get_the_rewards_of_this_run() -> None:
+    asked, seen = Asked(), list[Any]()
+
+    async def shape(recorded: Any) -> None:
+        seen.append(recorded)
+
+    asked.rollout.shape = shape
+    recorded = [episode(1.0)]
+    assert asyncio.run(asked.players.shaped(recorded)) is recorded
+    assert seen == [recorded]
 
 
 def test_an_episode_says_who_spoke_when() -> None:
