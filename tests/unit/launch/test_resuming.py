@@ -276,7 +276,7 @@ def test_what_is_newer_half_written_or_needed_by_nobody_goes(tmp_path: Path, mon
     (resumed.bench.run.policies / "000009").mkdir()
     (resumed.bench.run.checkpoints / ".2.partial").mkdir()
     anew: list[Run] = []
-    monkeypatch.setattr(Run, "draw_tensorboard_anew", anew.append)
+    monkeypatch.setattr(Run, "draw_tensorboard_anew", lambda run: anew.append(run))
     resumed()
     assert resumed.log == ["assembled", "load 0-before-000000", "go"]
     assert sorted(resumed.bench.run.checkpoints.iterdir()) == [at]

@@ -70,10 +70,10 @@ def test_the_learner_scores_what_the_engine_does_with_its_images_at_temperature_
         return [np.zeros(len(IDS))]
 
     monkeypatch.setattr("agentgym.learn.canary.score", score)
-    seen = Media("d" * 32, b"a picture")
+    seen = Media(digest="d" * 32, data=b"a picture")
     asyncio.run(engine_gap(Off(learner, [0.0] * len(IDS)), learner, Prompt(IDS, [seen])))
     (((row,), given),) = asked
-    assert (row.token_ids, row.media) == (IDS, [seen.digest])
+    assert (list(row.token_ids), list(row.media)) == (IDS, [seen.digest])
     assert given == {"max_tokens": 64, "world": learner.world}
 
 
