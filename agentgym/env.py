@@ -18,7 +18,6 @@ be made of, such as ``{"progress": 0.5}``; they go on record with the turn).
 
 from __future__ import annotations
 
-import copy
 import inspect
 import math
 import numbers
@@ -220,7 +219,7 @@ class Env(gymnasium.Env[str, str]):
             info=dict(self._info),  # an author may go on with one and the same
             done=self._done,
             total=self._total,
-            rng=copy.deepcopy(dict(self.np_random.bit_generator.state)),
+            rng=dict(self.np_random.bit_generator.state),
             instructions=self.instructions,
             max_turns=self.max_turns,
             state=state,
@@ -238,14 +237,14 @@ class Env(gymnasium.Env[str, str]):
         self._actions, self._digests = list(snapshot.actions), list(snapshot.digests)
         self._seen, self._info = snapshot.observation, dict(snapshot.info)
         self._done, self._total = snapshot.done, snapshot.total
-        self.np_random.bit_generator.state = copy.deepcopy(snapshot.rng)
+        self.np_random.bit_generator.state = snapshot.rng
         for name in ("instructions", "max_turns"):
             if getattr(self, name) != getattr(snapshot, name):  # a reset changed them there, or here
                 setattr(self, name, getattr(snapshot, name))
         return self._seen, self._info
 
     def _replayed(self, past: Past) -> Generator[Any, Any, tuple[Observation | None, dict[str, Any]]]:
-        yield self.reset(seed=past.seed, options=dict(past.options) or None)
+        yield self.reset(seed=past.seed, options=dict(past.options))
         self._must_agree(past)
         for action in past.actions:
             if self._done:

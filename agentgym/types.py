@@ -72,9 +72,6 @@ class Observation(str):
         self.tools, self.images = tuple(tools), tuple(images)
         return self
 
-    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
-        return (str(self),), {"admissible": self.admissible, "tools": self.tools, "images": self.images}
-
     @property
     def text(self) -> str:
         """The plain string."""
@@ -111,9 +108,6 @@ class Action(str):
         self = super().__new__(cls, text)
         self.tool_calls = tuple(tool_calls)
         return self
-
-    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
-        return (str(self),), {"tool_calls": self.tool_calls}
 
     @property
     def text(self) -> str:

@@ -43,7 +43,6 @@ class Watchdog:
         end: Callable[[int], None] = os._exit,
     ) -> None:
         self.seconds, self.dump, self.grace, self.end = seconds, dump, grace, end
-        self._last = time.monotonic()
         self._over = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 

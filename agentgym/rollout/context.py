@@ -65,7 +65,7 @@ def clipped(observation: Observation, max_chars: int) -> Observation:
     if missing <= 0:
         return observation
     head = max_chars - max_chars // 2
-    tail = observation[len(observation) - max_chars // 2 :] if max_chars > 1 else ""
+    tail = observation[len(observation) - max_chars // 2 :]
     return Observation(
         f"{observation[:head]}\n({missing} characters left out)\n{tail}",
         admissible=observation.admissible,

@@ -90,7 +90,8 @@ class Tree:
                 if play.is_over:
                     return
                 branched_at = len(play.trajectory.turns)  # one more where the policy summed up
-                aside.extend([fork async for fork in self._forks(play)])
+                async for fork in self._forks(play):
+                    aside.append(fork)  # each at once: should the next one fail, its session is released
         await play.run()
 
     async def _forks(self, play: Play) -> AsyncIterator[Play]:

@@ -6,6 +6,241 @@ from tests.mutants.mutant import Module, Mutation
 
 MODULES = (
     Module(
+        "agentgym/rollout/play.py",
+        ("tests/unit/rollout/test_play.py",),
+        (
+            Mutation("one turn too many", ">= self._max_turns:", "> self._max_turns:"),
+            Mutation(
+                "limit before the reset", "self.limits.max_turns or self.host.max_turns", "self.limits.max_turns or 99"
+            ),
+            Mutation(
+                "success by the last reward", "succeeded(info, self.trajectory.reward)", "succeeded(info, reward)"
+            ),
+            Mutation(
+                "overflow one too late", "if extension.num_tokens >= budget:", "if extension.num_tokens > budget:"
+            ),
+            Mutation(
+                "keep-last fills the budget", "if extension.num_tokens < budget:", "if extension.num_tokens <= budget:"
+            ),
+            Mutation(
+                "replies need two tokens", "return self.episode.max_tokens >= 1", "return self.episode.max_tokens > 1"
+            ),
+            Mutation(
+                "the user's context alone",
+                "min(self.limits.context_tokens or self.max_context, self.max_context)",
+                "self.limits.context_tokens or self.max_context",
+            ),
+            Mutation(
+                "the reply fills the whole budget",
+                "min(self.limits.max_reply_tokens, budget - extension.num_tokens)",
+                "min(self.limits.max_reply_tokens, budget)",
+            ),
+            Mutation("summaries need two tokens", "if room < 1:", "if room <= 1:"),
+            Mutation("a summary has no limit", "min(self.limits.max_reply_tokens, room), True", "room, True"),
+            Mutation("sums up for ever", "        episode.wants_summary = False\n", ""),
+            Mutation("a summary is an action", "self._recorded(reply, is_summary=True)", "self._recorded(reply)"),
+            Mutation("one observation is never tried", "keep_observations, 0, -1):", "keep_observations, 1, -1):"),
+            Mutation(
+                "an end is a cut", "StopReason.TERMINATED if terminated", "StopReason.TERMINATED if not truncated"
+            ),
+            Mutation("one invalid action fewer", "self.num_invalid <= limit", "self.num_invalid < limit"),
+            Mutation("an expert's turn too many", "< self.spec.shown_turns", "<= self.spec.shown_turns"),
+            Mutation(
+                "images of the next turn",
+                "self.trajectory.turns.append(turn)\n",
+                "self.trajectory.turns.append(turn)\n        turn.media = []\n",
+            ),
+            Mutation(
+                "void episodes show something", '"" if reason.is_void else str', '"" if reason.is_truncated else str'
+            ),
+            Mutation(
+                "a deadline is the environment's fault",
+                "self._stop(StopReason.DEADLINE)",
+                "self._stop(StopReason.ENV_ERROR)",
+            ),
+            Mutation(
+                "others' timeouts void the episode",
+                "            if not deadline.expired():\n                raise\n",
+                "",
+            ),
+            Mutation(
+                "the episode's deadline is a step's", "if not deadline.expired():  # the whole episode's", "if False:"
+            ),
+            Mutation("steps without a deadline", "asyncio.timeout(self.limits.step_seconds)", "asyncio.timeout(None)"),
+            Mutation(
+                "episodes without a deadline", "asyncio.timeout(self.limits.episode_seconds)", "asyncio.timeout(None)"
+            ),
+            Mutation(
+                "forks share their turns",
+                "[turn.model_copy(deep=True) for turn in self.trajectory.turns]",
+                "self.trajectory.turns",
+            ),
+            Mutation(
+                "forks share their messages", "messages=list(self.episode.messages)", "messages=self.episode.messages"
+            ),
+            Mutation(
+                "a fork begins at the reset",
+                "twin.has_begun, twin.mark = False, mark",
+                "twin.has_begun, twin.mark = False, None",
+            ),
+            Mutation(
+                "saving without a deadline",
+                'await self._within_deadline(self.host.save(), "saving")',
+                "await self.host.save()",
+            ),
+            Mutation("steps are no sign of life", '"step")\n        self.beat()\n', '"step")\n'),
+            Mutation("what was sampled is lost", "        self.trajectory.samples = self.stream.samples\n", ""),
+            Mutation(
+                "no complaint", "            self.episode.messages.append(self.protocol.complain(str(error)))\n", ""
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/rollout/runner.py",
+        ("tests/unit/rollout/test_runner.py",),
+        (
+            Mutation("a retry on a used environment", "self._lent(fresh=attempt > 0)", "self._lent()"),
+            Mutation("always fresh environments", "self._idle and not fresh", "False"),
+            Mutation(
+                "a late host is kept",
+                "seat.is_spoiled = play.trajectory.stop_reason.is_void",
+                "seat.is_spoiled = play.trajectory.stop_reason is StopReason.ENV_ERROR",
+            ),
+            Mutation(
+                "a broken host is kept",
+                "        if seat.is_spoiled:\n            seat.host.kill()\n        else:\n            self",
+                "        if True:\n            self",
+            ),
+            Mutation(
+                "a host is left alone in an interruption",
+                "        except BaseException:\n            seat.host.kill()",
+                "        except BaseException:\n            pass",
+            ),
+            Mutation("others play on", "                task.cancel()\n", "                pass\n"),
+            Mutation(
+                "nobody waits for the others", "            await asyncio.gather(*tasks, return_exceptions=True)\n", ""
+            ),
+            Mutation(
+                "one attempt more",
+                "for attempt in range(limits.max_attempts):",
+                "for attempt in range(limits.max_attempts + 1):",
+            ),
+            Mutation(
+                "late ones are tried again",
+                "if trajectory.stop_reason is not StopReason.ENV_ERROR:",
+                "if not trajectory.stop_reason.is_void:",
+            ),
+            Mutation(
+                "the last session is kept",
+                "                finally:\n                    release(play.session)",
+                "                finally:\n                    pass",
+            ),
+            Mutation("idle hosts of a closed run", "            await host.close()\n", "            pass\n"),
+            Mutation("closed hosts are lent", "idle, self._idle = self._idle, []", "idle = self._idle"),
+            Mutation("what hosts share stays", "        await self.hosts.close()\n", ""),
+            Mutation(
+                "limits of a call are dropped",
+                "limits = limits or self.limits\n        finish",
+                "limits = self.limits\n        finish",
+            ),
+            Mutation("measured with rewards", "self.shapers if shaped else []", "self.shapers"),
+            Mutation("two of one name", "if count > 1:", "if count > 2:"),
+            Mutation("places are kept", "                self.num_running -= 1\n", "                pass\n"),
+            Mutation(
+                "a seat is no place",
+                "async with self._place(), self._lent() as seat:",
+                "async with self._lent() as seat:",
+            ),
+            Mutation(
+                "shaped one by one", "trajectory.group_id or trajectory.episode_id, [])", "trajectory.episode_id, [])"
+            ),
+            Mutation("the level is not on record", "            level=spec.level,\n", ""),
+            Mutation("who played is not on record", "            role=spec.role,\n", ""),
+        ),
+    ),
+    Module(
+        "agentgym/rollout/actors.py",
+        ("tests/unit/rollout/test_actors.py",),
+        (
+            Mutation(
+                "leads one reply more", "num_turns < episode.spec.shown_turns", "num_turns <= episode.spec.shown_turns"
+            ),
+            Mutation("an expert's version is 0", "policy_versions=[-1] * len(ids)", "policy_versions=[0] * len(ids)"),
+            Mutation(
+                "members sample alike",
+                "seed_of(spec.seed, spec.member, stream.num_turns)",
+                "seed_of(spec.seed, stream.num_turns)",
+            ),
+            Mutation("turns sample alike", "spec.member, stream.num_turns)", "spec.member)"),
+            Mutation("the expert sums up", "if episode.wants_summary:", "if False:"),
+            Mutation("tools are not told", ", tools=episode.observation.tools)", ")"),
+            Mutation("top_k is dropped", "            top_k=top_k,\n", ""),
+            Mutation("an expert's reply has no end", ", tokenizer.stop_token_ids[0]]", "]"),
+            Mutation("forks share a session", "{stream.num_forks}", "0"),
+        ),
+    ),
+    Module(
+        "agentgym/rollout/specs.py",
+        ("tests/unit/rollout/test_specs.py",),
+        (
+            Mutation("task 0 is none", "if self.task is not None else", "if self.task else"),
+            Mutation(
+                "options win over the task",
+                '{**self.options, "task": self.task}',
+                '{"task": self.task, **self.options}',
+            ),
+            Mutation("options alone are dropped", "else dict(self.options) or None", "else None"),
+            Mutation("seeds of 64 bits", '"big") >> 1', '"big")'),
+        ),
+    ),
+    Module(
+        "agentgym/rollout/context.py",
+        ("tests/unit/rollout/test_play.py", "tests/unit/rollout/test_context.py"),
+        (
+            Mutation("clipped at the limit", "if missing <= 0:", "if missing < 0:"),
+            Mutation("one observation fewer", "max(0, len(shown) - num)", "max(0, len(shown) - num + 1)"),
+            Mutation("the last are left out", "shown[: max(0, len(shown) - num)]", "shown[num:]"),
+            Mutation("the opening is left out", "i >= num_opening and", "i >= 0 and"),
+            Mutation("replies are left out", ' and message["role"] != "assistant"', ""),
+            Mutation("the summary is forgotten", "{_SUMMARY}\\n{summary}\\n\\n", "{_SUMMARY}\\n\\n"),
+            Mutation("images are clipped", "        images=observation.images,\n", ""),
+        ),
+    ),
+    Module(
+        "agentgym/rollout/shaping.py",
+        ("tests/unit/rollout/test_shaping.py",),
+        (
+            Mutation("without its weight", "[weight * value for value", "[value for value"),
+            Mutation("void ones are judged", "if not trajectory.stop_reason.is_void]", "]"),
+            Mutation("the first ended is enough", "if any(name not in", "if all(name not in"),
+            Mutation(
+                "as they ended",
+                "[self._ended.pop(name) for name in members]",
+                "[t for t in self._ended.values() if self._group(t) == self._group(trajectory)]",
+            ),
+            Mutation(
+                "what was given is judged",
+                "        trajectory.turns = _with(trajectory.turns, {})\n    asked",
+                "        pass\n    asked",
+            ),
+            Mutation(
+                "a failure is forgotten",
+                "trajectory.shaping_error = errors.get(index)",
+                "trajectory.shaping_error = None",
+            ),
+            Mutation(
+                "an old failure stays",
+                "trajectory.shaping_error = errors.get(index)",
+                "trajectory.shaping_error = errors.get(index, trajectory.shaping_error)",
+            ),
+            Mutation("the last failure is told", "errors.setdefault(index, answer)", "errors[index] = answer"),
+            Mutation("failed ones are paid in part", "{} if index in errors else given[index]", "given[index]"),
+            Mutation("one failure is everybody's", "return [[index] for index in everyone] if", "return [everyone] if"),
+            Mutation("judges have for ever", "asyncio.timeout(seconds)", "asyncio.timeout(None)"),
+            Mutation("an infinite reward", "and math.isfinite(value)", ""),
+        ),
+    ),
+    Module(
         "agentgym/rollout/tree.py",
         ("tests/unit/rollout/test_tree.py",),
         (
@@ -17,6 +252,22 @@ MODULES = (
                 "                self.release(play.session)\n            traj",
                 "                pass\n            traj",
             ),
+            Mutation(
+                "what was put aside is not released",
+                "                for play in aside:\n                    self.release(play.session)",
+                "                pass",
+            ),
+            Mutation(
+                "moments are kept", "                await seat.host.forget(play.mark)\n", "                pass\n"
+            ),
+            Mutation("a moment is forgotten too early", "and all(other.mark is not play.mark for other in aside)", ""),
+            Mutation("a broken tree goes on", "while aside and not seat.is_spoiled:", "while aside:"),
+            Mutation("turns as they were given", "in sorted(self.turns) if", "in self.turns if"),
+            Mutation("nothing is shared", "            await self.fork(play.session, fork.session)\n", ""),
+            Mutation(
+                "where it was asked to branch", "branched_at = len(play.trajectory.turns)  #", "branched_at = turn  #"
+            ),
+            Mutation("an end branches", "                if play.is_over:\n                    return\n", ""),
         ),
     ),
 )

@@ -1,8 +1,7 @@
-"""The order of tasks is a function of the seed, and fair; draws and outcomes are what they should be; the frontier."""
+"""The order of tasks is a function of the seed, and fair; draws and outcomes are what they should be."""
 
 from __future__ import annotations
 
-import collections
 import math
 from types import MappingProxyType
 from typing import Any, cast
@@ -13,11 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentgym import curriculum
-from agentgym.curricula.frontier import Frontier
-from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Curriculum, Outcome, TaskOrder, drawn, grades, outcomes_of, state_of
 from agentgym.errors import UserError
-from agentgym.types import Draw, StopReason, TaskId, Trajectory, Turn
+from agentgym.types import Draw, StopReason, Trajectory, Turn
 
 
 @given(st.integers(1, 40), st.integers(0, 2**40), st.integers(0, 5))
@@ -158,58 +155,48 @@ def test_grades_are_means_over_what_has_any() -> None:
 # -- the frontier ----------------------------------------------------------------------------------------
 
 
-def heard(task: int, *successes: bool) -> Outcome:
-    return Outcome(ordinal=0, draw=Draw(task=task), rewards=[float(s) for s in successes], successes=successes)
+def test_the_order_is_fixed_for_ever() -> None:
+    order = TaskOrder("abcdef", seed=3)
+    assert "".join(str(order[n]) for n in range(18)) == "cfebdabcaefdeabcdf"
 
 
-def shares(frontier: Frontier, num: int = 4000) -> dict[TaskId, float]:
-    """How often each task is drawn."""
-    drawn = collections.Counter(frontier.draw(ordinal).task for ordinal in range(num))
-    return {task: count / num for task, count in drawn.items()}
+def test_a_block_is_65536_tasks_for_ever() -> None:
+    order = TaskOrder(range(65537), seed=0)
+    assert order[65536] == 65536
+    assert order[2 * 65537 - 1] == 65536
 
 
-def test_the_frontier_plays_what_is_solved_at_times_more_often() -> None:
-    frontier = Frontier(range(10**6), seed=1, replay=0.5)
-    frontier.learn([heard(1, *[True] * 8), heard(2, *[True, False] * 4), heard(3, *[False] * 8)])
-    seen = shares(frontier)
-    # p (1 - p) of 9/10, 1/2 and 1/10, over their sum 0.43, of half the ordinals; 4,000 draws: 5 deviations are 0.04
-    assert [seen[task] for task in (1, 2, 3)] == pytest.approx([0.105, 0.291, 0.105], abs=0.04)
-    levels = {draw.task: draw.level for draw in map(frontier.draw, range(200)) if draw.task in (1, 2, 3)}
-    assert levels == pytest.approx({1: 0.1, 2: 0.5, 3: 0.9})
-    assert {frontier.draw(n).level for n in range(200) if frontier.draw(n).task not in (1, 2, 3)} == {None}
+def test_the_last_block_is_as_long_as_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curriculum, "_BLOCK", 4)
+    for count in (4, 5, 8):
+        order = TaskOrder(range(count), seed=0)
+        assert sorted(order[n] for n in range(count)) == list(range(count))
 
 
-def test_without_replay_or_anything_to_replay_the_frontier_is_uniform() -> None:
-    uniform = [Uniform(range(50), seed=3).draw(n).task for n in range(50)]
-    assert [Frontier(range(50), seed=3).draw(n).task for n in range(50)] == uniform
-    idle = Frontier(range(50), seed=3, replay=0)
-    idle.learn([heard(1, True, False)])
-    assert [idle.draw(n).task for n in range(50)] == uniform
-    only = Frontier(range(50), seed=3, replay=1)
-    only.learn([heard(1, True, False)])
-    assert {only.draw(n).task for n in range(50)} == {1}
+def test_blocks_of_an_epoch_are_not_shuffled_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curriculum, "_BLOCK", 20)
+    order = TaskOrder(range(40), seed=0)
+    first, second = ([order[n] for n in range(begin, begin + 20)] for begin in (0, 20))
+    assert [20 + task for task in first] != second  # type: ignore[operator]
 
 
-def test_episodes_that_say_nothing_of_the_policy_teach_the_frontier_nothing() -> None:
-    frontier = Frontier(range(50), seed=3, replay=1)
-    frontier.learn([Outcome(ordinal=0, draw=Draw(task=1), num_void=4)])
-    assert frontier.memory == {}
+def test_a_curriculum_that_says_nothing_more_has_no_state_and_learns_nothing() -> None:
+    one = Told(Draw(task=0))
+    one.learn([])
+    one.load_state({})
+    assert (one.state(), state_of(one)) == ({}, {})
 
 
-def test_the_frontier_keeps_what_there_is_most_to_learn_from_and_then_the_newest() -> None:
-    frontier = Frontier(range(50), seed=3, capacity=2)
-    frontier.learn([heard(1, True, False), heard(2, True, True, True), heard(3, False, True)])
-    assert list(frontier.memory) == [1, 3]
-    frontier.learn([heard(4, True, False), heard(5, False)])
-    assert list(frontier.memory) == [3, 4]
-    frontier.learn([heard(3, True, False)])
-    assert list(frontier.memory) == [4, 3]  # the older episodes of 3 make it no worse
+def test_the_ends_of_the_scale_are_on_it() -> None:
+    for strength in (0, 1):
+        assert drawn(Told(Draw(task=0, strength=strength)), 0).strength == strength
+    with pytest.raises(UserError, match=r"drew strength -0\.5"):
+        drawn(Told(Draw(task=0, strength=-0.5)), 0)
+    assert drawn(Told(Draw(task=0, level=-3.0)), 0).level == -3.0
 
 
-def test_the_frontier_forgets_old_episodes_by_and_by() -> None:
-    frontier = Frontier(range(50), seed=3)
-    for _ in range(30):
-        frontier.learn([heard(1, *[False] * 4)])
-    assert frontier.memory[1] == pytest.approx((0, 8))
-    frontier.learn([heard(1, *[True] * 4)])
-    assert frontier.memory[1] == pytest.approx((4, 8))
+def test_what_cannot_be_shaped_still_says_how_the_policy_does_and_a_task_without_a_name_says_nothing() -> None:
+    (one,) = outcomes_of([episode(0, shaping_error="down"), episode(1, task=None)])
+    assert (one.ordinal, one.rewards, one.num_void) == (0, [1.0], 0)
+    (late,) = outcomes_of([episode(0, stop_reason=StopReason.DEADLINE)])
+    assert (late.rewards, late.successes, late.num_void) == ([], [], 1)

@@ -234,6 +234,8 @@ def test_tasks_are_seeds_where_there_are_none() -> None:
     by_task = env.reset(seed=1, options={"task": 77})[0]
     assert env.seed == 77
     assert by_task == Dice().reset(seed=77)[0]
+    env.reset(options={"task": 0})
+    assert env.seed == 0
     assert [len(env.tasks(split)) for split in SPLITS] == [1_000_000, 1_000, 1_000]
 
 

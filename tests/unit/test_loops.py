@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
 
-from agentgym.loops import Blocking, interruptible, must_wait, plain, run, settled, to_the_end
+from agentgym.loops import Blocking, driven, interruptible, must_wait, plain, run, settled, to_the_end
+from tests.kit import until
 
 NAME = contextvars.ContextVar("NAME", default="nobody")
 
@@ -75,7 +78,7 @@ def test_the_thread_beside_a_loop_ends_with_its_work() -> None:
         return threading.current_thread()
 
     thread = in_a_loop(lambda: run(where()))
-    thread.join(5)
+    thread.join(120)
     assert thread is not threading.main_thread()
     assert not thread.is_alive()
 
@@ -121,28 +124,93 @@ def test_blocking_calls_of_what_is_plain_need_no_loop() -> None:
     assert in_a_loop(lambda: Blocking()((1, 2))) == (1, 2)
 
 
-def test_what_goes_to_the_end_does_so_though_nobody_waits_any_more() -> None:
-    done: list[str] = []
-
-    async def work(name: str, fails: bool = False) -> str:
-        await asyncio.sleep(0.01)
-        done.append(name)
-        if fails:
-            raise ValueError(name)
-        return name
+def test_what_goes_to_the_end_returns_and_raises_what_it_does() -> None:
+    async def fails() -> None:
+        raise ValueError("second")
 
     async def main() -> None:
-        assert await to_the_end(work("first")) == "first"
+        assert await to_the_end(doubled(1)) == 2
         with pytest.raises(ValueError, match="second"):
-            await to_the_end(work("second", fails=True))
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.001):
-                await to_the_end(work("third"))
-        assert done == ["first", "second"]
-        await asyncio.sleep(0.05)
-        assert done == ["first", "second", "third"]
+            await to_the_end(fails())
 
     asyncio.run(main())
+
+
+def test_what_goes_to_the_end_does_so_though_nobody_waits_any_more_or_holds_it() -> None:
+    done: list[str] = []
+    waits: list[weakref.ref[asyncio.Future[str]]] = []
+
+    async def work() -> None:
+        waiting = asyncio.get_running_loop().create_future()
+        waits.append(weakref.ref(waiting))
+        try:
+            done.append(await waiting)
+        except BaseException as error:
+            done.append(type(error).__name__)
+            raise
+
+    async def main() -> None:
+        asking = asyncio.ensure_future(to_the_end(work()))
+        await until(lambda: bool(waits))
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        del asking
+        gc.collect()
+        waiting = waits[0]()
+        assert waiting is not None
+        assert done == []
+        waiting.set_result("done")
+        await until(lambda: bool(done))
+
+        assert waits[0]() is not None
+        del waiting
+        await asyncio.sleep(0)
+        gc.collect()
+        assert waits[0]() is None, "nothing holds it when it is done"
+
+    asyncio.run(main())
+    assert done == ["done"]
+
+
+def told(*asked: Any) -> Generator[Any, Any, list[Any]]:
+    """What came back for each of ``asked``."""
+    found = []
+    for each in asked:
+        found.append((yield each))
+    return found
+
+
+def test_work_that_waits_for_nothing_is_done_at_once() -> None:
+    assert driven(told()) == []
+    assert driven(told(1, (2, 3), None)) == [1, (2, 3), None]
+
+
+def test_work_that_must_wait_is_awaited_from_there_on() -> None:
+    async def main() -> None:
+        later = driven(told(1, doubled(2), 3, doubled(4)))
+        assert must_wait(later)
+        assert await settled(later) == [1, 4, 3, 8]
+
+    asyncio.run(main())
+
+
+def test_what_driven_work_raises_comes_through() -> None:
+    def fails(first: Any) -> Generator[Any, Any, None]:
+        yield first
+        raise KeyError("lost")
+
+    with pytest.raises(KeyError, match="lost"):
+        driven(fails(1))
+    with pytest.raises(KeyError, match="lost"):
+        asyncio.run(settled(driven(fails(doubled(1)))))
+
+
+def test_the_loop_of_blocking_calls_ends_with_them() -> None:
+    result = Blocking()
+    loop = result.loop
+    result.close()
+    assert loop.is_closed()
 
 
 # -- Ctrl-C ----------------------------------------------------------------------------------------------
@@ -182,7 +250,7 @@ def pressed(code: str) -> list[str]:
     assert process.stdout is not None
     assert process.stdout.readline() == "waits\n"
     process.send_signal(signal.SIGINT)
-    shown, _ = process.communicate(timeout=20)
+    shown, _ = process.communicate(timeout=120)
     return [f"{process.returncode}", *shown.split("\n")[:-1]]
 
 
@@ -200,7 +268,7 @@ def test_ctrl_c_while_the_thread_is_started_too() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "waits\n"
     process.send_signal(signal.SIGINT)
-    shown, _ = process.communicate("\n", timeout=20)
+    shown, _ = process.communicate("\n", timeout=120)
     assert shown.split("\n")[:-1] == ["cleaned up", "raised", "goes on"]
 
 
@@ -217,6 +285,12 @@ def test_ctrl_c_without_one_too() -> None:
 )
 def test_ctrl_c_does_what_it_is_told_to(code: str) -> None:
     assert pressed(code) == ["0", "handled"]
+
+
+def test_ctrl_c_is_what_it_was_after_the_body() -> None:
+    code = "async def again():\n    with interruptible(lambda: None): pass\n    await waits()\n"
+    code += "async def main():\n    try: run(again())\n    except KeyboardInterrupt: print('raised', flush=True)\n"
+    assert pressed(code + "asyncio.run(main())") == ["0", "cleaned up", "raised"]
 
 
 def test_a_handler_is_put_back() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from agentgym import store
+from agentgym.archive import Card
 from agentgym.errors import DataError
 from agentgym.media import MediaStore, as_media
-from agentgym.recorded import Recorded
-from agentgym.types import Sample, Trajectory, Turn
-from tests.kit import chat
+from agentgym.recorded import Recorded, grouped_by_task
+from agentgym.types import Sample, StopReason, Trajectory, Turn
+from tests.kit import chat, episode
 
 TOKENIZER = chat()
 PICTURE, LAST = (as_media(np.full((2, 3, 3), shade, np.uint8)) for shade in (7, 8))
@@ -65,3 +68,81 @@ def test_an_image_that_is_not_beside_the_episodes_is_told(tmp_path: Path) -> Non
         recorded.fetch(recorded.cards[0], ordinal=0)
     with contextlib.closing(store.opened(file)) as lines, contextlib.closing(store.writable(tmp_path / "a")) as archive:
         assert store.copy(lines, archive) == 1  # to be looked at, if not learned from
+
+
+def written(path: Path, *episodes: Trajectory) -> Path:
+    store.append(path, [one.model_copy(update={"tokenizer": TOKENIZER.fingerprint}) for one in episodes])
+    return path
+
+
+def ids(path: Path) -> list[str]:
+    with contextlib.closing(Recorded(path, TOKENIZER)) as recorded:
+        return [card.episode_id for card in recorded.cards]
+
+
+def test_what_is_void_or_measured_a_run_is_not_learned_from(tmp_path: Path) -> None:
+    stages = [("train", "train"), ("before", "validation"), ("after", "test"), ("", "validation"), ("", "test")]
+    measured = [
+        episode(1.0, episode_id=f"{stage} {split}", stage=stage, split=split)
+        for stage, split in [*stages, ("warm_start", ""), ("after", "train")]
+    ]
+    void = [episode(1.0, episode_id=stop, stop=stop) for stop in StopReason]
+    path = written(tmp_path / "seen.jsonl", *measured, *void)
+    assert ids(path) == [
+        *("train train", " validation", " test", "warm_start ", "after train"),
+        *("terminated", "truncated", "turn_limit", "context_limit", "invalid_limit"),
+    ]
+
+
+def test_where_nothing_counts_there_is_nothing_to_learn_from(tmp_path: Path) -> None:
+    path = written(tmp_path / "seen.jsonl", episode(1.0, stop=StopReason.ENV_ERROR))
+    with pytest.raises(DataError, match=r"seen\.jsonl has no episode that counts; expected at least one"):
+        Recorded(path, TOKENIZER)
+
+
+@pytest.mark.parametrize(("found", "named"), [("", "unknown"), ("f00d", "f00d")])
+def test_token_ids_of_another_tokenizer_are_refused(found: str, named: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "seen.jsonl", episode(1.0, episode_id="own"))
+    store.append(path, [episode(1.0, episode_id="theirs", tokenizer=found)])
+    told = rf"seen\.jsonl, episode theirs: its token ids .* \({named}\), the policy's is {TOKENIZER.fingerprint}"
+    with pytest.raises(DataError, match=told):
+        Recorded(path, TOKENIZER)
+
+
+def test_an_episode_is_fetched_in_its_place_and_its_group(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "seen.jsonl", *(episode(n / 2, episode_id=f"{n}", group_id="g", ordinal=9) for n in (1, 2))
+    )
+    with contextlib.closing(Recorded(path, TOKENIZER)) as recorded:
+        first, second = recorded.cards
+        one = recorded.fetch(second, ordinal=4)
+        other = recorded.fetch(first, ordinal=5, group_id="h")
+    assert (one.episode_id, one.ordinal, one.group_id, one.reward) == ("2", 4, "g", 1.0)
+    assert (other.episode_id, other.ordinal, other.group_id, other.reward) == ("1", 5, "h", 0.5)
+
+
+def test_the_file_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+    card = Card.of(episode(1.0, tokenizer=TOKENIZER.fingerprint))
+    source = SimpleNamespace(query=lambda: [card], close=lambda: closed.append(True))
+    monkeypatch.setattr(store, "opened", lambda path: source)
+    Recorded(Path("seen"), TOKENIZER).close()
+    assert closed == [True]
+
+
+def test_groups_are_of_one_environment_task_and_seed_and_have_two_members(tmp_path: Path) -> None:
+    def card(name: str, **changes: Any) -> Card:
+        return Card.of(episode(1.0, episode_id=name, **changes))
+
+    cards = [
+        card("a", task=1),
+        card("b", task=2),
+        card("c", task=1),
+        card("alone", task=3),
+        card("other seed", task=1, seed=5),
+        card("other env", task=1, env="shop"),
+        card("text", task="1"),
+        card("d", task=2),
+        card("e", task=1),
+    ]
+    assert [[one.episode_id for one in group] for group in grouped_by_task(cards)] == [["a", "c", "e"], ["b", "d"]]

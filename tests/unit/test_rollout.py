@@ -15,9 +15,10 @@ from agentgym.engine import Completion, Prompt
 from agentgym.errors import UserError
 from agentgym.protocols.plain import Plain
 from agentgym.protocols.react import React
-from agentgym.rollout import Actor, EpisodeSpec, Limits, Rollout, engine_actor, expert_actor, seed_of
+from agentgym.rollout import Actor, EpisodeSpec, Limits, Rollout, engine_actor, expert_actor
 from agentgym.types import Observation, StopReason, Trajectory
 from tests.kit import FORGETFUL, chat
+from tests.unit.rollout.kit import timeless
 
 TOKENIZER = chat()
 Result = tuple[str, float, bool, bool, dict[str, Any]]
@@ -83,7 +84,7 @@ def played(
     rollout = Rollout(
         env, TOKENIZER, protocol or Plain(), limits=limits or Limits(), max_context=max_context, **options
     )
-    return asyncio.run(rollout.run(specs or [spec()], engine_actor(engine, temperature=1.0)))
+    return timeless(rollout.run(specs or [spec()], engine_actor(engine, temperature=1.0)))
 
 
 def test_an_episode_on_record() -> None:
@@ -269,7 +270,7 @@ def played_with(
     env: Callable[[], agentgym.Env], specs: list[EpisodeSpec], concurrency: int = 64, **options: Any
 ) -> Any:
     rollout = Rollout(env, TOKENIZER, Plain(), max_context=4096, concurrency=concurrency)
-    return asyncio.run(rollout.run(specs, engine_actor(script("look", "open"), temperature=1.0), **options))
+    return timeless(rollout.run(specs, engine_actor(script("look", "open"), temperature=1.0), **options))
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 64])
@@ -333,7 +334,7 @@ def test_a_shaper_that_is_not_finite_is_refused() -> None:
 
 def test_the_expert_speaks_the_protocol() -> None:
     rollout = Rollout(Door, TOKENIZER, React(), max_context=4096)
-    trajectories = asyncio.run(rollout.run([spec(n) for n in range(3)], expert_actor(React())))
+    trajectories = timeless(rollout.run([spec(n) for n in range(3)], expert_actor(React())))
     assert [[turn.reply for turn in t.turns] for t in trajectories] == [["Action: look", "Action: open"]] * 3
     assert all(t.success for t in trajectories)
     (sample,) = trajectories[0].samples
@@ -347,30 +348,7 @@ def test_an_environment_without_an_expert_is_told() -> None:
 
     rollout = Rollout(Alone, TOKENIZER, Plain(), max_context=4096)
     with pytest.raises(UserError, match=r"Alone has no expert\(\)"):
-        asyncio.run(rollout.run([spec()], expert_actor(Plain())))
-
-
-def test_a_failure_cancels_the_other_episodes_and_closes_what_played() -> None:
-    envs: list[Door] = []
-
-    def make() -> Door:
-        envs.append(Door())
-        return envs[-1]
-
-    async def act(episode: Any) -> Completion:
-        if episode.spec.seed == 1:
-            await asyncio.sleep(0.01)
-            raise UserError("stop here")
-        await asyncio.sleep(60)
-        raise AssertionError
-
-    rollout = Rollout(make, TOKENIZER, Plain(), max_context=4096)
-    released: list[str] = []
-    with pytest.raises(UserError, match="stop here"):
-        asyncio.run(rollout.run([spec(n) for n in range(3)], act, release=released.append))
-    asyncio.run(rollout.close())
-    assert sorted(released) == ["e0/0", "e1/0", "e2/0"]
-    assert [env.closed for env in envs] == [True] * 3
+        timeless(rollout.run([spec()], expert_actor(Plain())))
 
 
 def test_every_session_is_released_and_a_fork_is_a_session_of_its_own() -> None:
@@ -386,7 +364,7 @@ def test_every_session_is_released_and_a_fork_is_a_session_of_its_own() -> None:
     engine = Sessions(lambda _: ids(next(replies)))
     rollout = Rollout(Door, tokenizer, Plain(), max_context=4096)
     released: list[str] = []
-    (trajectory,) = asyncio.run(rollout.run([spec()], engine_actor(engine, temperature=1.0), release=released.append))
+    (trajectory,) = timeless(rollout.run([spec()], engine_actor(engine, temperature=1.0), release=released.append))
     assert sessions == ["e0/0", "e0/1", "e0/2"]
     assert released == sessions
     assert len(trajectory.samples) == 3
@@ -405,15 +383,9 @@ def test_seeds_of_completions_differ_by_turn_draw_and_episode() -> None:
     actor: Actor = engine_actor(engine, temperature=1.0)
     rollout = Rollout(Door, TOKENIZER, Plain(), max_context=4096)
     specs = [spec(1, member=0, episode_id="a"), spec(1, member=1, episode_id="b"), spec(2, episode_id="c")]
-    asyncio.run(rollout.run(specs, actor))
+    timeless(rollout.run(specs, actor))
     assert len(set(asked)) == len(asked) == 15
     again = list(asked)
     asked.clear()
-    asyncio.run(rollout.run(specs, actor))
+    timeless(rollout.run(specs, actor))
     assert asked == again
-
-
-def test_seed_of_is_fixed_for_ever() -> None:
-    assert seed_of(1, "train", 2) == seed_of(1, "train", 2) != seed_of(1, "train", 3)
-    assert 0 <= seed_of("x") < 2**63
-    assert seed_of(0) == 7210762507766007076

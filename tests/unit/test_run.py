@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from agentgym.errors import DataError, UserError
 from agentgym.ledger import Entry
-from agentgym.run import Run
+from agentgym.run import Run, refuse_taken
 from tests.unit.test_store import trajectory
 
 
@@ -139,3 +141,158 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         pass
     with run.locked():
         pass
+
+
+def test_what_cannot_be_written_is_told_before_a_run_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: False)
+        with pytest.raises(UserError, match=rf"{tmp_path} is not a writable directory; choose another --output"):
+            Run.create(tmp_path / "deep" / "run", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", raising(OSError(28, "No space left on device")))
+        with pytest.raises(UserError, match=r"cannot write the run directory .*/run: No space left on device; choose"):
+            Run.create(tmp_path / "run", {})
+    refuse_taken(tmp_path / "run")
+    refuse_taken(tmp_path / "not" / "there")
+    assert not (tmp_path / "not").exists()
+    (tmp_path / "run" / "config.json").touch()
+    with pytest.raises(UserError, match="already holds a run"):
+        refuse_taken(tmp_path / "run")
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def fails(*_: object) -> None:
+        raise error
+
+    return fails
+
+
+def test_a_relative_path_is_taken_from_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    refuse_taken(Path("deep/run"))
+    with pytest.raises(UserError, match="file is not a writable directory"):
+        refuse_taken(Path("file/run"))
+
+
+def test_a_json_file_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, seen = Run.create(tmp_path, {}), list[str]()
+    replace = os.replace
+
+    def synced(descriptor: int) -> None:
+        file = Path(f"/proc/self/fd/{descriptor}").readlink()
+        seen.append(f"{file.name} has {json.loads(file.read_text())}")
+
+    def replaced(old: Path, new: Path) -> None:
+        seen.append(f"{old.name} to {new.name}")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    run.write_json("report.json", {"a": 1})
+    assert seen == [".report.json.partial has {'a': 1}", ".report.json.partial to report.json"]
+    assert (tmp_path / "report.json").read_text() == '{\n  "a": 1\n}\n'
+
+
+def test_a_position_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, synced = Run.create(tmp_path, {}), list[str]()
+    run.account(entries(0))
+    (tmp_path / "metrics.jsonl").write_text("{}\n")
+    run.episodes.append([trajectory(0), trajectory(1)])
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+    )
+    assert run.position() == {
+        "metrics.jsonl": 3,
+        "ledger.jsonl": (tmp_path / "ledger.jsonl").stat().st_size,
+        "episodes.sqlite": 2,
+    }
+    assert sorted(synced) == ["episodes.sqlite-wal", "ledger.jsonl", "metrics.jsonl"]
+    run.close()
+
+
+def test_episodes_are_cut_back_with_the_rest_and_nothing_is_where_one_file_is_short(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    run.account(entries(0))
+    (tmp_path / "metrics.jsonl").write_text("{}\n")
+    run.episodes.append([trajectory(0)])
+    position = run.position()
+    run.episodes.append([trajectory(1)])
+    run.account(entries(1))
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(DataError, match=r"metrics\.jsonl has 0 bytes, but had 3"):
+        run.forget_after(position)
+    assert (run.ledger(), run.episodes.count()) == (entries(0, 1), 2)
+    (tmp_path / "metrics.jsonl").write_text("{}\n")
+    run.forget_after(position)
+    assert (run.ledger(), run.episodes.count()) == (entries(0), 1)
+    run.forget_after({})
+    assert (run.ledger(), run.metrics(), run.episodes.count()) == ([], [], 0)
+    run.close()
+
+
+def test_a_line_of_metrics_says_when_and_tensorboard_shows_its_numbers_alone(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    run.log("train", 3, loss=0.5, reward=1.0)
+    (line,) = run.metrics()
+    assert list(line) == ["stage", "update", "time", "loss", "reward"]
+    assert round(line["time"], 3) == line["time"] == pytest.approx(time.time(), abs=600)
+    assert shown(run) == {"train/loss": [(3, 0.5)], "train/reward": [(3, 1.0)]}
+
+
+def test_tensorboard_is_empty_again_where_nothing_is_left_of_the_metrics(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    run.log("train", 1, loss=1)
+    run.close()
+    run.forget_after({})
+    run.draw_tensorboard_anew()
+    assert list((tmp_path / "tensorboard").iterdir()) == []
+
+
+def test_closing_lets_go_of_everything_and_it_can_be_gone_on_with(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    for number in (1, 2):
+        run.log("train", number, loss=number)
+        run.episodes.append([trajectory(number)])
+        run.close()
+        held = [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if is_link(name)]
+        assert [name for name in held if str(tmp_path) in name] == []
+    assert (len(run.metrics()), run.episodes.count()) == (2, 2)
+    run.close()
+
+
+def is_link(descriptor: str) -> bool:
+    return Path(f"/proc/self/fd/{descriptor}").is_symlink()
+
+
+def test_tensorboards_writer_is_closed_and_another_one_made_when_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    class Writer:
+        def __init__(self, directory: str, **options: object) -> None:
+            seen.append(f"made in {Path(directory).name} with {options}")
+
+        def add_scalar(self, tag: str, value: float, step: int, _: float) -> None:
+            seen.append(f"{tag} {step} is {value}")
+
+        def close(self) -> None:
+            seen.append("closed")
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", Writer)
+    run = Run.create(tmp_path, {})
+    run.log("train", 1, loss=0.5)
+    run.log("train", 2, loss=0.25)
+    run.close()
+    run.close()
+    run.draw_tensorboard_anew()
+    assert seen == [
+        "made in tensorboard with {}",
+        "train/loss 1 is 0.5",
+        "train/loss 2 is 0.25",
+        "closed",
+        "made in tensorboard with {'purge_step': 0}",  # a viewer that runs forgets what it read
+        "train/loss 1 is 0.5",
+        "train/loss 2 is 0.25",
+    ]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from agentgym.rollout import EpisodeSpec
 from agentgym.scheduler import Scheduler, groups_of, reach
 from agentgym.types import Trajectory
+from tests.unit.rollout.kit import timeless
 
 
 def specs(update: int, *, groups: int, size: int = 2) -> list[EpisodeSpec]:
@@ -66,43 +67,15 @@ class Stage:
         self.version = update
         scheduler.admit(update)
         taking = asyncio.ensure_future(scheduler.take(update))
-        while not taking.done():
+        for _ in range(100_000):
+            if taking.done():
+                break
             await asyncio.sleep(0)
             if self.running and rng.random() < 0.7:
                 rng.choice(list(self.running.values())).set()
                 await asyncio.sleep(0)
         scheduler.settle()
         return taking.result()
-
-
-@given(
-    groups=st.integers(1, 5),
-    max_staleness=st.integers(1, 4),
-    num_updates=st.integers(1, 8),
-    in_order=st.booleans(),
-    seed=st.integers(0, 2**32),
-)
-def test_every_group_is_trained_once_and_none_too_old(
-    groups: int, max_staleness: int, num_updates: int, in_order: bool, seed: int
-) -> None:
-    async def main() -> None:
-        rng, stage = random.Random(seed), Stage(groups)
-        scheduler = stage.scheduler(max_staleness=max_staleness, in_order=in_order, num_updates=num_updates)
-        trained: list[int] = []
-        for update in range(num_updates):
-            episodes = await stage.take(scheduler, update, rng)
-            ordinals = [episode.ordinal for episode in episodes]
-            assert len(ordinals) == 2 * groups
-            assert ordinals == sorted(ordinals, key=lambda n: n or 0)
-            assert all(update - stage.began[n] <= max_staleness for n in ordinals if n is not None)
-            trained += [n for n in ordinals[::2] if n is not None]
-            assert scheduler.pending == sorted(set(range(scheduler.num_begun)) - set(trained))
-            if in_order:
-                assert trained == list(range((update + 1) * groups))
-        assert sorted(trained) == list(range(num_updates * groups))
-        assert scheduler.pending == []
-
-    asyncio.run(main())
 
 
 def test_admission_goes_as_far_as_staleness_allows_and_no_farther() -> None:
@@ -118,7 +91,7 @@ def test_admission_goes_as_far_as_staleness_allows_and_no_farther() -> None:
         assert sorted(stage.began) == list(range(12))  # there are no more than four updates
         await scheduler.close()
 
-    asyncio.run(main())
+    timeless(main())
 
 
 def test_a_straggler_holds_up_nobody_until_it_is_due() -> None:
@@ -143,7 +116,7 @@ def test_a_straggler_holds_up_nobody_until_it_is_due() -> None:
         assert orders == [[1, 2], [3, 4], [0, 5]]
         await scheduler.close()
 
-    asyncio.run(main())
+    timeless(main())
 
 
 @pytest.mark.parametrize("in_order", [True, False])
@@ -165,8 +138,8 @@ def test_what_was_being_played_is_played_again_after_an_interruption(in_order: b
             trained = trained + [e.ordinal for e in await stage.take(scheduler, update, random.Random(update))]
         return trained
 
-    state, trained = asyncio.run(first())
-    assert sorted(asyncio.run(second(state, trained))[::2], key=lambda n: n or 0) == list(range(8))
+    state, trained = timeless(first())
+    assert sorted(timeless(second(state, trained))[::2], key=lambda n: n or 0) == list(range(8))
 
 
 @pytest.mark.parametrize("in_order", [True, False])
@@ -206,8 +179,8 @@ def test_what_is_pending_is_played_as_it_was_drawn_whatever_is_drawn_by_now(in_o
         assert old == [spec for spec in given["first"] if spec.ordinal in pending]
         assert {spec.ordinal for spec in given["second"] if spec.task == "new"} == {6, 7}
 
-    saved = asyncio.run(first())
-    asyncio.run(second(saved))
+    saved = timeless(first())
+    timeless(second(saved))
 
 
 @pytest.mark.parametrize("is_whole", [False, True])
@@ -231,7 +204,7 @@ def test_groups_that_nothing_was_learned_from_are_played_again(is_whole: bool) -
         await scheduler.close()
         assert scheduler.pending == [0, 1, 2, 3]
 
-    asyncio.run(main())
+    timeless(main())
 
 
 def test_a_failure_comes_out_of_take_and_close_leaves_no_task() -> None:
@@ -239,7 +212,7 @@ def test_a_failure_comes_out_of_take_and_close_leaves_no_task() -> None:
         async def play(group: Sequence[EpisodeSpec]) -> list[Trajectory]:
             if group[0].ordinal == 1:
                 raise ValueError("broken")
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
             return []
 
         scheduler = Scheduler(
@@ -251,7 +224,148 @@ def test_a_failure_comes_out_of_take_and_close_leaves_no_task() -> None:
         await scheduler.close()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    asyncio.run(main())
+    timeless(main())
+
+
+def test_what_is_being_played_is_cancelled_by_close_and_waited_for() -> None:
+    async def main() -> None:
+        ended: list[int | None] = []
+
+        async def play(group: Sequence[EpisodeSpec]) -> list[Trajectory]:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(1)
+                ended.append(group[0].ordinal)
+            raise AssertionError
+
+        scheduler = Scheduler(
+            lambda update: specs(update, groups=2), play, max_staleness=1, in_order=True, num_updates=3
+        )
+        scheduler.admit(0)
+        await asyncio.sleep(0)
+        await scheduler.close()
+        assert ended == [0, 1, 2, 3]
+        assert scheduler.pending == [0, 1, 2, 3]
+
+    timeless(main())
+
+
+def test_in_order_a_finished_group_waits_for_those_before_it() -> None:
+    async def main() -> None:
+        stage = Stage(groups=2)
+        scheduler = stage.scheduler(max_staleness=1, in_order=True, num_updates=2)
+        scheduler.admit(0)
+        taking = asyncio.ensure_future(scheduler.take(0))
+        await asyncio.sleep(0)
+        for ordinal in (1, 2, 3):
+            stage.running[ordinal].set()
+        await asyncio.sleep(1)
+        assert not taking.done()
+        stage.running[0].set()
+        assert [episode.episode_id for episode in await taking] == ["0-0-0", "0-0-1", "0-1-0", "0-1-1"]
+        assert scheduler.pending == [0, 1, 2, 3]
+        scheduler.settle()
+        assert scheduler.pending == [2, 3]
+        await scheduler.close()
+
+    timeless(main())
+
+
+def test_the_first_that_is_finished_is_taken_though_others_play_and_given_back_in_order() -> None:
+    async def main() -> None:
+        stage = Stage(groups=2)
+        scheduler = stage.scheduler(max_staleness=2, in_order=False, num_updates=3)
+        scheduler.admit(0)
+        taking = asyncio.ensure_future(scheduler.take(0))
+        for ordinal in (3, 2):
+            await asyncio.sleep(1)
+            stage.running[ordinal].set()
+        assert [episode.ordinal for episode in await taking] == [2, 2, 3, 3]
+        scheduler.settle()
+        assert scheduler.pending == [0, 1, 4, 5]
+        await scheduler.close()
+
+    timeless(main())
+
+
+def test_what_was_cut_off_is_due_as_late_as_what_begins_beside_it() -> None:
+    """After a resume under version 1 an update more may pass before it is trained, and not two."""
+
+    async def main() -> None:
+        stage = Stage(groups=1)
+        scheduler = stage.scheduler(max_staleness=1, in_order=False, num_updates=4)
+        old = [dataclasses.asdict(spec) for spec in specs(0, groups=1)]
+        scheduler.load_state({"num_begun": 2, "pending": [{"index": 0, "specs": old}]})
+        assert (scheduler.num_begun, scheduler.pending) == (2, [0])
+        scheduler.admit(1)
+        assert scheduler.num_begun == 3
+        await asyncio.sleep(0)
+        assert sorted(stage.running) == [0, 2]
+        stage.running[2].set()
+        assert [episode.ordinal for episode in await scheduler.take(1)] == [2, 2]
+        scheduler.settle()
+        scheduler.admit(2)
+        taking = asyncio.ensure_future(scheduler.take(2))
+        await asyncio.sleep(1)
+        stage.running[3].set()
+        await asyncio.sleep(1)
+        assert not taking.done(), "now it is due"
+        stage.running[0].set()
+        assert [episode.ordinal for episode in await taking] == [0, 0]
+        await scheduler.close()
+
+    timeless(main())
+
+
+def test_what_is_pending_is_told_and_begun_in_order() -> None:
+    async def main() -> None:
+        stage = Stage(groups=2)
+        scheduler = stage.scheduler(max_staleness=1, in_order=False, num_updates=2)
+        scheduler.admit(0)
+        taking = asyncio.ensure_future(scheduler.take(0))
+        await asyncio.sleep(1)
+        stage.running[2].set()
+        await asyncio.sleep(1)
+        state = scheduler.state()
+        assert [group["index"] for group in state["pending"]] == [0, 1, 2, 3]
+        taking.cancel()
+        await scheduler.close()
+        begun: list[int | None] = []
+
+        async def play(group: Sequence[EpisodeSpec]) -> list[Trajectory]:
+            begun.append(group[0].ordinal)
+            return []
+
+        other = Scheduler(lambda update: specs(update, groups=2), play, max_staleness=1, in_order=True, num_updates=2)
+        other.load_state({"num_begun": 4, "pending": state["pending"][::-1]})
+        other.admit(0)
+        await asyncio.sleep(1)
+        assert begun == [0, 1, 2, 3]
+        await other.close()
+
+    timeless(main())
+
+
+def test_nothing_begins_twice_and_a_version_that_admits_nothing_new_begins_nothing() -> None:
+    async def main() -> None:
+        begun: list[int | None] = []
+
+        async def play(group: Sequence[EpisodeSpec]) -> list[Trajectory]:
+            begun.append(group[0].ordinal)
+            return []
+
+        scheduler = Scheduler(
+            lambda update: specs(update, groups=2), play, max_staleness=1, in_order=True, num_updates=2
+        )
+        for _ in range(3):
+            scheduler.admit(0)
+        scheduler.admit(5)
+        await asyncio.sleep(1)
+        assert (begun, scheduler.num_begun) == ([0, 1, 2, 3], 4)
+        await scheduler.close()
+
+    timeless(main())
 
 
 @pytest.mark.parametrize(
@@ -277,3 +391,33 @@ def test_groups_keep_their_order() -> None:
         ["0-1-0", "0-1-1"],
         ["0-2-0", "0-2-1"],
     ]
+
+
+@given(
+    groups=st.integers(1, 5),
+    max_staleness=st.integers(1, 4),
+    num_updates=st.integers(1, 8),
+    in_order=st.booleans(),
+    seed=st.integers(0, 2**32),
+)
+def test_every_group_is_trained_once_and_none_too_old(
+    groups: int, max_staleness: int, num_updates: int, in_order: bool, seed: int
+) -> None:
+    async def main() -> None:
+        rng, stage = random.Random(seed), Stage(groups)
+        scheduler = stage.scheduler(max_staleness=max_staleness, in_order=in_order, num_updates=num_updates)
+        trained: list[int] = []
+        for update in range(num_updates):
+            episodes = await stage.take(scheduler, update, rng)
+            ordinals = [episode.ordinal for episode in episodes]
+            assert len(ordinals) == 2 * groups
+            assert ordinals == sorted(ordinals, key=lambda n: n or 0)
+            assert all(update - stage.began[n] <= max_staleness for n in ordinals if n is not None)
+            trained += [n for n in ordinals[::2] if n is not None]
+            assert scheduler.pending == sorted(set(range(scheduler.num_begun)) - set(trained))
+            if in_order:
+                assert trained == list(range((update + 1) * groups))
+        assert sorted(trained) == list(range(num_updates * groups))
+        assert scheduler.pending == []
+
+    timeless(main())

@@ -6,12 +6,14 @@ import copy
 import json
 import math
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from agentgym.types import Action, Observation, Sample, StopReason, ToolCall, Trajectory, Turn
+from agentgym.types import Action, Draw, Media, Observation, Sample, StopReason, ToolCall, Trajectory, Turn, succeeded
+from tests.kit import episode, sample
 
 SEEN = Observation("a shop", admissible=["look"], tools=[{"name": "add"}], images=[b"png"])
 CALLED = Action(tool_calls=[ToolCall(name="add", arguments={"a": 1}, id="7")])
@@ -142,3 +144,130 @@ def test_every_stop_reason_is_an_end_a_cut_or_void() -> None:
     assert void == {StopReason.ENV_ERROR, StopReason.ABORTED, StopReason.DEADLINE}
     assert ends | cuts | void == set(StopReason)
     assert len(ends) + len(cuts) + len(void) == len(StopReason)
+
+
+@pytest.mark.parametrize(
+    ("info", "total", "success"),
+    [
+        ({}, 1.0, True),
+        ({}, 1.5, True),
+        ({}, 0.9999, False),
+        ({}, 0.0, False),
+        ({"success": False}, 5.0, False),
+        ({"success": True}, -1.0, True),
+        ({"success": np.bool_(True)}, 0.0, True),
+    ],
+)
+def test_success_is_said_by_the_environment_or_is_a_reward_of_one(
+    info: dict[str, bool], total: float, success: bool
+) -> None:
+    assert succeeded(info, total) is success
+
+
+def test_what_shapers_added_is_in_the_reward_and_not_in_the_environment_s() -> None:
+    one = episode(0.5, 0.25, shaped=2.0)
+    assert (one.reward, one.environment_reward) == (4.75, 0.75)
+    one.turns[0].breakdown = {}
+    assert (one.reward, one.environment_reward) == (4.75, 0.25)
+    assert (episode().reward, episode().environment_reward) == (0, 0)
+
+
+@pytest.mark.parametrize("stop", StopReason)
+def test_what_is_void_or_not_shaped_is_unfit(stop: StopReason) -> None:
+    is_void = stop in (StopReason.ENV_ERROR, StopReason.ABORTED, StopReason.DEADLINE)
+    assert episode(1.0, stop=stop).unfit == ("void" if is_void else "")
+    assert episode(1.0, stop=stop, shaping_error="down").unfit == ("void" if is_void else "not shaped")
+    assert episode(1.0, stop=stop, shaping_error="").unfit == ("void" if is_void else "not shaped")
+
+
+def led(*roles: Any, role: Any = "policy", version: int = 0) -> Trajectory:
+    one = episode(*[0.0] * len(roles), role=role, samples=[sample([[7]] * len(roles), version=version)])
+    for turn, who in zip(one.turns, roles, strict=True):
+        turn.role = who
+    return one
+
+
+@pytest.mark.parametrize(
+    ("one", "shown"),
+    [
+        (led(None, None), set()),
+        (led("expert", None), {0}),
+        (led(None, "expert"), {1}),
+        (led(None, None, role="expert"), {0, 1}),
+        (led(None, "policy", role="expert"), {0}),
+        (led("partner", None, role="partner"), set()),
+    ],
+)
+def test_the_expert_s_turns_are_its_own_and_those_of_its_episodes(one: Trajectory, shown: set[int]) -> None:
+    assert one.shown == shown
+    (tokens,) = one.samples  # for each turn one that was seen, and one that was said
+    expected = [said for turn in (0, 1) for said in (False, turn in shown)]
+    assert one.said_by_expert(tokens).tolist() == expected
+    assert one.sampled(tokens).tolist() == [
+        said and not of for said, of in zip([False, True] * 2, expected, strict=True)
+    ]
+
+
+def test_the_first_weights_sample_like_any_others() -> None:
+    one = led(None, version=0)
+    (tokens,) = one.samples
+    assert tokens.policy_versions.tolist() == [-1, 0]
+    assert one.sampled(tokens).tolist() == [False, True]
+
+
+def test_images_are_those_of_the_turns_and_of_the_samples_each_once() -> None:
+    one = led(None, None)
+    one.turns[0].media, one.turns[1].media, one.samples[0].media = ["a", "b"], ["b"], ["b", "c"]
+    assert one.media == {"a", "b", "c"}
+    assert episode(0.0).media == set()
+
+
+def test_a_record_of_nothing_is_empty() -> None:
+    assert (
+        Sample().model_dump()
+        == Sample(token_ids=[], loss_mask=[], logprobs=[], turn_index=[], policy_versions=[]).model_dump()
+    )
+    assert (Sample().num_trained, Sample().media) == (0, [])
+    assert Turn(observation="o", reply="r").model_dump() == {
+        "observation": "o",
+        "reply": "r",
+        "action": None,
+        "reward": 0.0,
+        "breakdown": {},
+        "channels": {},
+        "tool_calls": [],
+        "media": [],
+        "value": None,
+        "visits": None,
+        "error": None,
+        "is_summary": False,
+        "role": None,
+    }
+    one = Trajectory(env="e", task=None, seed=0, episode_id="x")
+    assert (one.terminated, one.truncated, one.success, one.attempt, one.strength) == (False, False, False, 0, 0.0)
+    assert (one.turns, one.samples, one.options, one.channels, one.level) == ([], [], {}, {}, None)
+    assert Draw(task=0) == Draw(task=0, options={}, level=None, strength=0.0)
+
+
+def test_an_image_is_not_shown_in_a_log() -> None:
+    assert repr(Media(digest="d", data=b"secret")) == "Media(digest='d')"
+
+
+def test_tokens_are_counted_over_all_samples() -> None:
+    one = episode(0.0, samples=[sample([[1, 2]]), sample([[3], [4]])])
+    assert (one.num_tokens, [each.num_trained for each in one.samples]) == (7, [2, 2])
+
+
+def test_an_action_without_text_is_its_calls_as_json() -> None:
+    calls = [ToolCall(name="add", arguments={"a": 1}, id="7"), ToolCall(name="say", arguments={})]
+    assert Action(tool_calls=calls) == '[{"name": "add", "arguments": {"a": 1}}, {"name": "say", "arguments": {}}]'
+    assert (Action(), Action().tool_calls) == ("", ())
+    spoken = Action("adding", tool_calls=calls)
+    assert (spoken, spoken.tool_calls) == ("adding", tuple(calls))
+    assert Action.of(spoken) is spoken
+    assert type(Action.of("x")) is Action
+
+
+def test_a_record_is_not_made_with_channels_that_are_no_numbers() -> None:
+    with pytest.raises(ValidationError, match="way is nan, expected a finite number"):
+        Turn(observation="", reply="", channels={"way": math.nan})

@@ -71,57 +71,6 @@ class AsyncLedger(Ledger):
         self.closed = True
 
 
-Episode = tuple[int | None, int, Sequence[str]]
-Seen = list[tuple[Standing, bool, Action | None]]
-
-
-async def awaited(env: agentgym.Env, episodes: Sequence[Episode]) -> Seen:
-    """How each episode stands after each turn, and what the expert says after the reset."""
-    visit, seen = Visit(env), []
-    for task, seed, actions in episodes:
-        await visit.reset(task, seed)
-        seen.append((visit.now, visit.goes_on, await visit.expert()))
-        for action in actions:
-            if not visit.now.is_over:
-                result = await visit.step(action)
-                assert result.observation == visit.now.observation
-                seen.append((visit.now, visit.goes_on, None))
-    await visit.close()
-    return seen
-
-
-def blocked(env: agentgym.Env, episodes: Sequence[Episode]) -> Seen:
-    seen: Seen = []
-    with Player(env) as player:
-        for task, seed, actions in episodes:
-            player.reset(task, seed)
-            seen.append((player.now, player.goes_on, player.expert()))
-            for action in actions:
-                if not player.now.is_over:
-                    player.step(action)
-                    seen.append((player.now, player.goes_on, None))
-    return seen
-
-
-@given(
-    st.lists(
-        st.tuples(st.none() | st.integers(0, 99), st.integers(0, 2**31), st.lists(st.sampled_from(WORDS), max_size=6)),
-        max_size=3,
-    )
-)
-def test_all_ways_see_the_same(episodes: list[Episode]) -> None:
-    expected = asyncio.run(awaited(Ledger(), episodes))
-    assert asyncio.run(awaited(AsyncLedger(), episodes)) == expected
-    assert blocked(Ledger(), episodes) == expected
-    assert blocked(AsyncLedger(), episodes) == expected
-    for (standing, goes_on, said), (following, *_) in itertools.pairwise(expected):
-        assert said in (None, "add")
-        assert goes_on is (not standing.is_over and standing.num_turns < 4)
-        if following.num_turns:
-            assert following.num_turns == standing.num_turns + 1
-            assert following.total == standing.total + following.reward
-
-
 @pytest.mark.parametrize(
     ("actions", "success"),
     [(["add", "win"], True), (["add", "add", "lose"], False), (["add"] * 4, False), (["add", "add", "cut"], True)],
@@ -222,6 +171,112 @@ def test_an_async_close_is_awaited() -> None:
     Player(other).close()
     assert one.closed
     assert other.closed
+
+
+def test_where_a_reset_fails_there_is_no_episode_to_go_on_with() -> None:
+    env = Plain()
+    player = Player(env)
+    player.reset()
+    assert player.goes_on
+    env.reset = lambda **_: None  # type: ignore[method-assign]
+    with pytest.raises(EnvError, match="reset returned None"):
+        player.reset()
+    assert (player.goes_on, player.now.is_over, player.now.success) == (False, True, False)
+
+
+def test_the_loop_ends_though_the_environment_does_not_close() -> None:
+    class Stuck(AsyncLedger):
+        async def close(self) -> None:  # type: ignore[override]
+            raise ZeroDivisionError("stuck")
+
+    player = Player(Stuck())
+    player.reset()
+    loop = player.settled.loop
+    with pytest.raises(ZeroDivisionError, match="stuck"), player:
+        assert not loop.is_closed()
+    assert loop.is_closed()
+
+
+def test_one_that_awaits_goes_back_to_where_it_was() -> None:
+    async def go() -> None:
+        visit = Visit(AsyncLedger())
+        await visit.reset(0, 0)
+        await visit.step("add")
+        begun, mark = visit.now, await visit.save()
+        assert await visit.expert() == "add"
+        await visit.step("cut")
+        await visit.load(mark, begun)
+        assert (visit.now, visit.goes_on, visit.now.total) == (begun, True, 0.5)
+        assert (await visit.step("win")).observation == "2: win"
+        assert (visit.now.num_turns, visit.now.success) == (2, True)
+
+    run(go())
+
+
+def test_a_reward_is_of_the_last_turn_and_the_total_of_all() -> None:
+    with Player(Ledger()) as player:
+        player.reset(0, 0)
+        seen = []
+        for _ in range(3):
+            player.step("add")
+            seen.append((player.now.num_turns, player.now.reward, player.now.total, player.goes_on))
+        assert seen == [(1, 0.5, 0.5, True), (2, 0.5, 1.0, True), (3, 0.5, 1.5, True)]
+        assert player.now.success is False, "it is not over"
+        player.step("add")
+        assert (player.now.num_turns, player.goes_on, player.now.is_over) == (4, False, False)
+        player.reset(1, 0)
+        assert (player.now.num_turns, player.now.reward, player.now.total, player.goes_on) == (0, 0.0, 0.0, True)
+
+
+Episode = tuple[int | None, int, Sequence[str]]
+Seen = list[tuple[Standing, bool, Action | None]]
+
+
+async def awaited(env: agentgym.Env, episodes: Sequence[Episode]) -> Seen:
+    """How each episode stands after each turn, and what the expert says after the reset."""
+    visit, seen = Visit(env), []
+    for task, seed, actions in episodes:
+        await visit.reset(task, seed)
+        seen.append((visit.now, visit.goes_on, await visit.expert()))
+        for action in actions:
+            if not visit.now.is_over:
+                result = await visit.step(action)
+                assert result.observation == visit.now.observation
+                seen.append((visit.now, visit.goes_on, None))
+    await visit.close()
+    return seen
+
+
+def blocked(env: agentgym.Env, episodes: Sequence[Episode]) -> Seen:
+    seen: Seen = []
+    with Player(env) as player:
+        for task, seed, actions in episodes:
+            player.reset(task, seed)
+            seen.append((player.now, player.goes_on, player.expert()))
+            for action in actions:
+                if not player.now.is_over:
+                    player.step(action)
+                    seen.append((player.now, player.goes_on, None))
+    return seen
+
+
+@given(
+    st.lists(
+        st.tuples(st.none() | st.integers(0, 99), st.integers(0, 2**31), st.lists(st.sampled_from(WORDS), max_size=6)),
+        max_size=3,
+    )
+)
+def test_all_ways_see_the_same(episodes: list[Episode]) -> None:
+    expected = asyncio.run(awaited(Ledger(), episodes))
+    assert asyncio.run(awaited(AsyncLedger(), episodes)) == expected
+    assert blocked(Ledger(), episodes) == expected
+    assert blocked(AsyncLedger(), episodes) == expected
+    for (standing, goes_on, said), (following, *_) in itertools.pairwise(expected):
+        assert said in (None, "add")
+        assert goes_on is (not standing.is_over and standing.num_turns < 4)
+        if following.num_turns:
+            assert following.num_turns == standing.num_turns + 1
+            assert following.total == standing.total + following.reward
 
 
 # -- the corpus ------------------------------------------------------------------------------------------

@@ -212,6 +212,31 @@ def test_a_wrapper_that_overrides_step_is_replayed_unless_it_says_what_it_keeps(
         Forgetful(Everything()).snapshot()
 
 
+@pytest.mark.parametrize("name", ["reset", "step"])
+def test_whichever_is_overridden_may_keep_something(name: str) -> None:
+    kind = type(
+        "Keeps", (agentgym.Wrapper,), {name: lambda self, *a, **k: getattr(agentgym.Wrapper, name)(self, *a, **k)}
+    )
+    env, plain = kind(Everything()), Loud(Everything())
+    for each in (env, plain):
+        each.reset(seed=1)
+    assert env.snapshot().rung == "replay"
+    assert plain.snapshot().rung == "native"
+
+
+def test_what_is_inside_is_closed_behind_gymnasiums_wrappers_and_after_a_preload() -> None:
+    made = [Everything()]
+    adopted(wrappers.TimeLimit(made[0], 3)).close()
+
+    class Loads(agentgym.Wrapper):
+        def __init__(self) -> None:
+            made.append(Everything())
+            super().__init__(made[-1])
+
+    Loads.preload()
+    assert [env.closed for env in made] == [True, True]
+
+
 class Copies(Steps):
     restored_by = "copy"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sqlite3
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_core import PydanticSerializationError
 
 from agentgym.archive import FILE, Archive, Card, chosen
 from agentgym.archive.archive import _ASKED
-from agentgym.errors import DataError
+from agentgym.archive.database import Database
+from agentgym.errors import DataError, UserError
 from agentgym.types import StopReason, Trajectory
 from tests.unit.test_store import trajectory
 
@@ -123,6 +126,7 @@ def test_forgetting_goes_back_to_a_position_and_gives_no_number_again(archive: A
     assert archive.count() == 3
     archive.append([trajectory(8)])
     assert numbers(archive.query(after=position)) == [6]  # whoever followed up to 5 sees it
+    assert archive.position() == 6  # not 4, how many there are
     archive.forget_after(0)
     assert archive.count() == 0
     with pytest.raises(DataError, match="has no episode number 1"):
@@ -279,6 +283,114 @@ def test_a_cut_off_file_is_told(archive: Archive) -> None:
     os.truncate(archive.file, archive.file.stat().st_size // 2)
     with pytest.raises(DataError, match="cannot be read: database disk image is malformed"):
         list(archive.episodes())
+
+
+def test_a_file_that_somebody_else_is_writing_is_told(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentgym.archive.database._PATIENCE", 0)
+    archive.append(numbered(1))
+    archive.flush()
+    with contextlib.closing(sqlite3.connect(archive.file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with Archive(archive.file.parent) as blocked:
+            with pytest.raises(UserError, match=r"sqlite is being written by another process; wait for it, or stop it"):
+                blocked.forget_after(0)
+            other.execute("ROLLBACK")
+            assert blocked.count() == 1
+            blocked.forget_after(0)
+            assert blocked.count() == 0
+
+
+def test_a_change_that_fails_in_its_middle_leaves_nothing_and_the_next_goes_through(tmp_path: Path) -> None:
+    file = tmp_path / "made.sqlite"
+    database = Database(file, read_only=False)
+
+    def half(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO episodes VALUES (1, x'00')")
+        raise KeyError("half")
+
+    for _ in range(2):
+        with pytest.raises(KeyError, match="half"):
+            database.in_one(half)
+    assert database.ask("SELECT count(*) FROM episodes") == [(0,)]
+    database.in_one(lambda connection: connection.execute("INSERT INTO episodes VALUES (1, x'00')"))
+    database.close()
+    database.close()
+    assert database.ask("SELECT number FROM episodes") == [(1,)]
+    database.close()
+    assert sorted(os.listdir(tmp_path)) == ["made.sqlite"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "told"),
+    [
+        (sqlite3.SQLITE_IOERR_WRITE, OSError, r"\[Errno 5\] cannot write .*made\.sqlite: Input/output error"),
+        (sqlite3.SQLITE_READONLY_DBMOVED, OSError, r"\[Errno 30\] cannot write .*: Read-only file system"),
+        (sqlite3.SQLITE_FULL, OSError, r"\[Errno 28\] cannot write .*: No space left on device"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, UserError, "is being written by another process"),
+        (sqlite3.SQLITE_CORRUPT, DataError, r"made\.sqlite cannot be read: said so; put back what was written"),
+    ],
+)
+def test_what_sqlite_says_is_told_in_our_words(tmp_path: Path, code: int, kind: type[Exception], told: str) -> None:
+    def fails(_: object) -> None:
+        error = sqlite3.OperationalError("said so")
+        error.sqlite_errorcode = code
+        raise error
+
+    with contextlib.closing(Database(tmp_path / "made.sqlite", read_only=False)) as database:
+        with pytest.raises(kind, match=told) as raised:
+            database.in_one(fails)
+        assert isinstance(raised.value.__cause__, sqlite3.OperationalError)
+
+
+def test_one_that_cannot_be_packed_takes_its_whole_append_along_and_is_told_when_closing_too(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    archive.append([trajectory(0), trajectory(1).model_copy(update={"task": object()})])
+    for call in (archive.flush, archive.close, archive.close):
+        with pytest.raises(PydanticSerializationError, match="Unable to serialize unknown type"):
+            call()
+    assert not archive.file.exists()
+    assert not any(thread.name.startswith("archive") for thread in threading.enumerate())
+
+
+def test_a_reader_that_comes_before_the_tables_sees_nothing_and_then_what_is_written(tmp_path: Path) -> None:
+    (tmp_path / FILE).touch()
+    with Archive.open(tmp_path) as reader, Archive(tmp_path) as writer:
+        assert (reader.count(), reader.query()) == (0, [])
+        assert reader.file.stat().st_size == 0  # who reads writes nothing
+        writer.append(numbered(2))
+        writer.flush()
+        assert reader.count() == 2
+
+
+def test_an_empty_file_may_become_that_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / FILE).touch()
+    with Archive.open(tmp_path) as reader:
+        assert reader.count() == 0
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as other:
+            other.executescript("CREATE TABLE shopping (item)")
+        with pytest.raises(DataError, match="is a database, but not one of episodes"):
+            reader.count()
+
+
+def test_what_is_written_is_flushed_with_the_log_and_read_beside_the_writer(archive: Archive) -> None:
+    archive.append(numbered(1))
+    archive.flush()
+    database = Database(archive.file, read_only=False)
+    ((mode,),), ((synchronous,),) = database.ask("PRAGMA journal_mode"), database.ask("PRAGMA synchronous")
+    assert (mode, synchronous) == ("wal", 1)  # NORMAL
+    database.close()
+
+
+def test_a_log_that_was_left_is_read_where_nothing_may_be_written(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed process committed lies in the log beside the file, which an immutable file has none of."""
+    archive.append(numbered(2))
+    archive.flush()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert archive.file.with_name(f"{FILE}-wal").stat().st_size > 0
+    with Archive.open(archive.file.parent) as reader:
+        assert reader.count() == 2
 
 
 # -- thinning --------------------------------------------------------------------------------------------

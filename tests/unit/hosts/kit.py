@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from agentgym.hosts import Host, Hosts, Where, make_hosts
 from agentgym.registry import EnvFactory
+from agentgym.types import Action, StepResult
+from tests.kit import until
 
 ODD = Path(__file__).with_name("odd.py")
+T = TypeVar("T")
 EVERYWHERE = pytest.mark.parametrize("where", ["loop", "threads", "processes"])
 
 
@@ -54,11 +58,28 @@ def processes_marked(mark: str) -> set[int]:
     return found
 
 
-def becomes(holds: Callable[[], bool], seconds: float = 5) -> bool:
-    """Whether something is so, now or within ``seconds``."""
-    until = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
+def called(pid: int) -> str:
+    """What the process says that it is about (``Trouble``); empty when it is gone."""
+    try:
+        return (Path("/proc") / str(pid) / "comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+async def begun(hosts: Hosts) -> tuple[Host, int]:
+    """A host within an episode, and its process."""
+    host = await hosts.open()
+    _, info = await host.reset(9, {"task": 4})
+    return host, info["pid"]
+
+
+async def hanging(host: Host, pid: int, how: str) -> asyncio.Task[StepResult]:
+    """A step in progress: it does hang by now."""
+    step = asyncio.ensure_future(host.step(Action(how)))
+    await until(lambda: called(pid) == how)
+    return step
+
+
+def finishes(work: Coroutine[Any, Any, T], seconds: float = 20) -> T:
+    """What ``work`` comes to in an event loop. Raises TimeoutError where it has no end."""
+    return asyncio.run(asyncio.wait_for(work, seconds))

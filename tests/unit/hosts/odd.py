@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -246,11 +247,18 @@ class Give(agentgym.Env):
 
 
 class Trouble(Plain):
-    """Does what it is told, in the ways that end or hold up a process."""
+    """Does what it is told, in the ways that end or hold up a process, whose name says what that is."""
 
     def step(self, action: str) -> Result:
-        getattr(self, action.partition(" ")[0])(*action.split()[1:])
+        what, *arguments = action.split()
+        if what != "ignore":
+            self.say(what)
+        getattr(self, what)(*arguments)
         return "done", 0.0, False, False, {}
+
+    def say(self, what: str) -> None:
+        """Be called that, by the system: what ``called`` of the kit reads."""
+        Path("/proc/thread-self/comm").write_text(what)
 
     def leave(self, code: str) -> None:
         print("goodbye, said with code", code)
@@ -276,6 +284,7 @@ class Trouble(Plain):
     def ignore(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        self.say("ignore")
         self.sleep()
 
     def spawn(self) -> None:
@@ -303,16 +312,6 @@ class Trouble(Plain):
         os.write(1, b"\xff\xfe raw \x00")
         os.write(2, b"raw")
         subprocess.run(["echo", "from another program"], check=True)
-
-
-class AsyncHang(agentgym.Env):
-    """Waits for ever, and can be told to stop."""
-
-    async def reset(self, *, seed: int | None = None, options: Any = None) -> Any:  # type: ignore[override]
-        return "", {}
-
-    async def step(self, action: str) -> Any:  # type: ignore[override]
-        await asyncio.sleep(10_000)
 
 
 class Unclosable(Plain):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import threading
-import time
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentgym.errors import EnvError
 from agentgym.hosts.threads import ThreadHosts
 from agentgym.types import Action
-from tests.unit.hosts.kit import ODD, becomes, factory, opened
+from tests.kit import ROOT, eventually, until
+from tests.unit.hosts.kit import ODD, factory, finishes, opened
 from tests.unit.hosts.odd import Plain
 
 
@@ -50,11 +53,20 @@ def test_everything_happens_in_one_thread_of_its_own() -> None:
         await hosts.close()
 
     before = threading.active_count()
-    asyncio.run(go())
+    finishes(go())
     assert threading.active_count() == before
     assert [len(env.threads) for env in made] == [3, 3]
     assert {len(set(env.threads)) for env in made} == {1}
     assert threading.get_ident() not in made[0].threads + made[1].threads
+
+
+def names_of_threads() -> set[str]:
+    """What the system calls the threads of this process, and those that ``Trouble`` renamed."""
+    names = set()
+    for file in Path("/proc/self/task").glob("*/comm"):
+        with contextlib.suppress(OSError):  # it ends
+            names.add(file.read_text().strip())
+    return names
 
 
 def test_a_hanging_thread_is_left_behind_and_named() -> None:
@@ -62,9 +74,9 @@ def test_a_hanging_thread_is_left_behind_and_named() -> None:
         async with opened("threads", "Trouble") as hosts:
             host = await hosts.open()
             await host.reset(7, {"task": 2})
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await host.step(Action("sleep"))
+            step = asyncio.create_task(host.step(Action("sleep")))
+            await until(lambda: "sleep" in names_of_threads())
+            step.cancel()
             host.kill()
             with pytest.raises(EnvError, match="was given up"):
                 await host.step(Action("sleep"))
@@ -73,23 +85,51 @@ def test_a_hanging_thread_is_left_behind_and_named() -> None:
             expected = r"^1 environments hang .*: odd(-Trouble)? in .* \(task 2, seed 7, last action 'sleep'\)"
             with pytest.warns(RuntimeWarning, match=expected):
                 await hosts.close()
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                await hosts.close()  # told once
 
-    asyncio.run(go())
+    finishes(go())
 
 
-def test_an_async_environment_is_told_to_stop_and_its_thread_ends() -> None:
+class Waits(Plain):
+    """Hangs in the first step, and notes what becomes of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    async def step(self, action: str) -> Any:  # type: ignore[override]
+        self.seen.append("hangs")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.seen.append("told to stop")
+
+    def close(self) -> None:
+        self.seen.append("closed")
+
+
+def test_an_async_environment_is_told_to_stop_closed_and_its_thread_ends() -> None:
+    env = Waits()
+
     async def go() -> None:
-        async with opened("threads", "AsyncHang") as hosts:
-            host = await hosts.open()
-            await host.reset(0, None)
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await host.step(Action("x"))
-            host.kill()
+        hosts = ThreadHosts(lambda: env)
+        host = await hosts.open()
+        await host.reset(0, None)
+        step = asyncio.create_task(host.step(Action("x")))
+        await until(lambda: env.seen == ["hangs"])
+        host.kill()
+        with pytest.raises(EnvError, match=r"Waits raised CancelledError.*\(seed 0, last action 'x'\)"):
+            await step
+        await until(lambda: env.seen == ["hangs", "told to stop", "closed"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            await hosts.close()
 
     before = threading.active_count()
-    asyncio.run(go())
-    assert becomes(lambda: threading.active_count() == before)
+    finishes(go())
+    assert eventually(lambda: threading.active_count() == before)
 
 
 def test_an_environment_that_does_not_close_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,11 +143,50 @@ def test_an_environment_that_does_not_close_is_given_up(monkeypatch: pytest.Monk
         with pytest.warns(RuntimeWarning, match="1 environments hang"):
             await hosts.close()
 
-    asyncio.run(go())
+    finishes(go())
+
+
+def test_one_that_cannot_be_made_leaves_no_thread() -> None:
+    def make() -> Plain:
+        raise ZeroDivisionError
+
+    async def go() -> None:
+        with pytest.raises(EnvError, match="raised ZeroDivisionError"):
+            await ThreadHosts(make).open()
+
+    before = threading.active_count()
+    finishes(go())
+    assert eventually(lambda: threading.active_count() == before)
+
+
+def test_an_answer_that_nobody_waits_for_any_more_is_dropped() -> None:
+    answers, complaints = threading.Event(), list[Any]()
+
+    class Late(Plain):
+        def step(self, action: str) -> Any:
+            if action == "late":
+                assert answers.wait(60)
+            return action, 0.0, False, False, {}
+
+    async def go() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        host = await ThreadHosts(Late).open()
+        await host.reset(0, None)
+        step = asyncio.create_task(host.step(Action("late")))
+        await asyncio.sleep(0)
+        step.cancel()
+        await asyncio.wait([step])
+        answers.set()
+        assert (await host.step(Action("next"))).observation == "next"
+        await host.close()
+
+    finishes(go())
+    assert complaints == []
 
 
 LEAVES = f"""
 import asyncio
+from pathlib import Path
 from agentgym.hosts import make_hosts
 from agentgym.registry import EnvFactory
 from agentgym.types import Action
@@ -116,27 +195,25 @@ async def main():
     hosts = make_hosts("threads", EnvFactory("{ODD}:Trouble"))
     host = await hosts.open()
     await host.reset(0, None)
-    try:
-        async with asyncio.timeout(0.05):
-            await host.step(Action("sleep"))
-    except TimeoutError:
-        host.kill()
-        print("given up")
+    step = asyncio.create_task(host.step(Action("sleep")))
+    while not any(name.read_text() == "sleep\\n" for name in Path("/proc/self/task").glob("*/comm")):
+        await asyncio.sleep(0.005)
+    step.cancel()
+    host.kill()
+    print("given up")
 
 asyncio.run(main())
 """
 
 
 def test_nothing_keeps_the_interpreter_from_leaving() -> None:
-    begin = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", LEAVES],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,  # it would sleep for hours
         check=True,
-        cwd=Path(__file__).parents[3],
+        cwd=ROOT,
     )
     assert done.stdout == "given up\n"
     assert done.stderr == ""
-    assert time.monotonic() - begin < 30

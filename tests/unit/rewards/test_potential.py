@@ -45,6 +45,17 @@ def test_by_hand() -> None:
     assert Potential("progress", gamma=0.5)(seen) == [0.0, -0.25, -0.125, -0.75]
 
 
+def test_before_the_first_report_it_is_nothing() -> None:
+    assert Potential("progress")(episode(None, None, 0.5, 1.0)) == [0.0, 0.5, -0.5]
+
+
+def test_one_action_is_enough_to_miss_a_channel() -> None:
+    one = episode(None, None, None)
+    one.turns[1].action = None
+    with pytest.raises(UserError, match="reported: none"):
+        Potential("progress")(one)
+
+
 def test_a_cut_is_an_end_unless_it_is_continued() -> None:
     cut = episode(None, 0.5, 1.0, stop=StopReason.TURN_LIMIT)
     assert Potential("progress")(cut) == [0.5, -0.5]

@@ -15,7 +15,7 @@ from agentgym.errors import ConfigError
 from agentgym.launch.resolving import resolve
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
-from agentgym.rollout.context import LEFT_OUT, SUMMARY_REQUEST, clipped, keep_last
+from agentgym.rollout.context import LEFT_OUT, SUMMARY_REQUEST, asked_to_summarize, clipped, keep_last, resumed_from
 from agentgym.types import Observation, StopReason, Trajectory
 from tests.kit import chat
 
@@ -126,6 +126,26 @@ def test_the_opening_is_never_left_out() -> None:
         "user 3",
     ]
     assert keep_last(messages, 1, 4) == messages
+
+
+IMAGE = {"type": "image", "image": "…"}
+
+
+def test_a_message_of_parts_is_extended_by_parts_at_its_ends() -> None:
+    shown = {"role": "user", "content": [IMAGE, {"type": "text", "text": "seen"}]}
+    (asked,) = asked_to_summarize([shown])
+    assert asked["content"] == [*shown["content"], {"type": "text", "text": f"\n\n{SUMMARY_REQUEST}"}]
+    opening, resumed = resumed_from("all is well", [{"role": "system", "content": "rules"}], shown)
+    assert opening == {"role": "system", "content": "rules"}
+    words = {"type": "text", "text": "What happened so far, in your own words:\nall is well\n\n"}
+    assert resumed == {"role": "user", "content": [words, *shown["content"]]}
+
+
+def test_a_clipped_observation_keeps_all_that_is_no_text() -> None:
+    whole = Observation("abcdef", admissible=["a"], tools=[{"name": "t"}], images=[b"png"])
+    for limit, text in [(6, "abcdef"), (5, "abc\n(1 characters left out)\nef"), (1, "a\n(5 characters left out)\n")]:
+        seen = clipped(whole, limit)
+        assert (str(seen), seen.admissible, seen.tools, seen.images) == (text, ("a",), ({"name": "t"},), (b"png",))
 
 
 @given(text=st.text(), limit=st.integers(1, 30))

@@ -18,7 +18,9 @@ from agentgym.reward import as_shaper
 from agentgym.rewards.turn_cost import TurnCost
 from agentgym.rollout import Limits, Rollout, engine_actor
 from agentgym.rollout.shaping import Finish, Weighted, shape
-from agentgym.types import StopReason, Trajectory, Turn
+from agentgym.types import StopReason, Trajectory
+from tests import kit
+from tests.unit.rollout.kit import timeless
 from tests.unit.test_rollout import TOKENIZER, Door, played, script, spec
 
 
@@ -48,12 +50,11 @@ class Judge(agentgym.EpisodeShaper):
 
 
 def episode(name: str = "e0", *rewards: float, group: str = "", stop: StopReason = StopReason.TERMINATED) -> Trajectory:
-    turns = [Turn(observation="", reply="", reward=paid, breakdown={"environment": paid}) for paid in rewards or (0.0,)]
-    return Trajectory(env="e", task=0, seed=0, episode_id=name, group_id=group, turns=turns, stop_reason=stop)
+    return kit.episode(*(rewards or (0.0,)), episode_id=name, group_id=group, stop=stop)
 
 
 def shaped(group: list[Trajectory], *rewards: tuple[str, float, Any], seconds: float | None = None) -> list[Trajectory]:
-    asyncio.run(shape(group, [Weighted(name, weight, as_shaper(r)) for name, weight, r in rewards], seconds=seconds))
+    timeless(shape(group, [Weighted(name, weight, as_shaper(r)) for name, weight, r in rewards], seconds=seconds))
     return group
 
 
@@ -71,7 +72,7 @@ def test_a_group_is_shaped_whole_in_whatever_order_its_members_end(order: list[s
         for name in order:
             await finish.ended(episode(name, group="" if name == "alone" else name[0]))
 
-    asyncio.run(end())
+    timeless(end())
     assert sorted(rank.asked) == [["a0", "a1", "a2"], ["alone"], ["b0", "b1"]]
     assert seen == [name for group in rank.asked for name in group]
     last = [max(order.index(name) for name in group) for group in rank.asked]
@@ -143,7 +144,7 @@ def test_without_shapers_each_episode_is_told_as_it_ends() -> None:
         assert seen == ["e1"]
         await finish.ended(episode("e0", group="g"))
 
-    asyncio.run(end())
+    timeless(end())
     assert seen == ["e1", "e0"]
 
 
@@ -151,7 +152,7 @@ def test_what_is_told_of_an_episode_is_its_shaped_record() -> None:
     seen: list[float] = []
     rollout = Rollout(Door, TOKENIZER, Plain(), shapers=[("cost", 0.25, TurnCost())], max_context=4096)
     actor = engine_actor(script("look", "open"), temperature=1.0)
-    asyncio.run(rollout.run([spec()], actor, on_episode=lambda ended: seen.append(ended.reward)))
+    timeless(rollout.run([spec()], actor, on_episode=lambda ended: seen.append(ended.reward)))
     assert seen == [0.5]
 
 
@@ -160,7 +161,7 @@ def test_evaluation_asks_no_shaper() -> None:
 
     rank = Rank()
     rollout = Rollout(Door, TOKENIZER, Plain(), shapers=[("rank", 5.0, rank)], max_context=4096)
-    episodes = asyncio.run(play_tasks(rollout, script("look", "open"), [0, 1], samples=2))
+    episodes = timeless(play_tasks(rollout, script("look", "open"), [0, 1], samples=2))
     assert rank.asked == []
     assert {tuple(turn.breakdown) for t in episodes for turn in t.turns} == {("environment",)}
     assert (score(episodes).reward, score(episodes).success) == (1.0, 1.0)
@@ -200,9 +201,25 @@ def test_a_judge_that_hangs_is_given_up() -> None:
         await asyncio.sleep(60)
         return [0.0]
 
-    (late,) = played(script("open"), shapers=[("hangs", 1.0, hang)], limits=Limits(shaping_seconds=0.01))
-    assert late.shaping_error == 'reward "hangs" took longer than 0.01 s; raise --rollout.shaping_seconds if it may'
+    (late,) = played(script("open"), shapers=[("hangs", 1.0, hang)], limits=Limits(shaping_seconds=59))
+    assert late.shaping_error == 'reward "hangs" took longer than 59 s; raise --rollout.shaping_seconds if it may'
     assert late.success
+
+
+def test_the_first_of_the_rewards_that_fail_is_told() -> None:
+    two = [(name, 1.0, Judge(e0=JudgeError(name))) for name in ("first", "second")]
+    (one,) = shaped([episode("e0")], *two)
+    assert one.shaping_error == 'reward "first" failed: JudgeError: first'
+
+
+def test_a_turn_that_the_environment_did_not_pay_has_the_rewards_alone() -> None:
+    one = episode("e0", 0.5, 0.0)
+    one.turns[1].breakdown = {}
+    shaped([one], ("cost", 2.0, TurnCost()))
+    assert [(turn.reward, turn.breakdown) for turn in one.turns] == [
+        (-1.5, {"environment": 0.5, "cost": -2.0}),
+        (-2.0, {"cost": -2.0}),
+    ]
 
 
 def test_an_episode_that_is_shaped_at_last_is_learned_from() -> None:
@@ -243,6 +260,34 @@ def test_a_mistake_in_a_reward_names_it_and_the_line(reward: Callable[[Trajector
     line = reward.__code__.co_firstlineno + (1 if reward is wrong else 2)
     with pytest.raises(UserError, match=rf'reward "mine" raised KeyError: .*no such key.* \({__file__}, line {line}\)'):
         shaped([episode()], ("mine", 1.0, reward))
+
+
+def test_a_reward_that_cannot_be_called_names_where_it_was_called() -> None:
+    two: Any = lambda trajectory, other: [1.0]  # noqa: E731
+    with pytest.raises(UserError, match=r"missing 1 required positional argument: 'other' \(.*reward\.py, line \d+\)"):
+        shaped([episode("e0")], ("mine", 1.0, two))
+
+
+def test_a_mistake_ends_the_run_when_all_that_were_asked_have_answered() -> None:
+    answered: list[str] = []
+
+    async def slow(trajectory: Trajectory) -> list[float]:
+        await asyncio.sleep(10)
+        answered.append(trajectory.episode_id)
+        return [1.0]
+
+    async def go() -> None:
+        rewards = [Weighted(name, 1.0, as_shaper(reward)) for name, reward in (("mine", wrong), ("slow", slow))]
+        with pytest.raises(UserError, match='reward "mine" raised KeyError'):
+            await shape([episode("e0")], rewards)
+        assert answered == ["e0"]
+
+    timeless(go())
+
+
+def test_what_a_reward_tells_the_user_comes_as_it_is() -> None:
+    with pytest.raises(UserError, match=r"^choose another channel$"):
+        shaped([episode("e0")], ("mine", 1.0, Judge(e0=UserError("choose another channel"))))
 
 
 class Given(agentgym.Shaper):
@@ -291,4 +336,4 @@ def test_a_function_may_be_plain_or_async_and_an_object() -> None:
     rewards = [("a", 1.0, later), ("b", 1.0, awaitable), ("c", 1.0, Callable_()), ("d", 1.0, lambda t: [4.0])]
     (one,) = shaped([episode()], *rewards)
     assert one.turns[0].breakdown == {"environment": 0.0, "a": 2.0, "b": 2.0, "c": 3.0, "d": 4.0}
-    assert asyncio.run(TurnCost().shape([episode("e0", 0.0, 0.0)])) == [[-1.0, -1.0]]
+    assert timeless(TurnCost().shape([episode("e0", 0.0, 0.0)])) == [[-1.0, -1.0]]
