@@ -211,9 +211,10 @@ def _put(settings: dict[str, Any], path: list[str], text: str) -> None:
         settings = settings.setdefault(part, {})
         if not isinstance(settings, dict):
             raise ConfigError(f'"{".".join(path[:depth])}" was given a value and cannot have "{".".join(path)}"')
-    if isinstance(settings.get(path[-1]), dict) != isinstance(value, dict) and path[-1] in settings:
+    old = settings.get(path[-1], value)
+    if isinstance(old, dict) != isinstance(value, dict):
         raise ConfigError(f'"{".".join(path)}" is given both a value and settings of its own')
-    settings[path[-1]] = value
+    settings[path[-1]] = merged(old, value) if isinstance(value, dict) else value
 
 
 def _literal(text: str) -> Any:

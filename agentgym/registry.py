@@ -119,7 +119,9 @@ class Registry:
             importlib.import_module(f"{self.package}.{id.replace('-', '_')}")
         for point in self._entry_points():
             if point.name == id and id not in self._plugins:
-                self.add(point.load(), id)
+                plugin = point.load()
+                self._check_kind(plugin, point.value)
+                self.add(plugin, id)
         if id not in self._plugins:
             raise UnknownIdError(
                 f'unknown {self.one} "{id}".{did_you_mean(id, self.ids())} Known: {", ".join(self.ids())}. '
@@ -135,13 +137,16 @@ class Registry:
                 raise UnknownIdError(f'{file} has no "{name}".{did_you_mean(name, vars(module))}')
         else:
             plugin = self._only_plugin(module, file)
-        # A function makes an environment where one is asked for; elsewhere it is a reward.
-        default = self.kind if self.kind == "environments" and inspect.isroutine(plugin) else "rewards"
-        if getattr(plugin, "plugin_kind", default) != self.kind:
-            raise UserError(f"{plugin.__name__} in {file} is no {self.one}: it derives from none")
+        self._check_kind(plugin, file)
         if plugin not in self._plugins.values():
             _enter(plugin, kind=self.kind)
         return plugin
+
+    def _check_kind(self, plugin: Callable[..., Any], home: object) -> None:
+        """Raises UserError. A function makes an environment where one is asked for; elsewhere it is a reward."""
+        default = self.kind if self.kind == "environments" and inspect.isroutine(plugin) else "rewards"
+        if getattr(plugin, "plugin_kind", default) != self.kind:
+            raise UserError(f"{plugin.__name__} in {home} is no {self.one}: it derives from none")
 
     def _only_plugin(self, module: ModuleType, file: Path) -> Callable[..., Any]:
         found = [plugin for plugin in self._plugins.values() if plugin.__module__ == module.__name__]

@@ -167,6 +167,6 @@ def _derived(line: Line, max_reply_tokens: int | None) -> dict[str, float]:
             values["reply_fill"] = values["tokens_per_reply"] / max_reply_tokens
     if "episodes" in line and "void" in line:
         values["void_share"] = line["void"] / max(1.0, line["episodes"] + line["void"])
-    if "shaping_failures" in line:
+    if "episodes" in line and "shaping_failures" in line:
         values["unshaped_share"] = line["shaping_failures"] / max(1.0, line["episodes"])
     return values

@@ -98,9 +98,7 @@ class Learner:
         """Where the module is."""
         return self.parameters[0].device
 
-    def update(
-        self, rows: Sequence[Row], objective: Objective, *, learning_rate: float | None = None
-    ) -> dict[str, float]:
+    def update(self, rows: Sequence[Row], objective: Objective) -> dict[str, float]:
         """One optimizer step. Raises NonFiniteError, and then has changed nothing, for a bad loss or gradient.
 
         Returns loss, gradient norm, learning rate, trained tokens and sequences, and the mean under the token weights
@@ -121,8 +119,7 @@ class Learner:
             raise NonFiniteError(
                 f"loss {totals['loss']}, gradient norm {totals['grad_norm']}: update refused{self._dump(rows)}"
             )
-        rate = self._step(self.learning_rate if learning_rate is None else learning_rate)
-        return {**totals, "learning_rate": rate, "trained_tokens": num_trained, "sequences": num_rows}
+        return {**totals, "learning_rate": self._step(), "trained_tokens": num_trained, "sequences": num_rows}
 
     def takes_part(self, rows: Sequence[Row]) -> bool:
         """Whether any process has a trained token in its ``rows``: then all of them learn from theirs, be they none."""
@@ -198,12 +195,12 @@ class Learner:
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
 
-    def _step(self, learning_rate: float) -> float:
+    def _step(self) -> float:
         self.num_updates += 1
         ramp = min(1.0, self.num_updates / (self.warmup_updates + 1))
         since = self.num_updates - 1 - self.warmup_updates
         span = (self.total_updates or 0) - self.warmup_updates
-        rate = learning_rate * ramp * decayed(self.schedule, since / max(1, span))
+        rate = self.learning_rate * ramp * decayed(self.schedule, since / max(1, span))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()

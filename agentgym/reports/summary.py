@@ -88,7 +88,7 @@ def _moved(report: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> l
 
 def _drift(look: Mapping[str, Any]) -> str:
     error = f" ± {look['forward_kl_error']:.3f}" if "forward_kl_error" in look else ""
-    return f"{look['forward_kl'] + 0.0:.3f}{error}"
+    return f"{round(look['forward_kl'], 3) + 0.0:.3f}{error}"
 
 
 def _told(alarm: Mapping[str, Any]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +9,10 @@ import pytest
 
 from agentgym.archive import Archive
 from agentgym.launch import resume, train
+from tests.kit import BELL, Notes, metrics, report
 
-BELL = Path(__file__).parents[2] / "examples" / "new_environment.py"
 SETTINGS: dict[str, Any] = {
-    "env": str(BELL),
+    "env": BELL,
     "model": {"id": "nano", "width": 32, "feed_forward": 32},
     "trainer": {"id": "grpo", "groups": 4, "group_size": 6, "learning_rate": 1.0, "warmup_updates": 0},
     "rollout": {"max_reply_tokens": 4},
@@ -24,44 +22,18 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class Reporter:
-    """Takes notes, and presses Ctrl-C after update ``at`` of the trainer."""
-
-    def __init__(self, at: int = -1) -> None:
-        self.at, self.stage = at, ""
-        self.notes: list[str] = []
-
-    def begin(self, stage: str, total: int, unit: str) -> None:
-        self.stage = stage
-
-    def advance(self, done: int, values: Mapping[str, float]) -> None:
-        if self.stage == "training" and done == self.at:
-            raise KeyboardInterrupt
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    @property
-    def alarms(self) -> list[str]:
-        return [note for note in self.notes if note.startswith("alarm: ")]
-
-
 @pytest.fixture(scope="module")
-def collapsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reporter]:
-    reporter = Reporter()
+def collapsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Notes]:
+    reporter = Notes()
     return train({**SETTINGS, "output": tmp_path_factory.mktemp("collapsed") / "run"}, reporter=reporter), reporter
 
 
-def report(run: Path) -> Any:
-    return json.loads((run / "report.json").read_text())
-
-
 def lines(run: Path, stage: str) -> list[dict[str, Any]]:
-    found = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{key: line[key] for key in line if key != "time"} for line in found if line["stage"] == stage]
+    """Without what depends on the clock."""
+    return [{key: line[key] for key in line if key != "time"} for line in metrics(run, stage)]
 
 
-def test_a_collapse_raises_alarms(collapsed: tuple[Path, Reporter]) -> None:
+def test_a_collapse_raises_alarms(collapsed: tuple[Path, Notes]) -> None:
     run, reporter = collapsed
     alarms = {alarm["name"]: alarm for alarm in report(run)["alarms"]}
     assert {"policy_is_lost", "reward_collapse"} <= set(alarms)
@@ -73,7 +45,7 @@ def test_a_collapse_raises_alarms(collapsed: tuple[Path, Reporter]) -> None:
     assert "policy is lost" in (run / "report.md").read_text()
 
 
-def test_the_policy_has_left_the_base(collapsed: tuple[Path, Reporter]) -> None:
+def test_the_policy_has_left_the_base(collapsed: tuple[Path, Notes]) -> None:
     run, _ = collapsed
     looks = lines(run, "validation")
     assert abs(looks[0]["forward_kl"]) < 1e-5  # nothing was changed yet: engine and learner agree
@@ -83,9 +55,9 @@ def test_the_policy_has_left_the_base(collapsed: tuple[Path, Reporter]) -> None:
         assert archive.count(stage="train", split="validation", update=0) == SETTINGS["eval"]["validation_episodes"]
 
 
-def test_a_resumed_run_says_the_same(collapsed: tuple[Path, Reporter], tmp_path: Path) -> None:
+def test_a_resumed_run_says_the_same(collapsed: tuple[Path, Notes], tmp_path: Path) -> None:
     whole, reporter = collapsed
-    parts = Reporter(at=6), Reporter()
+    parts = Notes("training", 6), Notes()
     with pytest.raises(KeyboardInterrupt):
         train({**SETTINGS, "output": tmp_path / "run"}, reporter=parts[0])
     run = resume(tmp_path / "run", reporter=parts[1])

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,8 @@ from agentgym.errors import ConfigError, UserError
 from agentgym.launch import resume, train
 from agentgym.learn import checkpoint
 from agentgym.run import Run
-from tests.kit import byte_tokenizer, tiny_model
-
-BELL = Path(__file__).parents[2] / "examples" / "new_environment.py"
-SETTINGS: dict[str, Any] = {
-    "env": str(BELL),
-    "model": {"id": "nano", "width": 32, "feed_forward": 32},
-    "trainer": {"id": "grpo", "groups": 3, "group_size": 6},
-    "rollout": {"max_reply_tokens": 3},
-    "warm_start": {"max_updates": 12, "check_every": 4, "learning_rate": 0.02, "warmup_updates": 0, "until": 0.9},
-    "eval": {"episodes": 6, "validation_episodes": 4, "every": 2},
-    "updates": 4,
-    "keep_checkpoints": 3,
-}
+from tests.integration.finished import SETTINGS
+from tests.kit import BELL, byte_tokenizer, eventually, tiny_model
 
 
 class Interrupting:
@@ -54,9 +42,10 @@ class Interrupting:
         self.notes.append(text)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train({**SETTINGS, "output": tmp_path_factory.mktemp("whole") / "run"})
+@pytest.fixture
+def whole(finished: Path) -> Path:
+    """The same without an interruption."""
+    return finished
 
 
 def weights(run: Path) -> str:
@@ -242,11 +231,9 @@ def test_a_real_signal(sent: signal.Signals, whole: Path, tmp_path: Path) -> Non
         [sys.executable, "-c", code, str(config)], env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE
     )
     metrics = run / "metrics.jsonl"
-    deadline = time.monotonic() + 90
-    while not (metrics.exists() and metrics.read_text().count("\n") >= 1):
-        assert process.poll() is None, process.communicate()[1].decode()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    began = eventually(lambda: process.poll() is not None or (metrics.exists() and "\n" in metrics.read_text()), 120)
+    assert began, "nothing was learned yet"
+    assert process.poll() is None, process.communicate()[1].decode()
     process.send_signal(sent)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors.decode()
@@ -286,7 +273,7 @@ def test_a_setting_that_does_not_fit_the_checkpoint_changes_nothing(tmp_path: Pa
 def test_force_config_goes_with_resume(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="--force-config has no effect without --resume RUN"):
-        cli.cli.main(["train", "--env", str(BELL), "--force-config"], standalone_mode=False)
+        cli.cli.main(["train", "--env", BELL, "--force-config"], standalone_mode=False)
     assert list(tmp_path.iterdir()) == []
 
 

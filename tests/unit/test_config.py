@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agentgym.config import Choice, Reward, Settings, flattened, long_form, merged, parse_flags, read_toml, validated
 from agentgym.errors import ConfigError
@@ -54,6 +54,23 @@ class Run(Settings):
         (["--env", "webshop", "--env.catalogue", "DIR"], {"env": {"id": "webshop", "catalogue": "DIR"}}),
         (["--env.catalogue", "DIR", "--env", "webshop"], {"env": {"id": "webshop", "catalogue": "DIR"}}),
         (["--env", '{id = "webshop", n = 1}'], {"env": {"id": "webshop", "n": 1}}),
+        (["--env.n", "2", "--env", '{id = "webshop"}'], {"env": {"id": "webshop", "n": 2}}),
+        (["--env", '{id = "webshop", n = 1}', "--env.n", "2"], {"env": {"id": "webshop", "n": 2}}),
+        (["--optim.deep.a", "1", "--optim", "{deep = {b = 2}}"], {"optim": {"deep": {"a": 1, "b": 2}}}),
+        (["--env", "webshop", "--env", "other"], {"env": {"id": "other"}}),
+        (["--updates", "1", "--updates", "2"], {"updates": 2}),
+        (["--name=a=b"], {"name": "a=b"}),
+        (["--name", "-"], {"name": "-"}),
+        (["--width", "0x10"], {"width": 16}),
+        (["--name", '"7"'], {"name": "7"}),
+        (["--at", "10:00:00"], {"at": "10:00:00"}),
+        (["--sub-group.two-words", "1"], {"sub_group": {"two_words": 1}}),
+        (["--env.env", "x"], {"env": {"env": "x"}}),
+        (["--trainer", "a-b"], {"trainer": {"id": "a-b"}}),
+        (
+            ["--curriculum", "c", "--engine", "e", "--protocol", "p"],
+            {"curriculum": {"id": "c"}, "engine": {"id": "e"}, "protocol": {"id": "p"}},
+        ),
         (["--model", "7"], {"model": {"id": "7"}}),
         (["--model", "1e5"], {"model": {"id": "1e5"}}),
         (["--model", "0x10"], {"model": {"id": "0x10"}}),
@@ -81,7 +98,11 @@ def test_flags(flags: list[str], settings: dict[str, Any]) -> None:
         (["--seed", "1", "2"], 'found "2"'),
         (["-x", "1"], 'found "-x"'),
         (["--seed", "1", "--seed.x", "2"], '"seed" was given a value and cannot have "seed.x"'),
-        (["--seed.x", "2", "--seed", "1"], '"seed"'),
+        (["--seed.x", "2", "--seed", "1"], '"seed" is given both a value and settings of its own'),
+        (["--seed", "1", "--seed", "{x = 2}"], '"seed" is given both a value and settings of its own'),
+        (["--a.b", "1", "--a.b.c", "2"], '"a.b" was given a value and cannot have "a.b.c"'),
+        (["--a", "1", "--a.b.c", "2"], '"a" was given a value and cannot have "a.b.c"'),
+        (["--rewards", "1", "--rewards.cost", "2"], '"rewards" was given a value'),
         (["--", "2"], 'found "--"'),
         (["--a..b", "2"], 'found "--a..b"'),
     ],
@@ -90,17 +111,6 @@ def test_flags_that_cannot_be_read(flags: list[str], message: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_flags(flags)
     assert message in str(error.value)
-
-
-@given(st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False))
-def test_numbers_come_back_from_flags(value: float | int | bool) -> None:
-    text = str(value).lower()
-    assert parse_flags([f"--x={text}"]) == {"x": value}
-
-
-@given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1))
-def test_any_text_is_a_choice(text: str) -> None:
-    assert parse_flags([f"--model={text}"])["model"].keys() == {"id"} or text.strip().startswith("{")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +130,11 @@ def test_any_text_is_a_choice(text: str) -> None:
         ({"mode": "asinc"}, 'mode is "asinc". Did you mean "async"? Known: sync, async'),
         ({"limit": 0}, "limit: Input should be greater than or equal to 1, or 'none', found 0"),
         ({"rewards": {"cost": {"weight": "x"}}}, "rewards.cost.weight: Input should be a valid number"),
+        ({"extra": {"learning_rate": 0}}, "extra.learning_rate: Input should be greater than 0, found 0"),
+        ({"stages": [{}, {"learning_rate": -1}]}, "stages.1.learning_rate: Input should be greater than 0, found -1"),
+        ({"limit": "all"}, "limit: Input should be a valid integer"),
+        ({"env": 7}, "env.id: Input should be a valid string, found 7"),
+        ({"env": {"id": "x"}, "optim": 3}, "optim: Input should be a valid dictionary or instance of Optim, found 3"),
         ({"rewards": {"cost": "x"}}, "rewards.cost.weight: Input should be a valid number"),
     ],
 )
@@ -137,6 +152,78 @@ def test_every_problem_is_told_at_once() -> None:
     assert "run.optim.learning_rate" in str(error.value)
 
 
+def test_every_problem_of_a_key_is_told_with_the_others() -> None:
+    with pytest.raises(ConfigError) as error:
+        validated(Run, {"updates": "x", "mode": "asinc", "optim": {"learning_rate": "y"}})
+    assert [line.partition(" ")[0] for line in str(error.value).splitlines()] == [
+        "optim.learning_rate:",
+        "updates:",
+        "mode",
+    ]
+
+
+class Halves(Settings):
+    left: float = 0.5
+    right: float = 0.5
+
+    @model_validator(mode="after")
+    def _whole(self) -> Halves:
+        if self.left + self.right != 1:
+            raise ValueError(f"left and right add up to {self.left + self.right}, expected 1")
+        return self
+
+
+class Outer(Settings):
+    halves: Halves = Halves()
+
+
+def test_what_a_validator_says_is_told_in_its_own_words() -> None:
+    said = "left and right add up to 0.75, expected 1"
+    for model, values, where, key in (
+        (Halves, {"left": 0.25}, "", "settings"),
+        (Halves, {"left": 0.25}, "trainer", "trainer"),
+        (Outer, {"halves": {"left": 0.25}}, "", "halves"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            validated(model, values, where=where)
+        assert str(error.value) == f"{key}: {said}"
+
+
+def test_the_nearest_key_is_that_of_its_own_part() -> None:
+    with pytest.raises(ConfigError) as error:
+        validated(Halves, {"lef": 1}, where="a.long.way.from.home")
+    assert str(error.value) == 'unknown key "a.long.way.from.home.lef". Did you mean "left"? Known here: left, right'
+
+
+def test_a_default_is_checked_as_what_is_given_is() -> None:
+    class Wrong(Settings):
+        size: int = Field(0, ge=1)
+
+    with pytest.raises(ConfigError, match=r"^size: Input should be greater than or equal to 1, found 0$"):
+        validated(Wrong, {})
+
+
+def test_what_is_known_to_have_changed() -> None:
+    """So that a key without effect is an error only where somebody asked for something else."""
+    assert not validated(Run, {}).changed("updates")
+    assert not validated(Run, {"updates": 3}).changed("updates")
+    assert validated(Run, {"updates": 4}).changed("updates")
+    assert not validated(Run, {"stages": []}).changed("stages")
+    assert validated(Run, {"stages": [{}]}).changed("stages")
+    assert not validated(Run, {"env": "webshop"}).changed("env")
+    assert validated(Run, {"env": {"id": "webshop", "n": 1}}).changed("env")
+
+
+def test_text_that_is_a_number_is_that_number() -> None:
+    run = validated(Run, {"updates": "7", "optim": {"learning_rate": "1e-3"}, "output": "x/y", "limit": "4"})
+    assert (run.updates, run.optim.learning_rate, run.output, run.limit) == (7, 1e-3, Path("x/y"), 4)
+    assert isinstance(run.updates, int)
+
+
+def test_a_docstring_under_a_field_is_its_meaning() -> None:
+    assert Optim.model_fields["learning_rate"].description == "Step size."
+
+
 def test_a_choice_said_short_and_long_is_the_same() -> None:
     short = validated(Run, {"env": "webshop"})
     long = validated(Run, {"env": {"id": "webshop"}})
@@ -150,12 +237,30 @@ def test_a_rewards_weight_said_short_and_long_is_the_same() -> None:
     assert short["cost"].weight == 0.5
     cost = validated(Run, {"rewards": {"cost": {"free_turns": 2}}}).rewards["cost"]
     assert (cost.weight, cost.options) == (1.0, {"free_turns": 2})
+    whole = validated(Run, {"rewards": {"cost": 2}}).rewards["cost"]
+    assert (whole.weight, whole.options) == (2.0, {})
     written = {"env": {"id": "x"}, "rewards": {"a": {"weight": 1}, "b": {"weight": 2, "c": 3}}}
     assert long_form({"env": "x", "rewards": {"a": 1, "b": {"weight": 2, "c": 3}}}) == written
 
 
 def test_a_number_where_text_is_expected_is_that_text() -> None:
     assert validated(Run, {"name": 7}).name == "7"
+
+
+def test_only_choices_have_a_long_form() -> None:
+    given = {"env": "a", "trainer": "b", "curriculum": "c", "model": "d", "engine": "e", "protocol": "f", "mode": "g"}
+    long = long_form(given)
+    assert long.pop("mode") == "g"
+    assert long == {
+        "env": {"id": "a"},
+        "trainer": {"id": "b"},
+        "curriculum": {"id": "c"},
+        "model": {"id": "d"},
+        "engine": {"id": "e"},
+        "protocol": {"id": "f"},
+    }
+    assert given["env"] == "a"
+    assert long_form({"env": {"id": "x"}, "rewards": "?"}) == {"env": {"id": "x"}, "rewards": "?"}
 
 
 def test_settings_come_back_from_their_own_json() -> None:
@@ -189,8 +294,31 @@ def test_later_layers_win_and_a_new_choice_drops_the_old_ones_options() -> None:
     assert merged(old, {"env": {"id": "webshop", "n": 2}})["env"] == {"id": "webshop", "catalogue": "D", "n": 2}
     assert merged(old, {"env": {"id": "other"}})["env"] == {"id": "other"}
     assert merged(old, {"env": {"n": 2}})["env"] == {"id": "webshop", "catalogue": "D", "n": 2}
+    assert merged(old, {"env": {"id": "webshop"}})["env"] == {"id": "webshop", "catalogue": "D"}
     assert old["env"] == {"id": "webshop", "catalogue": "D"}
+
+
+def test_layers_are_merged_at_every_depth() -> None:
+    layers = {"a": {"b": {"c": 1, "d": 1}}}, {"a": {"b": {"c": 2}, "e": 2}}, {"a": {"b": {"f": 3}}, "g": 3}
+    assert merged(*layers) == {"a": {"b": {"c": 2, "d": 1, "f": 3}, "e": 2}, "g": 3}
+    assert layers == ({"a": {"b": {"c": 1, "d": 1}}}, {"a": {"b": {"c": 2}, "e": 2}}, {"a": {"b": {"f": 3}}, "g": 3})
+    assert merged({"a": {"b": 1}}, {"a": 2}) == {"a": 2}
+    assert merged({"a": 2}, {"a": {"b": 1}}) == {"a": {"b": 1}}
+    assert merged({"env": {"n": 1}}, {"env": {"id": "x"}}) == {"env": {"n": 1, "id": "x"}}
+    assert merged({"e": {"id": "x", "n": 1}}, {"e": {"id": "y"}}, {"e": {"m": 2}}) == {"e": {"id": "y", "m": 2}}
+    assert merged() == {}
 
 
 def test_flattened() -> None:
     assert dict(flattened({"a": {"b": 1, "c": {"d": "x"}}, "e": None})) == {"a.b": "1", "a.c.d": '"x"', "e": "null"}
+
+
+@given(st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers_come_back_from_flags(value: float | int | bool) -> None:
+    text = str(value).lower()
+    assert parse_flags([f"--x={text}"]) == {"x": value}
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1))
+def test_any_text_is_a_choice(text: str) -> None:
+    assert parse_flags([f"--model={text}"])["model"].keys() == {"id"} or text.strip().startswith("{")

@@ -1,16 +1,84 @@
+"""The reference says what the program says."""
+
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from agentgym.reference import reference
+from agentgym.registry import plugins
 
 
-def test_the_reference_names_everything_that_can_be_chosen() -> None:
-    page = reference()
-    for part in (
-        "### agentgym train",
-        "--updates",
-        "### Trainer `grpo`",
-        "### `webshop`",
-        "- `react`: ",
-        "- `:undo [n]`: ",
-    ):
-        assert part in page
+@pytest.fixture(scope="module")
+def page() -> str:
+    return reference()
+
+
+def section(page: str, heading: str) -> str:
+    """From a heading to the next one."""
+    return page.partition(f"{heading}\n")[2].partition("\n#")[0]
+
+
+def test_every_command_trainer_environment_and_curriculum_has_a_section_in_order(page: str) -> None:
+    commands = [f"agentgym {name}" for name in ["doctor", "envs", "eval", "export", "init", "play", "serve", "train"]]
+    trainers = [f"Trainer `{name}`" for name in ["cory", "dpo", "grpo", "mixed", "ppo", "rloo", "sft"]]
+    environments = [
+        f"`{id}`"
+        for id in plugins("environments").ids()
+        if plugins("environments").get(id).__module__.startswith("agentgym.")
+    ]
+    assert "`webshop`" in environments
+    expected = [*commands, *trainers, *environments, "`frontier`", "`uniform`"]
+    headings = re.findall(r"^### (.*)$", page, re.MULTILINE)
+    assert [heading for heading in headings if heading in expected] == expected
+    assert re.findall(r"^## (.*)$", page, re.MULTILINE) == [
+        "Commands",
+        "Settings of `agentgym train`",
+        "Environments",
+        "Protocols",
+        "Curricula",
+        "Commands inside `agentgym play`",
+    ]
+
+
+def test_what_can_be_told_stands_as_it_is_typed(page: str) -> None:
+    assert "Usage: agentgym eval [OPTIONS] [--SETTING VALUE]..." in section(page, "### agentgym eval")
+    settings = section(page, "## Settings of `agentgym train`")
+    assert "\n  --updates INTEGER" in settings
+    assert "\n  --rollout.max_reply_tokens INTEGER" in settings
+    trainer = section(page, "### Trainer `sft`")
+    assert trainer.startswith("\nImitate")
+    assert "\n  --trainer.batch_size INTEGER" in trainer
+    assert "--trainer.group_size" not in trainer
+    curriculum = section(page, "### `frontier`")
+    assert curriculum.startswith("\nNew tasks, and again those that the policy solves at times;")
+    assert "\n  --curriculum.capacity INTEGER" in curriculum
+    assert section(page, "### `uniform`").endswith("```text\nno settings\n```\n\n")
+
+
+def test_an_environment_says_what_it_is_and_what_it_takes(page: str) -> None:
+    webshop = section(page, "### `webshop`")
+    assert webshop.startswith("\nBuy what the instruction asks for")
+    assert "\nArgs:\n    " in webshop
+    assert section(page, "## Environments").startswith("\nOptions are given as `--env.<option>`.\n")
+
+
+def test_protocols_and_the_commands_of_play_are_listed_with_their_first_lines(page: str) -> None:
+    assert [line.partition(": ")[0] for line in section(page, "## Protocols").strip().splitlines()] == [
+        "- `plain`",
+        "- `react`",
+        "- `tools`",
+    ]
+    assert "- `plain`: Reply = action.\n" in page
+    played = page.partition("## Commands inside `agentgym play`\n")[2].strip().splitlines()
+    assert played == sorted(played)
+    assert "- `:goto NAME`: go back to a kept moment" in played
+    assert played[-1] == "- `:undo [n]`: take back the last turn, or the last n"
+
+
+def test_it_is_a_page_that_ends_with_a_line(page: str) -> None:
+    assert page.startswith("# Reference\n\nWritten by `make docs` from signatures and docstrings;")
+    assert page.endswith("\n")
+    assert not page.endswith("\n\n")
+    assert page.count("```") % 2 == 0

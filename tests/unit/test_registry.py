@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import pickle
 import subprocess
 import sys
 import textwrap
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import pytest
 
 import agentgym
-from agentgym import registry
+from agentgym import config, registry
 from agentgym.errors import ConfigError, UnknownIdError, UserError
 from agentgym.manual import describe
 from agentgym.registry import EnvFactory
@@ -32,21 +36,29 @@ ENV = """
 
 @pytest.fixture(autouse=True)
 def _clean(tmp_path: Path) -> Iterator[None]:
-    """Whatever a test registers and imports is forgotten after it."""
-    agentgym.plugins("environments").get("webshop")
-    tables = {kind: dict(agentgym.plugins(kind)._plugins) for kind in registry.KINDS}
-    modules = dict(sys.modules)
-    gym = dict(gymnasium.registry)
+    """Whatever a test registers and imports is forgotten after it, but for what belongs to the package."""
+    before, modules, gym = entered(), dict(sys.modules), dict(gymnasium.registry)
     yield
-    for kind, table in tables.items():
-        known = agentgym.plugins(kind)._plugins.items()
-        own = {id: plugin for id, plugin in known if plugin.__module__.startswith("agentgym.")}
-        agentgym.plugins(kind)._plugins = {**table, **own}  # a module that stays imported registers once
+    for table, name, plugins in tables():
+        kept = before[id(table), name]
+        own = {id: plugin for id, plugin in plugins.items() if plugin.__module__.startswith("agentgym.")}
+        setattr(table, name, {**kept, **own})  # a module that stays imported registers once
     for name in set(sys.modules) - set(modules):
         if name.startswith("agentgym_file") or str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
     gymnasium.registry.clear()
     gymnasium.registry.update(gym)
+
+
+def tables() -> Iterator[tuple[registry.Registry, str, dict[str, Any]]]:
+    """What the registries hold, whatever they call it."""
+    for kind in registry.KINDS:
+        table = agentgym.plugins(kind)
+        yield from ((table, name, value) for name, value in list(vars(table).items()) if isinstance(value, dict))
+
+
+def entered() -> dict[tuple[int, str], dict[str, Any]]:
+    return {(id(table), name): dict(plugins) for table, name, plugins in tables()}
 
 
 def write(folder: Path, file: str, *names: str, header: str = "import agentgym\n") -> Path:
@@ -144,12 +156,14 @@ def test_a_file_named_like_a_built_in_one_does_not_take_its_place(tmp_path: Path
     assert 'the id "webshop" in environments is taken' in done.stderr
 
 
-def test_a_file_named_like_an_installed_module_does_not_hide_it(tmp_path: Path) -> None:
-    file = write(tmp_path, "colorsys.py", "Maze")
-    agentgym.make(str(file))
-    import colorsys
-
-    assert not hasattr(colorsys, "Maze")
+def test_a_file_named_like_an_installed_module_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "installed", "installed_but_not_imported.py")
+    monkeypatch.syspath_prepend(str(tmp_path / "installed"))
+    file = write(tmp_path / "mine", "installed_but_not_imported.py", "Maze")
+    assert agentgym.make(str(file)).name == "installed_but_not_imported"
+    assert not hasattr(importlib.import_module("installed_but_not_imported"), "Maze")
 
 
 def test_registering_the_same_class_again_is_no_clash() -> None:
@@ -267,12 +281,24 @@ def test_an_adapters_name_may_stand_in_the_id() -> None:
     assert table.checked("gymnasium:Taxi-v3", {}) == table.checked("gymnasium", {"name": "Taxi-v3"})
 
 
-def test_every_kind_has_a_package_and_lists_what_is_in_it() -> None:
-    for kind in registry.KINDS:
-        assert all(id.islower() and not id.startswith("_") for id in agentgym.plugins(kind)._file_names())
-    assert {"grpo", "sft"} <= set(agentgym.plugins("trainers").ids())
-    assert {"embedded", "scripted"} <= set(agentgym.plugins("engines").ids())
-    assert {"plain", "react", "tools"} <= set(agentgym.plugins("protocols").ids())
+def test_every_kind_lists_what_lies_in_its_package() -> None:
+    """Files and folders, sorted, and none that begins with an underscore."""
+    assert {kind: inside(kind) for kind in registry.KINDS if kind != "environments"} == {
+        "rewards": ["potential", "success", "turn-cost"],
+        "protocols": ["plain", "react", "tools"],
+        "curricula": ["frontier", "uniform"],
+        "engines": ["embedded", "openai", "scripted", "vllm"],
+        "trainers": ["cory", "dpo", "grpo", "mixed", "ppo", "rloo", "sft"],
+    }
+    environments = inside("environments")
+    assert environments == sorted(environments)
+    assert {"glimpse", "webshop", "reasoning-gym", "thought-graph"} <= set(environments)
+    assert {"-options", "_options", "init"}.isdisjoint(environments)
+
+
+def inside(kind: str) -> list[str]:
+    table = agentgym.plugins(kind)
+    return [id for id in table.ids() if table.get(id).__module__.startswith(f"{table.package}.")]
 
 
 def test_an_option_of_several_fields_is_checked_and_made(tmp_path: Path) -> None:
@@ -295,3 +321,284 @@ def test_an_option_of_several_fields_is_checked_and_made(tmp_path: Path) -> None
     shown = describe(agentgym.plugins("environments").settings(str(file)), "env.")
     assert "--env.size TABLE" in shown
     assert "--env.color red|blue    [red]" in shown
+
+
+# -- from other distributions ------------------------------------------------------------------------------
+
+
+class Point:
+    """An entry point that counts how often it is loaded."""
+
+    def __init__(self, name: str, plugin: Any) -> None:
+        self.name, self.value, self.plugin = name, f"other_package:{plugin.__name__}", plugin
+        self.loaded = 0
+
+    def load(self) -> Any:
+        self.loaded += 1
+        return self.plugin
+
+
+@pytest.fixture
+def points(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Point]]:
+    """Entry points by kind."""
+    known: dict[str, list[Point]] = {kind: [] for kind in registry.KINDS}
+    monkeypatch.setattr(registry, "entry_points", lambda *, group: known[group.removeprefix("agentgym.")])
+    return known
+
+
+class Foreign(agentgym.Env):
+    """An environment of another distribution."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        return "Foreign", {}
+
+
+class Another(Foreign):
+    """One more."""
+
+
+def test_an_entry_point_is_loaded_once_and_only_when_it_is_asked_for(points: dict[str, list[Point]]) -> None:
+    point = Point("foreign", Foreign)
+    points["environments"] += [Point("another", Another), point]
+    table = agentgym.plugins("environments")
+    assert {"another", "foreign"} <= set(table.ids())
+    assert point.loaded == 0
+    assert [agentgym.make("foreign").name, agentgym.make("foreign").name] == ["foreign", "foreign"]
+    assert table.get("foreign") is Foreign
+    assert [each.loaded for each in points["environments"]] == [0, 1]
+    assert table.ids().count("foreign") == 1
+    assert "foreign" not in agentgym.plugins("trainers").ids()
+
+
+def test_an_entry_point_does_not_take_the_place_of_what_lies_here(points: dict[str, list[Point]]) -> None:
+    points["environments"].append(Point("webshop", Foreign))
+    assert agentgym.plugins("environments").get("webshop").__module__.startswith("agentgym.environments.webshop")
+    assert agentgym.plugins("environments").ids().count("webshop") == 1
+    assert points["environments"][0].loaded == 0
+
+
+def test_of_two_entry_points_of_one_name_the_first_is_taken(points: dict[str, list[Point]]) -> None:
+    points["environments"] += [Point("foreign", Foreign), Point("foreign", Another)]
+    assert agentgym.plugins("environments").get("foreign") is Foreign
+    assert [point.loaded for point in points["environments"]] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "plugin", "told"),
+    [
+        ("trainers", Foreign, "Foreign in other_package:Foreign is no trainer: it derives from none"),
+        ("curricula", Foreign, "Foreign in other_package:Foreign is no curriculum: it derives from none"),
+        ("rewards", Foreign, "Foreign in other_package:Foreign is no reward: it derives from none"),
+        ("environments", Point, "Point in other_package:Point is no environment: it derives from none"),
+        ("protocols", entered, "entered in other_package:entered is no protocol: it derives from none"),
+    ],
+)
+def test_an_entry_point_of_another_kind_is_told_and_not_entered(
+    kind: str, plugin: Any, told: str, points: dict[str, list[Point]]
+) -> None:
+    points[kind].append(Point("odd", plugin))
+    for _ in range(2):
+        with pytest.raises(UserError) as error:
+            agentgym.plugins(kind).get("odd")
+        assert str(error.value) == told
+
+
+def test_a_function_of_another_distribution_makes_an_environment_or_is_a_reward(
+    points: dict[str, list[Point]],
+) -> None:
+    def made(size: int = 2) -> Foreign:
+        env = Foreign()
+        env.instructions = f"of size {size}"
+        return env
+
+    points["environments"].append(Point("made", made))
+    points["rewards"].append(Point("judged", made))
+    assert agentgym.make("made", size=3).instructions == "of size 3"
+    assert agentgym.plugins("rewards").get("judged") is made
+
+
+# -- the same thing twice ----------------------------------------------------------------------------------
+
+
+COUNTED = "import agentgym\nopen('count', 'a').write('.')\n"
+
+
+def test_a_file_is_imported_once_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(
+        tmp_path / "there", "counted_maze.py", "Maze", header="import agentgym\nopen('count', 'a').write('.')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.py").symlink_to(file)
+    table = agentgym.plugins("environments")
+    names = (
+        str(file),
+        "./there/counted_maze.py",
+        "there/../there/counted_maze.py",
+        f"{file}:Maze",
+        "link.py",
+        "link.py:Maze",
+    )
+    assert len({table.get(name) for name in names}) == 1
+    assert (tmp_path / "count").read_text() == "."
+    assert [id for id in table.ids() if "counted" in id or "link" in id] == ["counted_maze"]
+
+
+def test_a_file_that_was_imported_as_a_module_is_that_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By way of a link as well, as the environments here are."""
+    file = write(tmp_path / "there", "importable_maze.py", "Maze")
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    monkeypatch.syspath_prepend(str(tmp_path / "link"))
+    module = importlib.import_module("importable_maze")
+    assert agentgym.plugins("environments").get(str(file)) is module.Maze
+    glimpse = Path(__file__).parents[2] / "environments" / "glimpse.py"
+    assert agentgym.plugins("environments").get(str(glimpse)) is agentgym.plugins("environments").get("glimpse")
+
+
+def test_a_file_that_can_be_imported_is_imported_under_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that what it makes can be sent to another process."""
+    file = write(tmp_path, "sendable_maze.py", "Maze")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = agentgym.plugins("environments").get(str(file))
+    assert importlib.import_module("sendable_maze").Maze is made
+    assert made.__module__ == "sendable_maze"
+
+
+def test_files_whose_names_are_no_names_of_modules_are_kept_apart(tmp_path: Path) -> None:
+    one, other = write(tmp_path / "a", "my-maze.py", "One"), write(tmp_path / "b", "my-maze.py", "Other")
+    assert agentgym.make(str(one)).reset()[0] == "One"
+    with pytest.raises(ConfigError, match='the id "my-maze" in environments is taken'):
+        agentgym.make(str(other))
+    assert agentgym.plugins("environments").get("my-maze").__name__ == "One"
+
+
+def test_a_file_named_like_a_module_that_is_loaded_does_not_replace_it(tmp_path: Path) -> None:
+    loaded = sys.modules["textwrap"]
+    assert agentgym.make(str(write(tmp_path, "textwrap.py", "Maze"))).name == "textwrap"
+    assert sys.modules["textwrap"] is loaded
+
+
+def test_what_is_refused_leaves_the_first_in_its_place(tmp_path: Path) -> None:
+    first, second = type("First", (Foreign,), {}), type("Second", (Foreign,), {})
+    table = agentgym.plugins("environments")
+    agentgym.register(id="one-name")(first)
+    with pytest.raises(
+        ConfigError, match=r'the id "one-name" in environments is taken by .*First.* again for .*Second'
+    ):
+        agentgym.register(id="one-name")(second)
+    assert table.get("one-name") is first
+    assert first.plugin_id == "one-name"  # type: ignore[attr-defined]
+    assert "plugin_id" not in vars(second)
+    with pytest.raises(ConfigError, match=r'"grpo" in trainers is taken by .*GRPO.*, found it again'):
+        agentgym.plugins("trainers").add(second, "grpo")
+    assert agentgym.plugins("trainers").get("grpo").__module__ == "agentgym.trainers.grpo"
+
+
+def test_a_module_that_is_loaded_anew_brings_its_new_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "reloaded_maze.py", "Maze")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    old = importlib.import_module("reloaded_maze")
+    first = old.Maze
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Gymnasium warns where it is told of an environment twice
+        again = importlib.reload(old).Maze
+    assert again is not first
+    assert agentgym.plugins("environments").get("reloaded_maze") is again
+
+
+def test_a_file_may_hold_one_of_each_kind(tmp_path: Path) -> None:
+    file = write(tmp_path, "both.py", "Maze")
+    with file.open("a") as out:
+        out.write("\n@agentgym.register\ndef half(trajectory):\n    return [0.5 for _ in trajectory.turns]\n")
+    assert agentgym.make(str(file)).reset()[0] == "Maze"
+    assert agentgym.plugins("rewards").get(str(file)).__name__ == "half"
+    for kind, one in (("rewards", "reward"), ("curricula", "curriculum"), ("engines", "engine")):
+        with pytest.raises(UserError, match=rf"Maze in .*both\.py is no {one}: it derives from none"):
+            agentgym.plugins(kind).get(f"{file}:Maze")
+    with pytest.raises(UserError, match=r"must register exactly one of trainers, found none; add @agentgym\.register"):
+        agentgym.plugins("trainers").get(str(file))
+
+
+# -- what is asked for -------------------------------------------------------------------------------------
+
+
+def test_what_is_given_wins_over_the_name_in_the_id() -> None:
+    table = agentgym.plugins("environments")
+    assert table.checked("gymnasium:Taxi-v3", {}).model_dump()["name"] == "Taxi-v3"
+    assert table.checked("gymnasium:Taxi-v3", {"name": "CliffWalking-v1"}).model_dump()["name"] == "CliffWalking-v1"
+    assert table.settings("gymnasium:Taxi-v3") is table.settings("gymnasium")
+
+
+def test_a_curriculum_is_given_its_tasks_and_seed_besides_its_settings() -> None:
+    table = agentgym.plugins("curricula")
+    assert "tasks" not in table.settings("frontier").model_fields
+    assert "seed" not in table.settings("frontier").model_fields
+    with pytest.raises(ConfigError, match=r"curriculum\.replay: Input should be less than or equal to 1, found 2"):
+        table.build("frontier", {"replay": 2}, [1, 2, 3], seed=5)
+
+
+class Picky:
+    """A curriculum by its signature."""
+
+    plugin_kind = "curricula"
+
+    def __init__(self, tasks: list[int], *, seed: int, level: int = 1) -> None:
+        self.made_with = (tasks, seed, level)
+
+
+class Strict:
+    """A trainer that brings its settings."""
+
+    plugin_kind = "trainers"
+
+    class Settings(config.Settings):
+        """Its settings."""
+
+        size: int = 2
+
+    def __init__(self, policy: str, settings: Settings, *, engine: str) -> None:
+        self.made_with = (policy, settings.size, engine)
+
+
+def test_what_a_plugin_is_given_besides_its_settings_arrives() -> None:
+    for plugin in (Picky, Strict):
+        agentgym.register(id=plugin.__name__.lower())(plugin)
+    picky = agentgym.plugins("curricula").build("picky", {"level": "3"}, [1, 2], seed=7)
+    assert picky.made_with == ([1, 2], 7, 3)
+    assert agentgym.plugins("curricula").build("picky", None, tasks=[], seed=0).made_with == ([], 0, 1)
+    strict = agentgym.plugins("trainers").build("strict", {"size": 4}, "policy", engine="engine")
+    assert strict.made_with == ("policy", 4, "engine")
+    with pytest.raises(ConfigError, match=r'unknown key "curriculum\.tasks"\. Known here: level'):
+        agentgym.plugins("curricula").checked("picky", {"tasks": [1]})
+
+
+def test_every_environment_here_is_known_to_gymnasium_by_its_id() -> None:
+    mine = {registry.gymnasium_id(id) for id in inside("environments")}
+    assert "agentgym/webshop-v0" in mine
+    for name in mine:
+        gymnasium.registry.pop(name, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        registry.tell_gymnasium_of_all()
+        registry.tell_gymnasium_of_all()
+    assert mine <= set(gymnasium.registry)
+    assert gymnasium.make("agentgym/blocksworld-v0", level="b3").unwrapped.name == "blocksworld"  # type: ignore[attr-defined]
+
+
+def test_a_reward_is_not_told_to_gymnasium() -> None:
+    def third(trajectory: Trajectory) -> list[float]:
+        return []
+
+    assert agentgym.register(id="third")(third) is third
+    assert agentgym.plugins("rewards").get("third") is third
+    assert "agentgym/third-v0" not in gymnasium.registry
+
+
+def test_a_factory_makes_another_each_time_and_can_be_sent() -> None:
+    factory = pickle.loads(pickle.dumps(EnvFactory("blocksworld", {"level": "b3"})))
+    one, other = factory(), factory()
+    assert one is not other
+    assert type(one) is type(other) is agentgym.plugins("environments").get("blocksworld")
+    assert EnvFactory("blocksworld").options == {}
+    assert EnvFactory("blocksworld").options is not EnvFactory("blocksworld").options

@@ -31,6 +31,28 @@ def test_a_tokenizer_without_an_end_of_turn_is_refused() -> None:
         ChatTokenizer(hf)
 
 
+def test_either_end_of_turn_is_enough() -> None:
+    """The template's alone, and the tokenizer's own where the template writes none."""
+    hf = byte_tokenizer()
+    hf.eos_token = None
+    assert ChatTokenizer(hf).stop_token_ids == (hf.convert_tokens_to_ids("<|im_end|>"),)
+    bare = byte_tokenizer("{% for m in messages %}{{ m['content'] }}{% endfor %}")
+    assert ChatTokenizer(bare).stop_token_ids == (bare.convert_tokens_to_ids("<|endoftext|>"),)
+
+
+def test_a_fingerprint_names_the_vocabulary() -> None:
+    other = byte_tokenizer()
+    other.add_tokens(["zebra"])
+    assert chat().fingerprint == TOKENIZER.fingerprint
+    assert len(TOKENIZER.fingerprint) == 16
+    assert ChatTokenizer(other).fingerprint != TOKENIZER.fingerprint
+
+
+@pytest.mark.parametrize("text", ["a , b .", "it 's", " x  y ", "<|im_start|>system"])
+def test_a_reply_keeps_its_blanks_and_whatever_looks_special(text: str) -> None:
+    assert TOKENIZER.decode_reply(TOKENIZER.encode_reply(text)) == text
+
+
 def test_the_template_s_end_comes_first_then_the_tokenizer_s_own() -> None:
     names = TOKENIZER.hf.convert_ids_to_tokens(list(TOKENIZER.stop_token_ids))
     assert names == ["<|im_end|>", "<|endoftext|>"]
@@ -92,6 +114,13 @@ def test_a_special_token_of_one_character_is_defused_too() -> None:
 def test_tools_reach_the_template() -> None:
     tokenizer = chat("{% for t in tools or [] %}[{{ t['name'] }}]{% endfor %}" + CHATML)
     assert tokenizer.render([{"role": "user", "content": "u"}], [{"name": "add"}]).startswith("[add]")
+
+
+def test_a_tool_s_schema_keeps_its_letters_and_no_tools_are_none() -> None:
+    tokenizer = chat("{% if tools is none %}none{% else %}{{ tools[0]['about'] }}{% endif %}" + CHATML)
+    asked = [{"role": "user", "content": "u"}]
+    assert tokenizer.render(asked, [{"about": "größer ☃"}]).startswith("größer ☃<|im_start|>")
+    assert tokenizer.render(asked).startswith("none<|im_start|>")
 
 
 def test_what_a_tool_s_schema_says_never_becomes_special() -> None:

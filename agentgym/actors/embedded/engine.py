@@ -198,7 +198,6 @@ class EmbeddedEngine(Engine):
             for request in [*self._running, *self._waiting]:
                 if not request.done.done():
                     request.done.set_exception(EngineError(f"the engine stopped: {type(error).__name__}: {error}"))
-            self._running, self._waiting = [], []
 
     def _admit(self) -> bool:
         """Give free slots to waiting sessions; False when nothing can run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,10 +11,13 @@ import torch
 from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
-from agentgym.engine import Completion, Prompt, Sampling
+from agentgym.engine import Completion, Prompt
 from agentgym.errors import ConfigError, EngineError
 from agentgym.weights import weights_of
-from tests.kit import tiny_model
+from tests.kit import one_thread, sampling, tiny_model
+from tests.unit.actors.kit import one_loop, run
+
+__all__ = ["one_loop", "one_thread"]
 
 PLAIN = tiny_model()
 WINDOW = 7
@@ -49,17 +52,6 @@ def all_window_model() -> Any:
         return MistralForCausalLM(config).eval()
 
 
-def sampling(**changes: Any) -> Sampling:
-    return Sampling(**{"temperature": 1.0, "max_tokens": 8, "seed": 1, **changes})
-
-
-def run(main: Callable[[], Awaitable[Any]], timeout: float = 30.0) -> Any:
-    async def limited() -> Any:
-        return await asyncio.wait_for(main(), timeout)
-
-    return asyncio.run(limited())
-
-
 def generated(engine: EmbeddedEngine, prompt: Sequence[int], session: str = "s", **changes: Any) -> Completion:
     completion: Completion = run(lambda: engine.generate(Prompt(prompt), sampling(**changes), session=session))
     return completion
@@ -88,7 +80,8 @@ async def conversation(
         completion = await engine.generate(Prompt(ids), asked, session=name)
         replies.append((len(ids), completion))
         ids = ids + completion.token_ids
-        await asyncio.sleep(0.001 * (salt % 3))
+        for _ in range(salt % 3):
+            await asyncio.sleep(0)  # so that turns do not begin at the same moment
     return ids, replies
 
 
@@ -182,7 +175,7 @@ def test_sampling_follows_the_distribution() -> None:
 
     with torch.inference_mode():
         expected = PLAIN(input_ids=torch.tensor([prompt])).logits[0, -1].softmax(-1)
-    found = torch.bincount(torch.tensor(run(draw, 60)), minlength=37) / count
+    found = torch.bincount(torch.tensor(run(draw)), minlength=37) / count
     bound = 0.5 * (expected * (1 - expected) / count).sqrt().sum() * 2
     assert float((found - expected).abs().sum() / 2) < float(bound)
 
@@ -218,34 +211,6 @@ def test_padding_costs_at_most_a_tenth() -> None:
     run(crowd)
     assert engine.new_tokens > 1000
     assert 1 <= engine.prefill_tokens / engine.new_tokens <= 1.1
-
-
-def test_more_sessions_than_slots_wait_until_one_is_released() -> None:
-    async def main() -> None:
-        engine = EmbeddedEngine(PLAIN, max_sessions=2)
-        await asyncio.gather(*(engine.generate(Prompt(prompt_of(4)), sampling(), session=s) for s in "ab"))
-        third = asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(), session="c"))
-        await asyncio.sleep(0.05)
-        assert not third.done()
-        engine.release("a")
-        assert (await third).token_ids
-        engine.release("nobody")
-
-    run(main)
-
-
-def test_a_waiting_engine_does_not_spin() -> None:
-    async def main() -> None:
-        engine = EmbeddedEngine(PLAIN, max_sessions=1)
-        await engine.generate(Prompt(prompt_of(4)), sampling(), session="a")
-        waiting = asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(), session="b"))
-        await asyncio.sleep(0.02)
-        assert engine._loop is not None
-        assert engine._loop.done()
-        engine.release("a")
-        await waiting
-
-    run(main)
 
 
 def test_cancelling_frees_the_request_and_leaves_the_others_alone() -> None:
@@ -433,21 +398,6 @@ def test_weights_that_are_not_numbers_are_told() -> None:
         generated(EmbeddedEngine(model), prompt_of(4))
 
 
-def test_closing_ends_what_runs_and_waits() -> None:
-    async def main() -> None:
-        engine = EmbeddedEngine(PLAIN, max_sessions=1)
-        both = [
-            asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(max_tokens=100), session=s))
-            for s in "ab"
-        ]
-        await asyncio.sleep(0.01)
-        await engine.close()
-        results = await asyncio.gather(*both, return_exceptions=True)
-        assert all(isinstance(result, asyncio.CancelledError | EngineError) for result in results)
-
-    run(main)
-
-
 def test_tied_and_untied_heads_and_grouped_keys() -> None:
     for changes in ({"tie_word_embeddings": False}, {"num_key_value_heads": 4}, {"num_key_value_heads": 1}):
         model = tiny_model(**changes)
@@ -544,11 +494,6 @@ def test_a_fork_that_nobody_asked_yet_keeps_no_slot_from_others() -> None:
             said.token_ids
             == (await EmbeddedEngine(PLAIN).generate(Prompt(ids), sampling(seed=6), session="s")).token_ids
         )
-        waiting = asyncio.ensure_future(engine.generate(Prompt(prompt_of(4)), sampling(), session="other"))
-        await asyncio.sleep(0.05)
-        assert not waiting.done()  # the branch is in use now
-        engine.release("branch")
-        await waiting
 
     run(main)
 

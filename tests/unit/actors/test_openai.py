@@ -11,7 +11,7 @@ import json
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +34,7 @@ from agentgym.protocols.tools import Tools
 from agentgym.registry import plugins
 from agentgym.types import Observation, ToolCall
 from agentgym.weights import put, weights_of
-from tests.kit import tiny_model
+from tests.kit import eventually, tiny_model, until
 from tests.openai_server import EOS, Asked, FakeServer, Fault, logprob
 from tests.unit.actors.kit import one_loop, run
 
@@ -119,7 +119,7 @@ def test_takes_the_only_model_its_context_and_tokens(connect: Callable[..., Open
     assert (engine.model, engine.max_context, engine.speaks_text) == ("tiny", 256, False)
     assert "cannot follow a learner" in engine.why_untrainable
     assert engine.supports_seeds
-    assert connect(max_context=100).max_context == 100
+    assert [connect(max_context=number).max_context for number in (100, 256)] == [100, 256]
 
 
 def test_the_address_may_come_from_the_environment(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +191,13 @@ def test_the_model_must_be_named_where_there_are_several(server: FakeServer) -> 
     run(engine.start)
     assert engine.max_context == 64
     run(engine.close)
+
+
+def test_of_many_models_the_first_eight_are_named(server: FakeServer) -> None:
+    server.models = [{"id": f"m{number}"} for number in range(8)]
+    refused(server, r"serves m0, m1, m2, m3, m4, m5, m6, m7; choose one")
+    server.models.append({"id": "m8"})
+    refused(server, r"serves m0, m1, m2, m3, m4, m5, m6, m7, …; choose one")
 
 
 def test_an_address_without_v1_is_told_so(server: FakeServer) -> None:
@@ -307,6 +314,9 @@ def test_asks_for_the_whole_distribution(server: FakeServer, connect: Callable[.
         "return_token_ids": True,
     }
     assert "seed" not in second  # greedy
+    server.forget()
+    generated(engine, seed=None)
+    assert "seed" not in server.bodies("/v1/completions")[0]
 
 
 @pytest.mark.parametrize(("prompt", "max_tokens"), [([], 1), ([1], 0), ([1] * 250, 7)])
@@ -352,6 +362,11 @@ def test_a_completion_that_does_not_add_up_is_refused(
     server.edit = edit
     with pytest.raises(EngineError, match=match):
         generated(engine)
+
+
+def test_a_server_need_not_tell_what_it_was_asked(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
+    server.edit = lose("prompt_token_ids")
+    assert generated(connect()).token_ids == SAID
 
 
 def test_an_aborted_completion_says_so(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
@@ -582,39 +597,13 @@ def test_an_answer_that_cannot_be_read_is_an_error(
     assert len(server.asked) == 1
 
 
-def test_waits_as_long_as_the_server_asks(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
-    engine = connect()
-    server.fault = lambda asked: Fault(status=429, headers={"retry-after": "0.3"}) if asked.attempt == 0 else None
-    began = time.monotonic()
-    generated(engine)
-    assert time.monotonic() - began >= 0.3
-
-
-def test_a_request_that_takes_too_long_is_given_up_once(
-    server: FakeServer, connect: Callable[..., OpenAIEngine]
-) -> None:
-    engine = connect(timeout=0.3)
-    server.fault = lambda asked: Fault(delay=20)
-    with pytest.raises(EngineError, match=r"gave no answer to /completions in 0\.3 s; .* --engine\.timeout SECONDS"):
-        generated(engine)
-    assert len(server.asked) == 1
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
-
-
 def test_cancelling_closes_the_request(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
     engine = connect()
     server.fault = lambda asked: Fault(delay=20)
 
     async def begin_and_cancel() -> None:
         task = asyncio.create_task(engine.generate(Prompt([1, 2, 3]), sampling(), session="s"))
-        while not server.asked:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(server.asked))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -640,22 +629,6 @@ def test_a_connection_that_is_never_made_is_told_from_a_slow_answer(monkeypatch:
             run(engine.start)
 
 
-def test_closing_ends_what_is_in_flight(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
-    engine = connect()
-    server.fault = lambda asked: Fault(delay=20)
-
-    async def close_early() -> None:
-        pending = asyncio.create_task(engine.generate(Prompt([1, 2, 3]), sampling(), session="s"))
-        while not server.asked:
-            await asyncio.sleep(0.01)
-        await engine.close()
-        with pytest.raises(asyncio.CancelledError):
-            await pending
-
-    run(close_early)
-    assert eventually(lambda: server.num_abandoned == 1)
-
-
 def test_what_is_asked_while_it_closes_is_refused(
     connect: Callable[..., OpenAIEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -673,13 +646,26 @@ def test_what_is_asked_while_it_closes_is_refused(
 
 def test_no_more_than_max_sessions_are_in_flight(server: FakeServer, connect: Callable[..., OpenAIEngine]) -> None:
     engine = connect(max_sessions=4)
-    server.fault = lambda asked: Fault(delay=0.02)
 
     async def many() -> list[Completion]:
-        return await asyncio.gather(*(engine.generate(Prompt([i]), sampling(), session=str(i)) for i in range(20)))
+        held = await held_in_flight(engine, server, [[i] for i in range(20)], 4)
+        return await asyncio.gather(*held)
 
     assert len(run(many)) == 20
-    assert server.max_in_flight == 4
+    assert server.max_in_flight == 4 + 1  # and what let them go
+
+
+async def held_in_flight(
+    engine: OpenAIEngine, server: FakeServer, prompts: Sequence[Sequence[int]], number: int
+) -> list[asyncio.Task[Completion]]:
+    """Asks for completions that the server holds until ``number`` of them are in flight."""
+    root = engine.client.root
+    await engine.client.command(f"{root}/pause?mode=keep")
+    began = server.num_in_flight
+    held = [asyncio.create_task(engine.generate(Prompt(prompt), sampling(), session=str(prompt))) for prompt in prompts]
+    await until(lambda: server.num_in_flight - began == number)
+    await engine.client.command(f"{root}/resume")
+    return held
 
 
 DROPS: tuple[Literal["before", "head", "middle"], ...] = ("before", "head", "middle")
@@ -698,19 +684,18 @@ def test_no_completion_is_lost_or_doubled_when_connections_break(
 ) -> None:
     engine = connect(max_sessions=64)
     server.reply = lambda prompt, body: [*prompt, EOS]
-    server.fault = lambda asked: Fault(delay=0.5) if len(server.asked) <= 64 else unlucky(asked)
+    server.fault = lambda asked: unlucky(asked) if "completions" in asked.path else None
     prompts = [[100 + i % 50, 10 + i // 50, 9] for i in range(800)]
 
     async def many() -> list[Completion]:
-        return await asyncio.gather(
-            *(engine.generate(Prompt(prompt), sampling(), session=str(prompt)) for prompt in prompts)
-        )
+        return await asyncio.gather(*await held_in_flight(engine, server, prompts, 64))
 
     completions = run(many)
     assert [completion.token_ids for completion in completions] == [[*prompt, EOS] for prompt in prompts]
     assert server.num_dropped >= 20
-    assert server.max_in_flight == 64
-    assert len(server.asked) == len(prompts) + server.num_dropped  # each sent again exactly as often as it broke
+    assert server.max_in_flight == 64 + 1  # and what let them go
+    num_sent = len(server.bodies("/v1/completions"))
+    assert num_sent == len(prompts) + server.num_dropped  # each sent again exactly as often as it broke
 
 
 def test_a_closed_engine_refuses(connect: Callable[..., OpenAIEngine]) -> None:
@@ -810,17 +795,17 @@ def test_an_update_waits_for_no_completion(
 ) -> None:
     """A server holds them during an update: one that stood in line behind them would wait for ever."""
     engine = connect(learner, weights=tmp_path, max_sessions=1)
-    server.fault = lambda asked: Fault(delay=0.5) if "generate" in asked.path else None
+    server.fault = lambda asked: Fault(delay=600) if "generate" in asked.path else None
 
-    async def both() -> list[bool]:
+    async def both() -> None:
         completion = asyncio.create_task(engine.generate(Prompt([1, 2, 3]), sampling(), session="s"))
-        while not server.asked:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(server.asked))
         await engine.update_weights(1, filled(0))
-        was_waiting = not completion.done()
-        return [was_waiting, (await completion).token_ids == SAID]
+        assert engine.policy_version == 1
+        assert not completion.done()
+        completion.cancel()
 
-    assert run(both) == [True, True]
+    run(both, 20)
 
 
 def test_a_failed_update_leaves_the_old_weights(
@@ -870,18 +855,19 @@ def test_a_cancelled_update_is_finished(
 ) -> None:
     engine = connect(learner, weights=tmp_path)
     steps(server)
-    server.fault = lambda asked: Fault(delay=0.3) if asked.path == "/collective_rpc" else None
+    load, cancelled = server.rpc, threading.Event()
+    server.rpc = lambda body: cancelled.wait(60) and load(body)  # the workers take until it is cancelled
 
     async def begin_and_cancel() -> None:
         update = asyncio.create_task(engine.update_weights(1, filled(0)))
-        while not server.weights.is_paused:
-            await asyncio.sleep(0.01)
+        await until(lambda: server.weights.is_paused)
         update.cancel()
         with pytest.raises(asyncio.CancelledError):
             await update
 
     run(begin_and_cancel)
     assert engine.policy_version == 0
+    cancelled.set()
     run(engine.close)
     assert (steps(server), engine.policy_version) == (EXCHANGE, 1)
 

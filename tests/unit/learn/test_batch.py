@@ -59,7 +59,7 @@ def test_what_an_expert_said_is_a_demonstration() -> None:
         loss_mask=[False, True, False, True, True],
         logprobs=[0.0] * 5,
         turn_index=[0, 0, 1, 1, 1],
-        policy_versions=[-1, -1, -1, 3, 3],
+        policy_versions=[-1, -1, -1, 0, 0],  # of a policy that was never updated, which is no expert
     )
     led = Turn(observation="", reply="", role="expert")
     episode = Trajectory(env="x", task=0, seed=0, episode_id="e", turns=[led, Turn(observation="", reply="")])
@@ -90,6 +90,9 @@ def test_weights_by_hand() -> None:
     assert token_weights(three, "constant", max_tokens=10) == [1 / 20, 1 / 20, 0.0]
     three[1].weight = 3.0
     assert token_weights(three, "token") == [0.25, 0.75, 0.0]
+    assert token_weights(three, "sequence") == pytest.approx([1 / 2, 3 / 6, 0.0])
+    assert token_weights(three, "constant", max_tokens=10) == [1 / 20, 3 / 20, 0.0]
+    assert token_weights(three, "constant", total=5, max_tokens=10) == [1 / 50, 3 / 50, 0.0]
     assert token_weights(three, "token", total=8) == [0.125, 0.375, 0.0]
     with pytest.raises(ValueError, match="give max_tokens"):
         token_weights(three, "constant")
@@ -121,6 +124,24 @@ def test_a_microbatch_by_hand() -> None:
     assert batch.demonstrations_N.tolist() == [False] * 3
     assert batch.units_B.tolist() == [-1, -1]
     assert batch.proximal_logprobs_N is batch.values_N is None
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "lengths"),
+    [(9, [[4, 3, 2]]), (8, [[4, 3], [2]]), (7, [[4, 3], [2]]), (6, [[4], [3, 2]]), (3, [[4], [3], [2]])],
+)
+def test_a_microbatch_is_full_at_its_limit_and_not_before(max_tokens: int, lengths: list[list[int]]) -> None:
+    """Rows of which 2, 4 and 3 tokens are needed; the longest is alone where not even it fits."""
+    three = [row([1] * (n + 1), [False] * n + [True]) for n in (2, 4, 3)]
+    assert [batch.lengths for batch in microbatches(three, [1.0] * 3, max_tokens=max_tokens)] == lengths
+
+
+def test_a_unit_that_does_not_fit_is_alone_and_whole() -> None:
+    """Two rows of 3 and 2 tokens, of one unit, and one of 4 between them."""
+    three = [row([1] * (n + 1), [False] * n + [True]) for n in (3, 4, 2)]
+    three[0].unit = three[2].unit = 7
+    assert [batch.lengths for batch in microbatches(three, [1.0] * 3, max_tokens=4)] == [[3, 2], [4]]
+    assert [batch.lengths for batch in microbatches(three, [1.0] * 3, max_tokens=9)] == [[3, 2, 4]]
 
 
 @given(rows(), st.integers(1, 60))

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import distributed
 
+from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.distributed import ALONE, World, in_step, is_idle
-from agentgym.learn.forward import predict
-from tests.kit import tiny_model
+from agentgym.learn.forward import Predictions, predict
+from agentgym.learn.learner import Learner
+from agentgym.learn.objectives.estimator import Metrics
+from agentgym.learn.rows import Row
+from tests.kit import eventually, one_thread, row, tiny_model
+
+__all__ = ["one_thread"]
+
+CPU = torch.device("cpu")
 
 _BEGIN = """
 import asyncio, json, sys
@@ -213,22 +224,134 @@ def test_the_first_writes_and_both_go_on_from_it(tmp_path: Path) -> None:
     assert first == second == pytest.approx(alone, abs=1e-5)
 
 
+def in_two(work: Callable[[World], Any], directory: Path) -> list[Any]:
+    """What ``work`` comes to in two processes that learn together: copies of this one, which take no time to begin."""
+    children = [_copy(work, rank, directory) for rank in range(2)]
+    ended: dict[int, int] = {}
+
+    def all_ended() -> bool:
+        for child in children:
+            if child not in ended and (found := os.waitpid(child, os.WNOHANG))[0]:
+                ended[child] = os.waitstatus_to_exitcode(found[1])
+        return len(ended) == 2 or any(ended.values())
+
+    in_time = eventually(all_ended)
+    for child in set(children) - set(ended):
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    told = [file.read_text() for file in sorted(directory.glob("*.txt"))]
+    assert in_time, "one waits for the other"
+    assert list(ended.values()) == [0, 0], told
+    return [json.loads(text) for text in told]
+
+
+def _copy(work: Callable[[World], Any], rank: int, directory: Path) -> int:
+    if child := os.fork():
+        return child
+    code = 1
+    try:
+        torch.set_num_threads(1)
+        distributed.init_process_group("gloo", init_method=f"file://{directory}/meet", rank=rank, world_size=2)
+        result = json.dumps(work(World.here()))
+        code = 0
+    except BaseException as error:
+        result = f"{type(error).__name__}: {error}"
+    (directory / f"{rank}.txt").write_text(result)
+    os._exit(code)
+
+
+def _spoken(world: World) -> list[Any]:
+    """Every method once; process 0 gives 1, [1, 2] and so on, process 1 ten times as much."""
+    factor = 10**world.rank
+    parameters = [torch.nn.Parameter(torch.ones(2, 2, dtype=dtype)) for dtype in (torch.float32, torch.float64)]
+    silent = torch.nn.Parameter(torch.ones(3))
+    parameters[0].grad = torch.full((2, 2), 1.0 * factor)
+    if world.is_first:
+        parameters[1].grad = torch.full((2, 2), 2.0, dtype=torch.float64)
+    world.sum_gradients([*parameters, silent])
+    gradients = [[str(p.grad.dtype), p.grad.tolist()] for p in (*parameters, silent) if p.grad is not None]
+    world.barrier()
+    return [
+        [world.rank, world.size, world.is_first],
+        world.summed([1.0 * factor, 2.0 * factor], CPU),
+        [world.most(factor, CPU), world.most(-factor, CPU)],
+        world.gathered({"é": "x" * factor}, CPU),
+        world.sum_metrics({"loss": 1.0 * factor} | ({} if world.is_first else {"entropy": 5.0}), CPU),
+        gradients,
+    ]
+
+
+def test_two_processes_agree_on_sums_and_on_who_is_first(tmp_path: Path) -> None:
+    first, second = in_two(_spoken, tmp_path)
+    assert (first.pop(0), second.pop(0)) == ([0, 2, True], [1, 2, False])
+    assert first == second
+    assert first == [
+        [11.0, 22.0],
+        [10, -1],
+        [{"é": "x"}, {"é": "x" * 10}],
+        {"entropy": 5.0, "loss": 11.0},
+        [
+            ["torch.float32", [[11.0, 11.0], [11.0, 11.0]]],
+            ["torch.float64", [[2.0, 2.0], [2.0, 2.0]]],
+            ["torch.float32", [0.0, 0.0, 0.0]],
+        ],
+    ]
+
+
+ALL = [row(9, 1), row(4, 2), row(15, 3), row(9, 4), row(3, 5)]
+
+
+def _objective(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+    return -batch.advantages_N * predictions.logprobs_N, {"advantage": batch.advantages_N}
+
+
+def _learned(world: World, shares: list[list[Row]]) -> list[Any]:
+    """Metrics of an update of each share, and all parameters after them."""
+    model = tiny_model()
+    learner = Learner(model, learning_rate=0.01, max_grad_norm=0.5, max_microbatch_tokens=16, world=world)
+    metrics = [learner.update(share, _objective) for share in shares]
+    return [metrics, torch.cat([p.detach().flatten() for p in model.parameters()]).tolist()]
+
+
+def test_an_update_of_two_processes_is_that_of_one_with_all_rows(tmp_path: Path) -> None:
+    """Of the shares 4 rows and 1, and of all and none: then one of them computes what is idle."""
+    metrics, parameters = _learned(ALONE, [ALL, ALL])
+    first, second = in_two(
+        lambda world: _learned(world, [ALL[:4] if world.is_first else ALL[4:], ALL if world.is_first else []]), tmp_path
+    )
+    assert first == second
+    assert first[1] == pytest.approx(parameters, abs=1e-5)
+    for found, expected in zip(first[0], metrics, strict=True):
+        assert found == pytest.approx(expected, abs=1e-5)
+
+
+def _gone_through(world: World) -> list[int]:
+    """Lengths of the sequences of each batch, and how many have nothing to train."""
+    rows = ALL if world.is_first else ALL[:1]
+    batches = list(in_step(microbatches(rows, [1.0] * len(rows), max_tokens=10), world, CPU))
+    return [len(batches), sum(map(is_idle, batches))]
+
+
+def test_both_go_through_as_many_batches(tmp_path: Path) -> None:
+    """Of at most 10 tokens: 14, 7, 7 + 3 and 2 of them, against 7."""
+    assert in_two(_gone_through, tmp_path) == [[4, 0], [4, 3]]
+
+
 def test_alone_nothing_is_sent() -> None:
-    cpu = torch.device("cpu")
     assert World.here() == World.one() == ALONE
     assert ALONE.is_first
-    assert ALONE.summed([1.0, 2.0], cpu) == [1.0, 2.0]
-    assert ALONE.most(3, cpu) == 3
-    assert ALONE.gathered({"a": 1}, cpu) == [{"a": 1}]
+    assert ALONE.summed([1.0, 2.0], CPU) == [1.0, 2.0]
+    assert ALONE.most(3, CPU) == 3
+    assert ALONE.gathered({"a": 1}, CPU) == [{"a": 1}]
     parameter = torch.nn.Parameter(torch.ones(2))
     ALONE.sum_gradients([parameter])
     assert parameter.grad is None
-    assert list(in_step([], ALONE, cpu)) == []
+    assert list(in_step([], ALONE, CPU)) == []
 
 
 def test_what_is_idle_goes_through_a_model_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(World, "most", lambda *_: 2)
-    one, two = in_step([], World(0, 2), torch.device("cpu"))
+    one, two = in_step([], World(0, 2), CPU)
     assert is_idle(one)
     assert is_idle(two)
     model = tiny_model()

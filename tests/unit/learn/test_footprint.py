@@ -61,6 +61,20 @@ def test_by_hand() -> None:
     }
 
 
+def test_halves_and_layers_made_again_by_hand() -> None:
+    """In halves: 48 numbers of 4 bytes and 64 of 2, 50 × 4 × 320. Under autocast the weights' copies, 2 × 1000, too.
+
+    Made again: two layers' worth, and 8 numbers between each two of three: 50 × (2 × 448 + 4 × 24).
+    """
+    halves = {"weights": 2000, "gradients": 1200, "optimizer": 2400, "activations": 64_000, "cache": 3840}
+    assert small(element_size=2) == {**small(), **halves}
+    assert small(autocast=True) == {**small(), "activations": 66_000}
+    assert small(gradient_checkpointing=True) == {**small(), "activations": 49_600}
+    assert estimate(
+        config(head_dim=6), num_parameters=0, num_trained=0, max_microbatch_tokens=1, max_context=1, sessions=1
+    )["cache"] == 2 * 4 * 3 * (2 * 6)
+
+
 def test_what_lowers_which_item() -> None:
     base = small()
 
@@ -111,12 +125,53 @@ def test_what_cannot_be_told_is_let_pass(monkeypatch: pytest.MonkeyPatch) -> Non
     check_fits({"weights": 2**60}, torch.device("meta"))
 
 
-def test_a_container_s_limit_counts(tmp_path: Path) -> None:
-    assert footprint._limit_of_container(tmp_path) is None
-    (tmp_path / "memory.current").write_text("300\n")
-    for limit, left in [("max\n", None), ("1000\n", 700), ("200\n", 0)]:
-        (tmp_path / "memory.max").write_text(limit)
-        assert footprint._limit_of_container(tmp_path) == left
+@pytest.mark.parametrize(
+    ("kilobytes", "limit", "used", "left"),
+    [
+        (5, None, None, 5120),
+        (5, "max", "300", 5120),
+        (5, "1000", "300", 700),
+        (5, "6000", "300", 5120),
+        (5, "200", "300", 0),
+        (5, "1000", None, 5120),
+        (None, "1000", "300", 700),
+        (None, None, None, None),
+    ],
+)
+def test_the_less_of_what_the_machine_and_its_container_have_is_free(
+    kilobytes: int | None,
+    limit: str | None,
+    used: str | None,
+    left: int | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = "MemTotal: 99 kB\n" + ("" if kilobytes is None else f"MemAvailable:   {kilobytes} kB\n") + "Cached: 7 kB\n"
+    files = {"proc/meminfo": told, "sys/fs/cgroup/memory.max": limit, "sys/fs/cgroup/memory.current": used}
+    for name, text in files.items():
+        if text is not None:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(f"{text}\n")
+    monkeypatch.setattr(footprint, "Path", lambda path: tmp_path / path.lstrip("/"))
+    assert available(CPU) == left
+    (tmp_path / "proc/meminfo").unlink()
+    assert available(CPU) is None
+
+
+def test_what_fits_to_the_byte_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(footprint, "available", lambda device: 1000)
+    check_fits({"weights": 600, "cache": 400}, CPU)
+    with pytest.raises(UserError, match="choose a smaller --model"):
+        check_fits({"weights": 601, "cache": 400}, CPU)
+
+
+def test_sizes_are_told_in_the_unit_that_suits_them() -> None:
+    assert [footprint.told(size) for size in (2**20, 2**29 - 2**20, 2**29, 3 * 2**30)] == [
+        "1 MiB",
+        "511 MiB",
+        "0.5 GiB",
+        "3.0 GiB",
+    ]
 
 
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="reads Linux's /proc")

@@ -25,7 +25,9 @@ from transformers import (
 from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.forward import Predictions, _like_lengths, attending, predict, predictive_hidden, score
 from agentgym.learn.rows import Row
-from tests.kit import tiny_model
+from tests.kit import one_thread, row, tiny_model
+
+__all__ = ["one_thread"]
 
 SIZES: dict[str, Any] = {
     "vocab_size": 37,
@@ -76,15 +78,6 @@ def made(name: str) -> Any:
         torch.manual_seed(0)
         model = MODELS[name]().eval()
     return model if name == "mamba" else model.double()
-
-
-def row(length: int, salt: int = 0) -> Row:
-    return Row(
-        token_ids=[(5 * i + 7 * salt + i * i) % 37 for i in range(length)],
-        loss_mask=[(i + salt) % 3 != 0 for i in range(length)],
-        behavior_logprobs=[0.0] * length,
-        advantages=[1.0] * length,
-    )
 
 
 ROWS = [row(9, 1), row(4, 2), row(15, 3), row(9, 4), row(3, 5)]
@@ -163,6 +156,12 @@ def test_padded_where_packing_is_not_possible(name: str) -> None:
 def test_padded_where_a_row_is_longer_than_the_window() -> None:
     """14, 7, 7, 3 and 2 tokens are needed: 14 + 7 would take 28 places, 7 + 7 + 3 take 21, with 2 it would be 28."""
     assert shapes_seen(made("mistral, window 8"), ROWS) == [(1, 14), (3, 7), (1, 2)]
+
+
+@pytest.mark.parametrize(("longest", "seen"), [(8, [(1, 11)]), (9, [(1, 9), (1, 3)])])
+def test_a_row_as_long_as_the_window_is_packed(longest: int, seen: list[tuple[int, ...]]) -> None:
+    rows = [row(n + 1, loss_mask=[False] * n + [True]) for n in (longest, 3)]
+    assert shapes_seen(made("mistral, window 8"), rows) == seen
 
 
 def test_rows_of_one_length_are_neither_packed_nor_padded() -> None:

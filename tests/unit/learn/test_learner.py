@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,16 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from agentgym.errors import NonFiniteError
 from agentgym.learn.aggregation import Aggregation, token_weights
 from agentgym.learn.batch import Microbatch, microbatches
+from agentgym.learn.distributed import World
 from agentgym.learn.forward import Predictions, predict, predictive_hidden
 from agentgym.learn.learner import Learner
 from agentgym.learn.objectives.estimator import Metrics, over_old
 from agentgym.learn.objectives.imitation import imitation
 from agentgym.learn.objectives.policy_gradient import clipped_policy_gradient
 from agentgym.learn.rows import Row
-from tests.kit import tiny_model
+from tests.kit import one_thread, row, tiny_model
+
+__all__ = ["one_thread"]
 
 
 def policy_gradient(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
@@ -33,16 +37,6 @@ def policy_gradient(predictions: Predictions, batch: Microbatch) -> tuple[torch.
 def imitate(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
     loss_N, metrics = imitation(predictions.logprobs_N)
     return batch.advantages_N * loss_N, metrics
-
-
-def row(length: int, salt: int = 0) -> Row:
-    """Ids, mask, log-probs and advantages that differ from place to place."""
-    return Row(
-        token_ids=[(5 * i + 7 * salt + i * i) % 37 for i in range(length)],
-        loss_mask=[(i + salt) % 3 != 0 for i in range(length)],
-        behavior_logprobs=[-3.0 - ((i + salt) % 5) / 5 for i in range(length)],
-        advantages=[((i * 3 + salt) % 7 - 3) / 2 for i in range(length)],
-    )
 
 
 ROWS = [row(9, 1), row(4, 2), row(15, 3), row(9, 4), row(2, 5)]
@@ -57,10 +51,10 @@ MODEL = tiny_model().double()
 
 def gradient_of(rows: list[Row], aggregation: Aggregation, max_tokens: int) -> tuple[float, torch.Tensor]:
     """Loss and gradient of one update, as the learner accumulates them."""
-    MODEL.zero_grad()
-    taught = learner(MODEL, aggregation=aggregation, max_tokens_constant=7, max_microbatch_tokens=max_tokens)
-    weights = token_weights(rows, aggregation, max_tokens=7)
-    loss = taught._accumulate_all(rows, weights, policy_gradient)["loss"]
+    taught = learner(
+        MODEL, learning_rate=0.0, aggregation=aggregation, max_tokens_constant=7, max_microbatch_tokens=max_tokens
+    )
+    loss = taught.update(rows, policy_gradient)["loss"]
     return loss, torch.cat([p.grad.flatten() for p in MODEL.parameters() if p.grad is not None])
 
 
@@ -90,12 +84,97 @@ def test_the_loss_against_a_slow_reference(aggregation: Aggregation) -> None:
     assert loss == pytest.approx(slow_loss(ROWS, aggregation), abs=1e-6)
 
 
+@pytest.mark.parametrize("aggregation", ["token", "sequence", "constant"])
+def test_the_cut_into_microbatches_changes_neither_loss_nor_gradient(aggregation: Aggregation) -> None:
+    """ROWS need 7, 3, 14, 7 and no tokens: all at once, in two, in three, and one for each row."""
+    loss, gradient = gradient_of(ROWS, aggregation, 31)
+    for max_tokens, number in ((30, 2), (14, 3), (1, 4)):
+        assert len(list(microbatches(ROWS, [1.0] * 5, max_tokens=max_tokens))) == number
+        cut_loss, cut = gradient_of(ROWS, aggregation, max_tokens)
+        assert cut_loss == pytest.approx(loss, abs=1e-6)
+        assert torch.allclose(cut, gradient, atol=1e-6)
+
+
+class Twin(World):
+    """As if a second process had the very same rows, and brought the very same sums."""
+
+    def summed(self, values: Sequence[float], device: torch.device) -> list[float]:
+        return [2 * value for value in values]
+
+    def sum_metrics(self, metrics: Mapping[str, float], device: torch.device) -> dict[str, float]:
+        return {name: 2 * value for name, value in metrics.items()}
+
+    def sum_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
+        for parameter in parameters:
+            parameter.grad = None if parameter.grad is None else 2 * parameter.grad
+
+    def most(self, value: int, device: torch.device) -> int:
+        return value
+
+
+@pytest.mark.parametrize("aggregation", ["token", "sequence", "constant"])
+def test_denominators_gradients_and_metrics_are_those_of_all_processes(aggregation: Aggregation) -> None:
+    """With a twin the means stay as they are, and what is counted is doubled."""
+    found = []
+    for world in (World.one(), Twin(0, 2)):
+        model = tiny_model()
+        taught = learner(model, aggregation=aggregation, max_tokens_constant=7, max_grad_norm=0.5, world=world)
+        metrics = taught.update(ROWS, policy_gradient)
+        found.append((metrics, torch.cat([p.detach().flatten() for p in model.parameters()])))
+    (alone, expected), (both, parameters) = found
+    assert both.pop("trained_tokens") == 2 * alone.pop("trained_tokens") == 2 * (5 + 2 + 10 + 5 + 0)
+    assert both.pop("sequences") == 2 * alone.pop("sequences") == 10
+    assert both == pytest.approx(alone, rel=1e-5)
+    assert torch.allclose(parameters, expected, atol=1e-6)
+
+
+def test_a_process_takes_part_where_any_has_something_to_learn() -> None:
+    silent = row(3, loss_mask=[True, False, False])  # nothing stands before a first token
+    taught = learner(tiny_model())
+    assert [taught.takes_part(rows) for rows in ([], [silent], [silent, row(4, 2)])] == [False, False, True]
+
+
+def test_an_update_begins_without_the_gradients_of_the_last() -> None:
+    taught = learner(tiny_model(), learning_rate=0.0)
+    first, second = (taught.update(ROWS, imitate)["grad_norm"] for _ in range(2))
+    assert second == pytest.approx(first, rel=1e-6)
+
+
+def test_a_refused_update_leaves_no_gradients() -> None:
+    taught = learner(tiny_model())
+    with pytest.raises(NonFiniteError, match=r"loss nan, gradient norm nan: update refused$"):
+        taught.update([row(4, 2, advantages=[float("nan")] * 4)], imitate)
+    assert all(parameter.grad is None for parameter in taught.parameters)
+    assert taught.num_updates == 0
+
+
+def test_weights_decay_by_themselves_and_by_the_rate_of_the_update() -> None:
+    """Without a gradient a step leaves 1 - rate × decay of every weight: of rates .2 and .4, 1/2 of each."""
+    model = tiny_model()
+    before = model.model.norm.weight.detach().clone()
+    taught = learner(model, learning_rate=0.4, warmup_updates=1, weight_decay=0.5)
+    for _ in range(2):
+        taught.update(ROWS, lambda p, b: (0 * p.logprobs_N, {}))
+    assert torch.allclose(model.model.norm.weight, before * (1 - 0.1) * (1 - 0.2))
+
+
+def test_the_moments_are_kept_as_long_as_is_said() -> None:
+    """After gradients g and then none: the first moment is (1 - β₁) β₁ g, the second (1 - β₂) β₂ g²."""
+    model = tiny_model()
+    taught = learner(model, betas=(0.5, 0.75), max_grad_norm=1e9)
+    taught.update(ROWS, imitate)
+    gradient = model.model.norm.weight.grad.clone()
+    taught.update(ROWS, lambda p, b: (0 * p.logprobs_N, {}))
+    moments = taught.optimizer.state[model.model.norm.weight]
+    assert torch.allclose(moments["exp_avg"], 0.25 * gradient, rtol=1e-4)
+    assert torch.allclose(moments["exp_avg_sq"], 0.1875 * gradient**2, rtol=1e-4)
+
+
 def test_the_gradient_is_that_of_the_slow_reference_by_finite_differences() -> None:
     """Along a random direction: (L(θ + h d) − L(θ − h d)) / 2h."""
     model = tiny_model().double()
-    taught = learner(model)
+    learner(model, learning_rate=0.0).update(ROWS, policy_gradient)
     (batch,) = microbatches(ROWS, token_weights(ROWS, "token"), max_tokens=10_000)
-    taught._accumulate(batch, policy_gradient)
     torch.manual_seed(0)
     directions = [torch.randn_like(p) / 100 for p in model.parameters()]
     slope = sum(float((p.grad * d).sum()) for p, d in zip(model.parameters(), directions, strict=True))
@@ -341,7 +420,7 @@ def test_only_the_adapter_learns() -> None:
 @pytest.mark.parametrize("max_tokens", [10, 10_000])
 def test_scores_of_the_policy_as_it_is_make_the_ratio_exactly_one(precision: str, max_tokens: int) -> None:
     rows = copy.deepcopy(ROWS)
-    taught = learner(tiny_model(), precision=precision, max_microbatch_tokens=max_tokens)
+    taught = learner(tiny_model(), precision=precision, max_microbatch_tokens=max_tokens, temperature=0.7)
     taught.update(rows, imitate)
     taught.score_rows(rows, "proximal_logprobs")
     taught.score_rows(rows, "reference_logprobs", module=tiny_model(seed=1))

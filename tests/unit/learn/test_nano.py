@@ -101,6 +101,34 @@ def test_the_seed_alone_decides_the_weights() -> None:
     assert torch.equal(state, torch.get_rng_state())
 
 
+@pytest.mark.parametrize(("pages", "is_one"), [(11, False), (12, True)])
+def test_what_an_eighth_of_the_pages_say_is_one_token(pages: int, is_one: bool) -> None:
+    """12 of 100, to be exact; and it counts once a page, however often the page says it."""
+    texts = [f"alpha beta w{i} alpha beta" if i < pages else f"v{i} u{i}" for i in range(100)]
+    assert ("alpha beta" in build_tokenizer(texts, [], NanoConfig()).get_vocab()) == is_one
+
+
+def test_what_was_said_and_amounts_stay_words_of_their_own() -> None:
+    texts = ["open the red door for $5.00 now"] * 9
+    phrases = {token for token in build_tokenizer(texts, ["red"], NanoConfig()).get_vocab() if " " in token}
+    assert phrases == {"open the", "door for"}
+
+
+def test_the_most_frequent_words_are_kept() -> None:
+    texts = ["often seldom", "often", "often rarely", "seldom"]
+    base = len(build_tokenizer(texts, [], NanoConfig(max_vocabulary=1)))
+    words = [set(build_tokenizer(texts, [], NanoConfig(max_vocabulary=base + n)).get_vocab()) for n in (0, 1, 2)]
+    assert [{"often", "seldom", "rarely"} & found for found in words] == [set(), {"often"}, {"often", "seldom"}]
+
+
+def test_a_model_has_the_size_that_was_asked_for() -> None:
+    asked = NanoConfig(width=16, layers=3, heads=4, feed_forward=20, max_context=99)
+    config = build_model(64, asked, seed=0).config
+    found = (config.hidden_size, config.num_hidden_layers, config.num_attention_heads, config.intermediate_size)
+    assert (*found, config.max_position_embeddings, config.vocab_size) == (16, 3, 4, 20, 99, 64)
+    assert config.eos_token_id == TOKENIZER.eos_token_id
+
+
 def test_vocabulary_is_bounded_but_never_below_single_characters() -> None:
     small = build_tokenizer(PAGES, ACTIONS, NanoConfig(max_vocabulary=1))
     assert len(small) < len(TOKENIZER)
@@ -111,6 +139,8 @@ def test_vocabulary_is_bounded_but_never_below_single_characters() -> None:
     ("changes", "told"),
     [
         ({"width": 30, "heads": 4}, "width 30 must be a multiple of twice the heads"),
+        ({"width": 10}, "width 10 must be a multiple of twice the heads"),
+        ({"image_size": 36}, "image_size 36 must be a multiple of patch_size"),
         ({"layers": 1}, "model.layers"),
         ({"heads": 1}, "model.heads"),
         ({"feed_forward": 0}, "model.feed_forward"),

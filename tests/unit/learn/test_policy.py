@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -31,6 +32,21 @@ def test_a_saved_policy_is_the_same_again(tmp_path: Path) -> None:
     assert loaded.tokenizer.encode(loaded.tokenizer.render(messages)) == policy.tokenizer.encode(
         policy.tokenizer.render(messages)
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_policy_takes_up_the_weights_that_it_saved(dtype: Literal["float32", "bfloat16"], tmp_path: Path) -> None:
+    save(tmp_path / "first")
+    policy = load_policy(tmp_path / "first", device="cpu", dtype=dtype)
+    assert str(policy.module.dtype) == f"torch.{dtype}"
+    saved = {name: tensor.clone() for name, tensor in policy.weights()}
+    policy.save(tmp_path / "saved")
+    with torch.no_grad():
+        for parameter in policy.module.parameters():
+            parameter.add_(1)
+    policy.restore(tmp_path / "saved")
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in policy.weights())
+    assert str(policy.module.dtype) == f"torch.{dtype}"
 
 
 def test_a_saved_nano_policy_keeps_its_own_tokenizer(tmp_path: Path) -> None:
@@ -69,7 +85,8 @@ def test_an_adapter_is_saved_alone_and_loads_with_its_base(tmp_path: Path) -> No
         for parameter in trained:
             parameter.add_(0.1)
     policy.save(tmp_path / "adapter")
-    assert json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["r"] == 4
+    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"]) == (4, 8)
     assert not (tmp_path / "adapter" / "model.safetensors").exists()
     loaded = load_policy(tmp_path / "adapter", device="cpu")
     ids = torch.arange(8)[None]

@@ -19,8 +19,10 @@ from agentgym.learn.objectives import preference
 from agentgym.learn.rows import Row
 from agentgym.pairs import rso_accept
 from agentgym.trainers.dpo import DPO, DPOSettings
-from tests.kit import tiny_model
+from tests.kit import one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped
+
+__all__ = ["one_thread"]
 
 
 def listed(column: NDArray[np.float32] | None) -> list[float]:
@@ -176,6 +178,9 @@ def test_past_pairs_are_trained_on_again_and_survive_a_checkpoint() -> None:
     dpo = trainer(replay=2)
     sizes = [len(dpo.lesson(0, GROUP).rows) for _ in range(4)]
     assert sizes == [2, 4, 6, 6]
+    other_pair = [episode([1.0], [[8, 9]]), episode([0.0], [[7, 9]])]
+    assert [int(row.token_ids[1]) for row in dpo.lesson(0, other_pair).rows] == [5, 7, 5, 7, 8, 7]  # the oldest went
+    assert [int(row.token_ids[1]) for row in dpo.lesson(0, GROUP).rows] == [5, 7, 8, 7, 5, 7]
     units = [row.unit for row in dpo.lesson(0, GROUP).rows]
     assert units == [0, 0, 1, 1, 2, 2]
     other = trainer(replay=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -23,8 +23,10 @@ from agentgym.trainers.grpo import GRPO, PRESETS, GRPOSettings
 from agentgym.trainers.mixed import Mixed, MixedSettings
 from agentgym.trainers.rloo import RLOO, RLOOSettings
 from agentgym.types import StopReason, Trajectory
-from tests.kit import tiny_model
+from tests.kit import one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped, logprobs_of, moved
+
+__all__ = ["one_thread"]
 
 GROUP = [episode([1.0], [[5, 9]]), episode([0.0], [[6, 9]]), episode([0.0], [[7, 9]]), episode([0.0], [[8, 9]])]
 
@@ -359,12 +361,13 @@ def test_mixed_refuses_keys_of_other_methods() -> None:
 class NoEngine:
     policy_version = 0
     started = closed = False
+    weights: ClassVar[dict[str, Any]] = {}
 
     async def start(self) -> None:
         self.started = True
 
     async def update_weights(self, version: int, weights: NamedWeights) -> None:
-        self.policy_version = version
+        self.policy_version, self.weights = version, dict(weights)
 
     async def close(self) -> None:
         self.closed = True
@@ -416,6 +419,18 @@ def test_the_roles_are_swapped() -> None:
     assert [engine is own for engine, _ in players.asked[::2]] == [True, True, False, False]
     roles = [{spec.role for spec in specs} for _, specs in players.asked[::2]]
     assert roles == [{"policy"}, {"policy"}, {"partner"}, {"partner"}]
+
+
+def test_the_partner_s_engine_samples_with_the_partner_s_weights() -> None:
+    partner = NoEngine()
+    trainer = cory(partner)
+    module = trainer.learners()["partner"].module
+    with torch.no_grad():
+        module.model.norm.weight.fill_(3.0)
+    asyncio.run(trainer.play(3, TwoPlayers(NoEngine())))  # type: ignore[arg-type]
+    assert partner.policy_version == 3
+    assert partner.weights["model.norm.weight"].tolist() == [3.0] * 32
+    assert partner.weights.keys() == dict(trainer.equipment.learner.weights()).keys()
 
 
 def test_each_copy_learns_from_what_it_played_itself() -> None:

@@ -14,8 +14,10 @@ from agentgym.trainers.dpo import DPO, DPOSettings
 from agentgym.trainers.grpo import GRPO, GRPOSettings
 from agentgym.trainers.ppo import PPO, PPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
-from tests.kit import tiny_model
+from tests.kit import one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped, moved
+
+__all__ = ["one_thread"]
 
 EPISODES = [episode([1.0], [[5, 9]]), episode([0.0], [[6, 9]]), episode([0.0], [[7, 9]])]
 

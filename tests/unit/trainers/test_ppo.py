@@ -12,8 +12,10 @@ from agentgym.learn.critic import Critic, estimate
 from agentgym.learn.rows import Row
 from agentgym.trainers.ppo import PPO, PPOSettings
 from agentgym.types import Sample, StopReason
-from tests.kit import tiny_model
+from tests.kit import one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped, logprobs_of, moved
+
+__all__ = ["one_thread"]
 
 
 def trainer(**settings: Any) -> PPO:
@@ -121,6 +123,17 @@ def test_the_critic_begins_at_zero_and_learns_the_returns() -> None:
     assert all(torch.equal(before[name], after[name]) for name in before)  # warm-up: the policy waits
     ppo.learn(100, ppo.lesson(0, [episode([1.0]), episode([0.0], [[6, 7]])]))
     assert not all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_critic_takes_ten_times_the_steps_unless_it_is_told() -> None:
+    assert trainer(learning_rate=0.002).critic.learning_rate == pytest.approx(0.02)
+    assert trainer(critic_learning_rate=0.3).critic.learning_rate == 0.3
+
+
+def test_the_policy_learns_from_the_first_update_after_warm_up() -> None:
+    ppo = trainer(critic_warmup=2)
+    lesson = ppo.lesson(0, [episode([1.0]), episode([0.0], [[6, 7]])])
+    assert ["loss" in ppo.learn(update, lesson) for update in range(4)] == [False, False, True, True]
 
 
 def test_values_are_those_of_the_prefix_before_each_token() -> None:

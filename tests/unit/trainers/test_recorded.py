@@ -21,8 +21,10 @@ from agentgym.recorded import Recorded, grouped_by_task
 from agentgym.trainers.dpo import DPO, DPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
 from agentgym.types import StopReason, Trajectory
-from tests.kit import chat, tiny_model
+from tests.kit import chat, one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped
+
+__all__ = ["one_thread"]
 
 
 class NobodyPlays:
@@ -129,6 +131,24 @@ def test_what_a_run_measured_itself_by_is_not_learned_from(split: str, tmp_path:
     seen = [episode([1.0], name=name, success=True).model_copy(update=where) for name, where in said.items()]
     with contextlib.closing(Recorded(written(tmp_path / "seen", *seen), chat())) as recorded:
         assert [card.episode_id for card in recorded.cards] == ["trained", "evaluated"]
+
+
+@pytest.mark.parametrize("make", [lambda f: SFT(SFTSettings(data=f)), lambda f: DPO(DPOSettings(data=f))])
+def test_the_file_is_closed_with_the_trainer_and_once(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path / "seen", *(episode([float(i)], name=f"{i}", success=True) for i in range(2)))
+    closed: list[Recorded] = []
+    monkeypatch.setattr(Recorded, "close", lambda recorded: closed.append(recorded))
+    trainer = make(file)
+    trainer.check(chat())
+    found = trainer.recorded
+    trainer.check(chat())
+    assert trainer.recorded is found  # the file is read once
+    for _ in range(2):
+        asyncio.run(trainer.close())
+    assert closed == [found]
+    assert trainer.recorded is None
 
 
 def test_groups_are_of_one_task_and_seed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from agentgym.learn.batch import microbatches
 from agentgym.learn.forward import Predictions
 from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Trainer
+from agentgym.rollout import EpisodeSpec
 from agentgym.trainers.grpo import GRPO, GRPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
 from agentgym.types import Sample, StopReason, Trajectory, Turn
@@ -162,6 +164,28 @@ def test_sft_with_so_many_demonstrations_shows_just_these_again_and_again() -> N
     assert shown[0] == shown[1] == shown[2]
     assert [task for task, _ in shown[0]] == sorted(int(TASKS.order[i]) for i in range(10))
     assert [spec.task for spec in epochs[0]] != [spec.task for spec in epochs[1]]
+
+
+def test_sft_has_its_demonstrations_played_without_shaping_and_in_their_order() -> None:
+    asked: list[tuple[list[EpisodeSpec], bool]] = []
+
+    class Players:
+        draws = TASKS
+
+        async def expert(self, specs: list[EpisodeSpec], *, shaped: bool) -> list[Trajectory]:
+            asked.append((specs, shaped))
+            return []
+
+    sft = SFT(SFTSettings(batch_size=3, demonstrations=5))
+    for update in range(2):
+        asyncio.run(sft.play(update, Players()))  # type: ignore[arg-type]
+    assert [shaped for _, shaped in asked] == [False, False]
+    specs = [spec for batch, _ in asked for spec in batch]
+    assert [spec.ordinal for spec in specs] == [0, 1, 2, 3, 4, 5]
+    assert {spec.role for spec in specs} == {"expert"}
+    assert len({spec.episode_id for spec in specs}) == 6
+    assert len({spec.seed for spec in specs[:5]}) == 5
+    assert specs[5].seed in {spec.seed for spec in specs[:5]}  # again one of the five
 
 
 def test_sft_s_objective_weighs_the_log_likelihood() -> None:

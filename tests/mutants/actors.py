@@ -1,0 +1,247 @@
+"""Engines: requests and slots, the draw, what is asked of a server and what its answers are taken for."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Module, Mutation
+
+UNIT = "tests/unit/actors"
+
+MODULES = (
+    Module(
+        "agentgym/actors/embedded/engine.py",
+        (f"{UNIT}/embedded/test_engine.py",),
+        (
+            Mutation("a full context refused", "needed > self.max_context:", "needed >= self.max_context:"),
+            Mutation("one token too many", "needed > self.max_context:", "needed > self.max_context + 1:"),
+            Mutation(
+                "one token beyond the limit",
+                "len(request.logprobs) >= request.sampling.max_tokens",
+                "len(request.logprobs) > request.sampling.max_tokens",
+            ),
+            Mutation(
+                "the limit before the stop",
+                "if token in request.sampling.stop_token_ids:",
+                "if token in request.sampling.stop_token_ids and len(request.logprobs) < request.sampling.max_tokens:",
+            ),
+            Mutation(
+                "only the first stop token",
+                "if token in request.sampling.stop_token_ids:",
+                "if token in request.sampling.stop_token_ids[:1]:",
+            ),
+            Mutation("keys of old weights", "            session.cached.clear()\n", ""),
+            Mutation("version of old weights", "        self.policy_version = version\n", ""),
+            Mutation(
+                "tokens stamped with no version",
+                "request.versions.append(self.policy_version)",
+                "request.versions.append(0)",
+            ),
+            Mutation(
+                "cancelled while it waited, takes a slot",
+                "            if request.done.done():\n                continue\n",
+                "",
+            ),
+            Mutation(
+                "waiting is not generating",
+                "for request in [*self._running, *self._waiting]):",
+                "for request in self._running):",
+            ),
+            Mutation(
+                "cancelled is generating",
+                "request.name == session and not request.done.done()",
+                "request.name == session",
+            ),
+            Mutation("released in silence", "            if self._waiting:\n                self._wake()\n", ""),
+            Mutation(
+                "slots not given back",
+                "self._free.append(self._sessions.pop(session).slot)",
+                "self._sessions.pop(session)",
+            ),
+            Mutation(
+                "failure told to those who run alone",
+                "            for request in [*self._running, *self._waiting]:\n                if not",
+                "            for request in self._running:\n                if not",
+            ),
+            Mutation("runs on after closing", "            self._loop.cancel()\n", ""),
+            Mutation(
+                "those who wait not cancelled",
+                "        for request in [*self._running, *self._waiting]:\n            request.done.cancel()",
+                "        for request in self._running:\n            request.done.cancel()",
+            ),
+            Mutation("slots kept after closing", "        self._forward.close()\n", ""),
+            Mutation("a fork in use is spare", "            self._sessions[session].is_spare = False\n", ""),
+            Mutation(
+                "every request begins anew",
+                "self._rng if sampling.seed is None else",
+                "np.random.default_rng(0) if sampling.seed is None else",
+            ),
+            Mutation(
+                "the last token is not computed again",
+                "del self._sessions[session].cached[len(token_ids) - 1 :]",
+                "del self._sessions[session].cached[len(token_ids) :]",
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/actors/embedded/sampling.py",
+        (f"{UNIT}/embedded/test_sampling.py", f"{UNIT}/test_filters.py"),
+        (
+            Mutation("a boundary belongs to the token before", "right=True", "right=False"),
+            Mutation(
+                "log-probs of temperature 1",
+                "(logits_RV / scale_R[:, None])",
+                "(logits_RV * torch.where(temperatures > 0, 1.0, scale_R)[:, None])",
+            ),
+            Mutation("greedy is drawn", "(temperatures > 0) & (drawn_R", "(temperatures >= 0) & (drawn_R"),
+            Mutation("one row's filters for all", "truncated(row_V, s) for", "truncated(row_V, samplings[0]) for"),
+            Mutation("all rows must be cut", "if any(sampling.is_truncated", "if all(sampling.is_truncated"),
+            Mutation("one number for all", "uniform_R[:, None] * cumulative", "uniform_R[:1, None] * cumulative"),
+            Mutation(
+                "one too many of the likeliest",
+                "kept_V[sampling.top_k :] = False",
+                "kept_V[sampling.top_k + 1 :] = False",
+            ),
+            Mutation(
+                "top_p one token more", "- probabilities_V < sampling.top_p", "- probabilities_V <= sampling.top_p"
+            ),
+            Mutation(
+                "top_p one token fewer",
+                "probabilities_V.cumsum(-1) - probabilities_V <",
+                "probabilities_V.cumsum(-1) <",
+            ),
+            Mutation("min_p of all", "ordered_V >= ordered_V[0] +", "ordered_V >= 0 * ordered_V[0] +"),
+            Mutation("what is not finite is drawn", "if not all(map(math.isfinite", "if not any(map(math.isfinite"),
+            Mutation("not normalized again", '~mask_V, float("-inf")).log_softmax(-1)', '~mask_V, float("-inf"))'),
+        ),
+    ),
+    Module(
+        "agentgym/actors/embedded/slots.py",
+        (f"{UNIT}/embedded/test_slots.py",),
+        (
+            Mutation("longer than the context", "min(self.max_length, max(", "max(0, max("),
+            Mutation("does not double", "2 * self.length, 128", "self.length, 128"),
+            Mutation("forgets as it grows", "memory[layer][:, :, : old.shape[2]] = old", "pass"),
+            Mutation("grows too late", "if visible > self.length:", "if visible > self.length + 1:"),
+            Mutation("slots counted from the first", "rows.start or 0", "0"),
+            Mutation(
+                "copies the other way round",
+                "memory_SHLD[source, :, :num_tokens]",
+                "memory_SHLD[target, :, :num_tokens]",
+            ),
+            Mutation("copies the keys alone", "in (*self.keys_SHLD, *self.values_SHLD):", "in self.keys_SHLD:"),
+            Mutation(
+                "copies all",
+                "memory_SHLD[target, :, :num_tokens] = memory_SHLD[source, :, :num_tokens]",
+                "memory_SHLD[target] = memory_SHLD[source]",
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/actors/scripted.py",
+        (f"{UNIT}/test_scripted.py",),
+        (
+            Mutation("not cut", "[: sampling.max_tokens]", ""),
+            Mutation("always stopped", '"stop" if stopped else "length"', '"stop"'),
+            Mutation("the first token ends", "ids[-1] in", "ids[0] in"),
+            Mutation("requests not noted", "        self.requests.append(list(prompt.token_ids))\n", ""),
+            Mutation("version not taken up", "self.policy_version = version", "self.policy_version = 0"),
+        ),
+    ),
+    Module(
+        "agentgym/actors/openai/client.py",
+        (f"{UNIT}/openai/test_client.py",),
+        (
+            Mutation("waits longer than is said", "min(MAX_WAIT, max(asked", "max(0.0, max(asked"),
+            Mutation("the server's wish ignored", "max(asked, FIRST_WAIT", "max(0.0, FIRST_WAIT"),
+            Mutation("as long each time", "FIRST_WAIT * 2**attempt *", "FIRST_WAIT *"),
+            Mutation("all at the same moment", "self._rng.uniform(0.5, 1.0)", "0.75"),
+            Mutation(
+                "one attempt too many",
+                "for attempt in range(self.max_retries):",
+                "for attempt in range(self.max_retries + 1):",
+            ),
+            Mutation("commands tried again", "if final or not _may_pass", "if not _may_pass"),
+            Mutation(
+                "broken connections are final", "            except Unreachable:\n                asked = 0.0\n", ""
+            ),
+            Mutation("what took too long is asked again", "except Unreachable:", "except NoAnswer:"),
+            Mutation(
+                "completions not in line",
+                "        async with self._places:\n            return",
+                "        if True:\n            return",
+            ),
+            Mutation(
+                "commands stand in line",
+                'self._begun(self._request(self._client.post, path, {"body": dict(body or {})}, final=True))',
+                'self._begun(self._in_turn(self._client.post, path, {"body": dict(body or {})}))',
+            ),
+            Mutation(
+                "no limit of its own", "async with asyncio.timeout(self.timeout):", "async with asyncio.timeout(None):"
+            ),
+            Mutation("closing cancels nothing", "            task.cancel()\n", "            pass\n"),
+            Mutation(
+                "closing does not wait", "        await asyncio.gather(*self._running, return_exceptions=True)\n", ""
+            ),
+            Mutation("asked after closing", "        if self._is_closed:", "        if False:"),
+            Mutation("retries not counted", "            self.num_retries += 1\n", ""),
+            Mutation(
+                "a date is an error",
+                "    except ValueError:\n        return 0.0",
+                "    except KeyError:\n        return 0.0",
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/actors/openai/wire.py",
+        (f"{UNIT}/openai/test_wire.py",),
+        (
+            Mutation("one token too many", "len(ids) > sampling.max_tokens", "len(ids) > sampling.max_tokens + 1"),
+            Mutation("a full completion refused", "len(ids) > sampling.max_tokens", "len(ids) >= sampling.max_tokens"),
+            Mutation("stop tokens within", "for token in ids[:-1])", "for token in ids[1:-1])"),
+            Mutation("stopped by anything", 'if reason == "stop" and ids[-1] not in stops:', "if False:"),
+            Mutation("an unknown version is an error", "if span.version.isdecimal():", "if True:"),
+            Mutation(
+                "spans end one later",
+                "versions[span.start : span.end] = [int(span.version)] * (span.end - span.start)",
+                "versions[span.start : span.end + 1] = [int(span.version)] * (span.end + 1 - span.start)",
+            ),
+            Mutation(
+                "of other tokens",
+                "if [token.token_id for token in self.logprobs.content] != self.token_ids:",
+                "if False:",
+            ),
+            Mutation("log-probs may lack", "or None in logprobs:", "or False:"),
+            Mutation("aborted is an end", '"abort": "aborted"', '"abort": "stop"'),
+            Mutation(
+                "tools wrapped twice", 'dict(tool) if "function" in tool else', 'dict(tool) if "functions" in tool else'
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/actors/openai/engine.py",
+        (
+            f"{UNIT}/test_openai.py::test_takes_the_only_model_its_context_and_tokens",
+            f"{UNIT}/test_openai.py::test_asks_for_the_whole_distribution",
+            f"{UNIT}/test_openai.py::test_a_server_need_not_tell_what_it_was_asked",
+            f"{UNIT}/test_openai.py::test_a_completion_that_does_not_add_up_is_refused",
+            f"{UNIT}/test_openai.py::test_what_does_not_fit_is_refused_unasked",
+            f"{UNIT}/test_openai.py::test_weights_go_through_the_directory",
+            f"{UNIT}/test_openai.py::test_a_newer_name_of_max_tokens_is_learned_once",
+        ),
+        (
+            Mutation("all of the server's context refused", "asked > limit:", "asked >= limit:"),
+            Mutation("a full context refused", "needed > self.max_context:", "needed >= self.max_context:"),
+            Mutation("another prompt is taken", 'not in (None, body["prompt"]):', "in ():"),
+            Mutation("prompts must be told", 'not in (None, body["prompt"]):', 'not in (body["prompt"],):'),
+            Mutation(
+                "greedy with a seed", "sampling.seed is None or sampling.temperature == 0", "sampling.seed is None"
+            ),
+            Mutation(
+                "a seed of None", "sampling.seed is None or sampling.temperature == 0", "sampling.temperature == 0"
+            ),
+            Mutation("the model's own ends", '"ignore_eos": True', '"ignore_eos": False'),
+            Mutation("the version is not taken up", "        self.policy_version = version\n", ""),
+            Mutation("files left behind", "            await self._weights.close()\n", "            pass\n"),
+            Mutation("the newer name learned each time", "        self._max_tokens_key = _NEWER_KEY\n", ""),
+        ),
+    ),
+)

@@ -1,0 +1,389 @@
+"""What is chosen by name, what is typed, and what is told of it: registry, settings, commands, listing."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Module, Mutation
+
+MODULES = (
+    Module(
+        "agentgym/registry.py",
+        ("tests/unit/test_registry.py",),
+        (
+            Mutation(
+                "an entry point is loaded where a file has the id",
+                "if point.name == id and id not in self._plugins:",
+                "if point.name == id:",
+            ),
+            Mutation("any entry point will do", "if point.name == id and id", "if id"),
+            Mutation("an entry point of any kind", "                self._check_kind(plugin, point.value)\n", ""),
+            Mutation("a file of any kind", "        self._check_kind(plugin, file)\n", ""),
+            Mutation("entry points of all kinds", 'group=f"agentgym.{self.kind}"', 'group="agentgym.environments"'),
+            Mutation("entry points are not listed", "*(point.name for point in self._entry_points()), ", ""),
+            Mutation("in no order", "return sorted({*self._file", "return list({*self._file"),
+            Mutation("registered ones are not listed", ", *self._plugins})", "})"),
+            Mutation(
+                "another file of the name is taken for the same", "and _origin(known) != _origin(plugin)", "and False"
+            ),
+            Mutation(
+                "the class alone tells them apart",
+                'return getattr(code, "__file__", plugin.__module__), ',
+                "return None, ",
+            ),
+            Mutation("a class loaded anew clashes with itself", " and _origin(known) != _origin(plugin):", ":"),
+            Mutation(
+                "what lies here can be hidden",
+                'if id in self._file_names() and not plugin.__module__.startswith(self.package + "."):',
+                "if False:",
+            ),
+            Mutation(
+                "an environment without its id",
+                "            plugin.plugin_id = id  # type: ignore[attr-defined]\n",
+                "            pass\n",
+            ),
+            Mutation("the first of several", "if len(found) != 1:", "if not found:"),
+            Mutation("those of all files", "if plugin.__module__ == module.__name__]", "]"),
+            Mutation("a file is imported each time", "and _resolved(loaded) == file:", "and False:"),
+            Mutation("links are other files", "    return Path(file).resolve()\n", "    return Path(file)\n"),
+            Mutation("the path is not made whole", '+ ".py").resolve()', '+ ".py")'),
+            Mutation("half of a module stays", "        del sys.modules[name]\n", "        pass\n"),
+            Mutation("what is loaded is hidden", "and name not in sys.modules and (other", "and (other"),
+            Mutation("what is installed is hidden", "(other is None or other.origin == str(file))", "True"),
+            Mutation("no file has a name of its own", " or other.origin == str(file)", ""),
+            Mutation("files of one name are one", "hashlib.blake2b(str(file)", "hashlib.blake2b(str(file.name)"),
+            Mutation("Gymnasium is told twice", "if gymnasium_id(id) not in gymnasium.registry:", "if True:"),
+            Mutation("Gymnasium is not told the id", ', kwargs={"id": id})', ")"),
+            Mutation(
+                "Gymnasium is told of rewards", 'if kind == "environments":\n        _tell', "if True:\n        _tell"
+            ),
+            Mutation(
+                "Gymnasium is told of none", '    for id in plugins("environments").ids():\n', "    for id in ():\n"
+            ),
+            Mutation("the name wins", "{**_with_name(id)[1], **options}", "{**options, **_with_name(id)[1]}"),
+            Mutation("the name is left out", "{**_with_name(id)[1], **options}", "dict(options)"),
+            Mutation("the key of another kind", '"environments": "env", ', ""),
+            Mutation("tasks of a curriculum are settings", '"curricula": ("tasks", "seed")', '"curricula": ()'),
+            Mutation(
+                "what it is given is lost",
+                "return plugin(*args, **kwargs, **arguments",
+                "return plugin(*args, **arguments",
+            ),
+            Mutation(
+                "it is made without its settings",
+                "return plugin(*args, settings, **kwargs)",
+                "return plugin(*args, **kwargs)",
+            ),
+            Mutation("options of a factory", "return make(self.id, **self.options)", "return make(self.id)"),
+            Mutation(
+                "the second class takes the first one's id",
+                'return f"{stem}-{plugin.__name__}" if same_file else stem',
+                "return stem",
+            ),
+            Mutation("underscores stay", '[name.replace("_", "-") for name in names if', "[name for name in names if"),
+            Mutation("private files are plug-ins", ' if not name.startswith("_")]', "]"),
+        ),
+    ),
+    Module(
+        "agentgym/config.py",
+        ("tests/unit/test_config.py",),
+        (
+            Mutation("unknown keys are taken", 'extra="forbid", use', 'extra="ignore", use'),
+            Mutation("defaults are not checked", "validate_default=True, ", ""),
+            Mutation("numbers are no text", ", coerce_numbers_to_str=True", ""),
+            Mutation("without help", "use_attribute_docstrings=True, ", ""),
+            Mutation("what is given has changed", " and getattr(self, key) != default", ""),
+            Mutation("a default has changed too", "return key in self.model_fields_set and", "return"),
+            Mutation("lists have no default", "get_default(call_default_factory=True)", "get_default()"),
+            Mutation("a weight in words only", "isinstance(value, str | int | float)", "isinstance(value, str)"),
+            Mutation("a reward counts twice", "weight: float = 1.0", "weight: float = 2.0"),
+            Mutation(
+                "only the first problem",
+                "for key, found in problems.items())",
+                "for key, found in list(problems.items())[:1])",
+            ),
+            Mutation("without the key's place", "filter(None, [where, *_typed", "filter(None, [*_typed"),
+            Mutation("one alternative", "for problem in others)", "for problem in ())"),
+            Mutation(
+                "the key of the outermost group",
+                'hint = did_you_mean(key.rpartition(".")[2], known)',
+                "hint = did_you_mean(key, known)",
+            ),
+            Mutation(
+                "the keys of the outermost group", 'known = list(_owner(model, first["loc"])', "known = list(model"
+            ),
+            Mutation("alternatives are typed", "        elif len(kinds) > 1:\n            continue\n", ""),
+            Mutation("all equals signs part", 'flag[2:].partition("=")', 'flag[2:].rpartition("=")'),
+            Mutation("flags are values", ' and not rest[0].startswith("--") else "true"', ' else "true"'),
+            Mutation("one dash will do", 'flag.startswith("--") and', 'flag.startswith("-") and'),
+            Mutation("parts may be empty", " and all(path)):", "):"),
+            Mutation("choices by number", "value = value if isinstance(value, str) else text", "value = value"),
+            Mutation("a curriculum is no choice", '"curriculum", "model", "engine"', '"model", "engine"'),
+            Mutation("an option named like a choice", "len(path) == 1 and path[0] in CHOICES", "path[-1] in CHOICES"),
+            Mutation("weights of options", "elif len(path) == 2 and path[0]", "elif len(path) >= 2 and path[0]"),
+            Mutation(
+                "ids of rewards with underscores",
+                "if depth and parts[0] == _REWARDS else",
+                "if parts[0] == _REWARDS and False else",
+            ),
+            Mutation("keys with dashes", 'else part.replace("-", "_") for', "else part for"),
+            Mutation(
+                "the first of two values",
+                "settings[path[-1]] = merged(old, value) if isinstance(value, dict) else value",
+                "settings.setdefault(path[-1], value)",
+            ),
+            Mutation("a table forgets its keys", "merged(old, value) if isinstance(value, dict) else value", "value"),
+            Mutation("a value forgets its table", "if isinstance(old, dict) != isinstance(value, dict):", "if False:"),
+            Mutation("two lines of TOML", "len(values) == 1 and ", ""),
+            Mutation("dates are dates", " and isinstance(value, bool | int | float | str | list | dict) else", " else"),
+            Mutation("a bare choice stays", "return long_form(settings)", "return settings"),
+            Mutation("not text at all", "(tomllib.TOMLDecodeError, UnicodeDecodeError)", "tomllib.TOMLDecodeError"),
+            Mutation("a file that is not there", "except OSError as error", "except EOFError as error"),
+            Mutation(
+                "all words are choices",
+                "if key in CHOICES and isinstance(value, str) else value",
+                "if isinstance(value, str) else value",
+            ),
+            Mutation(
+                "options of another choice stay",
+                'elif "id" in value and value["id"] != old.get("id", value["id"]):',
+                "elif False:",
+            ),
+            Mutation("options are lost with the same choice", 'value["id"] != old.get("id", value["id"])', "True"),
+            Mutation("an option before its choice is lost", 'old.get("id", value["id"])', 'old.get("id")'),
+            Mutation(
+                "groups replace one another",
+                "                result[key] = merged(old, value)",
+                "                result[key] = value",
+            ),
+            Mutation("the first layer wins", "merged(old, value)\n    return", "merged(value, old)\n    return"),
+        ),
+    ),
+    Module(
+        "agentgym/cli.py",
+        ("tests/unit/test_cli.py",),
+        (
+            Mutation(
+                "Ctrl-C stays ignored", "    signal.signal(signal.SIGINT, signal.default_int_handler)", "    pass"
+            ),
+            Mutation(
+                "SIGTERM ends it at once",
+                "    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))",
+                "    pass",
+            ),
+            Mutation(
+                "a usage error ends well",
+                "        error.show()\n        sys.exit(2)",
+                "        error.show()\n        sys.exit(0)",
+            ),
+            Mutation("a usage error is not told", "        error.show()\n", ""),
+            Mutation("bad input ends well", "err=True)\n        sys.exit(2)", "err=True)\n        sys.exit(0)"),
+            Mutation("on standard output", 'click.echo(f"error: {error}", err=True)', 'click.echo(f"error: {error}")'),
+            Mutation("a failure ends well", "err=True)\n        sys.exit(1)", "err=True)\n        sys.exit(0)"),
+            Mutation(
+                "a failure of ours is bad input", "err=True)\n        sys.exit(1)", "err=True)\n        sys.exit(2)"
+            ),
+            Mutation("an interruption ends well", "sys.exit(130)", "sys.exit(0)"),
+            Mutation("every error is swallowed", "except AgentGymError as error:", "except Exception as error:"),
+            Mutation(
+                "the file wins",
+                "read_toml(config_file) if config_file else {}, flags)",
+                "flags, read_toml(config_file) if config_file else {})",
+            ),
+            Mutation("a file is not enough", "not (flags or config_file)", "not flags"),
+            Mutation(
+                "a new run",
+                "        if resume_dir is not None:\n            run",
+                "        if resume_dir is None:\n            run",
+            ),
+            Mutation("force is not passed on", "given, force=force_config, ", "given, "),
+            Mutation("what differs is not passed on", "resume(resume_dir, given, ", "resume(resume_dir, {}, "),
+            Mutation(
+                "nobody is told of a resumed run", "force=force_config, reporter=reporter)", "force=force_config)"
+            ),
+            Mutation(
+                "nobody is told of a run", "run = launch.train(given, reporter=reporter)", "run = launch.train(given)"
+            ),
+            Mutation("force without a run", "if force_config and resume_dir is None:", "if False:"),
+            Mutation("200 episodes", "            episodes=episodes,\n", ""),
+            Mutation(
+                "always test tasks", "            split=split,\n            temperature", "            temperature"
+            ),
+            Mutation("always greedy", "            temperature=temperature,\n            seed", "            seed"),
+            Mutation("one seed", "            seed=seed,\n            samples", "            samples"),
+            Mutation("one sample", "            samples=samples,\n", ""),
+            Mutation("episodes are not kept", "            trajectories=trajectories,\n", ""),
+            Mutation("the score is not written", '        json_file.write_text(text + "\\n")\n', "        pass\n"),
+            Mutation("the score is not shown", "    click.echo(text)\n", ""),
+            Mutation("all episodes are exported", "store.copy(found, target, **asked)", "store.copy(found, target)"),
+            Mutation("all episodes are printed", "found.episodes(**asked)", "found.episodes()"),
+            Mutation(
+                "the target stays open",
+                "with contextlib.closing(store.writable(output)) as target:",
+                "if target := store.writable(output):",
+            ),
+            Mutation(
+                "the source stays open",
+                "with contextlib.closing(store.opened(source)) as found:",
+                "if found := store.opened(source):",
+            ),
+            Mutation(
+                "names of stop reasons",
+                "click.Choice([reason.value for reason in StopReason])",
+                "click.Choice([*StopReason])",
+            ),
+            Mutation("the first task", "task=task, split=split, seed=seed, temp", "split=split, seed=seed, temp"),
+            Mutation("by hand", "repl.play(given, model=model, ", "repl.play(given, "),
+            Mutation(
+                "the same game",
+                "split=split, seed=seed, temperature=temperature)",
+                "split=split, temperature=temperature)",
+            ),
+            Mutation("all environments", "listed = environments(ids)", "listed = environments()"),
+            Mutation("one is measured", "listed[number] = measured(", "listed[0] = measured("),
+            Mutation("another number of tasks", "env, measure, on_episode", "env, measure + 1, on_episode"),
+            Mutation("rows are broken", "Console(width=None if sys.stdout.isatty() else 200)", "Console()"),
+            Mutation("only here", "made.options, host=host, port", "made.options, port"),
+            Mutation("always port 8000", "host=host, port=port, ", "host=host, "),
+            Mutation("any number of sessions", "port=port, max_sessions=max_sessions, ", "port=port, "),
+            Mutation("the address is not told", ", tell=click.echo)", ")"),
+            Mutation(
+                "settings of other commands",
+                "import EnvSettings\n    from agentgym.serve",
+                "import TrainSettings as EnvSettings\n    from agentgym.serve",
+            ),
+            Mutation(
+                "options are lost", "return EnvFactory(choice.id, choice.options)", "return EnvFactory(choice.id)"
+            ),
+            Mutation("always here", "file = write_env(name, directory)", "file = write_env(name)"),
+            Mutation("a shut environment is diagnosed", "    make_env().close()\n", ""),
+            Mutation("never quick", "SECONDS / 5 if quick else SECONDS", "SECONDS"),
+            Mutation("always quick", "SECONDS / 5 if quick else SECONDS", "SECONDS / 5"),
+            Mutation("tokens are not looked at", "            more=(tokens_check(*_speech(given, model)),),\n", ""),
+            Mutation("any pass will do", "if not all(finding.passed for", "if not any(finding.passed for"),
+            Mutation(
+                "an ill environment ends well",
+                "for finding in findings):\n        sys.exit(1)",
+                "for finding in findings):\n        sys.exit(0)",
+            ),
+            Mutation(
+                "always single bytes",
+                "    if model is None:\n        return ChatTokenizer(byte_tokenizer()), protocol\n",
+                "    if True:\n        return ChatTokenizer(byte_tokenizer()), protocol\n",
+            ),
+            Mutation(
+                "always the same protocol", "build(settings.protocol.id, settings.protocol.options)", 'build("plain")'
+            ),
+            Mutation(
+                "the argument is lost",
+                'merged({"env": {"id": env}}, parse_flags(context.args))',
+                "parse_flags(context.args)",
+            ),
+            Mutation("earlier stages stay", "self.progress.update(self.task, visible=False)", "pass"),
+            Mutation("the bar stands still", "completed=done, rate=rate", "rate=rate"),
+            Mutation("no rate", "rate=rate, values", 'rate="", values'),
+            Mutation("a total of its own", "add_task(stage, total=total, ", "add_task(stage, total=100, "),
+            Mutation("notes are not told", "        self.console.print(text, highlight=False)", "        pass"),
+            Mutation(
+                "on standard output too",
+                "console = Console(stderr=True)\n    columns",
+                "console = Console()\n    columns",
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/listing.py",
+        ("tests/unit/test_listing.py",),
+        (
+            Mutation("any id", "if id not in known:", "if False:"),
+            Mutation("all of them", "for id in ids or known]", "for id in known]"),
+            Mutation("one hides the others", "        return _with_problem(Listed(id=id), error)", "        raise"),
+            Mutation("anything is listed", "if not (isinstance(cls, type) and issubclass(cls, Env)):", "if False:"),
+            Mutation("all have experts", "has_expert=cls.expert is not Env.expert", "has_expert=True"),
+            Mutation(
+                "all come back by replay",
+                '"native" if cls.get_state is not Env.get_state else cls.restored_by',
+                '"replay"',
+            ),
+            Mutation("all is installed", "is_installed=not _lacking(cls.extra)", "is_installed=True"),
+            Mutation(
+                "what counts tasks stays open", "    finally:\n        env.close()\n", "    finally:\n        pass\n"
+            ),
+            Mutation("seeds are tasks", "if env.has_own_tasks else None", "if True else None"),
+            Mutation("the whole message", 'first = str(error).partition("\\n")[0]', "first = str(error)"),
+            Mutation("our errors are theirs", "return first if isinstance(error, AgentGymError) else", "return"),
+            Mutation("broken ones are measured", "    if env.problem:\n        return env\n", ""),
+            Mutation("training tasks are measured", 'tasks("test")[:episodes]', 'tasks("train")[:episodes]'),
+            Mutation("one task more", 'tasks("test")[:episodes]', 'tasks("test")[: episodes + 1]'),
+            Mutation("all by the expert", "by_expert=by_expert)\n        on", "by_expert=True)\n        on"),
+            Mutation("one seed", "success_of(player, (task, number)", "success_of(player, (task, 1)"),
+            Mutation(
+                "rates change places",
+                "expert_success=rates.get(True), random_success=rates[False]",
+                "expert_success=rates[False], random_success=rates.get(True)",
+            ),
+            Mutation("another interval", "proportion_ci(0.95, ", "proportion_ci(0.9, "),
+            Mutation("packages of every extra", "if extra and its_extra == extra:", "if extra:"),
+            Mutation("missing packages are there", "                lacking.append(name)\n", "                pass\n"),
+            Mutation("the extra of another module", "if _same(wanted, module):", "if True:"),
+            Mutation("no extra is named like its environment", "if id in extras else", "if False else"),
+        ),
+    ),
+    Module(
+        "agentgym/corpus.py",
+        ("tests/unit/test_corpus.py", "tests/unit/test_visit.py"),
+        (
+            Mutation("test tasks", 'tasks("train")', 'tasks("test")'),
+            Mutation(
+                "the first task again", "visit.reset(tasks[number], seed=number)", "visit.reset(tasks[0], seed=number)"
+            ),
+            Mutation("one seed", "seed=number)", "seed=0)"),
+            Mutation("all tasks", "min(visit.env.corpus_episodes, len(tasks))", "len(tasks)"),
+            Mutation("more than there are", "min(visit.env.corpus_episodes, len(tasks))", "visit.env.corpus_episodes"),
+            Mutation("without instructions", "[visit.env.instructions]", "[]"),
+            Mutation("another draw each time", "np.random.default_rng(0)", "np.random.default_rng()"),
+            Mutation("always the first", "int(rng.integers(len(choices)))", "0"),
+            Mutation(
+                "words though actions are listed",
+                "observation.admissible or observation.split()",
+                "observation.split()",
+            ),
+            Mutation("the user's errors in ours", "    except UserError:\n        raise\n", ""),
+        ),
+    ),
+    Module(
+        "agentgym/extras.py",
+        ("tests/unit/test_extras.py",),
+        (
+            Mutation("the whole module", '(error.name or module).partition(".")[0]', "(error.name or module)"),
+            Mutation("what was asked for", "(error.name or module)", "module"),
+            Mutation("always by pip", "install or f", "f"),
+            Mutation("all errors", "except ImportError as error", "except Exception as error"),
+        ),
+    ),
+    Module(
+        "agentgym/errors.py",
+        ("tests/unit/test_errors.py",),
+        (
+            Mutation(
+                "no place in a program", "class ConfigError(UserError, ValueError)", "class ConfigError(UserError)"
+            ),
+            Mutation(
+                "our fault", "class DataError(UserError, ValueError)", "class DataError(AgentGymError, ValueError)"
+            ),
+            Mutation("a judge is an environment", "class JudgeError(AgentGymError)", "class JudgeError(EnvError)"),
+            Mutation("any name is near", "cutoff=0.5", "cutoff=0.0"),
+            Mutation("only the same", "cutoff=0.5", "cutoff=0.6"),
+        ),
+    ),
+    Module(
+        "agentgym/__init__.py",
+        ("tests/unit/test_agentgym.py",),
+        (
+            Mutation(
+                "from another home",
+                '"agentgym.launch": ("evaluate", "evaluate_async",',
+                '"agentgym.launch": ("evaluate",',
+            ),
+            Mutation("anything is there", "    raise AttributeError(f", "    return (f"),
+        ),
+    ),
+)

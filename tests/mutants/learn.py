@@ -1,0 +1,268 @@
+"""The learner and what goes into it: cuts, denominators, steps, several processes, memory, nano, trainers."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Module, Mutation
+
+UNIT = "tests/unit/learn"
+TRAINERS = "tests/unit/trainers"
+
+MODULES = (
+    Module(
+        "agentgym/learn/batch.py",
+        (f"{UNIT}/test_batch.py",),
+        (
+            Mutation(
+                "a full microbatch is too much", "num_tokens + more > max_tokens:", "num_tokens + more >= max_tokens:"
+            ),
+            Mutation("one token too many", "num_tokens + more > max_tokens:", "num_tokens + more > max_tokens + 1:"),
+            Mutation(
+                "tokens of all microbatches", "            chunk, num_tokens = [], 0\n", "            chunk = []\n"
+            ),
+            Mutation(
+                "the last one lost",
+                "    if chunk:\n        yield _microbatch(",
+                "    if False:\n        yield _microbatch(",
+            ),
+            Mutation("the shortest first", "key=lambda unit: -sum(", "key=lambda unit: sum("),
+            Mutation("weights in another order", "[weights[i] for i in chunk]", "[weights[i] for i in sorted(chunk)]"),
+            Mutation("logits one place late", "row.loss_mask[1 : n + 1] for row", "row.loss_mask[:n] for row"),
+            Mutation("units forgotten", "(i,) if row.unit is None else row.unit", "(i,)"),
+            Mutation("some rows may lack a column", "if having not in (0, len(rows)):", "if False:"),
+            Mutation("rows of the microbatch", "rows_N=torch.tensor(list(chunk))", "rows_N=torch.arange(len(chunk))"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/rows.py",
+        (f"{UNIT}/test_batch.py",),
+        (
+            Mutation(
+                "the first token is trained", "np.count_nonzero(self.loss_mask[1:])", "np.count_nonzero(self.loss_mask)"
+            ),
+            Mutation("one place early", "np.flatnonzero(self.loss_mask[1:]) + 1", "np.flatnonzero(self.loss_mask[1:])"),
+            Mutation("all tokens needed", "len(mask) - int(mask[::-1].argmax())", "len(mask)"),
+            Mutation(
+                "nobody's role",
+                "row.role, row.episode = trajectory.role, trajectory.episode_id",
+                "row.episode = trajectory.episode_id",
+            ),
+            Mutation("the advantage of the first turn", "[sample.turn_index]", "[0 * sample.turn_index]"),
+            Mutation("written to the first row", "        start += len(places)\n", ""),
+        ),
+    ),
+    Module(
+        "agentgym/learn/learner.py",
+        (f"{UNIT}/test_learner.py",),
+        (
+            Mutation(
+                "gradients of the last update",
+                "        self.optimizer.zero_grad(set_to_none=True)\n        totals",
+                "        totals",
+            ),
+            Mutation(
+                "gradients stay after a refusal",
+                "            self.optimizer.zero_grad(set_to_none=True)\n            raise",
+                "            raise",
+            ),
+            Mutation("a denominator of one process", "total=total, max_tokens", "max_tokens"),
+            Mutation("gradients of one process", "        self.world.sum_gradients(self.parameters)\n", ""),
+            Mutation("metrics of one process", "return self.world.sum_metrics(totals, self.device)", "return totals"),
+            Mutation("rows of one process", '"sequences": num_rows', '"sequences": float(len(rows))'),
+            Mutation(
+                "the last microbatch's loss", "totals[name] = totals.get(name, 0.0) + value", "totals[name] = value"
+            ),
+            Mutation("no decay of weights", "            weight_decay=weight_decay,\n", ""),
+            Mutation("moments as PyTorch has them", "            betas=betas,\n", ""),
+            Mutation(
+                "not clipped",
+                "clip_grad_norm_(self.parameters, self.max_grad_norm)",
+                'clip_grad_norm_(self.parameters, float("inf"))',
+            ),
+            Mutation(
+                "warm-up one update late",
+                "self.num_updates / (self.warmup_updates + 1)",
+                "self.num_updates / (self.warmup_updates + 2)",
+            ),
+            Mutation(
+                "falls one update early",
+                "self.num_updates - 1 - self.warmup_updates",
+                "self.num_updates - self.warmup_updates",
+            ),
+            Mutation(
+                "takes part with all rows",
+                "int(any(row.num_trained for row in rows))",
+                "int(all(row.num_trained for row in rows))",
+            ),
+            Mutation("an infinite gradient is a step", 'and math.isfinite(totals["grad_norm"])', "and True"),
+            Mutation(
+                "dumped under the last number",
+                "refused-update-{self.num_updates + 1}",
+                "refused-update-{self.num_updates}",
+            ),
+            Mutation("scores at temperature 1", "                temperature=self.temperature,\n", ""),
+            Mutation("scores of the policy itself", "self.module if module is None else module,", "self.module,"),
+            Mutation("no loss weighed", "loss = (batch.weights_N * loss_N).sum()", "loss = loss_N.sum()"),
+            Mutation(
+                "dropout stays",
+                "            part.training = bool(getattr(part",
+                "            part.training = True or bool(getattr(part",
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/learn/distributed.py",
+        (f"{UNIT}/test_distributed.py",),
+        (
+            Mutation("everyone is first", "return self.rank == 0", "return True"),
+            Mutation(
+                "the sum for the largest",
+                "distributed.all_reduce(largest, distributed.ReduceOp.MAX)",
+                "distributed.all_reduce(largest)",
+            ),
+            Mutation("sums of their own", "        distributed.all_reduce(total)\n", ""),
+            Mutation("gradients of their own", "    distributed.all_reduce(flat)\n", ""),
+            Mutation("no batches without rows", "world.most(len(own), device) - len(own)", "0"),
+            Mutation(
+                "names of its own",
+                "for names in self.gathered(list(metrics), device) for name in names",
+                "for names in [metrics] for name in names",
+            ),
+            Mutation("formats mixed", "parameter.grad.dtype is not bucket[0].dtype or", "False or"),
+            Mutation(
+                "silent parameters left out",
+                "                parameter.grad = torch.zeros_like(parameter)\n",
+                "                continue\n",
+            ),
+            Mutation("the last bucket not sent", "        if bucket:\n            _sum_bucket(bucket)\n", ""),
+            Mutation("nothing is idle", "return not len(batch.targets_N)", "return False"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/footprint.py",
+        (
+            f"{UNIT}/test_footprint.py::test_by_hand",
+            f"{UNIT}/test_footprint.py::test_halves_and_layers_made_again_by_hand",
+            f"{UNIT}/test_footprint.py::test_the_less_of_what_the_machine_and_its_container_have_is_free",
+            f"{UNIT}/test_footprint.py::test_what_fits_to_the_byte_fits",
+            f"{UNIT}/test_footprint.py::test_sizes_are_told_in_the_unit_that_suits_them",
+            f"{UNIT}/test_footprint.py::test_one_row_may_be_longer_than_a_microbatch",
+        ),
+        (
+            Mutation("all that is free is too much", "total <= free", "total < free"),
+            Mutation("the more of two limits", "else min(free, limit)", "else max(free, limit)"),
+            Mutation("kilobytes as bytes", "(1024 * int(", "(1 * int("),
+            Mutation("what is used counts as free", "int(limit) - used", "int(limit)"),
+            Mutation("the smallest item is named", "largest = max(needed", "largest = min(needed"),
+            Mutation("halves as wholes", "(2 if autocast else element_size) * narrow", "4 * narrow"),
+            Mutation("a row fits a microbatch", "max(max_microbatch_tokens, max_context)", "max_microbatch_tokens"),
+            Mutation("keys without values", '"cache": 2 * element_size', '"cache": element_size'),
+            Mutation("no copies under autocast", "2 * num_parameters if autocast else 0", "0"),
+            Mutation("widths of heads guessed", 'getattr(text, "head_dim", None) or', "None or"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/nano.py",
+        (f"{UNIT}/test_nano.py",),
+        (
+            Mutation("rarer phrases", "share: float = 0.12", "share: float = 0.11"),
+            Mutation("one page more", "found[best] < share * len(texts)", "found[best] <= share * len(texts)"),
+            Mutation("said words in phrases", "if left not in spoken and right not in spoken:", "if True:"),
+            Mutation(
+                "the rarest words kept", "key=lambda item: (-item[1], item[0])", "key=lambda item: (item[1], item[0])"
+            ),
+            Mutation(
+                "one word too few", "max(config.max_vocabulary, len(base))", "max(config.max_vocabulary - 1, len(base))"
+            ),
+            Mutation(
+                "half of the context",
+                "max_position_embeddings=config.max_context",
+                "max_position_embeddings=config.max_context // 2",
+            ),
+            Mutation("always the same weights", "        torch.manual_seed(seed)\n", "        torch.manual_seed(0)\n"),
+            Mutation("copies nothing", "        _start_copying(model)\n", ""),
+        ),
+    ),
+    Module(
+        "agentgym/learn/forward.py",
+        (f"{UNIT}/test_forward.py",),
+        (
+            Mutation(
+                "a row as long as the window",
+                "max(batch.lengths) <= traits.window",
+                "max(batch.lengths) < traits.window",
+            ),
+            Mutation(
+                "beyond the window", "max(batch.lengths) <= traits.window", "max(batch.lengths) <= traits.window + 1"
+            ),
+            Mutation("twice the padding", "_PADDING_WASTE = 1.25", "_PADDING_WASTE = 2.5"),
+            Mutation(
+                "scores at temperature 1",
+                "temperature=temperature, max_logits=max_logits)\n        for",
+                "max_logits=max_logits)\n        for",
+            ),
+        ),
+    ),
+    Module(
+        "trainers/ppo.py",
+        (f"{TRAINERS}/test_ppo.py",),
+        (
+            Mutation("the policy's own rate", "or 10 * settings.learning_rate", "or settings.learning_rate"),
+            Mutation(
+                "warm-up one update longer",
+                "if update < self.settings.critic_warmup:",
+                "if update <= self.settings.critic_warmup:",
+            ),
+        ),
+    ),
+    Module(
+        "trainers/dpo.py",
+        (
+            f"{TRAINERS}/test_dpo.py::test_past_pairs_are_trained_on_again_and_survive_a_checkpoint",
+            f"{TRAINERS}/test_recorded.py::test_the_file_is_closed_with_the_trainer_and_once",
+        ),
+        (
+            Mutation(
+                "the newest go",
+                "[*self.past, new][-self.settings.replay :]",
+                "[*self.past, new][: self.settings.replay]",
+            ),
+            Mutation("the file stays open", "            recorded.close()\n", "            pass\n"),
+            Mutation("closed again", "recorded, self.recorded = self.recorded, None", "recorded = self.recorded"),
+            Mutation(
+                "nothing to go on from",
+                'self.past = [[Row(**row) for row in rows] for rows in state["past"]]',
+                "self.past = []",
+            ),
+        ),
+    ),
+    Module(
+        "trainers/cory.py",
+        (f"{TRAINERS}/test_group_trainers.py::test_the_partner_s_engine_samples_with_the_partner_s_weights",),
+        (
+            Mutation("the partner's first weights", "await self.engine.update_weights(", "(lambda *_: None)("),
+            Mutation(
+                "the weights of the other",
+                "self.copies[1].equipment.learner.weights())",
+                "self.copies[0].equipment.learner.weights())",
+            ),
+        ),
+    ),
+    Module(
+        "trainers/sft.py",
+        (
+            f"{TRAINERS}/test_trainers.py",
+            f"{TRAINERS}/test_recorded.py::test_the_file_is_closed_with_the_trainer_and_once",
+        ),
+        (
+            Mutation("demonstrations are shaped", "shaped=False", "shaped=True"),
+            Mutation("ordinals begin anew", "ordinal=update * self.settings.batch_size + i", "ordinal=i"),
+            Mutation("played by the policy", 'role="expert"', 'role="policy"'),
+            Mutation("the file stays open", "            recorded.close()\n", "            pass\n"),
+            Mutation(
+                "observations count in full",
+                "np.where(row.loss_mask, 1.0, weight)",
+                "np.where(row.loss_mask, 1.0, 1.0)",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,210 @@
+"""Requests and slots of the embedded engine: who runs, who waits, what is freed, and what is computed anew."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from agentgym.actors.embedded.engine import EmbeddedEngine
+from agentgym.actors.embedded.slots import SlotCache
+from agentgym.engine import Completion, Prompt
+from agentgym.errors import EngineError
+from tests.kit import one_thread, sampling, tiny_model, until
+from tests.unit.actors.kit import one_loop, run
+
+__all__ = ["one_loop", "one_thread"]
+
+PLAIN = tiny_model()
+PROMPT = [3, 1, 4, 1, 5]
+
+
+def asked(
+    engine: EmbeddedEngine, session: str, ids: Sequence[int] = PROMPT, **changes: Any
+) -> asyncio.Task[Completion]:
+    return asyncio.create_task(engine.generate(Prompt(ids), sampling(**changes), session=session))
+
+
+async def one_waits(task: asyncio.Task[Completion], before: set[asyncio.Task[Any]]) -> None:
+    """The engine has nothing more to do, and ``task`` is still waiting: nothing else runs that did not ``before``."""
+    await asyncio.sleep(0)  # let it ask
+    await until(lambda: asyncio.all_tasks() - before <= {task}, 20)
+    assert not task.done()
+
+
+def test_who_finds_no_slot_waits_without_work_until_one_is_released() -> None:
+    async def main() -> None:
+        engine, before = EmbeddedEngine(PLAIN, max_sessions=2), asyncio.all_tasks()
+        await asyncio.gather(asked(engine, "a"), asked(engine, "b"))
+        third = asked(engine, "c")
+        await one_waits(third, before)
+        engine.release("nobody")
+        await one_waits(third, before)
+        engine.release("a")
+        assert len((await third).token_ids) == 8
+
+    run(main, 30)
+
+
+def test_a_request_that_was_cancelled_while_it_waited_takes_no_slot() -> None:
+    async def main() -> None:
+        engine, before = EmbeddedEngine(PLAIN, max_sessions=1), asyncio.all_tasks()
+        await asked(engine, "a")
+        dropped = asked(engine, "b")
+        await one_waits(dropped, before)
+        last = asked(engine, "c")
+        dropped.cancel()
+        await one_waits(last, before)
+        engine.release("a")
+        assert len((await last).token_ids) == 8
+
+    run(main, 30)
+
+
+def test_a_request_that_was_cancelled_while_it_ran_samples_no_more() -> None:
+    async def main() -> None:
+        engine, before = EmbeddedEngine(PLAIN), asyncio.all_tasks()
+        dropped = asked(engine, "a", max_tokens=200)
+        await until(lambda: engine.sampled_tokens >= 3)
+        dropped.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await dropped
+        await until(lambda: asyncio.all_tasks() <= before, 20)
+        assert engine.sampled_tokens < 200
+
+    run(main, 30)
+
+
+def test_a_session_has_one_request_at_a_time_waiting_or_not() -> None:
+    async def main() -> None:
+        engine, before = EmbeddedEngine(PLAIN, max_sessions=1), asyncio.all_tasks()
+        await asked(engine, "a")
+        waiting = asked(engine, "b")
+        await one_waits(waiting, before)
+        with pytest.raises(EngineError, match='session "b" is still generating'):
+            await asked(engine, "b")
+        waiting.cancel()
+        again = asked(engine, "b")  # that one is over, and the engine has not looked since
+        await one_waits(again, before)
+        engine.release("a")
+        await again
+
+    run(main, 30)
+
+
+def test_a_failing_forward_is_told_to_those_who_wait_as_well() -> None:
+    model = tiny_model()
+
+    async def main() -> None:
+        engine, forward = EmbeddedEngine(model, max_sessions=1), model.forward
+        model.forward = lambda *_, **__: (_ for _ in ()).throw(MemoryError("full"))
+        both = await asyncio.gather(asked(engine, "a"), asked(engine, "b"), return_exceptions=True)
+        assert [str(error) for error in both] == ["the engine stopped: MemoryError: full"] * 2
+        model.forward = forward
+        engine.release("a")
+        assert len((await asked(engine, "c")).token_ids) == 8
+
+    run(main, 30)
+
+
+def test_closing_cancels_who_runs_and_who_waits_and_frees_the_slots() -> None:
+    def held() -> list[int]:
+        """Lengths of this engine's memory, which is known by its context."""
+        caches = [found for found in gc.get_objects() if type(found) is SlotCache and found.max_length == 131]
+        return [cache.length for cache in caches]
+
+    async def main() -> None:
+        engine, before = EmbeddedEngine(PLAIN, max_sessions=1, max_context=131), asyncio.all_tasks()
+        both = [asked(engine, name, max_tokens=120) for name in "ab"]
+        await until(lambda: engine.sampled_tokens > 2)
+        assert held() == [128]
+        await engine.close()
+        results = await asyncio.gather(*both, return_exceptions=True)
+        assert [type(result) for result in results] == [asyncio.CancelledError] * 2
+        assert asyncio.all_tasks() <= before
+        assert held() == []
+
+    run(main, 30)
+
+
+def test_a_context_may_be_all_that_the_model_was_made_for() -> None:
+    assert EmbeddedEngine(PLAIN, max_context=256).max_context == 256
+
+
+@pytest.mark.parametrize(("prompt", "new"), [(31, 1), (1, 31)])
+def test_a_completion_may_take_all_the_room_that_is_left(prompt: int, new: int) -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN, max_context=32)
+        assert len((await asked(engine, "a", [1] * prompt, max_tokens=new)).token_ids) == new
+        with pytest.raises(EngineError, match=rf"{prompt} prompt tokens and {new + 1} new ones .* context of 32"):
+            await asked(engine, "b", [1] * prompt, max_tokens=new + 1)
+
+    run(main)
+
+
+def test_new_weights_between_requests_stamp_their_version_and_have_all_computed_anew() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN)
+        first = await asked(engine, "a", max_tokens=3)
+        ids = [*PROMPT, *first.token_ids, 2, 2]
+        second = await asked(engine, "a", ids, max_tokens=3)
+        assert engine.prefill_tokens == 5 + 3  # the last token that was said, and two that were heard
+        await engine.update_weights(6, [])
+        ids += [*second.token_ids, 2]
+        third = await asked(engine, "a", ids, max_tokens=3)
+        assert engine.prefill_tokens == 5 + 3 + len(ids)
+        versions = [one.policy_versions for one in (first, second, third)]
+        assert (versions, engine.policy_version) == ([[0] * 3, [0] * 3, [6] * 3], 6)
+
+    run(main)
+
+
+def test_stop_tokens_end_a_completion_where_they_come_first_be_it_the_last_place() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN)
+        free = (await asked(engine, "free", max_tokens=6)).token_ids
+        end = next(i for i in range(1, 6) if free[i] not in free[:i])
+        unsaid = [token for token in range(37) if token not in free]
+        for max_tokens, reason in ((end + 1, "stop"), (end, "length")):
+            said = await asked(
+                engine, f"{max_tokens}", max_tokens=max_tokens, stop_token_ids=(unsaid[0], free[end], unsaid[1])
+            )
+            assert (said.token_ids, said.finish_reason) == (free[:max_tokens], reason)
+
+    run(main)
+
+
+def test_the_same_prompt_twice_has_the_same_reply() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN)
+        first, again = [await asked(engine, "a", max_tokens=1) for _ in range(2)]
+        assert again.token_ids == first.token_ids
+        assert again.logprobs == pytest.approx(first.logprobs, abs=1e-5)
+
+    run(main)
+
+
+def test_requests_without_a_seed_go_on_in_the_engine_s_own_numbers() -> None:
+    async def main() -> list[list[int]]:
+        engine = EmbeddedEngine(PLAIN)
+        return [(await asked(engine, name, seed=None, max_tokens=20)).token_ids for name in "ab"]
+
+    first, second = run(main)
+    assert first != second
+
+
+def test_a_fork_that_was_asked_gives_its_slot_to_nobody() -> None:
+    async def main() -> None:
+        engine, before = EmbeddedEngine(PLAIN, max_sessions=2), asyncio.all_tasks()
+        ids = [*PROMPT, *(await asked(engine, "trunk")).token_ids, 1]
+        await engine.fork("trunk", "branch")
+        await asked(engine, "branch", ids)
+        waiting = asked(engine, "other")
+        await one_waits(waiting, before)
+        engine.release("branch")
+        await waiting
+
+    run(main, 30)
