@@ -166,7 +166,7 @@ class Env(gymnasium.Env[str, str]):
     @property
     def name(self) -> str:
         """The id that the environment is registered under, or the class's name."""
-        return getattr(type(self), "plugin_id", type(self).__name__)
+        return str(vars(type(self)).get("plugin_id", type(self).__name__))
 
     @property
     def seed(self) -> int:

@@ -8,11 +8,12 @@ import enum
 import types
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, is_typeddict
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from typing_extensions import is_typeddict
 
 from agentgym.config import Choice, Settings
 from agentgym.launch.resolving import chosen_id, in_full, nano_defaults

@@ -157,7 +157,7 @@ class Wrapper(Env):
     @property
     def name(self) -> str:
         """Its own id, or else the wrapped environment's name."""
-        return getattr(type(self), "plugin_id", self.env.name)
+        return str(vars(type(self)).get("plugin_id", self.env.name))
 
     def _before_reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> dict[str, Any]:
         arguments = super()._before_reset(seed=seed, options=options)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything reads it: no test waits for a network
@@ -11,6 +13,9 @@ import pytest
 from hypothesis import settings
 
 import agentgym
+
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to Ctrl-C
 
 settings.register_profile("explore", deadline=None)  # a busy machine is no failure
 settings.register_profile("same", settings.get_profile("explore"), derandomize=True)

@@ -193,11 +193,12 @@ def _run_tests(tests: tuple[str, ...], tree: Path) -> NoReturn:
         os.chdir(tree)
         # Its own children are to see the copy as well. No compiled files: two mutations within a second and of one
         # length would be taken for one another.
-        os.environ |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+        os.environ |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         sys.path[0], sys.dont_write_bytecode = str(tree), True
         for name in [name for name in sys.modules if name.partition(".")[0] in {"tests", "agentgym"}]:
             del sys.modules[name]
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--hypothesis-seed=0"]
+        options = ["-x", "-q", "--assert=plain", "--hypothesis-seed=0"]
+        options += ["-p", "no:cacheprovider", "-p", "xdist.plugin", "-p", "_hypothesis_pytestplugin"]
         code = int(pytest.main([*options, *tests]))
     finally:
         sys.stdout.flush()

@@ -128,7 +128,7 @@ def drawn_action(rng: random.Random, canary: Path) -> str:
 
 
 def _drawn_value(rng: random.Random, depth: int = 0) -> object:
-    match rng.randrange(8 if depth < 3 else 6):
+    match rng.randrange(8 if depth < 3 else 4):
         case 0:
             return rng.choice([None, True, False])
         case 1:

@@ -17,14 +17,14 @@ from agentgym.visit import Player
 
 __all__ = ["leaves_nothing_behind"]
 
-_GRACE_SECONDS = 2.0
-"""For what ends a moment after it was told to."""
 
-
-def leaves_nothing_behind(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int = 10) -> str:
+def leaves_nothing_behind(
+    make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int = 10, *, grace: float = 2.0
+) -> str:
     """No processes, threads, open files or temporary files add up over episodes that ended and that were left.
 
-    What grows once, such as a pool that is kept, is not counted: only what grows in both of two batches.
+    What grows once, such as a pool that is kept, is not counted: only what grows in both of two batches. What ends a
+    moment after it was told to has ``grace`` seconds.
     """
     cases = cases_of(make_env, episodes)
     _use(make_env, cases[0], 0)  # whatever is kept for the process's life is made here
@@ -36,7 +36,7 @@ def leaves_nothing_behind(make_env: MakeEnv, seconds: float = SECONDS, /, episod
             for number, case in enumerate(paced(cases, seconds / 3, least=2)):
                 _use(make_env, case, number)
                 num_episodes += 1
-            counts.append(_settled(directory, counts[-1]))
+            counts.append(_settled(directory, counts[-1], grace))
     first, second, third = counts
     left = [f"{third[name] - first[name]} {name}" for name in first if first[name] < second[name] < third[name]]
     expect(not left, f"{num_episodes} episodes on as many instances, all closed, left behind {' and '.join(left)}")
@@ -50,9 +50,9 @@ def _use(make_env: MakeEnv, case: Case, number: int) -> None:
             pass
 
 
-def _settled(directory: str, before: dict[str, int]) -> dict[str, int]:
+def _settled(directory: str, before: dict[str, int], grace: float) -> dict[str, int]:
     """What there is now, once nothing more of it goes away."""
-    end = time.perf_counter() + _GRACE_SECONDS
+    end = time.perf_counter() + grace
     while True:
         counts = _counts(directory)
         if time.perf_counter() > end or all(counts[name] <= before[name] for name in counts):

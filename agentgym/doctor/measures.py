@@ -35,7 +35,8 @@ def wins_at_random(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int
 
 def gives_sane_rewards(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int = 20) -> str:
     """Rewards are finite; their range, by random actions and by the expert, and sums outside -1 to 1 are told."""
-    rewards, sums = [0.0], []
+    rewards: list[float] = []
+    sums: list[float] = []
     with Player(make_env()) as player:
         for number, case in enumerate(paced(cases_of(make_env, episodes), seconds, least=2)):
             of_episode = [reward for reward, _ in _rewards_and_sizes(player, case, by_expert=number % 2 == 1)]

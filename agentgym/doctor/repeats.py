@@ -83,8 +83,8 @@ def repeats_in_threads(make_env: MakeEnv, seconds: float = SECONDS, /, threads: 
     """Threads that play at the same time see what one alone sees: eight, or fewer where an episode takes long."""
     started = time.perf_counter()
     alone = _alone(make_env, threads, seconds / threads, least=2)
-    share = (time.perf_counter() - started) / seconds  # of the time, that one thread takes
-    num_threads = max(2, min(threads, round(1 / share))) if share > 0 else threads
+    took = time.perf_counter() - started  # about what one thread takes
+    num_threads = max(2, min(threads, round(seconds / took)))
     cases = list(alone)
 
     def played(shift: int) -> None:

@@ -52,8 +52,6 @@ class Interrupt:
             turn.cancel()
             await asyncio.wait({turn})
             raise
-        finally:
-            self._turn = None
         if turn.cancelled():
             raise KeyboardInterrupt
         result: T = turn.result()

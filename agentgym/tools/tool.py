@@ -131,7 +131,8 @@ class FunctionTool(Tool):
             case "missing":
                 return f'the argument "{path}" is missing'
             case "extra_forbidden":
-                return f'there is no argument "{path[:60]}"{did_you_mean(path[:60], self.properties)}'
+                hint = did_you_mean(path[:60], self.properties)
+                return f'there is no argument "{path[:60]}"{f".{hint}" if hint else ""}'
             case _:
                 return f'the argument "{path}" is {_shown(problem["input"])}: {problem["msg"]}'
 

@@ -185,6 +185,8 @@ class Link:
 
     def _told(self) -> str:
         """What the server wrote besides its answers: the end of its standard error, and what is no message."""
+        if self._errors.closed:
+            return ""
         self._errors.flush()
         self._errors.seek(0)
         lines = [line.strip() for line in self._errors.read()[-2000:].splitlines() if line.strip(" ^~")][-3:]

@@ -121,19 +121,19 @@ class PolicyDesk(ToolEnv):
         """
         if self.reward == "sparse":
             return verdict or 0.0
-        before, self.paid = self.paid, self._progress(is_over=verdict is not None)
+        before, self.paid = self.paid, self._progress()
         return self.paid - before
 
-    def _progress(self, *, is_over: bool) -> float:
+    def _progress(self) -> float:
         touched, must = self.before.changes(self.desk), self.before.changes(self.wanted)
         if self.has_acted_blindly or touched - must:
             return 0.0
         reached = len(must) - len(self.wanted.changes(self.desk))
-        parts = [self.has_looked_up, *(number < reached for number in range(len(must))), is_over and self._is_told()]
+        parts = [self.has_looked_up, *(number < reached for number in range(len(must))), self._is_told()]
         return sum(parts) / len(parts)
 
     def _is_told(self) -> bool:
-        """Whether the last word has what the customer must be told."""
+        """Whether the last word, once there is one, has what the customer must be told."""
         words = self.last_word.lower()
         if self.decision.is_refusal:
             named = {int(number) for number in re.findall(r"\brule\s*(\d{1,4})\b", words)}

@@ -21,7 +21,7 @@ from agentgym.types import Observation
 __all__ = ["Game"]
 
 _RANDOM = threading.Lock()
-_LISTED = re.compile(r"(?:available|valid|legal) (?:moves|actions)(?: are)?:(.*)", re.IGNORECASE | re.DOTALL)
+_LISTED = re.compile(r"(?:available|valid|legal) (?:moves|actions)(?: are)?:", re.IGNORECASE)
 _MOVE = re.compile(r"\[[^\[\]\n]{1,60}\]")
 _PLAYERS = (2, 1, 3, 4, 5, 6)
 """Numbers of players to try, the likeliest first: the package's registry does not tell them."""
@@ -81,15 +81,15 @@ class Game:
         return Observation(seen, admissible=moves or None)
 
     def moves(self, seen: str = "") -> list[str]:
-        """Moves of the seat to move, as far as they are known: from the game's state, or as ``seen`` lists them."""
+        """What the seat to move may say, where it is known: from the game's state, or as ``seen`` lists them last."""
         if self.base == "Nim":
             piles = self.world.state.game_state["piles"]
             return [f"[{pile} {take}]" for pile, size in enumerate(piles) for take in range(1, size + 1)]
         if self.base == "TicTacToe":
             board = self.world.state.game_state["board"]
             return [f"[{3 * r + c}]" for r in range(3) for c in range(3) if not board[r][c]]
-        listed = [*_LISTED.finditer(seen)]
-        return list(dict.fromkeys(_MOVE.findall(listed[-1][1]))) if listed else []
+        _, *listed = _LISTED.split(seen)
+        return list(dict.fromkeys(_MOVE.findall(listed[-1]))) if listed else []
 
     def copied(self) -> tuple[Any, ...]:
         """All that ``put_back`` needs to come back to this moment."""

@@ -84,7 +84,6 @@ def _product(asin: str, kind: _Kind, rng: random.Random) -> Product:
         price_tag=f"${price}",
         options=_options(DEPARTMENTS[kind.department], rng),
         attributes=tuple(attributes),
-        image="",
     )
 
 

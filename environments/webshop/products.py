@@ -32,7 +32,6 @@ class Product:
     options: Mapping[str, tuple[str, ...]]
     """Group → its values, in lower case."""
     attributes: tuple[str, ...]
-    image: str
 
 
 def product_from_record(record: Record, attributes: tuple[str, ...]) -> Product:
@@ -50,7 +49,6 @@ def product_from_record(record: Record, attributes: tuple[str, ...]) -> Product:
         price_tag=" to ".join(f"${price}" for price in prices),
         options=_options(record),
         attributes=attributes,
-        image=_image(record),
     )
 
 
@@ -87,8 +85,3 @@ def _values(record: Record, name: str, choices: Any) -> tuple[str, ...]:
     if not isinstance(choices, list) or not all(isinstance(value, str) for value in values):
         raise record.error(f"customization_options.{name}", choices, 'a list of {"value": text}, or null')
     return tuple(str(value).strip().replace("/", " | ").lower() for value in values)
-
-
-def _image(record: Record) -> str:
-    images = record.get("images")
-    return images[0] if isinstance(images, list) and images and isinstance(images[0], str) else ""

@@ -133,7 +133,7 @@ class Session:
     def _search(self, keywords: list[str], page: int, rng: np.random.Generator) -> None:
         state, hits = self.state, self.shop.find(keywords, rng)
         state.place, state.keywords, state.page, state.total = "results", keywords, page, len(hits)
-        # A page before the first, which odd queries lead to, counts from the end, as a slice does.
+        # Page 0, which odd queries lead to, is empty, as a slice is.
         state.shown = hits[(page - 1) * RESULTS_PER_PAGE : page * RESULTS_PER_PAGE]
         state.asin, state.options = "", {}
 
@@ -165,6 +165,6 @@ class Session:
             state.options = {**state.options, clicked.group: clicked.text}
 
     def _page_name(self) -> str:
-        """The kind of page, guessed from the url: a query that contains the name of another kind misleads."""
-        url, names = self.url, ("search_results", "item_page", "item_sub_page", "done")
-        return next((name for name in names if name in url), "")
+        """The kind of page, as far as it matters, guessed from the url: a query that contains such a name misleads."""
+        url = self.url
+        return next((name for name in ("search_results", "item_page") if name in url), "")

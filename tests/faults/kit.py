@@ -19,12 +19,12 @@ from agentgym.config import flattened
 from agentgym.ledger import audit
 from agentgym.run import Run
 from agentgym.types import Trajectory
+from tests.kit import BELL, ROOT
 
 __all__ = ["SETTINGS", "Nursery", "arguments", "assert_same", "episodes", "kept"]
 
-ROOT = Path(__file__).parents[2]
 SETTINGS: dict[str, Any] = {
-    "env": str(ROOT / "examples" / "new_environment.py"),
+    "env": BELL,
     "model": {"id": "nano", "width": 32, "feed_forward": 32},
     "trainer": {"id": str(Path(__file__).parent / "everything.py")},
     "curriculum": {"id": "frontier", "replay": 0.8},

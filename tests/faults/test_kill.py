@@ -20,9 +20,10 @@ import pytest
 from agentgym.learn import checkpoint
 from agentgym.ledger import audit
 from agentgym.run import Run
-from tests.faults.kit import ROOT, SETTINGS, Nursery, assert_same, kept, tensors
+from tests.faults.kit import SETTINGS, Nursery, assert_same, kept, tensors
+from tests.kit import ROOT
 
-NUM_KILLS = int(os.environ.get("AGENTGYM_KILLS", "20"))
+NUM_KILLS = int(os.environ.get("AGENTGYM_KILLS", "10"))
 
 
 @dataclasses.dataclass

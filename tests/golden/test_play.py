@@ -10,13 +10,14 @@ from rich.console import Console
 
 import agentgym
 from agentgym.repl import play
+from tests.kit import BELL
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "play.txt"
 
 
 def test_play() -> None:
-    env = agentgym.make(str(HERE.parents[1] / "examples" / "new_environment.py"))
+    env = agentgym.make(BELL)
     out = io.StringIO()
     with (HERE / "play.in").open() as typed:
         play(env, seed=3, stdin=typed, console=Console(file=out, width=80, highlight=False))

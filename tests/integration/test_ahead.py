@@ -15,13 +15,11 @@ from agentgym.launch import resume, train
 from agentgym.launch.resolving import resolve
 from agentgym.ledger import audit
 from agentgym.run import Run
-from tests.integration.test_resume import EACH, SETTINGS, Interrupting
+from tests.integration.finished import SETTINGS
+from tests.integration.test_resume import EACH
+from tests.kit import Notes, metrics
 
 MODES = ("async", "fully-async")
-
-
-def lines(run: Path, stage: str = "train") -> list[dict[str, Any]]:
-    return [line for line in Run.open(run).metrics() if line["stage"] == stage]
 
 
 def settings(mode: str, **more: Any) -> dict[str, Any]:
@@ -34,7 +32,7 @@ def test_no_sample_is_older_than_allowed_and_every_task_is_accounted_for(
     mode: str, max_staleness: int, tmp_path: Path
 ) -> None:
     run = train(settings(mode, max_staleness=max_staleness, output=tmp_path / "run"))
-    seen = lines(run)
+    seen = metrics(run, "train")
     assert [line["update"] for line in seen] == [1, 2, 3, 4, 5]
     assert 0 < max(line["staleness_max"] for line in seen) <= max_staleness
     assert sum(audit(Run.open(run).ledger(), until=15).values()) == 15
@@ -48,20 +46,27 @@ def test_no_sample_is_older_than_allowed_and_every_task_is_accounted_for(
     assert config["trainer"]["correction"] == "truncate"
 
 
-@pytest.mark.parametrize("at", [1, 3])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("mode", "at"),
+    [
+        pytest.param("async", 1, marks=pytest.mark.slow),
+        ("async", 3),
+        ("fully-async", 1),
+        pytest.param("fully-async", 3, marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted_and_resumed_no_task_is_skipped_or_done_twice(mode: str, at: int, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train(settings(mode, max_staleness=2, output=run), reporter=Interrupting("training", at))
-    assert len(lines(run)) == at
+        train(settings(mode, max_staleness=2, output=run), reporter=Notes("training", at))
+    assert len(metrics(run, "train")) == at
     before = Run.open(run).ledger()
     resume(run)
-    assert [line["update"] for line in lines(run)] == [1, 2, 3, 4, 5]
+    assert [line["update"] for line in metrics(run, "train")] == [1, 2, 3, 4, 5]
     after = Run.open(run).ledger()
     assert after[: len(before)] == before
     assert sum(audit(after, until=15).values()) == 15
-    assert max(line["staleness_max"] for line in lines(run)) <= 2
+    assert max(line["staleness_max"] for line in metrics(run, "train")) <= 2
     report = json.loads((run / "report.json").read_text())
     assert sum(report["ledger"].values()) == 15
 
@@ -74,24 +79,24 @@ def test_whatever_plays_ahead_goes_on(mode: str, trainer: str, tmp_path: Path) -
     chosen = {"id": trainer, **({"episodes": 3} if trainer == "ppo" else EACH[trainer])}
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train(settings(mode, trainer=chosen, curriculum="frontier", output=run), reporter=Interrupting("training", 2))
+        train(settings(mode, trainer=chosen, curriculum="frontier", output=run), reporter=Notes("training", 2))
     resume(run)
-    assert [line["update"] for line in lines(run)] == [1, 2, 3, 4, 5]
+    assert [line["update"] for line in metrics(run, "train")] == [1, 2, 3, 4, 5]
     assert sum(audit(Run.open(run).ledger(), until=15).values()) == 15
-    assert 0 < max(line["staleness_max"] for line in lines(run)) <= (1 if mode == "async" else 2)
-    assert max(line.get("engine_gap", 0) for line in lines(run)) < 1e-5
+    assert 0 < max(line["staleness_max"] for line in metrics(run, "train")) <= (1 if mode == "async" else 2)
+    assert max(line.get("engine_gap", 0) for line in metrics(run, "train")) < 1e-5
 
 
 def test_dpo_plays_ahead_too(tmp_path: Path) -> None:
     trainer = {"id": "dpo", "groups": 3, "group_size": 6}
     run = train(settings("async", trainer=trainer, output=tmp_path / "run"))
-    assert [line["update"] for line in lines(run)] == [1, 2, 3, 4, 5]
-    assert max(line["staleness_max"] for line in lines(run)) == 1
+    assert [line["update"] for line in metrics(run, "train")] == [1, 2, 3, 4, 5]
+    assert max(line["staleness_max"] for line in metrics(run, "train")) == 1
 
 
 def test_a_run_that_stops_early_says_what_it_left(tmp_path: Path) -> None:
     run = train(settings("fully-async", max_staleness=2, max_environment_steps=1, output=tmp_path / "run"))
-    assert len(lines(run)) == 1
+    assert len(metrics(run, "train")) == 1
     report = json.loads((run / "report.json").read_text())
     assert "problem" not in report["ledger"]
     assert sum(report["ledger"].values()) == 3
@@ -120,7 +125,7 @@ def test_a_stale_engine_trips_the_alarm(mode: str, tmp_path: Path, monkeypatch: 
     report = json.loads((run / "report.json").read_text())
     alarms = {alarm["name"]: alarm for alarm in report["alarms"]}
     assert alarms["engine_is_stale"]["value"] > 1e-3
-    first = next(line for line in lines(run) if line.get("engine_gap", 0) > 1e-3)
+    first = next(line for line in metrics(run, "train") if line.get("engine_gap", 0) > 1e-3)
     assert alarms["engine_is_stale"]["update"] == first["update"]  # at the first update that saw it
 
 

@@ -13,7 +13,8 @@ from agentgym.launch import evaluate, resume, train
 from agentgym.learn import checkpoint
 from agentgym.ledger import Entry
 from agentgym.run import Run
-from tests.integration.test_resume import SETTINGS, Interrupting
+from tests.integration.finished import SETTINGS
+from tests.kit import Notes
 
 LADDER = Path(__file__).with_name("ladder.py")
 CLIMBING: dict[str, Any] = {
@@ -63,7 +64,7 @@ def test_interrupted_and_resumed_it_plays_what_the_whole_run_played(
 ) -> None:
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train({**CLIMBING, "mode": mode, "output": run}, reporter=Interrupting("training", at))
+        train({**CLIMBING, "mode": mode, "output": run}, reporter=Notes("training", at))
     saved = position(run)
     resume(run)
     found = draws(Run.open(run).ledger())
@@ -75,14 +76,14 @@ def test_interrupted_and_resumed_it_plays_what_the_whole_run_played(
         assert found == draws(whole[mode])
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*(pytest.param(mode, marks=pytest.mark.slow) for mode in MODES[:2]), MODES[2]])
 def test_it_learns_from_every_ordinal_once(mode: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train({**CLIMBING, "mode": mode, "output": run}, reporter=Interrupting("training", 1))
+        train({**CLIMBING, "mode": mode, "output": run}, reporter=Notes("training", 1))
     for at in (2, 3, 5):
         with pytest.raises(KeyboardInterrupt):
-            resume(run, reporter=Interrupting("training", at))
+            resume(run, reporter=Notes("training", at))
         heard = position(run)["curriculum"]["heard"]
         assert len(heard) == len({*heard}) == 3 * at
         assert all(heard[n : n + 3] == sorted(heard[n : n + 3]) for n in range(0, 3 * at, 3))
@@ -93,7 +94,7 @@ def test_it_learns_from_every_ordinal_once(mode: str, tmp_path: Path) -> None:
 def test_what_was_pending_is_not_drawn_again_by_a_curriculum_that_has_moved_on(mode: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train({**CLIMBING, "mode": mode, "output": run}, reporter=Interrupting("training", 1))
+        train({**CLIMBING, "mode": mode, "output": run}, reporter=Notes("training", 1))
     saved = position(run)
     pending = {spec["options"]["rung"] for group in saved["scheduler"]["pending"] for spec in group["specs"]}
     assert pending == {0}
@@ -114,7 +115,7 @@ def test_metrics_have_level_and_strength_where_there_are_any(tmp_path: Path) -> 
 def test_another_curriculum_is_another_run(tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train({**CLIMBING, "curriculum": "frontier", "output": run}, reporter=Interrupting("training", 1))
+        train({**CLIMBING, "curriculum": "frontier", "output": run}, reporter=Notes("training", 1))
     for changed, key in (({"curriculum": "uniform"}, "curriculum.id"), ({"curriculum": {"replay": 0.1}}, "replay")):
         with pytest.raises(ConfigError, match=rf"what decides which run it is cannot change; leave out .*{key}"):
             resume(run, changed, force=True)

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +19,7 @@ from agentgym.launch import resume, train
 from agentgym.learn import checkpoint
 from agentgym.run import Run
 from tests.integration.finished import SETTINGS
-from tests.kit import BELL, byte_tokenizer, eventually, tiny_model
-
-
-class Interrupting:
-    """Presses Ctrl-C when update or episode ``at`` of a stage is done."""
-
-    def __init__(self, stage: str = "", at: int = 0) -> None:
-        self.stage, self.at = stage, at
-        self.now = ""
-        self.notes: list[str] = []
-
-    def begin(self, stage: str, total: int, unit: str) -> None:
-        self.now = stage
-
-    def advance(self, done: int, values: Mapping[str, float]) -> None:
-        if self.now == self.stage and done == self.at:
-            raise KeyboardInterrupt
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
+from tests.kit import BELL, Notes, byte_tokenizer, eventually, metrics, report, tiny_model
 
 
 @pytest.fixture
@@ -54,13 +34,12 @@ def weights(run: Path) -> str:
 
 def history(run: Path) -> list[dict[str, Any]]:
     """The metrics, without what depends on the clock."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key != "time" and "seconds" not in key} for line in lines]
+    return [{k: value for k, value in line.items() if k != "time" and "seconds" not in k} for line in metrics(run)]
 
 
 def outcome(run: Path) -> Any:
-    report = json.loads((run / "report.json").read_text())
-    return report["eval"], report["best_update"], {name: each["updates"] for name, each in report["stages"].items()}
+    found = report(run)
+    return found["eval"], found["best_update"], {name: each["updates"] for name, each in found["stages"].items()}
 
 
 def assert_same_run(run: Path, whole: Path) -> None:
@@ -70,7 +49,7 @@ def assert_same_run(run: Path, whole: Path) -> None:
 
 
 def interrupted(run: Path, stage: str, at: int, **more: Any) -> Path:
-    reporter = Interrupting(stage, at)
+    reporter = Notes(stage, at)
     with pytest.raises(KeyboardInterrupt):
         train({**SETTINGS, **more, "output": run}, reporter=reporter)
     assert reporter.notes[-1] == f"interrupted; go on with: agentgym train --resume {run}"
@@ -91,14 +70,14 @@ def test_the_run_has_something_to_lose(whole: Path) -> None:
     [
         ("warm start", 4),  # the validation tasks are next: they must not be left out
         ("test, before training", 5),
-        ("training", 1),
+        pytest.param("training", 1, marks=pytest.mark.slow),
         ("training", 2),  # the validation tasks are next
-        ("training", 4),  # the last update
+        pytest.param("training", 4, marks=pytest.mark.slow),  # the last update
     ],
 )
 def test_interrupted_and_resumed(stage: str, at: int, whole: Path, tmp_path: Path) -> None:
     run = interrupted(tmp_path / "run", stage, at)
-    reporter = Interrupting()
+    reporter = Notes()
     assert resume(run, reporter=reporter) == run
     assert reporter.notes[0].startswith(f"resumed from {run / 'checkpoints'}")
     assert_same_run(run, whole)
@@ -158,9 +137,9 @@ def test_environment_steps_are_counted_on(tmp_path: Path) -> None:
 def test_interrupted_twice_at_the_same_update(whole: Path, tmp_path: Path) -> None:
     run = interrupted(tmp_path / "run", "training", 1)
     with pytest.raises(KeyboardInterrupt):
-        resume(run, reporter=Interrupting("training", 2))
+        resume(run, reporter=Notes("training", 2))
     with pytest.raises(KeyboardInterrupt):
-        resume(run, reporter=Interrupting("training", 3))
+        resume(run, reporter=Notes("training", 3))
     resume(run)
     assert_same_run(run, whole)
 
@@ -176,7 +155,7 @@ def test_a_corrupt_checkpoint_is_passed_over_for_the_one_before(whole: Path, tmp
     older = checkpoint.latest(run / "checkpoints")
     assert older is not None
     assert older.name < newest.name
-    reporter = Interrupting()
+    reporter = Notes()
     resume(run, reporter=reporter)
     told, resumed, moved = reporter.notes[:3]
     assert told.startswith(f"checkpoint {newest.name} is corrupt, the one before it is tried: {file} is not what was")
@@ -190,7 +169,7 @@ def test_without_any_complete_checkpoint_the_run_begins_anew(whole: Path, tmp_pa
     run = interrupted(tmp_path / "run", "training", 3)
     for manifest in (run / "checkpoints").glob("*/manifest.json"):
         manifest.unlink()
-    reporter = Interrupting()
+    reporter = Notes()
     resume(run, reporter=reporter)
     assert [note.partition(" is corrupt")[1] for note in reporter.notes[:3]] == [" is corrupt"] * 3
     assert reporter.notes[3] == "there is no complete checkpoint: the run begins anew"
@@ -217,7 +196,7 @@ def test_a_finished_run_stays_as_it_is(whole: Path) -> None:
     assert ((whole / "report.json").read_bytes(), weights(whole)) == before
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_real_signal(sent: signal.Signals, whole: Path, tmp_path: Path) -> None:
     run, config = tmp_path / "run", tmp_path / "settings.json"
     config.write_text(json.dumps({**SETTINGS, "output": str(run)}))
@@ -304,11 +283,11 @@ def spoil(policy: Path) -> None:
 def test_a_best_policy_that_is_lost_is_told_and_the_next_one_kept(tmp_path: Path) -> None:
     run = interrupted(tmp_path / "run", "training", 3)
     spoil(run / "policy")
-    reporter = Interrupting()
+    reporter = Notes()
     resume(run, reporter=reporter)
     (told,) = (note for note in reporter.notes if note.startswith("the best policy so far"))
     assert "model.safetensors is not what was written" in told
-    assert json.loads((run / "report.json").read_text())["best_update"] == 4
+    assert report(run)["best_update"] == 4
     assert (run / "corrupt").is_dir()
     sealed.check((run / "policy").resolve())
 
@@ -322,7 +301,7 @@ def test_a_best_policy_that_is_lost_after_training_is_in_the_checkpoint(whole: P
 
 
 def test_the_report_counts_the_ledger(whole: Path) -> None:
-    counts = json.loads((whole / "report.json").read_text())["ledger"]
+    counts = report(whole)["ledger"]
     assert sum(counts.values()) == 4 * 3  # updates, groups
     assert set(counts) <= {"trained", "rejected: equal rewards"}
 
@@ -332,7 +311,7 @@ def test_a_ledger_that_does_not_add_up_is_told(tmp_path: Path) -> None:
     text = (run / "ledger.jsonl").read_text()
     assert text.count('"ordinal":5,') == 1
     (run / "ledger.jsonl").write_text(text.replace('"ordinal":5,', '"ordinal":0,'))
-    reporter = Interrupting()
+    reporter = Notes()
     resume(run, reporter=reporter)
     assert "the ledger does not add up: task ordinal 0 is in the ledger twice, in updates 1 and 2" in reporter.notes
-    assert "ordinal 0 is in the ledger twice" in json.loads((run / "report.json").read_text())["ledger"]["problem"]
+    assert "ordinal 0 is in the ledger twice" in report(run)["ledger"]["problem"]

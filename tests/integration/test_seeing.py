@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from agentgym.errors import ConfigError
 from agentgym.launch import train
 from agentgym.learn.policy import Policy
 from agentgym.media import MediaStore
-from tests.kit import Notes, byte_tokenizer, chat, tiny_model
+from tests.kit import Notes, byte_tokenizer, chat, metrics, report, tiny_model
 
 SMALL: dict[str, Any] = {
     "env": {"id": "glimpse", "pictures": 2},
@@ -25,24 +24,18 @@ SMALL: dict[str, Any] = {
 }
 
 
-def report_of(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "report.json").read_text())
-    return found
-
-
 @pytest.mark.parametrize(
     "changes",
     [
         {"trainer": {"id": "grpo", "groups": 6, "group_size": 6, "kl_coefficient": 0.1}, "mode": "async"},
-        {"trainer": {"id": "ppo", "episodes": 4}},
+        pytest.param({"trainer": {"id": "ppo", "episodes": 4}}, marks=pytest.mark.slow),
     ],
     ids=["grpo", "ppo"],
 )
 def test_every_part_of_a_run_sees(changes: dict[str, Any], tmp_path: Path) -> None:
     """Reference, critic, second copy, canary, checkpoint: sampler and learner agree throughout."""
     run = train({**SMALL, **changes, "output": tmp_path / "run"})
-    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    gaps = [line["engine_gap"] for line in metrics if "engine_gap" in line]
+    gaps = [line["engine_gap"] for line in metrics(run) if "engine_gap" in line]
     assert max(gaps) < 1e-5
     store = MediaStore(run / "media")
     with Archive.open(run) as archive:
@@ -96,7 +89,7 @@ def test_what_is_only_in_the_picture_is_learned_from_the_picture(blank: bool, tm
         "eval": {"every": 12},
         "output": tmp_path / "run",
     }
-    success = {name: measured["success"] for name, measured in report_of(train(settings))["eval"].items()}
+    success = {name: measured["success"] for name, measured in report(train(settings))["eval"].items()}
     before, after = success["before"], success["after"]
     assert before < 0.4
     assert after < 0.4 if blank else after > 0.9, success

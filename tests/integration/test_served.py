@@ -8,13 +8,12 @@ import pytest
 
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch import evaluate, train
+from tests.kit import BELL
 from tests.openai_server import FakeServer
-
-BELL = Path(__file__).parents[2] / "examples" / "new_environment.py"
 
 
 def settings(server: FakeServer, **more: object) -> dict[str, object]:
-    return {"env": str(BELL), "engine": {"id": "openai", "base_url": server.url}, **more}
+    return {"env": BELL, "engine": {"id": "openai", "base_url": server.url}, **more}
 
 
 def hears(body: dict[str, object]) -> dict[str, object]:

@@ -98,6 +98,7 @@ def test_a_processor_without_an_image_token_is_refused() -> None:
 def seeing() -> tuple[ChatTokenizer, int]:
     hf = byte_tokenizer(TEMPLATE)
     token = hf.convert_tokens_to_ids("<|reserved|>")
+    assert isinstance(token, int)
     return ChatTokenizer(hf, Images(Stub(token))), token
 
 

@@ -396,10 +396,10 @@ def test_of_two_entry_points_of_one_name_the_first_is_taken(points: dict[str, li
 def test_an_entry_point_of_another_kind_is_told_and_not_entered(
     kind: str, plugin: Any, told: str, points: dict[str, list[Point]]
 ) -> None:
-    points[kind].append(Point("odd", plugin))
+    points[kind].append(Point("from_elsewhere", plugin))
     for _ in range(2):
         with pytest.raises(UserError) as error:
-            agentgym.plugins(kind).get("odd")
+            agentgym.plugins(kind).get("from_elsewhere")
         assert str(error.value) == told
 
 

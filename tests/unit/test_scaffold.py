@@ -39,6 +39,12 @@ def test_what_is_written_passes_the_linter(tmp_path: Path) -> None:
         ("my-env", "my_env"),
         ("Maze", "maze"),
         ("2048", "env_2048"),
+        ("maze_", "maze"),
+        ("_maze", "maze"),
+        ("Ma  ze!", "ma_ze"),
+        ("_", "env"),
+        ("import", "env_import"),
+        ("thought_graph", "my_thought_graph"),
         ("class", "env_class"),
         ("maze.py", "maze"),
         ("../maze", "maze"),
@@ -55,10 +61,28 @@ def test_a_bad_name_is_refused_with_one_that_works(name: str, typed: str, tmp_pa
     assert write_env(typed, tmp_path).is_file()
 
 
+@pytest.mark.parametrize(
+    ("name", "title"), [("z", "Z"), ("q7", "Q7"), ("two_words", "TwoWords"), ("a__b", "AB"), ("x_2d_maze", "X2dMaze")]
+)
+def test_a_name_becomes_the_file_and_in_capitals_the_class(name: str, title: str, tmp_path: Path) -> None:
+    file = write_env(name, str(tmp_path))
+    assert file == tmp_path / f"{name}.py"
+    text = file.read_text()
+    assert f"class {title}(agentgym.Env):" in text
+    assert [line for line in text.splitlines() if f"{name}.py" in line] == [
+        f"agentgym play ./{name}.py",
+        f"agentgym doctor ./{name}.py",
+        f"agentgym train --env ./{name}.py",
+    ]
+
+
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("dear to me")
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="exists already and is left as it is; choose another name"):
         write_env("mine", tmp_path)
+    (tmp_path / "json.py").write_text("dear to me")
+    with pytest.raises(UserError, match="exists already"):  # and not that it is taken
+        write_env("json", tmp_path)
     assert (tmp_path / "mine.py").read_text() == "dear to me"
 
 

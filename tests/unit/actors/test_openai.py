@@ -856,7 +856,12 @@ def test_a_cancelled_update_is_finished(
     engine = connect(learner, weights=tmp_path)
     steps(server)
     load, cancelled = server.rpc, threading.Event()
-    server.rpc = lambda body: cancelled.wait(60) and load(body)  # the workers take until it is cancelled
+
+    def load_late(body: dict[str, Any]) -> list[Any]:  # the workers take until it is cancelled
+        assert cancelled.wait(60)
+        return load(body)
+
+    server.rpc = load_late
 
     async def begin_and_cancel() -> None:
         update = asyncio.create_task(engine.update_weights(1, filled(0)))

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentgym.environments.alfworld import AlfWorld, world
+from agentgym.environments.alfworld import AlfWorld, generated, world
 from agentgym.environments.alfworld.drafts import draw
 from agentgym.environments.alfworld.generated import GENERATED, default_cache
 from agentgym.environments.alfworld.levels import LEVELS, TYPES, LevelName
 from agentgym.environments.alfworld.rooms import rooms_of
-from agentgym.errors import UserError
+from agentgym.errors import EnvError, UserError
 from tests.unit.environments.alfworld_kit import needs_extra, win
 
 pytestmark = needs_extra
@@ -105,3 +105,21 @@ def test_tasks_that_do_not_exist(tmp_path: Path) -> None:
             env.reset(options={"task": task})
     with pytest.raises(UserError, match=r'unknown split "trian"\. Did you mean "train"'):
         env.tasks("trian")
+
+
+def test_a_game_whose_plan_does_not_win_is_not_kept(
+    tmp_path: Path, empty_memory: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generated, "shortest_plan", lambda home, goal: ["look"])
+    with pytest.raises(EnvError, match=r"generated game 0 is not won by \['look'\]"):
+        AlfWorld(data="generated", cache=tmp_path).reset(options={"task": 0})
+    assert list(tmp_path.rglob("*.json")) == []
+
+
+def test_tasks_of_one_type_are_games_of_their_own(tmp_path: Path) -> None:
+    env = AlfWorld(types="place", data="generated", cache=tmp_path)
+    problems = []
+    for task in range(3):
+        env.reset(options={"task": task})
+        problems.append(env.world.game.problem)
+    assert len(set(problems)) == 3

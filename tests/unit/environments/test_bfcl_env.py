@@ -291,3 +291,12 @@ def test_a_reset_without_a_task_draws_one_of_the_train_split() -> None:
         drawn.append(env.episode.task.id)
     assert set(drawn) <= set(env.tasks("train"))
     assert len(set(drawn)) > 15
+
+
+def test_the_limit_of_steps_holds_after_a_restore() -> None:
+    env, other = begun(max_steps=2), begun(max_steps=2)
+    played(env, "[pwd()]")
+    other.restore(env.snapshot())
+    second, closed = played(other, "[pwd()]", "[pwd()]")
+    assert second.info["steps"] == 2
+    assert closed.info["verdict"]["forced"] is True

@@ -31,6 +31,8 @@ def tool() -> Tool:
         ("bob smith", "Ask Bob  Smith.", "Bob  Smith"),
         ("q4 _ summary. doc", "Read 'Q4_summary.doc'.", "Q4_summary.doc"),
         ("a", "A1 then A2", "A"),
+        ("ab", "Ab, then aB", "aB"),  # the last place
+        ("ab", "'Ab', 'aB', then AB", "aB"),  # the last one in quotes
         ("nowhere", "Here.", "nowhere"),
         ("", "Here.", ""),
         (" ", "Here.", " "),

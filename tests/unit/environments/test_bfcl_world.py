@@ -51,13 +51,14 @@ def test_what_a_tool_replies(benchmark: Benchmark, name: str, arguments: dict[st
     assert maths(benchmark).call(name, arguments).startswith(reply)
 
 
-def test_precision_ends_with_the_call(benchmark: Benchmark) -> None:
+def test_precision_ends_with_the_call(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package sets it for the thread, and for the whole process."""
-    before = decimal.getcontext().prec, benchmark.mpmath.mp.dps
+    monkeypatch.setattr(benchmark.mpmath.mp, "dps", 21)
     world = maths(benchmark)
-    world.call("square_root", {"number": 2, "precision": 5})
-    world.call("logarithm", {"value": 2, "base": 10, "precision": 3})
-    assert (decimal.getcontext().prec, benchmark.mpmath.mp.dps) == before
+    with decimal.localcontext(decimal.Context(prec=17)):
+        world.call("square_root", {"number": 2, "precision": 5})
+        world.call("logarithm", {"value": 2, "base": 10, "precision": 3})
+        assert (decimal.getcontext().prec, benchmark.mpmath.mp.dps) == (17, 21)
 
 
 def test_what_a_tool_keeps_is_not_what_it_was_given(benchmark: Benchmark) -> None:

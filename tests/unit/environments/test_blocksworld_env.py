@@ -218,3 +218,62 @@ def test_options_that_do_not_exist() -> None:
         agentgym.make("blocksworld", reward="dens")
     with pytest.raises(ConfigError, match='goal is "all"'):
         agentgym.make("blocksworld", goal="all")
+
+
+def test_a_task_stands_for_this_problem_on_any_day() -> None:
+    env = BlocksWorld()
+    told = {task: str(env.reset(options={"task": task})[0]) for task in (0, 1_000_000, 1_001_999)}
+    assert told == {
+        0: "m from y, y from p, p from table, d from table, hand empty. to do: m on d.",
+        1_000_000: "s from f, f from e, e from v, v from table, hand empty. to do: f on table. e on f. s on table.",
+        1_001_999: "p from m, m from table, y from q, q from table, hand empty. "
+        "to do: y on table. m on y. p on table. q on p.",
+    }
+    small = BlocksWorld(level="b3").reset(options={"task": 0})[0]
+    assert small == "f from b, b from table, r from table, hand empty. to do: r on f."
+
+
+def test_turns_of_the_levels() -> None:
+    assert {level: BlocksWorld(level=level).max_turns for level in LEVELS} == {
+        "b3": 10,
+        "b4": 15,
+        "b5": 20,
+        "b6": 26,
+        "b7": 31,
+        "b8": 36,
+    }
+    env = BlocksWorld(level="b7")
+    env.reset(seed=0)
+    assert len(env.world.blocks) == 7
+
+
+def test_the_last_episode_is_forgotten() -> None:
+    """What was in place at first is counted anew, or the shares of this episode would not add up to 1."""
+    env = BlocksWorld(level="b3", reward="dense")
+    for task in range(4):
+        env.reset(options={"task": task})
+        expert, total, over = env.expert(), 0.0, False
+        while not over:
+            _, reward, over, _, _ = env.step(str(expert(Observation(""))))
+            total += reward
+        assert total == pytest.approx(1)
+
+
+def test_a_snapshot_is_not_changed_by_what_comes_after() -> None:
+    env = at(["ca", "b"], ["abc"], reward="dense")
+    env.step("unstack c from a")
+    state = env.get_state()
+    env.step("put down c")
+    other = at(["cba"], ["abc"], reward="dense")
+    other.set_state(state)
+    assert other.step("put down c")[1] == pytest.approx(1 / 3)
+    other = at(["cba"], ["abc"], reward="dense")
+    other.set_state(env.get_state())  # c is in place by now, and was not at first
+    assert [step[1] for step in played(other, "pick up b", "stack b on c")] == pytest.approx([0, 1 / 3])
+
+
+@pytest.mark.parametrize(("length", "is_read"), [(200, True), (201, False)])
+def test_an_action_has_200_characters_at_most(length: int, is_read: bool) -> None:
+    env = at(["ca", "b"], ["abc"])
+    invalid = "invalid_action" in env.step("pick up b".ljust(length))[4]
+    assert invalid is not is_read

@@ -193,3 +193,92 @@ def test_options_and_tasks_that_do_not_exist() -> None:
         Countdown().reset(options={"task": -1})
     with pytest.raises(UserError, match='unknown split "tests"'):
         Countdown().tasks("tests")
+
+
+def test_an_episode_has_twice_the_turns_that_it_takes_or_one() -> None:
+    assert [Countdown(level=level).max_turns for level in LEVELS] == [4, 6, 8, 10]
+    assert Countdown(level="n6", mode="expression").max_turns == Countdown(level="n3", mode="stream").max_turns == 1
+
+
+def test_the_numbers_of_the_last_episode_are_forgotten() -> None:
+    env = Countdown()
+    first = env.reset(options={"task": 0})[0]
+    assert first == "numbers 21, 48, 63, 86. target 80."
+    assert env.step("86 - 21")[0] == "86 - 21 = 65. numbers 48, 63, 65. target 80."
+    assert env.reset(options={"task": 0})[0] == first
+
+
+def test_a_task_stands_for_this_puzzle_on_any_day() -> None:
+    env = Countdown()
+    assert env.reset(options={"task": 1_000_000})[0] == "numbers 57, 66, 94, 4. target 81."
+    assert env.reset(options={"task": 1_001_999})[0] == "numbers 83, 85, 36, 94. target 38."
+    assert Countdown(level="n3").reset(options={"task": 0})[0] == "numbers 32, 58, 32. target 57."
+    assert Countdown(puzzle_seed=1).reset(options={"task": 0})[0] != "numbers 21, 48, 63, 86. target 80."
+
+
+def test_operations_are_listed_and_an_expression_is_not() -> None:
+    assert at((8, 3), 11).snapshot().observation.admissible is not None
+    assert Observation.of(Countdown(level="n3").reset(seed=0)[0]).admissible
+    env = at((8, 3, 1), 25)
+    seen = Observation.of(env.step("8 * 3")[0])
+    assert seen.admissible == ("24 + 1", "24 - 1", "24 * 1", "24 / 1")
+    assert Observation.of(Countdown(level="n3", mode="expression").reset(seed=0)[0]).admissible is None
+
+
+def test_without_all_numbers_the_episode_goes_on_until_the_target_is_there_or_one_is_left() -> None:
+    env = at((8, 3, 1), 99, use_all=False)
+    assert env.step("8 * 3")[1:4] == (0, False, False)
+    assert env.step("24 - 1")[1:] == (0, True, False, {"success": False})
+
+
+def test_the_instructions_say_how_many_numbers_are_to_be_used() -> None:
+    assert "with all numbers" in Countdown().instructions
+    assert "with some of the numbers" in Countdown(use_all=False).instructions
+    assert "Say one expression" in Countdown(mode="expression").instructions
+    assert "Goal Reached" in Countdown(mode="stream").instructions
+
+
+@pytest.mark.parametrize(
+    ("numbers", "target", "use_all", "said"),
+    [
+        ((1, 2, 3), 9, True, "(2 + 1) * 3"),
+        ((1, 2, 3), 6, False, "3 * 2"),
+        ((2, 3, 7), 1, True, "7 - (3 * 2)"),
+    ],
+)
+def test_the_expert_says_the_shortest_way_as_one_expression(
+    numbers: tuple[int, ...], target: int, use_all: bool, said: str
+) -> None:
+    env = at(numbers, target, mode="expression", use_all=use_all)
+    told = env.expert()(Observation(""))
+    assert env.step(told)[1] == 1
+    assert sum(map(told.count, "+-*/")) == sum(map(said.count, "+-*/"))
+    assert at(numbers, target, mode="expression", use_all=use_all).step(said)[1] == 1
+
+
+def test_the_expert_of_streams_follows_the_strategy_that_is_asked_for() -> None:
+    env = at((8, 3, 1), 24, mode="stream", strategy="dfs-multiply")
+    assert env.expert()(Observation("")).startswith("Exploring Operation: 8*1=8, Resulting Numbers: [3, 8]")
+    env = at((8, 3, 1), 24, mode="stream", strategy="dfs-sum")
+    assert env.expert()(Observation("")).startswith("Exploring Operation: 8*3=24, Resulting Numbers: [1, 24]")
+    mixed = at((8, 3, 1), 24, mode="stream")
+    assert mixed.expert()(Observation("")) == mixed.expert()(Observation("")), "asked again, it says the same"
+    assert mixed.step("nonsense") == (
+        'the search does not say "Goal Reached"',
+        0,
+        True,
+        False,
+        {"success": False},
+    )
+
+
+def test_a_snapshot_keeps_what_is_left_and_is_not_changed_by_what_comes_after() -> None:
+    env = at((8, 3, 1), 25)
+    env.step("8 * 3")
+    state = env.get_state()
+    assert state == {"puzzle": [[8, 3, 1], 25], "numbers": [1, 24]}
+    env.step("24 + 1")
+    assert state["numbers"] == [1, 24]
+    other = at((5, 5, 5), 11)
+    other.set_state(state)
+    assert other.step("24 + 1")[1:] == (1, True, False, {"success": True})

@@ -181,7 +181,12 @@ def test_a_world_is_the_same_when_it_is_made_and_when_it_was_kept(monkeypatch: p
     assert kept[0] == kept[1] == episode()
 
 
-@pytest.mark.parametrize("level", [name for name, level in LEVELS.items() if level.has_expert])
+SCRIPTED = [name for name, level in LEVELS.items() if level.has_expert]
+LONG = {"wood", "table", "stone-tools", "furnace"}
+"""Some seconds each."""
+
+
+@pytest.mark.parametrize("level", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in SCRIPTED])
 def test_the_script_reaches_the_goal(level: LevelName) -> None:
     env = Crafter(level=level)
     tasks, won = env.tasks("test")[:10], 0

@@ -22,6 +22,7 @@ from agentgym.environments.mcp.demo import demo_command, demo_tasks
 from agentgym.environments.mcp.tasks import CallSpec, Task
 from agentgym.errors import ConfigError, EnvError, UserError
 from agentgym.types import Action, Observation, StepResult, ToolCall
+from tests.kit import eventually
 
 FAULTY = Path(__file__).with_name("mcp_faulty_server.py")
 
@@ -64,7 +65,7 @@ def demo() -> Iterator[MCP]:
 
 
 def faulty(fault: str, **options: Any) -> MCP:
-    return MCP(command=[sys.executable, "-I", "-S", str(FAULTY), fault], **{"timeout": 2, **options})
+    return MCP(command=[sys.executable, "-I", "-S", str(FAULTY), fault], **options)
 
 
 def step(env: MCP, action: str) -> StepResult:
@@ -230,7 +231,6 @@ def test_calls_of_ours_that_fail_are_the_environments_failure(demo: MCP) -> None
     ("fault", "message"),
     [
         ("crashes", r"does not start: it ended the connection; it wrote: .*ValueError: no database"),
-        ("is silent", r"does not start: no answer within 2 s"),
         ("has no schema", r"tool add has no valid JSON schema: 'nummer'"),
         ("has no list", r"does not start: a bad answer to its list of tools: ValidationError"),
     ],
@@ -240,6 +240,12 @@ def test_a_server_that_cannot_be_used_is_a_user_error_with_the_cause(fault: str,
         faulty(fault)
     assert "ExceptionGroup" not in str(error.value)
     assert server_ids(fault) == []
+
+
+def test_a_server_that_never_answers_is_given_up_and_ended() -> None:
+    with pytest.raises(UserError, match=r"does not start: no answer within 0\.1 s"):
+        faulty("is silent", timeout=0.1)
+    assert server_ids("is silent") == []
 
 
 @pytest.mark.parametrize(
@@ -255,26 +261,34 @@ def test_a_server_that_cannot_be_used_is_a_user_error_with_the_cause(fault: str,
 )
 def test_a_server_that_is_not_there_is_a_user_error_with_the_cause(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        MCP(**options, timeout=5)
+        MCP(**options)
 
 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
         ("dies", "ended during list_notes: it ended the connection; it wrote: out of memory"),
-        ("hangs", "gave no answer within 1 s to list_notes"),
-        ("mumbles", "gave no answer within 1 s to list_notes; it sent what is no message: .*Invalid JSON"),
+        ("mumbles", "ended during list_notes: it ended the connection; it sent what is no message: .*Invalid JSON"),
         ("lies", "gave a bad answer to list_notes: ValidationError: 1 validation error for CallToolResult"),
     ],
 )
 def test_a_server_that_breaks_voids_the_episode_and_the_next_one_goes_well(fault: str, message: str) -> None:
-    env = faulty(fault, timeout=1)
+    env = faulty(fault)
     env.reset(seed=0)
     with pytest.raises(EnvError, match=message):
         step(env, "list_notes()")
-    if fault == "dies":
-        env.reset(seed=1)
-        assert step(env, "add(a=1, b=2)").observation == "3"
+    env.reset(seed=1)
+    assert step(env, "add(a=1, b=2)").observation == "3"
+    env.close()
+
+
+@pytest.mark.slow
+def test_an_answer_is_waited_for_as_long_as_was_said() -> None:
+    """Long enough for the server to start on a busy machine."""
+    env = faulty("hangs", timeout=5)
+    env.reset(seed=0)
+    with pytest.raises(EnvError, match="gave no answer within 5 s to list_notes"):
+        step(env, "list_notes()")
     env.close()
 
 
@@ -307,7 +321,7 @@ def test_no_process_is_left_by_close_nor_by_the_end_of_the_program() -> None:
         f"env = MCP(command={[sys.executable, '-I', '-S', str(FAULTY), mark]!r})\n"
         "print(env.reset(seed=0)[0])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("Use the tools.\n", "", 0)
     assert server_ids(mark) == []
 
@@ -340,14 +354,16 @@ def serve(file: Path, port: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [sys.executable, str(file), str(port)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
-    for _ in range(300):
+
+    def listens() -> bool:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
         except OSError:
-            time.sleep(0.1)
-        else:
-            return process
-    raise AssertionError("the server does not listen")
+            return False
+        return True
+
+    assert eventually(listens)
+    return process
 
 
 def test_a_server_over_http_that_goes_away_and_comes_back(sdk_server: Path) -> None:
@@ -356,23 +372,23 @@ def test_a_server_over_http_that_goes_away_and_comes_back(sdk_server: Path) -> N
         port = free.getsockname()[1]
     process = serve(sdk_server, port)
     try:
-        env = MCP(url=f"http://127.0.0.1:{port}/mcp", timeout=10)
+        env = MCP(url=f"http://127.0.0.1:{port}/mcp")
         env.reset(seed=0)
         assert step(env, "put(title=a, text=b)").observation == "ok"
         with pytest.raises(EnvError, match="ended during leave"):  # it may have been carried out: not called again
             step(env, "leave()")
-        process.wait(10)
+        process.wait()
         with pytest.raises(EnvError, match="cannot be reached again: ConnectError"):
             env.reset(seed=1)
         process = serve(sdk_server, port)
         env.reset(seed=2)
         assert step(env, "put(title=a, text=c)").observation == "ok"
         process.kill()
-        process.wait(10)
+        process.wait()
         process = serve(sdk_server, port)
         assert step(env, "put(title=a, text=d)").observation == "ok"  # was not sent before, so it may be made again
         assert step(env, "get(title=a)").observation == "d"
         env.close()
     finally:
         process.kill()
-        process.wait(10)
+        process.wait()

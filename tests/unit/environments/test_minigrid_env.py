@@ -13,6 +13,7 @@ import pytest
 
 import agentgym
 from agentgym.environments.minigrid import MiniGrid, package
+from agentgym.environments.minigrid import expert as expert_module
 from agentgym.environments.minigrid.env import LEVELS, Level
 from agentgym.environments.minigrid.view import described
 from agentgym.errors import ConfigError, MissingExtraError
@@ -218,3 +219,117 @@ def test_without_the_package_one_line_says_what_to_type(monkeypatch: pytest.Monk
     with pytest.raises(MissingExtraError, match=r"pip install 'agentgym-lab\[minigrid\]'"):
         MiniGrid()
     package._quiet.cache_clear()
+
+
+def test_turns_of_the_levels_are_ours_and_those_of_a_name_are_the_packages() -> None:
+    assert {level: MiniGrid(level=level).max_turns for level in QUICK} == {
+        "goto-obj": 12,
+        "goto-local": 18,
+        "pickup-loc": 20,
+        "open-door": 20,
+        "put-next-local": 40,
+        "unlock-local": 40,
+    }
+    assert MiniGrid(name="BabyAI-GoToObj-v0").max_turns == 64
+    assert (MiniGrid().world_id, MiniGrid().level) == ("BabyAI-GoToObj-v0", "goto-obj")
+
+
+class Line:
+    """Stands for the package's world: it is told what to do, and pays what it is told to."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self.seeds: list[int] = []
+        self.end: tuple[float, bool, bool] = (0.0, False, False)
+
+    def reset(self, *, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        self.seeds.append(seed)
+        return seen(), {}
+
+    def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.done.append(action)
+        return seen(direction=len(self.done) % 4), *self.end, {}
+
+    def gen_obs(self) -> dict[str, Any]:
+        return seen(direction=len(self.done) % 4)
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> tuple[MiniGrid, Line]:
+    env, world = MiniGrid(), Line()
+    env.world = world
+    monkeypatch.setattr(env, "_admissible", list)
+    env.reset(seed=7)
+    return env, world
+
+
+@pytest.mark.parametrize(
+    ("end", "info"),
+    [
+        ((0.9, True, False), {"success": True}),
+        ((0.0, True, False), {"success": False}),
+        ((0.0, False, True), {"success": False}),
+        ((0.5, False, False), {}),
+    ],
+)
+def test_ends_and_rewards_are_the_packages(line: tuple[MiniGrid, Line], end: Any, info: dict[str, bool]) -> None:
+    env, world = line
+    world.end = end
+    assert env.step("go forward")[1:] == (*end, info)
+
+
+def test_actions_by_name_and_by_the_packages_name(line: tuple[MiniGrid, Line]) -> None:
+    env, world = line
+    ours = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle", "done")
+    for said in (*ours, "left", "right", "forward", "pickup", " Turn   LEFT "):
+        assert "invalid_action" not in env.step(said)[4]
+    assert world.done == [0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 0]
+    seen_now, *_, info = env.step("x" * 101)
+    assert info["invalid_action"].startswith("expected one of: turn left,")
+    assert "facing east" in seen_now, "it sees what it saw"
+    assert env.taken == world.done
+    env.reset(seed=8)
+    assert (env.taken, world.seeds) == ([], [7, 8])
+
+
+def test_the_bot_is_led_along_what_was_done_and_begins_anew_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It advises what was done before it and how often it was asked, so that a stale plan shows."""
+    worlds: list[Line] = []
+
+    class Bot:
+        def __init__(self, world: Line) -> None:
+            self.heard: list[int] = []
+
+        def replan(self, action: int | None = None) -> int:
+            self.heard += [] if action is None else [action]
+            return 10 + sum(self.heard)
+
+    def make(id: str) -> Line:
+        worlds.append(Line())
+        return worlds[-1]
+
+    monkeypatch.setattr(expert_module, "make_world", make)
+    monkeypatch.setattr(expert_module, "bot_of", Bot)
+    guide = expert_module.Guide("any")
+    assert guide.advice(1, []) == 10
+    assert guide.advice(1, [1, 2]) == 13
+    assert guide.advice(1, [1, 2, 4]) == 17
+    [world] = worlds
+    assert (world.seeds, world.done) == ([1], [1, 2, 4]), "what it followed before it does not follow again"
+    assert guide.advice(1, [1, 2, 4]) == 17
+    assert guide.advice(1, [1, 3]) == 14
+    assert guide.advice(1, [1]) == 11, "back to before"
+    assert guide.advice(2, [1]) == 11
+    assert world.seeds == [1, 1, 1, 2]
+
+
+def test_a_snapshot_is_not_changed_by_what_comes_after() -> None:
+    env = MiniGrid()
+    env.reset(seed=0)
+    env.step("turn left")
+    state = env.get_state()
+    env.step("turn left")
+    for _ in range(2):
+        env.set_state(state)
+        assert (env.taken, env.world.step_count) == ([0], 1)
+        env.step("turn right")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 
+import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from agentgym.environments.webshop import WebShop
 from agentgym.errors import UserError
-from tests.unit.environments.webshop_kit import make_shop
+from tests.unit.environments.webshop_kit import GOAL, make_shop, product, write_catalogue
 
 ODD_ACTIONS = (
     "search[<r>]",
@@ -145,3 +147,75 @@ def test_environments_share_the_shop() -> None:
     assert first.shop.products is second.shop.products
     assert first.shop.goals is second.shop.goals
     assert first.shop.ranker is second.shop.ranker
+
+
+def test_the_last_task_exists_and_the_next_does_not() -> None:
+    env = make_shop(goals=[GOAL, {**GOAL, "instruction_text": "the other"}])
+    assert "the other" in str(env.reset(options={"task": np.int64(1)})[0])
+    with pytest.raises(UserError, match=r"task 2 does not exist: tasks are the numbers 0 to 1"):
+        env.reset(options={"task": 2})
+    with pytest.raises(UserError, match="found no goals"):
+        make_shop(goals=[]).reset(seed=0)
+
+
+def test_only_what_was_asked_for_stands_before_the_present_observation() -> None:
+    """Two earlier actions and no observation; then one observation and no action; after a reset nothing of before."""
+    results = "http://127.0.0.1:3000/search_results/0/"
+    acted = make_shop(observation_mode="url", num_prev_actions=2)
+    acted.reset(options={"task": 0})
+    seen = [str(acted.step(f"search[{word}]")[0]) for word in "abc"]
+    assert seen == [
+        f"search[a] [SEP] {results}a/1",
+        f"search[a] [SEP] search[b] [SEP] {results}b/1",
+        f"search[b] [SEP] search[c] [SEP] {results}c/1",
+    ]
+    acted.reset(options={"task": 0})
+    assert str(acted.step("search[d]")[0]) == f"search[d] [SEP] {results}d/1"
+    observed = make_shop(observation_mode="url", num_prev_observations=1)
+    observed.reset(options={"task": 0})
+    seen = [str(observed.step(f"search[{word}]")[0]) for word in "ab"]
+    assert seen == [f"http://127.0.0.1:3000/0 [SEP] {results}a/1", f"{results}a/1 [SEP] {results}b/1"]
+    assert str(observed.reset(options={"task": 0})[0]) == "http://127.0.0.1:3000/0"
+    assert str(observed.step("search[c]")[0]) == f"http://127.0.0.1:3000/0 [SEP] {results}c/1"
+
+
+def test_a_snapshot_has_the_history_and_does_not_follow_the_episode() -> None:
+    env = make_shop(observation_mode="url", num_prev_observations=1, num_prev_actions=1)
+    env.reset(options={"task": 0})
+    env.step("search[a]")
+    state = env.get_state()
+    kept = json.loads(json.dumps(state))
+    first = str(env.step("search[b]")[0])
+    assert state == kept
+    other = make_shop(observation_mode="url", num_prev_observations=1, num_prev_actions=1)
+    other.reset(options={"task": 0})
+    other.set_state(state)
+    assert str(other.step("search[b]")[0]) == first
+    assert state == kept
+
+
+def test_the_search_bar_is_on_the_search_page_alone() -> None:
+    env = make_shop()
+    seen, info = env.reset(options={"task": 0})
+    assert (seen.admissible, info["has_search_bar"]) == (("search[<query>]",), True)  # type: ignore[attr-defined]
+    for action in ("search[two]", "click[B0TENT]", "click[Features]"):
+        seen, *_, info = env.step(action)
+        assert info["has_search_bar"] is False
+        assert "search[<query>]" not in seen.admissible  # type: ignore[attr-defined]
+
+
+def test_an_option_whose_click_would_be_read_otherwise_is_not_admissible(tmp_path: Path) -> None:
+    options = {"kind": [{"value": "a[b"}, {"value": "plain"}]}
+    folder = write_catalogue(tmp_path / "odd", [product("B0TENT", customization_options=options)])
+    env = make_shop(catalogue=folder, ranker=lambda query, k: ["B0TENT"])
+    env.reset(options={"task": 0})
+    env.step("search[x]")
+    seen, *_, info = env.step("click[B0TENT]")
+    assert "a[b" in info["clickables"]
+    assert [action for action in seen.admissible if "[B" not in action] == [  # type: ignore[attr-defined]
+        "click[< Prev]",
+        "click[Description]",
+        "click[Features]",
+        "click[Reviews]",
+        "click[plain]",
+    ]

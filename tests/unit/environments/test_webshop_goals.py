@@ -49,7 +49,11 @@ def test_prices(tmp_path: Path, pricing: str | None, prices: tuple[float, ...]) 
 def test_products_without_a_proper_id_and_repetitions_are_skipped(tmp_path: Path) -> None:
     records = [TENT, product("nan"), product("B0123456789"), product("B0TENT", name="again"), LAMP]
     folder = write_catalogue(tmp_path / "skips", records)
-    assert list(read_catalogue(folder, "none").products) == ["B0TENT", "B0LAMP"]
+    products = read_catalogue(folder, "none").products
+    assert [(asin, product.title) for asin, product in products.items()] == [
+        ("B0TENT", "Alpine Tent Blue"),
+        ("B0LAMP", "Desk Lamp"),
+    ]
     assert list(read_catalogue(folder, "none", 4).products) == ["B0TENT"]
 
 
@@ -203,3 +207,88 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 def test_bad_keywords_are_refused(options: dict[str, Any], error: type[AgentGymError]) -> None:
     with pytest.raises(error):
         agentgym.make("webshop", **options)
+
+
+def test_rare_attributes_weigh_more_in_synthetic_goals(tmp_path: Path) -> None:
+    """The tent's four goals share "soft" with the lamp's one: 1/4 for "dry", 1/5 for "soft", and their mean."""
+    attributes = {
+        "B0TENT": {"attributes": [], "instruction": "find a tent", "instruction_attributes": ["dry", "soft"]},
+        "B0LAMP": {"attributes": [], "instruction": "find a lamp", "instruction_attributes": ["soft"]},
+    }
+    folder = write_catalogue(tmp_path / "weighed", [TENT, LAMP], attributes)
+    goals = WebShop(catalogue=folder, human_goals=False).shop.goals
+    weights = sorted((goal["asin"], goal["weight"]) for goal in goals)
+    assert [asin for asin, _ in weights] == ["B0LAMP", *["B0TENT"] * 4]
+    assert [weight for _, weight in weights] == pytest.approx([0.2, *[0.225] * 4])
+    lamp = next(goal for goal in goals if goal["asin"] == "B0LAMP")
+    assert re.fullmatch(r"find a lamp, and price lower than \d0.00 dollars", lamp["instruction_text"])
+    assert lamp["goal_options"] == {}
+
+
+def test_a_goal_has_what_its_product_and_its_instruction_say() -> None:
+    (goal,) = WebShop(catalogue=catalogue()).shop.goals
+    ceiling = float(goal["instruction_text"].rpartition(" than ")[2].removesuffix(" dollars"))
+    assert goal == {
+        "asin": "B0TENT",
+        "category": "garden",
+        "query": "tents",
+        "name": "Alpine Tent Blue",
+        "product_category": "Sports \u203a Camping \u203a Tents",
+        "instruction_text": f"i need a waterproof navy tent, and price lower than {ceiling:.2f} dollars",
+        "attributes": ("water proof",),
+        "price_upper": ceiling,
+        "goal_options": ["navy blue", "2 person"],
+        "weight": 1.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("price", "ceilings"),
+    [(9.99, {20.0, 30.0, 40.0}), (10.0, {30.0, 40.0, 50.0}), (965.0, {980.0, 990.0}), (975.0, {990.0})],
+)
+def test_a_ceiling_lies_above_the_price_and_has_one_between(price: float, ceilings: set[float]) -> None:
+    assert {draw_ceiling(price, random.Random(seed))[0] for seed in range(60)} == ceilings
+
+
+def test_the_file_with_the_shortest_name_is_read(tmp_path: Path) -> None:
+    folder = write_catalogue(tmp_path / "two")
+    (folder / "items_shuffle_100000.json").write_text("not read")
+    assert len(WebShop(catalogue=folder).shop.products) == 17
+
+
+def test_the_first_records_are_read_where_a_number_is_given() -> None:
+    assert list(read_catalogue(catalogue(), "none", 2).products) == ["B0TENT", "B0LAMP"]
+    assert len(WebShop(catalogue=catalogue(), num_products=3).shop.products) == 3
+
+
+def test_a_product_with_an_id_of_ten_characters_is_sold(tmp_path: Path) -> None:
+    folder = write_catalogue(tmp_path / "long", [product("B012345678"), product("B0123456789")])
+    assert list(read_catalogue(folder, "none").products) == ["B012345678"]
+
+
+def test_splits_are_those_of_the_baselines() -> None:
+    for count, ranges in (
+        (500, (range(500), range(500, 500), range(500, 500))),
+        (501, (range(500), range(500, 501), range(501, 501))),
+        (1501, (range(500), range(500, 1500), range(1500, 1501))),
+    ):
+        env = make_shop(goals=[GOAL] * count)
+        assert tuple(env.tasks(split) for split in ("test", "validation", "train")) == ranges
+
+
+def test_a_range_of_prices_is_shown_whole_and_sold_at_one_price_within() -> None:
+    env = make_shop(prices=None)
+    assert 5.0 <= env.shop.prices["B0LAMP"] <= 9.0
+    assert env.shop.products["B0LAMP"].price_tag == "$5.0 to $9.0"
+    other = make_shop(catalogue_seed=1)
+    assert other.shop.prices["B0LAMP"] != env.shop.prices["B0LAMP"]
+    assert make_shop(prices={"B0LAMP": 6.5}).shop.prices["B0LAMP"] == 6.5
+
+
+def test_given_prices_count_in_the_embedded_shop_too() -> None:
+    usual = WebShop()
+    asin = next(iter(usual.shop.products))
+    changed = WebShop(prices={asin: 1.5})
+    assert usual.shop.prices[asin] >= 11.0
+    assert changed.shop.prices[asin] == 1.5
+    assert changed.shop.prices.keys() == usual.shop.prices.keys()

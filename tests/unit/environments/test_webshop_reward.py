@@ -25,7 +25,6 @@ TENT = Product(
     price_tag="$35.5",
     options={},
     attributes=("water proof",),
-    image="",
 )
 
 
@@ -99,3 +98,96 @@ def test_type_factor(title: str, goal: dict[str, Any], factor: float) -> None:
 def test_the_factor_multiplies_the_rest() -> None:
     result = scored({"size": "2 person"}, title="Tent", name="tent " + "aaaa " * 10)
     assert result.reward == (2 + 1 + 1) / 5 * 0.1
+
+
+def test_words_count_as_the_same_when_more_than_85_of_100_agree() -> None:
+    """Twice the letters in common, in order, over all letters of both: 12 / 14 is 86, 22 / 26 is 85."""
+    assert similar("abcdefg", "abcdefx")
+    assert not similar("abcdefghijklm", "abcdefghijkxy")
+    assert scored({"trim": "abcdefg"}, goal_options=["abcdefx"]).options == 1
+    assert scored({"trim": "abcdefghijklm"}, goal_options=["abcdefghijkxy"]).options == 0
+
+
+def test_an_attribute_counts_when_more_than_85_of_100_agree() -> None:
+    def counted(own: str, asked: str) -> int:
+        wanted = Goal(**{**GOAL, "attributes": [asked]})  # type: ignore[typeddict-item]
+        return score(dataclasses.replace(TENT, attributes=("x", own)), {}, 35.5, wanted, long_words).attributes
+
+    assert counted("abcdefg", "abcdefx") == 1
+    assert counted("abcdefghijklm", "abcdefghijkxy") == 0
+
+
+def test_each_of_what_is_asked_for_counts_once_and_as_often_as_it_is_asked_for() -> None:
+    result = scored({"size": "2 person"}, attributes=["water proof", "soft nylon", "solar", "edible"])
+    assert (result.attributes, result.options, result.within_price, result.parts) == (2, 1, True, 7)
+    assert result.reward == pytest.approx(4 / 7)
+    assert scored({}, attributes=["alpine", "alpine", "alpine"], goal_options=[]).reward == 1.0
+    assert scored({"a": "2 person"}, attributes=["solar"], goal_options=["2 person"] * 2, price_upper=0.0).reward == 0.5
+
+
+def test_options_that_nobody_asked_for_cost_nothing() -> None:
+    result = scored({"color": "navy blue", "size": "2 person", "trim": "gold", "fit": "wide"})
+    assert (result.options, result.parts, result.reward) == (2, 5, 1.0)
+
+
+def test_a_goal_of_nothing_but_a_price_is_all_or_nothing() -> None:
+    assert scored({}, attributes=[], goal_options=[]).reward == 1.0
+    assert scored({}, attributes=[], goal_options=[], price=40.01).reward == 0.0
+
+
+def test_the_price_is_the_one_of_the_sale_and_not_the_tag() -> None:
+    assert not scored({}, price=40.0, price_upper=39.99).within_price
+    assert scored({}, price=39.99, price_upper=39.99).within_price
+    assert not scored({}, price=100.0).within_price
+
+
+@pytest.mark.parametrize(
+    ("field", "asked", "counts"),
+    [
+        ("title", "tent blue", True),
+        ("bullets", "soft nylon", True),
+        ("description", "keeps you dry", True),
+        ("category", "garden", False),
+        ("query", "tents", False),
+        ("product_category", "camping", False),
+    ],
+)
+def test_an_attribute_may_stand_in_title_bullets_or_description_alone(field: str, asked: str, counts: bool) -> None:
+    wanted = Goal(**{**GOAL, "attributes": [asked]})  # type: ignore[typeddict-item]
+    words = {"title": "lamp", "bullets": (), "description": "", "category": "", "query": "", "product_category": ""}
+    product = dataclasses.replace(TENT, **{**words, field: getattr(TENT, field)}, attributes=())
+    assert score(product, {}, 1.0, wanted, long_words).attributes == counts
+
+
+def test_an_attribute_does_not_reach_from_the_title_into_the_bullets() -> None:
+    assert scored({}, attributes=["blue made"]).attributes == 0
+
+
+@pytest.mark.parametrize(
+    ("others", "goal", "factor"),
+    [
+        (9, {"query": "x", "product_category": "y"}, 0.5),  # 1 of 10 nouns is not less than a tenth
+        (10, {"query": "x", "product_category": "y"}, 0.1),  # 1 of 11 is
+        (9, {"product_category": "y"}, 1.0),  # the same query
+        (9, {"query": "x"}, 1.0),  # all three parts of the category
+        (10, {}, 0.1),  # neither helps below a tenth
+        (4, {"query": "x", "product_category": "y"}, 0.5),  # a fifth is not more than a fifth
+        (3, {"query": "x", "product_category": "y"}, 1.0),
+    ],
+)
+def test_the_bounds_of_the_type_factor(others: int, goal: dict[str, Any], factor: float) -> None:
+    name = " ".join(["tent", *(letter * 4 for letter in "abcdefghij"[:others])])
+    assert scored({}, title="Tent", name=name, **goal).type_factor == factor
+
+
+def test_nouns_are_compared_once_each_in_what_is_bought_and_as_often_as_named_in_the_goal() -> None:
+    goal: dict[str, Any] = {"query": "x", "product_category": "y"}
+    assert scored({}, title="Tent Tent Tent", name="tent aaaa bbbb cccc dddd", **goal).type_factor == 0.5  # 1 of 5
+    assert scored({}, title="Tent", name="tent tent aaaa bbbb cccc", **goal).type_factor == 0.5  # 1 of 5, not 2
+    assert scored({}, title="Tent Aaaa", name="tent aaaa bbbb cccc dddd", **goal).type_factor == 1.0  # 2 of 5
+
+
+def test_parts_of_a_category_are_trimmed_and_compared_wherever_they_stand() -> None:
+    goal: dict[str, Any] = {"query": "x", "name": "tent aaaa bbbb cccc dddd"}
+    assert scored({}, title="Tent", product_category="Tents\u203a  Sports ", **goal).type_factor == 1.0
+    assert scored({}, title="Tent", product_category="Tents \u203a Tents", **goal).type_factor == 0.5

@@ -153,3 +153,68 @@ def test_an_option_named_like_a_button_works_as_the_button(tmp_path: Path) -> No
     *_, info = env.step("click[search]")
     assert info["invalid_action"]
     assert env.step("click[buy now]")[2]
+
+
+def test_on_a_sub_page_a_query_that_names_an_item_page_leads_back_to_the_results(shop: WebShop) -> None:
+    play(shop, "search[item_page]", "click[B0TENT]", "click[navy blue]", "click[Features]", "click[< Prev]")
+    assert (shop.session.state.place, shop.session.state.page, shop.session.state.options) == ("results", 1, {})
+
+
+def test_previous_from_a_sub_page_shows_its_item(shop: WebShop) -> None:
+    page = play(shop, "search[tent]", "click[Next >]", "click[B0MORE09]", "click[Features]", "click[< Prev]")
+    assert (shop.session.state.place, shop.session.state.asin) == ("item", "B0MORE09")
+    assert "Tent Number 9" in page
+
+
+def test_each_sub_page_is_the_one_that_was_clicked(shop: WebShop) -> None:
+    play(shop, "search[two]", "click[B0TENT]")
+    assert play(shop, "click[Description]").endswith("Keeps you dry & warm.")
+    assert play(shop, "click[< Prev]", "click[Features]").endswith("Made of soft nylon [SEP] Two doors")
+    assert play(shop, "click[< Prev]", "click[Reviews]").endswith("Back to Search [SEP] < Prev")
+
+
+def test_what_was_bought_is_what_was_chosen_last(shop: WebShop) -> None:
+    """Options of another product, chosen before, do not count: 2 attributes and the price of 5 parts."""
+    play(shop, "search[tent]", "click[B0MORE00]", "click[navy blue]", "click[2 person]", "click[< Prev]")
+    play(shop, "click[B0TENT]")
+    _, reward, _, _, info = shop.step("click[Buy Now]")
+    assert reward == 0.6
+    assert info["success"] is False
+    assert info["channels"] == {
+        "type_factor": 1.0,
+        "attributes": 2,
+        "options": 0,
+        "within_price": True,
+        "parts": 5,
+    }
+
+
+def test_buying_from_another_page_of_the_product_is_not_possible(shop: WebShop) -> None:
+    play(shop, "search[tent]", "click[B0TENT]", "click[Features]")
+    assert shop.step("click[Buy Now]")[4]["invalid_action"] == (
+        'there is nothing to click named "buy now" on this page'
+    )
+
+
+def test_nothing_is_paid_or_said_of_success_before_the_purchase(shop: WebShop) -> None:
+    for action in ("search[tent]", "click[B0TENT]", "click[navy blue]", "click[2 person]"):
+        _, reward, terminated, truncated, info = shop.step(action)
+        assert (reward, terminated, truncated) == (0.0, False, False)
+        assert not {"success", "channels", "invalid_action"} & info.keys()
+    assert shop.step("click[Buy Now]")[4]["success"] is True
+    _, info = shop.reset(options={"task": 0})
+    assert info == {"clickables": ["search"], "has_search_bar": True, "url": "http://127.0.0.1:3000/0"}
+    assert shop.step("search[tent]")[1:4] == (0.0, False, False)
+
+
+def test_a_new_search_forgets_product_and_options_but_not_what_was_visited(shop: WebShop) -> None:
+    play(shop, "search[tent]", "click[Next >]", "click[B0MORE09]", "click[navy blue]", "search[two]")
+    state = shop.session.state
+    assert (state.page, state.asin, state.options, state.keywords) == (1, "", {}, ["two"])
+    assert state.visited == ["B0MORE09"]
+
+
+def test_a_problem_says_what_was_wrong(shop: WebShop) -> None:
+    assert shop.step("click[red]")[4]["invalid_action"] == 'there is nothing to click named "red" on this page'
+    assert shop.step("buy")[4]["invalid_action"].startswith("an action is search[words] or click[name")
+    assert shop.step("search[<a> soft]")[4]["invalid_action"].startswith("searching by attribute")

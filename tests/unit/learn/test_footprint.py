@@ -215,6 +215,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_a_measured_peak_is_within_a_factor_of_two() -> None:
     """What a large update adds to a tiny one, with gradient checkpointing and then without."""
     done = subprocess.run([sys.executable, "-c", _MEASURE], capture_output=True, text=True, check=True)

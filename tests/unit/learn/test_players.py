@@ -1,4 +1,4 @@
-"""Who plays: deadlines hold for an expert too, and weights are published before the policy plays, not for an expert."""
+"""Who plays: with which engine and limits, and when weights are published."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from agentgym.env import Expert
 from agentgym.learn.players import Players
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout
-from agentgym.types import StopReason
-from tests.kit import chat
+from tests.kit import chat, episode
+from tests.unit.launch.kit import Listening, Stand
 
 TOKENIZER = chat()
 
 
-class Slow(agentgym.Env):
-    """Takes its time at every step, and has an expert."""
+class Led(agentgym.Env):
+    """Goes on and on, and has an expert."""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         return "go", {}
 
-    async def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:  # type: ignore[override]
-        await asyncio.sleep(0.03)
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         return "on", 0.0, False, False, {}
 
     def expert(self) -> Expert:
@@ -35,18 +34,48 @@ class Slow(agentgym.Env):
 
 def players(limits: Limits) -> Players:
     ids = [*TOKENIZER.encode("go"), TOKENIZER.stop_token_ids[0]]
-    rollout = Rollout(Slow, TOKENIZER, Plain(), max_context=4096)
+    rollout = Rollout(Led, TOKENIZER, Plain(), max_context=4096)
     return Players(rollout, ScriptedEngine(lambda _: ids), Uniform(range(9), seed=0), limits=limits)
 
 
 SPECS = [EpisodeSpec(task=None, seed=0, episode_id="e")]
 
 
-def test_deadlines_hold_for_an_expert() -> None:
-    (late,) = asyncio.run(players(Limits(episode_seconds=0.05)).expert(SPECS))
-    assert late.stop_reason is StopReason.DEADLINE
-    (stuck,) = asyncio.run(players(Limits(step_seconds=0.01)).expert(SPECS))
-    assert stuck.stop_reason is StopReason.ENV_ERROR
+class Asked:
+    """Players of a rollout that plays nothing, and what they asked of it."""
+
+    def __init__(self, limits: Limits | None = None, *, temperature: float = 1.0) -> None:
+        self.engine = Listening()
+        self.rollout: Any = Stand(self.engine, lambda spec: episode(0.0))
+        draws = Uniform(range(9), seed=0)
+        self.players = Players(self.rollout, self.engine, draws, limits=limits or Limits(), temperature=temperature)
+
+
+def test_an_expert_may_say_what_it_has_to_say_within_the_deadlines_of_training() -> None:
+    asked = Asked(Limits(max_turns=3, step_seconds=5.0, episode_seconds=7.0, shaping_seconds=9.0))
+    asked.rollout.protocol = Plain()
+    asyncio.run(asked.players.expert([]))
+    asyncio.run(asked.players.expert([], shaped=False))
+    first, second = asked.rollout.played
+    assert first.limits == Limits(max_reply_tokens=2**20, step_seconds=5.0, episode_seconds=7.0, shaping_seconds=9.0)
+    assert (first.shaped, second.shaped) == (True, False)
+
+
+def test_the_policy_plays_under_the_limits_at_the_temperature_of_training() -> None:
+    asked = Asked(Limits(max_turns=3), temperature=0.5)
+    asked.rollout.protocol = Plain()
+    asyncio.run(asked.players.policy(SPECS))
+    asyncio.run(asked.players.led(SPECS))
+    assert [each.limits for each in asked.rollout.played] == [Limits(max_turns=3)] * 2
+    assert [each.shaped for each in asked.rollout.played] == [True, True]
+    assert [each.temperature for each in asked.engine.asked] == [0.5, 0.5]
+
+
+def test_another_engine_speaks_and_is_told_when_its_episodes_are_over() -> None:
+    asked, other = Asked(temperature=0.5), Listening()
+    asyncio.run(asked.players.policy(SPECS, engine=other))
+    assert (len(asked.engine.asked), len(other.asked)) == (0, 1)
+    assert asked.rollout.played[0].release == other.release
 
 
 def test_an_episode_says_who_spoke_when() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
@@ -361,7 +361,9 @@ def test_mixed_refuses_keys_of_other_methods() -> None:
 class NoEngine:
     policy_version = 0
     started = closed = False
-    weights: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self) -> None:
+        self.weights: dict[str, Any] = {}
 
     async def start(self) -> None:
         self.started = True

@@ -1,3 +1,5 @@
+"""Whole games: lines that are typed, and what is shown."""
+
 from __future__ import annotations
 
 import asyncio
@@ -5,85 +7,16 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
-from prompt_toolkit.completion import CompleteEvent
-from prompt_toolkit.document import Document
 from rich.console import Console
 
-import agentgym
-from agentgym.actors.scripted import ScriptedEngine
-from agentgym.errors import EnvError, UserError
-from agentgym.protocol import Protocol
-from agentgym.protocols.react import React
-from agentgym.repl import EnginePolicy, Reply, play, play_async
-from agentgym.repl.terminal import Suggestions
-from agentgym.types import Message
-from tests.kit import chat
-
-DOORS = ("left", "right")
-
-
-class Doors(agentgym.Env):
-    """Three doors, each left or right; "jam" and "hang" are what goes wrong, "walk <where>" wants words."""
-
-    instructions = "Say left or right."
-    max_turns = 5
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        self.route = [DOORS[i] for i in self.np_random.integers(2, size=3)]
-        self.passed: list[str] = []
-        return self._look(), {}
-
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        if action == "jam":
-            self.passed.append("half-way")  # what breaks may have changed something before
-            raise RuntimeError("the door is jammed")
-        if action == "hang":
-            raise KeyboardInterrupt  # Ctrl-C while it hangs
-        if action not in DOORS:
-            return self._look(), 0.0, False, False, {"invalid_action": "no such door"}
-        right = action == self.route[len(self.passed)]
-        self.passed.append(action)
-        done = len(self.passed) == 3
-        info = {"breakdown": {"doors": 0.5 * right}, "success": self.passed == self.route}
-        return self._look(), 0.5 * right, done, False, info
-
-    def expert(self) -> agentgym.env.Expert:
-        return lambda _: self.route[len(self.passed)]
-
-    def _look(self) -> str:
-        return agentgym.Observation(f"Passed {len(self.passed)}: {self.passed}", admissible=(*DOORS, "walk <where>"))
-
-
-class Scripted:
-    """Says the given replies in turn and remembers what it was shown."""
-
-    def __init__(self, *replies: str, protocol: Protocol | None = None) -> None:
-        self.replies, self.protocol = list(replies), protocol or React()
-        self.shown: list[list[str]] = []
-
-    async def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
-        self.shown.append([message["content"] for message in messages])
-        reply = self.replies.pop(0)
-        return Reply(reply, tuple((word, -0.5) for word in reply.split()))
-
-    async def score(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], replies: Sequence[str]
-    ) -> list[float]:
-        return [-0.1 * len(reply) for reply in replies]
-
-
-def transcript(*lines: str, env: agentgym.Env | None = None, **options: Any) -> str:
-    """What is shown when these lines are typed."""
-    out = io.StringIO()
-    console = Console(file=out, width=100, highlight=False)
-    play(env or Doors(), stdin=io.StringIO("\n".join(lines) + "\n"), console=console, **options)
-    return out.getvalue()
+from agentgym.repl import EnginePolicy, play_async
+from tests.kit import BELL
+from tests.unit.repl.kit import Doors, Scripted, transcript
 
 
 def test_an_episode_by_hand() -> None:
@@ -123,7 +56,7 @@ def test_branches_lead_back() -> None:
 
 def test_what_the_environment_raises_is_shown_and_the_episode_goes_on_from_before_it() -> None:
     shown = transcript("left", "jam", "right")
-    assert "RuntimeError: the door is jammed (test_repl.py:" in shown
+    assert "RuntimeError: the door is jammed (kit.py:" in shown
     assert "Passed 2: ['left', 'right']" in shown
 
 
@@ -196,18 +129,6 @@ def test_a_broken_policy_does_not_end_the_game() -> None:
     assert "IndexError" in transcript(":step", "left", policy=Scripted())
 
 
-class Walled(Doors):
-    def reset(self, **options: Any) -> Any:
-        raise RuntimeError("no doors")
-
-
-def test_first_episode_that_cannot_begin_is_an_error_of_the_command() -> None:
-    with pytest.raises(UserError, match="unknown split"):
-        transcript(split="nope")
-    with pytest.raises(EnvError, match="RuntimeError: no doors"):
-        transcript(env=Walled())
-
-
 class Slow(Doors):
     async def reset(self, **options: Any) -> Any:  # type: ignore[override]
         return super().reset(**options)
@@ -227,12 +148,11 @@ def test_an_engine_becomes_a_policy() -> None:
     from agentgym.launch.parts import assembled
     from agentgym.launch.resolving import resolve
 
-    bell = Path(__file__).parents[2] / "examples" / "new_environment.py"
     messages = [{"role": "user", "content": "Passed 0"}]
     out = io.StringIO()
 
     async def played() -> None:
-        async with assembled(resolve({"env": str(bell)})) as parts:
+        async with assembled(resolve({"env": BELL})) as parts:
             policy = EnginePolicy(parts.engine, parts.policy.tokenizer, parts.protocol, max_tokens=4)
             one, other = [await policy.say(messages, ()) for _ in range(2)]
             assert one != other
@@ -246,12 +166,6 @@ def test_an_engine_becomes_a_policy() -> None:
     asyncio.run(played())
     assert "tokens" in out.getvalue()
     assert "%" in out.getvalue()
-
-
-def test_completion_offers_what_begins_with_the_line_first() -> None:
-    suggest = Suggestions(lambda line: ["click[red]", "redo", "blue"])
-    found = [c.text for c in suggest.get_completions(Document("red"), CompleteEvent())]
-    assert found == ["redo", "click[red]"]
 
 
 PLAY_WEBSHOP = "import agentgym, agentgym.repl; agentgym.repl.play(agentgym.make('webshop'))"
@@ -311,55 +225,3 @@ def test_play_inside_ipython(tmp_path: Path) -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
-
-
-def test_play_takes_an_environment_its_id_or_settings() -> None:
-    def typed(**options: Any) -> dict[str, Any]:
-        return {"stdin": io.StringIO(""), "console": Console(file=shown, width=100, highlight=False), **options}
-
-    shown = io.StringIO()
-    agentgym.play(Doors(), **typed(seed=3))
-    agentgym.play("blocksworld", **typed(split="test"))
-    agentgym.play({"env": {"id": "blocksworld", "level": "b3"}}, **typed(task=0))
-    assert [line for line in shown.getvalue().splitlines() if " seed " in line] == [
-        "Doors: seed 3",
-        "blocksworld: task 1001459, seed 0",
-        "blocksworld: task 0, seed 0",
-    ]
-    with pytest.raises(UserError, match="unknown environment"):
-        agentgym.play("blocksword")
-    with pytest.raises(UserError, match='Did you mean "level"'):
-        agentgym.play({"env": {"id": "blocksworld", "levle": "b3"}})
-    with pytest.raises(UserError, match="told by its id"):
-        agentgym.play(Doors(), model="runs/mine")
-
-
-def test_the_environment_is_closed_at_the_end() -> None:
-    closed: list[str] = []
-
-    class Closes(Doors):
-        def close(self) -> None:
-            closed.append(self.name)
-
-    transcript(":quit", env=Closes())
-    with pytest.raises(UserError, match="unknown split"):
-        transcript(env=Closes(), split="nope")
-    assert len(closed) == 2
-
-
-class Talks(ScriptedEngine):
-    """Is asked in text."""
-
-    speaks_text, supports_seeds = True, False
-
-    async def chat(self, messages: Any, sampling: Any, *, tools: Any = ()) -> str:
-        return f"search[{len(messages)}]"
-
-
-def test_a_policy_that_is_asked_in_text_speaks_and_has_no_odds() -> None:
-    policy = EnginePolicy(Talks(lambda _: []), chat(), React())
-    messages = [{"role": "user", "content": "hello"}]
-    reply = asyncio.run(policy.say(messages, ()))
-    assert (reply.text, reply.tokens, reply.logprob) == ("search[1]", (), 0)
-    with pytest.raises(UserError, match="this engine is asked in text"):
-        asyncio.run(policy.score(messages, (), ["a"]))

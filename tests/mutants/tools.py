@@ -1,0 +1,203 @@
+"""Calls of tools, and protocols: what is read, what is a mistake, what is told and what is run."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Module, Mutation
+
+MODULES = (
+    Module(
+        "agentgym/tools/calls.py",
+        ("tests/unit/tools/test_calls.py",),
+        (
+            Mutation("an argument twice is the last", " or key[1] in arguments:", ":"),
+            Mutation("no comma is needed", "value is None or comma is None", "value is None"),
+            Mutation("bare values keep their blanks", "Untyped(bare[0].strip())", "Untyped(bare[0])"),
+            Mutation("bare values are text", "return Untyped(bare[0].strip())", "return str(bare[0].strip())"),
+            Mutation(
+                "infinity is a number",
+                "        value: Any = json.loads(text)\n        json.dumps(value, ensure_ascii=False, allow_nan=False)",
+                "        value: Any = json.loads(text)\n        json.dumps(value, ensure_ascii=False)",
+            ),
+            Mutation(
+                "half a character is text",
+                "allow_nan=False).encode()\n        except",
+                "allow_nan=False)\n        except",
+            ),
+            Mutation(
+                "no calls are words", '        raise ToolError("The list of calls is empty.")\n', "        return []\n"
+            ),
+            Mutation(
+                "only the first call",
+                "return [_checked(one) for one in calls]",
+                "return [_checked(one) for one in calls[:1]]",
+            ),
+            Mutation("names may be anything", 'isinstance(value.get("name"), str)', '"name" in value'),
+            Mutation("arguments may be anything", 'isinstance(value.get("arguments", {}), dict)', "True"),
+            Mutation("the id is lost", "id=id if isinstance(id, str) else", "id="),
+            Mutation("text before a call is fine", "_SHORT.fullmatch(text)", "_SHORT.search(text)"),
+            Mutation(
+                "the empty text is bare",
+                "isinstance(value, str) and value and value ==",
+                "isinstance(value, str) and value ==",
+            ),
+            Mutation("blanks around are bare", " and value == value.strip()", ""),
+            Mutation("commas are bare", "[,()]|^", "[()]|^"),
+        ),
+    ),
+    Module(
+        "agentgym/tools/tool.py",
+        ("tests/unit/tools/test_tool.py",),
+        (
+            Mutation("types are converted", "strict=True), **fields", "strict=False), **fields"),
+            Mutation("unknown arguments are dropped", 'extra="forbid"', 'extra="ignore"'),
+            Mutation("defaults are handed on", " if key in model.model_fields_set}", "}"),
+            Mutation(
+                "everything is required",
+                "default = ... if parameter.default is parameter.empty else parameter.default",
+                "default = ...",
+            ),
+            Mutation("the owner is an argument", ".parameters.values())[1:])", ".parameters.values()))"),
+            Mutation(
+                "required in the order of the schema",
+                '[name for name in self.properties if name in self.parameters.get("required", ())]',
+                'list(self.parameters.get("required", ()))',
+            ),
+            Mutation("all arguments are blanks", "for name in self.required)})", "for name in self.properties)})"),
+            Mutation(
+                "text is what it looks like", 'if any(text in one["enum"]', 'if False and any(text in one["enum"]'
+            ),
+            Mutation("infinity is a value", "        json.dumps(value, allow_nan=False)\n", ""),
+            Mutation("typed values are read again", "if type(value) is Untyped\n", "if isinstance(value, str)\n"),
+            Mutation(
+                "references are not followed", 'definitions.get(str(schema["$ref"]).rpartition("/")[2], {})', "{}"
+            ),
+            Mutation("only the first problem", "error.errors()[:3]", "error.errors()[:1]"),
+            Mutation("no description is fine", "        if not description:\n", "        if False:\n"),
+            Mutation("usage is left out", " Usage: {self.usage}", ""),
+            Mutation("the schema is shared", "dict(parameters)\n", "parameters\n"),
+            Mutation("any mark is one", "getattr(member, _MARK, False) is True", "bool(getattr(member, _MARK, False))"),
+        ),
+    ),
+    Module(
+        "agentgym/tools/env.py",
+        ("tests/unit/tools/test_env.py",),
+        (
+            Mutation("one call too many", "len(calls) > self.max_calls", "len(calls) > self.max_calls + 1"),
+            Mutation("one call too few", "len(calls) > self.max_calls", "len(calls) >= self.max_calls"),
+            Mutation("calls go on after a refusal", 'if "invalid_action" in info or self._over:', "if self._over:"),
+            Mutation(
+                "calls go on after the end",
+                'if "invalid_action" in info or self._over:',
+                'if "invalid_action" in info:',
+            ),
+            Mutation(
+                "the last result alone", 'return told[0] if len(told) == 1 else "\\n".join(told)', "return told[-1]"
+            ),
+            Mutation("what did not run is not told", "        if len(told) < len(calls):\n", "        if False:\n"),
+            Mutation("a refusal is not marked", 'info["invalid_action"] = result = str(error)', "result = str(error)"),
+            Mutation("a mistake is not marked", '            info["invalid_action"] = str(error)\n', ""),
+            Mutation("a bug is told to the policy", "except self.tool_errors as error", "except Exception as error"),
+            Mutation(
+                "every turn is judged",
+                "if self._over else None\n        if verdict",
+                "if True else None\n        if verdict",
+            ),
+            Mutation(
+                "the end stays",
+                '    async def _step(self, action: str) -> Step:\n        self.words, self._over = "", False',
+                '    async def _step(self, action: str) -> Step:\n        self.words = ""',
+            ),
+            Mutation(
+                "words stay",
+                '    async def _step(self, action: str) -> Step:\n        self.words, self._over = "", False',
+                "    async def _step(self, action: str) -> Step:\n        self._over = False",
+            ),
+            Mutation("success above 1 alone", "verdict >= 1", "verdict > 1"),
+            Mutation(
+                "text goes before calls",
+                "(action.tool_calls if isinstance(action, Action) else ()) or parse_calls(action) or ()",
+                "parse_calls(action) or ()",
+            ),
+            Mutation(
+                "answers end the episode",
+                "        if answer is None:\n            self.finish()\n",
+                "        self.finish()\n        if answer is None:\n",
+            ),
+            Mutation("words keep their blanks", "self.words = str(words).strip()", "self.words = str(words)"),
+            Mutation("an observation's own actions are lost", "if known.admissible is None else known.admissible", ""),
+            Mutation("an observation's own tools are lost", "known.tools or [", "["),
+            Mutation("always the first task", "int(self.np_random.integers(len(tasks)))", "0"),
+            Mutation("hooks cannot wait", "[*hooks, *functions]", "functions"),
+            Mutation(
+                "a step of its own is replaced",
+                "                if name not in cls.__dict__:\n                    setattr",
+                "                if True:\n                    setattr",
+            ),
+            Mutation("nothing is null", '"done" if result is None else ', ""),
+        ),
+    ),
+    Module(
+        "agentgym/protocol.py",
+        ("tests/unit/test_protocol.py",),
+        (
+            Mutation("rules come first", "(instructions, self.rules)", "(self.rules, instructions)"),
+            Mutation(
+                "images come last",
+                '[*images, {"type": "text", "text": str(observation)}]',
+                '[{"type": "text", "text": str(observation)}, *images]',
+            ),
+            Mutation("an empty message", " if content else []", ""),
+            Mutation(
+                "complaints are the policy's own",
+                'return {"role": "user", "content": error}',
+                'return {"role": "assistant", "content": error}',
+            ),
+            Mutation(
+                "said is understood", "understood = self.parse(reply) == action", "understood = bool(self.parse(reply))"
+            ),
+            Mutation(
+                "what cannot be read is fine", "            understood = False\n", "            understood = True\n"
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/protocols/plain.py",
+        ("tests/unit/protocols/test_plain.py",),
+        (
+            Mutation("blanks are an action", "if not reply.strip():", "if not reply:"),
+            Mutation("blanks are kept", "return Action(reply.strip())", "return Action(reply)"),
+            Mutation("said unchecked", "self.checked(str(action), action)", "str(action)"),
+        ),
+    ),
+    Module(
+        "agentgym/protocols/react.py",
+        ("tests/unit/protocols/test_react.py",),
+        (
+            Mutation("the first action counts", "return Action(found[-1])", "return Action(found[0])"),
+            Mutation("invented observations count", '_INVENTED.sub("", reply)', "reply"),
+            Mutation("an empty action", "if not found or not found[-1]:", "if not found:"),
+            Mutation(
+                "capitals matter", '(.*?)[ \\t*]*$", re.IGNORECASE | re.MULTILINE)', '(.*?)[ \\t*]*$", re.MULTILINE)'
+            ),
+            Mutation(
+                "only the line is cut", "re.IGNORECASE | re.MULTILINE | re.DOTALL", "re.IGNORECASE | re.MULTILINE"
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/protocols/tools.py",
+        ("tests/unit/protocols/test_tools.py",),
+        (
+            Mutation("the first call alone", "return Action(tool_calls=calls)", "return Action(tool_calls=calls[:1])"),
+            Mutation("a call that was cut off is words", "(?:</tool_call>|\\Z)", "</tool_call>"),
+            Mutation("infinity is a number", ", allow_nan=False).encode()", ").encode()"),
+            Mutation("half a character is text", "allow_nan=False).encode()", "allow_nan=False)"),
+            Mutation("a name may be anything", 'isinstance(call.get("name"), str)', '"name" in call'),
+            Mutation("arguments may be anything", 'isinstance(call.get("arguments", {}), dict)', "True"),
+            Mutation("the form is not told", "is not valid JSON: {error}. {self.rules}", "is not valid JSON: {error}."),
+            Mutation(
+                "said unchecked", "return self.checked(reply, Action(tool_calls=action.tool_calls))", "return reply"
+            ),
+        ),
+    ),
+)
