@@ -50,7 +50,8 @@ class Llama(Form):
             return calls
         if found := re.fullmatch(r"\s*([\w.]+?)\.call(\(.*\))\s*", text, re.DOTALL):
             return python_calls(f"[{found[1]}{found[2]}]")
-        json_at(text, text.find("{"))  # says what is wrong with it
+        if "{" in text:
+            json_at(text, text.find("{"))  # says what is wrong with it
         raise ToolError("There is no call in this.")
 
     def write(self, calls: Sequence[ToolCall]) -> str:
