@@ -175,9 +175,7 @@ def evaluate(
 @click.option("--stage", help="Only of this stage of a run: warm_start, before, train or after.")
 @click.option("--update", type=int, help="Only of this update.")
 @click.option("--success/--failure", default=None, help="Only successes, or only the others.")
-@click.option(
-    "--stop-reason", type=click.Choice([reason.value for reason in StopReason]), help="Only those that ended so."
-)
+@click.option("--stop-reason", type=click.Choice([reason.value for reason in StopReason]), help="Only those that ended so.")
 def export(source: Path, output: Path | None, **asked: Any) -> None:
     """Take episodes out of SOURCE, a run, an archive or a JSONL file: agentgym export RUN -o episodes.jsonl."""
     from agentgym import store

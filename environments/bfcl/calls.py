@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentgym.errors import ParseError
+from agentgym.tools.calls import ToolError, call_of, read_json
 from agentgym.types import Action
 
 __all__ = ["MAX_CALLS", "Call", "parse_call", "parse_calls", "written"]
@@ -76,14 +77,17 @@ def _found(action: str) -> Iterator[Call]:
 
 def _from_json(text: str) -> Iterator[Call]:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value, end = read_json(text)
+        if text[end:].strip():
+            raise ValueError("Extra data after the calls")
+    except ValueError as error:
         raise ParseError(f"The call is not valid JSON: {error}. {_FORMS}") from None
     for item in value if isinstance(value, list) else [value]:
-        named = isinstance(item, dict) and isinstance(item.get("name"), str)
-        if not (named and isinstance(item.get("arguments", {}), dict)):
-            raise ParseError(f'A call is an object with "name" (text) and "arguments" (object). {_FORMS}')
-        yield Call(item["name"], item.get("arguments", {}))
+        try:
+            call = call_of(item)
+        except ToolError as error:
+            raise ParseError(f"{error} {_FORMS}") from None
+        yield Call(call.name, call.arguments)
 
 
 def _from_python(text: str) -> Iterator[Call]:

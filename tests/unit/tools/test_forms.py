@@ -202,7 +202,7 @@ def test_words_are_words_in_every_form(form: FormName, reply: str) -> None:
 def test_words_to_all_are_words() -> None:
     assert Tools("functionary-v32").parse("all\nIt is 5.") == "It is 5."
     assert Tools("functionary-v32").parse(">>>all\nIt is 5.\n") == "It is 5."
-    with pytest.raises(ParseError, match="^Your reply was empty"):
+    with pytest.raises(ParseError, match=r"^Your reply was empty"):
         Tools("functionary-v32").parse(">>>all\n")
 
 
@@ -253,9 +253,9 @@ TEMPLATES = {
     "xml": "{{ '<tool_call>\n<function=example_function_name>\n<parameter=example_parameter_1>' }}",
     "mistral": "{{- '[TOOL_CALLS][' }}{{ call }}",
     "mistral-args": "{{- '[TOOL_CALLS]' + name + '[ARGS]' + arguments }}",
-    "deepseek": "{{'<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>' + tool['type'] + '<｜tool▁sep｜>' + '\n' + '```json' + '\n'}}",
+    "deepseek": "{{'<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>' + tool['type'] + '<｜tool▁sep｜>```json'}}",
     "deepseek-v31": "{{'<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>' + name + '<｜tool▁sep｜>' + arguments}}",
-    "functionary": '{{ \'<function=example_function_name>{{"example_name": "example_value"}}</function>\' }}<|python_tag|>',
+    "functionary": "{{ '<function=example_function_name>{{example_name: example_value}}</function>' }}<|python_tag|>",
     "functionary-v32": "{{ '>>>all\\n' + message['content'] }}",
     "pythonic": "{{ '[func_name1(params_name1=params_value1, ...), func_name2(params)]' }}",
     "llama": '{{ \'{"name": function name, "parameters": dictionary of argument name and its value}\' }}',
