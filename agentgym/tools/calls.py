@@ -22,7 +22,7 @@ from typing import Any
 from agentgym.errors import AgentGymError
 from agentgym.types import Action, ToolCall
 
-__all__ = ["ToolError", "Untyped", "call", "call_of", "parse_calls", "read_json"]
+__all__ = ["ToolError", "Untyped", "call", "call_of", "parse_calls", "read_json", "unique_names"]
 
 _SHORT = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*\((.*)\)\s*", re.DOTALL)
 _KEY = re.compile(r"\s*([A-Za-z_][\w-]*)\s*=\s*")
@@ -93,7 +93,8 @@ def read_json(text: str, start: int = 0) -> tuple[Any, int]:
     return value, end
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, for a decoder's ``object_pairs_hook``. Raises ValueError for a name that is there twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -101,7 +102,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+_DECODER = json.JSONDecoder(object_pairs_hook=unique_names)
 
 
 def call_of(value: Any) -> ToolCall:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentgym.errors import ParseError
-from agentgym.tools.calls import ToolError, call_of, read_json
+from agentgym.tools.calls import ToolError, call_of, unique_names
 from agentgym.types import Action
 
 __all__ = ["MAX_CALLS", "Call", "parse_call", "parse_calls", "written"]
@@ -77,10 +77,8 @@ def _found(action: str) -> Iterator[Call]:
 
 def _from_json(text: str) -> Iterator[Call]:
     try:
-        value, end = read_json(text)
-        if text[end:].strip():
-            raise ValueError("Extra data after the calls")
-    except ValueError as error:
+        value = json.loads(text, object_pairs_hook=unique_names)
+    except (ValueError, RecursionError) as error:
         raise ParseError(f"The call is not valid JSON: {error}. {_FORMS}") from None
     for item in value if isinstance(value, list) else [value]:
         try:
