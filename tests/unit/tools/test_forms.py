@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from agentgym.engine import Completion
 from agentgym.errors import ConfigError, ParseError
 from agentgym.protocols.tools import FormName, Tools
 from agentgym.registry import plugins
+from agentgym.stream import TokenStream
+from agentgym.tools import ToolEnv, tool
 from agentgym.tools.calls import Untyped
 from agentgym.tools.forms import FORMS, form_for
-from agentgym.types import Action, ToolCall
+from agentgym.types import Action, Observation, ToolCall, Turn
 from tests.kit import chat
 
 NESTED = {"name": "Zoë 日本", "more": {"list": [1, "2", None, True], "at": {"x": -0.5}}}
@@ -299,3 +302,44 @@ def test_marks_that_are_special_tokens_are_seen_in_what_a_policy_sampled() -> No
     assert len(ids) < 15  # one for each mark
     reply = tokenizer.decode_reply([*ids, tokenizer.stop_token_ids[0]])
     assert Tools().parse(reply).tool_calls == (ToolCall(name="a", arguments={"x": "1"}),)
+
+
+class Counter(ToolEnv):
+    """Counts."""
+
+    def start(self, task: Any) -> str:
+        return "Count."
+
+    @tool
+    def count(self, by: int, word: str) -> str:
+        """Count on."""
+        return f"{by + 1} {word}"
+
+
+def test_values_between_tags_get_their_types_from_the_tool_and_are_recorded_as_texts() -> None:
+    reply = (
+        "<tool_call>\n<function=count>\n<parameter=by>\n4\n</parameter>\n<parameter=word>\n5\n</parameter>\n</function>"
+    )
+    action = Tools("xml").parse(reply)
+    env = Counter()
+    env.reset(seed=0)
+    assert env.step(action)[0] == "5 5"
+    turn = Turn(observation="Count.", reply=reply, tool_calls=list(action.tool_calls))
+    assert Turn.model_validate_json(turn.model_dump_json()) == turn
+
+
+def test_the_reply_that_made_a_call_stays_in_the_stream_as_it_was_sampled() -> None:
+    tokenizer = chat()
+    tokenizer.hf.add_special_tokens({"additional_special_tokens": ["[TOOL_CALLS]", "[ARGS]"]})
+    stream, protocol = TokenStream(tokenizer), Tools("mistral-args")
+    messages = [{"role": "user", "content": "Count."}]
+    stream.extend(messages)
+    before = list(stream.token_ids)
+    ids = [*tokenizer.encode_reply('So.[TOOL_CALLS]count[ARGS]{"by":  1}'), tokenizer.stop_token_ids[0]]
+    nothing = [0.0] * len(ids)
+    stream.append(Completion(token_ids=ids, logprobs=nothing, policy_versions=[0] * len(ids), finish_reason="stop"))
+    reply = tokenizer.decode_reply(ids)
+    assert protocol.parse(reply).tool_calls == (ToolCall(name="count", arguments={"by": 1}),)
+    stream.extend([*messages, protocol.said(reply), protocol.show(Observation("2"))])
+    assert stream.num_forks == 0
+    assert stream.token_ids[: len(before) + len(ids)] == [*before, *ids]
