@@ -16,6 +16,9 @@ __all__ = ["Functionary", "Recipients"]
 _OPEN = re.compile(r"<function=([^>\n]*)>")
 _CLOSED = re.compile(r"\s*(?:</function>|\Z)")
 _RECIPIENT = re.compile(r"^>>>([\w.-]+)[ \t]*(?:\n|(?=\{)|\Z)", re.MULTILINE)
+_PLAIN = re.compile(r"all[ \t]*(?:\n|\Z)|[\w.-]+\s*\{\s*[\"}]")
+_OPENED = re.compile(rf"{_PLAIN.pattern}|[\w.-]+[ \t]*(?:\n|\{{)")
+"""How a reply begins whose first ``>>>`` is the template's; where that is not known, only what is no word."""
 _TOKENS = re.compile(r"<\|(?:eom_id|eot_id)\|>\s*\Z")
 
 
@@ -78,7 +81,8 @@ class Recipients(Form):
         return re.search(r"^>>>[\w.-]+\s*\{", text, re.MULTILINE) is not None
 
     def seen(self, text: str) -> bool:
-        return re.match(r"\s*[\w.-]+[ \t]*\n\s*\{", text) is not None or _RECIPIENT.search(text) is not None
+        found = _RECIPIENT.finditer(self._whole(text))
+        return any(recipient[1] != "all" for recipient in found)
 
     def read(self, text: str) -> list[ToolCall]:
         text = _TOKENS.sub("", self._whole(text))
@@ -100,7 +104,8 @@ class Recipients(Form):
     def _whole(self, text: str) -> str:
         """The reply with the first ``>>>`` before it, where it was left to the template."""
         text = text.strip()
-        return f">>>{text}" if re.match(r"all[ \t]*(?:\n|\Z)|[\w.-]+[ \t]*\n\s*\{", text) else text
+        first = _OPENED if self.begun else _PLAIN
+        return f">>>{text}" if first.match(text) else text
 
     def write(self, calls: Sequence[ToolCall]) -> str:
         return "\n".join(f">>>{call.name}\n{written(call.arguments)}" for call in calls).removeprefix(self.begun)

@@ -22,6 +22,7 @@ _OBJECT = re.compile(rf'\{{\s*"(?:{_KEYS})"\s*:')
 _BEGUN = re.compile(rf"""\s*\[?\s*\{{\s*(?:["']?(?:{_KEYS})["']?\s*:|"?\w*\Z)""")
 _MARKED = re.compile(
     r'\{\s*(?:"type"\s*:\s*"function"\s*,\s*)?"name"\s*:\s*"[^"]*"\s*,\s*"(?:parameters|arguments)"\s*:'
+    r'|\A\s*\[?\s*\{\s*"(?:parameters|arguments)"\s*:'
 )
 
 

@@ -21,6 +21,7 @@ _TOKENS = re.compile(r"<\|(?:python_tag|python_start|python_end|eom_id|eot_id|eo
 _NAME = r"[A-Za-z_][\w.]*"
 _BEGUN = re.compile(rf"^[ \t]*\[\s*{_NAME}\((?:\s*\)|\s*{_NAME}\s*=)", re.MULTILINE)
 _WHOLE = re.compile(rf"\s*\[\s*{_NAME}\s*\(.*", re.DOTALL)
+_ALONE = re.compile(rf"\s*{_NAME}\((?:\s*\)|\s*{_NAME}\s*=.*\))\s*", re.DOTALL)
 _PARTS = re.compile(r"""[()\[\]{}]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _LONGEST = 50_000
@@ -40,10 +41,12 @@ class Pythonic(Form):
 
     def seen(self, text: str) -> bool:
         bare = _TOKENS.sub("", text)
-        return self.marked(text) or _WHOLE.match(bare) is not None
+        return self.marked(text) or _WHOLE.match(bare) is not None or _ALONE.fullmatch(bare) is not None
 
     def read(self, text: str) -> list[ToolCall]:
         text = _TOKENS.sub("", text)
+        if _ALONE.fullmatch(text):
+            return python_calls(f"[{text.strip()}]")
         calls, position = [], 0
         while (found := _BEGUN.search(text, position) or (_WHOLE.match(text) if not position else None)) is not None:
             position = _end(text, found.start())

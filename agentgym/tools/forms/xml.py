@@ -67,6 +67,8 @@ class Xml(Form):
             name = parameter[1].strip()
             if name in arguments:
                 raise ToolError(f'The parameter "{name[:60]}" is there twice.')
+            if "<parameter=" in parameter[2]:
+                raise ToolError(f'The parameter "{name[:60]}" has no </parameter> before the next one.')
             arguments[name], position = Untyped(parameter[2]), parameter.end()
         return arguments, position
 

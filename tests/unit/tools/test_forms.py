@@ -13,12 +13,13 @@ from agentgym.engine import Completion
 from agentgym.errors import ConfigError, ParseError
 from agentgym.protocols.tools import FormName, Tools
 from agentgym.registry import plugins
+from agentgym.rollout.runner import Rollout
 from agentgym.stream import TokenStream
 from agentgym.tools import ToolEnv, tool
 from agentgym.tools.calls import Untyped
 from agentgym.tools.forms import FORMS, form_for
 from agentgym.types import Action, Observation, ToolCall, Turn
-from tests.kit import chat
+from tests.kit import CHATML, chat
 
 NESTED = {"name": "Zoë 日本", "more": {"list": [1, "2", None, True], "at": {"x": -0.5}}}
 
@@ -44,6 +45,7 @@ READ: list[tuple[str, str, list[tuple[str, dict[str, Any]]]]] = [
     ("llama", '[{"name": "a", "parameters": {}},\n{"name": "b", "arguments": {}}]', [("a", {}), ("b", {})]),
     ("llama", 'First this: {"name": "a", "parameters": {"x": "}"}} and then we see.', [("a", {"x": "}"})]),
     ("llama", '{"name": "leave"}', [("leave", {})]),
+    ("llama", '{"arguments": {"x": 1}, "name": "a"}', [("a", {"x": 1})]),
     ("llama", '<|python_tag|>brave_search.call(query="who, (now)?")', [("brave_search", {"query": "who, (now)?"})]),
     (
         "pythonic",
@@ -97,12 +99,14 @@ READ: list[tuple[str, str, list[tuple[str, dict[str, Any]]]]] = [
         [("a", {"t": "</function>"}), ("b", {})],
     ),
     ("functionary-v32", 'get\n{"n": {"m": "1"}}', [("get", {"n": {"m": "1"}})]),
+    ("functionary-v32", 'get {"n": 1}', [("get", {"n": 1})]),
+    ("pythonic", "leave()", [("leave", {})]),
     ("functionary-v32", '>>>all\nI look.\n>>>a\n{"n": "é"}\n>>>b\n{}', [("a", {"n": "é"}), ("b", {})]),
     ("functionary-v32", 'all\nI look.\n>>>a\n{"n": ">>>"}<|eot_id|>', [("a", {"n": ">>>"})]),
 ]
 """(form, reply, calls)"""
 
-ONLY_THERE = {"get\n{", "all\nI look.", '{"name": "leave"}'}
+ONLY_THERE = {"get", "all\nI look.", '{"name": "leave"}', "leave()"}
 """How replies begin whose calls can only be told by who knows the form."""
 
 
@@ -158,6 +162,11 @@ def test_a_call_in_the_form_of_another_family_is_no_answer(form: str, reply: str
             "<function=a><parameter=x>1</parameter><parameter=x>2</parameter></function>",
             'The parameter "x" is there twice',
         ),
+        (
+            "xml",
+            "<function=a><parameter=x>1\n<parameter=y>2</parameter></function>",
+            'The parameter "x" has no </parameter> before the next one',
+        ),
         ("xml", "<function=><parameter=x>1</parameter></function>", "The tool call has no name"),
         ("mistral", '[TOOL_CALLS][{"name": "a", "arguments": {}}', "not valid JSON"),
         ("mistral", "[TOOL_CALLS]", "not valid JSON"),
@@ -207,6 +216,10 @@ def test_words_to_all_are_words() -> None:
     assert Tools("functionary-v32").parse(">>>all\nIt is 5.\n") == "It is 5."
     with pytest.raises(ParseError, match=r"^Your reply was empty"):
         Tools("functionary-v32").parse(">>>all\n")
+    opened = Tools().suited(TEMPLATES["functionary-v32"], "assistant\n\n>>>")
+    assert opened.parse("all\nIt is\n5.") == "It is\n5."
+    with pytest.raises(ParseError, match=r"^The tool call is not valid JSON"):
+        opened.parse("python\nprint(1)")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -343,3 +356,10 @@ def test_the_reply_that_made_a_call_stays_in_the_stream_as_it_was_sampled() -> N
     stream.extend([*messages, protocol.said(reply), protocol.show(Observation("2"))])
     assert stream.num_forks == 0
     assert stream.token_ids[: len(before) + len(ids)] == [*before, *ids]
+
+
+def test_a_rollout_suits_its_protocol_to_the_policy_s_chat_template() -> None:
+    rollout = Rollout(Counter, chat(CHATML + "{# [TOOL_CALLS] #}<think>\n"), Tools(), max_context=64)
+    assert rollout.protocol.rules == FORMS["mistral"].rules
+    assert rollout.protocol.thought_end == "</think>"
+    assert Rollout(Counter, chat(), Tools(), max_context=64).protocol.rules == FORMS["hermes"].rules
