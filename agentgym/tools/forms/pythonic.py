@@ -72,7 +72,8 @@ def python_calls(text: str) -> list[ToolCall]:
 
 
 def _call(node: ast.expr) -> ToolCall:
-    if not (isinstance(node, ast.Call) and re.fullmatch(_NAME, name := ast.unparse(node.func))):
+    name = _dotted(node.func) if isinstance(node, ast.Call) else None
+    if not isinstance(node, ast.Call) or name is None:
         raise ToolError("Each item of the list must be a call: a tool's name, and arguments in parentheses.")
     if node.args:
         raise ToolError(f"{name[:60]}: every argument is given by its name, as in ARGUMENT=1.")
@@ -82,6 +83,15 @@ def _call(node: ast.expr) -> ToolCall:
             raise ToolError(f"{name[:60]}: every argument is given once, by its name.")
         arguments[keyword.arg] = _value(keyword.value)
     return ToolCall(name=name, arguments=arguments)
+
+
+def _dotted(node: ast.expr) -> str | None:
+    """``a`` or ``a.b.c``; None for anything else that could be called."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else None
 
 
 def _value(node: ast.expr) -> Any:
