@@ -19,10 +19,10 @@ _TAG = "<|python_tag|>"
 _TOKENS = re.compile(r"<\|(?:python_tag|python_start|python_end|eom_id|eot_id|eot|eom)\|>")
 _KEYS = "name|type|function|id|parameters|arguments"
 _OBJECT = re.compile(rf'\{{\s*"(?:{_KEYS})"\s*:')
-_BEGUN = re.compile(rf"""\s*\[?\s*\{{\s*(?:["']?(?:{_KEYS})["']?\s*:|"?\w*\Z)""")
+_BEGUN = re.compile(rf"""\s*(?:\[\s*)?\{{\s*(?:["']?(?:{_KEYS})["']?\s*:|"?\w*\Z)""")
 _MARKED = re.compile(
     r'\{\s*(?:"type"\s*:\s*"function"\s*,\s*)?"name"\s*:\s*"[^"]*"\s*,\s*"(?:parameters|arguments)"\s*:'
-    r'|\A\s*\[?\s*\{\s*"(?:parameters|arguments)"\s*:'
+    r'|\A\s*(?:\[\s*)?\{\s*"(?:parameters|arguments)"\s*:'
 )
 
 
