@@ -236,6 +236,16 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/rollout/runner.py",
+        ("tests/unit/tools/test_forms.py",),
+        (Mutation("one protocol for every policy", "protocol.suited(*tokenizer.speech)", "protocol"),),
+    ),
+    Module(
+        "agentgym/hosts/processes/wire.py",
+        ("tests/unit/hosts/processes/test_wire.py",),
+        (Mutation("values get a type on the way", "if type(value) is Untyped]", "if False]"),),
+    ),
+    Module(
         "agentgym/tools/forms/hermes.py",
         ("tests/unit/protocols/test_tools.py", "tests/unit/tools/test_forms.py"),
         (
