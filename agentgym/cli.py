@@ -336,7 +336,8 @@ def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
         return ChatTokenizer(byte_tokenizer()), protocol
     env = agentgym.make(settings.env.id, **settings.env.options)
     try:
-        return run(make_policy(settings.model, env, seed=0)).tokenizer, protocol
+        tokenizer = run(make_policy(settings.model, env, seed=0)).tokenizer
+        return tokenizer, protocol.suited(*tokenizer.speech)
     finally:
         env.close()
 

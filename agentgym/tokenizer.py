@@ -96,6 +96,13 @@ class ChatTokenizer:
             add_generation_prompt=True,
         )
 
+    @functools.cached_property
+    def speech(self) -> tuple[str, str]:
+        """What a protocol is suited to: the chat template's text, and what it writes when a reply comes next."""
+        template = self.hf.chat_template
+        text = "\n".join(template.values()) if isinstance(template, Mapping) else str(template)
+        return text, self.render([{"role": "user", "content": "a"}])
+
     def encode(self, text: str, media: Sequence[Media] = ()) -> list[int]:
         """Token ids of rendered text, with the tokens of each of ``media`` in place of its placeholder.
 

@@ -91,7 +91,7 @@ async def assembled(
             beat=beat,
         )
         closing.push_async_callback(rollout.close)
-        parts = Parts(env, policy, engine, protocol, rollout, limits)
+        parts = Parts(env, policy, engine, rollout.protocol, rollout, limits)
         shows_pictures = await _try_out(parts)
         yield dataclasses.replace(parts, warning=_on_pictures(parts, settings) if shows_pictures else "")
 

@@ -78,6 +78,13 @@ def test_a_reply_is_what_was_said_without_its_end() -> None:
     assert TOKENIZER.decode_reply([end, *ids]) == "<|im_end|>look"
 
 
+def test_a_protocol_is_suited_to_the_template_and_to_what_it_writes_before_a_reply() -> None:
+    assert TOKENIZER.speech == (CHATML, "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n")
+    hf = byte_tokenizer()
+    hf.chat_template = {"default": CHATML, "tool_use": CHATML + "{# <tool_call> #}"}
+    assert ChatTokenizer(hf).speech[0] == f"{CHATML}\n{CHATML}{{# <tool_call> #}}"
+
+
 def test_text_ends_where_the_assistant_speaks_next() -> None:
     rendered = TOKENIZER.render([{"role": "system", "content": "s"}, {"role": "user", "content": "u"}])
     assert rendered == "<|im_start|>system\ns<|im_end|>\n<|im_start|>user\nu<|im_end|>\n<|im_start|>assistant\n"
