@@ -149,7 +149,9 @@ class PPO(SurrogateTrainer[PPOSettings]):
     def _returns(self, trajectory: Trajectory, turns: Sequence[NDArray[np.int32]]) -> list[float]:
         """What was earned up to each turn, discounted to it."""
         earned, returns = 0.0, []
-        for turn, tokens in zip(*np.unique(np.concatenate([*turns, np.zeros(0, np.int32)]), return_counts=True), strict=True):
+        for turn, tokens in zip(
+            *np.unique(np.concatenate([*turns, np.zeros(0, np.int32)]), return_counts=True), strict=True
+        ):
             earned = earned * self.settings.gamma ** int(tokens) + trajectory.turns[turn].reward
             returns.append(earned)
         return returns

@@ -117,6 +117,40 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/learn/kl_control.py",
+        (f"{UNIT}/test_kl_control.py",),
+        (
+            Mutation("the wrong way", "found / self.target - 1", "1 - found / self.target"),
+            Mutation("no bound below", "max(-_MOST, found", "max(-1.0, found"),
+            Mutation("no bound above", "min(_MOST, max", "min(9.0, max"),
+            Mutation("added, not multiplied", "self.value *= 1 +", "self.value +="),
+            Mutation("another beginning is ignored", ' and saved["began"] == self.begin', ""),
+        ),
+    ),
+    Module(
+        "agentgym/learn/running.py",
+        (f"{UNIT}/test_running.py",),
+        (
+            Mutation("the last part alone", "self.variance * self.num + apart**2", "apart**2"),
+            Mutation("means are the same", " + apart**2 * self.num * num / both", ""),
+            Mutation("the mean of the last part", "self.mean + apart * num / both", "mean"),
+            Mutation("a sample's variance", "spread / both\n", "spread / (both - 1)\n"),
+            Mutation("no scale is a scale", "if self.variance > _NONE else 1.0", "if True else 1.0"),
+            Mutation("a process's own mean", "mean = total / num", "mean = math.fsum(values) / max(1, len(values))"),
+        ),
+    ),
+    Module(
+        "rewards/overlong_penalty.py",
+        ("tests/unit/rewards/test_overlong_penalty.py",),
+        (
+            Mutation("from the end of the buffer", "self.max_tokens - self.overlong_buffer)", "self.max_tokens)"),
+            Mutation("no bound", "min(1.0, max(", "max(0.0, max("),
+            Mutation("short ones are paid", "max(0, excess)", "excess"),
+            Mutation("paid", "[-cost]", "[cost]"),
+            Mutation("all tokens", "sample.num_trained for", "len(sample.token_ids) for"),
+        ),
+    ),
+    Module(
         "agentgym/learn/masters.py",
         (f"{UNIT}/test_masters.py",),
         (

@@ -325,6 +325,21 @@ def test_an_update_of_two_processes_is_that_of_one_with_all_rows(tmp_path: Path)
         assert found == pytest.approx(expected, abs=1e-5)
 
 
+def _shown(world: World) -> list[dict[str, float]]:
+    """What is asked before a step whether it is to be taken."""
+    seen: list[dict[str, float]] = []
+    learner = Learner(tiny_model(), learning_rate=0.01, world=world)
+    share = ALL[:4] if world.is_first else ALL[4:]
+    learner.update(share, _objective, stops=lambda metrics: bool(seen.append({**metrics})))
+    return seen
+
+
+def test_both_are_asked_with_the_same_numbers_whether_to_stop(tmp_path: Path) -> None:
+    first, second = in_two(_shown, tmp_path)
+    assert first == second
+    assert {"loss", "advantage", "grad_norm"} <= first[0].keys()
+
+
 def _gone_through(world: World) -> list[int]:
     """Lengths of the sequences of each batch, and how many have nothing to train."""
     rows = ALL if world.is_first else ALL[:1]
