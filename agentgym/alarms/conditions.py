@@ -125,7 +125,7 @@ def gradient_explodes(lines: Sequence[Line], settings: Bounds) -> Breach | None:
 def stands_still(lines: Sequence[Line], settings: Bounds) -> Breach | None:
     """In every update of a window; one whose learning rate is 0, as at the end of a schedule, is to change nothing."""
     recent = _recent([line for line in lines if line["learning_rate"] > 0], "moved", settings)
-    if not recent or lines[-1]["learning_rate"] == 0 or max(recent) > settings.moved:
+    if not recent or lines[-1]["learning_rate"] == 0 or max(recent) >= settings.moved:
         return None
     return Breach(statistics.fmean(recent), settings.moved)
 

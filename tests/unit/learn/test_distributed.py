@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -328,9 +328,14 @@ def test_an_update_of_two_processes_is_that_of_one_with_all_rows(tmp_path: Path)
 def _shown(world: World) -> list[dict[str, float]]:
     """What is asked before a step whether it is to be taken."""
     seen: list[dict[str, float]] = []
+
+    def stops(metrics: Mapping[str, float]) -> bool:
+        seen.append(dict(metrics))
+        return False
+
     learner = Learner(tiny_model(), learning_rate=0.01, world=world)
     share = ALL[:4] if world.is_first else ALL[4:]
-    learner.update(share, _objective, stops=lambda metrics: bool(seen.append({**metrics})))
+    learner.update(share, _objective, stops=stops)
     return seen
 
 
