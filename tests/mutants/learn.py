@@ -140,17 +140,6 @@ MODULES = (
         ),
     ),
     Module(
-        "rewards/overlong_penalty.py",
-        ("tests/unit/rewards/test_overlong_penalty.py",),
-        (
-            Mutation("from the end of the buffer", "self.max_tokens - self.overlong_buffer)", "self.max_tokens)"),
-            Mutation("no bound", "min(1.0, max(", "max(0.0, max("),
-            Mutation("short ones are paid", "max(0, excess)", "excess"),
-            Mutation("paid", "[-cost]", "[cost]"),
-            Mutation("all tokens", "sample.num_trained for", "len(sample.token_ids) for"),
-        ),
-    ),
-    Module(
         "agentgym/learn/masters.py",
         (f"{UNIT}/test_masters.py",),
         (
@@ -236,6 +225,13 @@ MODULES = (
             Mutation("halves as wholes", "(2 if autocast else element_size) * narrow", "4 * narrow"),
             Mutation("a row fits a microbatch", "max(max_microbatch_tokens, max_context)", "max_microbatch_tokens"),
             Mutation("keys without values", '"cache": 2 * element_size', '"cache": element_size'),
+            Mutation("masters for nothing", "4 * has_masters) * num_trained", "0) * num_trained"),
+            Mutation("masters for all", "has_masters = trained_size < 4", "has_masters = True"),
+            Mutation(
+                "gradients in two bytes",
+                'max(4, trained_size) * num_trained,\n        "opt',
+                'trained_size * num_trained,\n        "opt',
+            ),
             Mutation("no copies under autocast", "2 * num_parameters if autocast else 0", "0"),
             Mutation("widths of heads guessed", 'getattr(text, "head_dim", None) or', "None or"),
         ),
