@@ -159,10 +159,9 @@ class PPO(SurrogateTrainer[PPOSettings]):
     def _assign(self, trajectory: Trajectory, rows: Sequence[Row], bootstrap: float) -> None:
         """Advantages and returns of an episode's tokens, from its turns' rewards and the critic's values."""
         rewards_N, settings = trained(rows, "returns"), self.settings
+        scale = self.returns.deviation if settings.scale_rewards else 1.0
         for turn, index in _last(_turns(trajectory, rows)).items():
-            rewards_N[index] += trajectory.turns[turn].reward / (
-                self.returns.deviation if settings.scale_rewards else 1
-            )
+            rewards_N[index] += trajectory.turns[turn].reward / scale
         advantages_N, returns_N = gae(
             rewards_N, trained(rows, "values"), gamma=settings.gamma, lam=settings.lam, bootstrap=bootstrap
         )

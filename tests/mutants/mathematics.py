@@ -570,7 +570,7 @@ MODULES = (
             Mutation(
                 "entropy punished", "loss_N - settings.entropy_coefficient", "loss_N + settings.entropy_coefficient"
             ),
-            Mutation("divergence rewarded", "loss_N + settings.kl_coefficient", "loss_N - settings.kl_coefficient"),
+            Mutation("divergence rewarded", "loss_N + self.kl.value", "loss_N - self.kl.value"),
             Mutation("penalized twice", 'if settings.kl_in == "loss":', "if True:"),
             Mutation("never by the ratio", "if settings.kl_by_ratio:", "if False:"),
             Mutation("the sequence as a token", 'if self.settings.ratio == "token":', "if True:"),
@@ -602,7 +602,7 @@ MODULES = (
             Mutation("cut episodes not continued", "if goes_on else 0.0", "if False else 0.0"),
             Mutation("reward lost", "rewards_N[index] += trajectory", "rewards_N[index] -= trajectory"),
             Mutation("returns not discounted", "earned * self.settings.gamma ** int(tokens)", "earned"),
-            Mutation("never scaled", "(self.returns.deviation if settings.scale_rewards else 1)", "1"),
+            Mutation("never scaled", "self.returns.deviation if settings.scale_rewards else 1.0", "1.0"),
             Mutation("always scaled", "        if not self.settings.scale_rewards:\n            return {}\n", ""),
             Mutation("penalty rewarded", "-self.penalty(row)", "self.penalty(row)"),
             Mutation("never whitened", "if self.settings.whiten:", "if False:"),
