@@ -236,6 +236,12 @@ def test_a_bound_that_is_met_is_kept(name: str) -> None:
     assert [alarm.name for alarm in alarms_of(history(beyond), EXACT, max_reply_tokens=20)] == [name]
 
 
+def test_weights_may_stand_still_where_the_learning_rate_is_zero() -> None:
+    assert alarms_of(train(moved=[0.0] * 3, learning_rate=[0.0] * 3), EXACT) == []
+    (alarm,) = alarms_of(train(moved=[0.0] * 3, learning_rate=[1e-6, 1e-6, 0.0]), EXACT)
+    assert (alarm.name, alarm.update, alarm.until) == ("weights_did_not_move", 2, 3)
+
+
 @pytest.mark.parametrize(("success", "name"), [(0.5, "tasks_too_easy"), (0.4, "policy_is_lost")])
 def test_groups_are_alike_from_the_bound_on_in_every_update(success: float, name: str) -> None:
     fallen = [0.5, 0.25, 0.25]
