@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -80,6 +80,13 @@ class CORY(Trainer[CORYSettings]):
             for prefix, member in zip(names, self.copies, strict=True)
             for name, module in member.modules().items()
         }
+
+    def state(self) -> dict[str, Any]:
+        return {"copies": [member.state() for member in self.copies]}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        for member, own in zip(self.copies, state.get("copies", ({}, {})), strict=True):
+            member.load_state(own)
 
     async def open(self) -> None:
         await self.engine.start()

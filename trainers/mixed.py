@@ -74,6 +74,9 @@ class MixedSettings(GroupTrainerSettings):
         for key in {key for keys in own.values() for key in keys}:
             if self.changed(key) and key not in own[self.method]:
                 raise ValueError(f"{key} has no effect with method {self.method}")
+        for key in ("target_kl", "adaptive_kl_target"):
+            if self.method == "srft" and self.changed(key):
+                raise ValueError(f"{key} has no effect with method srft, whose loss has no ratio and no reference")
         if self.demonstrations > self.groups:
             raise ValueError(f"{self.demonstrations} demonstrations need as many groups, found {self.groups}")
         return self

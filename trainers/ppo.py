@@ -21,6 +21,7 @@ from agentgym.groups import group_specs
 from agentgym.learn import objectives
 from agentgym.learn.advantages import gae, whiten
 from agentgym.learn.rows import Row, rows_of, trained, write
+from agentgym.learn.running import Running
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Equipment, Lesson
 from agentgym.registry import register
@@ -60,6 +61,9 @@ class PPOSettings(SurrogateSettings):
     """The critic's step size; none given: 10 times the policy's (arXiv 2510.01132, App. C)."""
     critic_warmup: int = Field(0, ge=0)
     """First updates, in which the critic alone is trained."""
+    scale_rewards: bool = False
+    """Divide rewards by the deviation of all returns so far, discounted turn by turn, so that the critic's step size
+    fits whatever an environment pays (as Gymnasium's NormalizeReward); 1 while all returns are the same."""
     value_clip: float | None = Field(0.2, gt=0)
     """How far a value may move in an update before its gradient is cut; none: no bound."""
 
@@ -76,6 +80,11 @@ class PPO(SurrogateTrainer[PPOSettings]):
         "episodes": 128,
     }
 
+    def __init__(self, settings: PPOSettings) -> None:
+        super().__init__(settings)
+        self.returns = Running()
+        """Returns up to each turn of the episodes so far."""
+
     def prepare(self, equipment: Equipment) -> None:
         from agentgym.learn.critic import Critic, values
 
@@ -89,6 +98,15 @@ class PPO(SurrogateTrainer[PPOSettings]):
 
     def learners(self) -> dict[str, Learner]:
         return {"critic": self.critic}
+
+    def state(self) -> dict[str, Any]:
+        own = {"returns": self.returns.state()} if self.settings.scale_rewards else {}
+        return {**super().state(), **own}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        if self.settings.scale_rewards:
+            self.returns.load_state(state["returns"])
 
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         specs = group_specs(draws, update, groups=self.settings.episodes, group_size=1)
@@ -105,6 +123,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
         last = estimate(
             self.critic.module, rows, max_tokens=self.settings.max_microbatch_tokens, world=self.critic.world
         )
+        seen = self._see_returns(counted, episodes)
         if not rows:
             return Lesson([], rejected=unfit)
         for row in rows:
@@ -116,14 +135,33 @@ class PPO(SurrogateTrainer[PPOSettings]):
         explained = _explained_variance(rows)
         if self.settings.whiten:
             _whiten(rows)
-        return Lesson(rows, {"explained_variance": explained}, unfit)
+        return Lesson(rows, {"explained_variance": explained} | seen, unfit)
+
+    def _see_returns(self, counted: Sequence[Trajectory], episodes: Sequence[Sequence[Row]]) -> dict[str, float]:
+        """Take in the returns that rewards are scaled by, if they are; what is to be told of it."""
+        if not self.settings.scale_rewards:
+            return {}
+        pairs = zip(counted, episodes, strict=True)
+        found = [each for trajectory, rows in pairs for each in self._returns(trajectory, _turns(trajectory, rows))]
+        self.returns.see(found, self.critic.world, self.critic.device)
+        return {"return_deviation": self.returns.deviation}
+
+    def _returns(self, trajectory: Trajectory, turns: Sequence[NDArray[np.int32]]) -> list[float]:
+        """What was earned up to each turn, discounted to it."""
+        earned, returns = 0.0, []
+        for turn, tokens in zip(
+            *np.unique(np.concatenate([*turns, np.zeros(0, np.int32)]), return_counts=True), strict=True
+        ):
+            earned = earned * self.settings.gamma ** int(tokens) + trajectory.turns[turn].reward
+            returns.append(earned)
+        return returns
 
     def _assign(self, trajectory: Trajectory, rows: Sequence[Row], bootstrap: float) -> None:
         """Advantages and returns of an episode's tokens, from its turns' rewards and the critic's values."""
         rewards_N, settings = trained(rows, "returns"), self.settings
-        turns = [sample.turn_index[row.places] for sample, row in zip(trajectory.samples, rows, strict=True)]
-        for turn, index in _last(turns).items():
-            rewards_N[index] += trajectory.turns[turn].reward
+        scale = self.returns.deviation if settings.scale_rewards else 1.0
+        for turn, index in _last(_turns(trajectory, rows)).items():
+            rewards_N[index] += trajectory.turns[turn].reward / scale
         advantages_N, returns_N = gae(
             rewards_N, trained(rows, "values"), gamma=settings.gamma, lam=settings.lam, bootstrap=bootstrap
         )
@@ -147,6 +185,11 @@ class PPO(SurrogateTrainer[PPOSettings]):
         return objectives.policy_gradient.value_loss(
             values_N, batch.values_N, batch.returns_N, clip=self.settings.value_clip
         )
+
+
+def _turns(trajectory: Trajectory, rows: Sequence[Row]) -> list[NDArray[np.int32]]:
+    """The turn of each trained token, row by row."""
+    return [sample.turn_index[row.places] for sample, row in zip(trajectory.samples, rows, strict=True)]
 
 
 def _last(turns: Sequence[NDArray[np.int32]]) -> dict[int, int]:

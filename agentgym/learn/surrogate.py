@@ -7,6 +7,7 @@ see differently. grpo, rloo, ppo and mixed differ in their advantages.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -15,8 +16,9 @@ from pydantic import Field, model_validator
 
 from agentgym.learn import objectives
 from agentgym.learn.frozen import Frozen
+from agentgym.learn.kl_control import KLCoefficient
 from agentgym.learn.rows import Row
-from agentgym.learn.trainer import Equipment, Trainer, TrainerSettings
+from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +52,14 @@ class SurrogateSettings(TrainerSettings):
     """Multiply the estimate in the loss by the ratio to the policy that sampled, which makes it right off-policy."""
     kl_in: Literal["loss", "reward"] = "loss"
     """Where it is subtracted; in the reward it is always the log-ratio (k1)."""
+    adaptive_kl_target: float | None = Field(None, gt=0)
+    """What a token's divergence (reference_kl) is steered to: kl_coefficient is then where its weight begins, which
+    rises after updates with more of it and falls after those with less (arXiv 1909.08593, §2.2); none: it stays."""
+    adaptive_kl_rate: float = Field(0.1, gt=0, lt=5)
+    """How fast: an update in which it is a fifth off the target, or more, changes the weight by a fifth of this."""
+    target_kl: float | None = Field(None, gt=0)
+    """Take no further step in an update once a token's divergence from the policy that began it (old_kl) is more than
+    1.5 times this; none: take all steps."""
     entropy_coefficient: float = Field(0.0, ge=0)
     """Weight of the policy's entropy, as a bonus."""
     correction: Literal["none", "truncate", "mask"] = "none"
@@ -68,6 +78,9 @@ class SurrogateSettings(TrainerSettings):
             "clip_high": self.loss == "reinforce" and "loss clip or cispo",
             "kl_estimator": not self.kl_coefficient and "a kl_coefficient",
             "kl_in": not self.kl_coefficient and "a kl_coefficient",
+            "adaptive_kl_target": not self.kl_coefficient and "a kl_coefficient",
+            "adaptive_kl_rate": self.adaptive_kl_target is None and "an adaptive_kl_target",
+            "target_kl": self._idle_target(),
             "kl_by_ratio": not (self.kl_coefficient and self.kl_in == "loss") and "a kl_coefficient in the loss",
             "correction_level": self.correction == "none" and "a correction",
             "correction_cap": self.correction == "none" and "a correction",
@@ -83,6 +96,12 @@ class SurrogateSettings(TrainerSettings):
             raise ValueError(f"ratio product is a sequence's: it needs aggregation sequence, found {self.aggregation}")
         return self
 
+    def _idle_target(self) -> str:
+        """What target_kl is without effect without."""
+        if self.loss not in ("clip", "cispo"):
+            return "loss clip or cispo"
+        return "further steps in an update: add epochs or minibatches" if self.epochs * self.minibatches == 1 else ""
+
 
 S = TypeVar("S", bound=SurrogateSettings)
 
@@ -92,12 +111,37 @@ class SurrogateTrainer(Trainer[S]):
 
     reference: Frozen | None = None
 
+    def __init__(self, settings: S) -> None:
+        super().__init__(settings)
+        self.kl = KLCoefficient(
+            settings.kl_coefficient, target=settings.adaptive_kl_target, rate=settings.adaptive_kl_rate
+        )
+
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
         self.reference = Frozen(equipment.learner) if self.settings.kl_coefficient else None
 
     def modules(self) -> dict[str, torch.nn.Module]:
         return self.reference.modules() if self.reference else {}
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), **self.kl.state()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        self.kl.load_state(state)
+
+    def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
+        metrics = super().learn(update, lesson)
+        if self.kl.target is None:
+            return metrics
+        weighed = {"kl_coefficient": self.kl.value}
+        self.kl.steer(metrics["reference_kl"])
+        return metrics | weighed
+
+    def stops(self, metrics: Mapping[str, float]) -> bool:
+        """As Spinning Up and Stable-Baselines3 do, with their factor."""
+        return self.settings.target_kl is not None and metrics["old_kl"] > 1.5 * self.settings.target_kl
 
     def score(self, rows: list[Row]) -> None:
         """Fill in what the objective will want of the policy as it is now, and of the reference."""
@@ -115,7 +159,7 @@ class SurrogateTrainer(Trainer[S]):
         assert row.reference_logprobs is not None
         assert row.proximal_logprobs is not None
         log_ratio = row.proximal_logprobs.astype(np.float64) - row.reference_logprobs
-        return np.where(row.loss_mask, settings.kl_coefficient * log_ratio, 0.0)
+        return np.where(row.loss_mask, self.kl.value * log_ratio, 0.0)
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
         """The loss of each trained token.
@@ -134,7 +178,7 @@ class SurrogateTrainer(Trainer[S]):
                 divergence_N = objectives.estimator.over_old(logprobs_N, batch.behavior_logprobs_N).exp() * divergence_N
             metrics["reference_kl"] = kl(logprobs_N, batch.reference_logprobs_N, "k3").detach()
             if settings.kl_in == "loss":
-                loss_N = loss_N + settings.kl_coefficient * divergence_N
+                loss_N = loss_N + self.kl.value * divergence_N
         if settings.entropy_coefficient:
             loss_N = loss_N - settings.entropy_coefficient * predictions.entropies_N
         mismatch_N = (old_N - batch.behavior_logprobs_N).abs() * ~batch.demonstrations_N

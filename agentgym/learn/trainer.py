@@ -125,13 +125,27 @@ class Trainer(abc.ABC, Generic[S]):
     def steps(
         self, learner: Learner, rows: Sequence[Row], update: int, *, objective: Objective | None = None
     ) -> dict[str, float]:
-        """``epochs`` passes over ``rows`` of ``minibatches`` optimizer steps each."""
-        seen = []
-        for epoch in range(self.settings.epochs):
-            chunks = _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch))
-            for chunk in filter(learner.takes_part, chunks):
-                seen.append(learner.update(chunk, objective or self.objective))
-        return {name: sum(metrics[name] for metrics in seen) / len(seen) for name in seen[0]}
+        """``epochs`` passes over ``rows`` of ``minibatches`` optimizer steps each, or fewer where ``stops`` says so.
+
+        Another ``objective`` than the trainer's own takes all of them.
+        """
+        from agentgym.learn.learner import StoppedError
+
+        seen: list[dict[str, float]] = []
+        try:
+            for epoch in range(self.settings.epochs):
+                chunks = _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch))
+                for chunk in filter(learner.takes_part, chunks):
+                    stops = self.stops if seen and objective is None else None
+                    seen.append(learner.update(chunk, objective or self.objective, stops=stops))
+        except StoppedError:
+            pass
+        means = {name: sum(metrics[name] for metrics in seen) / len(seen) for name in seen[0]}
+        return means | {"optimizer_steps": float(len(seen))}
+
+    def stops(self, metrics: Mapping[str, float]) -> bool:
+        """Whether an update ends before a step with these metrics, which are the same in all processes."""
+        return False
 
     @property
     def num_steps(self) -> int:

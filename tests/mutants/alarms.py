@@ -15,6 +15,9 @@ MODULES = (
                 "return Breach(statistics.fmean(recent), bound)\n\n    return",
                 "return Breach(recent[-1], bound)\n\n    return",
             ),
+            Mutation("at the share that moves", "max(recent) >= settings.moved", "max(recent) > settings.moved"),
+            Mutation("the last step alone", "max(recent) >= settings.moved", "recent[-1] >= settings.moved"),
+            Mutation("at a rate of 0", ' or lines[-1]["learning_rate"] == 0', ""),
             Mutation(
                 "a rise of exactly so much",
                 "not seen[1] > seen[0] + settings.rise:",

@@ -247,6 +247,17 @@ MODULES = (
         (Mutation("one more is free", "number < self.free_turns", "number <= self.free_turns"),),
     ),
     Module(
+        "rewards/overlong_penalty.py",
+        ("tests/unit/rewards/test_overlong_penalty.py",),
+        (
+            Mutation("from the end of the buffer", "self.max_tokens - self.overlong_buffer)", "self.max_tokens)"),
+            Mutation("no bound", "min(1.0, max(", "max(0.0, max("),
+            Mutation("short ones are paid", "max(0, excess)", "excess"),
+            Mutation("paid", "[-cost]", "[cost]"),
+            Mutation("all tokens", "sample.num_trained for", "len(sample.token_ids) for"),
+        ),
+    ),
+    Module(
         "rewards/potential.py",
         ("tests/unit/rewards/test_potential.py",),
         (

@@ -558,18 +558,19 @@ MODULES = (
         (
             f"{UNIT}/test_surrogate.py",
             "tests/unit/trainers/test_group_trainers.py",
+            "tests/unit/trainers/test_steps.py",
             "tests/unit/test_parity_batches.py",
         ),
         (
-            Mutation(
-                "penalty upside down", "settings.kl_coefficient * log_ratio", "-settings.kl_coefficient * log_ratio"
-            ),
+            Mutation("penalty upside down", "self.kl.value * log_ratio", "-self.kl.value * log_ratio"),
             Mutation("penalty of masked tokens", "np.where(row.loss_mask, ", "np.where(True, "),
+            Mutation("stops at the target", "1.5 * self.settings.target_kl", "self.settings.target_kl"),
+            Mutation("never steered", '        self.kl.steer(metrics["reference_kl"])\n', ""),
             Mutation("no correction", "weights_N * loss_N, metrics | seen", "loss_N, metrics | seen"),
             Mutation(
                 "entropy punished", "loss_N - settings.entropy_coefficient", "loss_N + settings.entropy_coefficient"
             ),
-            Mutation("divergence rewarded", "loss_N + settings.kl_coefficient", "loss_N - settings.kl_coefficient"),
+            Mutation("divergence rewarded", "loss_N + self.kl.value", "loss_N - self.kl.value"),
             Mutation("penalized twice", 'if settings.kl_in == "loss":', "if True:"),
             Mutation("never by the ratio", "if settings.kl_by_ratio:", "if False:"),
             Mutation("the sequence as a token", 'if self.settings.ratio == "token":', "if True:"),
@@ -597,9 +598,12 @@ MODULES = (
         "trainers/ppo.py",
         ("tests/unit/trainers/test_ppo.py",),
         (
-            Mutation("the end continued", "if trajectory.truncated else 0.0", "if True else 0.0"),
-            Mutation("cut episodes not continued", "if trajectory.truncated else 0.0", "if False else 0.0"),
+            Mutation("the end continued", "if goes_on else 0.0", "if True else 0.0"),
+            Mutation("cut episodes not continued", "if goes_on else 0.0", "if False else 0.0"),
             Mutation("reward lost", "rewards_N[index] += trajectory", "rewards_N[index] -= trajectory"),
+            Mutation("returns not discounted", "earned * self.settings.gamma ** int(tokens)", "earned"),
+            Mutation("never scaled", "self.returns.deviation if settings.scale_rewards else 1.0", "1.0"),
+            Mutation("always scaled", "        if not self.settings.scale_rewards:\n            return {}\n", ""),
             Mutation("penalty rewarded", "-self.penalty(row)", "self.penalty(row)"),
             Mutation("never whitened", "if self.settings.whiten:", "if False:"),
             Mutation("policy in warm-up", "if update < self.settings.critic_warmup:", "if False:"),

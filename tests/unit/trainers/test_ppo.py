@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -159,3 +160,40 @@ def test_a_penalty_in_the_reward_moves_the_returns() -> None:
     now, began = (logprobs_of(m, row) for m in (ppo.equipment.learner.module, tiny_model()))
     rewards = [0.0, *(-0.5 * (now[i] - began[i]) for i in (1, 2))]
     assert row.returns == pytest.approx([0.0, rewards[1] + rewards[2] + 1, rewards[2] + 1], abs=1e-5)
+
+
+def test_rewards_are_scaled_by_the_deviation_of_the_returns_so_far() -> None:
+    """Returns 0 and 4 have deviation 2, and with 2 more √(8/3)."""
+    ppo = trainer(scale_rewards=True)
+    lesson = ppo.lesson(0, [episode([0.0]), episode([4.0])])
+    assert [row.advantages[-1] for row in lesson.rows] == pytest.approx([0.0, 2.0])
+    assert lesson.metrics["return_deviation"] == 2.0
+    other = trainer(scale_rewards=True)
+    other.load_state(json.loads(json.dumps(ppo.state())))
+    for each in (ppo, other):
+        (row,) = each.lesson(1, [episode([2.0])]).rows
+        assert row.advantages[-1] == pytest.approx(2 / (8 / 3) ** 0.5)
+    assert other.state() == ppo.state()
+
+
+def test_returns_are_discounted_for_each_token_up_to_each_turn() -> None:
+    """Of 6, and two tokens later 2 more: 6 and .25 × 6 + 2 = 3.5, of which the deviation is 1.25."""
+    ppo = trainer(scale_rewards=True, gamma=0.5)
+    (row,) = ppo.lesson(0, [episode([6.0, 2.0])]).rows
+    assert row.returns is not None
+    assert row.returns[-1] == pytest.approx(2 / 1.25)
+
+
+def test_a_penalty_is_not_scaled_and_nothing_is_where_that_is_not_wanted() -> None:
+    ppo = trainer(scale_rewards=True, kl_coefficient=0.5, kl_in="reward")
+    moved(ppo.equipment.learner.module)
+    first, second = ppo.lesson(0, [episode([0.0]), episode([4.0])]).rows
+    assert first.returns is not None
+    assert second.returns is not None
+    assert first.returns[-1] == pytest.approx(-ppo.penalty(first)[-1])
+    assert second.returns[-1] == pytest.approx(2.0 - ppo.penalty(second)[-1])
+    plain = trainer()
+    lesson = plain.lesson(0, [episode([0.0]), episode([4.0])])
+    assert [row.advantages[-1] for row in lesson.rows] == [0.0, 4.0]
+    assert "return_deviation" not in lesson.metrics
+    assert plain.state() == {}
