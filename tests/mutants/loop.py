@@ -98,7 +98,36 @@ MODULES = (
                 "engine_actor(self.engine, temperature=1.0)",
             ),
             Mutation("demonstrations always shaped", "self.engine, limits, shaped=shaped)", "self.engine, limits)"),
+            Mutation(
+                "stale weights play",
+                "        await self.before_policy()\n        engine =",
+                "        engine =",
+            ),
+            Mutation("stale weights are led", "        await self.before_policy()\n        actor =", "        actor ="),
+            Mutation(
+                "led alone",
+                "self._play(specs, actor, self.engine, self.limits)",
+                "self._play(specs, actor, self.engine, Limits())",
+            ),
+            Mutation("records without this run's rewards", "        await self.rollout.shape(recorded)\n", ""),
             Mutation("sessions of another engine released", "release=engine.release", "release=self.engine.release"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/aggregation.py",
+        ("tests/unit/learn/test_batch.py",),
+        (
+            Mutation(
+                "rows weigh the same against a constant",
+                "row.weight / (total * max_tokens)",
+                "1 / (total * max_tokens)",
+            ),
+            Mutation("rows weigh the same by tokens", "[row.weight / total if", "[1 / total if"),
+            Mutation(
+                "rows weigh the same by sequences",
+                "row.weight / (total * row.num_trained)",
+                "1 / (total * row.num_trained)",
+            ),
         ),
     ),
     Module(
@@ -112,6 +141,11 @@ MODULES = (
             Mutation("image tokens compared", "[1:][said].max", "[1:].max"),
             Mutation("the first token compared", "learned)[1:][said]", "learned)[:-1][said]"),
             Mutation("nothing asked of nobody", "if ids else []", "if True else []"),
+            Mutation(
+                "at another temperature", "[row], max_tokens", "[row], temperature=learner.temperature, max_tokens"
+            ),
+            Mutation("images are not shown", "        media=shown,\n", ""),
+            Mutation("memory of any size", "max_tokens=learner.max_microbatch_tokens", "max_tokens=2**20"),
         ),
     ),
 )

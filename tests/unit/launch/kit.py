@@ -44,7 +44,7 @@ def mark(module: Any, value: float) -> None:
 
 
 def marked(module: Any) -> float:
-    return next(module.parameters()).view(-1)[0].item()
+    return float(next(module.parameters()).detach().view(-1)[0])
 
 
 class Listening(ScriptedEngine):
@@ -231,8 +231,9 @@ def log_of(bench: Workbench) -> list[str]:
 
 
 def stand_of(bench: Workbench) -> Stand:
-    stand: Any = bench.parts.rollout
-    return stand
+    rollout: Any = bench.parts.rollout
+    assert isinstance(rollout, Stand)
+    return rollout
 
 
 def notes_of(bench: Workbench) -> list[str]:

@@ -82,9 +82,10 @@ def test_a_tasks_seed_depends_on_the_seed_and_the_task_and_not_on_its_place() ->
 def test_how_tokens_are_drawn_and_what_limits_there_are_is_passed_on() -> None:
     rollout, engine = stand()
     limits, ended = Limits(max_turns=7), list[Trajectory]()
-    draw = {"temperature": 0.7, "top_p": 0.9, "top_k": 5, "min_p": 0.1}
+    draw: dict[str, Any] = {"temperature": 0.7, "top_p": 0.9, "top_k": 5, "min_p": 0.1}
     played = asyncio.run(play_tasks(rollout, engine, [1], limits=limits, on_episode=ended.append, **draw))
     assert rollout.played[0].limits is limits
+    assert rollout.played[0].release == engine.release
     assert ended == played
     (asked,) = engine.asked
     assert {name: getattr(asked, name) for name in draw} == draw

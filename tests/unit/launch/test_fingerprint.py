@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentgym.errors import DataError, UserError
 from agentgym.launch import fingerprint
 from agentgym.run import Run
-from tests.kit import byte_tokenizer, tiny_model
+from tests.kit import byte_tokenizer, chat, tiny_model
 
 
 @pytest.fixture
@@ -62,6 +63,67 @@ def test_a_file_more_and_a_file_less(run: Run, model: Path) -> None:
     (model / "added_tokens.json").write_text("{}")
     (model / "generation_config.json").unlink()
     assert "added_tokens.json, generation_config.json changed since" in told(run, model)
+
+
+@pytest.mark.parametrize("name", ["merges.txt", "spiece.model", "vocab.json", "model-00002-of-00002.safetensors"])
+def test_whatever_gives_tokens_their_meaning_is_compared(name: str, tmp_path: Path) -> None:
+    found = []
+    for content in ("a" * 99, "a" * 98 + "b"):
+        (tmp_path / name).write_text(content)
+        found.append(fingerprint.of_directory(tmp_path))
+    assert list(found[0]) == [name]
+    assert found[0] != found[1]
+
+
+def test_another_order_of_the_tokens_is_another_model(run: Run, model: Path) -> None:
+    """The same tokens with other ids."""
+    file = model / "tokenizer.json"
+    content = json.loads(file.read_text())
+    vocabulary = content["model"]["vocab"]
+    first, second = list(vocabulary)[:2]
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    file.write_text(json.dumps(content, indent=2, ensure_ascii=False))
+    assert "tokenizer.json changed since" in told(run, model)
+
+
+def test_the_vocabulary_of_record_is_both_the_tokens_and_their_ids() -> None:
+    """What is trained on recorded ids asks for it."""
+
+    class Named:
+        def __init__(self, **vocabulary: int) -> None:
+            self.vocabulary = vocabulary
+
+        def get_vocab(self) -> dict[str, int]:
+            return self.vocabulary
+
+    found = []
+    for vocabulary in ({"a": 0, "b": 1}, {"b": 1, "a": 0}, {"a": 1, "b": 0}, {"a": 0, "c": 1}, {"a": 0}):
+        tokenizer = chat()
+        hf: Any = Named(**vocabulary)
+        tokenizer.hf = hf
+        found.append(tokenizer.fingerprint)
+    assert found[0] == found[1]
+    assert len(set(found)) == 4
+
+
+def test_it_is_found_from_another_directory(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Run.create(tmp_path / "other", {})
+    fingerprint.record(run, "model")
+    monkeypatch.chdir("/")
+    assert told(run, Path("model")) == ""
+
+
+def test_the_policy_of_a_run_is_what_is_compared(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "before").mkdir()
+    shutil.copytree(model, tmp_path / "before" / "policy")
+    (tmp_path / "before" / "report.json").write_text("{}")
+    run = Run.create(tmp_path / "other", {})
+    fingerprint.record(run, str(tmp_path / "before"))
+    (tmp_path / "before" / "report.json").write_text("{ }")
+    assert told(run, tmp_path / "before") == ""
+    (tmp_path / "before" / "policy" / "config.json").write_text("{}")
+    assert "config.json changed since" in told(run, tmp_path / "before")
 
 
 def test_large_weights_are_compared_from_beginning_to_end(tmp_path: Path) -> None:

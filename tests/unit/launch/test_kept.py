@@ -33,12 +33,30 @@ def keep(kept: Kept, *updates: int) -> Policy:
 
 
 def test_the_last_kept_is_the_best_and_the_others_go(kept: Kept) -> None:
-    assert kept.name is None
+    assert (kept.name, there(kept)) == (None, [])
     keep(kept, 0, 30)
     assert kept.name == "000030"
     assert there(kept) == ["000030"]
     assert os.readlink(kept.run.policy) == "policies/000030"
     assert list(kept.run.directory.glob(".*")) == []
+
+
+def test_at_no_moment_is_there_no_best_policy(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link changes in one step, even where an earlier attempt left something aside."""
+    keep(kept, 0)
+    (kept.run.directory / ".policy.partial").symlink_to("nowhere")
+    replaced: list[str] = []
+    replace = os.replace
+
+    def watched(source: Path, target: Path) -> None:
+        if target == kept.run.policy:
+            replaced.append(os.readlink(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    keep(kept, 30)
+    assert replaced == ["policies/000000"]
+    assert os.readlink(kept.run.policy) == "policies/000030"
 
 
 def test_the_best_is_restored_whatever_was_learned_since(kept: Kept) -> None:

@@ -173,11 +173,25 @@ def test_what_is_learned_of_every_task_goes_to_the_ledger(tmp_path: Path) -> Non
     assert (bench.tally.begun, bench.tally.pending) == (2, [])
 
 
+def test_all_tasks_of_an_update_are_in_the_tally(tmp_path: Path) -> None:
+    class Two(Pupil):
+        """Plays two tasks an update."""
+
+        def specs(self, update: int, draws: Any) -> list[EpisodeSpec]:
+            return [
+                EpisodeSpec(task=0, seed=0, ordinal=number, group_id=f"g{number}", episode_id=f"u{number}")
+                for number in (2 * update, 2 * update + 1)
+            ]
+
+    bench = ran(train(workbench(tmp_path, updates=2), Two()))
+    assert (bench.tally.begun, len(bench.run.ledger())) == (4, 4)
+
+
 def test_a_run_that_learned_nothing_says_so(tmp_path: Path) -> None:
     told = "nothing was learned: in every update"
     for name, learned in (("one", {}), ("other", {"loss": 0.5})):
         trainer = Pupil()
-        trainer.learn = lambda update, lesson, learned=learned: learned  # type: ignore[misc]
+        trainer.learn = lambda update, lesson, learned=learned: learned  # type: ignore[misc, method-assign]
         bench = ran(train(workbench(tmp_path / name, updates=1), trainer))
         assert any(note.startswith(told) for note in notes_of(bench)) == (not learned)
     assert not any(note.startswith(told) for note in notes_of(ran(train(workbench(tmp_path / "none", updates=0)))))
@@ -265,6 +279,8 @@ def test_the_learner_is_made_for_all_the_steps_that_there_will_be(tmp_path: Path
     stage = train(bench, trainer)
     stage.open()
     learner, equipment = stage.loop.learner, trainer.equipment
+    assert (learner.temperature, learner.dump_dir) == (0.5, bench.run.directory)
+    assert stage.loop.beat == bench.watchdog.beat
     assert (learner.total_updates, learner.schedule, learner.learning_rate) == (30, "linear", 0.25)
     assert learner.module is bench.parts.policy.module
     assert equipment.learner is learner
@@ -283,7 +299,7 @@ def test_stages_draw_from_orders_of_their_own_that_the_seed_decides(tmp_path: Pa
             drawn.append([stage.loop.players.draws.draw(ordinal).task for ordinal in range(9)])
     assert drawn[:2] == drawn[4:]
     assert len({tuple(order) for order in drawn}) == 4
-    assert all(sorted(order) == list(range(9)) for order in drawn)  # type: ignore[type-var]
+    assert all(sorted(order) == list(range(9)) for order in drawn)
 
 
 def test_the_curriculum_of_the_settings_is_that_of_training_alone(tmp_path: Path) -> None:
@@ -340,6 +356,11 @@ def test_what_a_warm_start_left_before_an_interruption_is_replaced(tmp_path: Pat
     assert not (bench.run.directory / "warm_start" / "old").exists()
     assert marked(load_policy(bench.run.directory / "warm_start", device="cpu").module) == 1.0
     assert notes_of(bench) == ["warm start: 1 updates, 0 s"]
+
+
+def test_the_imitator_is_started_before_anything_is_played(tmp_path: Path) -> None:
+    bench = ran(warm(workbench(tmp_path, warm_start={"enabled": True}), max_updates=1))
+    assert log_of(bench)[:2] == ["open", "publish 0"]
 
 
 def test_a_warm_start_keeps_no_ledger_and_no_best(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +9,15 @@ import pytest
 
 from agentgym import loops
 from agentgym.errors import UserError
-from agentgym.launch import train
+from agentgym.launch import parts, train
 from agentgym.launch.parts import Parts, assembled
 from agentgym.launch.resolving import resolve
+from agentgym.launch.sections import RolloutSettings
 from agentgym.learn.policy import Policy
-from tests.kit import byte_tokenizer, chat, tiny_model
+from agentgym.rollout import EpisodeSpec, Limits
+from agentgym.types import StopReason, Trajectory
+from tests.kit import BELL, byte_tokenizer, chat, episode, tiny_model
+from tests.unit.launch.kit import Listening, a_policy, mark
 
 EXAMPLES = Path(__file__).parents[2] / "contract" / "examples"
 SMALL = {"model": {"id": "nano", "width": 16, "feed_forward": 8}}
@@ -19,8 +25,8 @@ SMALL = {"model": {"id": "nano", "width": 16, "feed_forward": 8}}
 
 def assemble(given: dict[str, Any]) -> Parts:
     async def main() -> Parts:
-        async with assembled(resolve(given)) as parts:
-            return parts
+        async with assembled(resolve(given)) as made:
+            return made
 
     return loops.run(main())
 
@@ -76,3 +82,145 @@ def test_a_run_that_does_not_fit_in_memory_says_what_to_lower(tmp_path: Path) ->
     with pytest.raises(UserError, match=r"lower --rollout.concurrency or --engine.max_context"):
         train(given)
     assert not (tmp_path / "run").exists()
+
+
+# -- what a run is made of, and that it goes -------------------------------------------------------------
+
+
+class Recorded(Listening):
+    """An engine that says when it is started and closed."""
+
+    async def start(self) -> None:
+        self.log.append("start")
+
+    async def close(self) -> None:
+        self.log.append("close engine")
+
+
+class Making:
+    """What ``assembled`` makes of the smallest environment, with an engine and a rollout that do nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, first: Trajectory | None = None, **given: Any) -> None:
+        self.settings = resolve({**SMALL, "env": BELL, **given})
+        self.log: list[str] = []
+        self.engine = Recorded(self.log)
+        self.asked: dict[str, Any] = {}
+        self.tried: list[tuple[list[EpisodeSpec], Limits]] = []
+        self.first = first or episode(0.0)
+        making = self
+
+        class Asked:
+            def __init__(self, make_env: Any, tokenizer: Any, protocol: Any, **given: Any) -> None:
+                making.asked = given
+
+            async def run(self, specs: list[EpisodeSpec], actor: Any, *, limits: Limits) -> list[Trajectory]:
+                making.tried.append((specs, limits))
+                return [making.first]
+
+            async def close(self) -> None:
+                making.log.append("close rollout")
+
+        async def closed(env: Any) -> None:
+            making.log.append("close environment")
+
+        monkeypatch.setattr(parts, "Rollout", Asked)
+        monkeypatch.setattr(parts, "engine_of", lambda settings, module: self.engine)
+        monkeypatch.setattr(parts, "_close", closed)
+
+    def __call__(self, **given: Any) -> Parts:
+        async def main() -> Parts:
+            async with assembled(self.settings, **given) as made:
+                self.log.append("made")
+                return made
+
+        return loops.run(main())
+
+
+def test_parts_are_started_tried_out_and_closed_from_the_last_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    making = Making(monkeypatch, rollout={"max_turns": 5, "max_invalid_actions": 2})
+    made = making()
+    assert making.log == ["start", "made", "close rollout", "close engine", "close environment"]
+    ((specs, limits),) = making.tried
+    assert (len(specs), limits) == (1, dataclasses.replace(made.limits, max_turns=1))
+    assert (made.limits.max_turns, made.limits.max_invalid_actions) == (5, 2)
+    assert making.asked["limits"] == dataclasses.replace(made.limits, max_invalid_actions=None)
+
+
+def test_what_does_not_start_is_closed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    making = Making(monkeypatch)
+
+    async def start() -> None:
+        raise UserError("no memory")
+
+    making.engine.start = start  # type: ignore[method-assign]
+    with pytest.raises(UserError, match="no memory"):
+        making()
+    assert making.log == ["close engine", "close environment"]
+
+
+def test_a_rollout_is_told_how_many_play_where_and_what_shapes_their_rewards(monkeypatch: pytest.MonkeyPatch) -> None:
+    beats: list[int] = []
+    making = Making(
+        monkeypatch, rollout={"concurrency": 3, "hosts": "threads"}, rewards={"success": 0.25, "turn-cost": -0.5}
+    )
+    making(beat=lambda: beats.append(1))
+    making.asked["beat"]()
+    assert (making.asked["concurrency"], making.asked["where"], beats) == (3, "threads", [1])
+    assert [(name, weight) for name, weight, _ in making.asked["shapers"]] == [("success", 0.25), ("turn-cost", -0.5)]
+
+
+@pytest.mark.parametrize(("speaks_text", "context"), [(False, 100), (True, 400)])
+def test_where_an_engine_speaks_text_its_context_is_counted_in_bytes(
+    speaks_text: bool, context: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making = Making(monkeypatch)
+    making.engine.max_context, making.engine.speaks_text = 100, speaks_text
+    making()
+    assert making.asked["max_context"] == context
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        (
+            episode(0.0, stop=StopReason.ENV_ERROR, error="no server"),
+            "breaks in its first episodes: no server",
+        ),
+        (episode(0.0, shaping_error="no judge"), "no judge; it was tried out on an episode of one turn"),
+    ],
+)
+def test_what_breaks_or_cannot_be_judged_is_found_out_first(
+    first: Trajectory, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match=told):
+        Making(monkeypatch, first=first)()
+
+
+def test_torch_has_the_threads_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    Making(monkeypatch, threads=3)()
+    assert asked == [3]
+
+
+def test_published_are_the_weights_as_they_are_under_their_version() -> None:
+    policy, engine = a_policy(), Listening()
+    other: Any = None
+    mark(policy.module, 2.5)
+    asyncio.run(Parts(other, policy, engine, other, other, Limits()).publish(7))
+    assert engine.published == [(7, 2.5)]
+
+
+def test_every_limit_of_the_settings_is_one_of_training() -> None:
+    given: dict[str, Any] = {
+        "max_turns": 3,
+        "max_reply_tokens": 5,
+        "max_invalid_actions": 7,
+        "step_seconds": 11.0,
+        "episode_seconds": 13.0,
+        "shaping_seconds": 17.0,
+        "context_tokens": 19,
+        "on_overflow": "keep-last",
+        "keep_observations": 23,
+    }
+    assert parts.training_limits(RolloutSettings(**given)) == Limits(**given)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentgym.errors import ConfigError
+from agentgym.errors import ConfigError, UserError
+from agentgym.launch import fingerprint, resuming
+from agentgym.launch.measure import Measure
 from agentgym.launch.resolving import resolve
-from agentgym.launch.resuming import changed
+from agentgym.launch.resuming import changed, go_on
 from agentgym.launch.settings import TrainSettings
+from agentgym.launch.stage import Stage, Workbench
+from agentgym.launch.training import Training
+from agentgym.learn import checkpoint
+from agentgym.run import Run
+from tests.kit import Notes
+from tests.unit.launch.kit import a_policy, workbench
 
 RUN = Path("runs/mine")
 BASE: dict[str, Any] = {"env": "webshop", "trainer": {"id": "ppo", "episodes": 8}, "updates": 5, "output": str(RUN)}
@@ -147,3 +160,170 @@ def nested(key: str, value: Any) -> dict[str, Any]:
     if rest:
         return {owner: nested(rest, value)}
     return {owner: {"id": value}} if owner in ("env", "trainer", "model", "protocol") else {owner: value}
+
+
+def test_where_it_runs_may_change_and_what_is_named_alike_may_not() -> None:
+    mine = has(model="some/model")
+    given: dict[str, Any] = {"model": {"device": "cpu"}}
+    assert changed(mine, given, run=RUN, force=True).model.options["device"] == "cpu"
+    with pytest.raises(ConfigError, match=r"rollout.max_turns: found 3, the run has null"):
+        changed(mine, {"rollout": {"max_turns": 3}}, run=RUN, force=True)
+
+
+@pytest.mark.parametrize("key", ["every", "validation_episodes"])
+def test_looks_have_no_effect_after_training_and_tests_have(key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"is over, and with it its optimizer; leave out eval\.{key}"):
+        changed(has(), {"eval": {key: 3}}, run=RUN, force=True, is_trained=True)
+    assert changed(has(), {"eval": {"episodes": 3}}, run=RUN, force=True, is_trained=True).eval.episodes == 3
+
+
+# -- going on --------------------------------------------------------------------------------------------
+
+
+class Resumed:
+    """A run of hand-made parts that goes on, up to where it would go through its stages."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **given: Any) -> None:
+        self.bench = workbench(folder, **given)
+        self.run, self.notes, self.log = self.bench.run.directory, Notes(), list[str]()
+        self.drawn, self.policy_dir, self.beat = 0.0, Path(), lambda: None
+        self.run_of = Run(self.run)
+        resumed = self
+
+        @contextlib.asynccontextmanager
+        async def assembled(
+            settings: Any, *, policy_dir: Path | None = None, beat: Callable[[], None] = lambda: None
+        ) -> AsyncIterator[Any]:
+            resumed.drawn, resumed.policy_dir, resumed.beat = random.random(), policy_dir or Path(), beat
+            resumed.log.append("assembled")
+            yield resumed.bench.parts
+
+        class Halted(Training):
+            def begin(self) -> None:
+                resumed.log.append("begin")
+                super().begin()
+
+            def load(self, at: Path) -> None:
+                resumed.log.append(f"load {at.name}")
+                super().load(at)
+
+            async def go(self) -> None:
+                resumed.log.append("go")
+                resumed.training = self
+                with pytest.raises(UserError, match="is being trained by another process"), self.bench.run.locked():
+                    pass
+
+        async def stages(bench: Workbench) -> list[Stage]:
+            return [Measure(bench, "before"), Measure(bench, "after")]
+
+        monkeypatch.setattr(resuming, "assembled", assembled)
+        monkeypatch.setattr(resuming, "Training", Halted)
+        monkeypatch.setattr(resuming, "stages_of", stages)
+
+    training: Training
+
+    def save(self, stage: str, name: str, *, kept: str | None = None, **changes: Any) -> Path:
+        """A checkpoint as ``Training`` makes it."""
+        state: dict[str, Any] = {
+            "stage": stage,
+            "state": {"at": 0},
+            "report": {},
+            "kept": kept,
+            "begun": 0,
+            "pending": [],
+        }
+        state |= {"seconds": 3.0, "position": self.run_of.position(), **changes}
+        return checkpoint.save(self.bench.run.checkpoints / name, self.bench.parts.policy, None, state)
+
+    def __call__(self, *, force: bool = False, **given: Any) -> Path:
+        return asyncio.run(go_on(self.run, given, force=force, reporter=self.notes))
+
+    def config(self, name: str = "config.json") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.run / name).read_text())
+        return found
+
+
+def test_a_run_goes_on_from_its_newest_checkpoint_locked_and_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = Resumed(tmp_path, monkeypatch, seed=7)
+    resumed.save("before", "0-before-000000")
+    at = resumed.save("after", "1-after-000000")
+    assert resumed() == resumed.run
+    assert resumed.log == ["assembled", "load 1-after-000000", "go"]
+    assert resumed.policy_dir == at / "policy"
+    random.seed(7)
+    assert resumed.drawn == random.random()
+    assert resumed.beat == resumed.training.bench.watchdog.beat
+    assert resumed.training.bench.watchdog.dump == resumed.run / "watchdog.txt"
+    assert list(resumed.run.glob("config-until-*")) == []
+
+
+def test_without_a_checkpoint_it_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed = Resumed(tmp_path, monkeypatch)
+    resumed()
+    assert resumed.log == ["assembled", "begin", "go"]
+    assert resumed.policy_dir == Path()
+    assert resumed.notes.notes == ["there is no complete checkpoint: the run begins anew"]
+
+
+def test_what_is_newer_half_written_or_needed_by_nobody_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed = Resumed(tmp_path, monkeypatch)
+    resumed.bench.kept.keep(a_policy(), 3)
+    at = resumed.save("before", "0-before-000000", kept="000003")
+    broken = resumed.save("after", "1-after-000000", kept="000003")
+    (broken / "state.json").write_text("{")
+    (resumed.bench.run.policies / "000009").mkdir()
+    (resumed.bench.run.checkpoints / ".2.partial").mkdir()
+    anew: list[Run] = []
+    monkeypatch.setattr(Run, "draw_tensorboard_anew", lambda run: anew.append(run))
+    resumed()
+    assert resumed.log == ["assembled", "load 0-before-000000", "go"]
+    assert sorted(resumed.bench.run.checkpoints.iterdir()) == [at]
+    assert [path.name for path in resumed.bench.run.policies.iterdir()] == ["000003"]
+    moved = resumed.run / "corrupt" / broken.name
+    assert f"what is left of the corrupt checkpoint is in {moved}; delete it when" in resumed.notes.notes[-1]
+    assert [run.directory for run in anew] == [resumed.run]
+
+
+def test_new_settings_are_recorded_and_the_oldest_stay_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = Resumed(tmp_path, monkeypatch, updates=5)
+    resumed.save("before", "0-before-000000")
+    with pytest.raises(ConfigError, match="leave out updates"):
+        resumed(updates=9)
+    assert resumed.log == []
+    for updates in (9, 11):
+        resumed(force=True, updates=updates)
+        assert resumed.config()["updates"] == updates
+        assert resumed.config("config-until-0-before-000000.json")["updates"] == 5
+        assert resumed.training.bench.settings.updates == updates
+
+
+@pytest.mark.parametrize(("stage", "name"), [("after", "1-after-000000"), ("done", "2-done-000000")])
+def test_after_training_there_is_nothing_to_train_on(
+    stage: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = Resumed(tmp_path, monkeypatch, updates=5)
+    resumed.save(stage, name)
+    with pytest.raises(ConfigError, match="is over, and with it its optimizer"):
+        resumed(force=True, updates=9)
+
+
+def test_a_model_that_is_another_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    resumed = Resumed(tmp_path, monkeypatch, model=str(tmp_path / "model"))
+    fingerprint.record(resumed.run_of, str(tmp_path / "model"))
+    resumed()
+    (tmp_path / "model" / "config.json").write_text("{ }")
+    with pytest.raises(UserError, match=r"config\.json changed since"):
+        resumed()
+
+
+def test_a_run_that_another_process_trains_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed = Resumed(tmp_path, monkeypatch)
+    with resumed.run_of.locked(), pytest.raises(UserError, match="is being trained by another process"):
+        resumed()
+    assert resumed.log == []

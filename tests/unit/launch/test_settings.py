@@ -241,3 +241,61 @@ def test_every_key_has_a_meaning() -> None:
     assert "--updates INTEGER" in page
     assert "[130]" in page
     assert "--mode sync|async|fully-async" in page
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"rollout": {"shaping_seconds": 5.0}, "model": "some/model"}, "shaping_seconds has no effect without rewards"),
+        ({"rollout": {"keep_observations": 3}}, 'keep_observations has no effect without on_overflow "keep-last"'),
+        ({"rollout": {"on_overflow": "keep-last", "keep_observations": 0}}, "greater than or equal to 1"),
+        ({"rollout": {"temperature": 0.0}}, "rollout.temperature: Input should be greater than 0"),
+        ({"rollout": {"max_invalid_actions": -1}}, "greater than or equal to 0"),
+        ({"eval": {"every": 0}}, "eval.every: Input should be greater than or equal to 1"),
+        ({"eval": {"validation_episodes": 0}}, "eval.validation_episodes: Input should be greater than or equal to 1"),
+        ({"archive": {"keep": 1.5}}, "archive.keep: Input should be less than or equal to 1"),
+    ],
+)
+def test_a_setting_without_effect_or_sense_is_refused(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        resolve({"env": "webshop", **given})
+
+
+def test_the_least_that_makes_sense_is_taken() -> None:
+    rollout = {"max_invalid_actions": 0, "on_overflow": "keep-last", "keep_observations": 1}
+    chosen = resolve({"env": "webshop", "rollout": rollout, "eval": {"every": 1}, "archive": {"keep": 0}})
+    assert (chosen.rollout.max_invalid_actions, chosen.rollout.keep_observations) == (0, 1)
+    assert (chosen.eval.every, chosen.archive.keep) == (1, 0.0)
+
+
+def test_what_the_user_says_has_the_last_word_and_only_a_small_model_has_wishes() -> None:
+    given = {"env": "webshop", "protocol": "react", "rollout": {"max_reply_tokens": 7}, "threads": 3}
+    chosen = resolve(given)
+    assert (chosen.protocol.id, chosen.rollout.max_reply_tokens, chosen.threads) == ("react", 7, 3)
+    other = resolve({"env": "webshop", "model": "some/model"})
+    assert (other.threads, other.rewards, other.rollout.max_invalid_actions) == (None, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"rollout": {"top_p": 0.5}}, "rollout.top_p 0.5 cannot be trained with"),
+        ({"max_staleness": 2}, "max_staleness has no effect with mode sync"),
+        ({"trainer": "sft", "curriculum": "frontier"}, "curriculum frontier learns from the policy's episodes"),
+        ({"env": {"id": "webshop", "observation_mod": 1}}, 'unknown key "env.observation_mod"'),
+    ],
+)
+def test_whatever_does_not_go_is_found_when_settings_are_resolved(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        resolve({"env": "webshop", **given})
+
+
+def test_a_small_model_cannot_be_measured_untrained() -> None:
+    with pytest.raises(UserError, match="nano is made anew for each training run; pass the run directory"):
+        settings_for({"env": "webshop"}, "nano", seed=0)
+
+
+def test_what_is_given_goes_before_what_the_run_has(tmp_path: Path) -> None:
+    run = finished(tmp_path / "run", rollout={"max_turns": 4, "concurrency": 9}, protocol="tools")
+    found = settings_for({"rollout": {"max_turns": 6}, "protocol": "react"}, run, seed=0)
+    assert (found.rollout.max_turns, found.rollout.concurrency, found.protocol.id) == (6, 9, "react")

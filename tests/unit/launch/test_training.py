@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
+import gc
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
 from agentgym.learn import checkpoint
 from agentgym.ledger import Entry
-from tests.kit import episode
+from tests.kit import episode, report
 from tests.unit.launch.kit import Pupil, mark, marked, notes_of, workbench
 
 
@@ -90,6 +93,29 @@ def test_between_two_steps_it_is_saved_when_it_is_time(seconds: float, expected:
     assert len(saved(bench)) == expected
 
 
+def test_a_checkpoint_is_due_so_long_after_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1e9]
+    monkeypatch.setattr("agentgym.launch.training.time.monotonic", lambda: now[0])
+    bench = bench_of(tmp_path, checkpoint_seconds=10.0)
+    run, _, (stage,) = training(bench, 9)
+    run.begin()
+    seconds = iter(
+        [5.0, 5.0, 5.0, 4.0, 1.0, 9.0, 0.5, 0.5, 0.0]
+    )  # step 2 is 10 after the beginning, 5 after 2, 8 after 5
+    steps = stage.run
+
+    async def slowly(pause: Callable[[], None]) -> None:
+        def step() -> None:
+            now[0] += next(seconds)
+            pause()
+
+        await steps(step)
+
+    stage.run = slowly  # type: ignore[method-assign]
+    asyncio.run(run.go())
+    assert saved(bench) == ["0-one-000002", "0-one-000005", "0-one-000008", "1-done-000000"]
+
+
 def test_so_many_checkpoints_are_kept_as_the_settings_say(tmp_path: Path) -> None:
     bench = bench_of(tmp_path, checkpoint_seconds=0.0, keep_checkpoints=2)
     run, _, _ = training(bench, 5)
@@ -98,13 +124,16 @@ def test_so_many_checkpoints_are_kept_as_the_settings_say(tmp_path: Path) -> Non
     assert saved(bench) == ["0-one-000005", "1-done-000000"]
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, asyncio.CancelledError])
 @pytest.mark.parametrize("whole", [True, False])
-def test_an_interruption_is_saved_where_the_stage_is_whole(whole: bool, tmp_path: Path) -> None:
+def test_an_interruption_is_saved_where_the_stage_is_whole(
+    whole: bool, kind: type[BaseException], tmp_path: Path
+) -> None:
     bench = bench_of(tmp_path)
     run, log, (stage,) = training(bench, 3)
-    stage.trouble, stage.whole = {1: KeyboardInterrupt()}, whole
+    stage.trouble, stage.whole = {1: kind()}, whole
     run.begin()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(kind):
         asyncio.run(run.go())
     assert saved(bench) == (["0-one-000001"] if whole else [])
     assert notes_of(bench)[-1] == f"interrupted; go on with: agentgym train --resume {bench.run.directory}"
@@ -184,6 +213,100 @@ def test_a_run_stands_where_its_checkpoint_was_made(tmp_path: Path) -> None:
     assert [entry.ordinal for entry in bench.run.ledger()] == [0, 1]
     assert [each.episode_id for each in bench.run.episodes.episodes()] == ["e0"]
     assert notes_of(bench) == [f"resumed from {at}"]
+
+
+def test_going_on_is_done_in_an_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage is open before it is given its state, and alarms see what is left when the rest is forgotten."""
+    bench = bench_of(tmp_path)
+    run, _, _ = training(bench, 3)
+    run.begin()
+    run.save()
+    again, log, (stage,) = training(bench, 3)
+
+    def noted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **more: Any) -> Any:
+            log.append(name)
+            return real(*given, **more)
+
+        return call
+
+    monkeypatch.setattr(checkpoint, "load", noted("checkpoint", checkpoint.load))
+    monkeypatch.setattr(stage, "load_state", noted("state", stage.load_state))
+    monkeypatch.setattr(bench.run, "forget_after", noted("forget", bench.run.forget_after))
+    monkeypatch.setattr(bench.monitor, "replay", noted("replay", bench.monitor.replay))
+    monkeypatch.setattr(bench.kept, "go_back", noted("best", bench.kept.go_back))
+    again.load(checkpoint.finished(bench.run.checkpoints)[0])
+    assert log == ["open one", "checkpoint", "state", "forget", "replay", "best"]
+
+
+def test_a_policy_that_no_checkpoint_goes_back_to_any_more_goes(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path, keep_checkpoints=1)
+    run, _, (stage,) = training(bench, 9)
+    run.begin()
+    there = []
+    for update in (3, 5):
+        bench.kept.keep(bench.parts.policy, update)
+        there.append(sorted(path.name for path in bench.run.policies.iterdir()))
+        stage.at = update
+        run.save()
+    assert there == [["000003"], ["000003", "000005"]]
+    assert [path.name for path in bench.run.policies.iterdir()] == ["000005"]
+
+
+def test_a_run_is_watched_with_a_still_heap_and_its_images_in_place(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    log: list[str] = []
+
+    class Watching:
+        @contextlib.contextmanager
+        def watching(self, status: Callable[[], str]) -> Iterator[None]:
+            log.append(status())
+            yield
+            log.append("not watched")
+
+    watchdog: Any = Watching()
+    bench = dataclasses.replace(bench, watchdog=watchdog)
+    run, _, (stage,) = training(bench, 1)
+    steps = stage.run
+
+    async def seen(pause: Callable[[], None]) -> None:
+        log.append("frozen" if gc.get_freeze_count() > frozen else "not frozen")
+        await steps(pause)
+
+    stage.run, frozen = seen, gc.get_freeze_count()  # type: ignore[method-assign]
+    run.begin()
+    asyncio.run(run.go())
+    assert log == ["Stage one, update 0, 3 episodes under way, policy version 0.", "frozen", "not watched"]
+    assert bench.parts.policy.tokenizer.store.directory == bench.run.directory / "media"
+
+
+@pytest.mark.parametrize("trouble", [None, ValueError("broken")])
+def test_whatever_ends_a_run_its_files_are_closed(
+    trouble: Exception | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = bench_of(tmp_path)
+    closed: list[int] = []
+    monkeypatch.setattr(bench.run, "close", lambda: closed.append(1))
+    run, _, (stage,) = training(bench, 2)
+    stage.trouble = {1: trouble} if trouble else {}
+    run.begin()
+    with pytest.raises(ValueError, match="broken") if trouble else contextlib.nullcontext():
+        asyncio.run(run.go())
+    assert closed == [1]
+
+
+def test_at_the_end_everything_is_reported(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    clock: Any = bench.clock
+    clock.seconds = 12.34
+    run, _, _ = training(bench, 1)
+    run.begin()
+    asyncio.run(run.go())
+    found = report(bench.run.directory)
+    assert (found["wall_seconds"], found["num_parameters"]) == (12.3, bench.parts.policy.num_parameters)
+    assert (found["alarms"], found["ledger"]) == ([], {})
+    for name in ("report.md", "curves.png"):
+        assert (bench.run.directory / name).stat().st_size > 0
 
 
 def test_a_ledger_that_does_not_add_up_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from agentgym.actors.scripted import ScriptedEngine
 from agentgym.engine import Prompt
 from agentgym.learn.canary import engine_gap
 from agentgym.learn.learner import Learner
+from agentgym.types import Media
 from tests.kit import tiny_model
 
 IDS = [3, 1, 4, 1, 5]
@@ -56,6 +58,23 @@ def test_tokens_that_stand_for_images_are_left_out(learner: Learner, monkeypatch
     monkeypatch.setattr(learner.module.config, "image_token_id", 4, raising=False)
     engine = Off(learner, [0.0, 0.0, 9.0, 0.0, 0.5])
     assert asyncio.run(engine_gap(engine, learner, Prompt(IDS))) == pytest.approx(0.5, abs=1e-5)
+
+
+def test_the_learner_scores_what_the_engine_does_with_its_images_at_temperature_1(
+    learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, Any]] = []
+
+    def score(module: Any, rows: Any, **given: Any) -> list[Any]:
+        asked.append((rows, given))
+        return [np.zeros(len(IDS))]
+
+    monkeypatch.setattr("agentgym.learn.canary.score", score)
+    seen = Media(digest="d" * 32, data=b"a picture")
+    asyncio.run(engine_gap(Off(learner, [0.0] * len(IDS)), learner, Prompt(IDS, [seen])))
+    (((row,), given),) = asked
+    assert (list(row.token_ids), list(row.media)) == (IDS, [seen.digest])
+    assert given == {"max_tokens": 64, "world": learner.world}
 
 
 def test_without_tokens_there_is_no_gap_and_nobody_is_asked(learner: Learner) -> None:

@@ -371,3 +371,79 @@ def test_after_falling_back_newer_ones_are_moved_and_half_written_ones_go(tmp_pa
     assert list(parent.iterdir()) == []
     assert not (corrupt / "3" / "state.json").exists()
     assert (corrupt / "3+" / "state.json").exists()
+
+
+# -- of several processes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_several_processes_the_first_writes_and_all_wait(
+    first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[bool] = []
+
+    class Several:
+        is_first = first
+
+        def barrier(self) -> None:
+            waited.append((tmp_path / "1").exists())
+
+    policy = a_policy()
+    learner = a_learner(policy.module)
+    monkeypatch.setattr("agentgym.learn.checkpoint.World.here", Several)
+    assert checkpoint.save(tmp_path / "1", policy, learner, {}) == tmp_path / "1"
+    assert waited == [first]
+    if first:
+        with pytest.raises(TypeError, match="not JSON serializable"):
+            checkpoint.save(tmp_path / "2", policy, learner, {"what": object()})
+        assert waited == [True, True]  # the others do not wait for ever
+
+
+# -- what is looked at before anything is loaded ---------------------------------------------------------
+
+
+def test_a_reference_of_another_shape_changes_nothing(tmp_path: Path) -> None:
+    policy, trainer = a_policy(), Loaded(1)
+    learner = a_learner(policy.module)
+    update(learner, trainer)
+    saved = checkpoint.save(tmp_path / "1", policy, learner, {}, trainer=trainer)
+    other = Loaded(9)
+    other.reference = a_model(hidden_size=32)
+    target = a_learner(a_model())
+    before = state_of(target, other)
+    with pytest.raises(DataError, match="go on with the model that wrote it"):
+        checkpoint.load(saved, target, trainer=other)
+    after = state_of(target, other)
+    assert same(before[0].pop("reference"), after[0].pop("reference"))
+    assert all(same(one, two) for one, two in zip(before[:2], after[:2], strict=True))
+    assert before[2:] == after[2:]
+
+
+def test_what_is_not_what_was_written_is_not_loaded(tmp_path: Path) -> None:
+    policy = a_policy()
+    learner = a_learner(policy.module)
+    saved = checkpoint.save(tmp_path / "1", policy, learner, {"number": 1})
+    file = saved / "state.json"
+    file.write_text(file.read_text().replace('"number": 1', '"number": 2'))
+    with pytest.raises(DataError, match=r"state\.json is not what was written"):
+        checkpoint.load(saved, learner)
+
+
+@pytest.mark.parametrize("content", ["{}", '{"num_updates": "3"}', '{"num_updates": null}'])
+def test_a_learner_that_does_not_say_how_far_it_is_is_refused(content: str, tmp_path: Path) -> None:
+    learner = a_learner(a_model())
+    step(learner, 3)
+    learner.save(tmp_path / "learner")
+    (tmp_path / "learner" / "learner.json").write_text(content)
+    other = a_learner(a_model(1))
+    before = weights(other.module)
+    with pytest.raises(DataError, match='does not say "num_updates"'):
+        other.load(tmp_path / "learner")
+    assert same(weights(other.module), before)
+
+
+def test_only_what_is_half_written_is_deleted(tmp_path: Path) -> None:
+    for name in (".1.partial", ".mine"):
+        (tmp_path / name).mkdir()
+    assert checkpoint.clean(tmp_path, None, corrupt=tmp_path / "corrupt") == []
+    assert [path.name for path in tmp_path.iterdir()] == [".mine"]

@@ -190,7 +190,12 @@ def test_an_update_is_whole_while_it_plays_and_not_after_it_learned() -> None:
 
 def test_an_update_that_learns_is_not_whole_meanwhile() -> None:
     bench, seen = Bench(), list[bool]()
-    bench.trainer.learn = lambda update, lesson: seen.append(bench.loop.is_whole) or {}  # type: ignore[func-returns-value]
+
+    def learn(update: int, lesson: Lesson) -> dict[str, float]:
+        seen.append(bench.loop.is_whole)
+        return {}
+
+    bench.trainer.learn = learn  # type: ignore[method-assign]
     bench.update(0)
     assert seen == [False]
 

@@ -46,9 +46,10 @@ class Asked:
 
     def __init__(self, limits: Limits | None = None, *, temperature: float = 1.0) -> None:
         self.engine = Listening()
-        self.rollout: Any = Stand(self.engine, lambda spec: episode(0.0))
+        rollout: Any = Stand(self.engine, lambda spec: episode(0.0))
+        self.rollout: Any = rollout
         draws = Uniform(range(9), seed=0)
-        self.players = Players(self.rollout, self.engine, draws, limits=limits or Limits(), temperature=temperature)
+        self.players = Players(rollout, self.engine, draws, limits=limits or Limits(), temperature=temperature)
 
 
 def test_an_expert_may_say_what_it_has_to_say_within_the_deadlines_of_training() -> None:
@@ -76,6 +77,18 @@ def test_another_engine_speaks_and_is_told_when_its_episodes_are_over() -> None:
     asyncio.run(asked.players.policy(SPECS, engine=other))
     assert (len(asked.engine.asked), len(other.asked)) == (0, 1)
     assert asked.rollout.played[0].release == other.release
+
+
+def test_recorded_episodes_get_the_rewards_of_this_run() -> None:
+    asked, seen = Asked(), list[Any]()
+
+    async def shape(recorded: Any) -> None:
+        seen.append(recorded)
+
+    asked.rollout.shape = shape
+    recorded = [episode(1.0)]
+    assert asyncio.run(asked.players.shaped(recorded)) is recorded
+    assert seen == [recorded]
 
 
 def test_an_episode_says_who_spoke_when() -> None:
