@@ -676,4 +676,22 @@ MODULES = (
             Mutation("share constant", "                update, warmup=", "                0, warmup="),
         ),
     ),
+    Module(
+        "agentgym/launch/intervals.py",
+        ("tests/unit/launch/test_intervals.py",),
+        (
+            Mutation("nine of ten", "_Z = 1.959963984540054", "_Z = 1.6448536269514722"),
+            Mutation("not drawn to the middle", "(share + _Z**2 / (2 * num)) / scale", "share / scale"),
+            Mutation("no width at the ends", " + (_Z / (2 * num)) ** 2)", ")"),
+            Mutation("tasks of any size count alike", "num**2 / (sizes**2).sum(-1)", "0 * num + tasks"),
+            Mutation("the tasks' own mean is free", " * tasks / max(1, tasks - 1)", ""),
+            Mutation("worth more than they are", "np.clip(found, least, num)", "np.maximum(found, least)"),
+            Mutation("worth less than tasks", "np.clip(found, least, num)", "np.minimum(found, num)"),
+            Mutation("all alike is sure", "np.clip(found, least, num), least)", "np.clip(found, least, num), num)"),
+            Mutation("lost for won", "change = now - was", "change = was - now"),
+            Mutation("no correlation", "- 2 * correlation * one * other", "- 0 * correlation"),
+            Mutation("not continuous", "np.maximum(product - num / 2, 0.0)", "product"),
+            Mutation("void ones failed", "if was is not None and now is not None]", "]"),
+        ),
+    ),
 )
