@@ -184,4 +184,4 @@ def _written(path: Path | None, media: MediaStore) -> Iterator[Callable[[Traject
     except OSError as error:
         if sealed.disk_problem(error) is None:
             raise
-        raise UserError(f"cannot write {path}: {error.strerror}; make room, or choose other --trajectories") from error
+        raise UserError(f"cannot write {path}: {error.strerror}; make room, or choose another place") from error

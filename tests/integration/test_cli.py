@@ -16,14 +16,17 @@ import pytest
 from pydantic import BaseModel
 
 from agentgym import cli, store
+from agentgym.archive import Archive
 from agentgym.launch import train
 from agentgym.launch.settings import TrainSettings
+from agentgym.types import SamplingRecord
 from tests.kit import byte_tokenizer, tiny_model
 
 ROOT = Path(__file__).parents[2]
 BELL = str(ROOT / "examples" / "new_environment.py")
 NO_EXPERT = str(ROOT / "tests" / "contract" / "examples" / "guess_color.py")
 
+RECORDED = "recorded/new_environment-0"
 Typed = Callable[..., tuple[int, str, str]]
 
 
@@ -107,6 +110,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("eval --model nano --env BELL", "pass the run directory"),
         ("eval --env BELL", "Missing option '--model'"),
         ("eval --env BELL --model ./nowhere --episodes 0", "0 is not in the range"),
+        ("eval --env BELL --model ./nowhere --samples 8", "8 equal episodes of each task; add --temperature 1"),
+        ("record --env BELL --model ./nowhere --temperature 0", "8 equal episodes of each task; add --temperature 1"),
+        ("record --env BELL --model ./nowhere --rollout.temperature 1", 'unknown key "rollout.temperature"'),
+        ("record --env BELL --model ./nowhere -o .", ". exists already"),
+        ("train --env BELL --trainer dpo --trainer.data gone", "what agentgym record --output gone writes"),
         ("play webshp", 'Did you mean "webshop"?'),
         ("play BELL --updates 3", "updates"),
         ("doctor webshp", 'Did you mean "webshop"?'),
@@ -220,7 +228,7 @@ def test_flags_win_over_the_file(agentgym: Typed, tmp_path: Path) -> None:
     for when in ("before", "after"):
         low, high = report["eval"][when]["ci95"]
         assert low <= report["eval"][when]["success"] <= high
-        assert report["eval"][when]["episodes"] == 3
+        assert report["eval"][when]["episodes"] == report["eval"][when]["tasks"] == 3
     assert (output / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -256,6 +264,7 @@ def test_help_shows_the_defaults_of_the_chosen_model(agentgym: Typed) -> None:
         ("train --help --trainer sft --model HF", {"--trainer.batch_size", "--model.lora"}, {"--model.width"}),
         ("train --env BELL --rewards.turn-cost 1 --help", {"--rewards.turn-cost.free_turns"}, {"--env.level"}),
         ("eval --env blocksworld --help", {"--env", "--env.level", "--rollout.top_k", "--threads"}, {"--updates"}),
+        ("record --env webshop --help", {"--env.catalogue", "--rollout.top_p"}, {"--updates", "--trainer"}),
         ("play webshop --help", {"--env.catalogue", "--protocol", "--rollout.max_reply_tokens"}, {"--rewards"}),
         ("play --help", {"--task", "--engine"}, {"--env.catalogue"}),
         ("serve blocksworld -h", {"--port", "--env.level"}, {"--protocol"}),
@@ -338,6 +347,27 @@ def test_eval_repeats_what_the_report_says(agentgym: Typed, run: Path) -> None:
     assert sum(trajectory.success for trajectory in played) == round(20 * score["success"])
     assert {trajectory.split for trajectory in played} == {"test"}
     assert report["reward"] > 0
+
+
+def test_what_is_recorded_can_be_trained_on_and_what_is_evaluated_cannot(agentgym: Typed, run: Path) -> None:
+    code, printed, errors = agentgym("record", "--model", run, "--episodes", 2, "--samples", 3)
+    assert code == 0, errors
+    assert "6 episodes of 2 tasks, success " in printed
+    assert f"are in {RECORDED}; type: agentgym train --trainer dpo (or sft) --trainer.data {RECORDED}" in printed
+    with Archive.open(Path(RECORDED)) as archive:
+        played = list(archive.episodes())
+    assert {episode.split for episode in played} == {"train"}
+    assert {episode.sampling for episode in played} == {SamplingRecord(temperature=1.0)}
+    assert len({episode.task for episode in played}) == 2
+    assert len({(episode.task, *episode.samples[0].token_ids.tolist()) for episode in played}) > 2
+    trained = ("train", "--env", BELL, "--model.width", 32, "--updates", 0, "--trainer", "dpo", "--trainer.data")
+    code, _, errors = agentgym("record", "--model", run)
+    assert (code, "exists already, and episodes are not mixed; choose another --output" in errors) == (2, True)
+    agentgym("eval", "--model", run, "--samples", 2, "--temperature", 0.5, "--episodes", 2, "--trajectories", "tests")
+    code, _, errors = agentgym(*trained, "tests")
+    assert code == 2
+    assert "tests has 4 episodes of held-out tasks (episode evaluate-0, " in errors
+    assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize(
