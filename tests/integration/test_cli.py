@@ -19,6 +19,7 @@ from agentgym import cli, store
 from agentgym.archive import Archive
 from agentgym.launch import train
 from agentgym.launch.settings import TrainSettings
+from agentgym.reports import told_gain
 from agentgym.types import SamplingRecord
 from tests.kit import byte_tokenizer, tiny_model
 
@@ -229,6 +230,12 @@ def test_flags_win_over_the_file(agentgym: Typed, tmp_path: Path) -> None:
         low, high = report["eval"][when]["ci95"]
         assert low <= report["eval"][when]["success"] <= high
         assert report["eval"][when]["episodes"] == report["eval"][when]["tasks"] == 3
+    gains = report["eval"]["gain"]
+    assert gains["sampled"]["tasks"] == gains["greedy"]["tasks"] == 3
+    assert gains["sampled"]["success"] == report["eval"]["after"]["success"] - report["eval"]["before"]["success"]
+    for name, gained in gains.items():
+        assert f"{name} test success {told_gain(gained)}" in errors
+    assert "solved_before" not in report
     assert (output / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -367,6 +374,11 @@ def test_what_is_recorded_can_be_trained_on_and_what_is_evaluated_cannot(agentgy
     code, _, errors = agentgym(*trained, "tests")
     assert code == 2
     assert "tests has 4 episodes of held-out tasks (episode evaluate-0, " in errors
+    with Archive.open(Path("tests")) as archive:
+        store.append(Path("older.jsonl"), [each.model_copy(update={"split": ""}) for each in archive.episodes()])
+    code, _, errors = agentgym(*trained, "older.jsonl", "--trainer.reference", "model")
+    assert code == 2
+    assert "older.jsonl has 4 episodes of held-out tasks (episode evaluate-0, " in errors
     assert not Path("runs").exists()
 
 
