@@ -67,7 +67,7 @@ class Measure(Stage):
         if was is None:  # measured by a version that did not keep it
             return
         gains = {name: gain(*pair) for name, *pair in zip(("sampled", "greedy"), was, (sampled, greedy), strict=True)}
-        told = bench.report["eval"]["gain"] = {name: _plain(each) for name, each in gains.items() if each is not None}
+        told = bench.report["gain"] = {name: _plain(each) for name, each in gains.items() if each is not None}
         for name, each in told.items():
             bench.reporter.note(f"{name} test success {told_gain(each)}")
 

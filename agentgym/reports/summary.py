@@ -62,7 +62,7 @@ def _measured(report: Mapping[str, Any]) -> list[str]:
         f"95 % intervals over {after['episodes']} tasks. Reward, sampled: {before['reward']:.3f} before, "
         f"{after['reward']:.3f} after.",
     ]
-    return [*rows, *_gained(report["eval"].get("gain", {})), ""]
+    return [*rows, *_gained(report.get("gain", {})), ""]
 
 
 def _gained(gains: Mapping[str, Any]) -> list[str]:

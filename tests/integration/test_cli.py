@@ -230,7 +230,7 @@ def test_flags_win_over_the_file(agentgym: Typed, tmp_path: Path) -> None:
         low, high = report["eval"][when]["ci95"]
         assert low <= report["eval"][when]["success"] <= high
         assert report["eval"][when]["episodes"] == report["eval"][when]["tasks"] == 3
-    gains = report["eval"]["gain"]
+    gains = report["gain"]
     assert gains["sampled"]["tasks"] == gains["greedy"]["tasks"] == 3
     assert gains["sampled"]["success"] == report["eval"]["after"]["success"] - report["eval"]["before"]["success"]
     for name, gained in gains.items():

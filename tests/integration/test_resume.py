@@ -71,7 +71,8 @@ def history(run: Path) -> list[dict[str, Any]]:
 
 def outcome(run: Path) -> Any:
     report = json.loads((run / "report.json").read_text())
-    return report["eval"], report["best_update"], {name: each["updates"] for name, each in report["stages"].items()}
+    updates = {name: each["updates"] for name, each in report["stages"].items()}
+    return report["eval"], report["best_update"], updates, report["gain"]
 
 
 def assert_same_run(run: Path, whole: Path) -> None:

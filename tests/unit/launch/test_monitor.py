@@ -252,8 +252,7 @@ def test_the_page_says_whether_it_is_better_task_by_task(after: tuple[float, flo
     change, *ci95 = after
     fell = {"success": -0.5, "ci95": [-0.625, -0.25], "tasks": 50}
     gains = {"sampled": {"success": change, "ci95": ci95, "tasks": 50}, "greedy": fell}
-    report = report_of(measured(0.5, 0.3, 0.7))
-    report["eval"]["gain"] = gains
+    report = report_of(measured(0.5, 0.3, 0.7), gain=gains)
     page = summary_page(settings().model_dump(), report, LOOKS, Path("runs/mine"))
     assert f"same 50 tasks with the same seeds, compared task by task: sampled, {verdict}, it fell by 0.500" in page
     assert "| sampled | 0.100 (0.050 to 0.200) | 0.500 (0.300 to 0.700) |" in page
