@@ -125,7 +125,8 @@ class Tasks(Env):
     """Train tasks are 0 and 1, validation tasks 2 and test tasks "3" and 4."""
 
     def tasks(self, split: str) -> Sequence[TaskId]:
-        return {"train": [0, 1], "validation": [2], "test": ["3", 4]}[split]
+        known: dict[str, list[TaskId]] = {"train": [0, 1], "validation": [2], "test": ["3", 4]}
+        return known[split]
 
 
 @pytest.mark.parametrize(
