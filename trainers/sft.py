@@ -48,8 +48,8 @@ class SFTSettings(TrainerSettings):
     demonstrations: int | None = Field(None, ge=1)
     """Distinct expert episodes; later updates see them again in another order. None: as many as there are tasks."""
     data: Path | None = None
-    """Imitate the successful episodes of this run, archive or JSONL file (agentgym eval --trajectories PATH) instead of
-    the expert."""
+    """Imitate the successful episodes of this run, archive or JSONL file (agentgym record --output PATH) instead of the
+    expert."""
     loss: Literal["nll", "dft", "iw", "iw_token", "psft"] = "nll"
     """Plain, or with a weight for each token (dft, arXiv 2508.05629), for each sequence or token by how much likelier
     it has become (iw and iw_token, arXiv 2507.12856), or with a bounded ratio (psft, arXiv 2508.17784, which wants

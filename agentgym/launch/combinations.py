@@ -137,5 +137,5 @@ def refuse_filters(rollout: EpisodeSettings) -> None:
         raise ConfigError(
             f"rollout.{key} {value} cannot be trained with: the sampler's log-probabilities would be those among the "
             "tokens that were kept, the learner's those among all, and their ratio wrong; leave it out (it is for "
-            "agentgym eval)"
+            "agentgym eval and record)"
         )

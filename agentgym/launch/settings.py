@@ -1,7 +1,7 @@
 """Everything that a command can be told, in one tree; ``--help``, TOML files and flags all come from it.
 
 A command takes the keys that have an effect there: ``serve`` an environment, ``doctor`` a protocol too, ``play`` a
-policy to watch, ``eval`` how its episodes are played, and ``train`` all of them and the rest.
+policy to watch, ``eval`` and ``record`` how its episodes are played, and ``train`` all of them and the rest.
 """
 
 from __future__ import annotations

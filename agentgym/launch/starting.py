@@ -21,6 +21,7 @@ from agentgym.launch.training import Training, seed_all
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import Tally
 from agentgym.loops import settled
+from agentgym.recorded import Recorded
 from agentgym.registry import plugins
 from agentgym.run import Run, refuse_taken
 from agentgym.trainers.sft import SFT
@@ -117,12 +118,14 @@ async def stages_of(bench: Workbench) -> list[Stage]:
     settings, tokenizer = bench.settings, bench.parts.policy.tokenizer
     trainer: Trainer[Any] = plugins("trainers").build(settings.trainer.id, settings.trainer.options)
     trainer.check(tokenizer)
+    _refuse_held_out(trainer, bench.parts)
     has_expert = await _has_expert(bench.parts)
     stages: list[Stage] = [Measure(bench, "before"), Train(bench, trainer), Measure(bench, "after")]
     needs_expert = trainer.needs_expert
     if _is_warm(settings, has_expert):
         imitator = SFT(settings.warm_start)
         imitator.check(tokenizer)
+        _refuse_held_out(imitator, bench.parts)
         stages.insert(0, WarmStart(bench, "warm_start", imitator, settings.warm_start.max_updates))
         needs_expert = needs_expert or imitator.needs_expert
     if needs_expert and not has_expert:
@@ -131,6 +134,13 @@ async def stages_of(bench: Workbench) -> list[Stage]:
             "--warm_start.enabled"
         )
     return stages
+
+
+def _refuse_held_out(trainer: Trainer[Any], parts: Parts) -> None:
+    """Raise DataError where it is to learn from a file of tasks that a run is measured by."""
+    recorded = getattr(trainer, "recorded", None)
+    if isinstance(recorded, Recorded):
+        recorded.refuse_tasks_of(parts.env)
 
 
 def _is_warm(settings: TrainSettings, has_expert: bool) -> bool:

@@ -213,6 +213,7 @@ class Play:
 
     async def _reply(self) -> str:
         completion = await self.actor(self.episode)
+        self.trajectory.sampling = self.episode.sampling
         self.beat()
         self.stream.append(completion)
         return self.stream.tokenizer.decode_reply(completion.token_ids)

@@ -276,10 +276,21 @@ MODULES = (
         "agentgym/recorded.py",
         ("tests/unit/test_recorded.py",),
         (
-            Mutation("void ones are learned from", "card.stop_reason.is_void or ", ""),
-            Mutation("what it is measured by", " or _measures(card)", ""),
-            Mutation("what eval played is left out", 'card.stage != "" and ', ""),
-            Mutation("tests are learned from", 'in ("validation", "test")', '== "validation"'),
+            Mutation("void ones are learned from", " if not card.stop_reason.is_void]", "]"),
+            Mutation("what it is measured by", " if not _measures(card)]", "]"),
+            Mutation("a recording is left out", 'card.stage != "" and ', ""),
+            Mutation("tests are learned from", '_HELD_OUT = ("validation", "test")', '_HELD_OUT = ("validation",)'),
+            Mutation(
+                "a recording of tests", "self._refuse([card for card in self.cards", "([card for card in self.cards"
+            ),
+            Mutation("those of train too", "if not card.split and card.env", "if card.env"),
+            Mutation("of any environment", " and card.env == env.name", ""),
+            Mutation("tempered ones are a reference", "and sampling.is_plain", "and True"),
+            Mutation(
+                "unknown ones are a reference", "(sampling is not None and sampling.is_plain)", "sampling is None"
+            ),
+            Mutation("experts have none", 'episode.role == "expert" or ', ""),
+            Mutation("one is looked at", "cards[::step]", "cards[:1]"),
             Mutation("any tokenizer", "if card.tokenizer != tokenizer.fingerprint:", "if not card.tokenizer:"),
             Mutation("the group it had", '{} if group_id is None else {"group_id": group_id}', "{}"),
             Mutation(

@@ -197,6 +197,7 @@ def test_past_pairs_are_trained_on_again_and_survive_a_checkpoint() -> None:
         ({"mean_logratio": True, "loss": "simpo"}, "mean_logratio has no effect with loss simpo"),
         ({"aggregation": "token"}, "aggregation sequence, found token"),
         ({"mean_logratio": True, "loss": "copg"}, "mean_logratio has no effect with loss copg"),
+        ({"reference": "model", "loss": "slic"}, "reference has no effect with loss slic"),
         ({"accept_beta": 0.1}, "accept_beta has no effect without accept"),
         ({"accept": 8}, "accept 8 has no effect with a group_size of 8"),
         ({"group_size": 1}, "group_size"),
