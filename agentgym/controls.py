@@ -33,7 +33,7 @@ class Controls:
         plain = {i: str(token) for i, token in added.items() if i not in special and _is_mark(str(token))}
         turns = {i: text for i, text in plain.items() if text in facts.around and text not in _REPLIES_OWN}
         written = source_of(hf) + facts.around + facts.opened
-        used = {i: text for i, text in plain.items() if text in written or _MARK.fullmatch(text)}
+        used = {i: text for i, text in plain.items() if text in written or text in _REPLIES_OWN or _MARK.fullmatch(text)}
         self.ids: dict[int, str] = {**special, **used}
         """Control tokens by their id."""
         own = {i for i, text in special.items() if text in _REPLIES_OWN}

@@ -59,6 +59,8 @@ class TemplateFacts:
     """Whether it writes a date: always the same one here."""
     opened: str = ""
     """What its prompt begins the reply with, such as "<think>": in a conversation the reply has it."""
+    lead: str = ""
+    """What it writes before each reply and not in the prompt, such as Mistral's blank: the policy has to say it."""
     rewritten: tuple[str, ...] = ()
     """Which earlier replies it changes; after each of them the token stream forks."""
     after_reply: tuple[str, str] = ("", "")
@@ -143,10 +145,12 @@ def _as_parts(content: Any) -> list[Any]:
 
 
 def _begun(message: Message, facts: TemplateFacts) -> Message:
-    """A reply with what its prompt began it with."""
+    """A reply with what its prompt began it with, and without what the template writes before it."""
     content = message.get("content")
-    if message["role"] != "assistant" or not isinstance(content, str) or not facts.opened:
+    if message["role"] != "assistant" or not isinstance(content, str):
         return message
+    if not facts.opened:
+        return {**message, "content": content.removeprefix(facts.lead)}
     has_it = content.startswith(facts.opened.strip() or facts.opened)
     return message if has_it else {**message, "content": facts.opened + content}
 
@@ -187,6 +191,7 @@ def probe(hf: Any) -> TemplateFacts:
     facts = dataclasses.replace(
         facts,
         opened=prompt[len(before) :] if rest and prompt.startswith(before) else "",
+        lead=before[len(prompt) :] if rest and prompt and before.startswith(prompt) else "",
         after_reply=(closed.rpartition(_SAY)[2], rest.partition(_NEXT)[0]),
         around=_around(hf, facts),
     )
@@ -251,7 +256,7 @@ def _rewritten(hf: Any, facts: TemplateFacts) -> tuple[str, ...]:
 
 
 def _is_kept(hf: Any, facts: TemplateFacts, reply: str, **options: Any) -> bool:
-    said = reply.removeprefix(facts.opened) if facts.opened.strip() else reply
+    said = facts.lead + (reply.removeprefix(facts.opened) if facts.opened.strip() else reply)
     talk: list[Message] = [_ask, {"role": "assistant", "content": said}, _next]
     prompted = _tried(hf, talk[:1], facts, add_generation_prompt=True, **options)
     return _tried(hf, talk, facts, add_generation_prompt=True, **options).startswith(prompted + said)
@@ -267,6 +272,7 @@ def findings(facts: TemplateFacts) -> list[str]:
         "no tools: their schemas are written at the end of the instructions": not facts.writes_tools,
         f"a date is written: it is always {_TODAY:%d %b %Y}": facts.reads_clock,
         f"the prompt begins the reply with {facts.opened!r}": bool(facts.opened),
+        f"a reply begins with {facts.lead!r}, which the prompt lacks": bool(facts.lead),
         f"earlier replies are rewritten ({', '.join(facts.rewritten)}): each time a new sample begins": bool(
             facts.rewritten
         ),

@@ -133,6 +133,8 @@ class ChatTokenizer:
 
     def encode_reply(self, text: str) -> list[int]:
         """Token ids of a reply that no policy sampled: whatever it says, it shows no image and ends no turn."""
+        if self.facts.lead.isspace() and not text.startswith(self.facts.lead):
+            text = self.facts.lead + text
         spoken = self._controls.parted_markers(text)
         if not self._controls.has_turns(spoken):
             return self.encode(spoken)
