@@ -24,6 +24,7 @@ from agentgym.errors import AgentGymError
 from agentgym.learn.byte_tokenizer import CHATML, byte_tokenizer
 from agentgym.registry import EnvFactory
 from agentgym.tokenizer import ChatTokenizer
+from tests.templates import chat_of
 
 Result = tuple[str, float, bool, bool, dict[str, Any]]
 
@@ -357,6 +358,18 @@ def test_tokens_of_an_environment_come_back() -> None:
     found = doctor.keeps_tokens(Sound, tokenizer=ChatTokenizer(byte_tokenizer()), protocol=plain())
     assert "replies in 20 episodes" in found
     assert found.endswith(" 0 forks")
+
+
+def test_the_prompt_of_a_first_turn_is_shown_with_what_its_template_does() -> None:
+    shown = doctor.shown_prompt(
+        Sound, tokenizer=chat_of("gemma"), protocol=agentgym.plugins("protocols").get("react")()
+    )
+    head, prompt = shown.split("the prompt of a first turn:\n")
+    assert '- no role "system": the instructions open the first user message\n' in head
+    assert head.endswith("- a reply ends with <end_of_turn> or <eos>\n")
+    assert prompt.startswith("<bos><start_of_turn>user\n")
+    assert "Reply with one line 'Thought: <why>'" in prompt
+    assert prompt.endswith("<end_of_turn>\n<start_of_turn>model\n")
 
 
 def test_a_template_that_rewrites_history_forks() -> None:

@@ -11,7 +11,7 @@ from agentgym.launch import train
 from agentgym.launch.parts import Parts, assembled
 from agentgym.launch.resolving import resolve
 from agentgym.learn.policy import Policy
-from tests.kit import byte_tokenizer, chat, tiny_model
+from tests.kit import BELL, FORGETFUL, byte_tokenizer, chat, tiny_model
 
 EXAMPLES = Path(__file__).parents[2] / "contract" / "examples"
 SMALL = {"model": {"id": "nano", "width": 16, "feed_forward": 8}}
@@ -39,6 +39,19 @@ def test_an_asynchronous_environment_trains(tmp_path: Path) -> None:
         }
     )
     assert (run / "report.json").is_file()
+
+
+def test_a_template_that_rewrites_thoughts_is_told_before_a_run(tmp_path: Path) -> None:
+    policy = Policy(tiny_model(vocab_size=len(byte_tokenizer()), max_position_embeddings=2048), chat(FORGETFUL))
+    policy.save(tmp_path)
+    parts = assemble({"env": BELL, "model": str(tmp_path), "protocol": "tools"})
+    assert parts.warning == (
+        "the chat template rewrites earlier replies (with a thought): after each of them the token stream forks, "
+        "that is, the next turn begins another sample with the whole conversation"
+    )
+    rules = "<tool_call>"
+    assert rules in parts.policy.tokenizer.render([{"role": "user", "content": parts.protocol.rules}])
+    assert assemble({**SMALL, "env": BELL}).warning == ""
 
 
 def test_the_tokenizer_knows_what_is_shown_and_said() -> None:
