@@ -16,7 +16,7 @@ from agentgym.template import TemplateFacts, source_of
 __all__ = ["Controls"]
 
 _REPLIES_OWN = frozenset({"<think>", "</think>", "<tool_call>", "</tool_call>"})
-"""What a reply is made of: it may say them, tokenized anew too."""
+"""What a reply is made of: it may say them, tokenized anew too, and nobody else may."""
 
 _MARK = re.compile("<[|\uff5c].*[|\uff5c]>", re.DOTALL)
 """The form of tokens that are nobody's words, whether or not a template uses them."""
@@ -33,7 +33,9 @@ class Controls:
         plain = {i: str(token) for i, token in added.items() if i not in special and _is_mark(str(token))}
         turns = {i: text for i, text in plain.items() if text in facts.around and text not in _REPLIES_OWN}
         written = source_of(hf) + facts.around + facts.opened
-        used = {i: text for i, text in plain.items() if text in written or text in _REPLIES_OWN or _MARK.fullmatch(text)}
+        used = {
+            i: text for i, text in plain.items() if text in written or text in _REPLIES_OWN or _MARK.fullmatch(text)
+        }
         self.ids: dict[int, str] = {**special, **used}
         """Control tokens by their id."""
         own = {i for i, text in special.items() if text in _REPLIES_OWN}
