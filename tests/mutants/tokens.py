@@ -71,7 +71,7 @@ MODULES = (
                 "self.ids: dict[int, str] = {**special}",
             ),
             Mutation("words are marks", "if i not in special and _is_mark(str(token))}", "if i not in special}"),
-            Mutation("marks without a template", " or _MARK.fullmatch(text)}", "}"),
+            Mutation("marks without a template", " or _MARK.fullmatch(text)", ""),
             Mutation("replies say no calls", "self.turn_ids = {*special, *turns} - own", "self.turn_ids = {*self.ids}"),
             Mutation("rules are data", "        if text and text not in self._spared:\n", "        if False:\n"),
             Mutation("case is not folded", "        if self._normalize is None:\n", "        if True:\n"),
