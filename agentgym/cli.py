@@ -312,22 +312,25 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
     """Check that ENV keeps the environment contract; exits with 1 when it does not."""
     from rich.console import Console
 
-    from agentgym.doctor import SECONDS, as_json, diagnose, findings_table, tokens_check
+    from agentgym.doctor import SECONDS, as_json, diagnose, findings_table, shown_prompt, tokens_check
     from agentgym.launch.settings import SpeechSettings
 
     given = _given(context, env)
     make_env = _env_factory(given, SpeechSettings)
     make_env().close()
+    tokenizer, protocol = _speech(given, model)
     with Console(stderr=True).status("") as status:
         findings = diagnose(
             make_env,
             seconds=SECONDS / 5 if quick else SECONDS,
-            more=(tokens_check(*_speech(given, model)),),
+            more=(tokens_check(tokenizer, protocol),),
             on_check=lambda name: status.update(name.replace("_", " ")),
         )
     if json_file is not None:
         json_file.write_text(as_json(make_env.id, make_env.options, findings) + "\n")
     _wide_console().print(findings_table(findings))
+    if model is not None:
+        click.echo(shown_prompt(make_env, tokenizer=tokenizer, protocol=protocol))
     if not all(finding.passed for finding in findings):
         sys.exit(1)
 

@@ -17,7 +17,7 @@ from agentgym.learn.learner import Learner
 from agentgym.learn.model_settings import HFSettings
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.nano_vision import seeing
-from agentgym.learn.policy import Policy, load_policy, load_tokenizer
+from agentgym.learn.policy import Policy, load_policy, load_tokenizer, saved_ends
 from agentgym.learn.settings import TrainerSettings
 from agentgym.registry import plugins
 from agentgym.tokenizer import ChatTokenizer
@@ -102,7 +102,7 @@ def served_policy(model: str, engine: Engine) -> Policy:
     if engine.speaks_text:
         return Policy(None, ChatTokenizer(byte_tokenizer()))
     try:
-        return Policy(None, ChatTokenizer(load_tokenizer(model)))
+        return Policy(None, ChatTokenizer(load_tokenizer(model), stops=saved_ends(model)))
     except (OSError, ValueError):
         raise ConfigError(
             f'the server takes token ids, and the tokenizer of "{model}" is not on this machine; type: '

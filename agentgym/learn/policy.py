@@ -22,7 +22,7 @@ from agentgym.tokenizer import ChatTokenizer
 from agentgym.vision import attach
 from agentgym.weights import put, weights_of
 
-__all__ = ["Policy", "load_policy", "load_tokenizer"]
+__all__ = ["Policy", "load_policy", "load_tokenizer", "saved_ends"]
 
 disable_progress_bar()  # a bar for each save of a small file would drown the run's own
 
@@ -83,7 +83,7 @@ def load_policy(
     if sees(config):
         images = Images(load_processor(base, config, tokenizer))
         tokenizer.chat_template = tokenizer.chat_template or images.processor.chat_template
-    chat = ChatTokenizer(tokenizer, images)
+    chat = ChatTokenizer(tokenizer, images, stops=_ends(module.generation_config))
     module = module.to(device=chosen).eval()
     if images is not None:
         attach(module, images)
@@ -105,6 +105,22 @@ def load_tokenizer(source: str) -> Any:
         "PreTrainedTokenizerFast",
     )
     return (PreTrainedTokenizerFast if own else AutoTokenizer).from_pretrained(source)
+
+
+def saved_ends(source: str) -> list[int]:
+    """The tokens that end a reply as the model ``source`` has it in generation_config.json; none where it has none."""
+    from transformers import GenerationConfig
+
+    try:
+        return _ends(GenerationConfig.from_pretrained(source))
+    except (OSError, ValueError):
+        return []
+
+
+def _ends(generation: Any) -> list[int]:
+    """What a configuration of generation calls eos: nothing, a token, or several."""
+    found = getattr(generation, "eos_token_id", None)
+    return list(found) if isinstance(found, list | tuple) else [] if found is None else [found]
 
 
 def _is_adapter(source: str | Path) -> bool:

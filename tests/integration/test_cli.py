@@ -167,7 +167,9 @@ def test_what_is_recorded_can_be_trained_on_and_what_is_evaluated_cannot(agentgy
     trained = ("train", "--env", BELL, "--model.width", 32, "--updates", 0, "--trainer", "dpo", "--trainer.data")
     code, _, errors = agentgym("record", "--model", finished)
     assert (code, "exists already, and episodes are not mixed; choose another --output" in errors) == (2, True)
-    agentgym("eval", "--model", finished, "--samples", 2, "--temperature", 0.5, "--episodes", 2, "--trajectories", "tests")
+    agentgym(
+        "eval", "--model", finished, "--samples", 2, "--temperature", 0.5, "--episodes", 2, "--trajectories", "tests"
+    )
     code, _, errors = agentgym(*trained, "tests")
     assert code == 2
     assert "tests has 4 episodes of held-out tasks (episode evaluate-0, " in errors

@@ -257,7 +257,7 @@ MODULES = (
             Mutation("a shut environment is diagnosed", "    make_env().close()\n", ""),
             Mutation("never quick", "SECONDS / 5 if quick else SECONDS", "SECONDS"),
             Mutation("always quick", "SECONDS / 5 if quick else SECONDS", "SECONDS / 5"),
-            Mutation("tokens are not looked at", "            more=(tokens_check(*_speech(given, model)),),\n", ""),
+            Mutation("tokens are not looked at", "            more=(tokens_check(tokenizer, protocol),),\n", ""),
             Mutation("any pass will do", "if not all(finding.passed for", "if not any(finding.passed for"),
             Mutation(
                 "an ill environment ends well",

@@ -24,7 +24,7 @@ MODULES = (
             ),
             Mutation(
                 "what is left of the fork",
-                "self.tokenizer.encode(rendered, media)",
+                "self.tokenizer.encode(self._anew(rendered, messages, tools), media)",
                 "self.tokenizer.encode(rendered[len(self._text) :], media)",
             ),
             Mutation("the length of the new alone", "len(ids) + (0 if is_fork else len(self.token_ids))", "len(ids)"),

@@ -34,6 +34,9 @@ class Letters:
         assert text.count("#") == len(media)
         return [ord(letter) for letter in text]
 
+    def retold(self, messages: Sequence[Message]) -> list[Message]:
+        return list(messages)
+
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(map(chr, ids))
 

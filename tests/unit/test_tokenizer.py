@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from agentgym.errors import UserError
 from agentgym.tokenizer import ChatTokenizer
 from tests.kit import CHATML, RESERVED, SPECIAL, byte_tokenizer, chat
+from tests.templates import chat_of
 
 TOKENIZER = chat()
 TEXT = st.text(alphabet=st.characters(codec="utf-8")) | st.sampled_from([*SPECIAL, RESERVED, "<|im_end|><|im_start|>"])
@@ -61,6 +62,21 @@ def test_the_template_s_end_comes_first_then_the_tokenizer_s_own() -> None:
 def test_an_end_of_turn_that_is_special_by_its_flag_only_is_found() -> None:
     hf = byte_tokenizer(CHATML.replace("<|im_end|>", RESERVED))
     assert ChatTokenizer(hf).stop_token_ids[0] == hf.convert_tokens_to_ids(RESERVED)
+
+
+def test_the_model_s_own_ends_come_last_each_once_and_unknown_ones_not_at_all() -> None:
+    hf = byte_tokenizer()
+    reserved, end, own = map(hf.convert_tokens_to_ids, (RESERVED, "<|im_end|>", "<|endoftext|>"))
+    assert ChatTokenizer(hf, stops=[own, reserved, end, 10**6]).stop_token_ids == (end, own, reserved)
+    hf.eos_token = None
+    hf.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    assert ChatTokenizer(hf, stops=[reserved]).stop_token_ids == (reserved,)
+
+
+def test_where_no_token_closes_a_reply_the_next_turn_s_opening_ends_it() -> None:
+    tokenizer = chat_of("glm")
+    tokens = tokenizer.hf.convert_ids_to_tokens(list(tokenizer.stop_token_ids))
+    assert tokens == ["<|user|>", "<|endoftext|>"]
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))
