@@ -41,7 +41,7 @@ class EpisodeSpec:
     preface: str = ""
     """Shown between the instructions and the first observation, for instance another policy's attempt."""
     shows_end: bool = False
-    """Whether the policy is shown what it was cut short before, if that fits: for a trainer that judges such moments."""
+    """Whether the policy is shown what it was cut short before, if that fits: for trainers that judge such moments."""
     episode_id: str = ""
 
     @property
