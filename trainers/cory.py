@@ -60,6 +60,8 @@ class CORY(Trainer[CORYSettings]):
 
     Settings = CORYSettings
     nano = GroupTrainer.nano
+    idle: tuple[float, float] = (0.0, 0.0)
+    """Episodes of either copy that have no rows in the lesson under way and yet count."""
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
@@ -109,13 +111,14 @@ class CORY(Trainer[CORYSettings]):
         played = {first.ordinal for first, _ in both}
         left_out = [t for t in trajectories if t.unfit and t.ordinal is not None and t.ordinal not in played]
         rejected |= {t.ordinal: t.unfit for t in left_out if t.ordinal is not None}
-        return Lesson([*own.rows, *partner.rows], own.metrics | _of_partner(partner.metrics), rejected)
+        self.idle = own.idle, partner.idle
+        return Lesson([*own.rows, *partner.rows], own.metrics | _of_partner(partner.metrics), rejected, sum(self.idle))
 
     def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
         rows_by = [[row for row in lesson.rows if row.role == role] for role in _ROLES]
         own, partner = (
-            member.learn(update, Lesson(rows)) if member.equipment.learner.takes_part(rows) else {}
-            for member, rows in zip(self.copies, rows_by, strict=True)
+            member.learn(update, Lesson(rows, idle=idle)) if member.equipment.learner.takes_part(rows) else {}
+            for member, rows, idle in zip(self.copies, rows_by, self.idle, strict=True)
         )
         return own | _of_partner(partner)
 

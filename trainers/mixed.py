@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from agentgym.groups import Group, grouped
 from agentgym.learn import objectives
 from agentgym.learn.advantages import group_zscore
+from agentgym.learn.aggregation import denominator
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
 from agentgym.learn.players import Players
 from agentgym.learn.rows import Row, rows_of
@@ -152,20 +153,21 @@ class Mixed(GroupTrainer[MixedSettings]):
         return lesson
 
     def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
-        self.weights = self.mixture(update, lesson.rows)
+        self.weights = self.mixture(update, lesson.rows, idle=lesson.idle)
         return super().learn(update, lesson)
 
     def compare(self, group: Group, rewards: Sequence[float]) -> list[float]:
         return group_zscore(rewards, scale=False)  # as Dr. GRPO (arXiv 2503.20783), which HPT and Prefix-RFT build on
 
-    def mixture(self, update: int, rows: Sequence[Row]) -> MixtureWeights:
-        """How much the tokens of either part count, so that each is a mean over its own."""
+    def mixture(self, update: int, rows: Sequence[Row], *, idle: float = 0.0) -> MixtureWeights:
+        """How much the tokens of either part count, so that each is a mean over its own, those ``idle`` included."""
         settings, mixers = self.settings, objectives.mixers
         if settings.method == "prefix":
             return mixers.MixtureWeights(1.0, 1.0)
-        by_token = settings.aggregation == "token"
-        own = sum(row.num_trained if by_token else 1 for row in rows if row.demonstrations is None)
-        shown = sum(row.num_trained if by_token else 1 for row in rows if row.demonstrations is not None)
+        parts = [[row for row in rows if (row.demonstrations is None) is own] for own in (True, False)]
+        counts = [denominator(part, settings.aggregation) for part in parts]
+        learner = self.equipment.learner
+        own, shown = learner.world.summed([counts[0] + idle, counts[1]], learner.device)
         if settings.method == "chord":
             mu = mixers.chord_mu(
                 update, warmup=settings.rise, decay=settings.fall, peak=settings.peak, valley=settings.valley

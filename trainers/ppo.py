@@ -20,7 +20,7 @@ from agentgym.curriculum import Curriculum
 from agentgym.groups import group_specs
 from agentgym.learn import objectives
 from agentgym.learn.advantages import gae, whiten
-from agentgym.learn.rows import Row, rows_of, trained, write
+from agentgym.learn.rows import Row, trained, write
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Equipment, Lesson
 from agentgym.registry import register
@@ -99,7 +99,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
 
         unfit = {t.ordinal: t.unfit for t in trajectories if t.unfit and t.ordinal is not None}
         counted = [trajectory for trajectory in trajectories if not trajectory.unfit]
-        episodes = [rows_of(trajectory, 0.0) for trajectory in counted]
+        episodes = self.rows(counted)
         rows = [row for episode in episodes for row in episode]
         self.score(rows)
         last = estimate(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from agentgym.curriculum import Curriculum
 from agentgym.groups import Group, GroupSettings, group_specs, grouped
-from agentgym.learn.rows import Row, per_token, rows_of
+from agentgym.learn.rows import Row, per_token
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Lesson
 from agentgym.rollout import EpisodeSpec
@@ -43,7 +43,8 @@ class GroupTrainer(SurrogateTrainer[S]):
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         groups = grouped(trajectories, keep_truncated=self.settings.keep_truncated)
         fit = [group for group in groups if not group.unfit]
-        made = [[rows_of(member, 0.0) for member in group.members] for group in fit]
+        episodes = iter(self.rows([member for group in fit for member in group.members]))
+        made = [[next(episodes) for _ in group.members] for group in fit]
         rows = [row for members in made for own in members for row in own]
         self.score(rows)
         for group, members in zip(fit, made, strict=True):
@@ -61,9 +62,15 @@ class GroupTrainer(SurrogateTrainer[S]):
                 "group_deviation": sum(group.deviation for group in groups) / max(1, len(groups)),
             },
             {group.ordinal: group.unfit for group in groups if group.ordinal is not None and group.unfit},
+            sum(map(_num_own, groups)) - sum(map(_num_own, fit)) if self.settings.aggregation == "constant" else 0,
         )
 
     def _penalty(self, row: Row) -> float:
         """Of the whole row, added token by token: numpy's own sum would round in another way."""
         penalty = self.penalty(row)
         return sum(penalty[penalty != 0].tolist(), 0.0)
+
+
+def _num_own(group: Group) -> int:
+    """Episodes that count; a demonstration that is not learned from does not."""
+    return sum(member.role != "expert" for member in group.members)

@@ -36,6 +36,10 @@ Objective: TypeAlias = Callable[[Any, Microbatch], tuple[torch.Tensor, Metrics]]
 """(predictions, microbatch) → (loss of each trained token [N], metrics [N])."""
 
 
+_WEIGHT = ""
+"""Among sums of metrics the sum of the weights, by which they become means."""
+
+
 class Learner:
     """Holds the module's optimizer. ``temperature`` is the one that the behavior policy sampled with.
 
@@ -99,15 +103,19 @@ class Learner:
         return self.parameters[0].device
 
     def update(
-        self, rows: Sequence[Row], objective: Objective, *, learning_rate: float | None = None
+        self, rows: Sequence[Row], objective: Objective, *, learning_rate: float | None = None, idle: float = 0.0
     ) -> dict[str, float]:
         """One optimizer step. Raises NonFiniteError, and then has changed nothing, for a bad loss or gradient.
 
         Returns loss, gradient norm, learning rate, trained tokens and sequences, and the mean under the token weights
-        of the entropy and of the objective's metrics. Raises ValueError when no process has a trained token.
+        of the entropy and of the objective's metrics. ``idle`` episodes have no rows and yet count under aggregation
+        "constant". Raises ValueError when no process has a trained token, or for ``idle`` with another aggregation.
         Dropout is off, as it was when the episodes were sampled: with it the ratio would not be 1 on-policy.
         """
-        counts = [denominator(rows, self.aggregation), float(sum(row.num_trained for row in rows)), float(len(rows))]
+        if idle and self.aggregation != "constant":
+            raise ValueError(f'idle episodes count with aggregation "constant" alone, found "{self.aggregation}"')
+        num_here = float(sum(row.num_trained for row in rows))
+        counts = [denominator(rows, self.aggregation) + idle, num_here, float(len(rows))]
         total, num_trained, num_rows = self.world.summed(counts, self.device)
         if not num_trained:
             raise ValueError(f"no trained tokens in {len(rows)} rows: there is nothing to learn from")
@@ -167,14 +175,16 @@ class Learner:
     # -- a step ----------------------------------------------------------------------------------------
 
     def _accumulate_all(self, rows: Sequence[Row], weights: Sequence[float], objective: Objective) -> dict[str, float]:
-        """Gradients of all microbatches; returns loss and metrics summed over them and over processes."""
-        totals: dict[str, float] = {}
+        """Gradients of all microbatches; returns the loss summed over them and over processes, and mean metrics."""
+        totals = {_WEIGHT: math.fsum(weight * row.num_trained for weight, row in zip(weights, rows, strict=True))}
         with _checkpointing(self.module):
             own = microbatches(rows, weights, max_tokens=self.max_microbatch_tokens)
             for batch in in_step(own, self.world, self.device):
                 for name, value in self._accumulate(batch.to(self.device), objective).items():
                     totals[name] = totals.get(name, 0.0) + value
-        return self.world.sum_metrics(totals, self.device)
+        totals = self.world.sum_metrics(totals, self.device)
+        weight = totals.pop(_WEIGHT) or 1.0
+        return {name: value if name == "loss" else value / weight for name, value in totals.items()}
 
     def _accumulate(self, batch: Microbatch, objective: Objective) -> dict[str, float]:
         with attending(self.module, batch):

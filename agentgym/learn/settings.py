@@ -29,9 +29,9 @@ class TrainerSettings(Settings):
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this norm."""
     aggregation: Aggregation = "token"
-    """Mean over all trained tokens of an update, or over its sequences ("sequence"), or a constant ("constant")."""
+    """Mean over all trained tokens of an update, or over its episodes ("sequence"), or a constant ("constant")."""
     aggregation_tokens: int = Field(256, ge=1)
-    """Tokens that every sequence counts as (aggregation "constant")."""
+    """Tokens that every episode counts as (aggregation "constant")."""
     max_microbatch_tokens: int = Field(8192, ge=1)
     """Tokens that one forward and backward may hold; lower it when memory runs out."""
     epochs: int = Field(1, ge=1)

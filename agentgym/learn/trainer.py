@@ -41,6 +41,8 @@ class Lesson:
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     rejected: dict[int, str] = dataclasses.field(default_factory=dict)
     """Why, for each task ordinal that is not trained."""
+    idle: float = 0.0
+    """Episodes that have no rows and yet count in the mean: there are such under aggregation "constant" alone."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -120,17 +122,23 @@ class Trainer(abc.ABC, Generic[S]):
 
     def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
         """The update's optimizer steps; returns their mean metrics. Raises NonFiniteError."""
-        return self.steps(self.equipment.learner, lesson.rows, update)
+        return self.steps(self.equipment.learner, lesson.rows, update, idle=lesson.idle)
 
     def steps(
-        self, learner: Learner, rows: Sequence[Row], update: int, *, objective: Objective | None = None
+        self,
+        learner: Learner,
+        rows: Sequence[Row],
+        update: int,
+        *,
+        objective: Objective | None = None,
+        idle: float = 0.0,
     ) -> dict[str, float]:
-        """``epochs`` passes over ``rows`` of ``minibatches`` optimizer steps each."""
-        seen = []
+        """``epochs`` passes over ``rows`` of ``minibatches`` optimizer steps each; ``idle`` as in ``Lesson``."""
+        seen, idle = [], idle / self.settings.minibatches
         for epoch in range(self.settings.epochs):
             chunks = _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch))
             for chunk in filter(learner.takes_part, chunks):
-                seen.append(learner.update(chunk, objective or self.objective))
+                seen.append(learner.update(chunk, objective or self.objective, idle=idle))
         return {name: sum(metrics[name] for metrics in seen) / len(seen) for name in seen[0]}
 
     @property
