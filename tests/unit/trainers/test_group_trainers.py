@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from agentgym.learn import objectives
 from agentgym.learn.advantages import group_zscore, length_rewards
 from agentgym.learn.forward import score
 from agentgym.learn.learner import Learner
-from agentgym.learn.trainer import Trainer
+from agentgym.learn.trainer import Lesson, Trainer
 from agentgym.rollout import EpisodeSpec
 from agentgym.trainers.cory import CORY, CORYSettings
 from agentgym.trainers.grpo import GRPO, PRESETS, GRPOSettings
@@ -227,6 +228,73 @@ def test_scores_at_the_start_of_an_update_are_kept_where_it_takes_several_steps(
     assert [row.proximal_logprobs is not None for row in trainer.lesson(0, GROUP).rows] == [wanted] * 4
 
 
+# -- what an episode counts ------------------------------------------------------------------------------
+
+FORKED = [
+    episode([0.0, 1.0], [[5, 9], [6, 7, 9]], forks=[[[5, 9]], [[6, 7, 9]]]),  # in two rows, of 2 and 3 trained tokens
+    episode([0.0], [[6, 9]]),
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "together"),
+    [
+        ({}, False),
+        ({"ratio": "sequence", "epochs": 2}, True),
+        ({"ratio": "product", "aggregation": "sequence"}, True),
+        ({"correction": "mask"}, False),
+        ({"correction": "mask", "correction_level": "sequence"}, True),
+    ],
+)
+def test_rows_of_an_episode_stay_together_where_something_runs_over_all_of_them(
+    settings: dict[str, Any], together: bool
+) -> None:
+    rows = equipped(GRPO(GRPOSettings(**settings)), tiny_model()).lesson(0, FORKED).rows
+    assert [row.unit for row in rows] == ([0, 0, 1] if together else [None] * 3)
+    assert [row.episode_tokens for row in rows] == [5, 5, None]
+
+
+def test_the_product_runs_over_the_whole_episode() -> None:
+    """The policy has moved: the first episode's ratio is e to the sum of five differences, which both its rows have."""
+    rloo = equipped(RLOO(RLOOSettings(minibatches=2, clip_low=9.0, clip_high=9.0)), tiny_model())
+    rows = rloo.lesson(0, FORKED).rows
+    moved(rloo.equipment.learner.module)
+    gaps = [
+        sum(now - then for now, then, said in zip(new, row.proximal_logprobs, row.loss_mask, strict=True) if said)
+        for row in rows
+        for new in [logprobs_of(rloo.equipment.learner.module, row)]
+    ]
+    ratios = [math.exp(gaps[0] + gaps[1]), math.exp(gaps[2])]
+    assert abs(gaps[0]) > 0.01 < abs(gaps[1])
+    metrics = rloo.equipment.learner.update(rows, rloo.objective)
+    assert metrics["loss"] == pytest.approx(-(ratios[0] - ratios[1]) / 2, rel=1e-4)
+    assert metrics["ratio"] == pytest.approx(sum(ratios) / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("aggregation", ["token", "sequence", "constant"])
+def test_equal_groups_count_in_a_constant_alone(aggregation: Any) -> None:
+    """A group that differs and two of equal rewards, of which one has an episode that is void: 4 + 3 episodes idle."""
+    equal = [episode([0.0], [[5 + i, 9]], group=f"b{n}", ordinal=1 + n) for n in range(2) for i in range(4)]
+    equal[0] = episode([0.0], group="b0", ordinal=1, stop=StopReason.ENV_ERROR)
+    grpo = equipped(GRPO(GRPOSettings(aggregation=aggregation, scale_by_std=False)), tiny_model(), max_tokens=10)
+    lesson = grpo.lesson(0, [*GROUP, *equal])
+    assert (len(lesson.rows), lesson.idle) == (4, 7.0 if aggregation == "constant" else 0.0)
+    alone = equipped(GRPO(GRPOSettings(aggregation=aggregation, scale_by_std=False)), tiny_model(), max_tokens=10)
+    expected = alone.learn(0, alone.lesson(0, GROUP))["grad_norm"]
+    found = grpo.learn(0, lesson)["grad_norm"]
+    assert found == pytest.approx(expected * (4 / 11 if aggregation == "constant" else 1.0), rel=1e-5)
+
+
+def test_minibatches_share_the_idle_episodes() -> None:
+    """Of six, in three steps: each has two beside its own rows."""
+    seen = []
+    grpo = equipped(GRPO(GRPOSettings(aggregation="constant", minibatches=3)), tiny_model(), max_tokens=10)
+    learner = grpo.equipment.learner
+    learner.update = lambda rows, objective, *, idle: seen.append(idle) or {}  # type: ignore
+    grpo.learn(0, Lesson(grpo.lesson(0, GROUP).rows, idle=6.0))
+    assert seen == [2.0, 2.0, 2.0]
+
+
 @pytest.mark.parametrize("correction", ["truncate", "mask"])
 @pytest.mark.parametrize("level", ["token", "sequence"])
 def test_what_the_sampler_saw_otherwise_counts_less(correction: str, level: str) -> None:
@@ -272,7 +340,9 @@ class Stage:
 
 def mixed(**settings: Any) -> Mixed:
     made = equipped(
-        Mixed(MixedSettings(**{"groups": 4, "group_size": 2, "learning_rate": 1e-3, **settings})), tiny_model()
+        Mixed(MixedSettings(**{"groups": 4, "group_size": 2, "learning_rate": 1e-3, **settings})),
+        tiny_model(),
+        max_tokens=10,
     )
     assert isinstance(made, Mixed)
     return made
@@ -291,6 +361,24 @@ def test_chord_s_two_means_have_the_shares_that_it_says() -> None:
     lesson = trainer.lesson(0, played)
     assert [row.demonstrations is not None for row in lesson.rows] == [False, False, True]
     assert trainer.mixture(0, lesson.rows) == pytest.approx((0.75, 1.5))
+
+
+def test_each_mean_of_a_mixture_is_over_episodes() -> None:
+    """Own episodes: one in two rows and one more; two more are idle. Shown: 1. μ .5, Dr. GRPO's constant."""
+    trainer = mixed(demonstrations=1, peak=0.5, aggregation="constant")
+    equal = [episode([0.0], [[5 + i, 9]], group="b", ordinal=1) for i in range(2)]
+    lesson = trainer.lesson(0, [*FORKED, *equal, shown()])
+    assert (len(lesson.rows), lesson.idle) == (4, 2.0)
+    assert trainer.mixture(0, lesson.rows, idle=lesson.idle) == pytest.approx((0.5 * 5 / 4, 0.5 * 5))
+    trainer = mixed(demonstrations=1, peak=0.5, aggregation="sequence")
+    assert trainer.mixture(0, trainer.lesson(0, [*FORKED, shown()]).rows) == pytest.approx((0.75, 1.5))
+
+
+def test_an_equal_group_s_demonstration_is_not_idle() -> None:
+    """srft: what is not imitated counts in no mean of imitations."""
+    trainer = mixed(method="srft", aggregation="constant")
+    equal = [episode([1.0], [[5 + i, 9]], group="0-0", ordinal=0) for i in range(2)]
+    assert trainer.lesson(0, [*equal, shown(), *two_groups()[2:], shown(1, "0-1")]).idle == 2.0
 
 
 def test_chord_s_share_of_imitation_falls() -> None:
@@ -406,6 +494,25 @@ def test_the_observer_sees_the_pioneer_s_actions_and_both_share_the_reward() -> 
     metrics = trainer.learn(0, lesson)
     assert metrics["grad_norm"] > 0
     assert metrics["partner_grad_norm"] > 0
+
+
+def test_each_copy_has_its_own_idle_episodes() -> None:
+    """In one of two groups both get 1, whoever earned it: two idle episodes each."""
+    trainer = CORY(CORYSettings(groups=2, group_size=2, aggregation="constant", learning_rate=1e-3))
+    equipped(trainer, tiny_model(), engine=NoEngine(), max_tokens=10)
+    played = [
+        episode([reward], [[5 + i, 9]], name=f"{role}-{group}-{i}", group=f"{role}-{group}", ordinal=group, role=role)
+        for role, rewards in (("policy", [[1.0, 0.0], [1.0, 0.0]]), ("partner", [[0.0, 0.0], [0.0, 1.0]]))
+        for group, own in enumerate(rewards)
+        for i, reward in enumerate(own)
+    ]
+    lesson = trainer.lesson(0, played)
+    assert (len(lesson.rows), lesson.idle) == (4, 4.0)
+    given = []
+    for member in trainer.copies:
+        member.learn = lambda update, lesson: given.append(lesson.idle) or {}  # type: ignore
+    trainer.learn(0, lesson)
+    assert given == [2.0, 2.0]
 
 
 def test_the_roles_are_swapped() -> None:
