@@ -92,6 +92,9 @@ class CORY(Trainer[CORYSettings]):
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
 
+    def num_played(self, draws: Curriculum) -> tuple[int, int]:
+        return 2 * len(self.specs(0, draws)), 0
+
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         """The pioneer's episodes, then the observer's of the same tasks."""
         await self.engine.update_weights(update, self.copies[1].equipment.learner.weights())

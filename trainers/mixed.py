@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from agentgym.curriculum import Curriculum
 from agentgym.groups import Group, grouped
 from agentgym.learn import objectives
 from agentgym.learn.advantages import group_zscore
@@ -64,6 +65,10 @@ class MixedSettings(GroupTrainerSettings):
     fraction: float = Field(0.2, gt=0, le=1)
     """prefix: share of the given tokens that is trained on, those of the highest entropy."""
 
+    def _idle_in_one_step(self) -> list[str]:
+        """SRFT bounds the ratio of demonstrations to 1, which is not that of a first step."""
+        return [] if self.method == "srft" else super()._idle_in_one_step()
+
     @model_validator(mode="after")
     def _goes_together(self) -> MixedSettings:
         own = {
@@ -75,6 +80,12 @@ class MixedSettings(GroupTrainerSettings):
         for key in {key for keys in own.values() for key in keys}:
             if self.changed(key) and key not in own[self.method]:
                 raise ValueError(f"{key} has no effect with method {self.method}")
+        if self.method == "srft":  # has a loss of its own
+            for key in ("loss", "ratio", "clip_high", "dual_clip", "entropy_coefficient", "correction"):
+                if self.changed(key):
+                    raise ValueError(f"{key} has no effect with method srft")
+            if self.kl_coefficient and self.kl_in == "loss":
+                raise ValueError("kl_coefficient has no effect in the loss of method srft; set kl_in reward")
         if self.demonstrations > self.groups:
             raise ValueError(f"{self.demonstrations} demonstrations need as many groups, found {self.groups}")
         return self
@@ -91,6 +102,10 @@ class Mixed(GroupTrainer[MixedSettings]):
     @property
     def needs_expert(self) -> bool:
         return True
+
+    def num_played(self, draws: Curriculum) -> tuple[int, int]:
+        own, _ = super().num_played(draws)
+        return own, self.settings.demonstrations if self.settings.method == "chord" else self.settings.groups
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         specs = self.specs(update, players.draws)

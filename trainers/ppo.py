@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agentgym.curriculum import Curriculum
 from agentgym.groups import group_specs
@@ -62,6 +62,15 @@ class PPOSettings(SurrogateSettings):
     """First updates, in which the critic alone is trained."""
     value_clip: float | None = Field(0.2, gt=0)
     """How far a value may move in an update before its gradient is cut; none: no bound."""
+
+    @model_validator(mode="after")
+    def _moves_values(self) -> PPOSettings:
+        if self.value_clip is not None and self.changed("value_clip") and self.epochs * self.minibatches == 1:
+            raise ValueError(
+                f"value_clip {self.value_clip} has no effect in an update of one optimizer step, before which no value "
+                "has moved; take several: minibatches 2, or epochs"
+            )
+        return self
 
 
 @register

@@ -96,6 +96,8 @@ class Learner:
             fused=self.device.type in ("cpu", "cuda"),  # one pass over the memory, 3 to 4 times faster on a CPU
         )
         self.num_updates = 0
+        self.progress = 0.0
+        """Share of the training that is over for another reason than updates; the schedule does not lag behind it."""
 
     @property
     def device(self) -> torch.device:
@@ -213,7 +215,7 @@ class Learner:
         ramp = min(1.0, self.num_updates / (self.warmup_updates + 1))
         since = self.num_updates - 1 - self.warmup_updates
         span = (self.total_updates or 0) - self.warmup_updates
-        rate = learning_rate * ramp * decayed(self.schedule, since / max(1, span))
+        rate = learning_rate * ramp * decayed(self.schedule, max(since / max(1, span), self.progress))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()

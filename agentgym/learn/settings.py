@@ -23,7 +23,8 @@ class TrainerSettings(Settings):
     warmup_updates: int = Field(0, ge=0)
     """Optimizer steps over which the learning rate rises to its value."""
     schedule: Schedule = "constant"
-    """Learning rate after warm-up: constant, or falling to 0 at the last update ("cosine", "linear")."""
+    """Learning rate after warm-up: constant, or falling to 0 ("cosine", "linear") at the last update, or at the end of
+    the seconds or environment steps that training may take."""
     weight_decay: float = Field(0.0, ge=0)
     """AdamW's weight decay."""
     max_grad_norm: float = Field(1.0, gt=0)

@@ -83,7 +83,17 @@ class SurrogateSettings(TrainerSettings):
             raise ValueError(f"ratio {self.ratio} has no effect with loss {self.loss}")
         if self.ratio == "product" and self.aggregation != "sequence":
             raise ValueError(f"ratio product is a sequence's: it needs aggregation sequence, found {self.aggregation}")
+        for key in self._idle_in_one_step() if self.epochs * self.minibatches == 1 else ():
+            raise ValueError(
+                f"{key} {getattr(self, key)} has no effect in an update of one optimizer step, in which the ratio to "
+                "the old policy is 1; take several: minibatches 4, or epochs"
+            )
         return self
+
+    def _idle_in_one_step(self) -> list[str]:
+        """What was chosen to bound the ratio, which moves with the second step of an update."""
+        bounds = [key for key in ("clip_low", "clip_high", "dual_clip") if self.changed(key)]
+        return ["loss", *bounds] if self.loss == "cispo" else bounds
 
 
 S = TypeVar("S", bound=SurrogateSettings)

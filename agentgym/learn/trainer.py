@@ -76,6 +76,11 @@ class Trainer(abc.ABC, Generic[S]):
     def __init__(self, settings: S) -> None:
         self.settings = settings
 
+    @classmethod
+    def nano_beside(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """``nano`` where the user gives these ``options``."""
+        return dict(cls.nano)
+
     def check(self, tokenizer: ChatTokenizer) -> None:
         """Called first of all, before anything is written. Raises UserError for what it cannot begin with."""
 
@@ -107,6 +112,12 @@ class Trainer(abc.ABC, Generic[S]):
     @abc.abstractmethod
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         """The episodes of an update: a pure function of its number and of what is drawn."""
+
+    def num_played(self, draws: Curriculum) -> tuple[int, int]:
+        """Episodes of an update that policies play, and those of an expert, which may turn out fewer."""
+        specs = self.specs(0, draws)
+        shown = sum(spec.role == "expert" for spec in specs)
+        return len(specs) - shown, shown
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         """Have them played: by the policy, unless a trainer wants others."""

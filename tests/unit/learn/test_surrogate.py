@@ -97,10 +97,10 @@ def slow(episodes: list[list[Token]], chosen: GroupTrainerSettings, *, proximal:
 
 CHOICES: list[dict[str, Any]] = [
     {},
-    {"clip_low": 0.1, "clip_high": 0.5, "entropy_coefficient": 0.3},
-    {"loss": "cispo"},
+    {"clip_low": 0.1, "clip_high": 0.5, "entropy_coefficient": 0.3, "epochs": 2},
+    {"loss": "cispo", "epochs": 2},
     {"loss": "reinforce", "kl_coefficient": 0.7, "kl_estimator": "k2"},
-    {"ratio": "sequence"},
+    {"ratio": "sequence", "minibatches": 2},
     {"ratio": "product", "aggregation": "sequence"},
     {"kl_coefficient": 0.5},
     {"kl_coefficient": 0.5, "kl_estimator": "k1", "kl_by_ratio": True},
