@@ -55,8 +55,8 @@ class GroupTrainer(SurrogateTrainer[S]):
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         groups = grouped(trajectories, keep_truncated=self.settings.keep_truncated)
-        unfit = {group.ordinal: reason for group in groups if (reason := self.unfit(group))}
-        fit = [group for group in groups if not self.unfit(group)]
+        reasons = [self.unfit(group) for group in groups]
+        fit = [group for group, reason in zip(groups, reasons, strict=True) if not reason]
         episodes = iter(self.rows([member for group in fit for member in group.members]))
         made = [[next(episodes) for _ in group.members] for group in fit]
         rows = [row for members in made for own in members for row in own]
@@ -75,7 +75,7 @@ class GroupTrainer(SurrogateTrainer[S]):
                 "informative_groups": len(fit) / max(1, len(groups)),
                 "group_deviation": sum(group.deviation for group in groups) / max(1, len(groups)),
             },
-            {ordinal: reason for ordinal, reason in unfit.items() if ordinal is not None},
+            {g.ordinal: reason for g, reason in zip(groups, reasons, strict=True) if g.ordinal is not None and reason},
             sum(map(_num_own, groups)) - sum(map(_num_own, fit)) if self.settings.aggregation == "constant" else 0,
         )
 

@@ -303,6 +303,16 @@ def test_the_learning_rate_falls_to_zero() -> None:
         assert found == pytest.approx([0.1 * rate for rate in rates])
 
 
+def test_the_learning_rate_arrives_where_something_else_ends_training() -> None:
+    """Of ten updates one is done, but three quarters of the time are spent: a linear rate has a quarter left."""
+    taught = learner(tiny_model(), learning_rate=0.1, schedule="linear", total_updates=10)
+    assert taught.update(ROWS, imitate)["learning_rate"] == pytest.approx(0.1)
+    taught.progress = 0.75
+    assert taught.update(ROWS, imitate)["learning_rate"] == pytest.approx(0.025)
+    taught.progress = 0.1
+    assert taught.update(ROWS, imitate)["learning_rate"] == pytest.approx(0.08)  # updates are further on
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [({"schedule": "cosine"}, "give total_updates"), ({"aggregation": "constant"}, "give max_tokens_constant")],
