@@ -12,7 +12,7 @@ from agentgym.launch import learning, measure
 from agentgym.launch.learning import Train
 from agentgym.launch.measure import Measure
 from agentgym.launch.resolving import resolve
-from agentgym.launch.stage import Workbench
+from agentgym.launch.stage import Stage, Workbench
 from agentgym.learn.loop import Outcome
 from tests.kit import episode
 
@@ -55,7 +55,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     for module in (learning, measure):
         monkeypatch.setattr(module, "play_tasks", play_tasks)
-    monkeypatch.setattr(measure.Stage, "keep", lambda *_, **__: None)
+    monkeypatch.setattr(Stage, "keep", lambda *_, **__: None)
     return temperatures
 
 

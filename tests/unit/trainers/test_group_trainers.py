@@ -24,7 +24,7 @@ from agentgym.trainers.grpo import GRPO, PRESETS, GRPOSettings
 from agentgym.trainers.mixed import Mixed, MixedSettings
 from agentgym.trainers.rloo import RLOO, RLOOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
-from agentgym.types import StopReason, Trajectory
+from agentgym.types import Role, StopReason, Trajectory
 from tests.kit import tiny_model
 from tests.unit.trainers.kit import episode, equipped, logprobs_of, moved
 
@@ -332,8 +332,10 @@ def test_the_product_runs_over_the_whole_episode() -> None:
     rows = rloo.lesson(0, FORKED).rows
     moved(rloo.equipment.learner.module)
     gaps = [
-        sum(now - then for now, then, said in zip(new, row.proximal_logprobs, row.loss_mask, strict=True) if said)
+        sum(now - then for now, then, said in zip(new, before, row.loss_mask, strict=True) if said)
         for row in rows
+        for before in [row.proximal_logprobs]
+        if before is not None
         for new in [logprobs_of(rloo.equipment.learner.module, row)]
     ]
     ratios = [math.exp(gaps[0] + gaps[1]), math.exp(gaps[2])]
@@ -556,6 +558,9 @@ def test_mixed_refuses_keys_of_other_methods() -> None:
 # -- CORY ----------------------------------------------------------------------------------------------
 
 
+ROLES: tuple[Role, Role] = "policy", "partner"
+
+
 class NoEngine:
     policy_version = 0
     started = closed = False
@@ -614,7 +619,7 @@ def test_each_copy_has_its_own_idle_episodes() -> None:
     equipped(trainer, tiny_model(), engine=NoEngine(), max_tokens=10)
     played = [
         episode([reward], [[5 + i, 9]], name=f"{role}-{group}-{i}", group=f"{role}-{group}", ordinal=group, role=role)
-        for role, rewards in (("policy", [[1.0, 0.0], [1.0, 0.0]]), ("partner", [[0.0, 0.0], [0.0, 1.0]]))
+        for role, rewards in zip(ROLES, ([[1.0, 0.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]]), strict=True)
         for group, own in enumerate(rewards)
         for i, reward in enumerate(own)
     ]
