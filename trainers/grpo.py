@@ -3,7 +3,7 @@
 Several episodes of each task are compared with each other: an episode's advantage is its reward's z-score in the
 group, the same for all its tokens. Groups whose rewards do not differ are dropped before any forward pass. Departs
 from the paper in having no KL term by default, and in one optimizer step a rollout, which is strictly on-policy: the
-ratio is then 1 and the clip idle.
+ratio is then 1 and the clip idle. Relatives that are about the ratio or its bounds take several steps.
 
 What makes the loss, in the order in which an update meets it:
 

@@ -39,7 +39,7 @@ class SurrogateSettings(TrainerSettings):
     """The ratio to the old policy: of each token, of the episode to the power 1 / length (GSPO, arXiv 2507.18071), or
     of the whole episode (RLOO, arXiv 2402.14740)."""
     clip_low: float = Field(0.2, ge=0)
-    """The ratio has no gradient below 1 - clip_low where it would fall further."""
+    """The ratio has no gradient below 1 - clip_low where it would fall further: from an update's second step on."""
     clip_high: float = Field(0.28, ge=0)
     """The same above 1 + clip_high (DAPO's "clip higher", arXiv 2503.14476)."""
     dual_clip: float | None = Field(None, gt=1)

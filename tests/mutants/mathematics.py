@@ -633,6 +633,7 @@ MODULES = (
             Mutation("cut episodes not continued", "bootstrap and trajectory.truncated and", "bootstrap and False and"),
             Mutation("reward lost", "rewards_N[index] += trajectory", "rewards_N[index] -= trajectory"),
             Mutation("penalty rewarded", "-self.penalty(row)", "self.penalty(row)"),
+            Mutation("idle bounds of values accepted", "self.epochs * self.minibatches == 1", "False"),
             Mutation("never whitened", "if self.settings.whiten:", "if False:"),
             Mutation("policy in warm-up", "if update < self.settings.critic_warmup:", "if False:"),
             Mutation("rewards of first tokens", "turns_N[::-1]", "turns_N"),

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from agentgym.config import validated
+from agentgym.errors import ConfigError
 from agentgym.learn.critic import Critic, estimate
 from agentgym.learn.rows import Row
 from agentgym.trainers.ppo import PPO, PPOSettings
@@ -146,3 +148,12 @@ def test_a_penalty_in_the_reward_moves_the_returns() -> None:
     now, began = (logprobs_of(m, row) for m in (ppo.equipment.learner.module, tiny_model()))
     rewards = [0.0, *(-0.5 * (now[i] - began[i]) for i in (1, 2))]
     assert row.returns == pytest.approx([0.0, rewards[1] + rewards[2] + 1, rewards[2] + 1], abs=1e-5)
+
+
+def test_a_bound_that_no_value_meets_is_refused() -> None:
+    """Before the first optimizer step no value has moved."""
+    one = {"epochs": 1, "minibatches": 1}
+    with pytest.raises(ConfigError, match=r"value_clip 0.1 has no effect in an update of one optimizer step"):
+        validated(PPOSettings, {**one, "value_clip": 0.1})
+    for given in ({**one, "value_clip": None}, one, {"value_clip": 0.1}):
+        validated(PPOSettings, given)
