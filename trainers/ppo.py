@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agentgym.curriculum import Curriculum
 from agentgym.groups import group_specs
 from agentgym.learn import objectives
 from agentgym.learn.advantages import gae, whiten
-from agentgym.learn.rows import Row, rows_of, trained, write
+from agentgym.learn.rows import Row, trained, write
 from agentgym.learn.running import Running
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Equipment, Lesson
@@ -66,6 +66,15 @@ class PPOSettings(SurrogateSettings):
     fits whatever an environment pays (as Gymnasium's NormalizeReward); 1 while all returns are the same."""
     value_clip: float | None = Field(0.2, gt=0)
     """How far a value may move in an update before its gradient is cut; none: no bound."""
+
+    @model_validator(mode="after")
+    def _moves_values(self) -> PPOSettings:
+        if self.value_clip is not None and self.changed("value_clip") and self.epochs * self.minibatches == 1:
+            raise ValueError(
+                f"value_clip {self.value_clip} has no effect in an update of one optimizer step, before which no value "
+                "has moved; take several: minibatches 2, or epochs"
+            )
+        return self
 
 
 @register
@@ -117,7 +126,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
 
         unfit = {t.ordinal: t.unfit for t in trajectories if t.unfit and t.ordinal is not None}
         counted = [trajectory for trajectory in trajectories if not trajectory.unfit]
-        episodes = [rows_of(trajectory, 0.0) for trajectory in counted]
+        episodes = self.rows(counted)
         rows = [row for episode in episodes for row in episode]
         self.score(rows)
         last = estimate(

@@ -46,10 +46,11 @@ class Measure(Stage):
                 on_episode=lambda _: bench.reporter.advance(next(done), {}),
             )
 
-        played = await play("sampled", 1.0), await play("greedy", 0.0)
+        temperature = bench.settings.measuring_temperature
+        played = await play("sampled", temperature), await play("greedy", 0.0)
         sampled, greedy = map(score, played)
         self.keep([*played[0], *played[1]], update=update)
-        bench.report["eval"][self.name] = {**_plain(sampled), "greedy": _plain(greedy)}
+        bench.report["eval"][self.name] = {**_plain(sampled), "temperature": temperature, "greedy": _plain(greedy)}
         bench.run.log("test", 0, success=sampled.success, reward=sampled.reward)
         bench.reporter.note(
             f"test success {self.name} training: {sampled.success:.3f} {list(sampled.ci95)}, "

@@ -51,10 +51,13 @@ def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
 def nano_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a small model made from nothing wants where the user says nothing. Raises UnknownIdError."""
     trainer, engine = chosen_id(given, "trainer"), chosen_id(given, "engine")
+    options = given.get("trainer")
+    beside: Any = getattr(plugins("trainers").get(trainer), "nano_beside", None)
+    wishes = beside(options if isinstance(options, Mapping) else {}) if beside else {}
     return merged(
         WISHES,
         {"warm_start": _nano("trainers", "sft")},  # which the warm start is
-        {"trainer": {"id": trainer, **_nano("trainers", trainer)}},
+        {"trainer": {"id": trainer, **wishes}},
         {"model": {"id": "nano", **_nano("engines", engine)}},
         {"engine": {"id": engine, **_nano("engines", engine, "with_nano")}},
     )

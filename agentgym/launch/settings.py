@@ -129,6 +129,11 @@ class TrainSettings(MeasureSettings):
             raise ValueError("rollout.shaping_seconds has no effect without rewards")
         return self
 
+    @property
+    def measuring_temperature(self) -> float:
+        """That validation and test tasks are sampled at."""
+        return self.rollout.temperature if self.eval.temperature is None else self.eval.temperature
+
     def complete(self) -> dict[str, Any]:
         """Everything as JSON, each plug-in's and the model's own defaults among it.
 

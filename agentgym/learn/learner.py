@@ -44,6 +44,10 @@ class StoppedError(Exception):
     """A step was not taken, as was asked for; nothing has changed."""
 
 
+_WEIGHT = ""
+"""Among sums of metrics the sum of the weights, by which they become means."""
+
+
 class Learner:
     """Holds the module's optimizer. ``temperature`` is the one that the behavior policy sampled with.
 
@@ -101,22 +105,30 @@ class Learner:
             fused=self.device.type in ("cpu", "cuda"),  # one pass over the memory, 3 to 4 times faster on a CPU
         )
         self.num_updates = 0
+        self.progress = 0.0
+        """Share of the training that is over for another reason than updates; the schedule does not lag behind it."""
 
     @property
     def device(self) -> torch.device:
         """Where the module is."""
         return self.parameters[0].device
 
-    def update(self, rows: Sequence[Row], objective: Objective, *, stops: Stops | None = None) -> dict[str, float]:
+    def update(
+        self, rows: Sequence[Row], objective: Objective, *, idle: float = 0.0, stops: Stops | None = None
+    ) -> dict[str, float]:
         """One optimizer step. Raises NonFiniteError, and then has changed nothing, for a bad loss or gradient.
 
         Returns loss, gradient norm, learning rate, the share of weights that moved, trained tokens and sequences, and
-        the mean under the token weights of the entropy and of the objective's metrics. ``stops`` is shown the metrics
-        before the step, the same in all processes; where it says so, StoppedError is raised in its place.
-        Raises ValueError when no process has a trained token.
+        the mean under the token weights of the entropy and of the objective's metrics. ``idle`` episodes have no rows
+        and yet count under aggregation "constant". ``stops`` is shown the metrics before the step, the same in all
+        processes; where it says so, StoppedError is raised in its place.
+        Raises ValueError when no process has a trained token, or for ``idle`` with another aggregation.
         Dropout is off, as it was when the episodes were sampled: with it the ratio would not be 1 on-policy.
         """
-        counts = [denominator(rows, self.aggregation), float(sum(row.num_trained for row in rows)), float(len(rows))]
+        if idle and self.aggregation != "constant":
+            raise ValueError(f'idle episodes count with aggregation "constant" alone, found "{self.aggregation}"')
+        num_here = float(sum(row.num_trained for row in rows))
+        counts = [denominator(rows, self.aggregation) + idle, num_here, float(len(rows))]
         total, num_trained, num_rows = self.world.summed(counts, self.device)
         if not num_trained:
             raise ValueError(f"no trained tokens in {len(rows)} rows: there is nothing to learn from")
@@ -178,14 +190,16 @@ class Learner:
     # -- a step ----------------------------------------------------------------------------------------
 
     def _accumulate_all(self, rows: Sequence[Row], weights: Sequence[float], objective: Objective) -> dict[str, float]:
-        """Gradients of all microbatches; returns loss and metrics summed over them and over processes."""
-        totals: dict[str, float] = {}
+        """Gradients of all microbatches; returns the loss summed over them and over processes, and mean metrics."""
+        totals = {_WEIGHT: math.fsum(weight * row.num_trained for weight, row in zip(weights, rows, strict=True))}
         with _checkpointing(self.module), self.masters.summing():
             own = microbatches(rows, weights, max_tokens=self.max_microbatch_tokens)
             for batch in in_step(own, self.world, self.device):
                 for name, value in self._accumulate(batch.to(self.device), objective).items():
                     totals[name] = totals.get(name, 0.0) + value
-        return self.world.sum_metrics(totals, self.device)
+        totals = self.world.sum_metrics(totals, self.device)
+        weight = totals.pop(_WEIGHT) or 1.0
+        return {name: value if name == "loss" else value / weight for name, value in totals.items()}
 
     def _accumulate(self, batch: Microbatch, objective: Objective) -> dict[str, float]:
         with attending(self.module, batch):
@@ -214,7 +228,7 @@ class Learner:
         ramp = min(1.0, self.num_updates / (self.warmup_updates + 1))
         since = self.num_updates - 1 - self.warmup_updates
         span = (self.total_updates or 0) - self.warmup_updates
-        rate = self.learning_rate * ramp * decayed(self.schedule, since / max(1, span))
+        rate = self.learning_rate * ramp * decayed(self.schedule, max(since / max(1, span), self.progress))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return {"learning_rate": rate, "moved": self.masters.step(self.optimizer)}

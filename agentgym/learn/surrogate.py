@@ -7,7 +7,7 @@ see differently. grpo, rloo, ppo and mixed differ in their advantages.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -17,8 +17,9 @@ from pydantic import Field, model_validator
 from agentgym.learn import objectives
 from agentgym.learn.frozen import Frozen
 from agentgym.learn.kl_control import KLCoefficient
-from agentgym.learn.rows import Row
+from agentgym.learn.rows import Row, rows_of, unite
 from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
+from agentgym.types import Trajectory
 
 if TYPE_CHECKING:
     import torch
@@ -36,10 +37,10 @@ class SurrogateSettings(TrainerSettings):
     loss: Literal["clip", "cispo", "reinforce"] = "clip"
     """PPO's clipped ratio, CISPO's clipped weight (arXiv 2506.13585), or the plain policy gradient."""
     ratio: Literal["token", "sequence", "product"] = "token"
-    """The ratio to the old policy: of each token, of the sequence to the power 1 / length (GSPO, arXiv 2507.18071), or
-    of the whole sequence (RLOO, arXiv 2402.14740)."""
+    """The ratio to the old policy: of each token, of the episode to the power 1 / length (GSPO, arXiv 2507.18071), or
+    of the whole episode (RLOO, arXiv 2402.14740)."""
     clip_low: float = Field(0.2, ge=0)
-    """The ratio has no gradient below 1 - clip_low where it would fall further."""
+    """The ratio has no gradient below 1 - clip_low where it would fall further: from an update's second step on."""
     clip_high: float = Field(0.28, ge=0)
     """The same above 1 + clip_high (DAPO's "clip higher", arXiv 2503.14476)."""
     dual_clip: float | None = Field(None, gt=1)
@@ -66,7 +67,7 @@ class SurrogateSettings(TrainerSettings):
     """Weight for tokens that the sampler gave another probability than the learner: none, min(ratio, cap), or
     0 outside [1 / cap, cap]."""
     correction_level: Literal["token", "sequence"] = "token"
-    """Whether that ratio is a token's or the whole sequence's."""
+    """Whether that ratio is a token's or the whole episode's."""
     correction_cap: float = Field(2.0, ge=1)
     """Its bound."""
 
@@ -94,6 +95,11 @@ class SurrogateSettings(TrainerSettings):
             raise ValueError(f"ratio {self.ratio} has no effect with loss {self.loss}")
         if self.ratio == "product" and self.aggregation != "sequence":
             raise ValueError(f"ratio product is a sequence's: it needs aggregation sequence, found {self.aggregation}")
+        for key in self._idle_in_one_step() if self.epochs * self.minibatches == 1 else ():
+            raise ValueError(
+                f"{key} {getattr(self, key)} has no effect in an update of one optimizer step, in which the ratio to "
+                "the old policy is 1; take several: minibatches 4, or epochs"
+            )
         return self
 
     def _idle_target(self) -> str:
@@ -101,6 +107,11 @@ class SurrogateSettings(TrainerSettings):
         if self.loss not in ("clip", "cispo"):
             return "loss clip or cispo"
         return "further steps in an update: add epochs or minibatches" if self.epochs * self.minibatches == 1 else ""
+
+    def _idle_in_one_step(self) -> list[str]:
+        """What was chosen to bound the ratio, which moves with the second step of an update."""
+        bounds = [key for key in ("clip_low", "clip_high", "dual_clip") if self.changed(key)]
+        return ["loss", *bounds] if self.loss == "cispo" else bounds
 
 
 S = TypeVar("S", bound=SurrogateSettings)
@@ -142,6 +153,13 @@ class SurrogateTrainer(Trainer[S]):
     def stops(self, metrics: Mapping[str, float]) -> bool:
         """As Spinning Up and Stable-Baselines3 do, with their factor."""
         return self.settings.target_kl is not None and metrics["old_kl"] > 1.5 * self.settings.target_kl
+
+    def rows(self, trajectories: Sequence[Trajectory]) -> list[list[Row]]:
+        """The rows of each episode, kept together where a ratio or a correction runs over all of them."""
+        episodes = [rows_of(trajectory, 0.0) for trajectory in trajectories]
+        if self.settings.ratio != "token" or self.settings.correction_level == "sequence":
+            unite(episodes)
+        return episodes
 
     def score(self, rows: list[Row]) -> None:
         """Fill in what the objective will want of the policy as it is now, and of the reference."""
@@ -207,15 +225,15 @@ class SurrogateTrainer(Trainer[S]):
         if self.settings.ratio == "token":
             return parts.over_old(logprobs_N, old_N)
         if self.settings.ratio == "sequence":
-            return parts.over_old_sequence(logprobs_N, old_N, batch.sequences_N)
-        return parts.sequence_sum(parts.over_old(logprobs_N, old_N), batch.sequences_N)
+            return parts.over_old_sequence(logprobs_N, old_N, batch.units_N)
+        return parts.sequence_sum(parts.over_old(logprobs_N, old_N), batch.units_N)
 
     def _correction(self, proximal_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor | float, Metrics]:
         """Weights for tokens of which sampler and learner think differently."""
         settings, cap, corrections = self.settings, self.settings.correction_cap, objectives.corrections
         if settings.correction == "none":
             return 1.0, {}
-        sequences_N = batch.sequences_N if settings.correction_level == "sequence" else None
+        sequences_N = batch.units_N if settings.correction_level == "sequence" else None
         behavior_N = batch.behavior_logprobs_N
         if settings.correction == "truncate":
             return corrections.truncated_weights(proximal_N, behavior_N, cap=cap, sequences_N=sequences_N)

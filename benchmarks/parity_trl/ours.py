@@ -97,7 +97,7 @@ def stepper(
     precision: Precision = "float32" if device == "cpu" else "bfloat16"
     learner = Learner(load_model(policy).to(device), learning_rate=1e-6, precision=precision)
     rows = rows_of(episodes, old, zscores([episode.reward for episode in episodes], group_size))
-    trainer = GRPO(GRPO.Settings(clip_low=0.2, clip_high=0.2))
+    trainer = GRPO(GRPO.Settings(epochs=2, clip_low=0.2, clip_high=0.2))
     return lambda: learner.update(rows, trainer.objective)["loss"]
 
 

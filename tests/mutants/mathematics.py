@@ -554,6 +554,24 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/learn/aggregation.py",
+        (f"{UNIT}/test_batch.py",),
+        (
+            Mutation("rows for episodes", "math.fsum(row.share for row in rows)", "float(len(rows))"),
+            Mutation("mean of each row", "(row.episode_tokens or row.num_trained)", "row.num_trained"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/learner.py",
+        (f"{UNIT}/test_learner.py",),
+        (
+            Mutation("metrics summed", 'value if name == "loss" else value / weight', "value"),
+            Mutation("loss as a mean", 'value if name == "loss" else value / weight', "value / weight"),
+            Mutation("idle episodes lost", "self.aggregation) + idle", "self.aggregation)"),
+            Mutation("time does not count", "max(since / max(1, span), self.progress)", "since / max(1, span)"),
+        ),
+    ),
+    Module(
         "agentgym/learn/surrogate.py",
         (
             f"{UNIT}/test_surrogate.py",
@@ -579,10 +597,22 @@ MODULES = (
                 "return parts.sequence_sum(parts.over_old(",
                 "return parts.sequence_mean(parts.over_old(",
             ),
-            Mutation("level ignored", 'settings.correction_level == "sequence"', "False"),
+            Mutation("level ignored", 'settings.correction_level == "sequence" else', "False else"),
             Mutation("mask without a floor", "low=1 / cap", "low=0.0"),
             Mutation("experts disagree", " * ~batch.demonstrations_N", ""),
             Mutation("proximal scores never wanted", "self.num_steps > 1 or", "False or"),
+            Mutation("rows of an episode apart", "            unite(episodes)", "            pass"),
+            Mutation(
+                "ratio of a row",
+                "over_old_sequence(logprobs_N, old_N, batch.units_N)",
+                "over_old_sequence(logprobs_N, old_N, batch.sequences_N)",
+            ),
+            Mutation(
+                "product of a row",
+                "over_old(logprobs_N, old_N), batch.units_N)",
+                "over_old(logprobs_N, old_N), batch.sequences_N)",
+            ),
+            Mutation("corrected by row", "batch.units_N if settings", "batch.sequences_N if settings"),
         ),
     ),
     Module(
@@ -590,7 +620,9 @@ MODULES = (
         ("tests/unit/trainers/test_group_trainers.py",),
         (
             Mutation("penalty added", "member.reward - sum", "member.reward + sum"),
-            Mutation("unfit groups trained", "if not group.unfit]", "if True]"),
+            Mutation("unfit groups trained", "if not reason]", "if True]"),
+            Mutation("equal groups do not count", "sum(map(_num_own, groups)) - ", "0 * "),
+            Mutation("demonstrations are idle", 'member.role != "expert"', "True"),
             Mutation("truncated always kept", "keep_truncated=self.settings.keep_truncated", "keep_truncated=True"),
         ),
     ),
@@ -598,13 +630,14 @@ MODULES = (
         "trainers/ppo.py",
         ("tests/unit/trainers/test_ppo.py",),
         (
-            Mutation("the end continued", "if goes_on else 0.0", "if True else 0.0"),
-            Mutation("cut episodes not continued", "if goes_on else 0.0", "if False else 0.0"),
+            Mutation("the end continued", "bootstrap and trajectory.truncated and", "bootstrap and"),
+            Mutation("cut episodes not continued", "bootstrap and trajectory.truncated and", "bootstrap and False and"),
             Mutation("reward lost", "rewards_N[index] += trajectory", "rewards_N[index] -= trajectory"),
             Mutation("returns not discounted", "earned * self.settings.gamma ** int(tokens)", "earned"),
             Mutation("never scaled", "self.returns.deviation if settings.scale_rewards else 1.0", "1.0"),
             Mutation("always scaled", "        if not self.settings.scale_rewards:\n            return {}\n", ""),
             Mutation("penalty rewarded", "-self.penalty(row)", "self.penalty(row)"),
+            Mutation("idle bounds of values accepted", "self.epochs * self.minibatches == 1", "False"),
             Mutation("never whitened", "if self.settings.whiten:", "if False:"),
             Mutation("policy in warm-up", "if update < self.settings.critic_warmup:", "if False:"),
             Mutation("rewards of first tokens", "turns_N[::-1]", "turns_N"),
@@ -658,6 +691,7 @@ MODULES = (
                 "nft's accuracy the wrong way", "gains_N.float() - advantages_N", "gains_N.float() + advantages_N"
             ),
             Mutation("brevity ignored", "if settings.brevity:", "if False:"),
+            Mutation("lengths tell nothing apart", "if not self.settings.brevity or", "if True or"),
             Mutation("lengths of everything seen", "sum(sample.num_trained for", "sum(len(sample.token_ids) for"),
         ),
     ),
@@ -667,6 +701,7 @@ MODULES = (
         (
             Mutation("both learn from everything", "if row.role == role]", "if True]"),
             Mutation("rewards not shared", "last.reward + other.reward", "last.reward"),
+            Mutation("copies count nobody idle", "Lesson(rows, idle=idle)", "Lesson(rows)"),
             Mutation("roles never swapped", "// self.settings.swap_every % 2", "// self.settings.swap_every % 1"),
         ),
     ),
@@ -676,6 +711,7 @@ MODULES = (
         (
             Mutation("failures and successes imitated", "if t.ordinal not in shown", "if True"),
             Mutation("demonstrations forgotten", "lesson.rows += demonstrated", "pass"),
+            Mutation("mean without idle episodes", "counts[0] + idle", "counts[0]"),
             Mutation("imitated tasks rejected", "if n not in shown}", "if True}"),
             Mutation("share constant", "                update, warmup=", "                0, warmup="),
         ),

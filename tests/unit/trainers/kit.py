@@ -24,8 +24,12 @@ def episode(
     role: Role = "policy",
     stop: StopReason = StopReason.TERMINATED,
     success: bool = False,
+    forks: Sequence[Sequence[Sequence[int]]] = (),
 ) -> Trajectory:
-    """An episode with these rewards of its turns, and two-token replies unless others are given."""
+    """An episode with these rewards of its turns, and two-token replies unless others are given.
+
+    ``forks`` are the replies of each sample, where there are several.
+    """
     replies = [[5 + turn, 9] for turn in range(len(rewards))] if replies is None else replies
     return Trajectory(
         env="x",
@@ -39,7 +43,7 @@ def episode(
             Turn(observation=f"seen {turn}", reply="", action=str(reply), reward=reward)
             for turn, (reward, reply) in enumerate(zip(rewards, replies, strict=True))
         ],
-        samples=[sample(replies, version=-1 if role == "expert" else 0)],
+        samples=[sample(part, version=-1 if role == "expert" else 0) for part in (forks or [replies])],
         stop_reason=stop,
         terminated=not stop.is_truncated,
         truncated=stop.is_truncated,

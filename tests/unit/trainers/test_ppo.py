@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from agentgym.config import validated
+from agentgym.errors import ConfigError
 from agentgym.learn.critic import Critic, estimate
 from agentgym.learn.rows import Row
 from agentgym.trainers.ppo import PPO, PPOSettings
@@ -197,3 +199,12 @@ def test_a_penalty_is_not_scaled_and_nothing_is_where_that_is_not_wanted() -> No
     assert [row.advantages[-1] for row in lesson.rows] == [0.0, 4.0]
     assert "return_deviation" not in lesson.metrics
     assert plain.state() == {}
+
+
+def test_a_bound_that_no_value_meets_is_refused() -> None:
+    """Before the first optimizer step no value has moved."""
+    one = {"epochs": 1, "minibatches": 1}
+    with pytest.raises(ConfigError, match=r"value_clip 0.1 has no effect in an update of one optimizer step"):
+        validated(PPOSettings, {**one, "value_clip": 0.1})
+    for given in ({**one, "value_clip": None}, one, {"value_clip": 0.1}):
+        validated(PPOSettings, given)
