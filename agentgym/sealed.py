@@ -25,7 +25,7 @@ from agentgym.errors import DataError, UserError
 
 __all__ = ["LAYOUT", "check", "discard", "disk_problem", "read_json", "seal", "sync"]
 
-LAYOUT = 4
+LAYOUT = 5
 """Version of what is written; another one is refused."""
 
 _MANIFEST = "manifest.json"

@@ -2,11 +2,13 @@
 
 A critic estimates the return from every token on; advantages are GAE over the tokens that the policy sampled, jumping
 what the environment said, across turns. A turn's reward stands on its last token. An episode that was cut short is
-continued by the critic's estimate at its last token, one that ended is not.
+worth what it earned, as in evaluation; with ``bootstrap`` the critic's estimate of what would have followed is added.
+That is read where the next reply would have begun, a place of a kind that the critic is trained at in every turn.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -50,6 +52,8 @@ class PPOSettings(SurrogateSettings):
     """Discount for each sampled token."""
     lam: float = Field(1.0, ge=0, le=1)
     """λ of GAE: 1 is the return minus the critic's estimate, less trusts the critic more."""
+    bootstrap: bool = False
+    """Continue episodes that were cut short by the critic's estimate, where the last observation fits the context."""
     whiten: bool = True
     """Give the advantages of an update mean 0 and deviation 1."""
     critic_learning_rate: float | None = Field(None, gt=0)
@@ -87,7 +91,8 @@ class PPO(SurrogateTrainer[PPOSettings]):
         return {"critic": self.critic}
 
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
-        return group_specs(draws, update, groups=self.settings.episodes, group_size=1)
+        specs = group_specs(draws, update, groups=self.settings.episodes, group_size=1)
+        return [dataclasses.replace(spec, shows_end=self.settings.bootstrap) for spec in specs]
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         from agentgym.learn.critic import estimate
@@ -106,8 +111,8 @@ class PPO(SurrogateTrainer[PPOSettings]):
             row.returns = -self.penalty(row)  # rewards of single tokens, until the returns are known
         ends = dict(zip(map(id, rows), last, strict=True))
         for trajectory, episode in zip(counted, episodes, strict=True):
-            bootstrap = ends[id(episode[-1])] if trajectory.truncated else 0.0
-            self._assign(trajectory, episode, bootstrap)
+            goes_on = self.settings.bootstrap and trajectory.truncated and not episode[-1].loss_mask[-1]
+            self._assign(trajectory, episode, ends[id(episode[-1])] if goes_on else 0.0)
         explained = _explained_variance(rows)
         if self.settings.whiten:
             _whiten(rows)

@@ -85,10 +85,13 @@ def rows_of(trajectory: Trajectory, advantages: float | Sequence[float]) -> list
 
 
 def per_token(sample: Sample, advantages: float | Sequence[float]) -> NDArray[np.float64]:
-    """The advantage of each token of ``sample``, given one for all of them or one for each turn."""
+    """The advantage of each token of ``sample``, given one for all of them or one for each turn.
+
+    What stands after the last turn, which nobody replied to, has none.
+    """
     if isinstance(advantages, (int, float)):
         return np.full(len(sample.token_ids), float(advantages))
-    return np.asarray(advantages, dtype=np.float64)[sample.turn_index]
+    return np.append(np.asarray(advantages, dtype=np.float64), 0.0)[sample.turn_index]
 
 
 _Column = Literal["behavior_logprobs", "advantages", "proximal_logprobs", "reference_logprobs", "values", "returns"]

@@ -101,7 +101,8 @@ class SurrogateTrainer(Trainer[S]):
 
     def score(self, rows: list[Row]) -> None:
         """Fill in what the objective will want of the policy as it is now, and of the reference."""
-        if self.num_steps > 1 or self.settings.correction != "none":
+        in_reward = self.settings.kl_coefficient and self.settings.kl_in == "reward"
+        if self.num_steps > 1 or self.settings.correction != "none" or in_reward:
             self.equipment.learner.score_rows(rows, "proximal_logprobs")
         if self.reference is not None:
             self.reference.score(self.equipment.learner, rows)
@@ -112,13 +113,18 @@ class SurrogateTrainer(Trainer[S]):
         if not settings.kl_coefficient or settings.kl_in != "reward":
             return np.zeros(len(row.token_ids))
         assert row.reference_logprobs is not None
-        now = row.behavior_logprobs if row.proximal_logprobs is None else row.proximal_logprobs
-        log_ratio = now.astype(np.float64) - row.reference_logprobs
+        assert row.proximal_logprobs is not None
+        log_ratio = row.proximal_logprobs.astype(np.float64) - row.reference_logprobs
         return np.where(row.loss_mask, settings.kl_coefficient * log_ratio, 0.0)
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        """The loss of each trained token.
+
+        The old policy is the learner's own, as it was when the update began: with one optimizer step the ratio is 1.
+        What the sampler made of the same weights has no say in it, only in the correction and in ``mismatch``.
+        """
         settings, logprobs_N, kl = self.settings, predictions.logprobs_N, objectives.kl.kl
-        old_N = batch.behavior_logprobs_N if batch.proximal_logprobs_N is None else batch.proximal_logprobs_N
+        old_N = logprobs_N.detach() if batch.proximal_logprobs_N is None else batch.proximal_logprobs_N
         loss_N, metrics = self.surrogate(logprobs_N, old_N, self.advantages(predictions, batch), batch)
         weights_N, seen = self._correction(old_N, batch)
         loss_N, metrics = weights_N * loss_N, metrics | seen
@@ -131,8 +137,7 @@ class SurrogateTrainer(Trainer[S]):
                 loss_N = loss_N + settings.kl_coefficient * divergence_N
         if settings.entropy_coefficient:
             loss_N = loss_N - settings.entropy_coefficient * predictions.entropies_N
-        sampled_N = logprobs_N.detach() if batch.proximal_logprobs_N is None else batch.proximal_logprobs_N
-        mismatch_N = (sampled_N - batch.behavior_logprobs_N).abs() * ~batch.demonstrations_N
+        mismatch_N = (old_N - batch.behavior_logprobs_N).abs() * ~batch.demonstrations_N
         return loss_N, metrics | {"mismatch": mismatch_N}
 
     def advantages(self, predictions: Predictions, batch: Microbatch) -> torch.Tensor:

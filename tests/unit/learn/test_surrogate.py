@@ -69,8 +69,8 @@ def slow(rows: list[list[Token]], chosen: GroupTrainerSettings, *, proximal: boo
     """The loss of each token, from the formulas."""
     losses = []
     for tokens in rows:
-        gaps = [t["now"] - (t["proximal"] if proximal else t["behavior"]) for t in tokens]
-        drift = [t["proximal"] - t["behavior"] if proximal else 0.0 for t in tokens]
+        gaps = [t["now"] - t["proximal"] if proximal else 0.0 for t in tokens]
+        drift = [(t["proximal"] if proximal else t["now"]) - t["behavior"] for t in tokens]
         for t, gap, moved in zip(tokens, gaps, drift, strict=True):
             ratio = math.exp({"token": gap, "sequence": sum(gaps) / len(gaps), "product": sum(gaps)}[chosen.ratio])
             low, high = 1 - chosen.clip_low, 1 + chosen.clip_high
@@ -118,7 +118,7 @@ CHOICES: list[dict[str, Any]] = [
 @given(rows=ROWS)
 def test_every_part_of_the_loss(choice: dict[str, Any], proximal: bool, rows: list[list[Token]]) -> None:
     chosen = GroupTrainerSettings(**choice)
-    moved = [[t["proximal"] - t["behavior"] for t in tokens] for tokens in rows]
+    moved = [[t["proximal" if proximal else "now"] - t["behavior"] for t in tokens] for tokens in rows]
     weights = [w for own in moved for w in (*own, sum(own))]
     assume(all(abs(abs(w) - math.log(chosen.correction_cap)) > 1e-4 for w in weights))  # where rounding decides
     predictions, batch = ready(rows, proximal=proximal)

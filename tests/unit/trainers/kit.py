@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from agentgym.learn.learner import Learner
+from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Equipment, Trainer
 from agentgym.types import Role, StopReason, Trajectory, Turn
 from tests.kit import chat, sample
@@ -65,3 +66,19 @@ def equipped(
         )
     )
     return trainer
+
+
+def moved(module: Any) -> None:
+    """Take its weights elsewhere, as training would."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.05)
+
+
+def logprobs_of(module: Any, row: Row) -> list[float]:
+    """What ``module`` gives each token of ``row``, 0 for the first."""
+    ids = torch.tensor(row.token_ids[None]).long()
+    with torch.no_grad():
+        logprobs = module(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+    return [0.0, *logprobs.tolist()]

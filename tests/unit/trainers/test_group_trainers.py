@@ -24,7 +24,7 @@ from agentgym.trainers.mixed import Mixed, MixedSettings
 from agentgym.trainers.rloo import RLOO, RLOOSettings
 from agentgym.types import StopReason, Trajectory
 from tests.kit import one_thread, tiny_model
-from tests.unit.trainers.kit import episode, equipped
+from tests.unit.trainers.kit import episode, equipped, logprobs_of, moved
 
 __all__ = ["one_thread"]
 
@@ -166,14 +166,16 @@ def test_brevity_prefers_short_successes() -> None:
 
 
 def test_a_penalty_in_the_reward_is_subtracted_before_groups_are_compared() -> None:
-    """Behavior -.5 a token; the reference says what the module says: reward minus .1 times the sum of the gaps."""
+    """Reward minus .1 times how far the policy's log-probs are from where they began, whatever the sampler's were."""
     trainer = equipped(RLOO(RLOOSettings(kl_coefficient=0.1)), tiny_model())
+    moved(trainer.equipment.learner.module)
     lesson = trainer.lesson(0, GROUP[:2])
     gaps = [
-        float((row.behavior_logprobs - row.reference_logprobs)[row.loss_mask].sum())
+        sum(now - began for now, began, said in zip(*both, row.loss_mask, strict=True) if said)
         for row in lesson.rows
-        if row.reference_logprobs is not None
+        for both in [[logprobs_of(m, row) for m in (trainer.equipment.learner.module, tiny_model())]]
     ]
+    assert max(map(abs, gaps)) > 0.01
     rewards = [1.0 - 0.1 * gaps[0], 0.0 - 0.1 * gaps[1]]
     assert [row.advantages[-1] for row in lesson.rows] == pytest.approx(
         [rewards[0] - rewards[1], rewards[1] - rewards[0]]
