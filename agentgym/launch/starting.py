@@ -63,6 +63,7 @@ async def _refuse(bench: Workbench, stages: list[Stage]) -> None:
         raise ConfigError(
             f"warm_start.{min(keys)} has no effect: there is no warm start here; add --warm_start.enabled true"
         )
+    parts.policy.refuse_unsavable()
     (train,) = (stage for stage in stages if isinstance(stage, Train))
     bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings))
     train.open()  # what the trainer refuses is refused now, not after the warm start
