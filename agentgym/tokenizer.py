@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agentgym.continuation import encoded_after
 from agentgym.errors import DataError, UserError
 from agentgym.media import MediaStore, text_of
 from agentgym.processor import Images
@@ -96,12 +97,12 @@ class ChatTokenizer:
             add_generation_prompt=True,
         )
 
-    def encode(self, text: str, media: Sequence[Media] = ()) -> list[int]:
-        """Token ids of rendered text, with the tokens of each of ``media`` in place of its placeholder.
+    def encode(self, text: str, media: Sequence[Media] = (), *, after: str = "") -> list[int]:
+        """Token ids of text that stands ``after`` other, with the tokens of each of ``media`` for its placeholder.
 
         Raises UserError when the text has more or fewer placeholders.
         """
-        ids = list(self.hf.encode(text, add_special_tokens=False))
+        ids = encoded_after(self.hf, after, text)
         if self.images is None:
             return ids
         try:
@@ -109,9 +110,9 @@ class ChatTokenizer:
         except DataError as error:
             raise UserError(f'the chat template of "{self.hf.name_or_path}" wrote {error}') from None
 
-    def encode_reply(self, text: str) -> list[int]:
-        """Token ids of a reply that no policy sampled: it shows no image, whatever it says."""
-        return self.encode(self._without_markers(text))
+    def encode_reply(self, text: str, *, after: str = "") -> list[int]:
+        """Token ids of a reply to ``after`` that no policy sampled: it shows no image, whatever it says."""
+        return self.encode(self._without_markers(text), after=after)
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """The exact text of sampled tokens, the one that ended the turn included."""
