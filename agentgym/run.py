@@ -16,6 +16,7 @@ report.json          the outcome; report.md says it for people
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -94,6 +95,9 @@ class Run:
                 raise UserError(
                     f"{self.directory} is being trained by another process; wait for it, or stop it"
                 ) from None
+            except OSError as error:  # a share without locks: whoever trains a run twice is not told
+                if error.errno not in (errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
+                    raise
             yield
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
