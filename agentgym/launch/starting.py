@@ -8,7 +8,7 @@ from typing import Any
 
 from agentgym import rope
 from agentgym.errors import ConfigError, UserError
-from agentgym.launch import fingerprint
+from agentgym.launch import fingerprint, places
 from agentgym.launch.kept import Kept
 from agentgym.launch.learning import Train, WarmStart
 from agentgym.launch.measure import Measure
@@ -43,8 +43,10 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
         stages = await stages_of(bench)
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
-            run = Run.create(settings.output, settings.model_dump(mode="json"))
+            config = places.absolute(settings.model_dump(mode="json"))
+            run = Run.create(settings.output, config)
             with run.locked():
+                places.note(run, config)
                 fingerprint.record(run, settings.model.id)
                 training.begin()
                 await training.go()

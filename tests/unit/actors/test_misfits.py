@@ -64,7 +64,7 @@ def test_a_model_that_says_something_else_in_steps_is_refused(monkeypatch: pytes
     model = tiny_model()
     forward = model.model.forward
     monkeypatch.setattr(model.model, "forward", lambda *a, position_ids=None, **k: forward(*a, **k))
-    with pytest.raises(ConfigError, match="a Qwen2ForCausalLM .(token by token|[A-Z]).*--engine vllm"):
+    with pytest.raises(ConfigError, match=r"a Qwen2ForCausalLM .(token by token|[A-Z]).*--engine vllm"):
         EmbeddedEngine(model, max_sessions=2)
 
 

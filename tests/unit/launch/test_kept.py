@@ -44,7 +44,7 @@ def test_the_last_kept_is_the_best_and_the_others_go(kept: Kept) -> None:
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
 def test_without_links_the_best_is_a_copy(kept: Kept, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object) -> object:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
