@@ -206,8 +206,8 @@ class DPO(Trainer[DPOSettings]):
         differ = max(group.rewards) - min(group.rewards) >= self.settings.threshold
         if differ and self.settings.pairs != "steps" and any(len(member.samples) > 1 for member in group.members):
             return (
-                "episodes whose history was rewritten (by the chat template, or to fit the context) are not compared in "
-                "whole; compare their turns: --trainer.pairs steps"
+                "episodes whose history was rewritten (by the chat template, or to fit the context) are not compared "
+                "in whole; compare their turns: --trainer.pairs steps"
             )
         return "no pair that differs enough"
 
