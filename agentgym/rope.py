@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["border", "context", "kind"]
+__all__ = ["border", "kind"]
 
 _CHANGING = ("longrope", "dynamic")
 
@@ -18,12 +18,6 @@ _CHANGING = ("longrope", "dynamic")
 def border(config: Any) -> int | None:
     """The longest sequence of a text model's ``config`` with frequencies of its own; None where none is too long."""
     return min((_border(config, one) for one in _changing(config)), default=None)
-
-
-def context(config: Any) -> int | None:
-    """Tokens of the longest episode: one less, since a critic looks one token further."""
-    limit = border(config)
-    return None if limit is None else limit - 1
 
 
 def _border(config: Any, scaling: Mapping[str, Any]) -> int:

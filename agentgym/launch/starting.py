@@ -67,11 +67,11 @@ async def _refuse(bench: Workbench, stages: list[Stage]) -> None:
             f"warm_start.{min(keys)} has no effect: there is no warm start here; add --warm_start.enabled true"
         )
     parts.policy.refuse_unsavable()
-    bound = rope.context(parts.policy.module.config.get_text_config())
-    if bound is not None and parts.engine.max_context > bound:
+    border = rope.border(parts.policy.module.config.get_text_config())
+    if border is not None and parts.engine.max_context > border:
         raise ConfigError(
-            f"the engine's context is {parts.engine.max_context} tokens, but beyond {bound} this model's rotary "
-            f"positions are others, which cannot be learned with; type: --engine.max_context {bound}"
+            f"the engine's context is {parts.engine.max_context} tokens, but beyond {border} this model's rotary "
+            f"positions are others, which cannot be learned with; type: --engine.max_context {border}"
         )
     (train,) = (stage for stage in stages if isinstance(stage, Train))
     bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings))

@@ -48,14 +48,14 @@ class Forward:
         model_context = int(getattr(config, "max_position_embeddings", 2**31))
         if max_context is not None and max_context > model_context:
             raise ConfigError(f"engine.max_context is {max_context}, the model was made for {model_context} at most")
-        bound = rope.context(config)
-        if bound is not None and (max_context or 0) > bound:
+        border = rope.border(config)
+        if border is not None and (max_context or 0) > border:
             raise ConfigError(
-                f"engine.max_context is {max_context}, but beyond {bound} tokens this model's rotary positions "
+                f"engine.max_context is {max_context}, but beyond {border} tokens this model's rotary positions "
                 f'("{rope.kind(config)}") are others, also for the episodes beside a longer one; type: '
-                f"--engine.max_context {bound}, or leave it out"
+                f"--engine.max_context {border}, or leave it out"
             )
-        model_context = min(model_context, bound or model_context)
+        model_context = min(model_context, border or model_context)
         self.max_context = max_context or model_context
         self.prefilled = 0
         """Tokens computed as prompt, padding included."""

@@ -77,9 +77,9 @@ def test_learned_positions_that_are_an_argument_are_served() -> None:
 def test_rotary_positions_that_change_bound_the_context(kind: str, border: int) -> None:
     model = long_model(kind)
     assert (rope.border(model.config), rope.kind(model.config)) == (border, kind)
-    assert EmbeddedEngine(model, max_sessions=2).max_context == border - 1
+    assert EmbeddedEngine(model, max_sessions=2).max_context == border
     if border < 64:
-        with pytest.raises(ConfigError, match=r"max_context is 17, but beyond 15 .*\(\"longrope\"\).*max_context 15"):
+        with pytest.raises(ConfigError, match=r"max_context is 17, but beyond 16 .*\(\"longrope\"\).*max_context 16"):
             EmbeddedEngine(model, max_sessions=2, max_context=17)
     assert len(score(model, [row(border)])[0]) == border
     with pytest.raises(UserError, match=f"a sequence of {border + 1} tokens .* but beyond {border} tokens"):
