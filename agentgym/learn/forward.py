@@ -146,7 +146,7 @@ def _refuse_beyond(decoder: Any, length: int) -> None:
         raise UserError(
             f"a sequence of {length} tokens is to be learned from, but beyond {limit} tokens this model's rotary "
             f'positions ("{rope.kind(config)}") are others, also for the sequences beside it; type: '
-            f"--rollout.context_tokens {limit} --engine.max_context {limit}"
+            f"--engine.max_context {limit}"
         )
 
 

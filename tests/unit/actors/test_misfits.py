@@ -40,8 +40,8 @@ def long_model(kind: str = "longrope") -> Any:
     """Made for 64 tokens, of which 16 were trained with its short factors."""
     sizes = {**SIZES, "intermediate_size": 48, "max_position_embeddings": 64}
     if kind == "longrope":
-        scaling = {**LONG, "original_max_position_embeddings": 16}
-        return made(Phi3Config(**sizes, num_key_value_heads=2, rope_parameters=scaling))
+        sizes |= {"num_key_value_heads": 2, "original_max_position_embeddings": 16}
+        return made(Phi3Config(**sizes, rope_parameters={**LONG, "original_max_position_embeddings": 16}))
     scaling = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0}
     return made(LlamaConfig(**sizes, rope_parameters=scaling))
 
@@ -81,9 +81,9 @@ def test_rotary_positions_that_change_bound_the_context(kind: str, border: int) 
     if border < 64:
         with pytest.raises(ConfigError, match=r"max_context is 17, but beyond 16 .*\(\"longrope\"\).*max_context 16"):
             EmbeddedEngine(model, max_sessions=2, max_context=17)
-    assert len(score(model, [row(border)])[0]) == border
+    assert len(score(model, [row(border + 1)])[0]) == border + 1  # its last token is predicted, not read
     with pytest.raises(UserError, match=f"a sequence of {border + 1} tokens .* but beyond {border} tokens"):
-        score(model, [row(border), row(border + 1)])
+        score(model, [row(border), row(border + 2)])
 
 
 def test_other_positions_have_no_border() -> None:
