@@ -77,7 +77,7 @@ class Kept:
         else:
             self._point(aside, name)
             if link.is_dir() and not link.is_symlink():
-                sealed.discard(link)
+                shutil.rmtree(link)  # a copy, which nothing can exchange in one step
             os.replace(aside, link)
         self.name = name
 
