@@ -17,7 +17,7 @@ from agentgym.run import Run
 from tests.kit import BELL
 
 GIVEN: dict[str, Any] = {
-    "env": {"id": "./bell.py:Bell"},
+    "env": {"id": "./placed.py:Bell"},
     "model": {"id": "models/small"},
     "trainer": {"id": "dpo", "data": "played.jsonl"},
     "warm_start": {"enabled": False},
@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     (home / "models" / "small").mkdir(parents=True)
     (home / "models" / "small" / "config.json").write_text("{}")
-    (home / "bell.py").write_text(Path(BELL).read_text())
+    (home / "placed.py").write_text(Path(BELL).read_text())
     monkeypatch.chdir(home)
     return home
 
@@ -44,11 +44,11 @@ def run_of(home: Path) -> Run:
 
 def test_paths_are_stored_in_full(here: Path) -> None:
     config = run_of(here).config
-    assert config["env"] == {"id": f"{here}/bell.py:Bell"}
+    assert config["env"] == {"id": f"{here}/placed.py:Bell"}
     assert config["model"] == {"id": f"{here}/models/small"}
     assert config["trainer"] == {"id": "dpo", "data": f"{here}/played.jsonl"}
     assert json.loads((here / "runs" / "one" / "places.json").read_text()) == {
-        f"{here}/bell.py": "../../bell.py",
+        f"{here}/placed.py": "../../placed.py",
         f"{here}/models/small": "../../models/small",
         f"{here}/played.jsonl": "../../played.jsonl",
     }
@@ -67,11 +67,11 @@ def test_a_run_that_is_moved_with_what_it_is_of_finds_it(here: Path) -> None:
     run_of(here)
     there = here.rename(here.parent / "there")
     config = Run.open(there / "runs" / "one").config
-    assert (config["env"]["id"], config["model"]["id"]) == (f"{there}/bell.py:Bell", f"{there}/models/small")
+    assert (config["env"]["id"], config["model"]["id"]) == (f"{there}/placed.py:Bell", f"{there}/models/small")
     assert config["trainer"]["data"] == f"{here}/played.jsonl"  # which is nowhere
     (there / "runs" / "one" / "policy").mkdir()
     settings = settings_for({"protocol": "plain"}, str(there / "runs" / "one"), seed=0)
-    assert settings.env.id == f"{there}/bell.py:Bell"
+    assert settings.env.id == f"{there}/placed.py:Bell"
 
 
 def test_a_run_that_is_moved_alone_keeps_its_paths(here: Path) -> None:
@@ -81,11 +81,12 @@ def test_a_run_that_is_moved_alone_keeps_its_paths(here: Path) -> None:
 
 
 def test_the_same_path_said_in_another_way_is_no_change(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"env": {"id": "./bell.py"}, "protocol": "plain", "output": str(here / "one")}
+    (here / "placed.py").rename(here / "placed_again.py")
+    given = {"env": {"id": "./placed_again.py"}, "protocol": "plain", "output": str(here / "one")}
     config = places.absolute(resolve(given).model_dump(mode="json"))
     has = TrainSettings.model_validate(config)
     monkeypatch.chdir(here / "models")
-    for said in ("../bell.py", f"{here}/bell.py"):
+    for said in ("../placed_again.py", f"{here}/placed_again.py"):
         assert changed(has, merged({"env": {"id": said}}), run=here / "one") == has
 
 
