@@ -54,8 +54,8 @@ class Policy:
                     reason = " ".join(str(error).split())
                     raise UserError(
                         f"the model cannot be saved, and so not be trained: its {type(part).__name__} is refused by "
-                        f"transformers: {reason}; mend that file of the model, or delete it if it is "
-                        "generation_config.json, which says nothing to agentgym"
+                        f"transformers: {reason} Mend that file of the model, for a generation_config.json with "
+                        '"do_sample": true'
                     ) from None
 
     @property
