@@ -124,7 +124,7 @@ class TokenStream:
         if is_fork or not self._text:
             ids = self.tokenizer.encode(self._anew(rendered, messages, tools), media)
         else:
-            ids = self.tokenizer.encode(rendered[len(self._text) :], media[len(shown) :])
+            ids = self.tokenizer.encode(rendered[len(self._text) :], media[len(shown) :], after=self._text)
         return Extension(ids, rendered, is_fork, len(ids) + (0 if is_fork else len(self.token_ids)), media)
 
     def _anew(self, rendered: str, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from agentgym import template
+from agentgym.continuation import encoded_after
 from agentgym.controls import Controls
 from agentgym.errors import DataError, UserError
 from agentgym.media import MediaStore, text_of
@@ -125,12 +126,12 @@ class ChatTokenizer:
         text = "\n".join(template.values()) if isinstance(template, Mapping) else str(template)
         return text, self.render([{"role": "user", "content": "a"}])
 
-    def encode(self, text: str, media: Sequence[Media] = ()) -> list[int]:
-        """Token ids of rendered text, with the tokens of each of ``media`` in place of its placeholder.
+    def encode(self, text: str, media: Sequence[Media] = (), *, after: str = "") -> list[int]:
+        """Token ids of text that stands ``after`` other, with the tokens of each of ``media`` for its placeholder.
 
         Raises UserError when the text has more or fewer placeholders.
         """
-        ids = list(self.hf.encode(text, add_special_tokens=False))
+        ids = encoded_after(self.hf, after, text)
         if self.images is None:
             return ids
         try:
@@ -138,15 +139,20 @@ class ChatTokenizer:
         except DataError as error:
             raise UserError(f'the chat template of "{self.hf.name_or_path}" wrote {error}') from None
 
-    def encode_reply(self, text: str) -> list[int]:
-        """Token ids of a reply that no policy sampled: whatever it says, it shows no image and ends no turn."""
+    def encode_reply(self, text: str, *, after: str = "") -> list[int]:
+        """Token ids of a reply to ``after`` that no policy sampled.
+
+        Whatever it says, it shows no image and ends no turn.
+        """
         if self.facts.lead.isspace() and not text.startswith(self.facts.lead):
             text = self.facts.lead + text
         spoken = self._controls.parted_markers(text)
         if not self._controls.has_turns(spoken):
-            return self.encode(spoken)
+            return self.encode(spoken, after=after)
         ids = [int(i) for i in self.hf.encode(spoken, add_special_tokens=False, split_special_tokens=True)]
-        return self.encode(self._controls.parted_turns(text)) if self._controls.turn_ids & set(ids) else ids
+        return (
+            self.encode(self._controls.parted_turns(text), after=after) if self._controls.turn_ids & set(ids) else ids
+        )
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """The exact text of sampled tokens, the one that ended the turn included."""

@@ -206,12 +206,22 @@ class DPO(Trainer[DPOSettings]):
             "informative_groups": sum(bool(pairs.pairs) for pairs in found) / max(1, len(groups)),
         }
         without = [group for group, pairs in zip(groups, found, strict=True) if not pairs.pairs]
-        rejected = {g.ordinal: g.unfit or "no pair that differs enough" for g in without if g.ordinal is not None}
+        rejected = {g.ordinal: g.unfit or self._why_none(g) for g in without if g.ordinal is not None}
         return Lesson(rows, metrics, rejected)
 
     def _pairs(self, group: Group) -> Pairs:
         find = {"extremes": best_worst_pair, "all": all_pairs, "steps": branch_pairs}[self.settings.pairs]
         return find(self._accepted(group), threshold=self.settings.threshold)
+
+    def _why_none(self, group: Group) -> str:
+        """Why a group whose rewards differ has no pair."""
+        differ = max(group.rewards) - min(group.rewards) >= self.settings.threshold
+        if differ and self.settings.pairs != "steps" and any(len(member.samples) > 1 for member in group.members):
+            return (
+                "episodes whose history was rewritten (by the chat template, or to fit the context) are not compared "
+                "in whole; compare their turns: --trainer.pairs steps"
+            )
+        return "no pair that differs enough"
 
     def _accepted(self, group: Group) -> list[Trajectory]:
         """Those that are compared."""

@@ -140,7 +140,7 @@ class _Talk:
             reply = self.protocol.format(action)
         except ConfigError:  # what the protocol cannot say is said as it is, and may then not be understood
             reply = str(action)
-        ids = [*self.tokenizer.encode(reply), self.tokenizer.stop_token_ids[0]]
+        ids = [*self.tokenizer.encode(reply, after=self.stream.text), self.tokenizer.stop_token_ids[0]]
         self._append(ids)
         heard = self.tokenizer.decode_reply(ids)
         self.messages.append(self.protocol.said(heard))
@@ -154,7 +154,7 @@ class _Talk:
     def _append(self, ids: list[int]) -> None:
         text = self.tokenizer.decode(ids)
         if self.unknown not in ids:
-            again = self.tokenizer.encode(text)
+            again = self.tokenizer.encode(text, after=self.stream.text)
             expect(again == ids, f"the reply {text[:200]!r} of the tokens {ids[:40]} gives the tokens {again[:40]}")
         zeros = [0.0] * len(ids)
         self.stream.append(

@@ -19,6 +19,7 @@ from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.nano_vision import seeing
 from agentgym.learn.policy import Policy, load_policy, load_tokenizer, saved_ends
 from agentgym.learn.settings import TrainerSettings
+from agentgym.learn.sources import is_adapter
 from agentgym.registry import plugins
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Observation
@@ -36,8 +37,9 @@ async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | 
     """The chosen policy: made from nothing, loaded, or taken from where a run left off."""
     if model.id != "nano":
         hf = validated(HFSettings, model.options, where="model")
-        rank = hf.lora_rank if hf.lora and policy_dir is None else None
-        return load_policy(policy_dir or policy_source(model.id), device=hf.device, dtype=hf.dtype, lora_rank=rank)
+        source = policy_dir or policy_source(model.id)
+        wants_new = hf.lora and policy_dir is None and ("lora_rank" in hf.model_fields_set or not is_adapter(source))
+        return load_policy(source, device=hf.device, dtype=hf.dtype, lora_rank=hf.lora_rank if wants_new else None)
     nano = validated(NanoConfig, model.options, where="model")
     if policy_dir is not None:
         return load_policy(policy_dir, device="cpu")

@@ -6,8 +6,9 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from agentgym import rope
 from agentgym.errors import ConfigError, UserError
-from agentgym.launch import fingerprint
+from agentgym.launch import fingerprint, places
 from agentgym.launch.kept import Kept
 from agentgym.launch.learning import Train, WarmStart
 from agentgym.launch.measure import Measure
@@ -43,8 +44,10 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
         stages = await stages_of(bench)
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
-            run = Run.create(settings.output, settings.model_dump(mode="json"))
+            config = places.absolute(settings.model_dump(mode="json"))
+            run = Run.create(settings.output, config)
             with run.locked():
+                places.note(run, config)
                 fingerprint.record(run, settings.model.id)
                 training.begin()
                 await training.go()
@@ -63,6 +66,13 @@ async def _refuse(bench: Workbench, stages: list[Stage]) -> None:
     if keys and not isinstance(stages[0], WarmStart):
         raise ConfigError(
             f"warm_start.{min(keys)} has no effect: there is no warm start here; add --warm_start.enabled true"
+        )
+    parts.policy.refuse_unsavable()
+    border = rope.border(parts.policy.module.config.get_text_config())
+    if border is not None and parts.engine.max_context > border:
+        raise ConfigError(
+            f"the engine's context is {parts.engine.max_context} tokens, but beyond {border} this model's rotary "
+            f"positions are others, which cannot be learned with; type: --engine.max_context {border}"
         )
     (train,) = (stage for stage in stages if isinstance(stage, Train))
     bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings))

@@ -89,5 +89,5 @@ def led_actor(leader: Actor, follower: Actor) -> Actor:
 def _unsampled(episode: Episode, reply: str) -> Completion:
     """A completion that no policy of ours sampled."""
     tokenizer = episode.stream.tokenizer
-    ids = [*tokenizer.encode_reply(reply), tokenizer.stop_token_ids[0]]
+    ids = [*tokenizer.encode_reply(reply, after=episode.stream.text), tokenizer.stop_token_ids[0]]
     return Completion(token_ids=ids, logprobs=[0.0] * len(ids), policy_versions=[-1] * len(ids), finish_reason="stop")

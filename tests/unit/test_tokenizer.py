@@ -66,7 +66,8 @@ def test_an_end_of_turn_that_is_special_by_its_flag_only_is_found() -> None:
 
 def test_the_model_s_own_ends_come_last_each_once_and_unknown_ones_not_at_all() -> None:
     hf = byte_tokenizer()
-    reserved, end, own = map(hf.convert_tokens_to_ids, (RESERVED, "<|im_end|>", "<|endoftext|>"))
+    vocabulary = hf.get_vocab()
+    reserved, end, own = (vocabulary[token] for token in (RESERVED, "<|im_end|>", "<|endoftext|>"))
     assert ChatTokenizer(hf, stops=[own, reserved, end, 10**6]).stop_token_ids == (end, own, reserved)
     hf.eos_token = None
     hf.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"

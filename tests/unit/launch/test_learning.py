@@ -197,6 +197,14 @@ def test_a_run_that_learned_nothing_says_so(tmp_path: Path) -> None:
     assert not any(note.startswith(told) for note in notes_of(ran(train(workbench(tmp_path / "none", updates=0)))))
 
 
+def test_a_run_that_learned_nothing_says_why(tmp_path: Path) -> None:
+    trainer = Pupil()
+    trainer.rejected = {0: "too odd", 1: "equal rewards", 2: "too odd"}
+    trainer.learn = lambda update, lesson: {}  # type: ignore[method-assign]
+    bench = ran(train(workbench(tmp_path, updates=3), trainer))
+    assert "nothing was learned: too odd (2 groups); equal rewards (1 groups)" in notes_of(bench)
+
+
 def test_a_run_that_learned_once_learned(tmp_path: Path) -> None:
     trainer = Pupil()
     trainer.learn = lambda update, lesson: {} if update else {"loss": 0.5}  # type: ignore[method-assign]
