@@ -54,6 +54,7 @@ def rows_of(
             token_ids=episode.token_ids,
             loss_mask=episode.loss_mask,
             behavior_logprobs=old[i],
+            proximal_logprobs=old[i],
             advantages=[advantages[i]] * len(episode.token_ids),
             reference_logprobs=None if reference is None else reference[i],
         )

@@ -366,7 +366,7 @@ def test_minibatches_share_the_idle_episodes() -> None:
     seen = []
     grpo = equipped(GRPO(GRPOSettings(aggregation="constant", minibatches=3)), tiny_model(), max_tokens=10)
     learner = grpo.equipment.learner
-    learner.update = lambda rows, objective, *, idle: seen.append(idle) or {}  # type: ignore
+    learner.update = lambda rows, objective, *, idle, stops: seen.append(idle) or {}  # type: ignore
     grpo.learn(0, Lesson(grpo.lesson(0, GROUP).rows, idle=6.0))
     assert seen == [2.0, 2.0, 2.0]
 
