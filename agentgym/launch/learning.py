@@ -6,30 +6,24 @@ Choices are made on validation tasks: when the warm start stops, and which polic
 from __future__ import annotations
 
 import functools
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentgym import sealed
 from agentgym.config import Choice
 from agentgym.launch.evaluation import play_tasks, score
 from agentgym.launch.models import make_engine, make_learner
+from agentgym.launch.reporting import why_nothing
 from agentgym.launch.stage import Stage, Workbench
 from agentgym.learn.loop import Loop, Outcome
 from agentgym.learn.players import Players
 from agentgym.learn.trainer import Equipment, Trainer
-from agentgym.ledger import Entry
 from agentgym.registry import plugins
 from agentgym.rollout import Limits, seed_of
 from agentgym.scheduler import Scheduler
 from agentgym.types import Trajectory
 
 __all__ = ["Train", "WarmStart"]
-
-_EQUAL = (
-    "in every update the episodes of each group all had the same reward; make the task easier, give the environment an "
-    "expert(), or raise --trainer.group_size"
-)
 
 
 class Learning(Stage):
@@ -211,7 +205,7 @@ class Train(Learning):
             await self.update(pause)
         await self._keep_if_best()
         if self.at and not self.has_learned:
-            bench.reporter.note(f"nothing was learned: {_why_nothing(bench.run.ledger())}")
+            bench.reporter.note(f"nothing was learned: {why_nothing(bench.run.ledger())}")
         self.conclude()
         bench.kept.restore(bench.parts.policy)
 
@@ -247,11 +241,3 @@ class Train(Learning):
         bench.monitor.validated(self.at, seen, episodes, self.loop.learner)
         self.checked = self.at
         bench.reporter.note(f"update {self.at}: validation success {seen.success:.3f}, reward {seen.reward:.3f}")
-
-
-def _why_nothing(entries: Iterable[Entry]) -> str:
-    """From the reasons why groups were rejected, the most frequent first."""
-    reasons = Counter(entry.reason for entry in entries if entry.reason)
-    if set(reasons) <= {"equal rewards"}:
-        return _EQUAL
-    return "; ".join(f"{reason} ({num} groups)" for reason, num in reasons.most_common())
