@@ -226,26 +226,9 @@ MODULES = (
         "agentgym/reports/summary.py",
         ("tests/unit/reports/test_summary.py",),
         (
-            Mutation(
-                "intervals that touch are better",
-                'after["ci95"][0] > before["ci95"][1]',
-                'after["ci95"][0] >= before["ci95"][1]',
-            ),
-            Mutation(
-                "intervals that touch are worse",
-                'after["ci95"][1] < before["ci95"][0]',
-                'after["ci95"][1] <= before["ci95"][0]',
-            ),
-            Mutation(
-                "better by the mean",
-                'if after["ci95"][0] > before["ci95"][1]:',
-                'if after["success"] > before["success"]:',
-            ),
-            Mutation(
-                "after is before",
-                'before, after = measured["before"], measured["after"]',
-                'after, before = measured["before"], measured["after"]',
-            ),
+            Mutation("intervals that touch are better", "if low > 0:", "if low >= 0:"),
+            Mutation("intervals that touch are worse", "if high < 0:", "if high <= 0:"),
+            Mutation("better by the mean", "if low > 0:", "if change > 0:"),
             Mutation(
                 "sampled is greedy",
                 "| sampled | {_success(before)} | {_success(after)} |",

@@ -28,7 +28,7 @@ MODULES = (
                 "self.tokenizer.encode(rendered[len(self._text) :], media)",
             ),
             Mutation("the length of the new alone", "len(ids) + (0 if is_fork else len(self.token_ids))", "len(ids)"),
-            Mutation("images of before are shown again", "media[len(shown) :])", "media)"),
+            Mutation("images of before are shown again", "media[len(shown) :], after", "media, after"),
             Mutation("broken log-probs are taken", "if not all(map(math.isfinite, logprobs)):", "if False:"),
             Mutation(
                 "columns of unequal length",

@@ -27,7 +27,6 @@ MODULES = (
             Mutation("the shortest first", "key=lambda unit: -sum(", "key=lambda unit: sum("),
             Mutation("weights in another order", "[weights[i] for i in chunk]", "[weights[i] for i in sorted(chunk)]"),
             Mutation("logits one place late", "row.loss_mask[1 : n + 1] for row", "row.loss_mask[:n] for row"),
-            Mutation("units forgotten", "(i,) if row.unit is None else row.unit", "(i,)"),
             Mutation("some rows may lack a column", "if having not in (0, len(rows)):", "if False:"),
             Mutation("rows of the microbatch", "rows_N=torch.tensor(list(chunk))", "rows_N=torch.arange(len(chunk))"),
         ),
@@ -66,7 +65,6 @@ MODULES = (
             ),
             Mutation("a denominator of one process", "total=total, max_tokens", "max_tokens"),
             Mutation("gradients of one process", "        self.world.sum_gradients(self.masters.stepped)\n", ""),
-            Mutation("metrics of one process", "return self.world.sum_metrics(totals, self.device)", "return totals"),
             Mutation("rows of one process", '"sequences": num_rows', '"sequences": float(len(rows))'),
             Mutation(
                 "the last microbatch's loss", "totals[name] = totals.get(name, 0.0) + value", "totals[name] = value"

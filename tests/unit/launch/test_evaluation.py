@@ -177,5 +177,5 @@ def test_a_disk_that_refuses_is_told_and_other_troubles_are_not_hidden(
     def play(spec: EpisodeSpec) -> Trajectory:
         raise OSError(number, "trouble")
 
-    with pytest.raises(kind, match="make room, or choose other" if kind is UserError else "trouble"):
+    with pytest.raises(kind, match="make room, or choose another place" if kind is UserError else "trouble"):
         Measured(tmp_path, monkeypatch, play)(trajectories=tmp_path / "played.jsonl")

@@ -82,8 +82,17 @@ def test_a_look_is_not_taken_twice(tmp_path: Path) -> None:
     assert columns(bench, "validation", "update") == [0, 2]
 
 
-def test_validation_is_sampled_without_the_limits_of_training_or_its_rewards(tmp_path: Path) -> None:
-    bench = workbench(tmp_path, updates=1, rollout={"max_turns": 5, "temperature": 0.5})
+@pytest.mark.parametrize(("given", "sampled"), [({}, [0.5] * 5), ({"temperature": 1.0}, [1.0, 1.0, 0.5, 1.0, 1.0])])
+def test_validation_is_sampled_without_the_limits_of_training_or_its_rewards(
+    given: dict[str, Any], sampled: list[float], tmp_path: Path
+) -> None:
+    """At the temperature of training, unless it is given another."""
+    bench = workbench(
+        tmp_path,
+        updates=1,
+        rollout={"max_turns": 5, "temperature": 0.5},
+        eval={"episodes": 2, "validation_episodes": 2, "every": 2, **given},
+    )
     ran(train(bench))
     look, update, last = stand_of(bench).played
     assert [spec.task for spec in look.specs] == [100, 101]
@@ -92,7 +101,7 @@ def test_validation_is_sampled_without_the_limits_of_training_or_its_rewards(tmp
     assert (update.limits, update.shaped) == (bench.parts.limits, True)
     assert (look.version, update.version, last.version) == (0, 0, 1)
     engine: Any = bench.parts.engine
-    assert [asked.temperature for asked in engine.asked] == [1.0, 1.0, 0.5, 1.0, 1.0]
+    assert [asked.temperature for asked in engine.asked] == sampled
 
 
 @pytest.mark.parametrize("seed", [0, 1])

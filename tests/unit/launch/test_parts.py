@@ -125,6 +125,7 @@ class Making:
         class Asked:
             def __init__(self, make_env: Any, tokenizer: Any, protocol: Any, **given: Any) -> None:
                 making.asked = given
+                self.protocol = protocol
 
             async def run(self, specs: list[EpisodeSpec], actor: Any, *, limits: Limits) -> list[Trajectory]:
                 making.tried.append((specs, limits))

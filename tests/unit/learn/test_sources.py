@@ -75,10 +75,6 @@ SPOILED: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "another size": (lambda d: configured(d, hidden_size=32), "You set `ignore_mismatched_sizes`"),
     "a layer more": (without_last_layer, r"its files have no weights for model\.layers\.2\..* and \d+ more"),
-    "template": (
-        writing("chat_template.jinja", "{% for m in messages %}\n{{ m"),
-        r"chat_template\.jinja, line 2: the chat template does not work: ",
-    ),
     "kernel": (lambda d: configured(d, attn_implementation="flash_attention_2"), "ImportError: FlashAttention2"),
     "quantized": (
         lambda d: configured(d, quantization_config={"quant_method": "gptq", "bits": 4, "group_size": 128}),
@@ -96,6 +92,16 @@ def test_what_is_broken_is_told_with_its_file(what: str, tmp_path: Path) -> None
         load_policy(tmp_path / "model", device="cpu")
     assert str(caught.value).startswith(f'cannot load the model "{tmp_path / "model"}": ')
     assert "\n" not in str(caught.value)
+
+
+def test_a_template_that_does_not_work_is_told_with_its_model(tmp_path: Path) -> None:
+    (saved(tmp_path / "model") / "chat_template.jinja").write_text("{% for m in messages %}\n{{ m")
+    with pytest.raises(UserError) as caught:
+        load_policy(tmp_path / "model", device="cpu")
+    told = str(caught.value)
+    assert told.startswith(f'the chat template of "{tmp_path / "model"}" cannot write a conversation: it breaks: ')
+    assert "unexpected end of template" in told
+    assert "\n" not in told
 
 
 def test_what_could_not_be_saved_is_told(tmp_path: Path) -> None:
