@@ -14,7 +14,16 @@ from agentgym.registry import make, plugins, register, tell_gymnasium_of_all
 if TYPE_CHECKING:
     from agentgym.env import Env, Snapshot
     from agentgym.errors import AgentGymError, JudgeError, UserError
-    from agentgym.launch import evaluate, evaluate_async, resume, resume_async, train, train_async
+    from agentgym.launch import (
+        evaluate,
+        evaluate_async,
+        record,
+        record_async,
+        resume,
+        resume_async,
+        train,
+        train_async,
+    )
     from agentgym.repl import play, play_async
     from agentgym.reward import EpisodeShaper, Shaper
     from agentgym.tools import ToolEnv, ToolError, tool
@@ -45,6 +54,8 @@ __all__ = [
     "play",
     "play_async",
     "plugins",
+    "record",
+    "record_async",
     "register",
     "resume",
     "resume_async",
@@ -56,7 +67,16 @@ __all__ = [
 _HOMES = {
     "agentgym.env": ("Env", "Snapshot"),
     "agentgym.errors": ("AgentGymError", "JudgeError", "UserError"),
-    "agentgym.launch": ("evaluate", "evaluate_async", "resume", "resume_async", "train", "train_async"),
+    "agentgym.launch": (
+        "evaluate",
+        "evaluate_async",
+        "record",
+        "record_async",
+        "resume",
+        "resume_async",
+        "train",
+        "train_async",
+    ),
     "agentgym.repl": ("play", "play_async"),
     "agentgym.reward": ("EpisodeShaper", "Shaper"),
     "agentgym.tools": ("ToolEnv", "ToolError", "tool"),

@@ -1,4 +1,4 @@
-"""The command line: ``agentgym train | eval | export | play | envs | serve | init | doctor``.
+"""The command line: ``agentgym train | eval | record | export | play | envs | serve | init | doctor``.
 
 Errors that a person can mend end with exit code 2 and a message on standard error; everything else is a traceback.
 Flags are the dotted keys of the settings: ``--trainer.group_size 16`` sets what the TOML table ``[trainer]`` would.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ import click
 
 import agentgym
 from agentgym.errors import AgentGymError, ConfigError, UserError
+from agentgym.progress import progress
 from agentgym.registry import EnvFactory
 from agentgym.types import StopReason
 
@@ -113,7 +114,7 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
     from agentgym import launch
 
     given = merged(read_toml(config_file) if config_file else {}, flags)
-    with _progress() as reporter:
+    with progress() as reporter:
         if resume_dir is not None:
             run = launch.resume(resume_dir, given, force=force_config, reporter=reporter)
         else:
@@ -123,11 +124,17 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
 
 @_open("eval", takes="MeasureSettings")
 @click.option("--model", required=True, help="A run directory, a model directory or a Hugging Face id.")
-@click.option("--episodes", type=click.IntRange(1), default=200, show_default=True)
+@click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
 @click.option("--split", default="test", show_default=True, help="train, validation or test")
 @click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True, help="0 is greedy.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Episodes of each task.")
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Episodes of each task; not at temperature 0.",
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the score to a file too.")
 @click.option(
     "--trajectories",
@@ -150,7 +157,7 @@ def evaluate(
     from agentgym.config import parse_flags
     from agentgym.launch import evaluate as measure
 
-    with _progress() as reporter:
+    with progress() as reporter:
         result, _ = measure(
             parse_flags(context.args),
             model,
@@ -166,6 +173,33 @@ def evaluate(
     if json_file is not None:
         json_file.write_text(text + "\n")
     click.echo(text)
+
+
+@_open(takes="MeasureSettings")
+@click.option("--model", required=True, help="Who plays: a run directory, a model directory or a Hugging Face id.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A directory for an archive, or a .jsonl file; none given: recorded/<env>-<seed>.",
+)
+@click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
+@click.option("--samples", type=click.IntRange(1), default=8, show_default=True, help="Episodes of each task.")
+@click.option("--split", default="train", show_default=True, help="Only what is of train tasks can be learned from.")
+@click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True, help="0 is greedy.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.pass_context
+def record(context: click.Context, /, model: str, output: Path | None, **how: Any) -> None:
+    """Record episodes to learn from: agentgym record --env webshop --model RUN, then train --trainer.data."""
+    from agentgym.config import parse_flags
+    from agentgym.launch import record as play_and_keep
+
+    with progress() as reporter:
+        there, result = play_and_keep(parse_flags(context.args), model, output=output, **how, reporter=reporter)
+    click.echo(
+        f"{result.episodes} episodes of {result.tasks} tasks, success {result.success:.3f}, are in {there}; type: "
+        f"agentgym train --trainer dpo (or sft) --trainer.data {there}"
+    )
 
 
 @cli.command()
@@ -226,7 +260,7 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
 
     listed = environments(ids)
     if measure is not None:
-        with _progress() as reporter:
+        with progress() as reporter:
             for number, env in enumerate(listed):
                 reporter.begin(env.id, measure, "episodes")
                 listed[number] = measured(
@@ -278,22 +312,25 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
     """Check that ENV keeps the environment contract; exits with 1 when it does not."""
     from rich.console import Console
 
-    from agentgym.doctor import SECONDS, as_json, diagnose, findings_table, tokens_check
+    from agentgym.doctor import SECONDS, as_json, diagnose, findings_table, shown_prompt, tokens_check
     from agentgym.launch.settings import SpeechSettings
 
     given = _given(context, env)
     make_env = _env_factory(given, SpeechSettings)
     make_env().close()
+    tokenizer, protocol = _speech(given, model)
     with Console(stderr=True).status("") as status:
         findings = diagnose(
             make_env,
             seconds=SECONDS / 5 if quick else SECONDS,
-            more=(tokens_check(*_speech(given, model)),),
+            more=(tokens_check(tokenizer, protocol),),
             on_check=lambda name: status.update(name.replace("_", " ")),
         )
     if json_file is not None:
         json_file.write_text(as_json(make_env.id, make_env.options, findings) + "\n")
     _wide_console().print(findings_table(findings))
+    if model is not None:
+        click.echo(shown_prompt(make_env, tokenizer=tokenizer, protocol=protocol))
     if not all(finding.passed for finding in findings):
         sys.exit(1)
 
@@ -336,58 +373,10 @@ def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
         return ChatTokenizer(byte_tokenizer()), protocol
     env = agentgym.make(settings.env.id, **settings.env.options)
     try:
-        return run(make_policy(settings.model, env, seed=0)).tokenizer, protocol
+        tokenizer = run(make_policy(settings.model, env, seed=0)).tokenizer
+        return tokenizer, protocol.suited(*tokenizer.speech)
     finally:
         env.close()
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Any]:
-    """A progress bar with rate and time left on a terminal, plain lines elsewhere."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[values]}"),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield _Reporter(console, progress)
-
-
-class _Reporter:
-    def __init__(self, console: Any, progress: Any) -> None:
-        self.console, self.progress = console, progress
-        self.unit = ""
-        self.task: Any = None
-
-    def begin(self, stage: str, total: int, unit: str) -> None:
-        if self.task is not None:
-            self.progress.update(self.task, visible=False)
-        self.unit = unit
-        self.task = self.progress.add_task(stage, total=total, rate="", values="")
-
-    def advance(self, done: int, values: Mapping[str, float]) -> None:
-        speed = self.progress.tasks[self.task].speed if self.task is not None else None
-        shown = "  ".join(f"{name} {values[name]:.3f}" for name in ("loss", "success", "reward") if name in values)
-        rate = f"{speed:.1f} {self.unit}/s" if speed else ""
-        self.progress.update(self.task, completed=done, rate=rate, values=shown)
-
-    def note(self, text: str) -> None:
-        self.console.print(text, highlight=False)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,19 @@ Protocols live in ``agentgym/protocols``, one file each; any of them works with 
 from __future__ import annotations
 
 import abc
-from typing import ClassVar
+import copy
+import re
+from typing import ClassVar, Self
 
 from agentgym.errors import ConfigError, ParseError
 from agentgym.types import Action, Message, Observation
 
 __all__ = ["Protocol"]
+
+_THOUGHTS = {"<think>": "</think>", "[THINK]": "[/THINK]"}
+"""Beginning and end of what a policy thinks before it speaks."""
+_BEGUN = re.compile(rf"^[ \t]*(?:{'|'.join(map(re.escape, _THOUGHTS))})", re.MULTILINE)
+_ENDED = re.compile("|".join(map(re.escape, _THOUGHTS.values())))
 
 
 class Protocol(abc.ABC):
@@ -20,6 +27,18 @@ class Protocol(abc.ABC):
     plugin_kind: ClassVar[str] = "protocols"
     rules: str = ""
     """How to reply, in the words the policy is told."""
+    thought_end: str = ""
+    """What ends a thought that the chat template begins before every reply; "" where it begins none."""
+
+    def suited(self, template: str, prompt: str) -> Self:
+        """The same for policies with the chat template ``template``, which writes ``prompt`` before a reply.
+
+        A protocol with a form that depends on the template overrides this.
+        """
+        twin = copy.copy(self)
+        begun = (end for begin, end in _THOUGHTS.items() if prompt.rstrip().endswith(begin))
+        twin.thought_end = next(begun, "")
+        return twin
 
     def opening(self, instructions: str) -> list[Message]:
         """The messages before the first observation."""
@@ -41,21 +60,40 @@ class Protocol(abc.ABC):
         """The policy's own reply as a message, verbatim."""
         return {"role": "assistant", "content": reply}
 
+    def answer(self, reply: str) -> str:
+        """What of ``reply`` was said rather than thought: all after the last thought's end.
+
+        For ``parse`` to begin with: an action that was only thought of is none. Raises ParseError where a thought has
+        no end, which is how a reply looks that was cut off within one.
+        """
+        ends = list(_ENDED.finditer(reply))
+        said = reply[ends[-1].end() :] if ends else reply
+        begun = _BEGUN.search(said)
+        spoken = said[: begun.start()] if begun else said
+        if (self.thought_end and not ends) or (begun and not spoken.strip()):
+            end = self.thought_end or _THOUGHTS[begun[0].strip() if begun else "<think>"]
+            raise ParseError(f"Your thought has no end. Think shorter, write {end}, and only then reply. {self.rules}")
+        return spoken
+
     @abc.abstractmethod
     def parse(self, reply: str) -> Action:
-        """The action in ``reply``. Raises ParseError, whose text the policy is shown."""
+        """The action in ``reply``, after its thought. Raises ParseError, whose text the policy is shown."""
 
     @abc.abstractmethod
     def format(self, action: Action) -> str:
         """A reply that says ``action``: how an expert would put it. Raises ConfigError where none can."""
 
     def checked(self, reply: str, action: Action) -> str:
-        """``reply``, if it is read as ``action``; the last line of a ``format``."""
+        """``reply``, if it is read as ``action``; the last line of a ``format``. A thought already begun is ended."""
+        ended = [f"{self.thought_end}\n\n{reply}"] if self.thought_end else []
+        for said in (*ended, reply):
+            if self._understands(said, action):
+                return said
+        name = type(self).__name__.lower()
+        raise ConfigError(f"the protocol {name} cannot say the action {str(action)!r}; choose another --protocol")
+
+    def _understands(self, reply: str, action: Action) -> bool:
         try:
-            understood = self.parse(reply) == action
+            return self.parse(reply) == action
         except ParseError:
-            understood = False
-        if not understood:
-            name = type(self).__name__.lower()
-            raise ConfigError(f"the protocol {name} cannot say the action {str(action)!r}; choose another --protocol")
-        return reply
+            return False

@@ -1,6 +1,7 @@
 """A run's directory: what was asked for, what happened, what came out.
 
 config.json          every setting, resolved; config-until-NAME.json is what it was until that checkpoint
+places.json          the paths among them as they are from this directory: both can be moved together
 model.json           fingerprint of the model that the run began with, where it is a directory
 metrics.jsonl        one line an update or evaluation; tensorboard/ holds the same numbers
 ledger.jsonl         what became of each task: trained, or rejected and why
@@ -16,6 +17,7 @@ report.json          the outcome; report.md says it for people
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -28,7 +30,10 @@ from agentgym.archive import FILE, Archive
 from agentgym.errors import DataError, UserError
 from agentgym.ledger import Entry
 
-__all__ = ["Run", "refuse_taken"]
+__all__ = ["PLACES", "Run", "read_config", "refuse_taken"]
+
+PLACES = "places.json"
+"""Paths of config.json as they are from the run's directory."""
 
 GROWING = ("metrics.jsonl", "ledger.jsonl")
 
@@ -65,8 +70,7 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The settings it was started with."""
-        config: dict[str, Any] = json.loads((self.directory / "config.json").read_text())
-        return config
+        return read_config(self.directory)
 
     @property
     def checkpoints(self) -> Path:
@@ -94,6 +98,9 @@ class Run:
                 raise UserError(
                     f"{self.directory} is being trained by another process; wait for it, or stop it"
                 ) from None
+            except OSError as error:  # a share without locks: whoever trains a run twice is not told
+                if error.errno not in (errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
+                    raise
             yield
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
@@ -186,6 +193,31 @@ class Run:
 
             self._tensorboard = SummaryWriter(str(self.directory / "tensorboard"), **options)
         return self._tensorboard
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """What the config.json in ``directory`` says; paths that are no longer there as they are from the run, if there."""
+    config: dict[str, Any] = json.loads((directory / "config.json").read_text())
+    file = directory / PLACES
+    places = json.loads(file.read_text()) if file.is_file() else {}
+    here = directory.resolve()
+    moved = {
+        path: str(now)
+        for path, relative in places.items()
+        if not Path(path).exists() and (now := Path(os.path.normpath(here / relative))).exists()
+    }
+    found: dict[str, Any] = _replaced(config, moved) if moved else config
+    return found
+
+
+def _replaced(value: Any, moved: Mapping[str, str]) -> Any:
+    """``value`` with the new path for each that was ``moved``, in keys too; a path may have ":NAME" behind it."""
+    if isinstance(value, dict):
+        return {_replaced(key, moved): _replaced(each, moved) for key, each in value.items()}
+    if isinstance(value, str):
+        path, ends, name = value.partition(".py:")
+        return moved.get(path + ".py", path + ".py") + f":{name}" if ends else moved.get(value, value)
+    return value
 
 
 def refuse_taken(directory: Path) -> None:

@@ -25,7 +25,7 @@ from agentgym.errors import DataError, UserError
 
 __all__ = ["LAYOUT", "check", "discard", "disk_problem", "read_json", "seal", "sync"]
 
-LAYOUT = 4
+LAYOUT = 5
 """Version of what is written; another one is refused."""
 
 _MANIFEST = "manifest.json"
@@ -201,5 +201,8 @@ def _sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:  # file systems of others (SMB, exFAT by FUSE) flush files, but no directories
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS):
+            raise
     finally:
         os.close(descriptor)

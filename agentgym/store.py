@@ -53,9 +53,7 @@ def opened(path: Path) -> Episodes:
     if path.is_file() and path.suffix != ".sqlite":
         return _Lines(path)
     if not path.exists():
-        raise DataError(
-            f"there is no {path}; expected episodes: a run, or what agentgym eval --trajectories {path} writes"
-        )
+        raise DataError(f"there is no {path}; expected episodes: a run, or what agentgym record --output {path} writes")
     if path.is_file() and path.name != FILE:
         raise DataError(
             f"{path} is not called {FILE}, as the file of an archive is; rename it, in a directory of its own"

@@ -4,8 +4,8 @@ What was sampled is never tokenised again: ids, log-probabilities, mask, turn an
 written in one call. The text between two replies is the tail of the newly rendered conversation, and it may
 only be appended when the rendering begins with exactly the text that the stream already holds. Where a chat
 template rewrites history (stripped reasoning, say) it does not: then the stream forks, that is, it closes the
-sample and begins a new one with the whole rendering. A mismatch between what was sampled and what is trained
-on cannot be represented.
+sample and begins a new one with the whole rendering, in which a reply that spells control tokens is defused. A
+mismatch between what was sampled and what is trained on cannot be represented.
 """
 
 from __future__ import annotations
@@ -121,11 +121,16 @@ class TokenStream:
         media = media_in(messages) if self.tokenizer.sees_images else []
         shown = self._written[-1].media
         is_fork = not rendered.startswith(self._text) or media[: len(shown)] != shown
-        if is_fork:
-            ids = self.tokenizer.encode(rendered, media)
+        if is_fork or not self._text:
+            ids = self.tokenizer.encode(self._anew(rendered, messages, tools), media)
         else:
-            ids = self.tokenizer.encode(rendered[len(self._text) :], media[len(shown) :])
+            ids = self.tokenizer.encode(rendered[len(self._text) :], media[len(shown) :], after=self._text)
         return Extension(ids, rendered, is_fork, len(ids) + (0 if is_fork else len(self.token_ids)), media)
+
+    def _anew(self, rendered: str, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> str:
+        """What is tokenized where replies have lost their own tokens: no reply may spell the end of its turn."""
+        retold = self.tokenizer.retold(messages)
+        return rendered if retold == list(messages) else self.tokenizer.render(retold, tools)
 
     def extend(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> None:
         """Bring the stream up to the whole conversation ``messages``, ready for the next reply."""

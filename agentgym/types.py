@@ -28,6 +28,7 @@ __all__ = [
     "Observation",
     "Role",
     "Sample",
+    "SamplingRecord",
     "StepResult",
     "StopReason",
     "TaskId",
@@ -273,6 +274,31 @@ class Turn(_Record):
         return self
 
 
+class SamplingRecord(_Record):
+    """How a policy's tokens were drawn, as ``engine.Sampling`` says; the defaults are its own distribution."""
+
+    model_config = ConfigDict(frozen=True)
+
+    temperature: float = 1.0
+    """0: greedy."""
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the log-probabilities of the tokens are those of the policy itself."""
+        return self == SamplingRecord()
+
+    def __str__(self) -> str:
+        """What a person would type, without the filters that are off."""
+        values = {"temperature": self.temperature} | {name: value for name, value in self if value != _PLAIN[name]}
+        return ", ".join(f"{name} {value:g}" for name, value in values.items())
+
+
+_PLAIN = SamplingRecord().model_dump()
+
+
 class Trajectory(_Record):
     """The record of one episode: serves every trainer, the viewer and the replay."""
 
@@ -300,6 +326,8 @@ class Trajectory(_Record):
     """Numbers that the environment reported at the reset, by name: ``info["channels"]``."""
     role: Role = "policy"
     """Who played it."""
+    sampling: SamplingRecord | None = None
+    """How the policy's tokens were drawn; None where no policy spoke, or where that is not known."""
     tokenizer: str = ""
     """Fingerprint of the vocabulary that the token ids belong to."""
     attempt: int = 0

@@ -204,6 +204,7 @@ def listed_batches(rows: Sequence[Lists], weights: Sequence[float]) -> Iterator[
             weights_N=torch.tensor(weights[start : start + 2]).repeat_interleave(counts),
             rows_N=numbers.repeat_interleave(counts),
             sequences_N=torch.arange(2).repeat_interleave(counts),
+            units_N=torch.arange(2).repeat_interleave(counts),
             demonstrations_N=torch.tensor(flat([[False] * len(r.loss_mask) for r in chosen]), dtype=torch.bool),
             units_B=torch.tensor([-1, -1]),
             episodes=[str(start), str(start + 1)],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -60,6 +60,8 @@ class CORY(Trainer[CORYSettings]):
 
     Settings = CORYSettings
     nano = GroupTrainer.nano
+    idle: tuple[float, float] = (0.0, 0.0)
+    """Episodes of either copy that have no rows in the lesson under way and yet count."""
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
@@ -81,6 +83,13 @@ class CORY(Trainer[CORYSettings]):
             for name, module in member.modules().items()
         }
 
+    def state(self) -> dict[str, Any]:
+        return {"copies": [member.state() for member in self.copies]}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        for member, own in zip(self.copies, state.get("copies", ({}, {})), strict=True):
+            member.load_state(own)
+
     async def open(self) -> None:
         await self.engine.start()
 
@@ -89,6 +98,9 @@ class CORY(Trainer[CORYSettings]):
 
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
+
+    def num_played(self, draws: Curriculum) -> tuple[int, int]:
+        return 2 * len(self.specs(0, draws)), 0
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         """The pioneer's episodes, then the observer's of the same tasks."""
@@ -109,13 +121,14 @@ class CORY(Trainer[CORYSettings]):
         played = {first.ordinal for first, _ in both}
         left_out = [t for t in trajectories if t.unfit and t.ordinal is not None and t.ordinal not in played]
         rejected |= {t.ordinal: t.unfit for t in left_out if t.ordinal is not None}
-        return Lesson([*own.rows, *partner.rows], own.metrics | _of_partner(partner.metrics), rejected)
+        self.idle = own.idle, partner.idle
+        return Lesson([*own.rows, *partner.rows], own.metrics | _of_partner(partner.metrics), rejected, sum(self.idle))
 
     def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
         rows_by = [[row for row in lesson.rows if row.role == role] for role in _ROLES]
         own, partner = (
-            member.learn(update, Lesson(rows)) if member.equipment.learner.takes_part(rows) else {}
-            for member, rows in zip(self.copies, rows_by, strict=True)
+            member.learn(update, Lesson(rows, idle=idle)) if member.equipment.learner.takes_part(rows) else {}
+            for member, rows, idle in zip(self.copies, rows_by, self.idle, strict=True)
         )
         return own | _of_partner(partner)
 

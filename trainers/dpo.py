@@ -47,6 +47,7 @@ __all__ = ["DPO", "DPOSettings"]
 
 Sides: TypeAlias = tuple["torch.Tensor", "torch.Tensor"]
 """(chosen_P, rejected_P)."""
+_WITHOUT_REFERENCE = ("simpo", "slic")
 
 
 class DPOSettings(GroupSettings, TrainerSettings):
@@ -65,10 +66,10 @@ class DPOSettings(GroupSettings, TrainerSettings):
     accept_beta: float = Field(0.5, gt=0)
     """How little rewards count in that: the lower, the surer the best are accepted."""
     data: Path | None = None
-    """Learn from the episodes of this run, archive or JSONL file (agentgym eval --samples N --trajectories PATH)
-    instead of playing."""
+    """Learn from the episodes of this run, archive or JSONL file (agentgym record --output PATH) instead of playing."""
     reference: Literal["stored", "model"] = "stored"
-    """The policy that played, or the one that training began with, as a copy in memory."""
+    """The policy that played, or the one that training began with, as a copy in memory: what was recorded at another
+    temperature, or with top_p, top_k or min_p, needs the copy."""
     loss: Literal["sigmoid", "robust", "ipo", "hinge", "simpo", "slic", "rpo", "copg", "nash"] = "sigmoid"
     """DPO and its relatives; simpo and slic need no reference. copg (arXiv 2406.19185) fits the difference in reward,
     nash (arXiv 2312.00886) is a policy gradient of either side's chance to be preferred to the other."""
@@ -96,6 +97,8 @@ class DPOSettings(GroupSettings, TrainerSettings):
         for key, losses in wanted.items():
             if self.changed(key) and self.loss not in losses:
                 raise ValueError(f"{key} has no effect with loss {self.loss}, only with {' and '.join(losses)}")
+        if self.changed("reference") and self.loss in _WITHOUT_REFERENCE:
+            raise ValueError(f"reference has no effect with loss {self.loss}, which compares with none")
         if self.changed("accept_beta") and self.accept is None:
             raise ValueError("accept_beta has no effect without accept")
         if self.accept is not None and self.data is None and self.accept >= self.group_size:
@@ -128,15 +131,17 @@ class DPO(Trainer[DPOSettings]):
         self.tasks = grouped_by_task(self.recorded.cards)
         if not self.tasks:
             raise DataError(
-                f"{self.settings.data} has no task with two episodes to compare; type: agentgym eval --samples 8"
+                f"{self.settings.data} has no task with two episodes to compare; type: agentgym record --samples 8"
             )
+        if self._is_stored:
+            self.recorded.refuse_tempered([card for cards in self.tasks for card in cards])
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
         self.check(equipment.tokenizer)
         if self.settings.reference == "model":
             self.reference = Frozen(equipment.learner)
-        elif equipment.temperature != 1:
+        elif self._is_stored and equipment.temperature != 1:
             raise ConfigError(
                 f"rollout.temperature {equipment.temperature}: the stored log-probabilities are those of the tempered "
                 "policy, and the reference needs them at 1; leave it at 1, or add --trainer.reference model"
@@ -155,6 +160,11 @@ class DPO(Trainer[DPOSettings]):
 
     def load_state(self, state: dict[str, Any]) -> None:
         self.past = [[Row(**row) for row in rows] for rows in state["past"]]
+
+    @property
+    def _is_stored(self) -> bool:
+        """Whether the reference is what is stored with the episodes."""
+        return self.settings.reference == "stored" and self.settings.loss not in _WITHOUT_REFERENCE
 
     @property
     def plays(self) -> bool:
@@ -176,6 +186,8 @@ class DPO(Trainer[DPOSettings]):
             for ordinal in range(update * self.settings.groups, (update + 1) * self.settings.groups)
             for card in self.tasks[int(order[ordinal])]
         ]
+        for episode in episodes if self._is_stored else ():
+            self.recorded.require_plain(episode)
         return await players.shaped(episodes)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
@@ -194,12 +206,22 @@ class DPO(Trainer[DPOSettings]):
             "informative_groups": sum(bool(pairs.pairs) for pairs in found) / max(1, len(groups)),
         }
         without = [group for group, pairs in zip(groups, found, strict=True) if not pairs.pairs]
-        rejected = {g.ordinal: g.unfit or "no pair that differs enough" for g in without if g.ordinal is not None}
+        rejected = {g.ordinal: g.unfit or self._why_none(g) for g in without if g.ordinal is not None}
         return Lesson(rows, metrics, rejected)
 
     def _pairs(self, group: Group) -> Pairs:
         find = {"extremes": best_worst_pair, "all": all_pairs, "steps": branch_pairs}[self.settings.pairs]
         return find(self._accepted(group), threshold=self.settings.threshold)
+
+    def _why_none(self, group: Group) -> str:
+        """Why a group whose rewards differ has no pair."""
+        differ = max(group.rewards) - min(group.rewards) >= self.settings.threshold
+        if differ and self.settings.pairs != "steps" and any(len(member.samples) > 1 for member in group.members):
+            return (
+                "episodes whose history was rewritten (by the chat template, or to fit the context) are not compared "
+                "in whole; compare their turns: --trainer.pairs steps"
+            )
+        return "no pair that differs enough"
 
     def _accepted(self, group: Group) -> list[Trajectory]:
         """Those that are compared."""
@@ -211,7 +233,7 @@ class DPO(Trainer[DPOSettings]):
 
     def _rows(self, pair: Pair) -> list[Row]:
         """The chosen side and the rejected one, told apart by the sign of their advantages."""
-        if self.settings.reference == "stored":
+        if self._is_stored:
             pair.require_logprobs()
         worth = self._worth(pair.margin)
         rows = [Row.of(pair.chosen, worth), Row.of(pair.rejected, -worth)]

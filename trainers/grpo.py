@@ -3,7 +3,7 @@
 Several episodes of each task are compared with each other: an episode's advantage is its reward's z-score in the
 group, the same for all its tokens. Groups whose rewards do not differ are dropped before any forward pass. Departs
 from the paper in having no KL term by default, and in one optimizer step a rollout, which is strictly on-policy: the
-ratio is then 1 and the clip idle.
+ratio is then 1 and the clip idle. Relatives that are about the ratio or its bounds take several steps.
 
 What makes the loss, in the order in which an update meets it:
 
@@ -25,7 +25,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from agentgym.errors import did_you_mean
-from agentgym.groups import Group
+from agentgym.groups import Group, is_informative
 from agentgym.learn import objectives
 from agentgym.learn.advantages import (
     anchor_advantages,
@@ -51,22 +51,28 @@ if TYPE_CHECKING:
 __all__ = ["GRPO", "PRESETS", "GRPOSettings"]
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "dapo": {"clip_low": 0.2, "clip_high": 0.28, "aggregation": "token", "keep_truncated": False},
+    "dapo": {"minibatches": 4, "clip_low": 0.2, "clip_high": 0.28, "aggregation": "token", "keep_truncated": False},
     "dr_grpo": {"scale_by_std": False, "aggregation": "constant", "clip_high": 0.2},
-    "gspo": {"ratio": "sequence", "clip_low": 3e-4, "clip_high": 4e-4, "aggregation": "sequence"},
-    "cispo": {"loss": "cispo", "clip_low": 1.0, "clip_high": 4.0, "aggregation": "token"},
+    "gspo": {"minibatches": 4, "ratio": "sequence", "clip_low": 3e-4, "clip_high": 4e-4, "aggregation": "sequence"},
+    "cispo": {"minibatches": 4, "loss": "cispo", "clip_low": 1.0, "clip_high": 4.0, "aggregation": "token"},
     "gigpo": {"anchor_weight": 1.0, "anchor_discount": 0.95},
     "egpo": {"entropy_shaping": 0.4},
-    "lead": {"by_difficulty": True},
+    "lead": {"by_difficulty": True, "brevity": 0.05},
     "polychromic": {"set_size": 4},
 }
 """What each relative changes; settings given beside the preset have the last word.
 
-DAPO arXiv 2503.14476 (its dynamic sampling is what every preset does: equal groups are dropped), Dr. GRPO 2503.20783,
-GSPO 2507.18071, CISPO 2506.13585, GiGPO 2505.10978, EGPO 2508.05118, GRPO-LEAD 2504.09696, polychromic 2509.25424 (on
-sets drawn from the group: vine sampling from states in the middle of an episode is not done). The bounds of GSPO and
-CISPO and EGPO's constants are ours.
+DAPO arXiv 2503.14476 (of its dynamic sampling the half that every preset does: groups of equal rewards are dropped, but
+no others are played in their place, so that an update may learn from fewer groups than it has; and without its soft
+punishment of overlong episodes), Dr. GRPO 2503.20783, GSPO 2507.18071, CISPO 2506.13585, GiGPO 2505.10978, EGPO
+2508.05118, GRPO-LEAD 2504.09696, polychromic 2509.25424 (on sets drawn from the group: vine sampling from states in the
+middle of an episode is not done). The bounds of GSPO and CISPO and EGPO's constants are ours, and so is the number of
+minibatches: DAPO, GSPO and CISPO are about what happens after the first optimizer step of an update. Dr. GRPO's bound
+is taken where an update has several steps.
 """
+
+
+_BOUNDS = ("clip_low", "clip_high")
 
 
 class GRPOSettings(GroupTrainerSettings):
@@ -103,7 +109,17 @@ class GRPOSettings(GroupTrainerSettings):
             return given
         if name not in PRESETS:
             raise ValueError(f'no preset "{name}".{did_you_mean(str(name), PRESETS)} Known: {", ".join(PRESETS)}')
-        return {**PRESETS[name], **given}
+        chosen = {**PRESETS[name], **given}
+        if chosen.get("epochs", 1) == chosen.get("minibatches", 1) == 1:  # the ratio is 1: there is nothing to bound
+            chosen = {key: value for key, value in chosen.items() if key in given or key not in _BOUNDS}
+        return chosen
+
+    def _idle_in_one_step(self) -> list[str]:
+        return [] if self.loss == "nft" else super()._idle_in_one_step()
+
+    @property
+    def _is_even(self) -> bool:
+        return super()._is_even and not (self.anchor_weight or self.entropy_shaping)
 
     @model_validator(mode="after")
     def _goes_together(self) -> GRPOSettings:
@@ -136,6 +152,17 @@ class GRPO(GroupTrainer[GRPOSettings]):
     """Learn from how episodes of the same task differ."""
 
     Settings = GRPOSettings
+
+    @classmethod
+    def nano_beside(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """What a preset decides, it decides for a small model too."""
+        decided = PRESETS.get(str(options.get("preset")), {})
+        return {key: value for key, value in super().nano_beside(options).items() if key not in decided}
+
+    def unfit(self, group: Group) -> str:
+        if not self.settings.brevity or len(group.members) < 2:
+            return super().unfit(group)
+        return "" if is_informative(_length_rewards(group, self.settings.brevity)) else "equal length rewards"
 
     def compare(self, group: Group, rewards: Sequence[float]) -> Sequence[float | list[float]]:
         settings = self.settings

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from agentgym.curriculum import Curriculum
 from agentgym.groups import Group, grouped
 from agentgym.learn import objectives
 from agentgym.learn.advantages import group_zscore
+from agentgym.learn.aggregation import denominator
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
 from agentgym.learn.players import Players
 from agentgym.learn.rows import Row, rows_of
@@ -63,6 +65,10 @@ class MixedSettings(GroupTrainerSettings):
     fraction: float = Field(0.2, gt=0, le=1)
     """prefix: share of the given tokens that is trained on, those of the highest entropy."""
 
+    def _idle_in_one_step(self) -> list[str]:
+        """SRFT bounds the ratio of demonstrations to 1, which is not that of a first step."""
+        return [] if self.method == "srft" else super()._idle_in_one_step()
+
     @model_validator(mode="after")
     def _goes_together(self) -> MixedSettings:
         own = {
@@ -74,6 +80,13 @@ class MixedSettings(GroupTrainerSettings):
         for key in {key for keys in own.values() for key in keys}:
             if self.changed(key) and key not in own[self.method]:
                 raise ValueError(f"{key} has no effect with method {self.method}")
+        if self.method == "srft":  # has a loss of its own
+            own_loss = ("loss", "ratio", "clip_high", "dual_clip", "entropy_coefficient", "correction")
+            for key in (*own_loss, "target_kl", "adaptive_kl_target"):
+                if self.changed(key):
+                    raise ValueError(f"{key} has no effect with method srft")
+            if self.kl_coefficient and self.kl_in == "loss":
+                raise ValueError("kl_coefficient has no effect in the loss of method srft; set kl_in reward")
         if self.demonstrations > self.groups:
             raise ValueError(f"{self.demonstrations} demonstrations need as many groups, found {self.groups}")
         return self
@@ -90,6 +103,10 @@ class Mixed(GroupTrainer[MixedSettings]):
     @property
     def needs_expert(self) -> bool:
         return True
+
+    def num_played(self, draws: Curriculum) -> tuple[int, int]:
+        own, _ = super().num_played(draws)
+        return own, self.settings.demonstrations if self.settings.method == "chord" else self.settings.groups
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         specs = self.specs(update, players.draws)
@@ -152,20 +169,21 @@ class Mixed(GroupTrainer[MixedSettings]):
         return lesson
 
     def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
-        self.weights = self.mixture(update, lesson.rows)
+        self.weights = self.mixture(update, lesson.rows, idle=lesson.idle)
         return super().learn(update, lesson)
 
     def compare(self, group: Group, rewards: Sequence[float]) -> list[float]:
         return group_zscore(rewards, scale=False)  # as Dr. GRPO (arXiv 2503.20783), which HPT and Prefix-RFT build on
 
-    def mixture(self, update: int, rows: Sequence[Row]) -> MixtureWeights:
-        """How much the tokens of either part count, so that each is a mean over its own."""
+    def mixture(self, update: int, rows: Sequence[Row], *, idle: float = 0.0) -> MixtureWeights:
+        """How much the tokens of either part count, so that each is a mean over its own, those ``idle`` included."""
         settings, mixers = self.settings, objectives.mixers
         if settings.method == "prefix":
             return mixers.MixtureWeights(1.0, 1.0)
-        by_token = settings.aggregation == "token"
-        own = sum(row.num_trained if by_token else 1 for row in rows if row.demonstrations is None)
-        shown = sum(row.num_trained if by_token else 1 for row in rows if row.demonstrations is not None)
+        parts = [[row for row in rows if (row.demonstrations is None) is own] for own in (True, False)]
+        counts = [denominator(part, settings.aggregation) for part in parts]
+        learner = self.equipment.learner
+        own, shown = learner.world.summed([counts[0] + idle, counts[1]], learner.device)
         if settings.method == "chord":
             mu = mixers.chord_mu(
                 update, warmup=settings.rise, decay=settings.fall, peak=settings.peak, valley=settings.valley

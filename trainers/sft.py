@@ -20,7 +20,7 @@ from agentgym.errors import DataError
 from agentgym.learn import objectives
 from agentgym.learn.frozen import Frozen
 from agentgym.learn.players import Players
-from agentgym.learn.rows import Row, rows_of
+from agentgym.learn.rows import Row, rows_of, unite, whole
 from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
 from agentgym.recorded import Recorded
 from agentgym.registry import register
@@ -48,10 +48,10 @@ class SFTSettings(TrainerSettings):
     demonstrations: int | None = Field(None, ge=1)
     """Distinct expert episodes; later updates see them again in another order. None: as many as there are tasks."""
     data: Path | None = None
-    """Imitate the successful episodes of this run, archive or JSONL file (agentgym eval --trajectories PATH) instead of
-    the expert."""
+    """Imitate the successful episodes of this run, archive or JSONL file (agentgym record --output PATH) instead of the
+    expert."""
     loss: Literal["nll", "dft", "iw", "iw_token", "psft"] = "nll"
-    """Plain, or with a weight for each token (dft, arXiv 2508.05629), for each sequence or token by how much likelier
+    """Plain, or with a weight for each token (dft, arXiv 2508.05629), for each episode or token by how much likelier
     it has become (iw and iw_token, arXiv 2507.12856), or with a bounded ratio (psft, arXiv 2508.17784, which wants
     several epochs or minibatches)."""
     clip_high: float = Field(0.28, ge=0)
@@ -150,7 +150,10 @@ class SFT(Trainer[SFTSettings]):
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
         void = {t.ordinal: "void" for t in trajectories if t.stop_reason.is_void and t.ordinal is not None}
-        rows = [self._observed(row) for trajectory in counted for row in rows_of(trajectory, 1.0)]
+        episodes = [whole([self._observed(row) for row in rows_of(trajectory, 1.0)]) for trajectory in counted]
+        if self.settings.loss == "iw":
+            unite(episodes)
+        rows = [row for episode in episodes for row in episode]
         if self.settings.loss == "psft":
             self.equipment.learner.score_rows(rows, "proximal_logprobs")
         if self.reference is not None:
@@ -176,7 +179,7 @@ class SFT(Trainer[SFTSettings]):
                 return imitation.dft(logprobs_N)
             case "iw":
                 assert batch.reference_logprobs_N is not None
-                return imitation.iw_sft(logprobs_N, batch.reference_logprobs_N, batch.sequences_N)
+                return imitation.iw_sft(logprobs_N, batch.reference_logprobs_N, batch.units_N)
             case "iw_token":
                 assert batch.reference_logprobs_N is not None
                 return imitation.iw_sft_token(logprobs_N, batch.reference_logprobs_N)

@@ -39,6 +39,9 @@ class Bounds(Settings):
     """How far the share of truncated or of invalid episodes may rise above that of the first update."""
     grad_norm: float = Field(5.0, gt=1)
     """The gradient's norm over its running median. A published collapse went from 0.3 to 2.9 (arXiv 2510.10197)."""
+    moved: float = Field(0.01, ge=0, le=1)
+    """Share of the trained weights that a step changes, where the learning rate is above 0. Nearly all of them change
+    in a healthy run; of an adapter half in the first step."""
     mismatch: float | None = Field(None, gt=0)
     """Difference of a token's log-probability between sampler and learner with the same weights. None: 1e-3 in
     float32, where the embedded engine differs by 1e-5 or less, and 5e-2 in bfloat16, which has three digits."""

@@ -29,6 +29,7 @@ __all__ = [
     "replies_shrink",
     "reward_collapsed",
     "risen",
+    "stands_still",
     "success_collapsed",
 ]
 
@@ -119,6 +120,14 @@ def gradient_explodes(lines: Sequence[Line], settings: Bounds) -> Breach | None:
         return None
     bound = settings.grad_norm * statistics.median(before)
     return Breach(statistics.median(recent), bound) if statistics.median(recent) > bound else None
+
+
+def stands_still(lines: Sequence[Line], settings: Bounds) -> Breach | None:
+    """In every update of a window; one whose learning rate is 0, as at the end of a schedule, is to change nothing."""
+    recent = _recent([line for line in lines if line["learning_rate"] > 0], "moved", settings)
+    if not recent or lines[-1]["learning_rate"] == 0 or max(recent) >= settings.moved:
+        return None
+    return Breach(statistics.fmean(recent), settings.moved)
 
 
 def replies_explode(lines: Sequence[Line], settings: Bounds) -> Breach | None:

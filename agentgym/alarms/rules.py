@@ -20,6 +20,7 @@ from agentgym.alarms.conditions import (
     replies_shrink,
     reward_collapsed,
     risen,
+    stands_still,
     success_collapsed,
 )
 
@@ -138,6 +139,14 @@ RULES: tuple[Rule, ...] = (
         metric="grad_norm",
         condition=gradient_explodes,
         advice="lower --trainer.learning_rate or --trainer.max_grad_norm; a collapse often begins so",
+    ),
+    Rule(
+        name="weights_did_not_move",
+        metric="moved",
+        needs=("learning_rate",),
+        condition=stands_still,
+        advice="optimizer steps change hardly a weight: the gradient is 0, or steps are too small for the weights' "
+        "precision; raise --trainer.learning_rate, or see that advantages differ",
     ),
     Rule(
         name="refused_update",

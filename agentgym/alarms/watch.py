@@ -27,6 +27,7 @@ _WATCHED: dict[str, tuple[str, ...]] = {
         "sampled_entropy",
         "entropy",
         "grad_norm",
+        "moved",
         "clip_fraction",
         "old_kl",
         "reference_kl",

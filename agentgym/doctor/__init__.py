@@ -38,7 +38,7 @@ from agentgym.doctor.repeats import (
 )
 from agentgym.doctor.report import Finding, as_json, findings_table
 from agentgym.doctor.snapshots import comes_back_to_snapshots, tells_the_way_back
-from agentgym.doctor.tokens import keeps_tokens, tokens_check
+from agentgym.doctor.tokens import keeps_tokens, shown_prompt, tokens_check
 from agentgym.visit import Player
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "repeats_by_seed",
     "repeats_in_processes",
     "repeats_in_threads",
+    "shown_prompt",
     "shows_sane_observations",
     "stands_random_actions",
     "stands_strange_actions",

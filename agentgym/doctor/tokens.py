@@ -22,11 +22,12 @@ from agentgym.errors import ConfigError, ParseError
 from agentgym.media import text_of
 from agentgym.protocol import Protocol
 from agentgym.stream import TokenStream
+from agentgym.template import findings
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Action, Message, Observation
 from agentgym.visit import Player
 
-__all__ = ["keeps_tokens", "tokens_check"]
+__all__ = ["keeps_tokens", "shown_prompt", "tokens_check"]
 
 
 @dataclasses.dataclass(slots=True)
@@ -53,6 +54,18 @@ def tokens_check(tokenizer: ChatTokenizer, protocol: Protocol) -> Check:
     return check
 
 
+def shown_prompt(make_env: MakeEnv, *, tokenizer: ChatTokenizer, protocol: Protocol) -> str:
+    """What the policy's chat template does, what ends a reply, and the prompt of a first turn, as text."""
+    tokenizer.spare(protocol.rules)
+    with Player(make_env()) as player:
+        observation = player.reset(*cases_of(make_env, 1)[0])
+        messages = [*protocol.opening(player.env.instructions), protocol.show(observation)]
+    ends = tokenizer.hf.convert_ids_to_tokens(list(tokenizer.stop_token_ids))
+    lines = ["the chat template:", *(f"- {line}" for line in findings(tokenizer.facts) or ["writes every message"])]
+    prompt = tokenizer.render(messages, observation.tools)
+    return "\n".join([*lines, f"- a reply ends with {' or '.join(ends)}", "the prompt of a first turn:", prompt])
+
+
 def keeps_tokens(
     make_env: MakeEnv,
     seconds: float = SECONDS,
@@ -65,9 +78,10 @@ def keeps_tokens(
     """Episodes by the expert and at random, as a policy with this tokenizer would see and say them.
 
     What is said comes back token by token, the loss masks cover the replies and nothing else, and no observation
-    brings special tokens in.
+    brings control tokens in.
     """
     seen = _Seen()
+    tokenizer.spare(protocol.rules)
     with Player(make_env()) as player:
         for number, case in enumerate(paced(cases_of(make_env, episodes), seconds, least=2)):
             _Talk(player, case, tokenizer, protocol, seen).play(by_expert=number % 2 == 0)
@@ -89,7 +103,7 @@ class _Talk:
         self.stream = TokenStream(tokenizer)
         self.messages: list[Message] = []
         self.said: list[int] = []
-        self.special = set(map(int, tokenizer.hf.all_special_ids)) | set(tokenizer.stop_token_ids)
+        self.special = tokenizer.control_ids | set(tokenizer.stop_token_ids)
         self.unknown = getattr(tokenizer.hf, "unk_token_id", None)
 
     def play(self, *, by_expert: bool) -> None:
@@ -126,7 +140,7 @@ class _Talk:
             reply = self.protocol.format(action)
         except ConfigError:  # what the protocol cannot say is said as it is, and may then not be understood
             reply = str(action)
-        ids = [*self.tokenizer.encode(reply), self.tokenizer.stop_token_ids[0]]
+        ids = [*self.tokenizer.encode(reply, after=self.stream.text), self.tokenizer.stop_token_ids[0]]
         self._append(ids)
         heard = self.tokenizer.decode_reply(ids)
         self.messages.append(self.protocol.said(heard))
@@ -140,7 +154,7 @@ class _Talk:
     def _append(self, ids: list[int]) -> None:
         text = self.tokenizer.decode(ids)
         if self.unknown not in ids:
-            again = self.tokenizer.encode(text)
+            again = self.tokenizer.encode(text, after=self.stream.text)
             expect(again == ids, f"the reply {text[:200]!r} of the tokens {ids[:40]} gives the tokens {again[:40]}")
         zeros = [0.0] * len(ids)
         self.stream.append(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentgym.errors import UserError
 from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.resolving import resolve, settings_for
 from agentgym.loops import plain
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
     from agentgym.launch.evaluation import Score
     from agentgym.types import Trajectory
 
-__all__ = ["evaluate", "evaluate_async", "resume", "resume_async", "train", "train_async"]
+__all__ = [
+    "evaluate",
+    "evaluate_async",
+    "record",
+    "record_async",
+    "resume",
+    "resume_async",
+    "train",
+    "train_async",
+]
 
 
 async def train_async(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path:
@@ -64,9 +74,9 @@ async def evaluate_async(
 ) -> tuple[Score, list[Trajectory]]:
     """The score of ``model`` on tasks of ``split``, and the episodes. Raises UserError for bad input.
 
-    ``samples`` episodes of each task are played, greedily at temperature 0; ``model`` is a run directory, a model
-    directory or a Hugging Face id. ``trajectories``, where given, gets the episodes as they end: an archive in that
-    directory, or a JSONL file where the name ends in .jsonl.
+    ``samples`` episodes of each task are played, and no more than one at temperature 0, which is greedy; ``model`` is a
+    run directory, a model directory or a Hugging Face id. ``trajectories``, where given, gets the episodes as they end:
+    an archive in that directory, or a JSONL file where the name ends in .jsonl.
 
     Example::
 
@@ -86,4 +96,46 @@ async def evaluate_async(
     )
 
 
-train, resume, evaluate = plain(train_async), plain(resume_async), plain(evaluate_async)
+async def record_async(
+    given: Mapping[str, Any],
+    model: str,
+    *,
+    output: Path | None = None,
+    episodes: int = 200,
+    samples: int = 8,
+    split: str = "train",
+    temperature: float = 1.0,
+    seed: int = 0,
+    reporter: Reporter | None = None,
+) -> tuple[Path, Score]:
+    """Where the episodes of ``model`` are now, to learn from, and their score. Raises UserError for bad input.
+
+    ``samples`` episodes of each of so many train tasks, as ``evaluate`` plays them. None is learned from that is of
+    another split. ``output`` is a directory for an archive or a JSONL file, which must not exist; without one it is
+    recorded/<env>-<seed>.
+
+    Example::
+
+        there, _ = agentgym.record({"env": "webshop"}, "runs/mine")
+        agentgym.train({"env": "webshop", "trainer": {"id": "dpo", "data": str(there)}})
+    """
+    settings = settings_for(given, model, seed=seed)
+    there = output or Path("recorded") / f"{Path(settings.env.id).stem}-{seed}"
+    if there.exists():
+        raise UserError(f"{there} exists already, and episodes are not mixed; choose another --output, or move it away")
+    from agentgym.launch.evaluation import measure
+
+    score, _ = await measure(
+        settings,
+        episodes=episodes,
+        split=split,
+        temperature=temperature,
+        samples=samples,
+        trajectories=there,
+        reporter=reporter or Silent(),
+    )
+    return there, score
+
+
+train, resume = plain(train_async), plain(resume_async)
+evaluate, record = plain(evaluate_async), plain(record_async)

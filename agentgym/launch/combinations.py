@@ -2,7 +2,8 @@
 
 - A budget (Practitioner's Guide, arXiv 2510.01132, §5.2): a demonstration costs as much as some of the policy's own
   episodes. The recipe turns a budget and a number of demonstrations into a warm start that sees just these, and the
-  trainer for as many updates as the rest pays for. Episodes of validation and test cost nothing.
+  trainer for as many updates as the rest pays for, the demonstrations that it asks for in them included: all that it
+  may ask for, where that turns out only later. Episodes of validation and test cost nothing.
 - Playing ahead of learning: episodes that were begun under older weights are off-policy. Whatever trainer corrects for
   that is told to, and one that would not is refused.
 - Sampling from the likeliest tokens only: log-probabilities are then among the kept tokens, while the learner computes
@@ -53,12 +54,18 @@ def spent(settings: TrainSettings, given: Mapping[str, Any]) -> dict[str, Any]:
             f"{recipe.demonstrations} demonstrations cost {recipe.demonstrations * recipe.demonstration_cost:g}, the "
             f"budget is {recipe.budget:g}; type --recipe.demonstrations {most} or less"
         )
-    episodes = len(_trainer(settings).specs(0, Uniform([0], seed=0)))
+    trainer = _trainer(settings)
+    if not (trainer.plays and trainer.plays_policy):
+        raise ConfigError(
+            f"recipe.budget pays for the trainer's episodes of the policy, and the trainer {settings.trainer.id} plays "
+            "none; leave out --recipe, or choose another --trainer"
+        )
+    own, shown = trainer.num_played(Uniform([0], seed=0))
     warm: dict[str, Any] = {"enabled": recipe.demonstrations > 0}
     if recipe.demonstrations:
         steps = math.ceil(recipe.passes * recipe.demonstrations / settings.warm_start.batch_size)
         warm |= {"demonstrations": recipe.demonstrations, "max_updates": steps, "until": 1.0, "check_every": steps}
-    return {"updates": int(rest // episodes), "warm_start": warm}
+    return {"updates": int(rest // (own + shown * recipe.demonstration_cost)), "warm_start": warm}
 
 
 def _refuse_decided(given: Mapping[str, Any]) -> None:
@@ -137,5 +144,5 @@ def refuse_filters(rollout: EpisodeSettings) -> None:
         raise ConfigError(
             f"rollout.{key} {value} cannot be trained with: the sampler's log-probabilities would be those among the "
             "tokens that were kept, the learner's those among all, and their ratio wrong; leave it out (it is for "
-            "agentgym eval)"
+            "agentgym eval and record)"
         )

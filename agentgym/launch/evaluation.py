@@ -13,6 +13,7 @@ from agentgym import sealed, store
 from agentgym.engine import Engine
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.combinations import sampling_filters
+from agentgym.launch.intervals import clustered, rounded
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.settings import TrainSettings
@@ -20,7 +21,7 @@ from agentgym.media import MediaStore
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor, seed_of
 from agentgym.types import TaskId, Trajectory
 
-__all__ = ["Score", "measure", "play_tasks", "score"]
+__all__ = ["Score", "measure", "outcomes", "play_tasks", "score"]
 
 
 class Score(BaseModel):
@@ -29,11 +30,13 @@ class Score(BaseModel):
     success: float
     """Share of episodes with success."""
     ci95: tuple[float, float]
-    """Wilson's 95 % interval of the success."""
+    """95 % interval of the success, over tasks: Wilson's, where each has one episode."""
     reward: float
     """Mean undiscounted reward of the environment itself, whatever was added to it for training."""
     episodes: int
     """Episodes counted."""
+    tasks: int
+    """Tasks that they are of: several of one task say less than as many of different ones."""
     void: int
     """Episodes whose environment broke: not counted."""
     turns: float
@@ -42,22 +45,35 @@ class Score(BaseModel):
 
 def score(trajectories: Sequence[Trajectory]) -> Score:
     """Sum up episodes. Raises UserError when none counts."""
-    from scipy.stats import binomtest
-
     counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
     if not counted:
         first = next((trajectory.error for trajectory in trajectories if trajectory.error), "there were no episodes")
         raise UserError(f"nothing to measure: every episode was void; {first}")
-    num, successes = len(counted), sum(trajectory.success for trajectory in counted)
-    interval = binomtest(successes, num).proportion_ci(0.95, method="wilson")
+    num, by_task = len(counted), _by_task(counted)
+    limits = clustered([sum(outcomes) for outcomes in by_task], [len(outcomes) for outcomes in by_task])
     return Score(
-        success=successes / num,
-        ci95=(round(float(interval.low), 4), round(float(interval.high), 4)),
+        success=sum(trajectory.success for trajectory in counted) / num,
+        ci95=rounded(*limits),
         reward=sum(trajectory.environment_reward for trajectory in counted) / num,
         episodes=num,
+        tasks=len(by_task),
         void=len(trajectories) - num,
         turns=sum(len(trajectory.turns) for trajectory in counted) / num,
     )
+
+
+def _by_task(episodes: Sequence[Trajectory]) -> list[list[bool]]:
+    """Successes by task; where an environment has no tasks, by seed, which decides what is played."""
+    found: dict[tuple[object, ...], list[bool]] = {}
+    for episode in episodes:
+        key = (episode.env, episode.seed) if episode.task is None else (episode.env, type(episode.task), episode.task)
+        found.setdefault(key, []).append(episode.success)
+    return list(found.values())
+
+
+def outcomes(trajectories: Sequence[Trajectory]) -> list[bool | None]:
+    """Whether each is a success; None for a void one."""
+    return [None if trajectory.stop_reason.is_void else trajectory.success for trajectory in trajectories]
 
 
 async def play_tasks(
@@ -111,6 +127,11 @@ async def measure(
     ``trajectories`` is where the episodes are written as they end: what was played before an interruption is there.
     """
     filters = sampling_filters(settings.rollout)
+    if samples > 1 and temperature == 0:
+        raise ConfigError(
+            f"samples {samples} at temperature 0, which is greedy, are {samples} equal episodes of each task; add "
+            "--temperature 1, or type --samples 1"
+        )
     if filters and temperature == 0:
         raise ConfigError(
             f"rollout.{min(filters)} has no effect at temperature 0, which is greedy; add --temperature 1"
@@ -163,4 +184,4 @@ def _written(path: Path | None, media: MediaStore) -> Iterator[Callable[[Traject
     except OSError as error:
         if sealed.disk_problem(error) is None:
             raise
-        raise UserError(f"cannot write {path}: {error.strerror}; make room, or choose other --trajectories") from error
+        raise UserError(f"cannot write {path}: {error.strerror}; make room, or choose another place") from error

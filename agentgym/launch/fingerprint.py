@@ -40,6 +40,9 @@ def check(run: Run, model: str, note: Callable[[str], None]) -> None:
         source, files = Path(recorded["source"]), dict(recorded["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file} is not a fingerprint: {error}; delete it to go on without it") from None
+    moved = Path(policy_source(model))
+    if not source.is_dir() and moved.is_dir():
+        source = moved
     if not source.is_dir():
         note(f"the model that the run began with is gone from {source}; its checkpoints hold what it needs")
         return

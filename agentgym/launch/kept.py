@@ -1,12 +1,15 @@
 """The best policies of a run: a directory each under ``policies``, and ``policy``, a link to the best.
 
-The link changes in one step, so at any moment ``policy`` is the old one or the new one, complete. A directory goes
-when neither the run as it stands nor any kept checkpoint needs it.
+The link changes in one step, so at any moment ``policy`` is the old one or the new one, complete; where the file system
+has no links it is a copy, and for the moment of a change there may be none. A directory goes when neither the run as it
+stands nor any kept checkpoint needs it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +20,9 @@ from agentgym.learn.policy import Policy
 from agentgym.run import Run
 
 __all__ = ["Kept"]
+
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+"""What a file system without links says."""
 
 
 class Kept:
@@ -65,13 +71,31 @@ class Kept:
 
     def _point_to(self, name: str | None) -> None:
         link, aside = self.run.policy, self.run.directory / ".policy.partial"
-        aside.unlink(missing_ok=True)
+        _remove(aside)
         if name is None:
-            link.unlink(missing_ok=True)
+            _remove(link)
         else:
-            aside.symlink_to(Path(self.run.policies.name) / name)
+            self._point(aside, name)
+            if link.is_dir() and not link.is_symlink():
+                shutil.rmtree(link)  # a copy, which nothing can exchange in one step
             os.replace(aside, link)
         self.name = name
+
+    def _point(self, place: Path, name: str) -> None:
+        """A link at ``place``, or where the file system has none (exFAT, some shares) a copy."""
+        try:
+            place.symlink_to(Path(self.run.policies.name) / name)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            shutil.copytree(self.run.policies / name, place)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _move(directory: Path, target: Path) -> Path:

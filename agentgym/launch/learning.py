@@ -13,6 +13,7 @@ from agentgym import sealed
 from agentgym.config import Choice
 from agentgym.launch.evaluation import play_tasks, score
 from agentgym.launch.models import make_engine, make_learner
+from agentgym.launch.reporting import why_nothing
 from agentgym.launch.stage import Stage, Workbench
 from agentgym.learn.loop import Loop, Outcome
 from agentgym.learn.players import Players
@@ -23,11 +24,6 @@ from agentgym.scheduler import Scheduler
 from agentgym.types import Trajectory
 
 __all__ = ["Train", "WarmStart"]
-
-_NOTHING_LEARNED = (
-    "nothing was learned: in every update the episodes of each group all had the same reward; "
-    "make the task easier, give the environment an expert(), or raise --trainer.group_size"
-)
 
 
 class Learning(Stage):
@@ -97,6 +93,8 @@ class Learning(Stage):
     async def update(self, pause: Callable[[], None]) -> None:
         """One update, counted and logged."""
         bench = self.bench
+        for learner in (self.loop.learner, *self.trainer.learners().values()):
+            learner.progress = self.progress
         outcome = await self.loop.update(self.at)
         self.at += 1
         bench.monitor.updated(self.name, self.at, outcome.metrics, outcome.trajectories)
@@ -110,14 +108,19 @@ class Learning(Stage):
     def account(self, outcome: Outcome) -> None:
         """Note what became of an update's tasks."""
 
+    @property
+    def progress(self) -> float:
+        """Share that is used of what the stage may use beside updates; at 1 it is over."""
+        return 0.0
+
     async def validate(self, limits: Limits | None = None) -> list[Trajectory]:
         """Episodes of the validation tasks, sampled; ``limits`` other than the environment's own."""
         settings, parts = self.bench.settings, self.bench.parts
         tasks = parts.env.tasks("validation")[: settings.eval.validation_episodes]
-        seed = seed_of(settings.seed, "validation")
+        seed, temperature = seed_of(settings.seed, "validation"), settings.measuring_temperature
         await self.loop.publish(self.at)
         played = await play_tasks(
-            parts.rollout, parts.engine, tasks, split="validation", temperature=1.0, seed=seed, limits=limits
+            parts.rollout, parts.engine, tasks, split="validation", temperature=temperature, seed=seed, limits=limits
         )
         self.keep(played, update=self.at, all_of_them=self.at == 0)  # the monitor needs them
         return played
@@ -196,22 +199,22 @@ class Train(Learning):
         bench = self.bench
         await self.trainer.open()
         bench.reporter.begin("training", self.max_updates, "updates")
-        while self.at < self.max_updates and not self._is_spent:
+        while self.at < self.max_updates and self.progress < 1:
             if self.at % bench.settings.eval.every == 0:
                 await self._keep_if_best()
             await self.update(pause)
         await self._keep_if_best()
         if self.at and not self.has_learned:
-            bench.reporter.note(_NOTHING_LEARNED)
+            bench.reporter.note(f"nothing was learned: {why_nothing(bench.run.ledger())}")
         self.conclude()
         bench.kept.restore(bench.parts.policy)
 
     @property
-    def _is_spent(self) -> bool:
-        """Whether the time or the environment steps of the trainer are used up."""
-        seconds, steps = self.bench.settings.max_seconds, self.bench.settings.max_environment_steps
-        is_late = seconds is not None and self.bench.clock.elapsed - self.began >= seconds
-        return is_late or (steps is not None and self.steps >= steps)
+    def progress(self) -> float:
+        """Of the trainer's time or of its environment steps, whichever is the larger share."""
+        settings, seconds = self.bench.settings, self.bench.clock.elapsed - self.began
+        used = (seconds, settings.max_seconds), (self.steps, settings.max_environment_steps)
+        return max(spent / limit if limit is not None else 0.0 for spent, limit in used)
 
     def account(self, outcome: Outcome) -> None:
         run, tally, scheduler = self.bench.run, self.bench.tally, self.loop.scheduler

@@ -6,12 +6,17 @@ import itertools
 from collections.abc import Callable
 from typing import Any, Literal
 
-from agentgym.launch.evaluation import Score, play_tasks, score
+from agentgym.launch.evaluation import Score, outcomes, play_tasks, score
+from agentgym.launch.intervals import Gain, gain
 from agentgym.launch.stage import Stage, Workbench
+from agentgym.reports import told_gain
 from agentgym.rollout import seed_of
 from agentgym.types import Trajectory
 
 __all__ = ["Measure"]
+
+_BEFORE = "solved_before"
+"""What holds the outcomes of before in the report, until those of after are there."""
 
 
 class Measure(Stage):
@@ -41,16 +46,32 @@ class Measure(Stage):
                 on_episode=lambda _: bench.reporter.advance(next(done), {}),
             )
 
-        played = await play("sampled", 1.0), await play("greedy", 0.0)
+        temperature = bench.settings.measuring_temperature
+        played = await play("sampled", temperature), await play("greedy", 0.0)
         sampled, greedy = map(score, played)
         self.keep([*played[0], *played[1]], update=update)
-        bench.report["eval"][self.name] = {**_plain(sampled), "greedy": _plain(greedy)}
+        bench.report["eval"][self.name] = {**_plain(sampled), "temperature": temperature, "greedy": _plain(greedy)}
         bench.run.log("test", 0, success=sampled.success, reward=sampled.reward)
         bench.reporter.note(
             f"test success {self.name} training: {sampled.success:.3f} {list(sampled.ci95)}, "
             f"greedy {greedy.success:.3f}"
         )
+        self._compare(*map(outcomes, played))
+
+    def _compare(self, sampled: list[bool | None], greedy: list[bool | None]) -> None:
+        """Report what was gained, task by task: before and after, the same tasks are played with the same seeds."""
+        bench = self.bench
+        if self.name == "before":
+            bench.report[_BEFORE] = sampled, greedy  # a checkpoint has it; the archive may not keep all
+            return
+        was = bench.report.pop(_BEFORE, None)
+        if was is None:  # measured by a version that did not keep it
+            return
+        gains = {name: gain(*pair) for name, *pair in zip(("sampled", "greedy"), was, (sampled, greedy), strict=True)}
+        told = bench.report["gain"] = {name: _plain(each) for name, each in gains.items() if each is not None}
+        for name, each in told.items():
+            bench.reporter.note(f"{name} test success {told_gain(each)}")
 
 
-def _plain(result: Score) -> dict[str, Any]:
+def _plain(result: Score | Gain) -> dict[str, Any]:
     return result.model_dump(mode="json")

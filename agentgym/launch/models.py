@@ -17,8 +17,9 @@ from agentgym.learn.learner import Learner
 from agentgym.learn.model_settings import HFSettings
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.nano_vision import seeing
-from agentgym.learn.policy import Policy, load_policy, load_tokenizer
+from agentgym.learn.policy import Policy, load_policy, load_tokenizer, saved_ends
 from agentgym.learn.settings import TrainerSettings
+from agentgym.learn.sources import is_adapter
 from agentgym.registry import plugins
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Observation
@@ -36,8 +37,9 @@ async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | 
     """The chosen policy: made from nothing, loaded, or taken from where a run left off."""
     if model.id != "nano":
         hf = validated(HFSettings, model.options, where="model")
-        rank = hf.lora_rank if hf.lora and policy_dir is None else None
-        return load_policy(policy_dir or policy_source(model.id), device=hf.device, dtype=hf.dtype, lora_rank=rank)
+        source = policy_dir or policy_source(model.id)
+        wants_new = hf.lora and policy_dir is None and ("lora_rank" in hf.model_fields_set or not is_adapter(source))
+        return load_policy(source, device=hf.device, dtype=hf.dtype, lora_rank=hf.lora_rank if wants_new else None)
     nano = validated(NanoConfig, model.options, where="model")
     if policy_dir is not None:
         return load_policy(policy_dir, device="cpu")
@@ -102,7 +104,7 @@ def served_policy(model: str, engine: Engine) -> Policy:
     if engine.speaks_text:
         return Policy(None, ChatTokenizer(byte_tokenizer()))
     try:
-        return Policy(None, ChatTokenizer(load_tokenizer(model)))
+        return Policy(None, ChatTokenizer(load_tokenizer(model), stops=saved_ends(model)))
     except (OSError, ValueError):
         raise ConfigError(
             f'the server takes token ids, and the tokenizer of "{model}" is not on this machine; type: '

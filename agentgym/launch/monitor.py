@@ -43,6 +43,7 @@ class Monitor:
         self.run, self.reporter = run, reporter
         self.watch = Watch(bounds(settings), max_reply_tokens=settings.rollout.max_reply_tokens)
         self._base: list[Row] | None = None
+        self._temperature = settings.measuring_temperature
 
     def replay(self, metrics: Iterable[Mapping[str, Any]]) -> None:
         """See what the run has logged before."""
@@ -63,7 +64,7 @@ class Monitor:
         self.log(stage, update, **metrics, **played(episodes))
 
     def validated(self, update: int, seen: Score, episodes: Sequence[Trajectory], learner: Learner) -> None:
-        """Log a look at the validation tasks: ``episodes``, sampled at temperature 1, and the policy's drift.
+        """Log a look at the validation tasks: its ``episodes``, and the policy's drift.
 
         At update 0 the policy is the one that training begins with: the drift is measured on its episodes, which are
         in the archive.
@@ -88,8 +89,13 @@ class Monitor:
             self._base = _base_of(self.run.episodes.episodes(stage="train", split="validation", update=0))
         if not learner.takes_part(self._base):
             return {}
-        tokens, world = learner.max_microbatch_tokens, learner.world
-        drift = forward_kl(learner.module, self._base, max_tokens=tokens, world=world)
+        drift = forward_kl(
+            learner.module,
+            self._base,
+            temperature=self._temperature,
+            max_tokens=learner.max_microbatch_tokens,
+            world=learner.world,
+        )
         known = {"forward_kl": drift.kl, "forward_kl_error": drift.error}
         return {name: value for name, value in known.items() if math.isfinite(value)}
 

@@ -75,6 +75,7 @@ async def assembled(
         await engine.start()
         if is_served(settings):
             policy = served_policy(settings.model.id, engine)
+        policy.tokenizer.spare(protocol.rules)
         limits = training_limits(settings.rollout)
         rollout = Rollout(
             make_env,
@@ -91,9 +92,10 @@ async def assembled(
             beat=beat,
         )
         closing.push_async_callback(rollout.close)
-        parts = Parts(env, policy, engine, protocol, rollout, limits)
+        parts = Parts(env, policy, engine, rollout.protocol, rollout, limits)
         shows_pictures = await _try_out(parts)
-        yield dataclasses.replace(parts, warning=_on_pictures(parts, settings) if shows_pictures else "")
+        told = [_on_history(policy), _on_pictures(parts, settings) if shows_pictures else ""]
+        yield dataclasses.replace(parts, warning="\n".join(filter(None, told)))
 
 
 async def _close(env: Any) -> None:
@@ -131,6 +133,17 @@ def _on_pictures(parts: Parts, settings: TrainSettings) -> str:
             "type: --engine embedded"
         )
     return f'the environment "{parts.env.name}" shows pictures, which this policy does not see: it gets the text alone'
+
+
+def _on_history(policy: Policy) -> str:
+    """What is to be told where a chat template does not keep what was said."""
+    rewritten = [name for name in policy.tokenizer.facts.rewritten if name in ("all", "with a thought")]
+    if not rewritten:
+        return ""
+    return (
+        f"the chat template rewrites earlier replies ({', '.join(rewritten)}): after each of them the token stream "
+        "forks, that is, the next turn begins another sample with the whole conversation"
+    )
 
 
 def training_limits(rollout: RolloutSettings) -> Limits:

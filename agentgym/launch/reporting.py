@@ -1,11 +1,19 @@
-"""Who is told how a long piece of work gets on."""
+"""Who is told how a long piece of work gets on, and what is said where it came to nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-__all__ = ["Reporter", "Silent"]
+from agentgym.ledger import Entry
+
+__all__ = ["Reporter", "Silent", "why_nothing"]
+
+_EQUAL = (
+    "in every update the episodes of each group all had the same reward; make the task easier, give the environment an "
+    "expert(), or raise --trainer.group_size"
+)
 
 
 class Reporter(Protocol):
@@ -29,3 +37,11 @@ class Silent:
     def advance(self, done: int, values: Mapping[str, float]) -> None: ...
 
     def note(self, text: str) -> None: ...
+
+
+def why_nothing(entries: Iterable[Entry]) -> str:
+    """Why nothing was learned: the reasons why groups were rejected, the most frequent first."""
+    reasons = Counter(entry.reason for entry in entries if entry.reason)
+    if set(reasons) <= {"equal rewards"}:
+        return _EQUAL
+    return "; ".join(f"{reason} ({num} groups)" for reason, num in reasons.most_common())

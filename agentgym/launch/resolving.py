@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle
 from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
 from agentgym.learn.nano_settings import WISHES
 from agentgym.registry import plugins
+from agentgym.run import read_config
 
 __all__ = ["chosen_id", "in_full", "nano_defaults", "resolve", "settings_for"]
 
@@ -51,10 +51,13 @@ def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
 def nano_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a small model made from nothing wants where the user says nothing. Raises UnknownIdError."""
     trainer, engine = chosen_id(given, "trainer"), chosen_id(given, "engine")
+    options = given.get("trainer")
+    beside: Any = getattr(plugins("trainers").get(trainer), "nano_beside", None)
+    wishes = beside(options if isinstance(options, Mapping) else {}) if beside else {}
     return merged(
         WISHES,
         {"warm_start": _nano("trainers", "sft")},  # which the warm start is
-        {"trainer": {"id": trainer, **_nano("trainers", trainer)}},
+        {"trainer": {"id": trainer, **wishes}},
         {"model": {"id": "nano", **_nano("engines", engine)}},
         {"engine": {"id": engine, **_nano("engines", engine, "with_nano")}},
     )
@@ -94,7 +97,7 @@ def settings_for(
 def _run_settings(model: str, kind: type[Settings]) -> dict[str, Any]:
     """Those of a run's settings that ``kind`` has."""
     file = Path(model) / "config.json"
-    config = json.loads(file.read_text()) if file.is_file() else {}
+    config = read_config(Path(model)) if file.is_file() else {}
     if "env" not in config:
         return {}
     if not (Path(model) / "policy").is_dir():

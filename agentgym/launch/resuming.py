@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from agentgym.config import flattened, merged, validated
 from agentgym.errors import ConfigError
-from agentgym.launch import fingerprint
+from agentgym.launch import fingerprint, places
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.resolving import in_full
@@ -54,7 +54,7 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
     """What ``agentgym.resume`` says."""
     run = Run.open(directory)
     with run.locked():
-        has = TrainSettings.model_validate(run.config)
+        has = TrainSettings.model_validate(places.absolute(run.config))
         at = checkpoint.latest(run.checkpoints, note=reporter.note)
         stage = checkpoint.read_state(at)["stage"] if at else ""
         settings = changed(has, given, run=directory, force=force, is_trained=stage in ("after", "done"))
@@ -132,7 +132,7 @@ def _refuse(differing: Mapping[str, str], why: str, advice: str) -> None:
 
 def _normal(given: Mapping[str, Any], run: Path) -> dict[str, Any]:
     """``given`` with its short forms written out, and without the directory of the run itself."""
-    normal = in_full(given)
+    normal = places.absolute(in_full(given))
     if "output" in normal and Path(str(normal["output"])).resolve() == run.resolve():
         del normal["output"]
     return normal

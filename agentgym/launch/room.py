@@ -1,8 +1,8 @@
 """Whether a run has room, in memory and on the disk, before anything is written.
 
 A checkpoint holds the policy, the trainer's further modules and learners, and for each trained parameter AdamW's two
-moments. A new checkpoint is complete before the oldest goes, so one more than are kept must fit; each may need
-another best policy, and two more are there while a better one is written.
+moments and, where it has two bytes, its master. A new checkpoint is complete before the oldest goes, so one more than
+are kept must fit; each may need another best policy, and two more are there while a better one is written.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from agentgym.launch.parts import Parts
 from agentgym.launch.settings import TrainSettings
 from agentgym.learn import footprint
 from agentgym.learn.learner import Learner
+from agentgym.learn.masters import optimizer_bytes
 from agentgym.learn.policy import Policy
 from agentgym.learn.trainer import Trainer, TrainerSettings
 from agentgym.weights import weights_of
@@ -42,14 +43,16 @@ def refuse_too_large(settings: TrainSettings, parts: Parts, trainer: TrainerSett
     """
     module: Any = parts.policy.module
     given = settings.engine.options.get("max_context")
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     needed = footprint.estimate(
         module.config,
         num_parameters=parts.policy.num_parameters,
-        num_trained=sum(p.numel() for p in module.parameters() if p.requires_grad),
+        num_trained=sum(p.numel() for p in trained),
         max_microbatch_tokens=trainer.max_microbatch_tokens,
         max_context=given or min(parts.engine.max_context, trainer.max_microbatch_tokens),
         sessions=settings.rollout.concurrency,
         element_size=next(module.parameters()).element_size(),
+        trained_size=trained[0].element_size(),
         autocast=trainer.precision == "bfloat16",
         gradient_checkpointing=trainer.gradient_checkpointing,
         on_cpu=module.device.type == "cpu",
@@ -87,7 +90,7 @@ class DiskEstimate:
         modules = [*(each.module for each in further), *trainer.modules().values()]
         return cls(
             policy=_saved(policy) + _tokenizer(policy),
-            optimizers=sum(2 * _bytes(each.parameters) for each in (learner, *further)),
+            optimizers=sum(optimizer_bytes(each.parameters) for each in (learner, *further)),
             further=sum(tensor.nbytes for module in modules for _, tensor in weights_of(module)),
             lines=updates * _LINES,
             episodes=int(episode_tokens * _TOKEN),

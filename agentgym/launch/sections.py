@@ -98,7 +98,7 @@ class RecipeSettings(Settings):
     demonstrations: int = Field(60, ge=0)
     """Expert episodes of the warm start."""
     demonstration_cost: float = Field(10.0, gt=0)
-    """What one of them costs."""
+    """What one of them costs, or one that the trainer asks for in an update."""
     passes: int = Field(30, ge=1)
     """How often the warm start sees each."""
 
@@ -112,6 +112,8 @@ class EvalSettings(Settings):
     """Updates between two looks at the validation tasks; the best policy there is the one that is kept."""
     validation_episodes: int = Field(100, ge=1)
     """Validation tasks a look."""
+    temperature: float | None = Field(None, gt=0)
+    """That validation and test tasks are sampled at; none given: the rollout's. Test tasks are played greedily too."""
 
 
 class ArchiveSettings(Settings):

@@ -1,7 +1,7 @@
 """Everything that a command can be told, in one tree; ``--help``, TOML files and flags all come from it.
 
 A command takes the keys that have an effect there: ``serve`` an environment, ``doctor`` a protocol too, ``play`` a
-policy to watch, ``eval`` how its episodes are played, and ``train`` all of them and the rest.
+policy to watch, ``eval`` and ``record`` how its episodes are played, and ``train`` all of them and the rest.
 """
 
 from __future__ import annotations
@@ -128,6 +128,11 @@ class TrainSettings(MeasureSettings):
         if self.rollout.changed("shaping_seconds") and not self.rewards:
             raise ValueError("rollout.shaping_seconds has no effect without rewards")
         return self
+
+    @property
+    def measuring_temperature(self) -> float:
+        """That validation and test tasks are sampled at."""
+        return self.rollout.temperature if self.eval.temperature is None else self.eval.temperature
 
     def complete(self) -> dict[str, Any]:
         """Everything as JSON, each plug-in's and the model's own defaults among it.

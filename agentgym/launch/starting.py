@@ -6,8 +6,9 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from agentgym import rope
 from agentgym.errors import ConfigError, UserError
-from agentgym.launch import fingerprint
+from agentgym.launch import fingerprint, places
 from agentgym.launch.kept import Kept
 from agentgym.launch.learning import Train, WarmStart
 from agentgym.launch.measure import Measure
@@ -21,6 +22,7 @@ from agentgym.launch.training import Training, seed_all
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import Tally
 from agentgym.loops import settled
+from agentgym.recorded import Recorded
 from agentgym.registry import plugins
 from agentgym.run import Run, refuse_taken
 from agentgym.trainers.sft import SFT
@@ -42,8 +44,10 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
         stages = await stages_of(bench)
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
-            run = Run.create(settings.output, settings.model_dump(mode="json"))
+            config = places.absolute(settings.model_dump(mode="json"))
+            run = Run.create(settings.output, config)
             with run.locked():
+                places.note(run, config)
                 fingerprint.record(run, settings.model.id)
                 training.begin()
                 await training.go()
@@ -62,6 +66,13 @@ async def _refuse(bench: Workbench, stages: list[Stage]) -> None:
     if keys and not isinstance(stages[0], WarmStart):
         raise ConfigError(
             f"warm_start.{min(keys)} has no effect: there is no warm start here; add --warm_start.enabled true"
+        )
+    parts.policy.refuse_unsavable()
+    border = rope.border(parts.policy.module.config.get_text_config())
+    if border is not None and parts.engine.max_context > border:
+        raise ConfigError(
+            f"the engine's context is {parts.engine.max_context} tokens, but beyond {border} this model's rotary "
+            f"positions are others, which cannot be learned with; type: --engine.max_context {border}"
         )
     (train,) = (stage for stage in stages if isinstance(stage, Train))
     bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings))
@@ -117,12 +128,14 @@ async def stages_of(bench: Workbench) -> list[Stage]:
     settings, tokenizer = bench.settings, bench.parts.policy.tokenizer
     trainer: Trainer[Any] = plugins("trainers").build(settings.trainer.id, settings.trainer.options)
     trainer.check(tokenizer)
+    _refuse_held_out(trainer, bench.parts)
     has_expert = await _has_expert(bench.parts)
     stages: list[Stage] = [Measure(bench, "before"), Train(bench, trainer), Measure(bench, "after")]
     needs_expert = trainer.needs_expert
     if _is_warm(settings, has_expert):
         imitator = SFT(settings.warm_start)
         imitator.check(tokenizer)
+        _refuse_held_out(imitator, bench.parts)
         stages.insert(0, WarmStart(bench, "warm_start", imitator, settings.warm_start.max_updates))
         needs_expert = needs_expert or imitator.needs_expert
     if needs_expert and not has_expert:
@@ -131,6 +144,13 @@ async def stages_of(bench: Workbench) -> list[Stage]:
             "--warm_start.enabled"
         )
     return stages
+
+
+def _refuse_held_out(trainer: Trainer[Any], parts: Parts) -> None:
+    """Raise DataError where it is to learn from a file of tasks that a run is measured by."""
+    recorded = getattr(trainer, "recorded", None)
+    if isinstance(recorded, Recorded):
+        recorded.refuse_tasks_of(parts.env)
 
 
 def _is_warm(settings: TrainSettings, has_expert: bool) -> bool:

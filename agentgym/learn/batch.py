@@ -43,6 +43,8 @@ class Microbatch:
     """Row of the whole update that each token belongs to."""
     sequences_N: torch.Tensor
     """The same within the microbatch, from 0."""
+    units_N: torch.Tensor
+    """Unit that each token belongs to, within the microbatch, from 0; a row without a unit is one of its own."""
     demonstrations_N: torch.Tensor
     """True for tokens of demonstrations."""
     units_B: torch.Tensor
@@ -98,8 +100,13 @@ def _units(rows: Sequence[Row], needed: Sequence[int]) -> list[list[int]]:
     units: dict[int | tuple[int], list[int]] = {}
     for i, row in enumerate(rows):
         if needed[i]:
-            units.setdefault((i,) if row.unit is None else row.unit, []).append(i)
+            units.setdefault(_unit_of(row, i), []).append(i)
     return sorted(units.values(), key=lambda unit: -sum(needed[i] for i in unit))
+
+
+def _unit_of(row: Row, index: int) -> int | tuple[int]:
+    """What is the same for rows of one unit and for no others."""
+    return (index,) if row.unit is None else row.unit
 
 
 def _present(rows: Sequence[Row]) -> list[str]:
@@ -129,6 +136,8 @@ def _microbatch(
     def numbers(name: str) -> torch.Tensor:
         return of_targets([getattr(row, name) for row in chosen], np.float32)
 
+    keys = [_unit_of(row, i) for row, i in zip(chosen, chunk, strict=True)]
+    places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     shown = [np.zeros_like(row.loss_mask) if row.demonstrations is None else row.demonstrations for row in chosen]
     ids_T = np.concatenate([row.token_ids[:n] for row, n in zip(chosen, lengths, strict=True)])
     return Microbatch(
@@ -142,6 +151,7 @@ def _microbatch(
         weights_N=torch.tensor([weights[i] for i in chunk]).repeat_interleave(counts_B),
         rows_N=torch.tensor(list(chunk)).repeat_interleave(counts_B),
         sequences_N=torch.arange(len(chunk)).repeat_interleave(counts_B),
+        units_N=torch.tensor([places[key] for key in keys]).repeat_interleave(counts_B),
         demonstrations_N=of_targets(shown, np.bool_),
         units_B=torch.tensor([-1 if row.unit is None else row.unit for row in chosen]),
         media=[row.media for row in chosen] if any(row.media for row in chosen) else [],

@@ -27,21 +27,23 @@ class Drift(NamedTuple):
 
 
 def base_rows(episodes: Sequence[Trajectory]) -> list[Row]:
-    """What ``forward_kl`` takes, of episodes that the base policy played at temperature 1."""
+    """What ``forward_kl`` takes, of episodes that the base policy played."""
     return [Row.of(sample, 0.0) for episode in episodes for sample in episode.samples if sample.num_trained]
 
 
-def forward_kl(module: Any, rows: Sequence[Row], *, max_tokens: int = 8192, world: World = ALONE) -> Drift:
+def forward_kl(
+    module: Any, rows: Sequence[Row], *, temperature: float = 1.0, max_tokens: int = 8192, world: World = ALONE
+) -> Drift:
     """The Monte-Carlo estimate ∑ (log π_base − log π) / tokens, over the tokens that the base policy sampled.
 
     Its expectation is the KL of whole episodes over their expected number of tokens. With D_i the sum of row i, n_i
     its tokens, B rows and m the estimate, the error is that of a ratio of sums,
     √(B / (B − 1) ∑ (D_i − m n_i)²) / ∑ n_i.
-    0 up to rounding for the base policy; a small value may be negative by chance. The behavior log-probabilities must
-    be those of temperature 1. Raises ValueError without trained tokens. All of ``world`` call it, each with its rows,
-    and get the same.
+    0 up to rounding for the base policy; a small value may be negative by chance. ``temperature`` is the one that the
+    rows were sampled at. Raises ValueError without trained tokens. All of ``world`` call it, each with its rows, and
+    get the same.
     """
-    scored = score(module, rows, temperature=1.0, max_tokens=max_tokens, world=world)
+    scored = score(module, rows, temperature=temperature, max_tokens=max_tokens, world=world)
     sums, counts = [], []
     for row, now in zip(rows, scored, strict=True):
         places = row.places

@@ -37,14 +37,18 @@ def estimate(
     max_context: int,
     sessions: int = 0,
     element_size: int = 4,
+    trained_size: int | None = None,
     autocast: bool = False,
     gradient_checkpointing: bool = False,
     on_cpu: bool = True,
 ) -> dict[str, int]:
     """Bytes of weights, gradients, optimizer, activations and logits of one microbatch, and the engine's cache.
 
-    ``config`` is the model's; ``num_trained`` parameters of its ``num_parameters`` are trained, in numbers of
-    ``element_size`` bytes; ``sessions`` slots of ``max_context`` tokens hold keys and values while episodes are played.
+    ``config`` is the model's, in numbers of ``element_size`` bytes; ``num_trained`` of its ``num_parameters`` are
+    trained, in numbers of ``trained_size`` bytes, by default the same. Numbers of two bytes are stepped in copies of
+    four, in which their gradients are summed too (``masters``): 18 bytes for each of them with weight and moments,
+    against 16 for one of four bytes; what is then smaller are activations and cache. ``sessions`` slots of
+    ``max_context`` tokens hold keys and values while episodes are played.
     """
     text = config.get_text_config()
     tokens = max(max_microbatch_tokens, max_context)  # one long row makes a microbatch of its own
@@ -55,10 +59,12 @@ def estimate(
     chunk = min(CPU_ROWS * text.vocab_size, MAX_LOGITS) if on_cpu else MAX_LOGITS
     kept_logits = tokens * text.vocab_size if tokens * text.vocab_size <= MAX_LOGITS else 0
     copies = 2 * num_parameters if autocast else 0
+    trained_size = trained_size or element_size
+    has_masters = trained_size < 4
     return {
         "weights": element_size * num_parameters,
-        "gradients": element_size * num_trained,
-        "optimizer": 2 * element_size * num_trained,
+        "gradients": max(4, trained_size) * num_trained,
+        "optimizer": (2 * max(4, trained_size) + 4 * has_masters) * num_trained,
         "activations": tokens * (per_layer * kept_layers + between) + copies,
         "logits": 4 * (kept_logits + 2 * min(chunk, tokens * text.vocab_size)),
         "cache": 2 * element_size * sessions * max_context * text.num_hidden_layers * _key_width(text),

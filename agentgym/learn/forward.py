@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel
 
-from agentgym import vision
+from agentgym import rope, vision
+from agentgym.errors import UserError
 from agentgym.learn.attention import Pack, UnsupportedAttentionError, is_packed, packed_attention
 from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.distributed import ALONE, World, in_step
@@ -125,6 +126,7 @@ def score(
 
 
 def _run(module: Any, batch: Microbatch, *, wants_logits: bool) -> torch.Tensor:
+    _refuse_beyond(decoder_of(module), max(batch.lengths))
     seen = look(module, batch)
     packs = _packs(module, batch)
     if packs and torch.is_grad_enabled() and _checkpoints(module) and not is_packed(decoder_of(module)):
@@ -134,6 +136,18 @@ def _run(module: Any, batch: Microbatch, *, wants_logits: bool) -> torch.Tensor:
     with attending(module, batch):
         run = _run_packed if packs else _run_padded
         return run(module, batch, seen, wants_logits)
+
+
+def _refuse_beyond(decoder: Any, length: int) -> None:
+    """Raise UserError for a sequence whose rotary positions are not those of shorter ones beside it."""
+    config = None if decoder is None else decoder.config.get_text_config()
+    limit = None if config is None else rope.border(config)
+    if limit is not None and length > limit:
+        raise UserError(
+            f"a sequence of {length} tokens is to be learned from, but beyond {limit} tokens this model's rotary "
+            f'positions ("{rope.kind(config)}") are others, also for the sequences beside it; type: '
+            f"--engine.max_context {limit}"
+        )
 
 
 def _checkpoints(module: Any) -> bool:

@@ -1,7 +1,7 @@
-"""The reference policy: the policy as it was when training began.
+"""The reference policy: the policy as it was when training began, whatever it had learned before.
 
-With a low-rank adapter it is the base model, that is, the same module with the adapter switched off, and costs no
-memory; otherwise it is a copy.
+With a low-rank adapter that is a copy of the adapter as it was then, which takes the place of the one in training while
+rows are scored; otherwise it is a copy of the policy.
 """
 
 from __future__ import annotations
@@ -22,25 +22,42 @@ class Frozen:
     """Scores rows with weights that no longer change."""
 
     def __init__(self, learner: Learner) -> None:
+        from torch.nn import ParameterList
+
         self._trained = learner.module
-        self.module: Any = None
-        """The copy, or None where switching the adapter off does."""
-        if not hasattr(learner.module, "disable_adapter"):
-            self.module = learner.clone().requires_grad_(False).eval()
+        self._is_adapter = hasattr(learner.module, "disable_adapter")
+        self.module: Any
+        """The copy: of the policy, or of the weights that its adapter trains, in their order."""
+        if self._is_adapter:
+            self.module = ParameterList(weight.detach().clone() for weight in self._adapter)
+        else:
+            self.module = learner.clone()
+        self.module.requires_grad_(False).eval()
 
     def modules(self) -> dict[str, Any]:
         """What a checkpoint must hold of it."""
-        return {} if self.module is None else {"reference": self.module}
+        return {"reference": self.module}
 
     def score(self, learner: Learner, rows: Sequence[Row]) -> None:
         """Write ``reference_logprobs`` into ``rows``."""
-        with self._weights() as module:
-            learner.score_rows(rows, "reference_logprobs", module=module)
+        if not self._is_adapter:
+            learner.score_rows(rows, "reference_logprobs", module=self.module)
+            return
+        with self._exchanged():
+            learner.score_rows(rows, "reference_logprobs")
+
+    @property
+    def _adapter(self) -> list[Any]:
+        return [weight for weight in self._trained.parameters() if weight.requires_grad]
 
     @contextlib.contextmanager
-    def _weights(self) -> Iterator[Any]:
-        if self.module is not None:
-            yield self.module
-            return
-        with self._trained.disable_adapter():
-            yield self._trained
+    def _exchanged(self) -> Iterator[None]:
+        """The adapter of the reference in place of the one in training."""
+        own = [weight.data for weight in self._adapter]
+        try:
+            for weight, kept in zip(self._adapter, self.module, strict=True):
+                weight.data = kept.data
+            yield
+        finally:
+            for weight, data in zip(self._adapter, own, strict=True):
+                weight.data = data

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -22,12 +22,13 @@ from agentgym.learn.aggregation import Aggregation, denominator, token_weights
 from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.distributed import World, in_step, is_idle
 from agentgym.learn.forward import Predictions, attending, decoder_of, predict, score
+from agentgym.learn.masters import Masters, decaying
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.rows import Row
 from agentgym.learn.settings import Precision, Schedule
 from agentgym.weights import clone, weights_of
 
-__all__ = ["Forward", "Learner", "Objective", "decayed"]
+__all__ = ["Forward", "Learner", "Objective", "StoppedError", "Stops", "decayed"]
 
 Forward: TypeAlias = Callable[[Any, Microbatch], Any]
 """(module, microbatch) → what the objective is given in place of predictions."""
@@ -35,12 +36,24 @@ Forward: TypeAlias = Callable[[Any, Microbatch], Any]
 Objective: TypeAlias = Callable[[Any, Microbatch], tuple[torch.Tensor, Metrics]]
 """(predictions, microbatch) → (loss of each trained token [N], metrics [N])."""
 
+Stops: TypeAlias = Callable[[Mapping[str, float]], bool]
+"""Metrics of a step that is about to be taken → whether it is not to be."""
+
+
+class StoppedError(Exception):
+    """A step was not taken, as was asked for; nothing has changed."""
+
+
+_WEIGHT = ""
+"""Among sums of metrics the sum of the weights, by which they become means."""
+
 
 class Learner:
     """Holds the module's optimizer. ``temperature`` is the one that the behavior policy sampled with.
 
     ``precision`` "bfloat16" runs the forward pass in it, under autocast, while parameters, gradients and optimizer
-    stay in their own. ``gradient_checkpointing`` keeps no activations inside layers. ``schedule`` is how the learning
+    stay in their own. Parameters of fewer bits than float32 are stepped in it (``masters``). ``weight_decay`` is that
+    of matrices. ``gradient_checkpointing`` keeps no activations inside layers. ``schedule`` is how the learning
     rate falls after ``warmup_updates`` until ``total_updates``. ``max_tokens_constant`` is the number of tokens that
     aggregation "constant" divides by. ``parameters`` are those to train, default all that want a gradient; ``forward``
     is what to run, default ``predict``: with both, a critic has a learner of its own. ``world`` are the processes that
@@ -84,42 +97,55 @@ class Learner:
             decoder_of(module).gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         chosen = module.parameters() if parameters is None else parameters
         self.parameters = [parameter for parameter in chosen if parameter.requires_grad]
+        self.masters = Masters(self.parameters)
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
-            self.parameters,
+            decaying(self.masters.stepped, weight_decay),
             lr=learning_rate,
             betas=betas,
-            weight_decay=weight_decay,
             fused=self.device.type in ("cpu", "cuda"),  # one pass over the memory, 3 to 4 times faster on a CPU
         )
         self.num_updates = 0
+        self.progress = 0.0
+        """Share of the training that is over for another reason than updates; the schedule does not lag behind it."""
 
     @property
     def device(self) -> torch.device:
         """Where the module is."""
         return self.parameters[0].device
 
-    def update(self, rows: Sequence[Row], objective: Objective) -> dict[str, float]:
+    def update(
+        self, rows: Sequence[Row], objective: Objective, *, idle: float = 0.0, stops: Stops | None = None
+    ) -> dict[str, float]:
         """One optimizer step. Raises NonFiniteError, and then has changed nothing, for a bad loss or gradient.
 
-        Returns loss, gradient norm, learning rate, trained tokens and sequences, and the mean under the token weights
-        of the entropy and of the objective's metrics. Raises ValueError when no process has a trained token.
+        Returns loss, gradient norm, learning rate, the share of weights that moved, trained tokens and sequences, and
+        the mean under the token weights of the entropy and of the objective's metrics. ``idle`` episodes have no rows
+        and yet count under aggregation "constant". ``stops`` is shown the metrics before the step, the same in all
+        processes; where it says so, StoppedError is raised in its place.
+        Raises ValueError when no process has a trained token, or for ``idle`` with another aggregation.
         Dropout is off, as it was when the episodes were sampled: with it the ratio would not be 1 on-policy.
         """
-        counts = [denominator(rows, self.aggregation), float(sum(row.num_trained for row in rows)), float(len(rows))]
+        if idle and self.aggregation != "constant":
+            raise ValueError(f'idle episodes count with aggregation "constant" alone, found "{self.aggregation}"')
+        num_here = float(sum(row.num_trained for row in rows))
+        counts = [denominator(rows, self.aggregation) + idle, num_here, float(len(rows))]
         total, num_trained, num_rows = self.world.summed(counts, self.device)
         if not num_trained:
             raise ValueError(f"no trained tokens in {len(rows)} rows: there is nothing to learn from")
         weights = token_weights(rows, self.aggregation, total=total, max_tokens=self.max_tokens_constant)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.masters.clear()
         totals = self._accumulate_all(rows, weights, objective)
-        self.world.sum_gradients(self.parameters)
-        totals["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm))
+        self.world.sum_gradients(self.masters.stepped)
+        totals["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(self.masters.stepped, self.max_grad_norm))
         if not (math.isfinite(totals["loss"]) and math.isfinite(totals["grad_norm"])):
-            self.optimizer.zero_grad(set_to_none=True)
+            self.masters.clear()
             raise NonFiniteError(
                 f"loss {totals['loss']}, gradient norm {totals['grad_norm']}: update refused{self._dump(rows)}"
             )
-        return {**totals, "learning_rate": self._step(), "trained_tokens": num_trained, "sequences": num_rows}
+        if stops is not None and stops(totals):
+            self.masters.clear()
+            raise StoppedError
+        return {**totals, **self._step(), "trained_tokens": num_trained, "sequences": num_rows}
 
     def takes_part(self, rows: Sequence[Row]) -> bool:
         """Whether any process has a trained token in its ``rows``: then all of them learn from theirs, be they none."""
@@ -164,14 +190,16 @@ class Learner:
     # -- a step ----------------------------------------------------------------------------------------
 
     def _accumulate_all(self, rows: Sequence[Row], weights: Sequence[float], objective: Objective) -> dict[str, float]:
-        """Gradients of all microbatches; returns loss and metrics summed over them and over processes."""
-        totals: dict[str, float] = {}
-        with _checkpointing(self.module):
+        """Gradients of all microbatches; returns the loss summed over them and over processes, and mean metrics."""
+        totals = {_WEIGHT: math.fsum(weight * row.num_trained for weight, row in zip(weights, rows, strict=True))}
+        with _checkpointing(self.module), self.masters.summing():
             own = microbatches(rows, weights, max_tokens=self.max_microbatch_tokens)
             for batch in in_step(own, self.world, self.device):
                 for name, value in self._accumulate(batch.to(self.device), objective).items():
                     totals[name] = totals.get(name, 0.0) + value
-        return self.world.sum_metrics(totals, self.device)
+        totals = self.world.sum_metrics(totals, self.device)
+        weight = totals.pop(_WEIGHT) or 1.0
+        return {name: value if name == "loss" else value / weight for name, value in totals.items()}
 
     def _accumulate(self, batch: Microbatch, objective: Objective) -> dict[str, float]:
         with attending(self.module, batch):
@@ -195,16 +223,15 @@ class Learner:
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
 
-    def _step(self) -> float:
+    def _step(self) -> dict[str, float]:
         self.num_updates += 1
         ramp = min(1.0, self.num_updates / (self.warmup_updates + 1))
         since = self.num_updates - 1 - self.warmup_updates
         span = (self.total_updates or 0) - self.warmup_updates
-        rate = self.learning_rate * ramp * decayed(self.schedule, since / max(1, span))
+        rate = self.learning_rate * ramp * decayed(self.schedule, max(since / max(1, span), self.progress))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.step()
-        return rate
+        return {"learning_rate": rate, "moved": self.masters.step(self.optimizer)}
 
     def _dump(self, rows: Sequence[Row]) -> str:
         if self.dump_dir is None:

@@ -25,6 +25,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from agentgym.learn.nano_settings import NanoConfig
+from agentgym.tokenizer import SHOWS_TOOLS
 
 __all__ = ["NanoConfig", "build_model", "build_tokenizer"]
 
@@ -79,6 +80,7 @@ def build_tokenizer(observed: Sequence[str], said: Sequence[str], config: NanoCo
         unk_token="<|unk|>",
         eos_token="<|end|>",
         extra_special_tokens=["<|sys|>", "<|obs|>", "<|act|>"],
+        **{SHOWS_TOOLS: False},  # JSON would be spelled letter by letter
     )
     hf.chat_template = _TEMPLATE
     return hf

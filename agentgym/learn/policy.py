@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,12 +18,13 @@ from transformers.utils.logging import disable_progress_bar
 
 from agentgym.errors import UserError
 from agentgym.learn.processing import load_processor, sees
+from agentgym.learn.sources import base_of, is_adapter, loading, note_base, refuse_other_rank
 from agentgym.processor import Images
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.vision import attach
 from agentgym.weights import put, weights_of
 
-__all__ = ["Policy", "load_policy", "load_tokenizer"]
+__all__ = ["Policy", "load_policy", "load_tokenizer", "saved_ends"]
 
 disable_progress_bar()  # a bar for each save of a small file would drown the run's own
 
@@ -37,7 +39,29 @@ class Policy:
     def save(self, directory: Path) -> None:
         """Write weights (safetensors), configuration and tokenizer or processor."""
         self.module.save_pretrained(directory)
-        (self.tokenizer.images.processor if self.tokenizer.images else self.tokenizer.hf).save_pretrained(directory)
+        if _is_adapted(self.module):
+            note_base(directory, str(self.module.get_base_model().name_or_path))
+        self._processor.save_pretrained(directory)
+
+    def refuse_unsavable(self) -> None:
+        """Raise UserError where ``save`` would fail for another reason than the disk; weights are not written."""
+        own = [] if _is_adapted(self.module) else [self.module.config, self.module.generation_config]
+        with tempfile.TemporaryDirectory() as directory:
+            for part in [*(part for part in own if part is not None), self._processor]:
+                try:
+                    part.save_pretrained(directory)
+                except Exception as error:
+                    reason = " ".join(str(error).split())
+                    raise UserError(
+                        f"the model cannot be saved, and so not be trained: its {type(part).__name__} is refused by "
+                        f"transformers: {reason} Mend that file of the model, for a generation_config.json with "
+                        '"do_sample": true'
+                    ) from None
+
+    @property
+    def _processor(self) -> Any:
+        """Of a policy that sees; else its tokenizer."""
+        return self.tokenizer.images.processor if self.tokenizer.images else self.tokenizer.hf
 
     def restore(self, directory: Path) -> None:
         """Take up the weights that ``save`` wrote to ``directory``. Raises UserError when there is no such model."""
@@ -63,33 +87,44 @@ def load_policy(
 ) -> Policy:
     """The model ``source``: a Hugging Face id or a directory, with a fresh adapter if ``lora_rank`` is given.
 
-    Raises UserError when there is no such model, it cannot be read or be shown images, or it has no chat template.
+    Raises UserError when there is no such model, it cannot be read or be shown images, it has no chat template, or it
+    is an adapter of another rank. Code that a model brings is not run.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    try:
-        base = _base_of(source)
-        tokenizer, config = load_tokenizer(base), AutoConfig.from_pretrained(base)
+    if is_adapter(source) and lora_rank is not None:
+        refuse_other_rank(source, lora_rank)
+    base = base_of(source)
+    with loading(source, base, source):
+        tokenizer, config = load_tokenizer(base), AutoConfig.from_pretrained(base, trust_remote_code=False)
         kind: Any = AutoModelForImageTextToText if sees(config) else AutoModelForCausalLM
-        module = kind.from_pretrained(base, dtype=getattr(torch, dtype))
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f'cannot load the model "{source}": {reason}; expected a run directory, a directory with config.json and '
-            "model.safetensors, or a Hugging Face id such as Qwen/Qwen3-0.6B"
-        ) from None
-    images = None
-    if sees(config):
-        images = Images(load_processor(base, config, tokenizer))
-        tokenizer.chat_template = tokenizer.chat_template or images.processor.chat_template
-    chat = ChatTokenizer(tokenizer, images)
-    module = module.to(device=chosen).eval()
-    if images is not None:
-        attach(module, images)
-    if _is_adapter(source) or lora_rank is not None:
-        module = _with_adapter(module, source, lora_rank)
+        module, found = kind.from_pretrained(
+            base, dtype=getattr(torch, dtype), trust_remote_code=False, output_loading_info=True
+        )
+        _refuse_holes(source, found["missing_keys"])
+        images = None
+        if sees(config):
+            images = Images(load_processor(base, config, tokenizer))
+            tokenizer.chat_template = tokenizer.chat_template or images.processor.chat_template
+        chat = ChatTokenizer(tokenizer, images, stops=_ends(module.generation_config))
+        module = module.to(device=chosen).eval()
+        if images is not None:
+            attach(module, images)
+        if is_adapter(source) or lora_rank is not None:
+            module = _with_adapter(module, source, lora_rank, base)
     return Policy(module.to(device=chosen).eval(), chat)
+
+
+def _refuse_holes(source: str | Path, missing: Iterable[str]) -> None:
+    """Raise UserError for weights that no file has: they would be random."""
+    names = sorted(missing)
+    if names:
+        raise UserError(
+            f'cannot load the model "{source}": its files have no weights for {", ".join(names[:3])}'
+            f"{f' and {len(names) - 3} more' if len(names) > 3 else ''}, which would be random; download it again, or "
+            "choose a model with a language model's head"
+        )
 
 
 def load_tokenizer(source: str) -> Any:
@@ -104,28 +139,41 @@ def load_tokenizer(source: str) -> Any:
         "TokenizersBackend",
         "PreTrainedTokenizerFast",
     )
-    return (PreTrainedTokenizerFast if own else AutoTokenizer).from_pretrained(source)
+    if own:
+        return PreTrainedTokenizerFast.from_pretrained(source)
+    return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
 
 
-def _is_adapter(source: str | Path) -> bool:
-    return (Path(source) / "adapter_config.json").is_file()
+def saved_ends(source: str) -> list[int]:
+    """The tokens that end a reply as the model ``source`` has it in generation_config.json; none where it has none."""
+    from transformers import GenerationConfig
+
+    try:
+        return _ends(GenerationConfig.from_pretrained(source))
+    except (OSError, ValueError):
+        return []
 
 
-def _base_of(source: str | Path) -> str:
-    if not _is_adapter(source):
-        return str(source)
-    from peft import PeftConfig
-
-    return str(PeftConfig.from_pretrained(str(source)).base_model_name_or_path)
+def _ends(generation: Any) -> list[int]:
+    """What a configuration of generation calls eos: nothing, a token, or several."""
+    found = getattr(generation, "eos_token_id", None)
+    return list(found) if isinstance(found, list | tuple) else [] if found is None else [found]
 
 
-def _with_adapter(module: Any, source: str | Path, rank: int | None) -> Any:
+def _is_adapted(module: Any) -> bool:
+    return hasattr(module, "peft_config")
+
+
+def _with_adapter(module: Any, source: str | Path, rank: int | None, base: str) -> Any:
     try:
         from peft import LoraConfig, PeftModel, get_peft_model
     except ImportError:
         raise UserError("LoRA needs peft, which is not installed; type: pip install 'agentgym-lab[lora]'") from None
-    if _is_adapter(source):
-        return PeftModel.from_pretrained(module, str(source), is_trainable=True)
+    if is_adapter(source):
+        adapted = PeftModel.from_pretrained(module, str(source), is_trainable=True)
+        for config in adapted.peft_config.values():
+            config.base_model_name_or_path = base  # where it was found, which may be elsewhere than it was
+        return adapted
     return get_peft_model(
         module,
         LoraConfig(r=rank or 16, lora_alpha=2 * (rank or 16), target_modules="all-linear", task_type="CAUSAL_LM"),

@@ -29,7 +29,8 @@ def load_processor(source: str, config: Any, tokenizer: Any) -> Any:
         raise UserError(f'transformers knows no processor of "{config.model_type}" models, so they cannot see here')
     still = without_videos(known[type(config)])
     try:
-        parts = {"image_processor": AutoImageProcessor.from_pretrained(source), "tokenizer": tokenizer}
+        shown = AutoImageProcessor.from_pretrained(source, trust_remote_code=False)
+        parts = {"image_processor": shown, "tokenizer": tokenizer}
         found, _ = still.get_processor_dict(source)
         return still.from_args_and_dict([parts[name] for name in still.get_attributes()], found)
     except (ImportError, KeyError, OSError, TypeError, ValueError) as error:

@@ -12,7 +12,7 @@ from pydantic import Field
 from agentgym.columns import Bools, Doubles, Floats, Ints, Record
 from agentgym.types import Role, Sample, Trajectory
 
-__all__ = ["Row", "per_token", "rows_of", "trained", "write"]
+__all__ = ["Row", "per_token", "rows_of", "trained", "unite", "whole", "write"]
 
 
 class Row(Record):
@@ -42,6 +42,8 @@ class Row(Record):
     """Digests of the images that the tokens show, in order."""
     episode: str = ""
     """Whose it is, for errors."""
+    episode_tokens: int | None = None
+    """Tokens with a loss in all rows of the episode that the row may be a part of; None: the row's own."""
     weight: float = 1.0
     """Multiplies the weight of the row's tokens, after normalization."""
 
@@ -60,6 +62,12 @@ class Row(Record):
     def num_trained(self) -> int:
         """Tokens with a loss; the first token has nothing before it that could predict it."""
         return int(np.count_nonzero(self.loss_mask[1:]))
+
+    @property
+    def share(self) -> float:
+        """Of its episode's tokens with a loss the share that it has; 0 without any."""
+        num = self.num_trained
+        return num / (self.episode_tokens or num) if num else 0.0
 
     @property
     def places(self) -> NDArray[np.intp]:
@@ -81,14 +89,32 @@ def rows_of(trajectory: Trajectory, advantages: float | Sequence[float]) -> list
         row.role, row.episode = trajectory.role, trajectory.episode_id
         row.demonstrations = by_expert if by_expert.any() else None
         rows.append(row)
+    return whole(rows)
+
+
+def whole(rows: list[Row]) -> list[Row]:
+    """``rows``, which are all of one episode and know from here on how long that is."""
+    num = sum(row.num_trained for row in rows) if len(rows) > 1 else None
+    for row in rows:
+        row.episode_tokens = num
     return rows
 
 
+def unite(episodes: Sequence[Sequence[Row]]) -> None:
+    """Make the rows of each episode a unit, for what runs over all of its tokens."""
+    for unit, rows in enumerate(episodes):
+        for row in rows:
+            row.unit = unit
+
+
 def per_token(sample: Sample, advantages: float | Sequence[float]) -> NDArray[np.float64]:
-    """The advantage of each token of ``sample``, given one for all of them or one for each turn."""
+    """The advantage of each token of ``sample``, given one for all of them or one for each turn.
+
+    What stands after the last turn, which nobody replied to, has none.
+    """
     if isinstance(advantages, (int, float)):
         return np.full(len(sample.token_ids), float(advantages))
-    return np.asarray(advantages, dtype=np.float64)[sample.turn_index]
+    return np.append(np.asarray(advantages, dtype=np.float64), 0.0)[sample.turn_index]
 
 
 _Column = Literal["behavior_logprobs", "advantages", "proximal_logprobs", "reference_logprobs", "values", "returns"]

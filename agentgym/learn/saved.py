@@ -1,7 +1,8 @@
 """What a learner leaves on disk and goes on from: a directory of its weights, its optimizer and how far it is.
 
     weights.safetensors      the module's, by name
-    optimizer.safetensors    the optimizer's state, by the parameter's name and the field's: "NAME/exp_avg"
+    optimizer.safetensors    the optimizer's state, by the parameter's name and the field's: "NAME/exp_avg"; where what
+                             is stepped is not the parameter itself but its master, that too: "NAME/master"
     learner.json             optimizer steps
 
 Step sizes and the like are not kept: they come from the settings.
@@ -19,16 +20,19 @@ import torch
 from agentgym import sealed
 from agentgym.errors import DataError
 from agentgym.learn import tensors
+from agentgym.learn.masters import Masters
 
 __all__ = ["reader", "write"]
 
 _WEIGHTS, _OPTIMIZER, _STEPS = "weights.safetensors", "optimizer.safetensors", "learner.json"
+_MASTER = "master"
 
 
 class _Learner(Protocol):
     """What is looked at."""
 
     module: Any
+    masters: Masters
     optimizer: torch.optim.Optimizer
     num_updates: int
 
@@ -46,11 +50,15 @@ def reader(directory: Path, learner: _Learner, *, weights: bool) -> Callable[[],
     """Checks that what ``directory`` has fits ``learner``; what is returned puts it there. Raises DataError."""
     put_weights = tensors.read_weights(directory / _WEIGHTS, learner.module) if weights else None
     state = _read_optimizer(directory / _OPTIMIZER, learner)
+    masters = _taken_masters(directory / _OPTIMIZER, learner, state)
     num_updates = _num_updates(directory / _STEPS)
 
     def put() -> None:
         if put_weights:
             put_weights()
+        with torch.no_grad():
+            for master, found in masters:
+                master.copy_(found)
         learner.optimizer.load_state_dict({**learner.optimizer.state_dict(), "state": state})
         learner.num_updates = num_updates
 
@@ -79,16 +87,39 @@ def _read_optimizer(file: Path, learner: _Learner) -> dict[int, dict[str, torch.
     return state
 
 
+def _taken_masters(
+    file: Path, learner: _Learner, state: dict[int, dict[str, torch.Tensor]]
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Each master and what it is to hold, which is taken out of ``state``."""
+    with_master, taken = {id(master) for _, master in learner.masters.rounded}, []
+    for place, (name, stepped) in enumerate(_parameters(learner).items()):
+        found = state.get(place, {}).pop(_MASTER, None)
+        if (found is not None) != (id(stepped) in with_master):
+            has = "no" if found is None else "a"
+            raise DataError(
+                f'{file} has {has} "{name}/{_MASTER}", which goes with weights of two bytes; go on with the '
+                "--model.dtype that wrote it"
+            )
+        if found is not None:
+            taken.append((stepped, found))
+        if place in state and not state[place]:
+            del state[place]  # no step was taken yet
+    return taken
+
+
 def _optimizer_state(learner: _Learner) -> Mapping[str, torch.Tensor]:
-    state = learner.optimizer.state
-    return {
+    state, names = learner.optimizer.state, _parameters(learner)
+    with_master = {id(master) for _, master in learner.masters.rounded}
+    kept = {f"{name}/{_MASTER}": stepped.detach() for name, stepped in names.items() if id(stepped) in with_master}
+    return kept | {
         f"{name}/{field}": value
-        for name, parameter in _parameters(learner).items()
+        for name, parameter in names.items()
         for field, value in state.get(parameter, {}).items()
     }
 
 
 def _parameters(learner: _Learner) -> dict[str, torch.Tensor]:
-    """The optimizer's parameters by their names in the module, in the optimizer's order."""
-    names = {id(parameter): name for name, parameter in learner.module.named_parameters()}
+    """What the optimizer steps, by the names of the parameters in the module, in the optimizer's order."""
+    of = {id(parameter): name for name, parameter in learner.module.named_parameters()}
+    names = {id(stepped): of[id(parameter)] for parameter, stepped in learner.masters.pairs}
     return {names[id(p)]: p for group in learner.optimizer.param_groups for p in group["params"]}

@@ -23,15 +23,16 @@ class TrainerSettings(Settings):
     warmup_updates: int = Field(0, ge=0)
     """Optimizer steps over which the learning rate rises to its value."""
     schedule: Schedule = "constant"
-    """Learning rate after warm-up: constant, or falling to 0 at the last update ("cosine", "linear")."""
+    """Learning rate after warm-up: constant, or falling to 0 ("cosine", "linear") at the last update, or at the end of
+    the seconds or environment steps that training may take."""
     weight_decay: float = Field(0.0, ge=0)
     """AdamW's weight decay."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this norm."""
     aggregation: Aggregation = "token"
-    """Mean over all trained tokens of an update, or over its sequences ("sequence"), or a constant ("constant")."""
+    """Mean over all trained tokens of an update, or over its episodes ("sequence"), or a constant ("constant")."""
     aggregation_tokens: int = Field(256, ge=1)
-    """Tokens that every sequence counts as (aggregation "constant")."""
+    """Tokens that every episode counts as (aggregation "constant")."""
     max_microbatch_tokens: int = Field(8192, ge=1)
     """Tokens that one forward and backward may hold; lower it when memory runs out."""
     epochs: int = Field(1, ge=1)

@@ -41,6 +41,8 @@ class Lesson:
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     rejected: dict[int, str] = dataclasses.field(default_factory=dict)
     """Why, for each task ordinal that is not trained."""
+    idle: float = 0.0
+    """Episodes that have no rows and yet count in the mean: there are such under aggregation "constant" alone."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -74,6 +76,11 @@ class Trainer(abc.ABC, Generic[S]):
     def __init__(self, settings: S) -> None:
         self.settings = settings
 
+    @classmethod
+    def nano_beside(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """``nano`` where the user gives these ``options``."""
+        return dict(cls.nano)
+
     def check(self, tokenizer: ChatTokenizer) -> None:
         """Called first of all, before anything is written. Raises UserError for what it cannot begin with."""
 
@@ -106,6 +113,12 @@ class Trainer(abc.ABC, Generic[S]):
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         """The episodes of an update: a pure function of its number and of what is drawn."""
 
+    def num_played(self, draws: Curriculum) -> tuple[int, int]:
+        """Episodes of an update that policies play, and those of an expert, which may turn out fewer."""
+        specs = self.specs(0, draws)
+        shown = sum(spec.role == "expert" for spec in specs)
+        return len(specs) - shown, shown
+
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         """Have them played: by the policy, unless a trainer wants others."""
         return await players.policy(self.specs(update, players.draws))
@@ -120,18 +133,39 @@ class Trainer(abc.ABC, Generic[S]):
 
     def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
         """The update's optimizer steps; returns their mean metrics. Raises NonFiniteError."""
-        return self.steps(self.equipment.learner, lesson.rows, update)
+        return self.steps(self.equipment.learner, lesson.rows, update, idle=lesson.idle)
 
     def steps(
-        self, learner: Learner, rows: Sequence[Row], update: int, *, objective: Objective | None = None
+        self,
+        learner: Learner,
+        rows: Sequence[Row],
+        update: int,
+        *,
+        objective: Objective | None = None,
+        idle: float = 0.0,
     ) -> dict[str, float]:
-        """``epochs`` passes over ``rows`` of ``minibatches`` optimizer steps each."""
-        seen = []
-        for epoch in range(self.settings.epochs):
-            chunks = _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch))
-            for chunk in filter(learner.takes_part, chunks):
-                seen.append(learner.update(chunk, objective or self.objective))
-        return {name: sum(metrics[name] for metrics in seen) / len(seen) for name in seen[0]}
+        """``epochs`` passes over ``rows`` of ``minibatches`` optimizer steps each, or fewer where ``stops`` says so.
+
+        Another ``objective`` than the trainer's own takes all of them. ``idle`` is as in ``Lesson``.
+        """
+        from agentgym.learn.learner import StoppedError
+
+        seen: list[dict[str, float]] = []
+        share = idle / self.settings.minibatches
+        try:
+            for epoch in range(self.settings.epochs):
+                chunks = _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch))
+                for chunk in filter(learner.takes_part, chunks):
+                    stops = self.stops if seen and objective is None else None
+                    seen.append(learner.update(chunk, objective or self.objective, idle=share, stops=stops))
+        except StoppedError:
+            pass
+        means = {name: sum(metrics[name] for metrics in seen) / len(seen) for name in seen[0]}
+        return means | {"optimizer_steps": float(len(seen))}
+
+    def stops(self, metrics: Mapping[str, float]) -> bool:
+        """Whether an update ends before a step with these metrics, which are the same in all processes."""
+        return False
 
     @property
     def num_steps(self) -> int:

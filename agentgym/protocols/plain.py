@@ -1,4 +1,4 @@
-"""The whole reply is the action: the shortest form, for policies that are trained from nothing."""
+"""The whole reply, after its thought, is the action: the shortest form, for policies that are trained from nothing."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ class Plain(Protocol):
     """Reply = action."""
 
     def parse(self, reply: str) -> Action:
-        if not reply.strip():
+        said = self.answer(reply).strip()
+        if not said:
             raise ParseError("Your reply was empty. Reply with an action.")
-        return Action(reply.strip())
+        return Action(said)
 
     def format(self, action: Action) -> str:
         return self.checked(str(action), action)

@@ -1,6 +1,7 @@
 """ReAct (Yao et al. 2023, arXiv 2210.03629): a thought, then an action on a line that starts with "Action:".
 
 The last such line counts; a line "Observation:" after it, which models like to invent, is cut off.
+What a reasoning model thinks before </think> is no part of it: an action in there counts for nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class React(Protocol):
     rules = "Reply with one line 'Thought: <why>' and one line 'Action: <one action>'."
 
     def parse(self, reply: str) -> Action:
-        found = _ACTION.findall(_INVENTED.sub("", reply))
+        found = _ACTION.findall(_INVENTED.sub("", self.answer(reply)))
         if not found or not found[-1]:
             raise ParseError("No action found. End your reply with a line 'Action: <one action>'.")
         return Action(found[-1])

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agentgym.engine import Engine, Prompt, Sampling
+from agentgym.engine import Engine, Sampling
 from agentgym.errors import UserError
 from agentgym.protocol import Protocol
 from agentgym.rollout import seed_of
@@ -68,7 +68,7 @@ class EnginePolicy:
 
     async def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
         """Sample a reply. Raises EngineError when the conversation leaves no room in the context."""
-        prompt, draw = self._prompt(messages, tools), next(self._draws)
+        prompt, draw = self._stream(messages, tools).prompt, next(self._draws)
         sampling = Sampling(
             temperature=self.temperature,
             max_tokens=max(1, min(self.max_tokens, self.engine.max_context - len(prompt.token_ids))),
@@ -92,16 +92,17 @@ class EnginePolicy:
         """Log-probability of each reply and its end, at temperature 1. Raises UserError where there are no tokens."""
         if self.engine.speaks_text:
             raise UserError("this engine is asked in text, which has no probabilities; use one that takes token ids")
-        prompt = self._prompt(messages, tools)
+        stream = self._stream(messages, tools)
+        prompt = stream.prompt
 
         async def one(reply: str) -> float:
-            ids = [*self.tokenizer.encode_reply(reply), self.tokenizer.stop_token_ids[0]]
+            ids = [*self.tokenizer.encode_reply(reply, after=stream.text), self.tokenizer.stop_token_ids[0]]
             whole = prompt._replace(token_ids=[*prompt.token_ids, *ids])
             return sum((await self.engine.score(whole))[len(prompt.token_ids) :])
 
         return [await one(reply) for reply in replies]
 
-    def _prompt(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Prompt:
+    def _stream(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> TokenStream:
         stream = TokenStream(self.tokenizer)
         stream.extend(messages, tools)
-        return stream.prompt
+        return stream

@@ -1,6 +1,6 @@
 """What a person reads of a run: its learning curves as a picture, its outcome on one page."""
 
 from agentgym.reports.curves import draw_curves
-from agentgym.reports.summary import summary_page
+from agentgym.reports.summary import summary_page, told_gain
 
-__all__ = ["draw_curves", "summary_page"]
+__all__ = ["draw_curves", "summary_page", "told_gain"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["summary_page"]
+__all__ = ["summary_page", "told_gain"]
 
 
 def summary_page(
@@ -21,7 +21,7 @@ def summary_page(
         "",
         *_trained(config, report),
         "",
-        *_measured(report["eval"]),
+        *_measured(report),
         *_moved(report, metrics),
         "## Alarms",
         "",
@@ -51,8 +51,8 @@ def _trained(config: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _measured(measured: Mapping[str, Any]) -> list[str]:
-    before, after = measured["before"], measured["after"]
+def _measured(report: Mapping[str, Any]) -> list[str]:
+    before, after = report["eval"]["before"], report["eval"]["after"]
     rows = [
         "| test success | before | after |",
         "|---|---|---|",
@@ -62,13 +62,26 @@ def _measured(measured: Mapping[str, Any]) -> list[str]:
         f"95 % intervals over {after['episodes']} tasks. Reward, sampled: {before['reward']:.3f} before, "
         f"{after['reward']:.3f} after.",
     ]
-    if after["ci95"][0] > before["ci95"][1]:
-        verdict = "The intervals of the sampled policy do not overlap: it is better."
-    elif after["ci95"][1] < before["ci95"][0]:
-        verdict = "The intervals of the sampled policy do not overlap: it is worse."
-    else:
-        verdict = "The intervals of the sampled policy overlap: the difference may be chance."
-    return [*rows, verdict, ""]
+    return [*rows, *_gained(report.get("gain", {})), ""]
+
+
+def _gained(gains: Mapping[str, Any]) -> list[str]:
+    """What became of the success, sampled and greedy; nothing in a report without it."""
+    if not gains:
+        return []
+    said = "; ".join(f"{name}, it {told_gain(gain)}" for name, gain in gains.items())
+    num = next(iter(gains.values()))["tasks"]
+    return [f"Success on the same {num} tasks with the same seeds, compared task by task: {said}."]
+
+
+def told_gain(gain: Mapping[str, Any]) -> str:
+    """In words: that success rose or fell, with the interval, or that this may be chance."""
+    change, (low, high) = gain["success"], gain["ci95"]
+    if low > 0:
+        return f"rose by {change:.3f} ({low:.3f} to {high:.3f})"
+    if high < 0:
+        return f"fell by {-change:.3f} ({-high:.3f} to {-low:.3f})"
+    return f"changed by {change:+.3f} ({low:+.3f} to {high:+.3f}), which may be chance"
 
 
 def _success(score: Mapping[str, Any]) -> str:

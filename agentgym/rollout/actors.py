@@ -12,7 +12,7 @@ from agentgym.hosts import Host
 from agentgym.protocol import Protocol
 from agentgym.rollout.specs import EpisodeSpec, seed_of
 from agentgym.stream import TokenStream
-from agentgym.types import Message, Observation
+from agentgym.types import Message, Observation, SamplingRecord
 
 __all__ = ["Actor", "Episode", "engine_actor", "expert_actor", "led_actor"]
 
@@ -29,6 +29,8 @@ class Episode:
     max_tokens: int = 0
     wants_summary: bool = False
     """The next reply is to sum up the episode instead of acting."""
+    sampling: SamplingRecord | None = None
+    """How a policy that spoke drew its tokens; for the record."""
 
 
 Actor: TypeAlias = Callable[[Episode], Awaitable[Completion]]
@@ -39,9 +41,10 @@ def engine_actor(
     engine: Engine, *, temperature: float, top_p: float = 1.0, top_k: int = 0, min_p: float = 0.0
 ) -> Actor:
     """A policy that samples from ``engine``."""
+    record = SamplingRecord(temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p)
 
     async def act(episode: Episode) -> Completion:
-        spec, stream = episode.spec, episode.stream
+        spec, stream, episode.sampling = episode.spec, episode.stream, record
         sampling = Sampling(
             temperature=temperature,
             top_p=top_p,
@@ -86,5 +89,5 @@ def led_actor(leader: Actor, follower: Actor) -> Actor:
 def _unsampled(episode: Episode, reply: str) -> Completion:
     """A completion that no policy of ours sampled."""
     tokenizer = episode.stream.tokenizer
-    ids = [*tokenizer.encode_reply(reply), tokenizer.stop_token_ids[0]]
+    ids = [*tokenizer.encode_reply(reply, after=episode.stream.text), tokenizer.stop_token_ids[0]]
     return Completion(token_ids=ids, logprobs=[0.0] * len(ids), policy_versions=[-1] * len(ids), finish_reason="stop")

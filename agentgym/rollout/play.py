@@ -102,6 +102,8 @@ class Play:
             self._stop(StopReason.CONTEXT_LIMIT)
         elif not await self._reply_and_step() and len(self.trajectory.turns) >= self._max_turns:
             self._stop(StopReason.TURN_LIMIT)
+        if self.trajectory.truncated and self.spec.shows_end:
+            self._show_end()
         return self.is_over
 
     async def save(self) -> Mark:
@@ -160,9 +162,18 @@ class Play:
                 if not await self._summarize():
                     return False
                 extension = self._prepared()
+        room = budget - extension.num_tokens
+        if room < 1:  # nothing is written that no reply follows
+            return False
         self._take(extension)
-        self.episode.max_tokens = min(self.limits.max_reply_tokens, budget - extension.num_tokens)
-        return self.episode.max_tokens >= 1
+        self.episode.max_tokens = min(self.limits.max_reply_tokens, room)
+        return True
+
+    def _show_end(self) -> None:
+        """Put on the stream what the next reply would have followed, where there is room for it."""
+        extension = self._prepared()
+        if extension.num_tokens <= min(self.limits.context_tokens or self.max_context, self.max_context):
+            self._take(extension)
 
     def _prepared(self) -> Extension:
         return self.stream.prepare(self.episode.messages, self.episode.observation.tools)
@@ -202,6 +213,7 @@ class Play:
 
     async def _reply(self) -> str:
         completion = await self.actor(self.episode)
+        self.trajectory.sampling = self.episode.sampling
         self.beat()
         self.stream.append(completion)
         return self.stream.tokenizer.decode_reply(completion.token_ids)

@@ -64,7 +64,7 @@ class Rollout:
         where: Where = "loop",
         beat: Callable[[], None] = lambda: None,
     ) -> None:
-        self.make_env, self.tokenizer, self.protocol = make_env, tokenizer, protocol
+        self.make_env, self.tokenizer, self.protocol = make_env, tokenizer, protocol.suited(*tokenizer.speech)
         self.limits, self.max_context = limits, max_context
         self.shapers = [Weighted(name, weight, as_shaper(shaper)) for name, weight, shaper in shapers]
         self.concurrency, self.beat = concurrency, beat

@@ -40,6 +40,8 @@ class EpisodeSpec:
     """First turns in which the expert speaks, before whoever plays goes on."""
     preface: str = ""
     """Shown between the instructions and the first observation, for instance another policy's attempt."""
+    shows_end: bool = False
+    """Whether the policy is shown what it was cut short before, if that fits: for trainers that judge such moments."""
     episode_id: str = ""
 
     @property

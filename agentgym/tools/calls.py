@@ -5,6 +5,9 @@ Two forms are read: JSON as models are taught it, one object or a list of them, 
     {"name": "get_order", "arguments": {"order": 12}}
     get_order(order=12)
 
+For "arguments" an object may have "parameters", as Llama 3 writes it, and beside them an "id" and "type": "function".
+With anything else in it, it is no call: one whose arguments go by another name is not run without them.
+
 Values of the short form need no quotes. Such a value has no type until the tool's schema gives it one, so it is kept
 as ``Untyped`` text. It ends at a comma or parenthesis; a text that has one of these is written as a JSON string, and
 lists and objects are written as JSON too. Text in neither form is words.
@@ -19,13 +22,12 @@ from typing import Any
 from agentgym.errors import AgentGymError
 from agentgym.types import Action, ToolCall
 
-__all__ = ["ToolError", "Untyped", "call", "parse_calls"]
+__all__ = ["ToolError", "Untyped", "call", "call_of", "parse_calls", "read_json", "unique_names"]
 
 _SHORT = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*\((.*)\)\s*", re.DOTALL)
 _KEY = re.compile(r"\s*([A-Za-z_][\w-]*)\s*=\s*")
 _BARE = re.compile(r"[^,()]*")
 _COMMA = re.compile(r"\s*(?:,|\Z)")
-_DECODER = json.JSONDecoder()
 
 
 class ToolError(AgentGymError):
@@ -65,22 +67,72 @@ def parse_calls(text: str) -> list[ToolCall] | None:
 
 def _from_json(text: str) -> list[ToolCall]:
     try:
-        value: Any = json.loads(text)
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # no infinity, no half of a character
-    except (ValueError, RecursionError) as error:
+        value, end = read_json(text)
+        if text[end:].strip():
+            raise ValueError(f"Extra data: {_shown(text[end:].strip())}")
+    except ValueError as error:
         raise ToolError(f"This is not valid JSON: {error}.") from None
     calls = value if isinstance(value, list) else [value]
     if not calls:
         raise ToolError("The list of calls is empty.")
-    return [_checked(one) for one in calls]
+    return [call_of(one) for one in calls]
 
 
-def _checked(value: Any) -> ToolCall:
-    named = isinstance(value, dict) and isinstance(value.get("name"), str)
-    if not (named and isinstance(value.get("arguments", {}), dict)):
-        raise ToolError('A call is an object with "name" (text) and "arguments" (object).')
-    id = value.get("id")
-    return ToolCall(name=value["name"], arguments=value.get("arguments", {}), id=id if isinstance(id, str) else "")
+def read_json(text: str, start: int = 0) -> tuple[Any, int]:
+    """The JSON value that begins at ``start``, blanks left out, and where it ends. Raises ValueError.
+
+    An infinity, half of a character and a name that an object has twice are no JSON.
+    """
+    while text[start : start + 1].isspace():
+        start += 1
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    return value, end
+
+
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, for a decoder's ``object_pairs_hook``. Raises ValueError for a name that is there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the name {_shown(next(name for name in names if names.count(name) > 1))} is there twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=unique_names)
+
+
+def call_of(value: Any) -> ToolCall:
+    """The call that a JSON value is. Raises ToolError, whose text says what was found."""
+    keys = set(value) if isinstance(value, dict) else set()
+    if not keys:
+        found = "an empty object" if value == {} else _shown(value)
+    elif not isinstance(value.get("name"), str):
+        found = f'"name": {_shown(value["name"])}' if "name" in keys else f"the keys {_listed(value)}"
+    elif {"arguments", "parameters"} <= keys or keys - _KEYS or value.get("type", "function") != "function":
+        found = f"the keys {_listed(value)}"
+    else:
+        arguments = value.get("arguments", value.get("parameters", {}))
+        if isinstance(arguments, dict):
+            id = value.get("id")
+            return ToolCall(name=value["name"], arguments=arguments, id=id if isinstance(id, str) else "")
+        found = f"the arguments {_shown(arguments)}"
+    raise ToolError(f'A call is an object with "name" (text) and "arguments" (object); found {found}.')
+
+
+_KEYS = {"name", "arguments", "parameters", "id", "type"}
+
+
+def _listed(value: dict[str, Any]) -> str:
+    return ", ".join(_shown(key) for key in list(value)[:8])
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)  # escaped: half a character cannot be told back
+    return text if len(text) <= 60 else text[:60] + "…"
 
 
 def _arguments(text: str) -> dict[str, Any] | None:
@@ -101,11 +153,9 @@ def _value(text: str, start: int) -> tuple[Any, int] | None:
     """The value that begins at ``start``, and where it ends."""
     if text[start : start + 1] in ('"', "[", "{"):
         try:
-            value, end = _DECODER.raw_decode(text, start)
-            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-        except (ValueError, RecursionError):
+            return read_json(text, start)
+        except ValueError:
             return None
-        return value, end
     bare = _BARE.match(text, start)
     assert bare is not None
     return Untyped(bare[0].strip()), bare.end()

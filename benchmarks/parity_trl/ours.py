@@ -54,6 +54,7 @@ def rows_of(
             token_ids=episode.token_ids,
             loss_mask=episode.loss_mask,
             behavior_logprobs=old[i],
+            proximal_logprobs=old[i],
             advantages=[advantages[i]] * len(episode.token_ids),
             reference_logprobs=None if reference is None else reference[i],
         )
@@ -97,7 +98,7 @@ def stepper(
     precision: Precision = "float32" if device == "cpu" else "bfloat16"
     learner = Learner(load_model(policy).to(device), learning_rate=1e-6, precision=precision)
     rows = rows_of(episodes, old, zscores([episode.reward for episode in episodes], group_size))
-    trainer = GRPO(GRPO.Settings(clip_low=0.2, clip_high=0.2))
+    trainer = GRPO(GRPO.Settings(epochs=2, clip_low=0.2, clip_high=0.2))
     return lambda: learner.update(rows, trainer.objective)["loss"]
 
 

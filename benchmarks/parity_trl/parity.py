@@ -56,8 +56,8 @@ class Case(Generic[T]):
 
 
 def grpo_case(name: str, trl: dict[str, Any], settings: dict[str, Any], **options: Any) -> Case[GRPO]:
-    """Both with a clip of 0.2, unless given otherwise."""
-    trainer = GRPO(GRPO.Settings(**{"clip_low": 0.2, "clip_high": 0.2, **settings}))
+    """Both with a clip of 0.2, unless given otherwise; in an update of several steps, without which it is idle."""
+    trainer = GRPO(GRPO.Settings(**{"epochs": 2, "clip_low": 0.2, "clip_high": 0.2, **settings}))
     return Case(name=name, trl={"epsilon": 0.2, "beta": 0.0, **trl}, trainer=trainer, **options)
 
 

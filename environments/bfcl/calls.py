@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agentgym.errors import ParseError
+from agentgym.tools.calls import ToolError, call_of, unique_names
 from agentgym.types import Action
 
 __all__ = ["MAX_CALLS", "Call", "parse_call", "parse_calls", "written"]
@@ -76,14 +77,15 @@ def _found(action: str) -> Iterator[Call]:
 
 def _from_json(text: str) -> Iterator[Call]:
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=unique_names)
     except (ValueError, RecursionError) as error:
         raise ParseError(f"The call is not valid JSON: {error}. {_FORMS}") from None
     for item in value if isinstance(value, list) else [value]:
-        named = isinstance(item, dict) and isinstance(item.get("name"), str)
-        if not (named and isinstance(item.get("arguments", {}), dict)):
-            raise ParseError(f'A call is an object with "name" (text) and "arguments" (object). {_FORMS}')
-        yield Call(item["name"], item.get("arguments", {}))
+        try:
+            call = call_of(item)
+        except ToolError as error:
+            raise ParseError(f"{error} {_FORMS}") from None
+        yield Call(call.name, call.arguments)
 
 
 def _from_python(text: str) -> Iterator[Call]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentgym.environments.bfcl.calls import Call
+from agentgym.tools.calls import Untyped
+from agentgym.tools.tool import typed
 
 __all__ = ["Tool", "make_tool"]
 
@@ -29,7 +31,12 @@ class Tool:
 
     def bind(self, call: Call) -> dict[str, Any]:
         """The call's arguments by name. Raises TypeError where they do not fit the parameters."""
-        return self.parameters.bind(*call.positional, **call.arguments).arguments
+        schemas = self.schema["function"]["parameters"].get("properties", {})
+        arguments = {
+            name: typed(value, schemas.get(name, {}), {}) if type(value) is Untyped else value
+            for name, value in call.arguments.items()
+        }
+        return self.parameters.bind(*call.positional, **arguments).arguments
 
 
 def make_tool(api: str, cls: type, doc: Mapping[str, Any]) -> Tool:

@@ -89,7 +89,7 @@ def assert_same(run: Path, whole: Path) -> None:
     assert episodes(run) == episodes(whole)
     assert board(run) == board(whole)
     reports = [json.loads((each / "report.json").read_text()) for each in (run, whole)]
-    for key in ("eval", "best_update", "ledger", "num_parameters"):
+    for key in ("eval", "gain", "best_update", "ledger", "num_parameters"):
         assert reports[0][key] == reports[1][key]
     assert sum(audit(Run.open(run).ledger()).values()) == SETTINGS["updates"] * 8
     assert list(run.rglob("*.partial")) == []

@@ -84,7 +84,7 @@ def test_episodes_are_taken_out_and_brought_in(agentgym: Typed, finished: Path) 
     assert agentgym("export", "in", "-o", "in")[0] == 2
     code, _, errors = agentgym("export", "nowhere")
     assert code == 2
-    assert "there is no nowhere; expected episodes: a run, or what agentgym eval --trajectories" in errors
+    assert "there is no nowhere; expected episodes: a run, or what agentgym record --output" in errors
     code, _, errors = agentgym("export", ".")
     assert code == 2
     assert "there are no episodes in .: it has no episodes.sqlite" in errors

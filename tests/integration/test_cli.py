@@ -12,11 +12,15 @@ from pathlib import Path
 import pytest
 
 from agentgym import store
+from agentgym.archive import Archive
+from agentgym.reports import told_gain
+from agentgym.types import SamplingRecord
 from tests.kit import BELL, CHATML, ROOT, byte_tokenizer, report, tiny_model
 from tests.typed import Typed, agentgym
 
 __all__ = ["agentgym"]
 
+RECORDED = "recorded/new_environment-0"
 NO_EXPERT = str(ROOT / "tests" / "contract" / "examples" / "guess_color.py")
 
 
@@ -94,7 +98,13 @@ def test_flags_win_over_the_file(agentgym: Typed, tmp_path: Path) -> None:
     for when in ("before", "after"):
         low, high = report["eval"][when]["ci95"]
         assert low <= report["eval"][when]["success"] <= high
-        assert report["eval"][when]["episodes"] == 3
+        assert report["eval"][when]["episodes"] == report["eval"][when]["tasks"] == 3
+    gains = report["gain"]
+    assert gains["sampled"]["tasks"] == gains["greedy"]["tasks"] == 3
+    assert gains["sampled"]["success"] == report["eval"]["after"]["success"] - report["eval"]["before"]["success"]
+    for name, gained in gains.items():
+        assert f"{name} test success {told_gain(gained)}" in errors
+    assert "solved_before" not in report
     assert (output / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -141,6 +151,34 @@ def test_eval_repeats_what_the_report_says(agentgym: Typed, finished: Path) -> N
     assert sum(trajectory.success for trajectory in played) == round(6 * score["success"])
     assert {trajectory.split for trajectory in played} == {"test"}
     assert expected["reward"] > 0
+
+
+def test_what_is_recorded_can_be_trained_on_and_what_is_evaluated_cannot(agentgym: Typed, finished: Path) -> None:
+    code, printed, errors = agentgym("record", "--model", finished, "--episodes", 2, "--samples", 3)
+    assert code == 0, errors
+    assert "6 episodes of 2 tasks, success " in printed
+    assert f"are in {RECORDED}; type: agentgym train --trainer dpo (or sft) --trainer.data {RECORDED}" in printed
+    with Archive.open(Path(RECORDED)) as archive:
+        played = list(archive.episodes())
+    assert {episode.split for episode in played} == {"train"}
+    assert {episode.sampling for episode in played} == {SamplingRecord(temperature=1.0)}
+    assert len({episode.task for episode in played}) == 2
+    assert len({(episode.task, *episode.samples[0].token_ids.tolist()) for episode in played}) > 2
+    trained = ("train", "--env", BELL, "--model.width", 32, "--updates", 0, "--trainer", "dpo", "--trainer.data")
+    code, _, errors = agentgym("record", "--model", finished)
+    assert (code, "exists already, and episodes are not mixed; choose another --output" in errors) == (2, True)
+    agentgym(
+        "eval", "--model", finished, "--samples", 2, "--temperature", 0.5, "--episodes", 2, "--trajectories", "tests"
+    )
+    code, _, errors = agentgym(*trained, "tests")
+    assert code == 2
+    assert "tests has 4 episodes of held-out tasks (episode evaluate-0, " in errors
+    with Archive.open(Path("tests")) as archive:
+        store.append(Path("older.jsonl"), [each.model_copy(update={"split": ""}) for each in archive.episodes()])
+    code, _, errors = agentgym(*trained, "older.jsonl", "--trainer.reference", "model")
+    assert code == 2
+    assert "older.jsonl has 4 episodes of held-out tasks (episode evaluate-0, " in errors
+    assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ def history(run: Path) -> list[dict[str, Any]]:
 
 def outcome(run: Path) -> Any:
     found = report(run)
-    return found["eval"], found["best_update"], {name: each["updates"] for name, each in found["stages"].items()}
+    updates = {name: each["updates"] for name, each in found["stages"].items()}
+    return found["eval"], found["best_update"], updates, found["gain"]
 
 
 def assert_same_run(run: Path, whole: Path) -> None:

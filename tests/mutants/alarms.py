@@ -15,6 +15,9 @@ MODULES = (
                 "return Breach(statistics.fmean(recent), bound)\n\n    return",
                 "return Breach(recent[-1], bound)\n\n    return",
             ),
+            Mutation("at the share that moves", "max(recent) >= settings.moved", "max(recent) > settings.moved"),
+            Mutation("the last step alone", "max(recent) >= settings.moved", "recent[-1] >= settings.moved"),
+            Mutation("at a rate of 0", ' or lines[-1]["learning_rate"] == 0', ""),
             Mutation(
                 "a rise of exactly so much",
                 "not seen[1] > seen[0] + settings.rise:",
@@ -223,26 +226,9 @@ MODULES = (
         "agentgym/reports/summary.py",
         ("tests/unit/reports/test_summary.py",),
         (
-            Mutation(
-                "intervals that touch are better",
-                'after["ci95"][0] > before["ci95"][1]',
-                'after["ci95"][0] >= before["ci95"][1]',
-            ),
-            Mutation(
-                "intervals that touch are worse",
-                'after["ci95"][1] < before["ci95"][0]',
-                'after["ci95"][1] <= before["ci95"][0]',
-            ),
-            Mutation(
-                "better by the mean",
-                'if after["ci95"][0] > before["ci95"][1]:',
-                'if after["success"] > before["success"]:',
-            ),
-            Mutation(
-                "after is before",
-                'before, after = measured["before"], measured["after"]',
-                'after, before = measured["before"], measured["after"]',
-            ),
+            Mutation("intervals that touch are better", "if low > 0:", "if low >= 0:"),
+            Mutation("intervals that touch are worse", "if high < 0:", "if high <= 0:"),
+            Mutation("better by the mean", "if low > 0:", "if change > 0:"),
             Mutation(
                 "sampled is greedy",
                 "| sampled | {_success(before)} | {_success(after)} |",

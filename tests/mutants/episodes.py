@@ -24,11 +24,11 @@ MODULES = (
             ),
             Mutation(
                 "what is left of the fork",
-                "self.tokenizer.encode(rendered, media)",
+                "self.tokenizer.encode(self._anew(rendered, messages, tools), media)",
                 "self.tokenizer.encode(rendered[len(self._text) :], media)",
             ),
             Mutation("the length of the new alone", "len(ids) + (0 if is_fork else len(self.token_ids))", "len(ids)"),
-            Mutation("images of before are shown again", "media[len(shown) :])", "media)"),
+            Mutation("images of before are shown again", "media[len(shown) :], after", "media, after"),
             Mutation("broken log-probs are taken", "if not all(map(math.isfinite, logprobs)):", "if False:"),
             Mutation(
                 "columns of unequal length",
@@ -247,6 +247,17 @@ MODULES = (
         (Mutation("one more is free", "number < self.free_turns", "number <= self.free_turns"),),
     ),
     Module(
+        "rewards/overlong_penalty.py",
+        ("tests/unit/rewards/test_overlong_penalty.py",),
+        (
+            Mutation("from the end of the buffer", "self.max_tokens - self.overlong_buffer)", "self.max_tokens)"),
+            Mutation("no bound", "min(1.0, max(", "max(0.0, max("),
+            Mutation("short ones are paid", "max(0, excess)", "excess"),
+            Mutation("paid", "[-cost]", "[cost]"),
+            Mutation("all tokens", "sample.num_trained for", "len(sample.token_ids) for"),
+        ),
+    ),
+    Module(
         "rewards/potential.py",
         ("tests/unit/rewards/test_potential.py",),
         (
@@ -265,10 +276,21 @@ MODULES = (
         "agentgym/recorded.py",
         ("tests/unit/test_recorded.py",),
         (
-            Mutation("void ones are learned from", "card.stop_reason.is_void or ", ""),
-            Mutation("what it is measured by", " or _measures(card)", ""),
-            Mutation("what eval played is left out", 'card.stage != "" and ', ""),
-            Mutation("tests are learned from", 'in ("validation", "test")', '== "validation"'),
+            Mutation("void ones are learned from", " if not card.stop_reason.is_void]", "]"),
+            Mutation("what it is measured by", " if not _measures(card)]", "]"),
+            Mutation("a recording is left out", 'card.stage != "" and ', ""),
+            Mutation("tests are learned from", '_HELD_OUT = ("validation", "test")', '_HELD_OUT = ("validation",)'),
+            Mutation(
+                "a recording of tests", "self._refuse([card for card in self.cards", "([card for card in self.cards"
+            ),
+            Mutation("those of train too", "if not card.split and card.env", "if card.env"),
+            Mutation("of any environment", " and card.env == env.name", ""),
+            Mutation("tempered ones are a reference", "and sampling.is_plain", "and True"),
+            Mutation(
+                "unknown ones are a reference", "(sampling is not None and sampling.is_plain)", "sampling is None"
+            ),
+            Mutation("experts have none", 'episode.role == "expert" or ', ""),
+            Mutation("one is looked at", "cards[::step]", "cards[:1]"),
             Mutation("any tokenizer", "if card.tokenizer != tokenizer.fingerprint:", "if not card.tokenizer:"),
             Mutation("the group it had", '{} if group_id is None else {"group_id": group_id}', "{}"),
             Mutation(

@@ -27,7 +27,6 @@ MODULES = (
             Mutation("the shortest first", "key=lambda unit: -sum(", "key=lambda unit: sum("),
             Mutation("weights in another order", "[weights[i] for i in chunk]", "[weights[i] for i in sorted(chunk)]"),
             Mutation("logits one place late", "row.loss_mask[1 : n + 1] for row", "row.loss_mask[:n] for row"),
-            Mutation("units forgotten", "(i,) if row.unit is None else row.unit", "(i,)"),
             Mutation("some rows may lack a column", "if having not in (0, len(rows)):", "if False:"),
             Mutation("rows of the microbatch", "rows_N=torch.tensor(list(chunk))", "rows_N=torch.arange(len(chunk))"),
         ),
@@ -52,31 +51,37 @@ MODULES = (
     ),
     Module(
         "agentgym/learn/learner.py",
-        (f"{UNIT}/test_learner.py",),
+        (f"{UNIT}/test_learner.py", f"{UNIT}/test_masters.py"),
         (
             Mutation(
                 "gradients of the last update",
-                "        self.optimizer.zero_grad(set_to_none=True)\n        totals",
+                "        self.masters.clear()\n        totals",
                 "        totals",
             ),
             Mutation(
                 "gradients stay after a refusal",
-                "            self.optimizer.zero_grad(set_to_none=True)\n            raise",
-                "            raise",
+                "            self.masters.clear()\n            raise NonFinite",
+                "            raise NonFinite",
             ),
             Mutation("a denominator of one process", "total=total, max_tokens", "max_tokens"),
-            Mutation("gradients of one process", "        self.world.sum_gradients(self.parameters)\n", ""),
-            Mutation("metrics of one process", "return self.world.sum_metrics(totals, self.device)", "return totals"),
+            Mutation("gradients of one process", "        self.world.sum_gradients(self.masters.stepped)\n", ""),
             Mutation("rows of one process", '"sequences": num_rows', '"sequences": float(len(rows))'),
             Mutation(
                 "the last microbatch's loss", "totals[name] = totals.get(name, 0.0) + value", "totals[name] = value"
             ),
-            Mutation("no decay of weights", "            weight_decay=weight_decay,\n", ""),
+            Mutation("no decay of weights", "self.masters.stepped, weight_decay)", "self.masters.stepped, 0.0)"),
+            Mutation("gradients summed in the weights' own format", ", self.masters.summing():", ":"),
+            Mutation("stopped by nothing", "if stops is not None and stops(totals):", "if False:"),
+            Mutation(
+                "gradients stay after a stop",
+                "            self.masters.clear()\n            raise Stopped",
+                "            raise Stopped",
+            ),
             Mutation("moments as PyTorch has them", "            betas=betas,\n", ""),
             Mutation(
                 "not clipped",
-                "clip_grad_norm_(self.parameters, self.max_grad_norm)",
-                'clip_grad_norm_(self.parameters, float("inf"))',
+                "clip_grad_norm_(self.masters.stepped, self.max_grad_norm)",
+                'clip_grad_norm_(self.masters.stepped, float("inf"))',
             ),
             Mutation(
                 "warm-up one update late",
@@ -106,6 +111,67 @@ MODULES = (
                 "dropout stays",
                 "            part.training = bool(getattr(part",
                 "            part.training = True or bool(getattr(part",
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/learn/kl_control.py",
+        (f"{UNIT}/test_kl_control.py",),
+        (
+            Mutation("the wrong way", "found / self.target - 1", "1 - found / self.target"),
+            Mutation("no bound below", "max(-_MOST, found", "max(-1.0, found"),
+            Mutation("no bound above", "min(_MOST, max", "min(9.0, max"),
+            Mutation("added, not multiplied", "self.value *= 1 +", "self.value +="),
+            Mutation("another beginning is ignored", ' and saved["began"] == self.begin', ""),
+        ),
+    ),
+    Module(
+        "agentgym/learn/running.py",
+        (f"{UNIT}/test_running.py",),
+        (
+            Mutation("the last part alone", "self.variance * self.num + apart**2", "apart**2"),
+            Mutation("means are the same", " + apart**2 * self.num * num / both", ""),
+            Mutation("the mean of the last part", "self.mean + apart * num / both", "mean"),
+            Mutation("a sample's variance", "spread / both\n", "spread / (both - 1)\n"),
+            Mutation("no scale is a scale", "if self.variance > _NONE else 1.0", "if True else 1.0"),
+            Mutation("a process's own mean", "mean = total / num", "mean = math.fsum(values) / max(1, len(values))"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/masters.py",
+        (f"{UNIT}/test_masters.py",),
+        (
+            Mutation("no masters", "weight.element_size() >= torch.float32.itemsize", "True"),
+            Mutation("masters are not followed", "            weight.copy_(master)\n", ""),
+            Mutation(
+                "what was changed outside is lost",
+                "weight == master.to(weight.dtype), master",
+                "weight == weight, master",
+            ),
+            Mutation(
+                "masters begin anew",
+                "torch.where(weight == master.to(weight.dtype), master",
+                "torch.where(False, master",
+            ),
+            Mutation("the last gradient alone", "found if master.grad is None else master.grad.add_(found)", "found"),
+            Mutation("hooks stay", "                hook.remove()\n", "                pass\n"),
+            Mutation(
+                "masters keep gradients",
+                "*(weight for weight, _ in self.rounded), *self.stepped",
+                "*(weight for weight, _ in self.rounded),",
+            ),
+            Mutation(
+                "weights keep gradients", "(*(weight for weight, _ in self.rounded), *self.stepped)", "self.stepped"
+            ),
+            Mutation("what stays is counted", "(self._looked_at() != before)", "(self._looked_at() == before)"),
+            Mutation("masters are free", "else 3", "else 2"),
+            Mutation(
+                "norms decay", '"params": others, "weight_decay": 0.0', '"params": others, "weight_decay": weight_decay'
+            ),
+            Mutation(
+                "biases alone decay",
+                "p.ndim > 1], [p for p in stepped if p.ndim < 2]",
+                "p.ndim < 2], [p for p in stepped if p.ndim > 1]",
             ),
         ),
     ),
@@ -156,6 +222,13 @@ MODULES = (
             Mutation("halves as wholes", "(2 if autocast else element_size) * narrow", "4 * narrow"),
             Mutation("a row fits a microbatch", "max(max_microbatch_tokens, max_context)", "max_microbatch_tokens"),
             Mutation("keys without values", '"cache": 2 * element_size', '"cache": element_size'),
+            Mutation("masters for nothing", "4 * has_masters) * num_trained", "0) * num_trained"),
+            Mutation("masters for all", "has_masters = trained_size < 4", "has_masters = True"),
+            Mutation(
+                "gradients in two bytes",
+                'max(4, trained_size) * num_trained,\n        "opt',
+                'trained_size * num_trained,\n        "opt',
+            ),
             Mutation("no copies under autocast", "2 * num_parameters if autocast else 0", "0"),
             Mutation("widths of heads guessed", 'getattr(text, "head_dim", None) or', "None or"),
         ),

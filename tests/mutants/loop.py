@@ -123,11 +123,6 @@ MODULES = (
                 "1 / (total * max_tokens)",
             ),
             Mutation("rows weigh the same by tokens", "[row.weight / total if", "[1 / total if"),
-            Mutation(
-                "rows weigh the same by sequences",
-                "row.weight / (total * row.num_trained)",
-                "1 / (total * row.num_trained)",
-            ),
         ),
     ),
     Module(

@@ -554,22 +554,41 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/learn/aggregation.py",
+        (f"{UNIT}/test_batch.py",),
+        (
+            Mutation("rows for episodes", "math.fsum(row.share for row in rows)", "float(len(rows))"),
+            Mutation("mean of each row", "(row.episode_tokens or row.num_trained)", "row.num_trained"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/learner.py",
+        (f"{UNIT}/test_learner.py",),
+        (
+            Mutation("metrics summed", 'value if name == "loss" else value / weight', "value"),
+            Mutation("loss as a mean", 'value if name == "loss" else value / weight', "value / weight"),
+            Mutation("idle episodes lost", "self.aggregation) + idle", "self.aggregation)"),
+            Mutation("time does not count", "max(since / max(1, span), self.progress)", "since / max(1, span)"),
+        ),
+    ),
+    Module(
         "agentgym/learn/surrogate.py",
         (
             f"{UNIT}/test_surrogate.py",
             "tests/unit/trainers/test_group_trainers.py",
+            "tests/unit/trainers/test_steps.py",
             "tests/unit/test_parity_batches.py",
         ),
         (
-            Mutation(
-                "penalty upside down", "settings.kl_coefficient * log_ratio", "-settings.kl_coefficient * log_ratio"
-            ),
+            Mutation("penalty upside down", "self.kl.value * log_ratio", "-self.kl.value * log_ratio"),
             Mutation("penalty of masked tokens", "np.where(row.loss_mask, ", "np.where(True, "),
+            Mutation("stops at the target", "1.5 * self.settings.target_kl", "self.settings.target_kl"),
+            Mutation("never steered", '        self.kl.steer(metrics["reference_kl"])\n', ""),
             Mutation("no correction", "weights_N * loss_N, metrics | seen", "loss_N, metrics | seen"),
             Mutation(
                 "entropy punished", "loss_N - settings.entropy_coefficient", "loss_N + settings.entropy_coefficient"
             ),
-            Mutation("divergence rewarded", "loss_N + settings.kl_coefficient", "loss_N - settings.kl_coefficient"),
+            Mutation("divergence rewarded", "loss_N + self.kl.value", "loss_N - self.kl.value"),
             Mutation("penalized twice", 'if settings.kl_in == "loss":', "if True:"),
             Mutation("never by the ratio", "if settings.kl_by_ratio:", "if False:"),
             Mutation("the sequence as a token", 'if self.settings.ratio == "token":', "if True:"),
@@ -578,10 +597,22 @@ MODULES = (
                 "return parts.sequence_sum(parts.over_old(",
                 "return parts.sequence_mean(parts.over_old(",
             ),
-            Mutation("level ignored", 'settings.correction_level == "sequence"', "False"),
+            Mutation("level ignored", 'settings.correction_level == "sequence" else', "False else"),
             Mutation("mask without a floor", "low=1 / cap", "low=0.0"),
             Mutation("experts disagree", " * ~batch.demonstrations_N", ""),
             Mutation("proximal scores never wanted", "self.num_steps > 1 or", "False or"),
+            Mutation("rows of an episode apart", "            unite(episodes)", "            pass"),
+            Mutation(
+                "ratio of a row",
+                "over_old_sequence(logprobs_N, old_N, batch.units_N)",
+                "over_old_sequence(logprobs_N, old_N, batch.sequences_N)",
+            ),
+            Mutation(
+                "product of a row",
+                "over_old(logprobs_N, old_N), batch.units_N)",
+                "over_old(logprobs_N, old_N), batch.sequences_N)",
+            ),
+            Mutation("corrected by row", "batch.units_N if settings", "batch.sequences_N if settings"),
         ),
     ),
     Module(
@@ -589,7 +620,9 @@ MODULES = (
         ("tests/unit/trainers/test_group_trainers.py",),
         (
             Mutation("penalty added", "member.reward - sum", "member.reward + sum"),
-            Mutation("unfit groups trained", "if not group.unfit]", "if True]"),
+            Mutation("unfit groups trained", "if not reason]", "if True]"),
+            Mutation("equal groups do not count", "sum(map(_num_own, groups)) - ", "0 * "),
+            Mutation("demonstrations are idle", 'member.role != "expert"', "True"),
             Mutation("truncated always kept", "keep_truncated=self.settings.keep_truncated", "keep_truncated=True"),
         ),
     ),
@@ -597,10 +630,14 @@ MODULES = (
         "trainers/ppo.py",
         ("tests/unit/trainers/test_ppo.py",),
         (
-            Mutation("the end continued", "if trajectory.truncated else 0.0", "if True else 0.0"),
-            Mutation("cut episodes not continued", "if trajectory.truncated else 0.0", "if False else 0.0"),
+            Mutation("the end continued", "bootstrap and trajectory.truncated and", "bootstrap and"),
+            Mutation("cut episodes not continued", "bootstrap and trajectory.truncated and", "bootstrap and False and"),
             Mutation("reward lost", "rewards_N[index] += trajectory", "rewards_N[index] -= trajectory"),
+            Mutation("returns not discounted", "earned * self.settings.gamma ** int(tokens)", "earned"),
+            Mutation("never scaled", "self.returns.deviation if settings.scale_rewards else 1.0", "1.0"),
+            Mutation("always scaled", "        if not self.settings.scale_rewards:\n            return {}\n", ""),
             Mutation("penalty rewarded", "-self.penalty(row)", "self.penalty(row)"),
+            Mutation("idle bounds of values accepted", "self.epochs * self.minibatches == 1", "False"),
             Mutation("never whitened", "if self.settings.whiten:", "if False:"),
             Mutation("policy in warm-up", "if update < self.settings.critic_warmup:", "if False:"),
             Mutation("rewards of first tokens", "turns_N[::-1]", "turns_N"),
@@ -633,7 +670,10 @@ MODULES = (
             Mutation("everything accepted", "if self.settings.accept is None:", "if True:"),
             Mutation("no reference", "logprobs[0] - references[0]", "logprobs[0] + 0 * references[0]"),
             Mutation("expert pairs accepted", "pair.require_logprobs()", "pass"),
-            Mutation("tempered reference", "elif equipment.temperature != 1:", "elif False:"),
+            Mutation("tempered files accepted", "self.recorded.refuse_tempered([", "list(["),
+            Mutation("what is fetched is not seen", "self.recorded.require_plain(episode)", "pass"),
+            Mutation("a reference where none is used", " and self.settings.loss not in _WITHOUT_REFERENCE", ""),
+            Mutation("tempered reference", "elif self._is_stored and equipment.temperature != 1:", "elif False:"),
             Mutation("nothing replayed", "(*self.past, new)", "(new,)"),
             Mutation("sums for means", 'if settings.mean_logratio and settings.loss != "rpo":', "if False:"),
         ),
@@ -651,6 +691,7 @@ MODULES = (
                 "nft's accuracy the wrong way", "gains_N.float() - advantages_N", "gains_N.float() + advantages_N"
             ),
             Mutation("brevity ignored", "if settings.brevity:", "if False:"),
+            Mutation("lengths tell nothing apart", "if not self.settings.brevity or", "if True or"),
             Mutation("lengths of everything seen", "sum(sample.num_trained for", "sum(len(sample.token_ids) for"),
         ),
     ),
@@ -660,6 +701,7 @@ MODULES = (
         (
             Mutation("both learn from everything", "if row.role == role]", "if True]"),
             Mutation("rewards not shared", "last.reward + other.reward", "last.reward"),
+            Mutation("copies count nobody idle", "Lesson(rows, idle=idle)", "Lesson(rows)"),
             Mutation("roles never swapped", "// self.settings.swap_every % 2", "// self.settings.swap_every % 1"),
         ),
     ),
@@ -669,8 +711,27 @@ MODULES = (
         (
             Mutation("failures and successes imitated", "if t.ordinal not in shown", "if True"),
             Mutation("demonstrations forgotten", "lesson.rows += demonstrated", "pass"),
+            Mutation("mean without idle episodes", "counts[0] + idle", "counts[0]"),
             Mutation("imitated tasks rejected", "if n not in shown}", "if True}"),
             Mutation("share constant", "                update, warmup=", "                0, warmup="),
+        ),
+    ),
+    Module(
+        "agentgym/launch/intervals.py",
+        ("tests/unit/launch/test_intervals.py",),
+        (
+            Mutation("nine of ten", "_Z = 1.959963984540054", "_Z = 1.6448536269514722"),
+            Mutation("not drawn to the middle", "(share + _Z**2 / (2 * num)) / scale", "share / scale"),
+            Mutation("no width at the ends", " + (_Z / (2 * num)) ** 2)", ")"),
+            Mutation("tasks of any size count alike", "num**2 / (sizes**2).sum(-1)", "0 * num + tasks"),
+            Mutation("the tasks' own mean is free", " * tasks / max(1, tasks - 1)", ""),
+            Mutation("worth more than they are", "np.clip(found, least, num)", "np.maximum(found, least)"),
+            Mutation("worth less than tasks", "np.clip(found, least, num)", "np.minimum(found, num)"),
+            Mutation("all alike is sure", "np.clip(found, least, num), least)", "np.clip(found, least, num), num)"),
+            Mutation("lost for won", "change = now - was", "change = was - now"),
+            Mutation("no correlation", "- 2 * correlation * one * other", "- 0 * correlation"),
+            Mutation("not continuous", "np.maximum(product - num / 2, 0.0)", "product"),
+            Mutation("void ones failed", "if was is not None and now is not None]", "]"),
         ),
     ),
 )

@@ -121,8 +121,8 @@ MODULES = (
             ),
             Mutation(
                 "the end is not scored",
-                "[*self.tokenizer.encode_reply(reply), self.tokenizer.stop_token_ids[0]]",
-                "self.tokenizer.encode_reply(reply)",
+                "[*self.tokenizer.encode_reply(reply, after=stream.text), self.tokenizer.stop_token_ids[0]]",
+                "self.tokenizer.encode_reply(reply, after=stream.text)",
             ),
             Mutation("the prompt is scored as well", "[len(prompt.token_ids) :])", ")"),
             Mutation("tools are not shown", "stream.extend(messages, tools)", "stream.extend(messages)"),

@@ -22,20 +22,22 @@ MODULES = (
             Mutation(
                 "keep-last fills the budget", "if extension.num_tokens < budget:", "if extension.num_tokens <= budget:"
             ),
-            Mutation(
-                "replies need two tokens", "return self.episode.max_tokens >= 1", "return self.episode.max_tokens > 1"
-            ),
+            Mutation("replies need two tokens", "if room < 1:  # nothing", "if room < 2:  # nothing"),
             Mutation(
                 "the user's context alone",
-                "min(self.limits.context_tokens or self.max_context, self.max_context)",
-                "self.limits.context_tokens or self.max_context",
+                "budget = min(self.limits.context_tokens or self.max_context, self.max_context)",
+                "budget = self.limits.context_tokens or self.max_context",
             ),
             Mutation(
                 "the reply fills the whole budget",
-                "min(self.limits.max_reply_tokens, budget - extension.num_tokens)",
-                "min(self.limits.max_reply_tokens, budget)",
+                "self.episode.max_tokens = min(self.limits.max_reply_tokens, room)",
+                "self.episode.max_tokens = min(self.limits.max_reply_tokens, budget)",
             ),
-            Mutation("summaries need two tokens", "if room < 1:", "if room <= 1:"),
+            Mutation(
+                "summaries need two tokens",
+                "        if room < 1:\n            return False\n        self._take(extension)\n        episode",
+                "        if room < 2:\n            return False\n        self._take(extension)\n        episode",
+            ),
             Mutation("a summary has no limit", "min(self.limits.max_reply_tokens, room), True", "room, True"),
             Mutation("sums up for ever", "        episode.wants_summary = False\n", ""),
             Mutation("a summary is an action", "self._recorded(reply, is_summary=True)", "self._recorded(reply)"),

@@ -9,36 +9,88 @@ UNIT = "tests/unit"
 MODULES = (
     Module(
         "agentgym/tokenizer.py",
-        (f"{UNIT}/test_tokenizer.py", f"{UNIT}/test_images.py"),
         (
-            Mutation("the tokenizer's end first", "dict.fromkeys([*ends, *own])", "dict.fromkeys([*own, *ends])"),
-            Mutation("both ends needed", "if not (ends or own):", "if not (ends and own):"),
+            f"{UNIT}/test_tokenizer.py",
+            f"{UNIT}/test_images.py",
+            f"{UNIT}/test_controls.py",
+            f"{UNIT}/test_template.py",
+        ),
+        (
             Mutation(
-                "flags ignored", "all_special_tokens, strict=True)), **flagged}", "all_special_tokens, strict=True))}"
+                "the tokenizer's end first",
+                "dict.fromkeys([*ends, *own, *known])",
+                "dict.fromkeys([*own, *ends, *known])",
+            ),
+            Mutation("the model's ends ignored", "[*ends, *own, *known])", "[*ends, *own])"),
+            Mutation("ends nobody knows", " if self.hf.convert_ids_to_tokens(int(i)) is not None]", "]"),
+            Mutation("both ends needed", "if not (ends or own or known):", "if not (ends and own):"),
+            Mutation(
+                "the next turn ends nothing",
+                "for tail in self.facts.after_reply]",
+                "for tail in self.facts.after_reply[:1]]",
             ),
             Mutation("the end is spoken", "token_ids[:-1] if self._end(token_ids) else token_ids", "token_ids"),
             Mutation("any end within", "token_ids[-1] in self.stop_token_ids", "token_ids[0] in self.stop_token_ids"),
             Mutation("special tokens not spoken", "skip_special_tokens=False", "skip_special_tokens=True"),
             Mutation(
                 "a policy's words defused",
-                'self._without_markers if message["role"] == "assistant" else self._defused',
-                "self._defused",
+                '{"assistant": self._controls.parted_markers, ',
+                '{"assistant": self._defused, ',
             ),
-            Mutation("parts of a message not defused", '"text": defuse(part["text"])}', '"text": part["text"]}'),
-            Mutation("replies may show images", "self.encode(self._without_markers(text))", "self.encode(text)"),
+            Mutation(
+                "instructions name no marks", '"system": self._controls.parted_turns}', '"system": self._defused}'
+            ),
+            Mutation("parts of a message not defused", "_defused_parts(content, defuse)}", "list(content)}"),
+            Mutation("parts side by side", 'text = f" {text}"', "pass"),
+            Mutation("an image joins parts", '            before = ""\n', ""),
+            Mutation("replies may show images", "spoken = self._controls.parted_markers(text)", "spoken = text"),
+            Mutation("replies may end turns", "if not self._controls.has_turns(spoken):", "if True:"),
+            Mutation("told anew as it was", 'self._controls.parted_turns(message["content"])}', 'message["content"]}'),
             Mutation(
                 "tools not defused",
                 "json.loads(self._defused(json.dumps(list(tools), ensure_ascii=False)))",
                 "json.loads(json.dumps(list(tools), ensure_ascii=False))",
             ),
-            Mutation("no tools are some", "ensure_ascii=False))) or None", "ensure_ascii=False)))"),
-            Mutation("nobody speaks next", "            add_generation_prompt=True,\n", ""),
+            Mutation("no tools are some", "tools=schemas or None", "tools=schemas"),
+            Mutation("nobody speaks next", ", add_generation_prompt=True)", ")"),
             Mutation(
                 "one name for all vocabularies", "json.dumps(sorted(self.hf.get_vocab().items()))", "json.dumps([])"
             ),
+        ),
+    ),
+    Module(
+        "agentgym/controls.py",
+        (f"{UNIT}/test_controls.py", f"{UNIT}/test_tokenizer.py"),
+        (
+            Mutation(
+                "flags ignored", "all_special_tokens, strict=True)), **flagged}", "all_special_tokens, strict=True))}"
+            ),
+            Mutation(
+                "added tokens are words",
+                "self.ids: dict[int, str] = {**special, **used}",
+                "self.ids: dict[int, str] = {**special}",
+            ),
+            Mutation("words are marks", "if i not in special and _is_mark(str(token))}", "if i not in special}"),
+            Mutation("marks without a template", " or _MARK.fullmatch(text)", ""),
+            Mutation("replies say no calls", "self.turn_ids = {*special, *turns} - own", "self.turn_ids = {*self.ids}"),
+            Mutation("rules are data", "        if text and text not in self._spared:\n", "        if False:\n"),
+            Mutation("case is not folded", "        if self._normalize is None:\n", "        if True:\n"),
             Mutation(
                 "one character is not defused", 'if len(found[0]) > 1 else " "', "if len(found[0]) > 1 else found[0]"
             ),
+        ),
+    ),
+    Module(
+        "agentgym/template.py",
+        (f"{UNIT}/test_template.py",),
+        (
+            Mutation("today", "day: datetime.datetime = _TODAY", "day: datetime.datetime = _ANOTHER_DAY"),
+            Mutation("tools left out", "if tools and not facts.writes_tools:", "if False:"),
+            Mutation("system stays", "    if not facts.takes_system:\n        told", "    if False:\n        told"),
+            Mutation("runs stay", "    if not facts.takes_runs:\n        told", "    if False:\n        told"),
+            Mutation("a begun reply is whole", '{**message, "content": facts.opened + content}', "message"),
+            Mutation("a blank twice", "content.removeprefix(facts.lead)", "content"),
+            Mutation("a printed list will do", "and \"'type': 'text'\" not in rendered", ""),
         ),
     ),
     Module(

@@ -15,24 +15,34 @@ MODULES = (
             Mutation("bare values are text", "return Untyped(bare[0].strip())", "return str(bare[0].strip())"),
             Mutation(
                 "infinity is a number",
-                "        value: Any = json.loads(text)\n        json.dumps(value, ensure_ascii=False, allow_nan=False)",
-                "        value: Any = json.loads(text)\n        json.dumps(value, ensure_ascii=False)",
+                "json.dumps(value, ensure_ascii=False, allow_nan=False).encode()",
+                "json.dumps(value, ensure_ascii=False).encode()",
             ),
             Mutation(
                 "half a character is text",
-                "allow_nan=False).encode()\n        except",
-                "allow_nan=False)\n        except",
+                "json.dumps(value, ensure_ascii=False, allow_nan=False).encode()",
+                "json.dumps(value, ensure_ascii=False, allow_nan=False)",
             ),
             Mutation(
                 "no calls are words", '        raise ToolError("The list of calls is empty.")\n', "        return []\n"
             ),
             Mutation(
                 "only the first call",
-                "return [_checked(one) for one in calls]",
-                "return [_checked(one) for one in calls[:1]]",
+                "return [call_of(one) for one in calls]",
+                "return [call_of(one) for one in calls[:1]]",
             ),
             Mutation("names may be anything", 'isinstance(value.get("name"), str)', '"name" in value'),
-            Mutation("arguments may be anything", 'isinstance(value.get("arguments", {}), dict)', "True"),
+            Mutation("arguments may be anything", "if isinstance(arguments, dict):", "if True:"),
+            Mutation("other keys are passed over", "keys - _KEYS", "set()"),
+            Mutation(
+                "parameters are passed over",
+                'value.get("arguments", value.get("parameters", {}))',
+                'value.get("arguments", {})',
+            ),
+            Mutation("both words for arguments", '{"arguments", "parameters"} <= keys', "False"),
+            Mutation("other types", 'value.get("type", "function") != "function"', "False"),
+            Mutation("a name twice is the last", "if len(found) < len(pairs):", "if False:"),
+            Mutation("text after JSON", "if text[end:].strip():", "if False:"),
             Mutation("the id is lost", "id=id if isinstance(id, str) else", "id="),
             Mutation("text before a call is fine", "_SHORT.fullmatch(text)", "_SHORT.search(text)"),
             Mutation(
@@ -152,20 +162,29 @@ MODULES = (
                 'return {"role": "user", "content": error}',
                 'return {"role": "assistant", "content": error}',
             ),
-            Mutation(
-                "said is understood", "understood = self.parse(reply) == action", "understood = bool(self.parse(reply))"
-            ),
-            Mutation(
-                "what cannot be read is fine", "            understood = False\n", "            understood = True\n"
-            ),
+            Mutation("said is understood", "return self.parse(reply) == action", "return bool(self.parse(reply))"),
+            Mutation("what cannot be read is fine", "            return False\n", "            return True\n"),
+        ),
+    ),
+    Module(
+        "agentgym/protocol.py",
+        ("tests/unit/protocols/test_tools.py",),
+        (
+            Mutation("the first thought alone", "reply[ends[-1].end() :]", "reply[ends[0].end() :]"),
+            Mutation("thoughts are said", "reply[ends[-1].end() :] if ends else reply", "reply"),
+            Mutation("a thought without an end is said", "said[: begun.start()] if begun else said", "said"),
+            Mutation("the template's thought is said", "(self.thought_end and not ends) or ", ""),
+            Mutation("an expert speaks within the thought", "if self.thought_end else []", "if False else []"),
+            Mutation("a thought that was ended goes on", "prompt.rstrip().endswith(begin)", "begin in prompt"),
         ),
     ),
     Module(
         "agentgym/protocols/plain.py",
         ("tests/unit/protocols/test_plain.py",),
         (
-            Mutation("blanks are an action", "if not reply.strip():", "if not reply:"),
-            Mutation("blanks are kept", "return Action(reply.strip())", "return Action(reply)"),
+            Mutation("blanks are an action", "if not said:", "if False:"),
+            Mutation("thoughts are an action", "self.answer(reply)", "reply"),
+            Mutation("blanks are kept", "said = self.answer(reply).strip()", "said = self.answer(reply)"),
             Mutation("said unchecked", "self.checked(str(action), action)", "str(action)"),
         ),
     ),
@@ -174,7 +193,8 @@ MODULES = (
         ("tests/unit/protocols/test_react.py",),
         (
             Mutation("the first action counts", "return Action(found[-1])", "return Action(found[0])"),
-            Mutation("invented observations count", '_INVENTED.sub("", reply)', "reply"),
+            Mutation("invented observations count", '_INVENTED.sub("", self.answer(reply))', "self.answer(reply)"),
+            Mutation("actions that were thought of count", "self.answer(reply)", "reply"),
             Mutation("an empty action", "if not found or not found[-1]:", "if not found:"),
             Mutation(
                 "capitals matter", '(.*?)[ \\t*]*$", re.IGNORECASE | re.MULTILINE)', '(.*?)[ \\t*]*$", re.MULTILINE)'
@@ -189,15 +209,96 @@ MODULES = (
         ("tests/unit/protocols/test_tools.py",),
         (
             Mutation("the first call alone", "return Action(tool_calls=calls)", "return Action(tool_calls=calls[:1])"),
-            Mutation("a call that was cut off is words", "(?:</tool_call>|\\Z)", "</tool_call>"),
-            Mutation("infinity is a number", ", allow_nan=False).encode()", ").encode()"),
-            Mutation("half a character is text", "allow_nan=False).encode()", "allow_nan=False)"),
-            Mutation("a name may be anything", 'isinstance(call.get("name"), str)', '"name" in call'),
-            Mutation("arguments may be anything", 'isinstance(call.get("arguments", {}), dict)', "True"),
-            Mutation("the form is not told", "is not valid JSON: {error}. {self.rules}", "is not valid JSON: {error}."),
+            Mutation("thoughts are run", "self.answer(reply)", "reply"),
             Mutation(
-                "said unchecked", "return self.checked(reply, Action(tool_calls=action.tool_calls))", "return reply"
+                "the form is not told", 'raise ParseError(f"{error} {self.rules}")', "raise ParseError(str(error))"
             ),
+            Mutation(
+                "said unchecked",
+                "return self.checked(form.write(calls), Action(tool_calls=told))",
+                "return form.write(calls)",
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/protocols/tools.py",
+        ("tests/unit/tools/test_forms.py",),
+        (
+            Mutation("calls of other families are run", "if self.form and not own:", "if False:"),
+            Mutation("calls of other families are words", "form = own or form_in(text)", "form = own"),
+            Mutation(
+                "the template goes before the setting",
+                "self.form or form_for(template)",
+                "form_for(template) or self.form",
+            ),
+            Mutation("always hermes", "self.form or form_for(template)", "self.form"),
+            Mutation("who is spoken to is told", "self._spoken.words(text)", "text.strip()"),
+        ),
+    ),
+    Module(
+        "agentgym/rollout/runner.py",
+        ("tests/unit/tools/test_forms.py",),
+        (Mutation("one protocol for every policy", "protocol.suited(*tokenizer.speech)", "protocol"),),
+    ),
+    Module(
+        "agentgym/hosts/processes/wire.py",
+        ("tests/unit/hosts/processes/test_wire.py",),
+        (Mutation("values get a type on the way", "if type(value) is Untyped]", "if False]"),),
+    ),
+    Module(
+        "agentgym/tools/forms/hermes.py",
+        ("tests/unit/protocols/test_tools.py", "tests/unit/tools/test_forms.py"),
+        (
+            Mutation("a call that was cut off is none", r"(?:{_CLOSE}|\Z)", "(?:{_CLOSE})"),
+            Mutation("the end of a call is anywhere", "if closed is None:", "if False:"),
+            Mutation("an end alone is words", "if _CLOSE in words:", "if False:"),
+        ),
+    ),
+    Module(
+        "agentgym/tools/forms/xml.py",
+        ("tests/unit/tools/test_forms.py",),
+        (
+            Mutation("values are text", "Untyped(parameter[2])", "str(parameter[2])"),
+            Mutation("the last of two counts", "if name in arguments:", "if False:"),
+            Mutation("what was cut off is run", "if found := _TAG.search(words):", "if False:"),
+        ),
+    ),
+    Module(
+        "agentgym/tools/forms/pythonic.py",
+        ("tests/unit/tools/test_forms.py",),
+        (
+            Mutation("tuples are values", "same != value", "False"),
+            Mutation("places are passed over", "if node.args:", "if False:"),
+            Mutation(
+                "the last of two counts", "keyword.arg is None or keyword.arg in arguments", "keyword.arg is None"
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/tools/forms/llama.py",
+        ("tests/unit/tools/test_forms.py",),
+        (Mutation("the first call alone", "calls.append(call_of(value))", "return [call_of(value)]"),),
+    ),
+    Module(
+        "agentgym/tools/forms/mistral.py",
+        ("tests/unit/tools/test_forms.py",),
+        (Mutation("one bracket too many", "and not text[position:]", "and False and not text[position:]"),),
+    ),
+    Module(
+        "agentgym/tools/forms/deepseek.py",
+        ("tests/unit/tools/test_forms.py",),
+        (
+            Mutation("a fence may stay open", "(end[1] is None) != (head[3] is None)", "False"),
+            Mutation("other kinds are run", 'head[1] != "function"', "False"),
+            Mutation("tokens are words", "if _ANY.search(words):", "if False:"),
+        ),
+    ),
+    Module(
+        "agentgym/tools/forms/functionary.py",
+        ("tests/unit/tools/test_forms.py",),
+        (
+            Mutation("words after JSON", r'if re.match(r"\s*(?:>>>|\Z)", text[position:]) is None:', "if False:"),
+            Mutation("the first mark is always written", ".removeprefix(self.begun)", ""),
         ),
     ),
 )

@@ -11,7 +11,7 @@ import agentgym
 HOMES = {
     "agentgym.env": "Env Snapshot",
     "agentgym.errors": "AgentGymError JudgeError UserError",
-    "agentgym.launch": "evaluate evaluate_async resume resume_async train train_async",
+    "agentgym.launch": "evaluate evaluate_async record record_async resume resume_async train train_async",
     "agentgym.registry": "make plugins register",
     "agentgym.repl": "play play_async",
     "agentgym.reward": "EpisodeShaper Shaper",

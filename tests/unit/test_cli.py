@@ -118,7 +118,7 @@ def test_version_and_help_end_well(agentgym: Typed) -> None:
         assert (code, errors) == (0, "")
         assert "A language model learns to act over many turns." in printed
         listed = re.findall(r"^  (\w+)  ", printed, re.MULTILINE)
-        assert listed == ["doctor", "envs", "eval", "export", "init", "play", "serve", "train"]
+        assert listed == ["doctor", "envs", "eval", "export", "init", "play", "record", "serve", "train"]
 
 
 # -- train -------------------------------------------------------------------------------------------------
@@ -557,6 +557,11 @@ def test_doctor_tries_the_tokens_of_the_model_and_the_protocol_it_speaks(
         ("eval --model nano --env BELL", "pass the run directory"),
         ("eval --env BELL", "Missing option '--model'"),
         ("eval --env BELL --model ./nowhere --episodes 0", "0 is not in the range"),
+        ("eval --env BELL --model ./nowhere --samples 8", "8 equal episodes of each task; add --temperature 1"),
+        ("record --env BELL --model ./nowhere --temperature 0", "8 equal episodes of each task; add --temperature 1"),
+        ("record --env BELL --model ./nowhere --rollout.temperature 1", 'unknown key "rollout.temperature"'),
+        ("record --env BELL --model ./nowhere -o .", ". exists already"),
+        ("train --env BELL --trainer dpo --trainer.data gone", "what agentgym record --output gone writes"),
         ("play webshp", 'Did you mean "webshop"?'),
         ("play BELL --updates 3", "updates"),
         ("doctor webshp", 'Did you mean "webshop"?'),
@@ -626,6 +631,7 @@ def test_help_shows_the_defaults_of_the_chosen_model(agentgym: Typed) -> None:
         ("train --help --trainer sft --model HF", {"--trainer.batch_size", "--model.lora"}, {"--model.width"}),
         ("train --env BELL --rewards.turn-cost 1 --help", {"--rewards.turn-cost.free_turns"}, {"--env.level"}),
         ("eval --env blocksworld --help", {"--env", "--env.level", "--rollout.top_k", "--threads"}, {"--updates"}),
+        ("record --env webshop --help", {"--env.catalogue", "--rollout.top_p"}, {"--updates", "--trainer"}),
         ("play webshop --help", {"--env.catalogue", "--protocol", "--rollout.max_reply_tokens"}, {"--rewards"}),
         ("play --help", {"--task", "--engine"}, {"--env.catalogue"}),
         ("serve blocksworld -h", {"--port", "--env.level"}, {"--protocol"}),

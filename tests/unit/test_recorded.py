@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +13,11 @@ import pytest
 
 from agentgym import store
 from agentgym.archive import Card
+from agentgym.env import Env
 from agentgym.errors import DataError
 from agentgym.media import MediaStore, as_media
 from agentgym.recorded import Recorded, grouped_by_task
-from agentgym.types import Sample, StopReason, Trajectory, Turn
+from agentgym.types import Sample, StopReason, TaskId, Trajectory, Turn
 from tests.kit import chat, episode
 
 TOKENIZER = chat()
@@ -81,7 +83,7 @@ def ids(path: Path) -> list[str]:
 
 
 def test_what_is_void_or_measured_a_run_is_not_learned_from(tmp_path: Path) -> None:
-    stages = [("train", "train"), ("before", "validation"), ("after", "test"), ("", "validation"), ("", "test")]
+    stages = [("train", "train"), ("before", "validation"), ("after", "test"), ("", "train"), ("", "")]
     measured = [
         episode(1.0, episode_id=f"{stage} {split}", stage=stage, split=split)
         for stage, split in [*stages, ("warm_start", ""), ("after", "train")]
@@ -89,7 +91,7 @@ def test_what_is_void_or_measured_a_run_is_not_learned_from(tmp_path: Path) -> N
     void = [episode(1.0, episode_id=stop, stop=stop) for stop in StopReason]
     path = written(tmp_path / "seen.jsonl", *measured, *void)
     assert ids(path) == [
-        *("train train", " validation", " test", "warm_start ", "after train"),
+        *("train train", " train", " ", "warm_start ", "after train"),
         *("terminated", "truncated", "turn_limit", "context_limit", "invalid_limit"),
     ]
 
@@ -98,6 +100,84 @@ def test_where_nothing_counts_there_is_nothing_to_learn_from(tmp_path: Path) -> 
     path = written(tmp_path / "seen.jsonl", episode(1.0, stop=StopReason.ENV_ERROR))
     with pytest.raises(DataError, match=r"seen\.jsonl has no episode that counts; expected at least one"):
         Recorded(path, TOKENIZER)
+    written(path, episode(1.0, stage="after", split="test"), episode(0.0, stage="before", split="validation"))
+    told = "no episode that counts, 2 that a run measured itself by are left out; expected at least one"
+    with pytest.raises(DataError, match=told):
+        Recorded(path, TOKENIZER)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_recording_of_held_out_tasks_is_refused_and_says_what_to_type(split: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "seen.jsonl", episode(1.0, episode_id="evaluate-0", task=7, split=split))
+    told = (
+        rf"seen\.jsonl has 1 episodes of held-out tasks \(episode evaluate-0, task 7, split {split}\): .*; "
+        r"expected train tasks; record them: agentgym record --model … --output PATH$"
+    )
+    with pytest.raises(DataError, match=told):
+        Recorded(path, TOKENIZER)
+    written(path, episode(1.0, split="train"), episode(1.0, split="train"))
+    told = r"or take the other 2: agentgym export .*seen\.jsonl --split train -o PATH$"
+    with pytest.raises(DataError, match=told):
+        Recorded(path, TOKENIZER)
+
+
+class Tasks(Env):
+    """Train tasks are 0 and 1, validation tasks 2 and test tasks "3" and 4."""
+
+    def tasks(self, split: str) -> Sequence[TaskId]:
+        known: dict[str, list[TaskId]] = {"train": [0, 1], "validation": [2], "test": ["3", 4]}
+        return known[split]
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ({"task": 0}, False),
+        ({"task": 2}, True),
+        ({"task": "3"}, True),
+        ({"task": 3}, False),
+        ({"task": 4}, True),
+        ({"task": 4, "env": "other"}, False),
+        ({"task": 4, "split": "train"}, False),
+        ({"task": None}, False),
+    ],
+)
+def test_episodes_that_do_not_say_their_split_are_told_by_their_tasks(
+    said: dict[str, Any], refused: bool, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "seen.jsonl", episode(1.0, **{"env": "Tasks", **said}))
+    told = pytest.raises(DataError, match="split unknown") if refused else contextlib.nullcontext()
+    with contextlib.closing(Recorded(path, TOKENIZER)) as recorded, told:
+        recorded.refuse_tasks_of(Tasks())
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, "it does not say how its tokens were sampled"),
+        ({"sampling": {"temperature": 0.7}}, "it was sampled at temperature 0.7, so"),
+        ({"sampling": {"temperature": 0}}, "it was sampled at temperature 0, so"),
+        ({"sampling": {"top_p": 0.9}}, "it was sampled at temperature 1, top_p 0.9, so"),
+        ({"sampling": {"top_k": 5}}, "it was sampled at temperature 1, top_k 5, so"),
+        ({"sampling": {"min_p": 0.1}}, "it was sampled at temperature 1, min_p 0.1, so"),
+        ({"sampling": {}}, None),
+        ({"role": "expert"}, None),
+    ],
+)
+def test_log_probabilities_of_another_distribution_are_told(said: Any, told: str | None, tmp_path: Path) -> None:
+    path = written(tmp_path / "seen.jsonl", episode(1.0, episode_id="e7", **said))
+    refused = pytest.raises(DataError, match=rf"seen\.jsonl, episode e7: {told}.*--trainer.reference model")
+    with contextlib.closing(Recorded(path, TOKENIZER)) as recorded, refused if told else contextlib.nullcontext():
+        recorded.refuse_tempered(recorded.cards)
+
+
+def test_of_many_episodes_some_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "seen.jsonl", *(episode(1.0, episode_id=f"{n}", sampling={}) for n in range(200)))
+    seen: list[str] = []
+    monkeypatch.setattr(Recorded, "require_plain", lambda self, each: seen.append(each.episode_id))
+    with contextlib.closing(Recorded(path, TOKENIZER)) as recorded:
+        recorded.refuse_tempered(recorded.cards)
+    assert seen == [f"{n}" for n in range(0, 200, 3)]
 
 
 @pytest.mark.parametrize(("found", "named"), [("", "unknown"), ("f00d", "f00d")])

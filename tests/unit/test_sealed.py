@@ -31,7 +31,7 @@ def test_what_was_sealed_is_complete_and_nothing_else_is_left(written: Path) -> 
     assert os.listdir(written.parent) == ["kept"]
     manifest = json.loads((written / "manifest.json").read_text())
     assert manifest == {
-        "layout": 4,
+        "layout": 5,
         "files": {
             "a.json": {"size": 2, "sha256": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"},
             "inner/b.txt": {"size": 5, "sha256": "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"},
@@ -174,10 +174,10 @@ def test_kinds_that_could_run_are_not_read(tmp_path: Path) -> None:
             sealed.check(written)
 
 
-@pytest.mark.parametrize("layout", [1, 3, 5])
+@pytest.mark.parametrize("layout", [1, 4, 6])
 def test_another_layout_is_another_versions(written: Path, layout: int) -> None:
     rewrite(written, lambda m: m.update(layout=layout, files={}))
-    with pytest.raises(UserError, match=rf"has layout {layout}, this version of agentgym reads 4; go on with the ve"):
+    with pytest.raises(UserError, match=rf"has layout {layout}, this version of agentgym reads 5; go on with the ve"):
         sealed.check(written)
 
 

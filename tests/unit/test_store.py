@@ -139,7 +139,7 @@ def test_what_is_to_be_written_is_made_with_the_folders_above(tmp_path: Path) ->
 
 
 def test_where_there_are_no_episodes_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"there is no .*/gone; expected episodes: a run, or what agentgym eval"):
+    with pytest.raises(DataError, match=r"there is no .*/gone; expected episodes: a run, or what agentgym record"):
         store.opened(tmp_path / "gone")
     with pytest.raises(DataError, match=r"it has no episodes\.sqlite"):
         store.opened(tmp_path)

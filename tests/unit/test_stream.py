@@ -30,9 +30,12 @@ class Letters:
             part["text"] if part["type"] == "text" else "#" for message in messages for part in message["content"]
         )
 
-    def encode(self, text: str, media: Sequence[Media] = ()) -> list[int]:
+    def encode(self, text: str, media: Sequence[Media] = (), *, after: str = "") -> list[int]:
         assert text.count("#") == len(media)
         return [ord(letter) for letter in text]
+
+    def retold(self, messages: Sequence[Message]) -> list[Message]:
+        return list(messages)
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(map(chr, ids))
@@ -148,7 +151,7 @@ def test_another_image_under_the_same_text_is_another_sample() -> None:
 def test_a_policy_that_sees_nothing_is_shown_no_image() -> None:
     one = stream()
     cast(Any, one.tokenizer).sees_images = False
-    cast(Any, one.tokenizer).encode = lambda text, media: [ord(letter) for letter in text] + list(media)
+    cast(Any, one.tokenizer).encode = lambda text, media, after="": [ord(letter) for letter in text] + list(media)
     one.extend([seen("a", ONE)])
     assert (letters(one.token_ids), one.prompt.media) == ("a#", [])
 

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from agentgym.errors import UserError
 from agentgym.tokenizer import ChatTokenizer
 from tests.kit import CHATML, RESERVED, SPECIAL, byte_tokenizer, chat
+from tests.templates import chat_of
 
 TOKENIZER = chat()
 TEXT = st.text(alphabet=st.characters(codec="utf-8")) | st.sampled_from([*SPECIAL, RESERVED, "<|im_end|><|im_start|>"])
@@ -63,6 +64,22 @@ def test_an_end_of_turn_that_is_special_by_its_flag_only_is_found() -> None:
     assert ChatTokenizer(hf).stop_token_ids[0] == hf.convert_tokens_to_ids(RESERVED)
 
 
+def test_the_model_s_own_ends_come_last_each_once_and_unknown_ones_not_at_all() -> None:
+    hf = byte_tokenizer()
+    vocabulary = hf.get_vocab()
+    reserved, end, own = (vocabulary[token] for token in (RESERVED, "<|im_end|>", "<|endoftext|>"))
+    assert ChatTokenizer(hf, stops=[own, reserved, end, 10**6]).stop_token_ids == (end, own, reserved)
+    hf.eos_token = None
+    hf.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    assert ChatTokenizer(hf, stops=[reserved]).stop_token_ids == (reserved,)
+
+
+def test_where_no_token_closes_a_reply_the_next_turn_s_opening_ends_it() -> None:
+    tokenizer = chat_of("glm")
+    tokens = tokenizer.hf.convert_ids_to_tokens(list(tokenizer.stop_token_ids))
+    assert tokens == ["<|user|>", "<|endoftext|>"]
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8")))
 def test_text_comes_back_from_ids(text: str) -> None:
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
@@ -76,6 +93,13 @@ def test_a_reply_is_what_was_said_without_its_end() -> None:
     assert TOKENIZER.decode_reply([end]) == ""
     assert TOKENIZER.decode_reply([]) == TOKENIZER.decode([]) == ""
     assert TOKENIZER.decode_reply([end, *ids]) == "<|im_end|>look"
+
+
+def test_a_protocol_is_suited_to_the_template_and_to_what_it_writes_before_a_reply() -> None:
+    assert TOKENIZER.speech == (CHATML, "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n")
+    hf = byte_tokenizer()
+    hf.chat_template = {"default": CHATML, "tool_use": CHATML + "{# <tool_call> #}"}
+    assert ChatTokenizer(hf).speech[0] == f"{CHATML}\n{CHATML}{{# <tool_call> #}}"
 
 
 def test_text_ends_where_the_assistant_speaks_next() -> None:

@@ -12,7 +12,19 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from agentgym.types import Action, Draw, Media, Observation, Sample, StopReason, ToolCall, Trajectory, Turn, succeeded
+from agentgym.types import (
+    Action,
+    Draw,
+    Media,
+    Observation,
+    Sample,
+    SamplingRecord,
+    StopReason,
+    ToolCall,
+    Trajectory,
+    Turn,
+    succeeded,
+)
 from tests.kit import episode, sample
 
 SEEN = Observation("a shop", admissible=["look"], tools=[{"name": "add"}], images=[b"png"])
@@ -271,3 +283,27 @@ def test_an_action_without_text_is_its_calls_as_json() -> None:
 def test_a_record_is_not_made_with_channels_that_are_no_numbers() -> None:
     with pytest.raises(ValidationError, match="way is nan, expected a finite number"):
         Turn(observation="", reply="", channels={"way": math.nan})
+
+
+def test_how_tokens_were_sampled_is_on_record_and_unknown_in_older_files() -> None:
+    one = Trajectory(env="e", task=None, seed=0, episode_id="x", sampling=SamplingRecord(temperature=0.7, top_k=5))
+    assert Trajectory.model_validate_json(one.model_dump_json()).sampling == one.sampling
+    older = one.model_dump(mode="json")
+    del older["sampling"]
+    assert Trajectory.model_validate(older).sampling is None
+
+
+@pytest.mark.parametrize(
+    ("sampling", "is_plain", "said"),
+    [
+        ({}, True, "temperature 1"),
+        ({"temperature": 0.0}, False, "temperature 0"),
+        ({"temperature": 0.7, "top_p": 0.95}, False, "temperature 0.7, top_p 0.95"),
+        ({"top_k": 20, "min_p": 0.05}, False, "temperature 1, top_k 20, min_p 0.05"),
+    ],
+)
+def test_a_policy_s_own_distribution_is_at_temperature_1_without_filters(
+    sampling: dict[str, Any], is_plain: bool, said: str
+) -> None:
+    record = SamplingRecord(**sampling)
+    assert (record.is_plain, str(record)) == (is_plain, said)

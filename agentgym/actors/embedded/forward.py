@@ -7,11 +7,11 @@ stay in slots, so that a row brings its new tokens only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
-from agentgym import vision
+from agentgym import rope, vision
 from agentgym.actors.embedded.rows import Drawn, Row
 from agentgym.actors.embedded.sampling import sampled
 from agentgym.actors.embedded.slots import SlotCache
@@ -48,14 +48,54 @@ class Forward:
         model_context = int(getattr(config, "max_position_embeddings", 2**31))
         if max_context is not None and max_context > model_context:
             raise ConfigError(f"engine.max_context is {max_context}, the model was made for {model_context} at most")
+        border = rope.border(config)
+        if border is not None and (max_context or 0) > border:
+            raise ConfigError(
+                f"engine.max_context is {max_context}, but beyond {border} tokens this model's rotary positions "
+                f'("{rope.kind(config)}") are others, also for the episodes beside a longer one; type: '
+                f"--engine.max_context {border}, or leave it out"
+            )
+        model_context = min(model_context, border or model_context)
         self.max_context = max_context or model_context
         self.prefilled = 0
         """Tokens computed as prompt, padding included."""
-        self._cache = SlotCache(num_slots, self.max_context)
+        self._cache = SlotCache(2, self.max_context)
         self._images = vision.images_of(source)
         self._forbidden = vision.forbidden(source.config)
         self._features: dict[str, vision.Features] = {}
         """Of images that were shown lately, under the present weights."""
+        self._refuse_misfit()
+        self._cache = SlotCache(num_slots, self.max_context)
+
+    @torch.inference_mode()
+    def _refuse_misfit(self) -> None:
+        """Raise ConfigError for a model that, computed here in steps and beside others, says something else than alone.
+
+        Such are those whose positions are no argument of theirs (learned ones that go by the attention mask, ALiBi).
+        """
+        texts = [[1, 2, 3], [2, 1]]
+        vocabulary = int(self.module.get_input_embeddings().weight.shape[0])
+        if self._images is not None or min(self.max_context, vocabulary) <= len(texts[0]):
+            return
+        starts = torch.zeros(2, dtype=torch.long)
+        try:
+            whole = [torch.tensor([[*text, 3]], device=self.module.device) for text in texts]
+            expected = [self.module(input_ids=ids_1T, use_cache=False).logits[0] for ids_1T in whole]
+            first = self._logits(slice(0, 2), torch.tensor([[1, 2, 3], [2, 1, 0]]), starts, torch.tensor([2, 1]), {})
+            then = self._logits(slice(0, 2), torch.tensor([[3], [3]]), torch.tensor([3, 2]), starts, {})
+        except Exception as error:
+            self._refuse(f"{type(error).__name__}: {' '.join(str(error).split())}", error)
+        for text, whole_TV, *found in zip(texts, expected, first, then, strict=True):
+            for place, found_V in zip((len(text) - 1, len(text)), found, strict=True):
+                if not _agree(found_V, whole_TV[place]):
+                    self._refuse("token by token it says something else than in one piece", None)
+
+    def _refuse(self, why: str, cause: Exception | None) -> NoReturn:
+        raise ConfigError(
+            f"the embedded engine cannot serve a {type(self.module).__name__} ({why}): it needs a model that takes the "
+            "positions of its tokens as an argument, as those with rotary positions do; choose such a model, or type: "
+            "--engine vllm"
+        ) from cause
 
     @property
     def sees(self) -> bool:
@@ -217,6 +257,15 @@ class Forward:
             return full
         near = zero.where((distance_RQL >= 0) & (distance_RQL < self.window), float("-inf"))[:, None]
         return {"full_attention": full, "sliding_attention": near} if self._per_layer else near
+
+
+def _agree(found_V: torch.Tensor, wanted_V: torch.Tensor) -> bool:
+    """Within what rounding may do; broken weights, whose logits are not finite, are for others to find."""
+    if not bool(wanted_V.isfinite().all()):
+        return True
+    tolerance = 0.5 if wanted_V.dtype in (torch.float16, torch.bfloat16) else 0.02
+    spread = float((wanted_V.float() - wanted_V.float().mean()).abs().max())
+    return bool((found_V - wanted_V.float()).abs().max() <= tolerance * spread + 1e-3)
 
 
 def _by_slot(rows: Sequence[Row], logits_RV: torch.Tensor) -> dict[int, Drawn]:

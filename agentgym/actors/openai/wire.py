@@ -244,7 +244,8 @@ def _call_text(function: Function) -> str:
     name = json.dumps(function.name)
     arguments = function.arguments if isinstance(function.arguments, str) else json.dumps(function.arguments)
     call = f'{{"name": {name}, "arguments": {arguments or "{}"}}}'
-    call = call.replace("</tool_call>", r"<\/tool_call>")  # the same text to JSON, and no end of the call
+    for end in ("</tool_call>", "</think>"):  # the same text to JSON, and no end of the call or of a thought
+        call = call.replace(end, end.replace("/", r"\/"))
     return f"<tool_call>{call}</tool_call>"
 
 

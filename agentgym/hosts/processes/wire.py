@@ -12,6 +12,7 @@ from typing import Any
 
 from agentgym.hosts.processes.frames import Packet
 from agentgym.snapshot import Mark
+from agentgym.tools.calls import Untyped
 from agentgym.types import Action, Media, Observation, StepResult, ToolCall
 
 __all__ = [
@@ -65,15 +66,27 @@ def pack_action(action: Action | None) -> dict[str, Any]:
     """An action as JSON."""
     if action is None:
         return {}
-    calls = [{"name": call.name, "arguments": call.arguments, "id": call.id} for call in action.tool_calls]
+    calls = [
+        {"name": call.name, "arguments": call.arguments, "id": call.id, **_untyped(call)} for call in action.tool_calls
+    ]
     return {"action": str(action), "tool_calls": calls} if calls else {"action": str(action)}
 
 
 def unpack_action(head: dict[str, Any]) -> Action | None:
     """The inverse of ``pack_action``."""
     if "tool_calls" in head:
-        return Action(head["action"], tool_calls=[ToolCall(**call) for call in head["tool_calls"]])
+        return Action(head["action"], tool_calls=list(map(_call, head["tool_calls"])))
     return Action(head["action"]) if "action" in head else None
+
+
+def _untyped(call: ToolCall) -> dict[str, Any]:
+    names = [name for name, value in call.arguments.items() if type(value) is Untyped]
+    return {"untyped": names} if names else {}
+
+
+def _call(head: dict[str, Any]) -> ToolCall:
+    texts = {name: Untyped(head["arguments"][name]) for name in head.get("untyped", ())}
+    return ToolCall(name=head["name"], arguments={**head["arguments"], **texts}, id=head["id"])
 
 
 def pack_mark(mark: Mark) -> dict[str, Any]:

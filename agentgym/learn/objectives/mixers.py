@@ -48,11 +48,11 @@ class MixtureWeights(NamedTuple):
     demonstration: float
 
 
-def mixture_weights(num_rl: int, num_demonstration: int, mu: float) -> MixtureWeights:
+def mixture_weights(num_rl: float, num_demonstration: float, mu: float) -> MixtureWeights:
     """Factors that make the learner's mean equal (1 − mu) · mean over RL + mu · mean over demonstrations.
 
-    Counts are those of the whole update: trained tokens under aggregation "token", rows with trained tokens under
-    "sequence". A part that is missing adds nothing, and the other keeps its coefficient. Raises ValueError unless
+    Counts are those of the whole update: trained tokens under aggregation "token", episodes with trained tokens
+    otherwise. A part that is missing adds nothing, and the other keeps its coefficient. Raises ValueError unless
     0 ≤ mu ≤ 1.
 
     >>> mixture_weights(30, 10, 0.25)
@@ -69,7 +69,7 @@ def mixture_weights(num_rl: int, num_demonstration: int, mu: float) -> MixtureWe
     )
 
 
-def sum_weights(num_rl: int, num_demonstration: int) -> MixtureWeights:
+def sum_weights(num_rl: float, num_demonstration: float) -> MixtureWeights:
     """Factors that make the learner's mean equal mean over RL + mean over demonstrations, as SRFT adds its parts."""
     halves = mixture_weights(num_rl, num_demonstration, 0.5)
     return MixtureWeights(2 * halves.rl, 2 * halves.demonstration)

@@ -481,7 +481,7 @@ def test_tools_are_sent_and_calls_are_read_by_the_protocol(
     server: FakeServer, connect: Callable[..., OpenAIEngine]
 ) -> None:
     engine = connect(form="text")
-    nasty = {"text": "</tool_call> <tool_call>", "n": [1.5, None, "é"]}
+    nasty = {"text": "</tool_call> <tool_call> </think>", "n": [1.5, None, "é"]}
     server.say = lambda body: {
         "content": None,
         "tool_calls": [called("add", '{"a": 1}'), called("write", json.dumps(nasty)), called("now", "")],

@@ -50,6 +50,11 @@ CASES: dict[str, tuple[list[dict[str, Any]], int, float, float, list[dict[str, A
     "gradient_explodes": (
         train(grad_norm=[0.2, 0.3, 0.4, 1.6, 0.1, 2.9]), 6, 1.6, 1.5, train(grad_norm=[0.2, 0.3, 0.4, 1.4, 0.1, 99.0]),
     ),
+    # in all of three updates hardly a weight; of one whose learning rate is 0 nothing is expected
+    "weights_did_not_move": (
+        train(moved=[1.0, 0.004, 0.0, 0.002], learning_rate=[1e-6] * 4), 4, 0.002, 0.01,
+        train(moved=[0.0, 0.0, 0.02, 0.0, 0.0], learning_rate=[1e-6] * 5),
+    ),
     "refused_update": (
         [{"stage": "train", "update": 1, "refused": 1.0}], 1, 1.0, 0.0, [{"stage": "train", "update": 1}],
     ),
@@ -188,6 +193,7 @@ EXACT = AlarmSettings(
     reply_growth=2,
     rise=0.25,
     grad_norm=4,
+    moved=2**-6,
     mismatch=2**-10,
     staleness=8,
     forward_kl=0.5,
@@ -208,6 +214,7 @@ EDGES: dict[str, tuple[Callable[[float], list[dict[str, Any]]], float, float]] =
     "truncated_more_often": (lambda v: train(truncated=[0.25, v, v]), 0.5, 0.51),
     "invalid_more_often": (lambda v: train(invalid=[0.25, v, v]), 0.5, 0.51),
     "gradient_explodes": (lambda v: train(grad_norm=[1.0, 1.0, v, v]), 4.0, 4.1),
+    "weights_did_not_move": (lambda v: train(moved=[v, v], learning_rate=[1e-6] * 2), 2**-6, 2**-7),
     "sampler_disagrees": (lambda v: mismatches(v, v), 2**-10, 2**-10 + 2**-20),
     "engine_is_stale": (lambda v: train(engine_gap=[v]), 2**-10, 2**-10 + 2**-20),
     "samples_too_old": (lambda v: train(staleness=[v, v]), 8, 8.1),
@@ -227,6 +234,12 @@ def test_a_bound_that_is_met_is_kept(name: str) -> None:
     history, at, beyond = EDGES[name]
     assert alarms_of(history(at), EXACT, max_reply_tokens=20) == []
     assert [alarm.name for alarm in alarms_of(history(beyond), EXACT, max_reply_tokens=20)] == [name]
+
+
+def test_weights_may_stand_still_where_the_learning_rate_is_zero() -> None:
+    assert alarms_of(train(moved=[0.0] * 3, learning_rate=[0.0] * 3), EXACT) == []
+    (alarm,) = alarms_of(train(moved=[0.0] * 3, learning_rate=[1e-6, 1e-6, 0.0]), EXACT)
+    assert (alarm.name, alarm.update, alarm.until) == ("weights_did_not_move", 2, 3)
 
 
 @pytest.mark.parametrize(("success", "name"), [(0.5, "tasks_too_easy"), (0.4, "policy_is_lost")])

@@ -61,6 +61,7 @@ TOLD: dict[str, tuple[str, str, list[str]]] = {
         "train", "invalid", ["lower trainer.learning_rate", "limit rollout.max_invalid_actions"],
     ),
     "gradient_explodes": ("train", "grad_norm", ["lower trainer.learning_rate", "lower trainer.max_grad_norm"]),
+    "weights_did_not_move": ("train", "moved", ["raise trainer.learning_rate"]),
     "refused_update": ("train", "refused", ["lower trainer.learning_rate"]),
     "sampler_disagrees": ("train", "mismatch", ["add trainer.correction"]),
     "engine_is_stale": ("train", "engine_gap", []),

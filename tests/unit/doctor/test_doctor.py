@@ -102,7 +102,7 @@ def test_every_check_of_the_package_is_run_and_shown() -> None:
         for name, check in vars(doctor).items()
         if inspect.isfunction(check) and next(iter(inspect.signature(check).parameters), "") == "make_env"
     }
-    assert {check.__name__ for check in doctor.CHECKS} == checks - {"diagnose", "keeps_tokens"}
+    assert {check.__name__ for check in doctor.CHECKS} == checks - {"diagnose", "keeps_tokens", "shown_prompt"}
     assert len(doctor.CHECKS) == 17
 
 

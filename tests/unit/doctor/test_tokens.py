@@ -18,6 +18,7 @@ from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Action, Observation, Sample
 from tests.kit import CHATML, RESERVED, byte_tokenizer, chat
+from tests.templates import chat_of
 from tests.unit.doctor.kit import Alone, Result, Sound, Start, written_down
 
 
@@ -274,3 +275,13 @@ def test_the_check_for_a_tokenizer_is_called_as_the_others_are() -> None:
     assert check(Short, 600.0) == kept(Short, protocol=React())
     assert check(Short, -1.0) == kept(Short, protocol=React(), seconds=-1.0)
     assert doctor.diagnose(Short, seconds=0.1, more=(check,))[-1].name == "keeps_tokens"
+
+
+def test_the_prompt_of_a_first_turn_is_shown_with_what_its_template_does() -> None:
+    shown = doctor.shown_prompt(Sound, tokenizer=chat_of("gemma"), protocol=React())
+    head, prompt = shown.split("the prompt of a first turn:\n")
+    assert '- no role "system": the instructions open the first user message\n' in head
+    assert head.endswith("- a reply ends with <end_of_turn> or <eos>\n")
+    assert prompt.startswith("<bos><start_of_turn>user\n")
+    assert "Reply with one line 'Thought: <why>'" in prompt
+    assert prompt.endswith("<end_of_turn>\n<start_of_turn>model\n")

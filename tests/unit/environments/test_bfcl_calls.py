@@ -91,6 +91,8 @@ def test_what_is_read(text: str, calls: list[Call]) -> None:
         ('{"name": 7}', 'an object with "name"'),
         ('{"name": "x", "arguments": [1]}', 'an object with "name"'),
         ('[{"name": "x"}, 7]', 'an object with "name"'),
+        ('[{"name": "x", "args": {"a": 1}}]', 'found the keys "name", "args"'),
+        ('{"name": "x", "name": "y"}', 'the name "name" is there twice'),
     ],
 )
 def test_what_is_refused(text: str, message: str) -> None:

@@ -23,13 +23,14 @@ from tests.unit.launch.kit import Listening, Stand, stand_of, workbench
 
 def test_a_score_by_hand() -> None:
     won = episode(0.0, 1.0, success=True, shaped=0.5)
-    lost = episode(0.25)
+    lost = [episode(0.25, task=task) for task in (1, 2, 3)]
     void = episode(8.0, 8.0, 8.0, success=True, stop=StopReason.ENV_ERROR)
-    assert score([void, won, lost, lost, lost]) == Score(
+    assert score([void, won, *lost]) == Score(
         success=0.25,
         ci95=(0.0456, 0.6994),  # Wilson, 1 of 4
         reward=0.4375,  # 1 and three times 0.25, whatever the shaper adds
         episodes=4,
+        tasks=4,
         void=1,
         turns=1.25,
     )
@@ -176,5 +177,5 @@ def test_a_disk_that_refuses_is_told_and_other_troubles_are_not_hidden(
     def play(spec: EpisodeSpec) -> Trajectory:
         raise OSError(number, "trouble")
 
-    with pytest.raises(kind, match="make room, or choose other" if kind is UserError else "trouble"):
+    with pytest.raises(kind, match="make room, or choose another place" if kind is UserError else "trouble"):
         Measured(tmp_path, monkeypatch, play)(trajectories=tmp_path / "played.jsonl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from agentgym.errors import DataError
 from agentgym.launch.kept import Kept
 from agentgym.learn import checkpoint
-from agentgym.learn.policy import Policy
+from agentgym.learn.policy import Policy, load_policy
 from agentgym.run import Run
 from tests.unit.launch.kit import a_policy, mark, marked
 
@@ -57,6 +58,23 @@ def test_at_no_moment_is_there_no_best_policy(kept: Kept, monkeypatch: pytest.Mo
     keep(kept, 30)
     assert replaced == ["policies/000000"]
     assert os.readlink(kept.run.policy) == "policies/000030"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_without_links_the_best_is_a_copy(kept: Kept, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(*_: object) -> object:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    for update in (0, 30):
+        policy = keep(kept, update)
+        assert not kept.run.policy.is_symlink()
+        assert marked(load_policy(kept.run.policy, device="cpu").module) == update
+    kept.restore(policy)
+    assert there(kept) == ["000030"]
+    assert kept.go_back(None, print)
+    assert not kept.run.policy.exists()
+    assert list(kept.run.directory.glob(".*")) == []
 
 
 def test_the_best_is_restored_whatever_was_learned_since(kept: Kept) -> None:

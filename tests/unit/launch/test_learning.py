@@ -82,8 +82,17 @@ def test_a_look_is_not_taken_twice(tmp_path: Path) -> None:
     assert columns(bench, "validation", "update") == [0, 2]
 
 
-def test_validation_is_sampled_without_the_limits_of_training_or_its_rewards(tmp_path: Path) -> None:
-    bench = workbench(tmp_path, updates=1, rollout={"max_turns": 5, "temperature": 0.5})
+@pytest.mark.parametrize(("given", "sampled"), [({}, [0.5] * 5), ({"temperature": 1.0}, [1.0, 1.0, 0.5, 1.0, 1.0])])
+def test_validation_is_sampled_without_the_limits_of_training_or_its_rewards(
+    given: dict[str, Any], sampled: list[float], tmp_path: Path
+) -> None:
+    """At the temperature of training, unless it is given another."""
+    bench = workbench(
+        tmp_path,
+        updates=1,
+        rollout={"max_turns": 5, "temperature": 0.5},
+        eval={"episodes": 2, "validation_episodes": 2, "every": 2, **given},
+    )
     ran(train(bench))
     look, update, last = stand_of(bench).played
     assert [spec.task for spec in look.specs] == [100, 101]
@@ -92,7 +101,7 @@ def test_validation_is_sampled_without_the_limits_of_training_or_its_rewards(tmp
     assert (update.limits, update.shaped) == (bench.parts.limits, True)
     assert (look.version, update.version, last.version) == (0, 0, 1)
     engine: Any = bench.parts.engine
-    assert [asked.temperature for asked in engine.asked] == [1.0, 1.0, 0.5, 1.0, 1.0]
+    assert [asked.temperature for asked in engine.asked] == sampled
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -195,6 +204,14 @@ def test_a_run_that_learned_nothing_says_so(tmp_path: Path) -> None:
         bench = ran(train(workbench(tmp_path / name, updates=1), trainer))
         assert any(note.startswith(told) for note in notes_of(bench)) == (not learned)
     assert not any(note.startswith(told) for note in notes_of(ran(train(workbench(tmp_path / "none", updates=0)))))
+
+
+def test_a_run_that_learned_nothing_says_why(tmp_path: Path) -> None:
+    trainer = Pupil()
+    trainer.rejected = {0: "too odd", 1: "equal rewards", 2: "too odd"}
+    trainer.learn = lambda update, lesson: {}  # type: ignore[method-assign]
+    bench = ran(train(workbench(tmp_path, updates=3), trainer))
+    assert "nothing was learned: too odd (2 groups); equal rewards (1 groups)" in notes_of(bench)
 
 
 def test_a_run_that_learned_once_learned(tmp_path: Path) -> None:

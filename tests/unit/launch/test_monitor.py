@@ -242,15 +242,25 @@ ALARM = {
 @pytest.mark.parametrize(
     ("after", "verdict"),
     [
-        (measured(0.5, 0.21, 0.7), "do not overlap: it is better"),
-        (measured(0.15, 0.2, 0.3), "overlap: the difference may be chance"),
-        (measured(0.0, 0.0, 0.04), "do not overlap: it is worse"),
+        ((0.4, 0.21, 0.55), "it rose by 0.400 (0.210 to 0.550); greedy"),
+        ((0.05, -0.01, 0.11), "it changed by +0.050 (-0.010 to +0.110), which may be chance; greedy"),
+        ((0.0, 0.0, 0.04), "it changed by +0.000 (+0.000 to +0.040), which may be chance; greedy"),
+        ((-0.1, -0.2, -0.04), "it fell by 0.100 (0.040 to 0.200); greedy"),
     ],
 )
-def test_the_page_says_whether_it_is_better(after: dict[str, Any], verdict: str) -> None:
-    page = summary_page(settings().model_dump(), report_of(after), LOOKS, Path("runs/mine"))
-    assert verdict in page
-    assert f"| sampled | 0.100 (0.050 to 0.200) | {after['success']:.3f} (" in page
+def test_the_page_says_whether_it_is_better_task_by_task(after: tuple[float, float, float], verdict: str) -> None:
+    change, *ci95 = after
+    fell = {"success": -0.5, "ci95": [-0.625, -0.25], "tasks": 50}
+    gains = {"sampled": {"success": change, "ci95": ci95, "tasks": 50}, "greedy": fell}
+    report = report_of(measured(0.5, 0.3, 0.7), gain=gains)
+    page = summary_page(settings().model_dump(), report, LOOKS, Path("runs/mine"))
+    assert f"same 50 tasks with the same seeds, compared task by task: sampled, {verdict}, it fell by 0.500" in page
+    assert "| sampled | 0.100 (0.050 to 0.200) | 0.500 (0.300 to 0.700) |" in page
+
+
+def test_a_page_without_a_gain_says_nothing_of_one() -> None:
+    page = summary_page(settings().model_dump(), report_of(measured(0.5, 0.3, 0.7)), LOOKS, Path("runs/mine"))
+    assert "same" not in page
 
 
 def test_the_page_names_what_is_kept_and_how_far_it_went() -> None:

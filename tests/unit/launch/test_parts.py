@@ -16,7 +16,7 @@ from agentgym.launch.sections import RolloutSettings
 from agentgym.learn.policy import Policy
 from agentgym.rollout import EpisodeSpec, Limits
 from agentgym.types import StopReason, Trajectory
-from tests.kit import BELL, byte_tokenizer, chat, episode, tiny_model
+from tests.kit import BELL, FORGETFUL, byte_tokenizer, chat, episode, tiny_model
 from tests.unit.launch.kit import Listening, a_policy, mark
 
 EXAMPLES = Path(__file__).parents[2] / "contract" / "examples"
@@ -45,6 +45,19 @@ def test_an_asynchronous_environment_trains(tmp_path: Path) -> None:
         }
     )
     assert (run / "report.json").is_file()
+
+
+def test_a_template_that_rewrites_thoughts_is_told_before_a_run(tmp_path: Path) -> None:
+    policy = Policy(tiny_model(vocab_size=len(byte_tokenizer()), max_position_embeddings=2048), chat(FORGETFUL))
+    policy.save(tmp_path)
+    parts = assemble({"env": BELL, "model": str(tmp_path), "protocol": "tools"})
+    assert parts.warning == (
+        "the chat template rewrites earlier replies (with a thought): after each of them the token stream forks, "
+        "that is, the next turn begins another sample with the whole conversation"
+    )
+    rules = "<tool_call>"
+    assert rules in parts.policy.tokenizer.render([{"role": "user", "content": parts.protocol.rules}])
+    assert assemble({**SMALL, "env": BELL}).warning == ""
 
 
 def test_the_tokenizer_knows_what_is_shown_and_said() -> None:
@@ -112,6 +125,7 @@ class Making:
         class Asked:
             def __init__(self, make_env: Any, tokenizer: Any, protocol: Any, **given: Any) -> None:
                 making.asked = given
+                self.protocol = protocol
 
             async def run(self, specs: list[EpisodeSpec], actor: Any, *, limits: Limits) -> list[Trajectory]:
                 making.tried.append((specs, limits))

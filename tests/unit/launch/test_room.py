@@ -94,6 +94,7 @@ def test_what_has_to_fit_beside_the_weights_by_hand(tmp_path: Path, monkeypatch:
         "max_context": 99,  # the engine would hold more
         "sessions": 5,
         "element_size": 4,
+        "trained_size": 4,
         "autocast": False,
         "gradient_checkpointing": False,
         "on_cpu": True,

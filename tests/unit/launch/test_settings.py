@@ -224,6 +224,46 @@ def test_each_part_brings_what_nano_wants_of_it() -> None:
         resolve({"env": "webshop", "protocol": {"x": 1}})
 
 
+def test_what_a_preset_decides_it_decides_for_nano() -> None:
+    """Which otherwise wants means over episodes."""
+    for preset, aggregation in (("dr_grpo", "constant"), ("dapo", "token"), ("lead", "sequence")):
+        chosen = resolve({"env": "webshop", "trainer": {"preset": preset}}).complete()["trainer"]
+        assert (chosen["aggregation"], chosen["learning_rate"]) == (aggregation, 1e-3)
+    given = {"env": "webshop", "trainer": {"preset": "dr_grpo", "aggregation": "token"}}
+    assert resolve(given).complete()["trainer"]["aggregation"] == "token"
+
+
+@pytest.mark.parametrize(
+    ("trainer", "updates"),
+    [
+        ({"id": "grpo"}, 62),  # 500 of the budget's 800 are left, for 8 episodes each
+        ({"id": "cory"}, 31),  # 16, of two copies
+        ({"id": "mixed", "demonstrations": 1}, 27),  # 8 and a demonstration for 10
+        ({"id": "mixed", "method": "srft"}, 10),  # 8 and 4 demonstrations
+    ],
+)
+def test_a_budget_pays_for_all_that_an_update_plays(trainer: dict[str, Any], updates: int) -> None:
+    recipe = {"budget": 800, "demonstrations": 30}
+    given = {"env": "blocksworld", "trainer": {**trainer, "groups": 4, "group_size": 2}, "recipe": recipe}
+    assert resolve(given).updates == updates
+
+
+@pytest.mark.parametrize("trainer", [{"id": "sft"}, {"id": "dpo", "data": "episodes.jsonl"}])
+def test_a_budget_for_episodes_that_are_not_played_is_refused(trainer: dict[str, Any]) -> None:
+    given = {"env": "blocksworld", "trainer": trainer, "recipe": {"budget": 10_000}}
+    with pytest.raises(ConfigError, match=f"the trainer {trainer['id']} plays none; leave out --recipe"):
+        resolve(given)
+
+
+def test_tasks_are_measured_at_the_temperature_of_training_unless_another_is_given() -> None:
+    for given, expected in (
+        ({}, 1.0),
+        ({"rollout": {"temperature": 0.6}}, 0.6),
+        ({"rollout": {"temperature": 0.6}, "eval": {"temperature": 0.8}}, 0.8),
+    ):
+        assert resolve({"env": "webshop", **given}).measuring_temperature == expected
+
+
 def test_complete_settings_have_every_plugins_own_defaults() -> None:
     given = {"env": {"id": "blocksworld", "level": "b3"}, "rewards": {"turn-cost": 0.1}, "trainer": "sft"}
     whole = resolve(given).complete()

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentgym.learn.aggregation import Aggregation, token_weights
+from agentgym.learn.aggregation import Aggregation, denominator, token_weights
 from agentgym.learn.batch import microbatches
-from agentgym.learn.rows import Row, rows_of, trained, write
+from agentgym.learn.rows import Row, rows_of, trained, unite, whole, write
 from agentgym.types import Sample, Trajectory, Turn
 
 AGGREGATIONS: tuple[Aggregation, ...] = ("token", "sequence", "constant")
@@ -98,6 +98,36 @@ def test_weights_by_hand() -> None:
         token_weights(three, "constant")
 
 
+def test_an_episode_in_two_rows_counts_once() -> None:
+    """One of 1 + 3 trained tokens and one of 2: the first counts for a quarter where its longer row is not."""
+    short, long = row([1, 2], [False, True]), row([1, 2, 3, 4], [False, True, True, True])
+    short.episode_tokens = long.episode_tokens = 4
+    three = [short, long, row([1, 2, 3], [False, True, True])]
+    assert [denominator(three, aggregation) for aggregation in AGGREGATIONS] == [6.0, 2.0, 2.0]
+    assert [denominator(three[::2], aggregation) for aggregation in AGGREGATIONS] == [3.0, 1.25, 1.25]
+    assert token_weights(three, "sequence") == [1 / 8, 1 / 8, 1 / 4]
+    assert token_weights(three, "constant", max_tokens=10) == [1 / 20] * 3
+    assert token_weights(three, "token") == [1 / 6] * 3
+    assert token_weights(three[::2], "sequence") == pytest.approx([1 / 5, 2 / 5])
+
+
+def test_rows_know_how_long_their_episode_is() -> None:
+    """Two samples, of 3 and 1 trained tokens: the first token of a sample has nothing that predicts it."""
+    columns: dict[str, Any] = {"turn_index": [0] * 4, "policy_versions": [0] * 4, "logprobs": [-1.0] * 4}
+    samples = [
+        Sample(token_ids=[5, 6, 7, 8], loss_mask=[True, True, True, True], **columns),
+        Sample(token_ids=[5, 6, 7, 8], loss_mask=[False, False, False, True], **columns),
+    ]
+    episode = Trajectory(env="x", task=0, seed=0, episode_id="e", turns=[Turn(observation="", reply="")])
+    episode.samples = samples
+    made = rows_of(episode, 1.0)
+    assert [(r.num_trained, r.episode_tokens, r.share) for r in made] == [(3, 4, 0.75), (1, 4, 0.25)]
+    made[0].loss_mask = np.zeros(4, np.bool_)
+    assert [(r.episode_tokens, r.share) for r in whole(made)] == [(1, 0.0), (1, 1.0)]
+    episode.samples = samples[:1]
+    assert [(r.episode_tokens, r.share) for r in rows_of(episode, 1.0)] == [(None, 1.0)]
+
+
 @given(rows(), st.sampled_from(AGGREGATIONS))
 def test_weights_sum_to_one_over_all_trained_tokens(made: list[Row], aggregation: Aggregation) -> None:
     """With "constant" to the mean number of trained tokens over the constant."""
@@ -121,6 +151,7 @@ def test_a_microbatch_by_hand() -> None:
     assert batch.weights_N.tolist() == [0.25, 0.25, 0.5]
     assert batch.rows_N.tolist() == [1, 1, 0]
     assert batch.sequences_N.tolist() == [0, 0, 1]
+    assert batch.units_N.tolist() == [0, 0, 1]
     assert batch.demonstrations_N.tolist() == [False] * 3
     assert batch.units_B.tolist() == [-1, -1]
     assert batch.proximal_logprobs_N is batch.values_N is None
@@ -142,6 +173,17 @@ def test_a_unit_that_does_not_fit_is_alone_and_whole() -> None:
     three[0].unit = three[2].unit = 7
     assert [batch.lengths for batch in microbatches(three, [1.0] * 3, max_tokens=4)] == [[3, 2], [4]]
     assert [batch.lengths for batch in microbatches(three, [1.0] * 3, max_tokens=9)] == [[3, 2, 4]]
+
+
+def test_units_are_numbered_within_a_microbatch() -> None:
+    """Rows 1 and 3 are one episode; the others are each their own. The longest unit is first."""
+    four = [row([1, 2], [False, True]) for _ in range(4)]
+    unite([[four[1], four[3]]])
+    (batch,) = microbatches(four, [1.0] * 4, max_tokens=100)
+    assert batch.rows_N.tolist() == [1, 3, 0, 2]
+    assert batch.units_N.tolist() == [0, 0, 1, 2]
+    assert batch.sequences_N.tolist() == [0, 1, 2, 3]
+    assert [batch.units_N.tolist() for batch in microbatches(four, [1.0] * 4, max_tokens=2)] == [[0, 0], [0, 1]]
 
 
 @given(rows(), st.integers(1, 60))
@@ -169,7 +211,7 @@ def test_what_stands_beside_a_token_is_its_own(made: list[Row], max_tokens: int)
 
 
 OPTIONAL = ("proximal_logprobs", "reference_logprobs", "values", "returns")
-WHOLE = ("ids_T", "positions_T", "targets_N", "rows_N", "sequences_N", "units_B")
+WHOLE = ("ids_T", "positions_T", "targets_N", "rows_N", "sequences_N", "units_N", "units_B")
 TRUTHS = ("predicts_T", "demonstrations_N")
 
 
@@ -196,15 +238,17 @@ def slow_microbatch(rows: list[Row], weights: list[float], chunk: list[int]) -> 
         for name, value in values.items():
             made.setdefault(name, []).append(value)
 
+    numbers: dict[Any, int] = {}
     for sequence, i in enumerate(chunk):
         r = rows[i]
+        number = numbers.setdefault(("row", i) if r.unit is None else r.unit, len(numbers))
         places = [t for t in range(1, len(r.token_ids)) if r.loss_mask[t]]
         add(lengths=places[-1], units_B=-1 if r.unit is None else r.unit)
         for t in range(places[-1]):
             add(ids_T=r.token_ids[t], positions_T=t, predicts_T=t + 1 in places)
         for t in places:
             add(targets_N=r.token_ids[t], behavior_logprobs_N=r.behavior_logprobs[t], advantages_N=r.advantages[t])
-            add(weights_N=weights[i], rows_N=i, sequences_N=sequence)
+            add(weights_N=weights[i], rows_N=i, sequences_N=sequence, units_N=number)
             add(demonstrations_N=r.demonstrations is not None and r.demonstrations[t])
             add(**{f"{name}_N": getattr(r, name)[t] for name in OPTIONAL if getattr(r, name) is not None})
     return made

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ for aggregation in ("token", "sequence", "constant"):
     model = tiny_model().double()
     learner = Learner(model, learning_rate=0.01, max_grad_norm=0.5, aggregation=aggregation, max_tokens_constant=7,
                       max_microbatch_tokens=16)
-    metrics = learner.update(mine, objective)
+    metrics = learner.update(mine, objective, idle=(2.0 if size == 1 else 1.0) if aggregation == "constant" else 0.0)
     for name, share in (("second", ALL if rank == 0 else [silent]), ("third", nothing)):
         assert learner.takes_part(share)
         metrics[name] = learner.update(share, objective)["loss"]
@@ -323,6 +323,26 @@ def test_an_update_of_two_processes_is_that_of_one_with_all_rows(tmp_path: Path)
     assert first[1] == pytest.approx(parameters, abs=1e-5)
     for found, expected in zip(first[0], metrics, strict=True):
         assert found == pytest.approx(expected, abs=1e-5)
+
+
+def _shown(world: World) -> list[dict[str, float]]:
+    """What is asked before a step whether it is to be taken."""
+    seen: list[dict[str, float]] = []
+
+    def stops(metrics: Mapping[str, float]) -> bool:
+        seen.append(dict(metrics))
+        return False
+
+    learner = Learner(tiny_model(), learning_rate=0.01, world=world)
+    share = ALL[:4] if world.is_first else ALL[4:]
+    learner.update(share, _objective, stops=stops)
+    return seen
+
+
+def test_both_are_asked_with_the_same_numbers_whether_to_stop(tmp_path: Path) -> None:
+    first, second = in_two(_shown, tmp_path)
+    assert first == second
+    assert {"loss", "advantage", "grad_norm"} <= first[0].keys()
 
 
 def _gone_through(world: World) -> list[int]:

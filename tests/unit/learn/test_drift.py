@@ -11,6 +11,7 @@ import torch
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.engine import Prompt, Sampling
 from agentgym.learn.drift import base_rows, forward_kl
+from agentgym.learn.forward import score
 from agentgym.learn.rows import Row
 from agentgym.types import Sample, StopReason, Trajectory
 from tests.kit import tiny_model
@@ -88,6 +89,15 @@ def test_against_a_slow_reference(rows: list[Row]) -> None:
     residuals = np.array(sums) - drift.kl * np.array(counts)  # they sum to 0: a sample variance of theirs is
     expected = math.sqrt(len(rows)) * residuals.std(ddof=1) / np.sum(counts)  # that of the ratio of sums
     assert drift.error == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_temperature_is_the_one_that_was_sampled_at(base: Any, rows: list[Row]) -> None:
+    """The same policy at another temperature is another one; log-probs of temperature 2 are compared at it."""
+    assert abs(forward_kl(base, rows, temperature=2.0).kl) > 1e-3
+    tempered = [row.model_copy() for row in rows]
+    for row, logprobs in zip(tempered, score(base, rows, temperature=2.0), strict=True):
+        row.behavior_logprobs = logprobs
+    assert abs(forward_kl(base, tempered, temperature=2.0).kl) < 1e-6
 
 
 def test_the_packing_does_not_matter(rows: list[Row]) -> None:

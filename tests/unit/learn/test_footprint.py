@@ -64,10 +64,16 @@ def test_by_hand() -> None:
 def test_halves_and_layers_made_again_by_hand() -> None:
     """In halves: 48 numbers of 4 bytes and 64 of 2, 50 × 4 × 320. Under autocast the weights' copies, 2 × 1000, too.
 
+    Trained in copies: 4 × 600 for the sums of gradients, 12 × 600 for copies and moments. With adapters of four bytes
+    on weights of two no copies: 8 × 600.
+
     Made again: two layers' worth, and 8 numbers between each two of three: 50 × (2 × 448 + 4 × 24).
     """
-    halves = {"weights": 2000, "gradients": 1200, "optimizer": 2400, "activations": 64_000, "cache": 3840}
+    halves = {"weights": 2000, "gradients": 2400, "optimizer": 7200, "activations": 64_000, "cache": 3840}
     assert small(element_size=2) == {**small(), **halves}
+    assert small(element_size=2, trained_size=4) == {**small(), **halves, "optimizer": 4800}
+    doubles = {"weights": 8000, "gradients": 4800, "optimizer": 9600}
+    assert {**small(element_size=8), **doubles} == small(element_size=8)
     assert small(autocast=True) == {**small(), "activations": 66_000}
     assert small(gradient_checkpointing=True) == {**small(), "activations": 49_600}
     assert estimate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -149,13 +150,13 @@ def test_a_refused_update_leaves_no_gradients() -> None:
 
 
 def test_weights_decay_by_themselves_and_by_the_rate_of_the_update() -> None:
-    """Without a gradient a step leaves 1 - rate × decay of every weight: of rates .2 and .4, 1/2 of each."""
+    """Without a gradient a step leaves 1 - rate × decay of every matrix: of rates .2 and .4, 1/2 of each."""
     model = tiny_model()
-    before = model.model.norm.weight.detach().clone()
+    before = model.model.embed_tokens.weight.detach().clone()
     taught = learner(model, learning_rate=0.4, warmup_updates=1, weight_decay=0.5)
     for _ in range(2):
         taught.update(ROWS, lambda p, b: (0 * p.logprobs_N, {}))
-    assert torch.allclose(model.model.norm.weight, before * (1 - 0.1) * (1 - 0.2))
+    assert torch.allclose(model.model.embed_tokens.weight, before * (1 - 0.1) * (1 - 0.2))
 
 
 def test_the_moments_are_kept_as_long_as_is_said() -> None:
@@ -328,6 +329,38 @@ def test_metrics_are_averages_over_trained_tokens() -> None:
     assert (metrics["trained_tokens"], metrics["sequences"]) == (len(advantages), len(ROWS))
 
 
+@pytest.mark.parametrize("aggregation", ["token", "sequence", "constant"])
+def test_metrics_are_means_however_tokens_are_weighed(aggregation: Aggregation) -> None:
+    """Σ w v / Σ w: with a constant, or where rows weigh less, the weights do not sum to 1. The loss is Σ w v."""
+    rows = [row(9, 1), row(4, 2, weight=0.5)]  # 5 and 2 trained tokens
+    share = {"token": 5 / 6, "sequence": 2 / 3, "constant": 5 / 6}[aggregation]  # of the first in the weights
+    loss = {"token": 15 / 7, "sequence": 3 / 2, "constant": 15 / 14}[aggregation]
+
+    def two(predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        first_N = (batch.rows_N == 0).float()
+        return 3.0 * first_N + 0.0 * predictions.logprobs_N, {"one": torch.ones_like(first_N), "first": first_N}
+
+    taught = learner(tiny_model(), aggregation=aggregation, max_tokens_constant=7, max_microbatch_tokens=8)
+    metrics = taught.update(rows, two)
+    assert metrics["one"] == pytest.approx(1.0)
+    assert metrics["first"] == pytest.approx(share)
+    assert metrics["loss"] == pytest.approx(loss)
+    assert 0 < metrics["entropy"] <= math.log(37)
+
+
+def test_idle_episodes_count_in_the_denominator() -> None:
+    """Four with trained tokens and 12 without rows: a quarter of the loss, and the same means."""
+    options: dict[str, Any] = {"aggregation": "constant", "max_tokens_constant": 7, "learning_rate": 0.0}
+    one = learner(tiny_model(), **options).update(ROWS, imitate)
+    other = learner(tiny_model(), **options).update(ROWS, imitate, idle=12.0)
+    assert [other[name] for name in ("loss", "grad_norm")] == pytest.approx(
+        [one[name] / 4 for name in ("loss", "grad_norm")], rel=1e-5
+    )
+    assert other["entropy"] == pytest.approx(one["entropy"])
+    with pytest.raises(ValueError, match='idle episodes count with aggregation "constant" alone, found "token"'):
+        learner(tiny_model()).update(ROWS, imitate, idle=1.0)
+
+
 def test_the_gradient_norm_is_limited() -> None:
     model = tiny_model()
     metrics = learner(model, max_grad_norm=1e-3).update(ROWS, imitate)
@@ -346,6 +379,16 @@ def test_the_learning_rate_falls_to_zero() -> None:
         taught = learner(tiny_model(), warmup_updates=2, learning_rate=0.1, schedule=schedule, total_updates=6)
         found = [taught.update(ROWS, imitate)["learning_rate"] for _ in range(7)]
         assert found == pytest.approx([0.1 * rate for rate in rates])
+
+
+def test_the_learning_rate_arrives_where_something_else_ends_training() -> None:
+    """Of ten updates one is done, but three quarters of the time are spent: a linear rate has a quarter left."""
+    taught = learner(tiny_model(), learning_rate=0.1, schedule="linear", total_updates=10)
+    assert taught.update(ROWS, imitate)["learning_rate"] == pytest.approx(0.1)
+    taught.progress = 0.75
+    assert taught.update(ROWS, imitate)["learning_rate"] == pytest.approx(0.025)
+    taught.progress = 0.1
+    assert taught.update(ROWS, imitate)["learning_rate"] == pytest.approx(0.08)  # updates are further on
 
 
 @pytest.mark.parametrize(
@@ -430,15 +473,15 @@ def test_scores_of_the_policy_as_it_is_make_the_ratio_exactly_one(precision: str
         assert batch.proximal_logprobs_N is not None
         assert batch.reference_logprobs_N is not None
         return -predictions.logprobs_N, {
-            "moved": (logprobs_N != batch.proximal_logprobs_N).float(),
+            "other": (logprobs_N != batch.proximal_logprobs_N).float(),
             "far": (logprobs_N - batch.reference_logprobs_N).abs(),
         }
 
     metrics = taught.update(rows, compare)
-    assert metrics["moved"] == 0.0
+    assert metrics["other"] == 0.0
     assert metrics["far"] > 0.1
     taught.update(rows, imitate)
-    assert taught.update(rows, compare)["moved"] > 0.0
+    assert taught.update(rows, compare)["other"] > 0.0
 
 
 def test_a_critic_may_have_a_learner_of_its_own() -> None:

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
 
 from agentgym.errors import UserError
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
-from agentgym.learn.policy import Policy, load_policy
+from agentgym.learn.policy import Policy, load_policy, saved_ends
 from agentgym.tokenizer import ChatTokenizer
 from tests.kit import byte_tokenizer, chat, tiny_model
 
@@ -58,6 +58,19 @@ def test_a_saved_nano_policy_keeps_its_own_tokenizer(tmp_path: Path) -> None:
     assert loaded.tokenizer.encode(text) == policy.tokenizer.encode(text)
     assert loaded.tokenizer.decode(loaded.tokenizer.encode("click[zebra]")) == "click[zebra]"
     assert loaded.tokenizer.stop_token_ids == policy.tokenizer.stop_token_ids
+
+
+@pytest.mark.parametrize(("ends", "more"), [([257, 256], [256]), (256, [256]), (None, [])])
+def test_a_reply_ends_with_what_the_model_was_saved_with_too(ends: Any, more: list[int], tmp_path: Path) -> None:
+    """259 is <|im_end|>, 257 <|endoftext|>, 256 another one."""
+    save(tmp_path)
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
+    assert load_policy(tmp_path, device="cpu").tokenizer.stop_token_ids == (259, 257, *more)
+    assert saved_ends(str(tmp_path)) == (ends if isinstance(ends, list) else more)
+
+
+def test_without_settings_of_generation_nothing_more_ends_a_reply(tmp_path: Path) -> None:
+    assert saved_ends(str(tmp_path)) == []
 
 
 @pytest.mark.parametrize("what", ["nothing", "no weights", "bad config", "no template"])

@@ -40,8 +40,8 @@ class Plain(GroupTrainer[GroupTrainerSettings]):
         raise AssertionError("not asked here")
 
 
-def ready(rows: list[list[Token]], *, proximal: bool) -> tuple[Predictions, Microbatch]:
-    """A microbatch of one untrained token and then these, for each row."""
+def ready(rows: list[list[Token]], *, proximal: bool, whole: bool = False) -> tuple[Predictions, Microbatch]:
+    """A microbatch of one untrained token and then these, for each row, longest first or ``whole``: of one episode."""
 
     def of(tokens: list[Token], name: str) -> list[float]:
         return [0.0, *(token[name] for token in tokens)]
@@ -54,7 +54,7 @@ def ready(rows: list[list[Token]], *, proximal: bool) -> tuple[Predictions, Micr
             advantages=of(tokens, "advantage"),
             proximal_logprobs=of(tokens, "proximal") if proximal else None,
             reference_logprobs=of(tokens, "reference"),
-            unit=0,
+            unit=0 if whole else None,
         )
         for tokens in rows
     ]
@@ -65,12 +65,12 @@ def ready(rows: list[list[Token]], *, proximal: bool) -> tuple[Predictions, Micr
     return Predictions(logprobs_N=now, entropies_N=entropies, logsumexps_N=torch.zeros(len(flat))), batch
 
 
-def slow(rows: list[list[Token]], chosen: GroupTrainerSettings, *, proximal: bool) -> list[float]:
+def slow(episodes: list[list[Token]], chosen: GroupTrainerSettings, *, proximal: bool) -> list[float]:
     """The loss of each token, from the formulas."""
     losses = []
-    for tokens in rows:
-        gaps = [t["now"] - (t["proximal"] if proximal else t["behavior"]) for t in tokens]
-        drift = [t["proximal"] - t["behavior"] if proximal else 0.0 for t in tokens]
+    for tokens in episodes:
+        gaps = [t["now"] - t["proximal"] if proximal else 0.0 for t in tokens]
+        drift = [(t["proximal"] if proximal else t["now"]) - t["behavior"] for t in tokens]
         for t, gap, moved in zip(tokens, gaps, drift, strict=True):
             ratio = math.exp({"token": gap, "sequence": sum(gaps) / len(gaps), "product": sum(gaps)}[chosen.ratio])
             low, high = 1 - chosen.clip_low, 1 + chosen.clip_high
@@ -97,10 +97,10 @@ def slow(rows: list[list[Token]], chosen: GroupTrainerSettings, *, proximal: boo
 
 CHOICES: list[dict[str, Any]] = [
     {},
-    {"clip_low": 0.1, "clip_high": 0.5, "entropy_coefficient": 0.3},
-    {"loss": "cispo"},
+    {"clip_low": 0.1, "clip_high": 0.5, "entropy_coefficient": 0.3, "epochs": 2},
+    {"loss": "cispo", "epochs": 2},
     {"loss": "reinforce", "kl_coefficient": 0.7, "kl_estimator": "k2"},
-    {"ratio": "sequence"},
+    {"ratio": "sequence", "minibatches": 2},
     {"ratio": "product", "aggregation": "sequence"},
     {"kl_coefficient": 0.5},
     {"kl_coefficient": 0.5, "kl_estimator": "k1", "kl_by_ratio": True},
@@ -112,18 +112,22 @@ CHOICES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("proximal", [False, True])
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: ",".join(map(str, choice)) or "plain")
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(rows=ROWS)
-def test_every_part_of_the_loss(choice: dict[str, Any], proximal: bool, rows: list[list[Token]]) -> None:
+def test_every_part_of_the_loss(choice: dict[str, Any], proximal: bool, whole: bool, rows: list[list[Token]]) -> None:
+    """Of episodes of one row each, or of one episode that is in all of them."""
     chosen = GroupTrainerSettings(**choice)
-    moved = [[t["proximal"] - t["behavior"] for t in tokens] for tokens in rows]
+    rows = rows if whole else sorted(rows, key=len, reverse=True)
+    episodes = [list(itertools.chain.from_iterable(rows))] if whole else rows
+    moved = [[t["proximal" if proximal else "now"] - t["behavior"] for t in tokens] for tokens in episodes]
     weights = [w for own in moved for w in (*own, sum(own))]
     assume(all(abs(abs(w) - math.log(chosen.correction_cap)) > 1e-4 for w in weights))  # where rounding decides
-    predictions, batch = ready(rows, proximal=proximal)
+    predictions, batch = ready(rows, proximal=proximal, whole=whole)
     loss, metrics = Plain(chosen).objective(predictions, batch)
-    expected = slow(rows, chosen, proximal=proximal)
+    expected = slow(episodes, chosen, proximal=proximal)
     assert loss.tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
     flat = list(itertools.chain.from_iterable(rows))
     gap = [abs((t["proximal"] if proximal else t["now"]) - t["behavior"]) for t in flat]

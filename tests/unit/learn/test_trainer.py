@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from agentgym.curricula.uniform import Uniform
+from agentgym.learn.learner import StoppedError
 from agentgym.learn.players import Players
 from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Lesson
@@ -24,14 +25,19 @@ class Counting:
     def __init__(self) -> None:
         self.steps: list[list[int]] = []
         self.objectives: list[Any] = []
+        self.idle: list[float] = []
 
     def takes_part(self, rows: Sequence[Row]) -> bool:
         return any(row.num_trained for row in rows)
 
-    def update(self, rows: Sequence[Row], objective: Any) -> dict[str, float]:
+    def update(self, rows: Sequence[Row], objective: Any, *, idle: float, stops: Any) -> dict[str, float]:
+        found = {"loss": len(self.steps) + 1.0, "norm": 1.0}
+        if stops is not None and stops(found):
+            raise StoppedError
         self.steps.append([row.token_ids[0] for row in rows])
         self.objectives.append(objective)
-        return {"loss": float(len(self.steps)), "norm": 1.0}
+        self.idle.append(idle)
+        return found
 
 
 def rows(num: int, **changes: Any) -> list[Row]:
@@ -50,7 +56,7 @@ def stepped(
 def test_one_step_has_the_rows_as_they_are() -> None:
     learner, found = stepped(rows(5))
     assert learner.steps == [[0, 1, 2, 3, 4]]
-    assert found == {"loss": 1.0, "norm": 1.0}
+    assert found == {"loss": 1.0, "norm": 1.0, "optimizer_steps": 1.0}
 
 
 def test_every_pass_sees_every_row_once_in_parts_of_like_size_and_in_another_order() -> None:
@@ -60,7 +66,7 @@ def test_every_pass_sees_every_row_once_in_parts_of_like_size_and_in_another_ord
     assert sorted(first) == sorted(second) == list(range(9))
     assert first != second
     assert first != list(range(9))
-    assert found == {"loss": 4.5, "norm": 1.0}  # the mean of 1 to 8
+    assert found == {"loss": 4.5, "norm": 1.0, "optimizer_steps": 8.0}  # the mean of 1 to 8
 
 
 def test_the_number_of_the_update_decides_the_order_and_nothing_else_does() -> None:
@@ -82,7 +88,7 @@ def test_a_part_without_a_trained_token_is_no_step() -> None:
     given = [*rows(1), row(4, loss_mask=[False] * 4)]
     learner, found = stepped(given, minibatches=2)
     assert learner.steps == [[0]]
-    assert found["loss"] == 1.0
+    assert (found["loss"], found["optimizer_steps"]) == (1.0, 1.0)
 
 
 def test_the_objective_is_the_trainers_own_unless_another_is_given() -> None:
@@ -91,6 +97,28 @@ def test_the_objective_is_the_trainers_own_unless_another_is_given() -> None:
     trainer.steps(given, rows(1), 0)
     trainer.steps(given, rows(1), 0, objective=other)  # type: ignore[arg-type]
     assert learner.objectives == [trainer.objective, other]
+
+
+class Early(Pupil):
+    """Ends an update before its third step; its first is never in question."""
+
+    def stops(self, metrics: Mapping[str, float]) -> bool:
+        return metrics["loss"] != 2.0
+
+
+def test_an_update_ends_before_the_step_that_the_trainer_refuses_under_its_own_objective() -> None:
+    learner: Any = Counting()
+    found = Early(epochs=2, minibatches=2).steps(learner, rows(4), 0)
+    assert found == {"loss": 1.5, "norm": 1.0, "optimizer_steps": 2.0}
+    learner = Counting()
+    other: Any = object()
+    assert Early(epochs=2, minibatches=2).steps(learner, rows(4), 0, objective=other)["optimizer_steps"] == 4.0
+
+
+def test_idle_episodes_are_shared_out_to_the_parts() -> None:
+    learner: Any = Counting()
+    Pupil(epochs=2, minibatches=4).steps(learner, rows(8), 0, idle=6.0)
+    assert learner.idle == [1.5] * 8
 
 
 @pytest.mark.parametrize(("epochs", "minibatches", "num"), [(1, 1, 1), (2, 3, 6), (3, 1, 3), (1, 4, 4)])

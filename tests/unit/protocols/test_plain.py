@@ -17,6 +17,15 @@ def test_a_reply_is_an_action_without_the_blanks_around_it() -> None:
     assert action.tool_calls == ()
 
 
+def test_a_thought_is_no_part_of_the_action() -> None:
+    assert Plain().parse("<think>hm</think>\nlook") == "look"
+    assert Plain().parse("hm</think>look") == "look"
+    with pytest.raises(ParseError, match=r"^Your reply was empty\."):
+        Plain().parse("<think>look</think>\n")
+    with pytest.raises(ParseError, match=r"^Your thought has no end\."):
+        Plain().parse("<think>look")
+
+
 def test_an_empty_reply_is_a_mistake_that_the_policy_is_told() -> None:
     with pytest.raises(ParseError, match=r"^Your reply was empty\. Reply with an action\.$"):
         Plain().parse(" \n\t")

@@ -25,6 +25,11 @@ from agentgym.types import Action
         ("Action: say Action: x", "say Action: x"),
         ("Action: a\nand more", "a"),
         ("Action: 2 * 3 * 4", "2 * 3 * 4"),
+        ("<think>\nAction: a\n</think>\nThought: b\nAction: c", "c"),
+        ("Action: a\n</think>\nAction: b", "b"),
+        ("[THINK]Action: a[/THINK]Action: b", "b"),
+        ("<think>Observation: x</think>Action: b", "b"),
+        ("Action: a\n<think>\nAction: b", "a"),
     ],
 )
 def test_the_last_action_before_an_invented_observation_counts(reply: str, action: str) -> None:
@@ -44,11 +49,23 @@ def test_the_last_action_before_an_invented_observation_counts(reply: str, actio
         "Action: a\nAction:",
         "Action:\nlook",
         "Observation: x\nAction: y",
+        "<think>\nAction: a\n</think>\nI will not act.",
+        "Action: a</think>",
     ],
 )
 def test_a_reply_without_an_action_is_a_mistake_that_the_policy_is_told(reply: str) -> None:
     with pytest.raises(ParseError, match=r"^No action found\. End your reply with a line 'Action: <one action>'\.$"):
         React().parse(reply)
+
+
+def test_an_action_within_a_thought_without_an_end_is_none() -> None:
+    with pytest.raises(ParseError, match=r"^Your thought has no end\."):
+        React().parse("<think>\nAction: a")
+    thinking = React().suited("", "assistant\n<think>\n")
+    with pytest.raises(ParseError, match=r"^Your thought has no end\."):
+        thinking.parse("hm\nAction: a")
+    assert thinking.format(Action("go")) == "</think>\n\nAction: go"
+    assert React().suited("", "assistant\n").parse("hm\nAction: a") == "a"
 
 
 def test_an_action_is_said_on_its_line() -> None:

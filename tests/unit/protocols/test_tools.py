@@ -35,8 +35,54 @@ def tagged(*calls: Any) -> str:
 )
 def test_calls_are_read_in_order(reply: str, calls: list[tuple[str, dict[str, Any]]]) -> None:
     action = Tools().parse(reply)
-    assert [(call.name, call.arguments, call.id) for call in action.tool_calls] == [(*call, "") for call in calls]
+    assert [(call.name, call.arguments) for call in action.tool_calls] == calls
     assert json.loads(action) == [{"name": name, "arguments": arguments} for name, arguments in calls]
+
+
+def test_the_id_of_a_call_is_kept() -> None:
+    (call,) = Tools().parse(tagged({"name": "add", "arguments": {}, "id": "x7"})).tool_calls
+    assert call.id == "x7"
+
+
+RM = tagged({"name": "rm", "arguments": {"path": "/"}})
+LS = tagged({"name": "ls", "arguments": {}})
+
+
+@pytest.mark.parametrize(
+    ("reply", "names", "words"),
+    [
+        (f"<think>maybe {RM}? no.</think>\n{LS}", ["ls"], None),
+        (f"<think>maybe {RM}? no.</think>\nIt is 4.", [], "It is 4."),
+        (f"maybe {RM}? no.</think>\nIt is 4.", [], "It is 4."),
+        (f"<think>the form is <tool_call>JSON</tool_call></think>{LS}", ["ls"], None),
+        (f"<think>a</think>{RM}<think>{RM}</think>{LS}", ["ls"], None),
+        (f"[THINK]{RM}[/THINK]{LS}", ["ls"], None),
+        (f"{LS}\n<think>and then {RM}", ["ls"], None),
+        ("I use <think> tags.", [], "I use <think> tags."),
+    ],
+)
+def test_what_was_only_thought_is_not_done(reply: str, names: list[str], words: str | None) -> None:
+    action = Tools().parse(reply)
+    assert [call.name for call in action.tool_calls] == names
+    assert words is None or action == words
+
+
+@pytest.mark.parametrize("reply", [f"<think>maybe {RM}", f"<think>a</think>\n<think>{RM}", f"\n <think>{RM}"])
+def test_a_thought_without_an_end_is_no_answer(reply: str) -> None:
+    with pytest.raises(ParseError, match=r"^Your thought has no end\. Think shorter, write </think>, and only then"):
+        Tools().parse(reply)
+
+
+def test_a_thought_that_the_chat_template_began_has_to_end_too() -> None:
+    thinking = Tools().suited("<tool_call>", "<|im_start|>assistant\n<think>\n")
+    with pytest.raises(ParseError, match=r"^Your thought has no end"):
+        thinking.parse(f"maybe {RM}")
+    with pytest.raises(ParseError, match=r"^Your reply was empty"):
+        thinking.parse(f"maybe {RM}</think>\n")
+    assert thinking.format(Action("It is 4.")) == "</think>\n\nIt is 4."
+    assert thinking.parse("</think>\n\nIt is 4.") == "It is 4."
+    for prompt in ("assistant\n", "assistant\n<think>\n\n</think>\n\n"):
+        assert Tools().suited("", prompt).format(Action("It is 4.")) == "It is 4."
 
 
 def test_a_reply_without_a_call_is_words() -> None:
@@ -55,12 +101,12 @@ def test_a_reply_without_a_call_is_words() -> None:
         ('{"name": "x", "arguments": {"a": Infinity}}', "^The tool call is not valid JSON: "),
         ('{"name": "x", "arguments": {"a": "\\ud800"}}', "^The tool call is not valid JSON: "),
         ("[" * 100_000, "^The tool call is not valid JSON: "),
-        ("7", '^A tool call is an object with "name"'),
-        ('[{"name": "x"}]', '^A tool call is an object with "name"'),
-        ("{}", '^A tool call is an object with "name"'),
-        ('{"name": null}', '^A tool call is an object with "name"'),
-        ('{"name": "x", "arguments": "{}"}', '^A tool call is an object with "name"'),
-        ('{"name": "x", "arguments": null}', '^A tool call is an object with "name"'),
+        ("7", '^A call is an object with "name"'),
+        ('[{"name": "x"}]', '^A call is an object with "name"'),
+        ("{}", '^A call is an object with "name"'),
+        ('{"name": null}', '^A call is an object with "name"'),
+        ('{"name": "x", "arguments": "{}"}', '^A call is an object with "name"'),
+        ('{"name": "x", "arguments": null}', '^A call is an object with "name"'),
     ],
 )
 def test_a_call_that_cannot_be_read_is_a_mistake_that_the_policy_is_told_with_the_form(call: str, words: str) -> None:
@@ -87,8 +133,10 @@ def test_words_are_said_as_they_are() -> None:
     for refused in ("", " x", "a <tool_call>", '<tool_call>{"name": "x"}'):
         with pytest.raises(ConfigError, match=r"^the protocol tools cannot say the action '"):
             Tools().format(Action(refused))
-    with pytest.raises(ConfigError, match="cannot say the action"):  # the text would end the call
-        Tools().format(Action(tool_calls=[ToolCall(name="x", arguments={"a": "</tool_call>"})]))
+    with pytest.raises(ConfigError, match="cannot say the action"):
+        Tools().format(Action("x", tool_calls=[ToolCall(name="x", arguments={"a": float("inf")})]))
+    nasty = [ToolCall(name="x", arguments={"a": "</tool_call> <tool_call> </think>"})]
+    assert list(Tools().parse(Tools().format(Action(tool_calls=nasty))).tool_calls) == nasty
 
 
 def test_the_form_of_a_call_is_told_before_the_first_observation() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentgym.reports import summary_page
+from agentgym.reports import summary_page, told_gain
 
 CONFIG = {"env": {"id": "webshop"}, "trainer": {"id": "grpo"}, "model": {"id": "nano"}, "seed": 3}
 LOOKS: list[dict[str, Any]] = [
@@ -39,6 +39,10 @@ AFTER = score(0.75, 0.5, 0.875, greedy=score(0.625, 0.375, 0.75))
 def told(after: dict[str, Any] = AFTER, metrics: list[dict[str, Any]] = LOOKS, **more: Any) -> str:
     report = {
         "eval": {"before": BEFORE, "after": after},
+        "gain": {
+            "sampled": {"success": 0.5, "ci95": [0.25, 0.625], "tasks": 50},
+            "greedy": {"success": 0.25, "ci95": [0.0, 0.375], "tasks": 50},
+        },
         "stages": {"warm_start": {"updates": 8, "seconds": 1.5}, "train": {"updates": 20, "seconds": 3.5}},
         "num_parameters": 1234567,
         "best_update": 10,
@@ -65,7 +69,8 @@ Kept: the policy after update 10, the best on the validation tasks.
 | greedy | 0.375 (0.250 to 0.500) | 0.625 (0.375 to 0.750) |
 
 95 % intervals over 50 tasks. Reward, sampled: 0.500 before, 1.500 after.
-The intervals of the sampled policy do not overlap: it is better.
+Success on the same 50 tasks with the same seeds, compared task by task: sampled, it rose by 0.500 (0.250 to 0.625); \
+greedy, it changed by +0.250 (+0.000 to +0.375), which may be chance.
 
 KL(base ‖ policy), the distance from where training began, in nats a token: kept 0.250 ± 0.010, last 9.500 ± 0.020.
 
@@ -85,20 +90,21 @@ KL(base ‖ policy), the distance from where training began, in nats a token: ke
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
+    ("change", "low", "high", "said"),
     [
-        (0.376, 0.9, "do not overlap: it is better."),
-        (0.375, 0.9, "overlap: the difference may be chance."),  # they touch
-        (0.0, 0.125, "overlap: the difference may be chance."),
-        (0.0, 0.124, "do not overlap: it is worse."),
-        (0.2, 0.3, "overlap: the difference may be chance."),
+        (0.25, 0.001, 0.5, "rose by 0.250 (0.001 to 0.500)"),
+        (0.25, 0.0, 0.5, "changed by +0.250 (+0.000 to +0.500), which may be chance"),
+        (-0.25, -0.5, -0.001, "fell by 0.250 (0.001 to 0.500)"),
+        (-0.25, -0.5, 0.0, "changed by -0.250 (-0.500 to +0.000), which may be chance"),
+        (0.0, -0.1, 0.1, "changed by +0.000 (-0.100 to +0.100), which may be chance"),
     ],
 )
-def test_better_and_worse_are_told_by_the_intervals(low: float, high: float, verdict: str) -> None:
-    page = told(after=score(0.3, low, high, greedy=score(0.0, 0.0, 0.1)))
-    assert [line for line in page.splitlines() if "overlap" in line] == [
-        f"The intervals of the sampled policy {verdict}"
-    ]
+def test_a_gain_rose_or_fell_where_its_interval_says_so(change: float, low: float, high: float, said: str) -> None:
+    assert told_gain({"success": change, "ci95": [low, high], "tasks": 50}) == said
+
+
+def test_a_report_without_gains_says_nothing_of_them() -> None:
+    assert "task by task" not in told(gain={})
 
 
 NO_GAIN = "No look at the validation tasks was better than the first: training changed nothing that is kept."

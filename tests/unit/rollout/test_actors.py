@@ -12,7 +12,7 @@ from agentgym.errors import UserError
 from agentgym.protocols.plain import Plain
 from agentgym.protocols.react import React
 from agentgym.rollout import Actor, Episode, Limits, engine_actor, expert_actor, led_actor
-from agentgym.types import Action, Message, Observation, Trajectory
+from agentgym.types import Action, Message, Observation, SamplingRecord, Trajectory
 from tests.unit.rollout.kit import TOKENIZER, Stage, play_of, said, says, seen, spec, timeless
 
 SEED = 2982150521482952024
@@ -66,6 +66,7 @@ def test_an_engine_is_asked_with_everything_that_shapes_a_sample() -> None:
         stop_token_ids=TOKENIZER.stop_token_ids,
         seed=SEED,
     )
+    assert trajectory.sampling == SamplingRecord(temperature=0.5, top_p=0.75, top_k=3, min_p=0.125)
     assert session == "e/0"
     assert prompt == trajectory.samples[0].token_ids[: len(prompt)].tolist()
 
@@ -112,8 +113,8 @@ def test_an_engine_that_speaks_text_is_told_messages_and_tools_and_its_words_are
     assert [message["content"] for message in second[0]] == ["go", "by word", "seen"]
     assert (first[1].temperature, first[1].max_tokens, first[2], second[2]) == (0.5, 5, [{"name": "add"}], [])
     assert trajectory.turns[0].reply == "by word"
-    (sample,) = trajectory.samples
-    assert set(sample.policy_versions[sample.loss_mask].tolist()) == {-1}
+    spoken = [sample.policy_versions[sample.loss_mask].tolist() for sample in trajectory.samples]
+    assert {version for versions in spoken for version in versions} == {-1}
 
 
 class Guided(Stage):
@@ -139,6 +140,7 @@ def test_an_expert_is_asked_of_what_is_seen_now_and_ends_each_reply() -> None:
     assert said_ids == [*TOKENIZER.encode("Action: GO"), end, *TOKENIZER.encode("Action: LEFT"), end]
     assert set(sample.policy_versions.tolist()) == {-1}
     assert set(sample.logprobs.tolist()) == {0.0}
+    assert trajectory.sampling is None
 
 
 def test_an_expert_sums_up_in_no_words_and_is_not_asked() -> None:

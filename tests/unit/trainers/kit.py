@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from agentgym.learn.learner import Learner
+from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Equipment, Trainer
 from agentgym.types import Role, StopReason, Trajectory, Turn
 from tests.kit import chat, sample
@@ -23,8 +24,12 @@ def episode(
     role: Role = "policy",
     stop: StopReason = StopReason.TERMINATED,
     success: bool = False,
+    forks: Sequence[Sequence[Sequence[int]]] = (),
 ) -> Trajectory:
-    """An episode with these rewards of its turns, and two-token replies unless others are given."""
+    """An episode with these rewards of its turns, and two-token replies unless others are given.
+
+    ``forks`` are the replies of each sample, where there are several.
+    """
     replies = [[5 + turn, 9] for turn in range(len(rewards))] if replies is None else replies
     return Trajectory(
         env="x",
@@ -38,7 +43,7 @@ def episode(
             Turn(observation=f"seen {turn}", reply="", action=str(reply), reward=reward)
             for turn, (reward, reply) in enumerate(zip(rewards, replies, strict=True))
         ],
-        samples=[sample(replies, version=-1 if role == "expert" else 0)],
+        samples=[sample(part, version=-1 if role == "expert" else 0) for part in (forks or [replies])],
         stop_reason=stop,
         terminated=not stop.is_truncated,
         truncated=stop.is_truncated,
@@ -65,3 +70,19 @@ def equipped(
         )
     )
     return trainer
+
+
+def moved(module: Any) -> None:
+    """Take its weights elsewhere, as training would."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.05)
+
+
+def logprobs_of(module: Any, row: Row) -> list[float]:
+    """What ``module`` gives each token of ``row``, 0 for the first."""
+    ids = torch.tensor(row.token_ids[None]).long()
+    with torch.no_grad():
+        logprobs = module(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+    return [0.0, *logprobs.tolist()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from agentgym.learn.objectives import preference
 from agentgym.learn.rows import Row
 from agentgym.pairs import rso_accept
 from agentgym.trainers.dpo import DPO, DPOSettings
-from tests.kit import one_thread, tiny_model
+from agentgym.types import Trajectory
+from tests.kit import one_thread, sample, tiny_model
 from tests.unit.trainers.kit import episode, equipped
 
 __all__ = ["one_thread"]
@@ -71,6 +73,27 @@ def test_groups_without_a_pair_are_rejected_with_the_reason() -> None:
     lesson = trainer(threshold=2.0).lesson(0, [*GROUP, *equal])
     assert lesson.rows == []
     assert lesson.rejected == {0: "no pair that differs enough", 1: "equal rewards"}
+
+
+def test_rewritten_histories_are_told_and_their_turns_can_be_compared() -> None:
+    """Of two turns, the second in a sample of its own: whole episodes are in two pieces, first turns in one context."""
+    group = [forked([1.0, 0.0], [5, 6], name="1"), forked([0.0, 0.0], [7, 6], name="2")]
+    lesson = trainer().lesson(0, group)
+    assert (lesson.rows, lesson.metrics["incomparable"]) == ([], 2.0)
+    told = "episodes whose history was rewritten .* are not compared in whole; .*: --trainer.pairs steps"
+    assert re.fullmatch(told, lesson.rejected[0])
+    by_turn = trainer(pairs="steps").lesson(0, group)
+    assert [row.token_ids.tolist() for row in by_turn.rows] == [[1, 5, 9], [1, 7, 9]]
+    assert by_turn.rejected == {}
+
+
+def forked(rewards: list[float], said: list[int], *, name: str) -> Trajectory:
+    """Each reply in a sample of its own."""
+    whole = episode(rewards, [[word, 9] for word in said], name=name)
+    parts = [sample([[word, 9]], prompt=1 + 10 * turn) for turn, word in enumerate(said)]
+    for turn, part in enumerate(parts):
+        part.turn_index[:] = turn
+    return whole.model_copy(update={"samples": parts})
 
 
 def test_the_first_loss_is_ln_2_and_the_margin_grows() -> None:
@@ -197,6 +220,7 @@ def test_past_pairs_are_trained_on_again_and_survive_a_checkpoint() -> None:
         ({"mean_logratio": True, "loss": "simpo"}, "mean_logratio has no effect with loss simpo"),
         ({"aggregation": "token"}, "aggregation sequence, found token"),
         ({"mean_logratio": True, "loss": "copg"}, "mean_logratio has no effect with loss copg"),
+        ({"reference": "model", "loss": "slic"}, "reference has no effect with loss slic"),
         ({"accept_beta": 0.1}, "accept_beta has no effect without accept"),
         ({"accept": 8}, "accept 8 has no effect with a group_size of 8"),
         ({"group_size": 1}, "group_size"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -16,15 +17,16 @@ from agentgym.learn import objectives
 from agentgym.learn.advantages import group_zscore, length_rewards
 from agentgym.learn.forward import score
 from agentgym.learn.learner import Learner
-from agentgym.learn.trainer import Trainer
+from agentgym.learn.trainer import Lesson, Trainer
 from agentgym.rollout import EpisodeSpec
 from agentgym.trainers.cory import CORY, CORYSettings
 from agentgym.trainers.grpo import GRPO, PRESETS, GRPOSettings
 from agentgym.trainers.mixed import Mixed, MixedSettings
 from agentgym.trainers.rloo import RLOO, RLOOSettings
-from agentgym.types import StopReason, Trajectory
+from agentgym.trainers.sft import SFT, SFTSettings
+from agentgym.types import Role, StopReason, Trajectory
 from tests.kit import one_thread, tiny_model
-from tests.unit.trainers.kit import episode, equipped
+from tests.unit.trainers.kit import episode, equipped, logprobs_of, moved
 
 __all__ = ["one_thread"]
 
@@ -88,10 +90,12 @@ def test_a_group_of_one_is_refused() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_is_a_complete_choice(preset: str) -> None:
     settings = validated(GRPOSettings, {"preset": preset, "learning_rate": 1e-3}, where="trainer")
+    steps = settings.epochs * settings.minibatches
     for key, value in PRESETS[preset].items():
-        assert getattr(settings, key) == value
+        assert getattr(settings, key) == value or (steps == 1 and key == "clip_high")
+    assert (steps > 1) == (preset in ("dapo", "gspo", "cispo"))
     trainer = equipped(GRPO(settings), tiny_model(), max_tokens=24)
-    lesson = trainer.lesson(0, GROUP)
+    lesson = trainer.lesson(0, [t.model_copy(update={"success": t.reward == 1}) for t in GROUP])
     assert len(lesson.rows) == 4
     assert trainer.learn(0, lesson)["grad_norm"] > 0
 
@@ -99,14 +103,16 @@ def test_every_preset_is_a_complete_choice(preset: str) -> None:
 def test_settings_beside_a_preset_have_the_last_word() -> None:
     settings = GRPOSettings(preset="dapo", clip_high=0.5)
     assert (settings.clip_high, settings.keep_truncated) == (0.5, False)
+    assert [GRPOSettings(preset="dr_grpo", epochs=epochs).clip_high for epochs in (1, 2)] == [0.28, 0.2]
     with pytest.raises(ConfigError, match=r'no preset "dapa". Did you mean "dapo"\?'):
         validated(GRPOSettings, {"preset": "dapa"})
 
 
 def test_dapo_leaves_out_episodes_that_were_cut_short() -> None:
     group = [*GROUP[:2], episode([0.5], stop=StopReason.TURN_LIMIT)]
-    assert len(GRPO(GRPOSettings(preset="dapo")).lesson(0, group).rows) == 2
-    lesson = GRPO(GRPOSettings(preset="dapo")).lesson(0, [GROUP[0], group[2]])
+    dapo = GRPO(GRPOSettings(preset="dapo", minibatches=1))
+    assert len(dapo.lesson(0, group).rows) == 2
+    lesson = dapo.lesson(0, [GROUP[0], group[2]])
     assert lesson.rejected == {0: "fewer than two episodes that count"}
 
 
@@ -130,7 +136,7 @@ def test_lead_weighs_rare_successes_more() -> None:
         for group in (rare, common)
     ]
     assert gain[0] == pytest.approx(0.4 + 1.1 / (1 + 2.718281828 ** (10 * (0.25 - 0.75))), abs=1e-4)
-    assert gain[1] == pytest.approx(0.95)
+    assert gain[1] == pytest.approx(0.95, abs=1e-4)
 
 
 def test_nft_learns_from_successes_and_from_what_they_leave_over() -> None:
@@ -166,14 +172,16 @@ def test_brevity_prefers_short_successes() -> None:
 
 
 def test_a_penalty_in_the_reward_is_subtracted_before_groups_are_compared() -> None:
-    """Behavior -.5 a token; the reference says what the module says: reward minus .1 times the sum of the gaps."""
+    """Reward minus .1 times how far the policy's log-probs are from where they began, whatever the sampler's were."""
     trainer = equipped(RLOO(RLOOSettings(kl_coefficient=0.1)), tiny_model())
+    moved(trainer.equipment.learner.module)
     lesson = trainer.lesson(0, GROUP[:2])
     gaps = [
-        float((row.behavior_logprobs - row.reference_logprobs)[row.loss_mask].sum())
+        sum(now - began for now, began, said in zip(*both, row.loss_mask, strict=True) if said)
         for row in lesson.rows
-        if row.reference_logprobs is not None
+        for both in [[logprobs_of(m, row) for m in (trainer.equipment.learner.module, tiny_model())]]
     ]
+    assert max(map(abs, gaps)) > 0.01
     rewards = [1.0 - 0.1 * gaps[0], 0.0 - 0.1 * gaps[1]]
     assert [row.advantages[-1] for row in lesson.rows] == pytest.approx(
         [rewards[0] - rewards[1], rewards[1] - rewards[0]]
@@ -199,6 +207,16 @@ def test_a_penalty_in_the_loss_holds_the_policy_near_its_beginning() -> None:
     [
         ({"kl_estimator": "k1"}, "kl_estimator has no effect without a kl_coefficient"),
         ({"correction_cap": 3.0}, "correction_cap has no effect without a correction"),
+        (
+            {"clip_low": 0.1},
+            r"clip_low 0.1 has no effect in an update of one .*; take several: minibatches 4, or epochs",
+        ),
+        ({"clip_high": 0.3}, "clip_high 0.3 has no effect in an update of one optimizer step"),
+        ({"dual_clip": 3.0}, "dual_clip 3.0 has no effect in an update of one optimizer step"),
+        ({"loss": "cispo"}, "loss cispo has no effect in an update of one optimizer step"),
+        ({"ratio": "sequence"}, "ratio sequence has no effect in an update of one optimizer step"),
+        ({"preset": "gspo", "minibatches": 1}, "ratio sequence has no effect in an update of one optimizer step"),
+        ({"preset": "cispo", "minibatches": 1}, "loss cispo has no effect in an update of one optimizer step"),
         ({"loss": "cispo", "dual_clip": 3.0}, "dual_clip has no effect without loss clip"),
         ({"loss": "reinforce", "clip_low": 0.1}, "clip_low has no effect"),
         ({"loss": "cispo", "ratio": "sequence"}, "ratio sequence has no effect with loss cispo"),
@@ -219,12 +237,138 @@ def test_keys_without_effect_are_refused(settings: dict[str, Any], message: str)
         validated(GRPOSettings, settings, where="trainer")
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ratio": "sequence", "anchor_weight": 1.0},  # of turns that have advantages of their own
+        {"ratio": "sequence", "correction": "mask"},  # of tokens that have weights of their own
+        {"ratio": "product", "aggregation": "sequence"},  # which divides nothing by the length
+        {"clip_low": 0.1, "epochs": 2},
+        {"dual_clip": 3.0, "minibatches": 2},
+    ],
+)
+def test_what_has_an_effect_is_taken(settings: dict[str, Any]) -> None:
+    assert validated(GRPOSettings, settings).model_fields_set == set(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes"),
+    [
+        ({"preset": "cispo"}, True),
+        ({"preset": "gspo"}, True),
+        ({"dual_clip": 1.001, "clip_low": 0.001, "clip_high": 0.001, "minibatches": 4}, True),
+        ({"minibatches": 4}, False),
+    ],
+)
+def test_presets_do_something(settings: dict[str, Any], changes: bool) -> None:
+    """In as many steps without what they bound, the policy ends elsewhere."""
+
+    def ends(**chosen: Any) -> torch.Tensor:
+        aggregation = GRPOSettings(**settings).aggregation
+        trainer = GRPO(GRPOSettings(**{"learning_rate": 1e-2, "aggregation": aggregation, **chosen}))
+        module = equipped(trainer, tiny_model()).equipment.learner.module
+        trainer.learn(0, trainer.lesson(0, GROUP))
+        return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+    assert torch.equal(ends(**settings), ends(minibatches=4)) == (not changes)
+
+
+def test_lead_has_its_length_reward() -> None:
+    """Two successes of 2 and 4 tokens, mean 3, deviation 1: e^.05 and e^-.05; a failure is worth -1."""
+    group = [episode([1.0], [[5, 9]], success=True), episode([1.0], [[5, 6, 7, 9]], success=True), episode([0.0])]
+    found = advantages(GRPO(GRPOSettings(preset="lead")), group)
+    rewards = [math.exp(0.05), math.exp(-0.05), -1.0]
+    assert length_rewards([True, True, False], [2, 4, 2], alpha=0.05) == pytest.approx(rewards, rel=1e-5)
+    weight = 0.4 + 1.1 / (1 + math.exp(10 * (2 / 3 - 0.75)))  # of gains, where 2 of 3 succeed
+    assert found[:2] == pytest.approx([weight * z for z in group_zscore(rewards)[:2]], rel=1e-5)
+    assert found[0] > found[1]
+
+
+def test_a_group_that_differs_in_length_alone_has_something_to_learn_from() -> None:
+    """Two successes of 2 and 3 tokens; and two failures, whose lengths and rewards do not count."""
+    won = [episode([1.0], [[5, *[6] * i, 9]], success=True) for i in range(2)]
+    lost = [episode([reward], [[5, 9]], group="b", ordinal=1) for reward in (0.0, 0.3)]
+    lesson = GRPO(GRPOSettings(brevity=0.5)).lesson(0, [*won, *lost])
+    assert [row.advantages[-1] > 0 for row in lesson.rows] == [True, False]
+    assert lesson.rejected == {1: "equal length rewards"}
+    assert GRPO(GRPOSettings()).lesson(0, won).rejected == {0: "equal rewards"}
+
+
 @pytest.mark.parametrize(("steps", "wanted"), [({}, False), ({"epochs": 2}, True), ({"minibatches": 2}, True)])
 def test_scores_at_the_start_of_an_update_are_kept_where_it_takes_several_steps(
     steps: dict[str, int], wanted: bool
 ) -> None:
     trainer = equipped(GRPO(GRPOSettings(**steps)), tiny_model())
     assert [row.proximal_logprobs is not None for row in trainer.lesson(0, GROUP).rows] == [wanted] * 4
+
+
+# -- what an episode counts ------------------------------------------------------------------------------
+
+FORKED = [
+    episode([0.0, 1.0], [[5, 9], [6, 7, 9]], forks=[[[5, 9]], [[6, 7, 9]]]),  # in two rows, of 2 and 3 trained tokens
+    episode([0.0], [[6, 9]]),
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "together"),
+    [
+        ({}, False),
+        ({"ratio": "sequence", "epochs": 2}, True),
+        ({"ratio": "product", "aggregation": "sequence"}, True),
+        ({"correction": "mask"}, False),
+        ({"correction": "mask", "correction_level": "sequence"}, True),
+    ],
+)
+def test_rows_of_an_episode_stay_together_where_something_runs_over_all_of_them(
+    settings: dict[str, Any], together: bool
+) -> None:
+    rows = equipped(GRPO(GRPOSettings(**settings)), tiny_model()).lesson(0, FORKED).rows
+    assert [row.unit for row in rows] == ([0, 0, 1] if together else [None] * 3)
+    assert [row.episode_tokens for row in rows] == [5, 5, None]
+
+
+def test_the_product_runs_over_the_whole_episode() -> None:
+    """The policy has moved: the first episode's ratio is e to the sum of five differences, which both its rows have."""
+    rloo = equipped(RLOO(RLOOSettings(minibatches=2, clip_low=9.0, clip_high=9.0)), tiny_model())
+    rows = rloo.lesson(0, FORKED).rows
+    moved(rloo.equipment.learner.module)
+    gaps = [
+        sum(now - then for now, then, said in zip(new, before, row.loss_mask, strict=True) if said)
+        for row in rows
+        for before in [row.proximal_logprobs]
+        if before is not None
+        for new in [logprobs_of(rloo.equipment.learner.module, row)]
+    ]
+    ratios = [math.exp(gaps[0] + gaps[1]), math.exp(gaps[2])]
+    assert abs(gaps[0]) > 0.01 < abs(gaps[1])
+    metrics = rloo.equipment.learner.update(rows, rloo.objective)
+    assert metrics["loss"] == pytest.approx(-(ratios[0] - ratios[1]) / 2, rel=1e-4)
+    assert metrics["ratio"] == pytest.approx(sum(ratios) / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("aggregation", ["token", "sequence", "constant"])
+def test_equal_groups_count_in_a_constant_alone(aggregation: Any) -> None:
+    """A group that differs and two of equal rewards, of which one has an episode that is void: 4 + 3 episodes idle."""
+    equal = [episode([0.0], [[5 + i, 9]], group=f"b{n}", ordinal=1 + n) for n in range(2) for i in range(4)]
+    equal[0] = episode([0.0], group="b0", ordinal=1, stop=StopReason.ENV_ERROR)
+    grpo = equipped(GRPO(GRPOSettings(aggregation=aggregation, scale_by_std=False)), tiny_model(), max_tokens=10)
+    lesson = grpo.lesson(0, [*GROUP, *equal])
+    assert (len(lesson.rows), lesson.idle) == (4, 7.0 if aggregation == "constant" else 0.0)
+    alone = equipped(GRPO(GRPOSettings(aggregation=aggregation, scale_by_std=False)), tiny_model(), max_tokens=10)
+    expected = alone.learn(0, alone.lesson(0, GROUP))["grad_norm"]
+    found = grpo.learn(0, lesson)["grad_norm"]
+    assert found == pytest.approx(expected * (4 / 11 if aggregation == "constant" else 1.0), rel=1e-5)
+
+
+def test_minibatches_share_the_idle_episodes() -> None:
+    """Of six, in three steps: each has two beside its own rows."""
+    seen = []
+    grpo = equipped(GRPO(GRPOSettings(aggregation="constant", minibatches=3)), tiny_model(), max_tokens=10)
+    learner = grpo.equipment.learner
+    learner.update = lambda rows, objective, *, idle, stops: seen.append(idle) or {}  # type: ignore
+    grpo.learn(0, Lesson(grpo.lesson(0, GROUP).rows, idle=6.0))
+    assert seen == [2.0, 2.0, 2.0]
 
 
 @pytest.mark.parametrize("correction", ["truncate", "mask"])
@@ -272,7 +416,9 @@ class Stage:
 
 def mixed(**settings: Any) -> Mixed:
     made = equipped(
-        Mixed(MixedSettings(**{"groups": 4, "group_size": 2, "learning_rate": 1e-3, **settings})), tiny_model()
+        Mixed(MixedSettings(**{"groups": 4, "group_size": 2, "learning_rate": 1e-3, **settings})),
+        tiny_model(),
+        max_tokens=10,
     )
     assert isinstance(made, Mixed)
     return made
@@ -291,6 +437,24 @@ def test_chord_s_two_means_have_the_shares_that_it_says() -> None:
     lesson = trainer.lesson(0, played)
     assert [row.demonstrations is not None for row in lesson.rows] == [False, False, True]
     assert trainer.mixture(0, lesson.rows) == pytest.approx((0.75, 1.5))
+
+
+def test_each_mean_of_a_mixture_is_over_episodes() -> None:
+    """Own episodes: one in two rows and one more; two more are idle. Shown: 1. μ .5, Dr. GRPO's constant."""
+    trainer = mixed(demonstrations=1, peak=0.5, aggregation="constant")
+    equal = [episode([0.0], [[5 + i, 9]], group="b", ordinal=1) for i in range(2)]
+    lesson = trainer.lesson(0, [*FORKED, *equal, shown()])
+    assert (len(lesson.rows), lesson.idle) == (4, 2.0)
+    assert trainer.mixture(0, lesson.rows, idle=lesson.idle) == pytest.approx((0.5 * 5 / 4, 0.5 * 5))
+    trainer = mixed(demonstrations=1, peak=0.5, aggregation="sequence")
+    assert trainer.mixture(0, trainer.lesson(0, [*FORKED, shown()]).rows) == pytest.approx((0.75, 1.5))
+
+
+def test_an_equal_group_s_demonstration_is_not_idle() -> None:
+    """srft: what is not imitated counts in no mean of imitations."""
+    trainer = mixed(method="srft", aggregation="constant")
+    equal = [episode([1.0], [[5 + i, 9]], group="0-0", ordinal=0) for i in range(2)]
+    assert trainer.lesson(0, [*equal, shown(), *two_groups()[2:], shown(1, "0-1")]).idle == 2.0
 
 
 def test_chord_s_share_of_imitation_falls() -> None:
@@ -346,6 +510,46 @@ def test_prefix_leads_the_first_member_of_each_group_and_ever_less() -> None:
     assert given[1] < 4
 
 
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"loss": "reinforce"}, "loss"),
+        ({"ratio": "sequence", "minibatches": 2}, "ratio"),
+        ({"clip_high": 0.3}, "clip_high"),
+        ({"dual_clip": 3.0}, "dual_clip"),
+        ({"entropy_coefficient": 0.1}, "entropy_coefficient"),
+        ({"correction": "mask"}, "correction"),
+        ({"kl_coefficient": 0.1}, "kl_coefficient"),
+    ],
+)
+def test_srft_refuses_what_its_own_loss_has_not(settings: dict[str, Any], key: str) -> None:
+    validated(MixedSettings, {"epochs": 2, **settings})
+    with pytest.raises(ConfigError, match=f"{key} has no effect .*method srft"):
+        validated(MixedSettings, {"method": "srft", "epochs": 2, **settings})
+
+
+def test_srft_takes_what_has_an_effect() -> None:
+    """Its bound on demonstrations, in one step too, and a penalty in the reward."""
+    validated(MixedSettings, {"method": "srft", "clip_low": 0.1, "kl_coefficient": 0.1, "kl_in": "reward"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "played"),
+    [
+        ({"demonstrations": 3}, (8, 3)),
+        ({"method": "srft"}, (8, 4)),
+        ({"method": "hpt"}, (8, 4)),  # at most
+        ({"method": "prefix"}, (8, 4)),
+    ],
+)
+def test_what_an_update_of_a_mixture_plays(settings: dict[str, Any], played: tuple[int, int]) -> None:
+    draws = Uniform([0], seed=0)
+    assert Mixed(MixedSettings(groups=4, group_size=2, **settings)).num_played(draws) == played
+    assert GRPO(GRPOSettings(groups=4, group_size=2)).num_played(draws) == (8, 0)
+    assert CORY(CORYSettings(groups=4, group_size=2)).num_played(draws) == (16, 0)
+    assert SFT(SFTSettings(batch_size=3)).num_played(draws) == (0, 3)
+
+
 def test_mixed_refuses_keys_of_other_methods() -> None:
     with pytest.raises(ConfigError, match="gate has no effect with method chord"):
         validated(MixedSettings, {"gate": 0.5})
@@ -354,6 +558,9 @@ def test_mixed_refuses_keys_of_other_methods() -> None:
 
 
 # -- CORY ----------------------------------------------------------------------------------------------
+
+
+ROLES: tuple[Role, Role] = "policy", "partner"
 
 
 class NoEngine:
@@ -409,6 +616,25 @@ def test_the_observer_sees_the_pioneer_s_actions_and_both_share_the_reward() -> 
     metrics = trainer.learn(0, lesson)
     assert metrics["grad_norm"] > 0
     assert metrics["partner_grad_norm"] > 0
+
+
+def test_each_copy_has_its_own_idle_episodes() -> None:
+    """In one of two groups both get 1, whoever earned it: two idle episodes each."""
+    trainer = CORY(CORYSettings(groups=2, group_size=2, aggregation="constant", learning_rate=1e-3))
+    equipped(trainer, tiny_model(), engine=NoEngine(), max_tokens=10)
+    played = [
+        episode([reward], [[5 + i, 9]], name=f"{role}-{group}-{i}", group=f"{role}-{group}", ordinal=group, role=role)
+        for role, rewards in zip(ROLES, ([[1.0, 0.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]]), strict=True)
+        for group, own in enumerate(rewards)
+        for i, reward in enumerate(own)
+    ]
+    lesson = trainer.lesson(0, played)
+    assert (len(lesson.rows), lesson.idle) == (4, 4.0)
+    given = []
+    for member in trainer.copies:
+        member.learn = lambda update, lesson: given.append(lesson.idle) or {}  # type: ignore
+    trainer.learn(0, lesson)
+    assert given == [2.0, 2.0]
 
 
 def test_the_roles_are_swapped() -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
+from agentgym.learn import tensors
 from agentgym.trainers.dpo import DPO, DPOSettings
 from agentgym.trainers.grpo import GRPO, GRPOSettings
 from agentgym.trainers.ppo import PPO, PPOSettings
+from agentgym.trainers.sft import SFT, SFTSettings
 from tests.kit import one_thread, tiny_model
-from tests.unit.trainers.kit import episode, equipped
+from tests.unit.trainers.kit import episode, equipped, moved
 
 __all__ = ["one_thread"]
 
@@ -44,21 +47,45 @@ def test_ppo_trains_the_adapter_and_a_critic_with_one_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("kind", ["grpo", "dpo"])
-def test_the_reference_is_the_base_model_and_costs_no_memory(kind: str) -> None:
+def test_the_reference_is_the_adapter_that_training_began_with(kind: str) -> None:
+    """Not the bare base model: a warm start, or whoever made the adapter, taught it something."""
     module = adapted()
+    warm = equipped(SFT(SFTSettings(learning_rate=1e-2)), module)
+    for update in range(5):
+        warm.learn(update, warm.lesson(update, [episode([1.0], [[5, 9]], role="expert")]))
+    ids = torch.tensor(EPISODES[0].samples[0].token_ids[None])
+    with torch.no_grad():
+        taught, bare = (
+            model(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0].tolist()
+            for model in (module, tiny_model())
+        )
+    assert max(abs(a - b) for a, b in zip(taught, bare, strict=True)) > 0.1
     trainer: Any = (
         GRPO(GRPOSettings(learning_rate=1e-2, kl_coefficient=0.1))
         if kind == "grpo"
         else DPO(DPOSettings(learning_rate=1e-2, reference="model"))
     )
     equipped(trainer, module)
-    assert trainer.modules() == {}
-    first = trainer.lesson(0, EPISODES).rows[0].reference_logprobs
     for update in range(3):
-        trainer.learn(update, trainer.lesson(0, EPISODES))
-    assert trainer.lesson(0, EPISODES).rows[0].reference_logprobs == pytest.approx(first)
-    base = tiny_model()
-    ids = torch.tensor(EPISODES[0].samples[0].token_ids[None])
-    expected = base(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
-    assert first is not None
-    assert first[1:] == pytest.approx(expected.tolist(), abs=1e-5)
+        reference = trainer.lesson(0, EPISODES).rows[0].reference_logprobs
+        assert reference[1:] == pytest.approx(taught, abs=1e-5)
+        metrics = trainer.learn(update, trainer.lesson(0, EPISODES))
+        if kind == "grpo":
+            assert (metrics["reference_kl"] < 1e-6) == (update == 0)
+    with torch.no_grad():  # and the policy is where it was going
+        moved = module(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0].tolist()
+    assert moved != pytest.approx(taught, abs=1e-3)
+
+
+def test_the_reference_of_an_adapter_is_small_and_comes_back(tmp_path: Path) -> None:
+    trainer = equipped(GRPO(GRPOSettings(learning_rate=1e-2, kl_coefficient=0.1)), adapted())
+    (kept,) = trainer.modules().values()
+    assert sum(weight.numel() for weight in kept.parameters()) == sum(
+        weight.numel() for weight in trainer.equipment.learner.parameters
+    )
+    tensors.write_weights(tmp_path / "reference.safetensors", kept)
+    first = trainer.lesson(0, EPISODES).rows[0].reference_logprobs
+    moved(kept)
+    assert trainer.lesson(0, EPISODES).rows[0].reference_logprobs != pytest.approx(first, abs=1e-3)
+    tensors.read_weights(tmp_path / "reference.safetensors", kept)()
+    assert trainer.lesson(0, EPISODES).rows[0].reference_logprobs == pytest.approx(first, abs=1e-6)

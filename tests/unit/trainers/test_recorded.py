@@ -7,6 +7,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,10 +18,11 @@ from agentgym.curricula.uniform import Uniform
 from agentgym.errors import ConfigError, DataError
 from agentgym.learn.forward import score
 from agentgym.learn.objectives import imitation
+from agentgym.learn.rows import Row
 from agentgym.recorded import Recorded, grouped_by_task
 from agentgym.trainers.dpo import DPO, DPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
-from agentgym.types import StopReason, Trajectory
+from agentgym.types import SamplingRecord, StopReason, Trajectory
 from tests.kit import chat, one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped
 
@@ -36,7 +38,8 @@ class NobodyPlays:
 
 def written(file: Path, *episodes: Trajectory) -> Path:
     with contextlib.closing(store.writable(file)) as target:
-        target.append([t.model_copy(update={"tokenizer": chat().fingerprint}) for t in episodes])
+        said = {"tokenizer": chat().fingerprint}
+        target.append([t.model_copy(update=said | {"sampling": t.sampling or SamplingRecord()}) for t in episodes])
     return file
 
 
@@ -101,18 +104,58 @@ def test_dpo_compares_recorded_episodes_of_the_same_task(tmp_path: Path) -> None
     assert dpo.learn(0, lesson)["grad_norm"] > 0
 
 
+def sampled(module: Any, sampling: SamplingRecord) -> list[Trajectory]:
+    """Two episodes with the log-probabilities that sampling at its temperature stores, and what they earned."""
+    episodes = [episode([1.0], [[5, 9, 4]], name="won"), episode([0.0], [[6, 9]], name="lost")]
+    for one in episodes:
+        (logprobs,) = score(module, [Row.of(one.samples[0], 1.0)], temperature=sampling.temperature)
+        one.samples[0].logprobs = np.where(one.samples[0].loss_mask, logprobs, 0).astype(np.float32)
+        one.sampling = sampling
+    return episodes
+
+
+@pytest.mark.parametrize(
+    ("temperature", "reference"), [(1.0, "stored"), (1.0, "model"), (0.7, "model"), (1.7, "model")]
+)
+def test_training_on_a_file_begins_at_its_reference(temperature: float, reference: str, tmp_path: Path) -> None:
+    model = tiny_model()
+    file = written(tmp_path / "seen.jsonl", *sampled(model, SamplingRecord(temperature=temperature)))
+    dpo = equipped(DPO(validated(DPOSettings, {"data": file, "reference": reference, "epochs": 1})), model)
+    seen = dpo.learn(0, dpo.lesson(0, played(dpo, 0)))
+    assert seen["margin"] == pytest.approx(0, abs=1e-5)
+    assert seen["loss"] == pytest.approx(0.6931, abs=1e-4)
+
+
+@pytest.mark.parametrize("sampling", [{"temperature": 0.7}, {"top_p": 0.9}, {"top_k": 4}, {"min_p": 0.1}])
+def test_what_was_sampled_otherwise_is_no_reference(sampling: dict[str, Any], tmp_path: Path) -> None:
+    model = tiny_model()
+    file = written(tmp_path / "seen.jsonl", *sampled(model, SamplingRecord(**sampling)))
+    with pytest.raises(DataError, match=r"so its log-probabilities are no reference; .*--trainer.reference model"):
+        DPO(DPOSettings(data=file)).check(chat())
+    DPO(DPOSettings(data=file, loss="simpo")).check(chat())  # which needs none
+    SFT(SFTSettings(data=written(tmp_path / "won.jsonl", episode([1.0], success=True)))).check(chat())
+
+
+def test_an_episode_that_was_not_looked_at_is_refused_when_it_is_fetched(tmp_path: Path) -> None:
+    plain = [one for n in range(64) for one in sampled(tiny_model(), SamplingRecord())]
+    plain[1] = plain[1].model_copy(update={"sampling": SamplingRecord(temperature=0.5)})
+    dpo = equipped(DPO(DPOSettings(data=written(tmp_path / "seen", *plain), groups=1)), tiny_model())
+    with pytest.raises(DataError, match=r"episode lost: it was sampled at temperature 0\.5"):
+        played(dpo, 0)
+
+
 def test_a_file_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "seen.jsonl"
     store.append(file, [episode([1.0], name="one", success=True).model_copy(update={"tokenizer": "0123"})])
     for trainer in (SFT(SFTSettings(data=file)), DPO(DPOSettings(data=file))):
         with pytest.raises(
-            DataError, match=r"seen.jsonl, episode one: .* another tokenizer \(0123\).*agentgym eval --model"
+            DataError, match=r"seen.jsonl, episode one: .* another tokenizer \(0123\).*agentgym record --model"
         ):
             trainer.check(chat())
 
 
 def test_files_without_what_is_wanted_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"there is no .*none.jsonl; expected episodes: a run, or what agentgym eval"):
+    with pytest.raises(DataError, match=r"there is no .*none.jsonl; expected episodes: a run, or what agentgym record"):
         Recorded(tmp_path / "none.jsonl", chat())
     void = written(tmp_path / "void.jsonl", episode([1.0], stop=StopReason.ENV_ERROR))
     with pytest.raises(DataError, match=r"void.jsonl has no episode that counts"):
@@ -120,17 +163,17 @@ def test_files_without_what_is_wanted_are_refused(tmp_path: Path) -> None:
     failed = written(tmp_path / "failed.jsonl", episode([0.0]))
     with pytest.raises(DataError, match="has 1 episodes and no success to imitate"):
         SFT(SFTSettings(data=failed)).check(chat())
-    with pytest.raises(DataError, match="no task with two episodes to compare; type: agentgym eval --samples 8"):
+    with pytest.raises(DataError, match="no task with two episodes to compare; type: agentgym record --samples 8"):
         DPO(DPOSettings(data=failed)).check(chat())
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_what_a_run_measured_itself_by_is_not_learned_from(split: str, tmp_path: Path) -> None:
     said = {"trained": {"stage": "train", "split": "train"}, "measured": {"stage": "after", "split": split}}
-    said["evaluated"] = {"split": split}  # by agentgym eval, which was told the split
+    said["recorded"] = {"split": "train"}
     seen = [episode([1.0], name=name, success=True).model_copy(update=where) for name, where in said.items()]
     with contextlib.closing(Recorded(written(tmp_path / "seen", *seen), chat())) as recorded:
-        assert [card.episode_id for card in recorded.cards] == ["trained", "evaluated"]
+        assert [card.episode_id for card in recorded.cards] == ["trained", "recorded"]
 
 
 @pytest.mark.parametrize("make", [lambda f: SFT(SFTSettings(data=f)), lambda f: DPO(DPOSettings(data=f))])

@@ -19,6 +19,8 @@ from agentgym.rollout import EpisodeSpec
 from agentgym.trainers.grpo import GRPO, GRPOSettings
 from agentgym.trainers.sft import SFT, SFTSettings
 from agentgym.types import Sample, StopReason, Trajectory, Turn
+from tests.kit import tiny_model
+from tests.unit.trainers.kit import equipped
 
 TASKS = Uniform(range(40), seed=3)
 
@@ -151,6 +153,20 @@ def test_sft_may_also_learn_what_is_observed_by_a_smaller_weight() -> None:
     assert rows[0].loss_mask.tolist() == [True] * 4
     assert rows[0].advantages.tolist() == [0.1, 0.1, 1.0, 1.0]
     assert trajectory.samples[0].loss_mask.tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+def test_sft_counts_an_episode_in_two_rows_once(weight: float) -> None:
+    """2 + 2 tokens that the expert said, 3 + 3 with those observed: the first of a row is never trained."""
+    rows = SFT(SFTSettings(observation_weight=weight)).lesson(0, [episode("a", 1.0, samples=2)]).rows
+    assert [(row.unit, row.num_trained, row.episode_tokens) for row in rows] == [
+        (None, 3, 6) if weight else (None, 2, 4)
+    ] * 2
+
+
+def test_the_ratio_of_an_imitated_sequence_runs_over_the_whole_episode() -> None:
+    sft = equipped(SFT(SFTSettings(loss="iw")), tiny_model())
+    assert [row.unit for row in sft.lesson(0, [episode("a", 1.0, samples=2), episode("b", 1.0)]).rows] == [0, 0, 1]
 
 
 def test_sft_leaves_void_episodes_out() -> None:

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as arrays
 from agentgym.hosts.processes import wire
 from agentgym.hosts.processes.frames import Frames, Packet, framed
 from agentgym.media import as_media
+from agentgym.tools.calls import Untyped
 from agentgym.types import Action, Media, Observation, StepResult, ToolCall
 from tests.unit.hosts.odd import pictures
 from tests.unit.hosts.processes.test_frames import TEXT, VALUES
@@ -43,6 +44,14 @@ def test_actions(text: str, calls: list[ToolCall]) -> None:
     arrived = wire.unpack_action(sent(Packet(wire.pack_action(action))).head)
     assert arrived is not None
     assert (arrived, arrived.tool_calls) == (action, action.tool_calls)
+
+
+def test_values_without_a_type_arrive_without_one() -> None:
+    action = Action(tool_calls=[ToolCall(name="a", arguments={"x": Untyped("1"), "y": "2"}, id="7")])
+    arrived = wire.unpack_action(sent(Packet(wire.pack_action(action))).head)
+    assert arrived is not None
+    assert arrived.tool_calls == action.tool_calls
+    assert [type(value) for value in arrived.tool_calls[0].arguments.values()] == [Untyped, str]
 
 
 def test_no_action() -> None:

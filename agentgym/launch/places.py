@@ -1,0 +1,75 @@
+"""Paths in a run's settings, so that the run can be gone on with from anywhere, and moved together with what it is of.
+
+config.json has them in full, and places.json where each is from the run's directory: ``read_config`` looks there for
+what is no longer where it was.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from agentgym.launch.settings import KINDS
+from agentgym.registry import plugins
+from agentgym.run import PLACES, Run
+
+__all__ = ["absolute", "note"]
+
+
+def absolute(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in full form, all of them or some, with absolute paths of plug-ins, of the model and of their data."""
+    full = dict(config)
+    for key in full.keys() & {"model", *KINDS}:
+        if isinstance(full[key], Mapping):
+            full[key] = _choice(key, full[key])
+    if isinstance(full.get("rewards"), Mapping):
+        full["rewards"] = {_plugin(id): value for id, value in full["rewards"].items()}
+    warm = full.get("warm_start")
+    if isinstance(warm, Mapping) and warm.get("data"):
+        full["warm_start"] = {**warm, "data": os.path.abspath(str(warm["data"]))}
+    return full
+
+
+def note(run: Run, config: Mapping[str, Any]) -> None:
+    """Write where the paths of ``config`` are from the run's directory."""
+    here = run.directory.resolve()
+    found = {path: os.path.relpath(path, here) for path in _paths(config)}
+    if found:
+        run.write_json(PLACES, found)
+
+
+def _choice(key: str, choice: Mapping[str, Any]) -> dict[str, Any]:
+    id = str(choice["id"]) if choice.get("id") else ""
+    full = {name: os.path.abspath(value) if _is_path(key, id, name, value) else value for name, value in choice.items()}
+    if id:
+        full["id"] = (os.path.abspath(id) if Path(id).is_dir() else id) if key == "model" else _plugin(id)
+    return full
+
+
+def _plugin(id: str) -> str:
+    """The id of a plug-in; a path may have a name behind it."""
+    path, ends, name = id.partition(".py")
+    return f"{os.path.abspath(path + ends)}{name}" if ends else id
+
+
+def _is_path(key: str, id: str, name: str, value: Any) -> bool:
+    """Whether an option is a path: by its type, or because it looks like one and is there."""
+    if not isinstance(value, str) or not value or name == "id":
+        return False
+    if id and key in KINDS:
+        field = plugins(KINDS[key]).settings(id).model_fields.get(name)
+        if field is not None and Path in (field.annotation, *get_args(field.annotation)):
+            return True
+    return "/" in value and Path(value).exists()
+
+
+def _paths(value: Any) -> set[str]:
+    """Every absolute path in ``value``, without the names behind them."""
+    if isinstance(value, Mapping):
+        return {path for pair in value.items() for each in pair for path in _paths(each)}
+    if not isinstance(value, str) or not os.path.isabs(value):
+        return set()
+    path, ends, _ = value.partition(".py:")
+    return {path + ".py" if ends else value}

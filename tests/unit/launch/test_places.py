@@ -1,0 +1,101 @@
+"""A run's paths: in full, and found again where the run was moved together with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentgym.config import merged
+from agentgym.launch import fingerprint, places
+from agentgym.launch.resolving import in_full, resolve, settings_for
+from agentgym.launch.resuming import changed
+from agentgym.launch.settings import TrainSettings
+from agentgym.run import Run
+from tests.kit import BELL
+
+GIVEN: dict[str, Any] = {
+    "env": {"id": "./placed.py:Bell"},
+    "model": {"id": "models/small"},
+    "trainer": {"id": "dpo", "data": "played.jsonl"},
+    "warm_start": {"enabled": False},
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with an environment, a model and a run of both."""
+    home = tmp_path / "home"
+    (home / "models" / "small").mkdir(parents=True)
+    (home / "models" / "small" / "config.json").write_text("{}")
+    (home / "placed.py").write_text(Path(BELL).read_text())
+    monkeypatch.chdir(home)
+    return home
+
+
+def run_of(home: Path) -> Run:
+    config = places.absolute(GIVEN)
+    run = Run.create(home / "runs" / "one", config)
+    places.note(run, config)
+    return run
+
+
+def test_paths_are_stored_in_full(here: Path) -> None:
+    config = run_of(here).config
+    assert config["env"] == {"id": f"{here}/placed.py:Bell"}
+    assert config["model"] == {"id": f"{here}/models/small"}
+    assert config["trainer"] == {"id": "dpo", "data": f"{here}/played.jsonl"}
+    assert json.loads((here / "runs" / "one" / "places.json").read_text()) == {
+        f"{here}/placed.py": "../../placed.py",
+        f"{here}/models/small": "../../models/small",
+        f"{here}/played.jsonl": "../../played.jsonl",
+    }
+
+
+def test_what_is_no_path_is_left_alone(here: Path) -> None:
+    config = in_full({"env": "webshop", "model": "Qwen/Qwen3-0.6B", "rewards": {"turn-cost": 0.1}, "trainer": "grpo"})
+    assert places.absolute(config) == config
+    run = Run.create(here / "plain", config)
+    places.note(run, config)
+    assert not (here / "plain" / "places.json").exists()
+    assert places.absolute({"rewards": {"./mine.py": 1.0}}) == {"rewards": {f"{here}/mine.py": 1.0}}
+
+
+def test_a_run_that_is_moved_with_what_it_is_of_finds_it(here: Path) -> None:
+    run_of(here)
+    there = here.rename(here.parent / "there")
+    config = Run.open(there / "runs" / "one").config
+    assert (config["env"]["id"], config["model"]["id"]) == (f"{there}/placed.py:Bell", f"{there}/models/small")
+    assert config["trainer"]["data"] == f"{here}/played.jsonl"  # which is nowhere
+    (there / "runs" / "one" / "policy").mkdir()
+    settings = settings_for({"protocol": "plain"}, str(there / "runs" / "one"), seed=0)
+    assert settings.env.id == f"{there}/placed.py:Bell"
+
+
+def test_a_run_that_is_moved_alone_keeps_its_paths(here: Path) -> None:
+    run = run_of(here)
+    moved = run.directory.rename(here.parent / "alone")
+    assert Run.open(moved).config["model"]["id"] == f"{here}/models/small"
+
+
+def test_the_same_path_said_in_another_way_is_no_change(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "placed.py").rename(here / "placed_again.py")
+    given = {"env": {"id": "./placed_again.py"}, "protocol": "plain", "output": str(here / "one")}
+    config = places.absolute(resolve(given).model_dump(mode="json"))
+    has = TrainSettings.model_validate(config)
+    monkeypatch.chdir(here / "models")
+    for said in ("../placed_again.py", f"{here}/placed_again.py"):
+        assert changed(has, merged({"env": {"id": said}}), run=here / "one") == has
+
+
+def test_a_model_that_was_moved_with_its_run_is_compared(here: Path) -> None:
+    run = run_of(here)
+    fingerprint.record(run, "models/small")
+    there = here.rename(here.parent / "there")
+    notes: list[str] = []
+    fingerprint.check(Run.open(there / "runs" / "one"), str(there / "models" / "small"), notes.append)
+    assert notes == []
+    fingerprint.check(Run.open(there / "runs" / "one"), "nano", notes.append)
+    assert len(notes) == 1
