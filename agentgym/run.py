@@ -30,10 +30,7 @@ from agentgym.archive import FILE, Archive
 from agentgym.errors import DataError, UserError
 from agentgym.ledger import Entry
 
-__all__ = ["PLACES", "Run", "read_config", "refuse_taken"]
-
-PLACES = "places.json"
-"""Paths of config.json as they are from the run's directory."""
+__all__ = ["Run", "read_config", "refuse_taken"]
 
 GROWING = ("metrics.jsonl", "ledger.jsonl")
 
@@ -47,12 +44,19 @@ class Run:
         self._tensorboard: Any = None
 
     @classmethod
-    def create(cls, directory: Path, config: Mapping[str, Any]) -> Run:
-        """A new run; a directory that already holds one is refused, nothing is overwritten."""
+    def create(cls, directory: Path, config: Mapping[str, Any], **beside: Mapping[str, Any]) -> Run:
+        """A new run; a directory that already holds one is refused, nothing is overwritten.
+
+        ``beside`` are further JSON files by their names without suffix; what is empty is not written. config.json is
+        the last: where there was no room, no run has begun.
+        """
         refuse_taken(directory)
         run = cls(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
+            for name, content in beside.items():
+                if content:
+                    run.write_json(f"{name}.json", content)
             run.write_json("config.json", config)
         except OSError as error:
             raise UserError(
@@ -198,7 +202,7 @@ class Run:
 def read_config(directory: Path) -> dict[str, Any]:
     """What the config.json in ``directory`` says; paths that are no longer there as they are from the run, if there."""
     config: dict[str, Any] = json.loads((directory / "config.json").read_text())
-    file = directory / PLACES
+    file = directory / "places.json"
     places = json.loads(file.read_text()) if file.is_file() else {}
     here = directory.resolve()
     moved = {

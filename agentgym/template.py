@@ -170,7 +170,8 @@ def _formed(message: Message, facts: TemplateFacts) -> Message:
 def probe(hf: Any) -> TemplateFacts:
     """What the template of the tokenizer ``hf`` does.
 
-    Raises UserError for one that writes no content in any form, or breaks with every one.
+    Raises UserError for one that writes no content in any form, or breaks with every one, and what jinja raises for one
+    that it cannot read.
     """
     facts = TemplateFacts(parts=_parts(hf))
     ruled = [_rule, _ask]
@@ -228,6 +229,8 @@ def _parts(hf: Any) -> frozenset[str]:
         apply(hf, [_ask, _say])
         why = "it leaves out what the user or the assistant says, as text and as parts {'type': 'text', 'text': ...}"
     except Exception as error:
+        if hasattr(error, "lineno"):  # it cannot be read: whoever loads the model names the file
+            raise
         why = f"it breaks: {type(error).__name__}: {error}"
     raise UserError(
         f'the chat template of "{getattr(hf, "name_or_path", "?")}" cannot write a conversation: {why}; expected one '

@@ -11,23 +11,23 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from agentgym.errors import DataError, UserError
 from agentgym.launch.models import policy_source
 from agentgym.run import Run
 
-__all__ = ["check", "of_directory", "record"]
+__all__ = ["check", "of_directory", "of_model"]
 
 _FILE = "model.json"
 _READ_WHOLE = {".json", ".txt", ".jinja", ".model"}
 _PIECES, _PIECE = 16, 2**16
 
 
-def record(run: Run, model: str) -> None:
-    """Keep the fingerprint of ``model``, if it is a directory, in ``run``."""
+def of_model(model: str) -> dict[str, Any]:
+    """The fingerprint of ``model``, which a run keeps; empty where it is not a directory."""
     source = Path(policy_source(model))
-    if source.is_dir():
-        run.write_json(_FILE, {"source": str(source.resolve()), "files": of_directory(source)})
+    return {"source": str(source.resolve()), "files": of_directory(source)} if source.is_dir() else {}
 
 
 def check(run: Run, model: str, note: Callable[[str], None]) -> None:

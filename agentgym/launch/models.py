@@ -19,7 +19,7 @@ from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.nano_vision import seeing
 from agentgym.learn.policy import Policy, load_policy, load_tokenizer, saved_ends
 from agentgym.learn.settings import TrainerSettings
-from agentgym.learn.sources import is_adapter
+from agentgym.learn.sources import is_adapter, loading
 from agentgym.registry import plugins
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Observation
@@ -104,9 +104,11 @@ def served_policy(model: str, engine: Engine) -> Policy:
     if engine.speaks_text:
         return Policy(None, ChatTokenizer(byte_tokenizer()))
     try:
-        return Policy(None, ChatTokenizer(load_tokenizer(model), stops=saved_ends(model)))
+        tokenizer = load_tokenizer(model)
     except (OSError, ValueError):
         raise ConfigError(
             f'the server takes token ids, and the tokenizer of "{model}" is not on this machine; type: '
             "--model DIR with a directory that has it, or --engine.form text"
         ) from None
+    with loading(model):  # a template that cannot be read is told with its file
+        return Policy(None, ChatTokenizer(tokenizer, stops=saved_ends(model)))

@@ -13,9 +13,8 @@ from typing import Any, get_args
 
 from agentgym.launch.settings import KINDS
 from agentgym.registry import plugins
-from agentgym.run import PLACES, Run
 
-__all__ = ["absolute", "note"]
+__all__ = ["absolute", "relative"]
 
 
 def absolute(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,12 +31,9 @@ def absolute(config: Mapping[str, Any]) -> dict[str, Any]:
     return full
 
 
-def note(run: Run, config: Mapping[str, Any]) -> None:
-    """Write where the paths of ``config`` are from the run's directory."""
-    here = run.directory.resolve()
-    found = {path: os.path.relpath(path, here) for path in _paths(config)}
-    if found:
-        run.write_json(PLACES, found)
+def relative(config: Mapping[str, Any], directory: Path) -> dict[str, str]:
+    """Where the paths of ``config`` are from the run's ``directory``."""
+    return {path: os.path.relpath(path, directory.resolve()) for path in sorted(_paths(config))}
 
 
 def _choice(key: str, choice: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,10 +45,13 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
             config = places.absolute(settings.model_dump(mode="json"))
-            run = Run.create(settings.output, config)
+            run = Run.create(
+                settings.output,
+                config,
+                places=places.relative(config, settings.output),
+                model=fingerprint.of_model(settings.model.id),
+            )
             with run.locked():
-                places.note(run, config)
-                fingerprint.record(run, settings.model.id)
                 training.begin()
                 await training.go()
     return settings.output

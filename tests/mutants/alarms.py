@@ -226,6 +226,11 @@ MODULES = (
         "agentgym/reports/summary.py",
         ("tests/unit/reports/test_summary.py",),
         (
+            Mutation(
+                "after is before",
+                'before, after = report["eval"]["before"], report["eval"]["after"]',
+                'after, before = report["eval"]["before"], report["eval"]["after"]',
+            ),
             Mutation("intervals that touch are better", "if low > 0:", "if low >= 0:"),
             Mutation("intervals that touch are worse", "if high < 0:", "if high <= 0:"),
             Mutation("better by the mean", "if low > 0:", "if change > 0:"),

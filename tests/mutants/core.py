@@ -383,6 +383,9 @@ MODULES = (
     Module(
         "agentgym/__init__.py",
         ("tests/unit/test_agentgym.py",),
-        (Mutation("anything is there", "    raise AttributeError(f", "    return (f"),),
+        (
+            Mutation("from another home", '        "evaluate",\n        "evaluate_async",\n', '        "evaluate",\n'),
+            Mutation("anything is there", "    raise AttributeError(f", "    return (f"),
+        ),
     ),
 )

@@ -182,6 +182,7 @@ MODULES = (
         "agentgym/launch/measure.py",
         (f"{UNIT}/test_measure.py",),
         (
+            Mutation("sampled is greedy", 'play("sampled", temperature)', 'play("sampled", 0.0)'),
             Mutation("stale weights tested", "        await bench.parts.publish(update)", "        pass"),
             Mutation("tested on what chose", 'bench.parts.env.tasks("test")', 'bench.parts.env.tasks("validation")'),
             Mutation("greedy is sampled", 'play("greedy", 0.0)', 'play("greedy", 1.0)'),
@@ -195,6 +196,8 @@ MODULES = (
         "agentgym/launch/kept.py",
         (f"{UNIT}/test_kept.py",),
         (
+            Mutation("the link outlives the policy", "            _remove(link)\n", "            pass\n"),
+            Mutation("a broken link is in the way", "        _remove(aside)\n", ""),
             Mutation("a needed policy goes", '{self.name, *(state["kept"] for state in states)}', "{self.name}"),
             Mutation(
                 "the best goes",
@@ -449,6 +452,11 @@ MODULES = (
         "agentgym/launch/combinations.py",
         (f"{UNIT}/test_combinations.py",),
         (
+            Mutation(
+                "half an update",
+                "int(rest // (own + shown * recipe.demonstration_cost))",
+                "math.ceil(rest / (own + shown * recipe.demonstration_cost))",
+            ),
             Mutation("none is allowed", 'if options["correction"] == "none":', "if False:"),
             Mutation(
                 "a mask is refused", 'if options["correction"] == "none":', 'if options["correction"] != "truncate":'
@@ -618,6 +626,7 @@ MODULES = (
         "agentgym/launch/resolving.py",
         (f"{UNIT}/test_settings.py",),
         (
+            Mutation("a trainer without wishes", '{"id": trainer, **wishes}', '{"id": trainer}'),
             Mutation("wishes overrule the user", "else {}, given]", "else {}, given][::-1]"),
             Mutation("wishes for all", 'if chosen_id(given, "model") == "nano" else {}', "if True else {}"),
             Mutation("filters are trained with", "    refuse_filters(settings.rollout)\n", ""),
@@ -671,7 +680,8 @@ MODULES = (
             Mutation("a run hangs for ever", "assembled(settings, beat=watchdog.beat)", "assembled(settings)"),
             Mutation("nothing is refused", "            await _refuse(bench, stages)\n", ""),
             Mutation("not locked", "            with run.locked():\n", "            with contextlib.nullcontext():\n"),
-            Mutation("no fingerprint", "                fingerprint.record(run, settings.model.id)\n", ""),
+            Mutation("no fingerprint", "                model=fingerprint.of_model(settings.model.id),\n", ""),
+            Mutation("no places", "                places=places.relative(config, settings.output),\n", ""),
             Mutation("not begun", "                training.begin()\n", ""),
             Mutation("an engine that cannot learn", "    if parts.engine.why_untrainable:\n", "    if False:\n"),
             Mutation(
@@ -741,6 +751,11 @@ MODULES = (
         "agentgym/launch/room.py",
         (f"{UNIT}/test_room.py",),
         (
+            Mutation(
+                "frozen weights are trained",
+                "parameter for parameter in module.parameters() if parameter.requires_grad]",
+                "parameter for parameter in module.parameters()]",
+            ),
             Mutation("one optimizer", "for each in (learner, *further))", "for each in (learner,))"),
             Mutation(
                 "no critic",
@@ -893,6 +908,15 @@ MODULES = (
         "agentgym/launch/models.py",
         (f"{UNIT}/test_models.py",),
         (
+            Mutation(
+                "from the beginning again",
+                "source = policy_dir or policy_source(model.id)",
+                "source = policy_source(model.id)",
+            ),
+            Mutation("adapters for all", "wants_new = hf.lora and policy_dir", "wants_new = policy_dir"),
+            Mutation(
+                "adapters on adapters", "wants_new = hf.lora and policy_dir is None and (", "wants_new = hf.lora and ("
+            ),
             Mutation(
                 "the base of a run", "return str(trained) if trained.is_dir() else str(model)", "return str(model)"
             ),

@@ -12,6 +12,7 @@ MODULES = (
         "agentgym/learn/batch.py",
         (f"{UNIT}/test_batch.py",),
         (
+            Mutation("units forgotten", "(index,) if row.unit is None else row.unit", "(index,)"),
             Mutation(
                 "a full microbatch is too much", "num_tokens + more > max_tokens:", "num_tokens + more >= max_tokens:"
             ),
@@ -141,6 +142,7 @@ MODULES = (
         "agentgym/learn/masters.py",
         (f"{UNIT}/test_masters.py",),
         (
+            Mutation("one moment", "copies = 2 if master_dtype", "copies = 1 if master_dtype"),
             Mutation("no masters", "weight.element_size() >= torch.float32.itemsize", "True"),
             Mutation("masters are not followed", "            weight.copy_(master)\n", ""),
             Mutation(

@@ -557,6 +557,11 @@ MODULES = (
         "agentgym/learn/aggregation.py",
         (f"{UNIT}/test_batch.py",),
         (
+            Mutation(
+                "rows weigh the same by sequences",
+                "row.weight / (total * (row.episode_tokens",
+                "1 / (total * (row.episode_tokens",
+            ),
             Mutation("rows for episodes", "math.fsum(row.share for row in rows)", "float(len(rows))"),
             Mutation("mean of each row", "(row.episode_tokens or row.num_trained)", "row.num_trained"),
         ),
@@ -565,6 +570,11 @@ MODULES = (
         "agentgym/learn/learner.py",
         (f"{UNIT}/test_learner.py",),
         (
+            Mutation(
+                "metrics of one process",
+                "totals = self.world.sum_metrics(totals, self.device)",
+                "totals = dict(totals)",
+            ),
             Mutation("metrics summed", 'value if name == "loss" else value / weight', "value"),
             Mutation("loss as a mean", 'value if name == "loss" else value / weight', "value / weight"),
             Mutation("idle episodes lost", "self.aggregation) + idle", "self.aggregation)"),

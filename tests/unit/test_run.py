@@ -151,7 +151,8 @@ def test_what_cannot_be_written_is_told_before_a_run_begins(tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", raising(OSError(28, "No space left on device")))
         with pytest.raises(UserError, match=r"cannot write the run directory .*/run: No space left on device; choose"):
-            Run.create(tmp_path / "run", {})
+            Run.create(tmp_path / "run", {}, places={"a": "b"})
+    assert not (tmp_path / "run" / "config.json").exists()
     refuse_taken(tmp_path / "run")
     refuse_taken(tmp_path / "not" / "there")
     assert not (tmp_path / "not").exists()

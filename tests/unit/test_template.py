@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import jinja2
 import pytest
 
 from agentgym.engine import Completion
@@ -136,13 +137,18 @@ def test_a_template_may_want_parts_of_some_roles_only() -> None:
     ("template", "why"),
     [
         ("{% for m in messages %}<|im_start|>{{ m['role'] }}<|im_end|>{% endfor %}", "it leaves out what the user"),
-        ("{% for m in messages %}{{ m['content'] }}", "it breaks: TemplateSyntaxError: "),
         ("{{ raise_exception('never') }}", "it breaks: TemplateError: never"),
     ],
 )
 def test_a_template_that_cannot_work_is_refused(template: str, why: str) -> None:
     with pytest.raises(UserError, match=f"cannot write a conversation: {why}.*pass --model DIR"):
         chat(template)
+
+
+def test_a_template_that_cannot_be_read_is_for_whoever_knows_its_file() -> None:
+    with pytest.raises(jinja2.TemplateSyntaxError) as caught:
+        chat("\n{% for m in messages %}{{ m['content'] }}")
+    assert caught.value.lineno == 2
 
 
 def test_a_conversation_that_a_template_refuses_is_told_with_its_roles() -> None:

@@ -25,9 +25,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(model: Path, tmp_path: Path) -> Run:
-    run = Run.create(tmp_path / "run", {})
-    fingerprint.record(run, str(model))
-    return run
+    return Run.create(tmp_path / "run", {}, model=fingerprint.of_model(str(model)))
 
 
 def told(run: Run, model: Path) -> str:
@@ -108,8 +106,7 @@ def test_the_vocabulary_of_record_is_both_the_tokens_and_their_ids() -> None:
 
 def test_it_is_found_from_another_directory(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run = Run.create(tmp_path / "other", {})
-    fingerprint.record(run, "model")
+    run = Run.create(tmp_path / "other", {}, model=fingerprint.of_model("model"))
     monkeypatch.chdir("/")
     assert told(run, Path("model")) == ""
 
@@ -118,8 +115,7 @@ def test_the_policy_of_a_run_is_what_is_compared(tmp_path: Path, model: Path) ->
     (tmp_path / "before").mkdir()
     shutil.copytree(model, tmp_path / "before" / "policy")
     (tmp_path / "before" / "report.json").write_text("{}")
-    run = Run.create(tmp_path / "other", {})
-    fingerprint.record(run, str(tmp_path / "before"))
+    run = Run.create(tmp_path / "other", {}, model=fingerprint.of_model(str(tmp_path / "before")))
     (tmp_path / "before" / "report.json").write_text("{ }")
     assert told(run, tmp_path / "before") == ""
     (tmp_path / "before" / "policy" / "config.json").write_text("{}")
@@ -148,8 +144,7 @@ def test_a_directory_that_is_gone_is_noted(run: Run, model: Path) -> None:
 
 
 def test_a_model_by_name_has_no_fingerprint(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", {})
-    fingerprint.record(run, "nano")
+    run = Run.create(tmp_path / "run", {}, model=fingerprint.of_model("nano"))
     assert not (run.directory / "model.json").exists()
     assert told(run, Path("nano")) == ""
 

@@ -37,9 +37,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run_of(home: Path) -> Run:
     config = places.absolute(GIVEN)
-    run = Run.create(home / "runs" / "one", config)
-    places.note(run, config)
-    return run
+    there = home / "runs" / "one"
+    return Run.create(there, config, places=places.relative(config, there), model=fingerprint.of_model("models/small"))
 
 
 def test_paths_are_stored_in_full(here: Path) -> None:
@@ -57,9 +56,7 @@ def test_paths_are_stored_in_full(here: Path) -> None:
 def test_what_is_no_path_is_left_alone(here: Path) -> None:
     config = in_full({"env": "webshop", "model": "Qwen/Qwen3-0.6B", "rewards": {"turn-cost": 0.1}, "trainer": "grpo"})
     assert places.absolute(config) == config
-    run = Run.create(here / "plain", config)
-    places.note(run, config)
-    assert not (here / "plain" / "places.json").exists()
+    assert places.relative(config, here) == {}
     assert places.absolute({"rewards": {"./mine.py": 1.0}}) == {"rewards": {f"{here}/mine.py": 1.0}}
 
 
@@ -91,8 +88,7 @@ def test_the_same_path_said_in_another_way_is_no_change(here: Path, monkeypatch:
 
 
 def test_a_model_that_was_moved_with_its_run_is_compared(here: Path) -> None:
-    run = run_of(here)
-    fingerprint.record(run, "models/small")
+    run_of(here)
     there = here.rename(here.parent / "there")
     notes: list[str] = []
     fingerprint.check(Run.open(there / "runs" / "one"), str(there / "models" / "small"), notes.append)

@@ -315,7 +315,7 @@ def test_a_model_that_is_another_one_is_refused(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")
     resumed = Resumed(tmp_path, monkeypatch, model=str(tmp_path / "model"))
-    fingerprint.record(resumed.run_of, str(tmp_path / "model"))
+    resumed.run_of.write_json("model.json", fingerprint.of_model(str(tmp_path / "model")))
     resumed()
     (tmp_path / "model" / "config.json").write_text("{ }")
     with pytest.raises(UserError, match=r"config\.json changed since"):

@@ -75,6 +75,10 @@ SPOILED: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "another size": (lambda d: configured(d, hidden_size=32), "You set `ignore_mismatched_sizes`"),
     "a layer more": (without_last_layer, r"its files have no weights for model\.layers\.2\..* and \d+ more"),
+    "template": (
+        writing("chat_template.jinja", "{% for m in messages %}\n{{ m"),
+        r"chat_template\.jinja, line 2: the chat template does not work: unexpected end of template",
+    ),
     "kernel": (lambda d: configured(d, attn_implementation="flash_attention_2"), "ImportError: FlashAttention2"),
     "quantized": (
         lambda d: configured(d, quantization_config={"quant_method": "gptq", "bits": 4, "group_size": 128}),
@@ -95,12 +99,12 @@ def test_what_is_broken_is_told_with_its_file(what: str, tmp_path: Path) -> None
 
 
 def test_a_template_that_does_not_work_is_told_with_its_model(tmp_path: Path) -> None:
-    (saved(tmp_path / "model") / "chat_template.jinja").write_text("{% for m in messages %}\n{{ m")
+    (saved(tmp_path / "model") / "chat_template.jinja").write_text("{{ raise_exception('no such role') }}")
     with pytest.raises(UserError) as caught:
         load_policy(tmp_path / "model", device="cpu")
     told = str(caught.value)
     assert told.startswith(f'the chat template of "{tmp_path / "model"}" cannot write a conversation: it breaks: ')
-    assert "unexpected end of template" in told
+    assert "no such role" in told
     assert "\n" not in told
 
 
