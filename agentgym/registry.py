@@ -15,6 +15,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
@@ -265,8 +266,9 @@ def _module_name(file: Path) -> str:
 
 
 def gymnasium_id(id: str) -> str:
-    """The name ``gymnasium.make`` knows an environment by."""
-    return f"agentgym/{id}-v0"
+    """The name ``gymnasium.make`` knows an environment by: "-" for what its names cannot have, as a file's may."""
+    name = re.sub(r"[^\w:.-]", "-", id)
+    return f"agentgym/{name}-v0"
 
 
 def _tell_gymnasium(id: str) -> None:

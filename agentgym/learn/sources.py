@@ -97,6 +97,11 @@ def loading(source: str | Path, *places: str | Path) -> Iterator[None]:
     except (AgentGymError, MemoryError):
         raise
     except Exception as error:
+        if not Path(source).exists() and str(source).startswith((".", "/", "~")):
+            raise UserError(
+                f'there is no directory "{source}" to load a model from, seen from {os.getcwd()}; expected a run or a '
+                "model's directory, or a Hugging Face id such as Qwen/Qwen3-0.6B"
+            ) from None
         broken = (told for place in map(Path, places or (source,)) if (told := _broken(place, error)))
         reason = next(broken, None) or _reason(error)
         raise UserError(

@@ -22,6 +22,7 @@ from agentgym.errors import ConfigError, UnknownIdError, UserError
 from agentgym.manual import describe
 from agentgym.registry import EnvFactory
 from agentgym.types import StopReason, Trajectory, Turn
+from tests.kit import BELL
 
 ENV = """
     @agentgym.register
@@ -584,6 +585,15 @@ def test_every_environment_here_is_known_to_gymnasium_by_its_id() -> None:
         registry.tell_gymnasium_of_all()
     assert mine <= set(gymnasium.registry)
     assert gymnasium.make("agentgym/blocksworld-v0", level="b3").unwrapped.name == "blocksworld"  # type: ignore[attr-defined]
+
+
+def test_gymnasium_knows_a_file_s_environment_whatever_the_file_s_name(tmp_path: Path) -> None:
+    file = tmp_path / "my bell (1).py"
+    file.write_text(Path(BELL).read_text())
+    assert agentgym.plugins("environments").get(str(file)).__name__ == "Bell"
+    assert registry.gymnasium_id("my bell (1)") == "agentgym/my-bell--1--v0"
+    assert "agentgym/my-bell--1--v0" in gymnasium.registry
+    gymnasium.registry.pop("agentgym/my-bell--1--v0")
 
 
 def test_a_reward_is_not_told_to_gymnasium() -> None:

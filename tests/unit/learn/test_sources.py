@@ -108,6 +108,14 @@ def test_a_template_that_does_not_work_is_told_with_its_model(tmp_path: Path) ->
     assert "\n" not in told
 
 
+@pytest.mark.parametrize("place", ["./nowhere", "../no/where", "/no/where"])
+def test_a_directory_that_is_not_there_is_told_as_one(place: str) -> None:
+    with pytest.raises(
+        UserError, match=rf'there is no directory "{place}" to load a model from, seen from /.*; expected'
+    ):
+        load_policy(place, device="cpu")
+
+
 def test_what_could_not_be_saved_is_told(tmp_path: Path) -> None:
     saved(tmp_path)
     (tmp_path / "generation_config.json").write_text('{"temperature": 0.9, "top_p": 0.6}')
