@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from pydantic import Field
+
 from agentgym.groups import Group
 from agentgym.learn.advantages import leave_one_out
 from agentgym.learn.aggregation import Aggregation
@@ -28,7 +30,7 @@ class RLOOSettings(GroupTrainerSettings):
     """The ratio to the old policy: of the whole sequence, of each token, or to the power 1 / length."""
     aggregation: Aggregation = "sequence"
     """Which with ratio "product" divides nothing by the length."""
-    clip_high: float = 0.2
+    clip_high: float = Field(0.2, ge=0)
     """As ``clip_low``, upward."""
     kl_in: Literal["loss", "reward"] = "reward"
     """Where the divergence is subtracted."""

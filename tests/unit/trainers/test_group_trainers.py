@@ -87,6 +87,13 @@ def test_a_group_of_one_is_refused() -> None:
             validated(settings, {"group_size": 1}, where="trainer")
 
 
+@pytest.mark.parametrize("key", ["clip_low", "clip_high"])
+def test_a_bound_below_ratio_1_is_refused(key: str) -> None:
+    for settings in (GRPOSettings, RLOOSettings, MixedSettings, CORYSettings):
+        with pytest.raises(ConfigError, match=f"trainer.{key}: Input should be greater than or equal to 0, found -0.1"):
+            validated(settings, {key: -0.1, "minibatches": 2}, where="trainer")
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_is_a_complete_choice(preset: str) -> None:
     settings = validated(GRPOSettings, {"preset": preset, "learning_rate": 1e-3}, where="trainer")
