@@ -41,8 +41,10 @@ def main() -> None:
 
 
 def reinforced(seed: int, run: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """The report of a run as ``agentgym train --env webshop`` does it."""
-    return report(train({"env": "webshop", "seed": seed, "output": run, "eval": {"episodes": EPISODES}, **given}))
+    """The report of a run as ``agentgym train --env webshop`` does it; one that is there already is not made again."""
+    if not (run / "report.json").exists():
+        train({"env": "webshop", "seed": seed, "output": run, "eval": {"episodes": EPISODES}, **given})
+    return report(run)
 
 
 def imitated(seed: int, run: Path, start: Path, seconds: float) -> dict[str, Any]:

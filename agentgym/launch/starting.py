@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from agentgym.trainers.sft import SFT
 from agentgym.watchdog import Watchdog
 
 __all__ = ["stages_of", "start", "watchdog_of", "workbench"]
+
+_SHORTEST_UPDATE = 0.05
+"""Seconds, of which no real model's update is done in fewer."""
 
 
 async def start(settings: TrainSettings, reporter: Reporter) -> Path:
@@ -80,25 +84,32 @@ async def _refuse(bench: Workbench, stages: list[Stage]) -> None:
     (train,) = (stage for stage in stages if isinstance(stage, Train))
     bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings))
     train.open()  # what the trainer refuses is refused now, not after the warm start
-    learning = [stage for stage in stages if isinstance(stage, WarmStart | Train)]
+    learning = {stage: _most_updates(stage, settings) for stage in stages if isinstance(stage, WarmStart | Train)}
     try:
-        num_trained = sum(each.max_updates * len(each.trainer.specs(0, train.loop.players.draws)) for each in learning)
+        played = {stage: len(stage.trainer.specs(0, train.loop.players.draws)) for stage in learning}
+        num_trained = sum(updates * played[stage] for stage, updates in learning.items())
         needed = DiskEstimate.of(
             parts.policy,
             train.loop.learner,
             train.trainer,
             keep=settings.keep_checkpoints,
-            updates=sum(stage.max_updates for stage in learning),
-            episode_tokens=_kept_tokens(settings, parts, num_trained),
+            updates=sum(learning.values()),
+            episode_tokens=_kept_tokens(settings, parts, num_trained, looks=1 + learning[train] // settings.eval.every),
         )
     finally:
         await train.close()
     refuse_full_disk(bench.run.directory, needed)
 
 
-def _kept_tokens(settings: TrainSettings, parts: Parts, num_trained: int) -> float:
+def _most_updates(stage: WarmStart | Train, settings: TrainSettings) -> int:
+    """How many updates a stage takes at most: of training, no more than there is time for."""
+    if settings.max_seconds is None or isinstance(stage, WarmStart):
+        return stage.max_updates
+    return min(stage.max_updates, math.ceil(settings.max_seconds / _SHORTEST_UPDATE))
+
+
+def _kept_tokens(settings: TrainSettings, parts: Parts, num_trained: int, *, looks: int) -> float:
     """Tokens of the episodes that the archive keeps, if each fills its context."""
-    looks = 1 + settings.updates // settings.eval.every
     num = num_trained + looks * settings.eval.validation_episodes + 4 * settings.eval.episodes
     return settings.archive.keep * num * (settings.rollout.context_tokens or parts.engine.max_context)
 

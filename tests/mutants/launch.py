@@ -703,19 +703,24 @@ MODULES = (
             Mutation(
                 "tried out and left open", "    finally:\n        await train.close()\n", "    finally:\n        pass\n"
             ),
+            Mutation(
+                "time is no bound",
+                "min(stage.max_updates, math.ceil(settings.max_seconds / _SHORTEST_UPDATE))",
+                "stage.max_updates",
+            ),
             Mutation("a full disk is fine", "    refuse_full_disk(bench.run.directory, needed)\n", ""),
             Mutation("one checkpoint counts", "keep=settings.keep_checkpoints,", "keep=1,"),
             Mutation(
                 "the trainer's lines alone",
-                "updates=sum(stage.max_updates for stage in learning)",
+                "updates=sum(learning.values())",
                 "updates=train.max_updates",
             ),
             Mutation(
                 "updates for episodes",
-                "each.max_updates * len(each.trainer.specs(0, train.loop.players.draws))",
-                "each.max_updates",
+                "sum(updates * played[stage] for stage, updates in learning.items())",
+                "sum(learning.values())",
             ),
-            Mutation("no look at the end", "looks = 1 + settings.updates", "looks = settings.updates"),
+            Mutation("no look at the end", "looks=1 + learning", "looks=learning"),
             Mutation("looks are not kept", "num_trained + looks * settings.eval.validation_episodes", "num_trained"),
             Mutation("tests are not kept", " + 4 * settings.eval.episodes", ""),
             Mutation("all are kept", "return settings.archive.keep * num", "return num"),
