@@ -9,6 +9,20 @@ MODULES = (
         "agentgym/rollout/play.py",
         ("tests/unit/rollout/test_play.py",),
         (
+            Mutation(
+                "the end is always shown",
+                "self.trajectory.truncated and self.spec.shows_end",
+                "self.trajectory.truncated",
+            ),
+            Mutation("every end is shown", "self.trajectory.truncated and self.spec.shows_end", "self.spec.shows_end"),
+            Mutation(
+                "an end beyond the context", "if extension.num_tokens <= min(", "if extension.num_tokens <= 99 + min("
+            ),
+            Mutation(
+                "taken before there is room",
+                "        if room < 1:  #",
+                "        self._take(extension)\n        if room < 1:  #",
+            ),
             Mutation("one turn too many", ">= self._max_turns:", "> self._max_turns:"),
             Mutation(
                 "limit before the reset", "self.limits.max_turns or self.host.max_turns", "self.limits.max_turns or 99"

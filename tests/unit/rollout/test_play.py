@@ -226,6 +226,40 @@ def test_an_episode_is_cut_where_no_token_is_left_and_not_where_one_is(by: str) 
     assert room[1] == 1
 
 
+@pytest.mark.parametrize("missing", [0, 1, 3])
+def test_nothing_is_on_record_that_no_reply_followed(missing: int) -> None:
+    """Its tokens would be of a turn that there is not, and beyond what the engine can read."""
+    budget = prompt_lengths("on", "on")[1] - missing
+    trajectory = run(play_of(Stage(seen()), says("on"), max_context=budget))
+    (sample,) = trajectory.samples
+    assert sample.loss_mask[-1]
+    assert max(sample.turn_index) == len(trajectory.turns) - 1 == 0
+    assert len(sample.token_ids) <= budget
+
+
+@pytest.mark.parametrize(
+    ("wanted", "turns", "room", "shown"),
+    [(True, 1, 0, True), (True, 1, -1, False), (False, 1, 0, False), (True, 2, 0, True), (True, 2, -1, False)],
+)
+def test_what_an_episode_was_cut_short_before_is_shown_if_wanted_where_it_fits(
+    wanted: bool, turns: int, room: int, shown: bool
+) -> None:
+    """By the turn limit, after one turn, or by the context, where a second would have no room for a token."""
+    second = prompt_lengths("on", "on")[1]
+    limits = Limits(max_turns=turns, max_reply_tokens=10_000)
+    trajectory = run(play_of(Stage(seen()), says("on"), limits, of=spec(shows_end=wanted), max_context=second + room))
+    (sample,) = trajectory.samples
+    assert len(trajectory.turns) == 1
+    assert trajectory.stop_reason is (StopReason.TURN_LIMIT if turns == 1 else StopReason.CONTEXT_LIMIT)
+    assert (len(sample.token_ids) == second) == shown
+    assert sample.loss_mask[-1] != shown
+
+
+def test_an_episode_that_ends_shows_no_end() -> None:
+    trajectory = run(play_of(Stage(seen(over=True)), says("on"), of=spec(shows_end=True)))
+    assert trajectory.samples[0].loss_mask[-1]
+
+
 def test_a_reply_has_the_room_that_is_left_and_no_more_than_it_may() -> None:
     (length,) = prompt_lengths("on")
     for budget, allowed, room in [(length + 9, 8, 8), (length + 8, 8, 8), (length + 7, 8, 7)]:
