@@ -144,7 +144,7 @@ MODULES = (
         (
             Mutation("one moment", "copies = 2 if master_dtype", "copies = 1 if master_dtype"),
             Mutation("no masters", "weight.element_size() >= torch.float32.itemsize", "True"),
-            Mutation("masters are not followed", "            weight.copy_(master)\n", ""),
+            Mutation("masters are not followed", "            weight.copy_(master)\n", "            pass\n"),
             Mutation(
                 "what was changed outside is lost",
                 "weight == master.to(weight.dtype), master",
