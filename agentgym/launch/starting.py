@@ -32,7 +32,7 @@ from agentgym.watchdog import Watchdog
 __all__ = ["stages_of", "start", "watchdog_of", "workbench"]
 
 _SHORTEST_UPDATE = 0.05
-"""Seconds, of which no real model's update is done in fewer."""
+"""Seconds that an update takes at the least, to bound the room that a run which time ends can need."""
 
 
 async def start(settings: TrainSettings, reporter: Reporter) -> Path:

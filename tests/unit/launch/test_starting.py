@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
+import os
 import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -137,6 +139,13 @@ def test_the_model_that_a_run_begins_with_is_on_record(tmp_path: Path, monkeypat
     begun = Begun(tmp_path, monkeypatch, model=str(tmp_path / "model"))
     begun()
     assert (begun.run / "model.json").is_file()
+
+
+def test_where_its_files_are_is_on_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = Begun(tmp_path, monkeypatch)
+    begun()
+    places = json.loads((begun.run / "places.json").read_text())
+    assert places[BELL] == os.path.relpath(BELL, begun.run.resolve())
 
 
 def test_warnings_of_the_parts_are_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
