@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from agentgym.environments.mcp.checker import Checker
 from agentgym.errors import EnvError, UserError, did_you_mean
-from agentgym.extras import require
 from agentgym.tools import Tool, ToolError
+from agentgym.tools.patterns import Patterns
+from agentgym.tools.schema import SchemaError
 
 __all__ = ["RemoteTool", "text_of"]
 
@@ -16,8 +18,8 @@ __all__ = ["RemoteTool", "text_of"]
 class RemoteTool(Tool):
     """A tool of a server. ``listed`` is the entry of the server's list. Raises UserError for a schema that is none.
 
-    A server that leaves open whether there may be other arguments than those it names is taken to want none: a
-    misspelled one would otherwise be ignored without a word.
+    A server that names arguments and leaves open whether there may be others is taken to want none: a misspelled one
+    would otherwise be ignored without a word.
     """
 
     def __init__(self, listed: Any) -> None:
@@ -26,24 +28,21 @@ class RemoteTool(Tool):
         hints = listed.annotations
         self.repeatable = bool(hints and (hints.read_only_hint or hints.idempotent_hint))
         """Calling it twice is as good as once."""
-        validators, referencing = (require(name, extra="mcp") for name in ("jsonschema.validators", "referencing"))
-        validator = validators.validator_for(schema, default=validators.Draft202012Validator)
         try:
-            validator.check_schema(schema)
-        except Exception as error:  # whatever jsonschema makes of a schema that is none
-            problem = str(error).partition("\n")[0]
-            raise UserError(f"the MCP server's tool {self.name} has no valid JSON schema: {problem}") from None
-        self._validator = validator(schema, registry=referencing.Registry())  # which fetches nothing
+            self._checker = Checker(schema, self.plain)
+        except SchemaError as error:
+            raise UserError(f"the tool {self.name} has no valid JSON schema: {error}") from None
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        read = self.read(arguments)
-        if self.parameters.get("additionalProperties", False) is False:
-            for name in read.keys() - self.properties.keys():
-                raise self.refusal(f'there is no argument "{name[:60]}"{did_you_mean(name[:60], self.properties)}')
+        read, patterns = self.read(arguments), Patterns()
+        for name in read:
+            if self.schema_of(name, patterns) is None:
+                hint = did_you_mean(name[:60], self.properties)
+                raise self.refusal(f'there is no argument "{name[:60]}"{f".{hint}" if hint else ""}')
         for name in self.required:
             if name not in read:
                 raise self.refusal(f'the argument "{name}" is missing')
-        problem = next(iter(self._validator.iter_errors(read)), None)
+        problem = self._checker.problem(read)
         if problem is not None:
             path = ".".join(map(str, problem.absolute_path))
             raise self.refusal(f'the argument "{path}": {problem.message[:120]}' if path else problem.message[:120])

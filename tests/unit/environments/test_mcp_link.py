@@ -332,5 +332,5 @@ def test_other_arguments_may_be_given_only_where_the_schema_says_so() -> None:
 
 
 def test_a_schema_that_is_none_is_refused() -> None:
-    with pytest.raises(UserError, match="the MCP server's tool add has no valid JSON schema: 7 is not"):
+    with pytest.raises(UserError, match="the tool add has no valid JSON schema: 7 is not"):
         RemoteTool(listed(input_schema={"type": "object", "properties": {"a": {"type": 7}}}))
