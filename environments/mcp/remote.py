@@ -56,9 +56,8 @@ class RemoteTool(Tool):
 
 def text_of(result: Any, tool: str) -> str:
     """A call's result as text. Raises ToolError where it says that it is an error, EnvError for broken text."""
-    parts = [part.text if part.type == "text" else f"[{part.type}]" for part in result.content]
-    text = "\n".join(parts)
-    if not parts and result.structured_content is not None:
+    text = "\n".join(map(_shown, result.content))
+    if not result.content and result.structured_content is not None:
         text = json.dumps(result.structured_content, ensure_ascii=False)
     if result.is_error:
         raise ToolError(text or f"{tool} failed")
@@ -67,3 +66,21 @@ def text_of(result: Any, tool: str) -> str:
     except UnicodeEncodeError:
         raise EnvError(f"the MCP server's tool {tool} answered with half of a character: {text[:80]!r}") from None
     return text
+
+
+def _shown(block: Any) -> str:
+    """A block of a result as text: what it says, or else what it is."""
+    match block.type:
+        case "text":
+            return str(block.text)
+        case "resource" if isinstance(getattr(block.resource, "text", None), str):
+            return f"[{block.resource.uri}]\n{block.resource.text}"
+        case "resource":
+            return _named("resource", block.resource.uri, block.resource.mime_type)
+        case "resource_link":
+            return _named("resource", block.uri, block.name, block.description)
+    return f"[{block.type}]"
+
+
+def _named(kind: str, *about: str | None) -> str:
+    return f"[{kind} {', '.join(str(one) for one in about if one)}]"
