@@ -7,6 +7,7 @@ it is the server's to judge, as is what "unevaluated" parts may hold.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from agentgym.tools.patterns import Patterns
 from agentgym.tools.schema import SchemaError
 
 __all__ = ["Checker"]
+
+_MAX_ERRORS = 3
+"""Of one value against what one reference leads to: enough to tell one that helps."""
 
 
 class Checker:
@@ -50,7 +54,8 @@ class Checker:
         key = (reference, id(value))
         if key not in self._known:
             target = self._definitions[reference.rpartition("/")[2]]
-            self._known[key] = list(validator.evolve(schema=target).iter_errors(value))
+            errors = validator.evolve(schema=target).iter_errors(value)
+            self._known[key] = list(itertools.islice(errors, _MAX_ERRORS))
         yield from map(self._error.create_from, self._known[key])
 
     def _pattern(self, validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:

@@ -139,7 +139,7 @@ class MCP(ToolEnv):
             try:
                 usable[tool.name] = RemoteTool(tool)
             except UserError as error:
-                self.left_out[tool.name] = str(error)
+                self.left_out[tool.name] = str(error).removeprefix(f"the tool {tool.name} has ")
         self._remote = usable
         if self.left_out and not usable:
             raise UserError(f'the MCP server "{self.address}" has no tool that can be used: {self._told_left_out}')

@@ -222,12 +222,19 @@ class Link:
         cursor, seen = None, set[str | None]()
         while cursor not in seen:
             seen.add(cursor)
-            page = await self._answer(self._client.list_tools(cursor=cursor, cache_mode="bypass"), "its list of tools")
-            # An empty cursor is a page for some, and the end for others, who then answer with what is known already.
-            found += [tool for tool in page.tools if cursor != "" or tool not in found]
-            cursor = page.next_cursor
-            if cursor is None or (cursor == "" and "" in seen):
+            try:
+                asked = self._client.list_tools(cursor=cursor, cache_mode="bypass")
+                page = await self._answer(asked, "its list of tools")
+            except ToolError:
+                if cursor == "":
+                    return found
+                raise
+            # An empty cursor is a page for some, and the end for others, who answer it with what is known or refuse.
+            new = [tool for tool in page.tools if cursor != "" or tool not in found]
+            found += new
+            if page.next_cursor is None or (cursor == "" and not new):
                 return found
+            cursor = page.next_cursor
             if len(seen) == _MAX_PAGES:
                 raise EnvError(f"a list of tools that has no end: {_MAX_PAGES} pages, and still a next one")
         raise EnvError(f"a list of tools that has no end: the cursor {cursor!r:.60} came twice")

@@ -37,6 +37,7 @@ class Wire:
         self.address, self.timeout = address, timeout
         self.called: list[tuple[str, dict[str, Any]]] = []
         self.closed, self.is_open = 0, True
+        self.tools_changed, self.left_out, self.instructions = False, dict[str, str](), ""
         type(self).made.append(self)
 
     def list_tools(self) -> list[Any]:

@@ -45,6 +45,7 @@ class Server:
         self.opens_late = False
         self.ends_with: Exception | None = None
         """What the connection ends with when a call is made."""
+        self.protocol_version, self.instructions = "2025-11-25", "Be kind."
 
     def client(self, transport: Any, *, read_timeout_seconds: float, message_handler: Callable[[Any], Any]) -> Any:
         self.transport, self.timeout, self.hear = transport, read_timeout_seconds, message_handler
@@ -70,12 +71,13 @@ class Server:
             self.holder.uncancel()
             raise ExceptionGroup("unhandled", [ExceptionGroup("errors", [self.ends_with])])
 
-    async def list_tools(self, *, cursor: str | None) -> Any:
+    async def list_tools(self, *, cursor: str | None, cache_mode: str) -> Any:
+        assert cache_mode == "bypass"
         self.cursors.append(cursor)
         tools, following = self.pages[cursor]
         return SimpleNamespace(tools=tools, next_cursor=following)
 
-    async def call_tool(self, name: str, arguments: dict[str, Any]) -> Any:
+    async def call_tool(self, name: str, arguments: dict[str, Any], **limits: Any) -> Any:
         self.calls.append((name, arguments))
         if self.ends_with is not None:
             assert self.holder is not None
