@@ -119,7 +119,7 @@ def _own(schema: Mapping[str, Any]) -> Arguments:
     """What a schema says itself, without its parts."""
     named = {name: one if isinstance(one, Mapping) else {} for name, one in _mapped(schema, "properties").items()}
     for name, one in _mapped(schema, "properties").items():
-        if one is False:
+        if one is False or one == {"not": {}}:
             del named[name]
     required = frozenset(name for name in _listed(schema, "required") if isinstance(name, str))
     rest = schema.get("additionalProperties", schema.get("unevaluatedProperties"))

@@ -33,14 +33,14 @@ class Patterns:
         compiled = _compiled(pattern)
         if compiled is None or self._left <= 0:
             return None
-        began = time.perf_counter()
+        began = time.thread_time()
         try:
             return compiled.search(text, timeout=self._left, concurrent=True) is not None
         except TimeoutError:
             self._left = 0.0
             return None
         finally:
-            self._left -= time.perf_counter() - began
+            self._left -= time.thread_time() - began
 
 
 @functools.lru_cache(maxsize=1024)
