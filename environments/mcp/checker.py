@@ -29,7 +29,7 @@ class Checker:
         self._known: dict[tuple[str, int], list[Any]] = {}
         self._patterns = Patterns()
         jsonschema, validators = (require(name, extra="mcp") for name in ("jsonschema", "jsonschema.validators"))
-        self._error, self._best = jsonschema.ValidationError, jsonschema.exceptions.best_match
+        self._error, self._relevance = jsonschema.ValidationError, jsonschema.exceptions.relevance
         mine = {
             "$ref": self._reference,
             "pattern": self._pattern,
@@ -41,14 +41,21 @@ class Checker:
         self._validator = validators.extend(_dialect(schema, validators), mine)(dict(plain))
 
     def problem(self, value: Any) -> Any:
-        """What does not fit, an error of ``jsonschema``; None where all does."""
+        """What does not fit first of all, an error of ``jsonschema``; None where all does."""
         self._known, self._patterns = {}, Patterns()
         try:
-            return self._best(self._validator.iter_errors(value))
+            return max(self._validator.iter_errors(value), key=self._relevance, default=None)
         except RecursionError:
             return self._error("the arguments are nested too deep")
         except OverflowError:  # of a number with hundreds of digits
             return self._error("a number is too large")
+
+    @staticmethod
+    def words(error: Any) -> str:
+        """What an error says; of one that several ways were open to, what is wrong in each of the first three."""
+        ways = {one.relative_schema_path[0]: one for one in reversed(error.context)}
+        said = [f"{'.'.join(map(str, ways[number].relative_path))}: {ways[number].message}" for number in sorted(ways)]
+        return " or ".join(one.removeprefix(": ")[:120] for one in said[:3]) or str(error.message)[:120]
 
     def _reference(self, validator: Any, reference: str, value: Any, schema: Any) -> Iterator[Any]:
         key = (reference, id(value))

@@ -45,7 +45,8 @@ class RemoteTool(Tool):
         problem = self._checker.problem(read)
         if problem is not None:
             path = ".".join(map(str, problem.absolute_path))
-            raise self.refusal(f'the argument "{path}": {problem.message[:120]}' if path else problem.message[:120])
+            words = self._checker.words(problem)
+            raise self.refusal(f'the argument "{path}": {words}' if path else words)
         return read
 
     def run(self, owner: Any, arguments: Mapping[str, Any]) -> str:

@@ -497,6 +497,13 @@ def test_other_arguments_may_be_given_only_where_the_schema_says_so() -> None:
         RemoteTool(listed(input_schema={**schema, "additionalProperties": False})).check({"a": 1, "c": 2})
 
 
+MOVES = {
+    "oneOf": [
+        {"properties": {"kind": {"const": "walk"}, "steps": {}}, "required": ["kind", "steps"]},
+        {"properties": {"kind": {"const": "jump"}}, "required": ["kind"]},
+    ]
+}
+DEEP = "the argument \"a\": [7] is not of type 'integer' or 0: 7 is not of type 'null'. Usage"
 EITHER = {
     "anyOf": [{"properties": {"card": {}}, "required": ["card"]}, {"properties": {"iban": {}}, "required": ["iban"]}]
 }
@@ -509,8 +516,11 @@ EITHER = {
         ({"properties": {}}, {"any": 1}, 'there is no argument "any"'),
         (EITHER, {"card": "1"}, None),
         (EITHER, {"iban": "1"}, None),
-        (EITHER, {}, "'card' is a required property"),
+        (MOVES, {"kind": "walk", "steps": 1}, None),
+        (EITHER, {}, "'card' is a required property or 'iban' is a required property. Usage"),
+        ({"properties": {"a": {"anyOf": [{"type": "integer"}, {"items": {"type": "null"}}]}}}, {"a": [7]}, DEEP),
         (EITHER, {"cart": "1"}, 'there is no argument "cart". Did you mean "card"?'),
+        (MOVES, {"kind": "walk"}, "'steps' is a required property or kind: 'jump' was expected. Usage"),
         ({"$ref": "#/x", "x": {"properties": {"a": {}}, "required": ["a"]}}, {}, 'the argument "a" is missing'),
         ({"patternProperties": {"^x-": {"type": "string"}}}, {"x-a": "1"}, None),
         (
