@@ -80,7 +80,7 @@ class Link:
 
     def __init__(self, address: Address, *, timeout: float) -> None:
         self.address, self.timeout = address, timeout
-        self._errors, self._mark = Tail(), uuid.uuid4().hex
+        self._errors, self._mark, self._process = Tail(), uuid.uuid4().hex, os.getpid()
         self._wire: Wire
         self._client: Any = None
         self._nonsense = ""
@@ -125,7 +125,12 @@ class Link:
         return self._run(self._call(tool, arguments))
 
     def close(self) -> None:
-        """End the connection and, where it started one, the server. May be called again."""
+        """End the connection and, where it started one, the server. May be called again.
+
+        In a fork it does nothing: there the connection is its parent's.
+        """
+        if self._process != os.getpid():
+            return
         if not self._held.done():
             self._loop.call_soon_threadsafe(self._closing.set)
             concurrent.futures.wait([_submitted(self._loop, self._wait_for_end())], timeout=_CLOSING_SECONDS)

@@ -159,6 +159,15 @@ def test_a_command_is_started_with_its_arguments_here(
     assert errors.closed
 
 
+def test_a_fork_leaves_its_parents_connection_alone(
+    server: Server, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as forked:
+        forked.setattr("os.getpid", lambda: -1)
+        link.close()
+    assert (server.events, link.is_open) == (["opened"], True)
+
+
 def test_a_server_that_does_not_answer_in_time_is_given_up(server: Server) -> None:
     server.opens_late = True
     with pytest.raises(Lost, match=r"^no answer within 0\.01 s$") as lost:
