@@ -14,6 +14,7 @@ import asyncio
 import atexit
 import concurrent.futures
 import dataclasses
+import json
 import logging
 import os
 import shlex
@@ -44,6 +45,8 @@ _STREAM_SECONDS = 1.0
 """A stream that lasted so long was a good one."""
 _MAX_PAGES = 500
 """Of a list of tools."""
+_SHOWN = 500
+"""Characters of what an error says beside its message."""
 
 
 class Lost(Exception):
@@ -241,8 +244,8 @@ class Link:
                 return found
             cursor = page.next_cursor
             if len(seen) == _MAX_PAGES:
-                raise EnvError(f"a list of tools that has no end: {_MAX_PAGES} pages, and still a next one")
-        raise EnvError(f"a list of tools that has no end: the cursor {cursor!r:.60} came twice")
+                raise EnvError(f"its list of tools has no end: {_MAX_PAGES} pages, and still a next one")
+        raise EnvError(f"its list of tools has no end: the cursor {cursor!r:.60} came twice")
 
     async def _call(self, tool: str, arguments: Mapping[str, Any]) -> str:
         if not self.is_open:
@@ -289,7 +292,8 @@ class Link:
                 if self.address.url:  # the reason comes by another way, an instant later
                     await asyncio.wait([self._held], timeout=1.0)
                 raise Lost(self._why(), sent=not self._was_refused(error)) from None
-            raise ToolError(error.message) from None
+            more = "" if error.data is None else f": {json.dumps(error.data, ensure_ascii=False)[:_SHOWN]}"
+            raise ToolError(error.message + more) from None
         except Exception as error:  # a result that fits no schema comes as one of several kinds
             raise EnvError(f"a bad answer to {what}: {type(error).__name__}: {_line(error)}") from None
 

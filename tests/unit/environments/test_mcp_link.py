@@ -225,10 +225,10 @@ def test_an_empty_cursor_is_a_page_or_the_end(server: Server, link: Link, after:
 
 def test_a_list_of_tools_without_an_end_is_told(server: Server, link: Link) -> None:
     server.pages = {None: (["add"], "x"), "x": (["read"], "y"), "y": ([], "x")}
-    with pytest.raises(EnvError, match=r"^a list of tools that has no end: the cursor 'x' came twice$"):
+    with pytest.raises(EnvError, match=r"^its list of tools has no end: the cursor 'x' came twice$"):
         link.list_tools()
     server.pages = Endless()
-    with pytest.raises(EnvError, match=r"^a list of tools that has no end: 500 pages, and still a next one$"):
+    with pytest.raises(EnvError, match=r"^its list of tools has no end: 500 pages, and still a next one$"):
         link.list_tools()
     server.pages = {None: (["add"], "x"), "x": mcp.MCPError(-32602, "no such cursor")}
     with pytest.raises(ToolError, match="no such cursor"):
@@ -366,6 +366,9 @@ def test_what_is_no_message_is_told_beside_a_late_answer(server: Server, link: L
 def test_a_refusal_is_told_to_the_policy(server: Server, link: Link) -> None:
     server.fails = mcp.MCPError(-32602, "there is no tool ad")
     with pytest.raises(ToolError, match=r"^there is no tool ad$"):
+        link.call("ad", {})
+    server.fails = mcp.MCPError(-32602, "bad arguments", {"text": "must be a date", "more": "x" * 600})
+    with pytest.raises(ToolError, match=r'^bad arguments: {"text": "must be a date", "more": "x{463}$'):
         link.call("ad", {})
     assert link.is_open
 
