@@ -368,7 +368,7 @@ def test_a_refusal_is_told_to_the_policy(server: Server, link: Link) -> None:
     with pytest.raises(ToolError, match=r"^there is no tool ad$"):
         link.call("ad", {})
     server.fails = mcp.MCPError(-32602, "bad arguments", {"text": "must be a date", "more": "x" * 600})
-    with pytest.raises(ToolError, match=r'^bad arguments: {"text": "must be a date", "more": "x{463}$'):
+    with pytest.raises(ToolError, match=r'^bad arguments: {"text": "must be a date", "more": "x{464}$'):
         link.call("ad", {})
     assert link.is_open
 
