@@ -16,6 +16,7 @@ and the policy is told.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -35,12 +36,15 @@ from agentgym.errors import ConfigError, EnvError, UserError, did_you_mean
 from agentgym.extras import require
 from agentgym.registry import register
 from agentgym.tools import Tool, ToolEnv, ToolError, call
+from agentgym.tools.calls import read_json
 from agentgym.types import Observation, TaskId, ToolCall
 
 __all__ = ["MCP"]
 
 _DEMO_TURNS = 6
 """One more than the longest solution of the demonstration's tasks has."""
+
+_TYPE = """type --env.env '{NAME = "value"}'"""
 
 _FREE_PLAY = Task(id=0, instruction="Use the tools.")
 
@@ -68,7 +72,7 @@ class MCP(ToolEnv):
         tasks: str | Path | None = None,
         timeout: Annotated[float, Field(gt=0)] = 30.0,
         restart: bool = False,
-        env: Mapping[str, str] | Sequence[str] | None = None,
+        env: Mapping[str, str | bool | int | float] | Sequence[str] | str | None = None,
     ) -> None:
         """Connect to the server and list its tools.
 
@@ -80,7 +84,7 @@ class MCP(ToolEnv):
             tasks: file of tasks, JSON lines; none given: tasks are seeds without a goal, for looking around.
             timeout: seconds to wait for the server to start, and for each answer or sign of progress.
             restart: start the command anew for every episode.
-            env: environment variables of the command: '{"NAME": "value"}', or '["NAME"]' for ours of that name; beside
+            env: environment variables of the command: '{NAME = "value"}', or '["NAME"]' for ours of that name; beside
                 PATH, HOME and the like, a server sees no others.
 
         Raises UserError for a server that does not start, ConfigError for options that contradict each other, DataError
@@ -307,20 +311,23 @@ class MCP(ToolEnv):
         raise EnvError(f'the MCP server "{self.address}" {what}') from None
 
 
-def _variables(given: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
+def _variables(given: Mapping[str, Any] | Sequence[str] | str) -> dict[str, str]:
     """Variables for a command's environment. Raises ConfigError for one that is not there, or is none."""
+    if isinstance(given, str) and given.lstrip().startswith("{"):  # as JSON has it, and not TOML
+        try:
+            given = read_json(given)[0]
+        except ValueError as error:
+            raise ConfigError(f"env is {given!r:.60}, which is no table: {error}; {_TYPE}") from None
     if isinstance(given, Mapping):
-        variables = dict(given)
+        variables = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
     else:
         names = [given] if isinstance(given, str) else given
         for name in names:
             if name not in os.environ:
-                raise ConfigError(
-                    f'env names the variable "{name}", which is not set; set it, or type \'{{"{name}": "value"}}\''
-                )
+                raise ConfigError(f'env names the variable "{name}", which is not set; set it, or {_TYPE}')
         variables = {name: os.environ[name] for name in names}
     for name, value in variables.items():
-        if not re.fullmatch(r"[^=\0]+", name) or not isinstance(value, str) or "\0" in value:
+        if not re.fullmatch(r"[^=\0]+", name) or "\0" in value:
             raise ConfigError(f"env holds {name!r:.60}: {value!r:.20}, expected the name of a variable and a text")
     return variables
 

@@ -380,7 +380,17 @@ def test_environment_variables_reach_the_server(wires: list[Wire], monkeypatch: 
     MCP(command="serve it")
     MCP(command="serve it", env={"A": "1", "B": ""})
     MCP(command="serve it", env=["MY_KEY"])
-    assert [wire.address.variables for wire in wires] == [(), (("A", "1"), ("B", "")), (("MY_KEY", "sk-1"),)]
+    MCP(command="serve it", env="MY_KEY")
+    MCP(command="serve it", env='{"A": "1"}')
+    MCP(command="serve it", env={"A": 1, "B": True})
+    assert [wire.address.variables for wire in wires] == [
+        (),
+        (("A", "1"), ("B", "")),
+        (("MY_KEY", "sk-1"),),
+        (("MY_KEY", "sk-1"),),
+        (("A", "1"),),
+        (("A", "1"), ("B", "true")),
+    ]
     assert "sk-1" not in str(wires[2].address) + repr(wires[2].address)
 
 
@@ -399,7 +409,7 @@ def test_environment_variables_reach_the_server(wires: list[Wire], monkeypatch: 
         ),
         ({"command": "serve it", "env": {"": "1"}}, "env holds '': '1', expected"),
         ({"command": "serve it", "env": {"A": "1\0"}}, "env holds 'A': '1.x00', expected"),
-        ({"command": "serve it", "env": {"A": 1}}, "env holds 'A': 1, expected"),
+        ({"command": "serve it", "env": '{"A": "1"'}, "env is '{.*, which is no table: .*; type --env.env '{NAME = "),
     ],
 )
 def test_variables_that_are_refused(options: dict[str, Any], message: str) -> None:
