@@ -20,7 +20,7 @@ TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 def problem(schema: dict[str, Any], value: Any) -> str | None:
     """What is wrong with ``value``, and where."""
     error = Checker(schema, plain(schema)).problem(value)
-    return None if error is None else f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
+    return None if error is None else f"{'.'.join(map(str, error.absolute_path))}: {Checker.words(error)}"
 
 
 TREE = {
