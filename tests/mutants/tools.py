@@ -56,8 +56,21 @@ MODULES = (
     ),
     Module(
         "agentgym/tools/tool.py",
-        ("tests/unit/tools/test_tool.py",),
+        ("tests/unit/tools/test_tool.py", "tests/unit/tools/test_tool_schemas.py"),
         (
+            Mutation("blanks of every call alone", "if name in self.named.first]", "if name in self.named.required]"),
+            Mutation(
+                "forms of names are passed over",
+                "for pattern, is_match in matches.items() if is_match]",
+                "for pattern, is_match in matches.items() if False]",
+            ),
+            Mutation(
+                "what is not named is not there",
+                "        if None in matches.values():  # who knows\n",
+                "        if False:\n",
+            ),
+            Mutation("the rest is not there", "None if rest is False else rest", "None"),
+            Mutation("a schema of nothing takes nothing", "(None if self.named.names_any else {})", "None"),
             Mutation("types are converted", "strict=True), **fields", "strict=False), **fields"),
             Mutation("unknown arguments are dropped", 'extra="forbid"', 'extra="ignore"'),
             Mutation("defaults are handed on", " if key in model.model_fields_set}", "}"),
@@ -69,23 +82,73 @@ MODULES = (
             Mutation("the owner is an argument", ".parameters.values())[1:])", ".parameters.values()))"),
             Mutation(
                 "required in the order of the schema",
-                '[name for name in self.properties if name in self.parameters.get("required", ())]',
+                "[name for name in self.properties if name in self.named.required]",
                 'list(self.parameters.get("required", ()))',
             ),
-            Mutation("all arguments are blanks", "for name in self.required)})", "for name in self.properties)})"),
+            Mutation("all arguments are blanks", "for name in needed)})", "for name in self.properties)})"),
             Mutation(
                 "text is what it looks like", 'if any(text in one["enum"]', 'if False and any(text in one["enum"]'
             ),
             Mutation("infinity is a value", "        json.dumps(value, allow_nan=False)\n", ""),
             Mutation("typed values are read again", "if type(value) is Untyped\n", "if isinstance(value, str)\n"),
-            Mutation(
-                "references are not followed", 'definitions.get(str(schema["$ref"]).rpartition("/")[2], {})', "{}"
-            ),
             Mutation("only the first problem", "error.errors()[:3]", "error.errors()[:1]"),
             Mutation("no description is fine", "        if not description:\n", "        if False:\n"),
             Mutation("usage is left out", " Usage: {self.usage}", ""),
             Mutation("the schema is shared", "dict(parameters)\n", "parameters\n"),
             Mutation("any mark is one", "getattr(member, _MARK, False) is True", "bool(getattr(member, _MARK, False))"),
+        ),
+    ),
+    Module(
+        "agentgym/tools/schema.py",
+        ("tests/unit/tools/test_schema.py",),
+        (
+            Mutation("loops are followed", "        if self._leads_back(node, base):\n", "        if False:\n"),
+            Mutation(
+                "every reference is written out", "        if self._leads_back(node, base):\n", "        if True:\n"
+            ),
+            Mutation(
+                "the same again is anything",
+                "        if id(node) in above:\n            return _NOTHING\n",
+                "        if id(node) in above:\n            return {}\n",
+            ),
+            Mutation("names are taken twice", "if name not in taken)", ")"),
+            Mutation("escapes stay", "fragment = unquote(fragment)", "fragment = str(fragment)"),
+            Mutation("slashes stay", '.replace("~1", "/")', ""),
+            Mutation("anchors are unknown", 'for key in ("$anchor", "$dynamicAnchor"):', "for key in ():"),
+            Mutation("addresses do not count", "urljoin(base, id).partition", "base.partition"),
+            Mutation("without end", "if self._nodes > _MAX_NODES:", "if False:"),
+        ),
+    ),
+    Module(
+        "agentgym/tools/arguments.py",
+        ("tests/unit/tools/test_arguments.py",),
+        (
+            Mutation("required in one way is always", "found.required & one.required", "found.required | one.required"),
+            Mutation("all are required but in none", "a.required | b.required", "a.required & b.required"),
+            Mutation("the last way", "            found.first,\n", "            one.first,\n"),
+            Mutation("what may never be given", 'if one is False or one == {"not": {}}:', "if False:"),
+            Mutation(
+                "the narrower word on others",
+                "rest for rest in said if rest is not False",
+                "rest for rest in said if rest is False",
+            ),
+            Mutation(
+                "references are not followed", "found = _both(found, self._referred_ways(_name_in(schema)))", "pass"
+            ),
+            Mutation("kinds that exclude each other", "return met if len(kinds) < 2", "return met if True"),
+            Mutation("values of either", 'if value in b["enum"]]', "]"),
+            Mutation("every way is told", "if len(found) == _MAX_WAYS:", "if False:"),
+        ),
+    ),
+    Module(
+        "agentgym/tools/patterns.py",
+        ("tests/unit/tools/test_patterns.py",),
+        (
+            Mutation("for ever", "timeout=self._left, concurrent", "concurrent"),
+            Mutation(
+                "what follows has time of its own", "            self._left = 0.0\n", "            self._left = 1.0\n"
+            ),
+            Mutation("at the beginning alone", "compiled.search(", "compiled.match("),
         ),
     ),
     Module(

@@ -203,6 +203,12 @@ def test_tools_are_called_and_the_rewards_see_what_they_did(taskset: Any) -> Non
     assert said(env, "no")[4]["rewards"]["looks"] == 1.0
 
 
+def test_two_tools_of_one_name_are_refused(taskset: Any) -> None:
+    twice = TOOLS.replace("[Shelf(vf.ToolsetConfig())]", "[Shelf(vf.ToolsetConfig()), Shelf(vf.ToolsetConfig())]")
+    with pytest.raises(UserError, match=r'two tools of the taskset are called "shelf_[a-z]*"; give their toolsets a'):
+        Verifiers(name=taskset(twice))
+
+
 def test_the_last_turn_and_the_taskset_end_an_episode(taskset: Any) -> None:
     stop = """
     @vf.stop
