@@ -19,11 +19,12 @@ import numpy as np
 
 from agentgym.loops import must_wait
 from agentgym.media import as_media
-from agentgym.types import Media, Observation, StepResult, TaskId
+from agentgym.types import Action, Media, Observation, StepResult, TaskId, ToolCall
 
 __all__ = [
     "MAX_REWARD",
     "checked_about",
+    "checked_action",
     "checked_reset",
     "checked_step",
     "checked_tasks",
@@ -115,6 +116,19 @@ def checked_step(result: Any, total: float = 0.0, known: Observation | None = No
         if not isinstance(flag, bool | np.bool_):
             raise ValueError(f"step gave {name}={shown(flag)}, expected True or False")
     return StepResult(_observation(observation, known), paid, bool(terminated), bool(truncated), _info(info))
+
+
+def checked_action(said: Any) -> Action:
+    """What an expert said."""
+    text = checked_text(said, "what an expert says")
+    if not isinstance(said, Action):
+        return Action(text)
+    for index, call in enumerate(said.tool_calls):
+        if not isinstance(call, ToolCall) or not isinstance(call.arguments, dict):
+            raise ValueError(f"tool_calls[{index}] is {shown(call)}, expected a ToolCall with a dict of arguments")
+        checked_text(call.name, f"tool_calls[{index}].name")
+        _plain(call.arguments, f"tool_calls[{index}].arguments")
+    return said
 
 
 def checked_about(name: Any, instructions: Any, max_turns: Any) -> tuple[str, str, int]:

@@ -22,6 +22,7 @@ from agentgym.hosts import Host, Hosts, Where, make_hosts
 from agentgym.protocol import Protocol
 from agentgym.reward import EpisodeReward, Shaper, as_shaper
 from agentgym.rollout.actors import Actor
+from agentgym.rollout.deadline import open_in_time
 from agentgym.rollout.play import Play
 from agentgym.rollout.shaping import Finish, Weighted, shape
 from agentgym.rollout.specs import EpisodeSpec, Limits
@@ -111,7 +112,7 @@ class Rollout:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _ended(tasks)
 
     async def shape(self, trajectories: Sequence[Trajectory]) -> None:
         """Give episodes that were played before, group after group, the rewards that they would be given now."""
@@ -217,9 +218,12 @@ class Rollout:
             finally:
                 self.num_running -= 1
 
+    async def _opened(self) -> Host:
+        return await open_in_time(self.hosts, self.limits.step_seconds, str(getattr(self.make_env, "id", "it")))
+
     @contextlib.asynccontextmanager
     async def _lent(self, *, fresh: bool = False) -> AsyncIterator[Seat]:
-        seat = Seat(self._idle.pop() if self._idle and not fresh else await self.hosts.open())
+        seat = Seat(self._idle.pop() if self._idle and not fresh else await self._opened())
         try:
             yield seat
         except BaseException:
@@ -229,3 +233,21 @@ class Rollout:
             seat.host.kill()
         else:
             self._idle.append(seat.host)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Until all of them have come to their end, also when the waiting is cancelled once more.
+
+    Who goes on without them would close what they are still playing on.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while running := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # told by whoever asked first; otherwise the loop would complain that nobody did
+    if cancelled is not None:
+        raise cancelled

@@ -164,6 +164,7 @@ RAISED: dict[str, Callable[[], BaseException]] = {
     "KeyError": lambda: KeyError("shelf"),
     "SystemExit": lambda: SystemExit(3),
     "KeyboardInterrupt": KeyboardInterrupt,
+    "GeneratorExit": GeneratorExit,
     "CancelledError": asyncio.CancelledError,
     "StopIteration": StopIteration,
     "MemoryError": MemoryError,

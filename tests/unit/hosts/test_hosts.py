@@ -107,9 +107,6 @@ def test_no_expert_is_none(where: Where) -> None:
     assert asyncio.run(go()) is None
 
 
-PASSED_ON_BY_THE_LOOP = ("KeyboardInterrupt", "CancelledError")
-
-
 async def raised(host: Host, when: str, what: str) -> AgentGymError:
     async def episode() -> None:
         seen, _ = await host.reset(5, {"task": 8, "what": what, "when": when})
@@ -144,8 +141,6 @@ def test_whatever_is_raised_is_told(where: Where, when: str, situation: str) -> 
     async def go() -> None:
         async with hosted(where, "Raise") as host:
             for what in RAISED:
-                if where == "loop" and what in PASSED_ON_BY_THE_LOOP:
-                    continue
                 error = await raised(host, when, what)
                 assert_told(error, what)
                 if type(error) is EnvError:
@@ -166,17 +161,6 @@ def test_whatever_is_raised_when_it_is_made_is_told(where: Where, what: str) -> 
         assert_told(error.value, what)
 
     asyncio.run(go())
-
-
-@pytest.mark.parametrize("what", PASSED_ON_BY_THE_LOOP)
-def test_interrupts_go_through_the_loop(what: str) -> None:
-    async def go() -> None:
-        async with hosted("loop", "Raise") as host:
-            await host.reset(0, {"what": what, "when": "step"})
-            await host.step(Action("x"))
-
-    with pytest.raises((KeyboardInterrupt, asyncio.CancelledError)):
-        asyncio.run(go())
 
 
 @EVERYWHERE

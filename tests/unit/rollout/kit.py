@@ -80,6 +80,12 @@ class Stage(Host):
         """A step was asked for."""
         self.num_closed = self.num_killed = 0
 
+    async def tasks(self, split: str) -> range:
+        return range(3)
+
+    async def has_expert(self) -> bool:
+        return False
+
     async def reset(self, seed: int, options: dict[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
         self.resets.append((seed, options))
         await self._wait("reset")

@@ -59,7 +59,7 @@ class Hand:
         """The next call."""
         loop = asyncio.get_running_loop()
         while data := await loop.sock_recv(self.others[0], 1 << 16):
-            if packets := self.frames.feed(data):
+            if packets := list(self.frames.feed(data)):
                 return packets[0].head
         raise EOFError("the host has let go of the socket")
 
