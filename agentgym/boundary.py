@@ -120,6 +120,8 @@ def checked_step(result: Any, total: float = 0.0, known: Observation | None = No
 
 def checked_action(said: Any) -> Action:
     """What an expert said."""
+    if not isinstance(said, str):
+        raise ValueError(f"an expert says text, found {shown(said)}")
     text = checked_text(said, "what an expert says")
     if not isinstance(said, Action):
         return Action(text)
@@ -131,15 +133,14 @@ def checked_action(said: Any) -> Action:
     return said
 
 
-def checked_about(name: Any, instructions: Any, max_turns: Any) -> tuple[str, str, int]:
+def checked_about(name: Any, instructions: Any, max_turns: Any, corpus_episodes: Any) -> tuple[str, str, int, int]:
     """What an environment says of itself."""
-    try:
-        turns = 0 if isinstance(max_turns, bool) else operator.index(max_turns)
-    except TypeError:
-        turns = 0
-    if turns < 1:
-        raise ValueError(f"max_turns is {shown(max_turns)}, expected a whole number from 1 on")
-    return checked_text(name, "its name"), checked_text(instructions, "its instructions"), turns
+    return (
+        checked_text(name, "its name"),
+        checked_text(instructions, "its instructions"),
+        _count(max_turns, "max_turns", 1),
+        _count(corpus_episodes, "corpus_episodes", 0),
+    )
 
 
 def checked_tasks(split: str, tasks: Any) -> Sequence[TaskId]:
@@ -171,6 +172,16 @@ def shown(value: Any) -> str:
     except BaseException as error:  # the author's __repr__ runs here and may do as it likes
         text = f"[which cannot be shown: __repr__ raised {type(error).__name__}]"
     return f"{type(value).__name__} {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}"
+
+
+def _count(value: Any, what: str, least: int) -> int:
+    try:
+        count = -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        count = -1
+    if count < least:
+        raise ValueError(f"{what} is {shown(value)}, expected a whole number from {least} on")
+    return count
 
 
 def _task(task: Any, what: str) -> TaskId:

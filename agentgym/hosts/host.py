@@ -26,6 +26,7 @@ class Host(abc.ABC):
     instructions: str
     """As of the last ``reset`` or ``load``, which may change it; so is ``max_turns``."""
     max_turns: int
+    corpus_episodes: int
 
     @abc.abstractmethod
     async def tasks(self, split: str) -> Sequence[TaskId]:

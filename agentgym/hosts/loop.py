@@ -64,7 +64,7 @@ class LoopHost(Host):
 
     def __init__(self, env: Env, closing: set[asyncio.Task[None]]) -> None:
         self._resident, self._closing, self._is_closed = Resident(env), closing, False
-        self.name, self.instructions, self.max_turns = self._resident.about()
+        self.name, self.instructions, self.max_turns, self.corpus_episodes = self._resident.about()
         self._situation = Situation(self.name)
 
     async def tasks(self, split: str) -> Sequence[TaskId]:
@@ -116,7 +116,7 @@ class LoopHost(Host):
 
     async def _begun(self, method: Callable[..., Any], *args: Any) -> tuple[Observation, dict[str, Any]]:
         begun = as_begun(await self._call(method, *args))
-        _, self.instructions, self.max_turns = await self._call(self._resident.about)
+        _, self.instructions, self.max_turns, _ = await self._call(self._resident.about)
         return begun
 
     async def _call(self, method: Callable[..., Any], *args: Any) -> Any:

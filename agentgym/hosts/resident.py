@@ -28,12 +28,13 @@ class About(NamedTuple):
     name: str
     instructions: str
     max_turns: int
+    corpus_episodes: int
 
     @classmethod
-    def checked(cls, name: Any, instructions: Any, max_turns: Any) -> About:
+    def checked(cls, name: Any, instructions: Any, max_turns: Any, corpus_episodes: Any) -> About:
         """Raises EnvError for what it cannot mean."""
         try:
-            return cls(*checked_about(name, instructions, max_turns))
+            return cls(*checked_about(name, instructions, max_turns, corpus_episodes))
         except ValueError as error:
             raise EnvError(f"{name!s:.80}: {error}") from None
 
@@ -50,7 +51,8 @@ class Resident:
 
     def about(self) -> About:
         """What it says of itself now. Raises EnvError."""
-        return About.checked(self.env.name, self.env.instructions, self.env.max_turns)
+        env = self.env
+        return About.checked(env.name, env.instructions, env.max_turns, env.corpus_episodes)
 
     def tasks(self, split: str) -> Sequence[TaskId]:
         """Task ids of a split. Raises EnvError for what is no list of them, and what the environment raises."""

@@ -81,7 +81,8 @@ class ThreadHost(Host):
 
     async def begin(self) -> None:
         """Make the environment."""
-        self.name, self.instructions, self.max_turns = await self._call(self._life.make)
+        about: About = await self._call(self._life.make)
+        self.name, self.instructions, self.max_turns, self.corpus_episodes = about
         self._situation.name = self.name
 
     async def tasks(self, split: str) -> Sequence[TaskId]:
@@ -133,7 +134,7 @@ class ThreadHost(Host):
             self._abandoned[:] = [host for host in (*self._abandoned, self) if host.thread.is_alive()]
 
     async def _begun(self, method: str, *args: Any) -> tuple[Observation, dict[str, Any]]:
-        begun, (_, self.instructions, self.max_turns) = await self._call(self._life.begin, method, *args)
+        begun, (_, self.instructions, self.max_turns, _) = await self._call(self._life.begin, method, *args)
         return as_begun(begun)
 
     async def _call(self, function: Callable[..., Any], *args: Any) -> Any:

@@ -47,9 +47,9 @@ class Seat:
 class Rollout:
     """Plays episodes of one environment with one protocol, ``concurrency`` at a time.
 
-    Environments are made by ``make_env`` when first needed, where ``where`` says, and used again; a broken one is
-    dropped. ``shapers`` are rewards beside the environment's: name, weight, shaper. ``beat`` is called at every sign
-    of progress.
+    Environments are made by ``make_env`` when first needed, where ``where`` says, or by ``hosts`` where there are some
+    already, and used again; a broken one is dropped. ``shapers`` are rewards beside the environment's: name, weight,
+    shaper. ``beat`` is called at every sign of progress.
     """
 
     def __init__(
@@ -63,13 +63,14 @@ class Rollout:
         max_context: int,
         concurrency: int = 64,
         where: Where = "loop",
+        hosts: Hosts | None = None,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.make_env, self.tokenizer, self.protocol = make_env, tokenizer, protocol.suited(*tokenizer.speech)
         self.limits, self.max_context = limits, max_context
         self.shapers = [Weighted(name, weight, as_shaper(shaper)) for name, weight, shaper in shapers]
         self.concurrency, self.beat = concurrency, beat
-        self.hosts: Hosts = make_hosts(where, make_env)
+        self.hosts: Hosts = hosts or make_hosts(where, make_env)
         self.num_running = 0
         """Episodes that have a place."""
         self._idle: list[Host] = []

@@ -125,7 +125,7 @@ class _Server:
     def _begun(self, result: Any) -> Packet:
         """What there is at the beginning of an episode, or where one goes on: it may have other instructions."""
         self._seen, info = as_begun(self._settled(result))
-        _, instructions, max_turns = self._resident.about()
+        _, instructions, max_turns, _ = self._resident.about()
         return pack_observation(self._seen, info=info, instructions=instructions, max_turns=max_turns)
 
     def _on_expert(self, packet: Packet) -> Packet:

@@ -131,7 +131,7 @@ class ProcessHost(Host):
     async def begin(self) -> None:
         """Make the environment."""
         head = (await self._call({"call": "make"})).head
-        self.name, self.instructions, self.max_turns = self._read(lambda: _about(head))
+        self.name, self.instructions, self.max_turns, self.corpus_episodes = self._read(lambda: About.checked(**head))
         self._situation.name = self.name
 
     async def tasks(self, split: str) -> Sequence[TaskId]:
@@ -189,8 +189,8 @@ class ProcessHost(Host):
 
     async def _begun(self, head: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
         packet = await self._call(head)
-        head = {**packet.head, "name": self.name}
-        _, self.instructions, self.max_turns = self._read(lambda: _about(head))
+        told = (packet.head.get("instructions"), packet.head.get("max_turns"))
+        _, self.instructions, self.max_turns, _ = self._read(lambda: About.checked(self.name, *told, 0))
         seen = self._read(lambda: unpack_observation(packet))
         self._seen, info = self._read(lambda: checked_reset((seen, packet.head["info"]), seen))
         return self._seen, info
@@ -257,10 +257,6 @@ class ProcessHost(Host):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STATUS_SECONDS):
                     await self._buried
-
-
-def _about(head: dict[str, Any]) -> About:
-    return About.checked(head["name"], head["instructions"], head["max_turns"])
 
 
 def _checked_result(result: StepResult) -> StepResult:

@@ -65,7 +65,7 @@ class Stage(Host):
     A call named in ``hangs`` waits for days, and is in ``cancelled`` where that is too long for somebody.
     """
 
-    name, instructions, max_turns = "Stage", "", 99
+    name, instructions, max_turns, corpus_episodes = "Stage", "", 99, 200
 
     def __init__(self, *results: StepResult | BaseException, hangs: Iterable[str] = (), first: Any = "go") -> None:
         self.results, self.hangs, self.first = list(results) or [seen(over=True)], set(hangs), Observation.of(first)

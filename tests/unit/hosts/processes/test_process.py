@@ -82,7 +82,7 @@ async def made() -> AsyncIterator[tuple[ProcessHost, Hand]]:
     host = ProcessHost(cast(Nurse, hand), "the-id")
     begin = asyncio.create_task(host.begin())
     assert await hand.asked() == {"call": "make"}
-    hand.answer({"name": "shop", "instructions": "Buy.", "max_turns": 5})
+    hand.answer({"name": "shop", "instructions": "Buy.", "max_turns": 5, "corpus_episodes": 2})
     await begin
     try:
         yield host, hand
