@@ -242,7 +242,8 @@ def _tools(tools: Any, known: Sequence[Any]) -> tuple[Mapping[str, Any], ...]:
         raise ValueError(f"tools is {shown(tools)}, expected a list of JSON schemas")
     if len(tools) == len(known) and all(map(operator.is_, tools, known)):  # the usual case: the same in every turn
         return tuple(tools)
-    return tuple(_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools))
+    made = tuple(_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools))
+    return tools if isinstance(tools, tuple) and all(map(operator.is_, made, tools)) else made
 
 
 def _tool(tool: Any, what: str) -> Mapping[str, Any]:

@@ -312,4 +312,4 @@ def make(id: str, **options: Any) -> Any:
     try:
         return adopted(plugins("environments").build(id, options))
     except SystemExit as error:
-        raise EnvError(f'the environment "{id}" calls sys.exit({error.code!r}) when it is made') from error
+        raise EnvError(f'the environment "{id}" raised SystemExit: {error.code} when it was made') from error

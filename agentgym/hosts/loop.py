@@ -13,6 +13,7 @@ from typing import Any
 
 from agentgym.env import Env
 from agentgym.errors import EnvError, UserError
+from agentgym.hosts.exits import contained
 from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
 from agentgym.hosts.resident import Resident, as_action, as_begun, as_result
@@ -47,7 +48,8 @@ class LoopHosts(Hosts):
 
     async def open(self) -> Host:
         try:
-            return LoopHost(adopted(self._make_env()), self._closing)
+            with contained():
+                return LoopHost(adopted(self._make_env()), self._closing)
         except _PASSED_ON:
             raise
         except BaseException as error:
@@ -122,8 +124,9 @@ class LoopHost(Host):
     async def _call(self, method: Callable[..., Any], *args: Any) -> Any:
         task = asyncio.current_task()
         try:
-            result = method(*args)
-            return await result if must_wait(result) else result
+            with contained():
+                result = method(*args)
+                return await result if must_wait(result) else result
         except _PASSED_ON:
             raise
         except BaseException as error:

@@ -19,6 +19,7 @@ from typing import Any
 
 from agentgym.env import Env
 from agentgym.errors import EnvError, UserError
+from agentgym.hosts.exits import contained
 from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
 from agentgym.hosts.resident import About, Resident, as_action, as_begun, as_result
@@ -179,6 +180,10 @@ class _Life:
 
     def live(self) -> None:
         """Answer calls until one says to end."""
+        with contained():
+            self._answer_calls()
+
+    def _answer_calls(self) -> None:
         while (call := self.calls.get()) is not None:
             function, args, answer = call
             try:
