@@ -109,7 +109,12 @@ class Rollout:
 
         tasks = [asyncio.ensure_future(one(spec)) for spec in specs]
         try:
-            return list(await asyncio.gather(*tasks))
+            if tasks:  # no gather: that would hand on a second cancellation to those that are just ending
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in tasks:
+                if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                    raise error
+            return [task.result() for task in tasks]
         finally:
             for task in tasks:
                 task.cancel()

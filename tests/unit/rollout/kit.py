@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import selectors
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from agentgym.engine import Completion
@@ -19,7 +19,7 @@ from agentgym.rollout import Actor, Episode, EpisodeSpec, Limits, Rollout
 from agentgym.rollout.play import Play
 from agentgym.snapshot import Mark
 from agentgym.stream import TokenStream
-from agentgym.types import Action, Observation, StepResult, Trajectory
+from agentgym.types import Action, Observation, StepResult, TaskId, Trajectory
 from tests.kit import chat
 
 TOKENIZER = chat()
@@ -80,7 +80,7 @@ class Stage(Host):
         """A step was asked for."""
         self.num_closed = self.num_killed = 0
 
-    async def tasks(self, split: str) -> range:
+    async def tasks(self, split: str) -> Sequence[TaskId]:
         return range(3)
 
     async def has_expert(self) -> bool:

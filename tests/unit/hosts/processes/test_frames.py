@@ -104,5 +104,10 @@ def test_what_is_no_packet_is_refused(data: bytes) -> None:
         list(Frames().feed(data))
 
 
+def test_json_that_is_no_object_is_refused() -> None:
+    with pytest.raises(EnvError, match=r"what came is \[1\], expected an object of JSON"):
+        list(Frames().feed(b"\x00\x00\x00\x03\x00\x00\x00\x00[1]"))
+
+
 def test_json_of_a_packet_is_json() -> None:
     assert json.loads(framed(Packet({"a": [1, "é"]}))[8:]) == {"a": [1, "é"]}

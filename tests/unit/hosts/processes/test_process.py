@@ -201,6 +201,63 @@ def test_what_failed_there_is_raised_here_with_its_circumstances() -> None:
     finishes(go())
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, "KeyError: 'text'"),
+        (
+            shown("s", reward="1", terminated=False, truncated=False, info={}),
+            "ValueError: step gave the reward str",
+        ),
+        (shown("s", reward=0.0, terminated=1, truncated=False, info={}), "ValueError: step gave terminated=int 1"),
+        (shown("s", reward=0.0, terminated=True, truncated=False, info={"success": "no"}), "ValueError: info"),
+        (shown("s", reward=0.0, terminated=True, truncated=False, info=[]), "ValueError: info is a dict, found list"),
+        (shown("s", reward=0.0, terminated=True, truncated=False, info={}, tools=[1]), "TypeError: its tools are no"),
+        (
+            shown("s", reward=0.0, terminated=True, truncated=False, info={}, admissible=[1]),
+            "ValueError: admissi",
+        ),
+        ({"failed": 7}, "TypeError"),
+    ],
+)
+def test_what_is_no_answer_is_told_whoever_wrote_it(said: Packet | dict[str, Any], told: str) -> None:
+    async def go() -> None:
+        async with made() as (host, hand):
+            await begun(host, hand)
+            step = asyncio.create_task(host.step(Action("x")))
+            await hand.asked()
+            hand.answer(said)
+            with pytest.raises(
+                EnvError, match=rf"^what came from the process of shop is no answer \(task 1, seed 3, .*\): {told}"
+            ):
+                await step
+
+    finishes(go())
+
+
+def test_tasks_and_whether_there_is_an_expert_are_asked_there() -> None:
+    async def go() -> None:
+        async with made() as (host, hand):
+            assert host.corpus_episodes == 2
+            for answer, expected in (({"range": [0, 9, 3]}, range(0, 9, 3)), ({"tasks": ["a", 1]}, ["a", 1])):
+                tasks = asyncio.create_task(host.tasks("test"))
+                assert await hand.asked() == {"call": "tasks", "split": "test"}
+                hand.answer(answer)
+                assert await tasks == expected
+            for said in (True, False):
+                has = asyncio.create_task(host.has_expert())
+                assert await hand.asked() == {"call": "has_expert"}
+                hand.answer({"has_expert": said})
+                assert await has is said
+            tasks = asyncio.create_task(host.tasks("test"))
+            await hand.asked()
+            hand.answer({"tasks": [None]})
+            with pytest.raises(EnvError, match=r'is no answer .*tasks\("test"\)\[0\] is NoneType'):
+                await tasks
+
+    finishes(go())
+
+
 # -- its end --------------------------------------------------------------------------------------------------
 
 
