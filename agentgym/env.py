@@ -6,14 +6,14 @@ An environment is a ``gymnasium.Env`` over text: subclass ``Env``, write ``reset
 - ``self.np_random`` is seeded before ``reset`` runs; a reset without a seed draws one, so every episode has
   a seed and can be repeated;
 - tasks: without a ``tasks`` of its own an environment's tasks are seeds, with disjoint splits;
-- what comes back from ``reset`` and ``step`` is checked at this boundary (arity, types, finite reward), as is
+- what comes back from ``reset`` and ``step`` is checked at this boundary (arity, types, finite rewards and sums of them, actions, tools, info), as is
   a step after the end;
 - ``snapshot`` and ``restore``: by replaying seed and actions and comparing what is then seen, or natively
   where the author writes ``get_state`` and ``set_state``; see ``agentgym.snapshot``.
 
-Info keys with a meaning: ``success`` (bool, at the end; otherwise reward >= 1 counts as success),
-``invalid_action`` (what was wrong with an action that had no effect) and ``channels`` (named numbers that rewards can
-be made of, such as ``{"progress": 0.5}``; they go on record with the turn).
+Info keys with a meaning: ``success`` (True or False, at the end; otherwise reward >= 1 counts as success),
+``invalid_action`` (text: what was wrong with an action that had no effect) and ``channels`` (named numbers that rewards
+can be made of, such as ``{"progress": 0.5}``; they go on record with the turn).
 """
 
 from __future__ import annotations
