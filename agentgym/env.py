@@ -6,8 +6,8 @@ An environment is a ``gymnasium.Env`` over text: subclass ``Env``, write ``reset
 - ``self.np_random`` is seeded before ``reset`` runs; a reset without a seed draws one, so every episode has
   a seed and can be repeated;
 - tasks: without a ``tasks`` of its own an environment's tasks are seeds, with disjoint splits;
-- what comes back from ``reset`` and ``step`` is checked at this boundary (arity, types, finite rewards and sums of them, actions, tools, info), as is
-  a step after the end;
+- what comes back from ``reset`` and ``step`` is checked at this boundary (arity, types, finite rewards and their sum,
+  actions, tools, info; see ``agentgym.boundary``), as is a step after the end;
 - ``snapshot`` and ``restore``: by replaying seed and actions and comparing what is then seen, or natively
   where the author writes ``get_state`` and ``set_state``; see ``agentgym.snapshot``.
 
