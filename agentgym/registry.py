@@ -26,7 +26,7 @@ from typing import Any, TypeVar, overload
 from pydantic import BaseModel
 
 from agentgym.config import validated
-from agentgym.errors import ConfigError, UnknownIdError, UserError, did_you_mean
+from agentgym.errors import ConfigError, EnvError, UnknownIdError, UserError, did_you_mean
 from agentgym.signature import Signature, arguments, settings_of
 
 __all__ = ["KINDS", "EnvFactory", "Registry", "gymnasium_id", "make", "plugins", "register"]
@@ -82,6 +82,15 @@ class Registry:
 
         ``adapter:NAME`` is short for the id ``adapter`` with the option ``name``.
         """
+        try:
+            return self._got(id)
+        except SystemExit as error:
+            raise UserError(
+                f'the {self.one} "{id}" calls sys.exit({error.code!r}) when it is imported; what its file does beside '
+                'defining goes under if __name__ == "__main__"'
+            ) from error
+
+    def _got(self, id: str) -> Callable[..., Any]:
         if ".py" in id:
             return self._from_path(id)
         id, _ = _with_name(id)
@@ -296,7 +305,13 @@ class EnvFactory:
 
 
 def make(id: str, **options: Any) -> Any:
-    """An environment by id or path. Raises UnknownIdError, or ConfigError for an option that it does not take."""
+    """An environment by id or path. Raises UnknownIdError, or ConfigError for an option that it does not take.
+
+    One that calls ``sys.exit`` raises EnvError, as it would when it plays.
+    """
     from agentgym.wrapper import adopted  # Gymnasium's wrappers are imported only with an environment
 
-    return adopted(plugins("environments").build(id, options))
+    try:
+        return adopted(plugins("environments").build(id, options))
+    except SystemExit as error:
+        raise EnvError(f'the environment "{id}" raised SystemExit: {error.code} when it was made') from error

@@ -69,6 +69,8 @@ class Observation(str):
         images: Sequence[Any] = (),
     ) -> Observation:
         self = super().__new__(cls, text)
+        if isinstance(admissible, str):  # whose letters would be the actions
+            raise TypeError(f"admissible is text {admissible!r:.80}, expected a list of actions: [{admissible!r:.80}]")
         self.admissible = None if admissible is None else tuple(admissible)
         self.tools, self.images = tuple(tools), tuple(images)
         return self

@@ -14,6 +14,7 @@ from agentgym.errors import UserError
 from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.resolving import resolve, settings_for
 from agentgym.loops import plain
+from agentgym.watchdog import LastResort
 
 if TYPE_CHECKING:
     from agentgym.launch.evaluation import Score
@@ -31,6 +32,10 @@ __all__ = [
 ]
 
 
+_IMPORT_SECONDS = 600.0
+"""That a plug-in may take to be imported; one that takes longer hangs."""
+
+
 async def train_async(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path:
     """Train as ``given`` says, a mapping with the keys of ``TrainSettings``; returns the run directory.
 
@@ -40,7 +45,8 @@ async def train_async(given: Mapping[str, Any], *, reporter: Reporter | None = N
 
         run = agentgym.train({"env": "webshop", "updates": 20, "output": "runs/mine"})
     """
-    settings = resolve(given)
+    with LastResort(_IMPORT_SECONDS).armed():
+        settings = resolve(given)
     from agentgym.launch.starting import start
 
     return await start(settings, reporter or Silent())
@@ -82,7 +88,8 @@ async def evaluate_async(
 
         score, episodes = agentgym.evaluate({"env": "webshop"}, "runs/mine")
     """
-    settings = settings_for(given, model, seed=seed)
+    with LastResort(_IMPORT_SECONDS).armed():
+        settings = settings_for(given, model, seed=seed)
     from agentgym.launch.evaluation import measure
 
     return await measure(

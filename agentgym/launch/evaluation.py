@@ -139,6 +139,7 @@ async def measure(
     async with assembled(settings) as parts:
         if parts.warning:
             reporter.note(parts.warning)
+        await parts.env.fetch(split)
         tasks = parts.env.tasks(split)[:episodes]
         if len(tasks) < episodes:
             reporter.note(f"the split {split} has {len(tasks)} tasks")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agentgym.config import Choice, validated
-from agentgym.corpus import corpus
+from agentgym.corpus import Played, corpus
 from agentgym.engine import Engine
 from agentgym.env import Env
 from agentgym.errors import ConfigError
@@ -33,7 +33,7 @@ def policy_source(model: str | Path) -> str:
     return str(trained) if trained.is_dir() else str(model)
 
 
-async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | None = None) -> Policy:
+async def make_policy(model: Choice, env: Env | Played, *, seed: int, policy_dir: Path | None = None) -> Policy:
     """The chosen policy: made from nothing, loaded, or taken from where a run left off."""
     if model.id != "nano":
         hf = validated(HFSettings, model.options, where="model")

@@ -9,18 +9,17 @@ import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from agentgym.engine import Completion, Engine
-from agentgym.env import Env
 from agentgym.errors import ConfigError, UserError
+from agentgym.hosts import make_hosts
 from agentgym.launch.models import engine_of, is_served, make_policy, served_policy
+from agentgym.launch.scout import Scout, sent_ahead
 from agentgym.launch.sections import RolloutSettings
 from agentgym.launch.settings import TrainSettings
 from agentgym.learn.policy import Policy
-from agentgym.loops import settled
 from agentgym.protocol import Protocol
 from agentgym.registry import EnvFactory, plugins
 from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
@@ -35,7 +34,7 @@ _BYTES_A_TOKEN = 4
 class Parts:
     """What a run is made of."""
 
-    env: Env
+    env: Scout
     """To ask for tasks; episodes are played elsewhere."""
     policy: Policy
     engine: Engine
@@ -63,8 +62,11 @@ async def assembled(
         torch.set_num_threads(settings.threads)
     async with contextlib.AsyncExitStack() as closing:
         make_env = EnvFactory(settings.env.id, settings.env.options)
-        env = make_env()
-        closing.push_async_callback(_close, env)
+        is_in_processes = settings.rollout.hosts == "processes"
+        hosts = make_hosts("processes" if is_in_processes else "threads", make_env)
+        closing.push_async_callback(hosts.close)
+        ahead = sent_ahead(hosts, settings.env.id, settings.rollout.step_seconds)
+        env = await closing.enter_async_context(ahead)
         protocol: Protocol = plugins("protocols").build(settings.protocol.id, settings.protocol.options)
         if is_served(settings):
             engine = engine_of(settings, None)
@@ -89,17 +91,16 @@ async def assembled(
             max_context=engine.max_context * (_BYTES_A_TOKEN if engine.speaks_text else 1),
             concurrency=settings.rollout.concurrency,
             where=settings.rollout.hosts,
+            hosts=hosts if is_in_processes else None,
             beat=beat,
         )
         closing.push_async_callback(rollout.close)
+        closing.push_async_callback(env.close)  # before what it runs on
         parts = Parts(env, policy, engine, rollout.protocol, rollout, limits)
+        await env.look()
         shows_pictures = await _try_out(parts)
         told = [_on_history(policy), _on_pictures(parts, settings) if shows_pictures else ""]
         yield dataclasses.replace(parts, warning="\n".join(filter(None, told)))
-
-
-async def _close(env: Any) -> None:
-    await settled(env.close())
 
 
 async def _try_out(parts: Parts) -> bool:

@@ -22,7 +22,6 @@ from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import Tally
-from agentgym.loops import settled
 from agentgym.recorded import Recorded
 from agentgym.registry import plugins
 from agentgym.run import Run, refuse_taken
@@ -142,8 +141,9 @@ async def stages_of(bench: Workbench) -> list[Stage]:
     settings, tokenizer = bench.settings, bench.parts.policy.tokenizer
     trainer: Trainer[Any] = plugins("trainers").build(settings.trainer.id, settings.trainer.options)
     trainer.check(tokenizer)
+    await bench.parts.env.fetch("validation", "test")
     _refuse_held_out(trainer, bench.parts)
-    has_expert = await _has_expert(bench.parts)
+    has_expert = await bench.parts.env.has_expert()
     stages: list[Stage] = [Measure(bench, "before"), Train(bench, trainer), Measure(bench, "after")]
     needs_expert = trainer.needs_expert
     if _is_warm(settings, has_expert):
@@ -172,8 +172,3 @@ def _is_warm(settings: TrainSettings, has_expert: bool) -> bool:
     if settings.warm_start.enabled is not None:
         return settings.warm_start.enabled
     return settings.model.id == "nano" and settings.trainer.id != "sft" and has_expert
-
-
-async def _has_expert(parts: Parts) -> bool:
-    await settled(parts.env.reset(seed=0))
-    return parts.env.expert() is not None

@@ -18,6 +18,7 @@ from agentgym.hosts.failures import bounded
 from agentgym.protocol import Protocol
 from agentgym.rollout.actors import Actor, Episode
 from agentgym.rollout.context import asked_to_summarize, clipped, keep_last, resumed_from
+from agentgym.rollout.deadline import in_time
 from agentgym.rollout.specs import EpisodeSpec, Limits
 from agentgym.snapshot import Mark
 from agentgym.stream import Extension, TokenStream
@@ -94,6 +95,7 @@ class Play:
         instructions = "\n\n".join(filter(None, (self.host.instructions, self.spec.preface)))
         self.opening = self.protocol.opening(instructions)
         self.episode = Episode(self.spec, self.host, self.stream, observation, list(self.opening))
+        self.episode.step_seconds = self.limits.step_seconds
         self._show(observation)
 
     async def turn(self) -> bool:
@@ -109,6 +111,10 @@ class Play:
     async def save(self) -> Mark:
         """Keep this moment of the environment, for forks. Raises SnapshotError where there is no way back."""
         return await self._within_deadline(self.host.save(), "saving")
+
+    async def forget(self, mark: Mark) -> None:
+        """Keep that moment no longer."""
+        await self._within_deadline(self.host.forget(mark), "forgetting")
 
     def fork(self, spec: EpisodeSpec, host: Host, mark: Mark) -> Play:
         """The same episode so far, to go on in another way: as ``spec``, from ``mark``, which was saved at this moment.
@@ -253,7 +259,7 @@ class Play:
             self._stop(StopReason.TERMINATED if terminated else StopReason.TRUNCATED)
             return True
         if "invalid_action" in info:
-            turn.error = bounded(str(info["invalid_action"]))
+            turn.error = bounded(info["invalid_action"])
             return self._too_many_invalid()
         return False
 
@@ -273,13 +279,5 @@ class Play:
 
     async def _within_deadline(self, call: Awaitable[R], what: str) -> R:
         """What the host answers. Where it takes too long the episode is void, and whoever made the host kills it."""
-        try:
-            async with asyncio.timeout(self.limits.step_seconds) as deadline:
-                return await call
-        except TimeoutError:
-            if not deadline.expired():  # the whole episode's
-                raise
-            raise EnvError(
-                f"{self.host.name}: {what} took longer than {self.limits.step_seconds:g} s "
-                f"(task {self.spec.task!r}, seed {self.spec.seed}); raise --rollout.step_seconds if it may"
-            ) from None
+        where = f" (task {self.spec.task!r}, seed {self.spec.seed})"
+        return await in_time(call, self.limits.step_seconds, f"{self.host.name}: {what}", where=where)

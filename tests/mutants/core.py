@@ -342,9 +342,9 @@ MODULES = (
                 "the first task again", "visit.reset(tasks[number], seed=number)", "visit.reset(tasks[0], seed=number)"
             ),
             Mutation("one seed", "seed=number)", "seed=0)"),
-            Mutation("all tasks", "min(visit.env.corpus_episodes, len(tasks))", "len(tasks)"),
-            Mutation("more than there are", "min(visit.env.corpus_episodes, len(tasks))", "visit.env.corpus_episodes"),
-            Mutation("without instructions", "[visit.env.instructions]", "[]"),
+            Mutation("all tasks", "min(env.corpus_episodes, len(tasks))", "len(tasks)"),
+            Mutation("more than there are", "min(env.corpus_episodes, len(tasks))", "env.corpus_episodes"),
+            Mutation("without instructions", "[env.instructions]", "[]"),
             Mutation("another draw each time", "np.random.default_rng(0)", "np.random.default_rng()"),
             Mutation("always the first", "int(rng.integers(len(choices)))", "0"),
             Mutation(

@@ -749,7 +749,19 @@ MODULES = (
             Mutation("all are warmed", 'settings.model.id == "nano" and settings', "settings"),
             Mutation("imitation before imitation", 'settings.trainer.id != "sft" and has_expert', "has_expert"),
             Mutation("warmed by nobody", 'settings.trainer.id != "sft" and has_expert', 'settings.trainer.id != "sft"'),
-            Mutation("asked before it is reset", "    await settled(parts.env.reset(seed=0))\n", ""),
+        ),
+    ),
+    Module(
+        "agentgym/launch/scout.py",
+        (f"{UNIT}/test_scout.py",),
+        (
+            Mutation("asked before it is reset", "        await self.reset(seed=0)\n", ""),
+            Mutation("asked again and again", "            if split not in self._tasks:\n", "            if split:\n"),
+            Mutation("a look at another task", 'next(iter(self.tasks("train")), None)', "None"),
+            Mutation("no turn is taken", "        await self.step((seen", "        ((seen"),
+            Mutation("what hangs goes on", "            self._host.kill()\n", ""),
+            Mutation("it stays open", "        await scout.close()\n", "        pass\n"),
+            Mutation("turns without end", " and self.now.num_turns < self._host.max_turns", ""),
         ),
     ),
     Module(
@@ -854,7 +866,7 @@ MODULES = (
         (f"{UNIT}/test_parts.py",),
         (
             Mutation("threads of before", "        torch.set_num_threads(settings.threads)\n", "        pass\n"),
-            Mutation("the environment stays", "        closing.push_async_callback(_close, env)\n", ""),
+            Mutation("closed after what it runs on", "        closing.push_async_callback(env.close)  #", "        #"),
             Mutation("the engine stays", "        closing.push_async_callback(engine.close)\n", ""),
             Mutation("the rollout stays", "        closing.push_async_callback(rollout.close)\n", ""),
             Mutation("the engine is not started", "        await engine.start()\n", ""),

@@ -216,7 +216,11 @@ MODULES = (
         "agentgym/repl/playing.py",
         ("tests/unit/repl/test_playing.py",),
         (
-            Mutation("the environment stays open", "        await Visit(made).close()\n", "        pass\n"),
+            Mutation(
+                "the environment stays open",
+                "        await play_in(made, policy)\n    finally:\n        await Visit(made).close()\n",
+                "        await play_in(made, policy)\n    finally:\n        pass\n",
+            ),
             Mutation(
                 "the temperature is not handed on",
                 "            temperature=temperature,\n            max_tokens",

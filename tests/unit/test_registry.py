@@ -18,7 +18,7 @@ import pytest
 
 import agentgym
 from agentgym import config, registry
-from agentgym.errors import ConfigError, UnknownIdError, UserError
+from agentgym.errors import ConfigError, EnvError, UnknownIdError, UserError
 from agentgym.manual import describe
 from agentgym.registry import EnvFactory
 from agentgym.types import StopReason, Trajectory, Turn
@@ -142,6 +142,20 @@ def test_a_file_that_fails_to_import_is_not_half_loaded(tmp_path: Path) -> None:
             agentgym.make(str(file))
     file.write_text(write(tmp_path, "good.py", "Maze").read_text())
     assert agentgym.make(str(file)).reset()[0] == "Maze"
+
+
+def test_a_file_that_ends_the_program_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "script.py"
+    file.write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(UserError, match=r'script\.py" calls sys\.exit\(0\) when it is imported; .*__main__'):
+        agentgym.make(str(file))
+    file = tmp_path / "leaving_maze.py"
+    file.write_text(
+        "import sys\nimport agentgym\n@agentgym.register\nclass Leaves(agentgym.Env):\n"
+        "    def __init__(self):\n        sys.exit('no display')\n"
+    )
+    with pytest.raises(EnvError, match=r'leaving_maze\.py" raised SystemExit: no display when it was made'):
+        agentgym.make(str(file))
 
 
 def test_two_files_of_one_name_clash_and_say_so(tmp_path: Path) -> None:

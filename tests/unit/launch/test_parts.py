@@ -12,6 +12,7 @@ from agentgym.errors import UserError
 from agentgym.launch import parts, train
 from agentgym.launch.parts import Parts, assembled
 from agentgym.launch.resolving import resolve
+from agentgym.launch.scout import Scout
 from agentgym.launch.sections import RolloutSettings
 from agentgym.learn.policy import Policy
 from agentgym.rollout import EpisodeSpec, Limits
@@ -134,12 +135,16 @@ class Making:
             async def close(self) -> None:
                 making.log.append("close rollout")
 
-        async def closed(env: Any) -> None:
-            making.log.append("close environment")
+        close = Scout.close
+
+        async def closed(scout: Scout) -> None:
+            if "close environment" not in making.log:
+                making.log.append("close environment")
+            await close(scout)
 
         monkeypatch.setattr(parts, "Rollout", Asked)
         monkeypatch.setattr(parts, "engine_of", lambda settings, module: self.engine)
-        monkeypatch.setattr(parts, "_close", closed)
+        monkeypatch.setattr(Scout, "close", closed)
 
     def __call__(self, **given: Any) -> Parts:
         async def main() -> Parts:
@@ -153,7 +158,7 @@ class Making:
 def test_parts_are_started_tried_out_and_closed_from_the_last_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     making = Making(monkeypatch, rollout={"max_turns": 5, "max_invalid_actions": 2})
     made = making()
-    assert making.log == ["start", "made", "close rollout", "close engine", "close environment"]
+    assert making.log == ["start", "made", "close environment", "close rollout", "close engine"]
     ((specs, limits),) = making.tried
     assert (len(specs), limits) == (1, dataclasses.replace(made.limits, max_turns=1))
     assert (made.limits.max_turns, made.limits.max_invalid_actions) == (5, 2)
