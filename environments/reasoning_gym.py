@@ -85,6 +85,7 @@ class ReasoningGym(Env):
 
     kind = "reasoning"
     extra = "reasoning-gym"
+    max_turns = 1
     instructions = "Answer the question. The action is the answer alone, or ends with <answer>…</answer>."
 
     def __init__(

@@ -66,6 +66,7 @@ class BFCL(Env):
 
     kind = "tools"
     extra = "bfcl"
+    max_turns = 48
     instructions = (
         "Call tools until what the user asks is done, then answer in words: a reply without a call ends the user's "
         "turn. If no tool does what is asked, or something you must know is missing, say so. "

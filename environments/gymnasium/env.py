@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import importlib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import gymnasium
 from gymnasium import spaces
+from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
 from gymnasium.envs.toy_text.frozen_lake import generate_random_map
 from pydantic import Field
 
@@ -58,6 +60,7 @@ class Gymnasium(Env):
     """
 
     kind = "game"
+    max_turns = 100
 
     def __init__(
         self,
@@ -235,13 +238,23 @@ def _mapping(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
 
 
 def _spec(id: str) -> Any:
-    """What is registered under ``id``. Raises ConfigError."""
+    """What is registered under ``id``, by the module that it may name; of several versions the newest.
+
+    Raises ConfigError.
+    """
     module, _, bare = id.rpartition(":")
     try:
         if module:
-            gymnasium.spec(id)  # imports the module
-        return gymnasium.spec(bare)
-    except (ModuleNotFoundError, gymnasium.error.Error) as error:
+            importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError(
+            f'name is "{id}", and "{module}" cannot be imported: {error}; install it, or put its folder on PYTHONPATH'
+        ) from None
+    try:
+        namespace, name, version = parse_env_id(bare)
+        newest = find_highest_version(namespace, name) if version is None else None
+        return gymnasium.spec(bare if newest is None else get_env_id(namespace, name, newest))
+    except gymnasium.error.Error as error:
         hint = did_you_mean(bare, gymnasium.registry)
         raise ConfigError(f'name is "{id}", which Gymnasium does not know: {error}.{hint}') from None
 

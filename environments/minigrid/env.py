@@ -66,6 +66,7 @@ class MiniGrid(Env):
 
     kind = "game"
     extra = "minigrid"
+    max_turns = 12
     instructions = (
         "Do what the mission says. Actions: turn left, turn right, go forward, pick up, drop, toggle (doors)."
     )

@@ -43,6 +43,7 @@ class TextArena(Env):
 
     kind = "game"
     extra = "textarena"
+    max_turns = _MAX_TURNS
 
     def __init__(
         self,
