@@ -1,4 +1,4 @@
-"""Environments in pickles: by their attributes, or, where these cannot be pickled, made anew and led to the same moment.
+"""Environments in pickles: by their attributes or, where these cannot be pickled, made anew and led to the moment.
 
 A module, a socket or a process cannot be sent. The arguments of the constructor can, and the moment of the episode is
 come back to by replay, which is verified.

@@ -1,7 +1,7 @@
 """Packages that print: what they say on the standard output would stand between the lines of ours.
 
-Capturing the standard output would capture that of every other thread as well. So each module of such a package is given
-a ``print`` of its own, which says nothing unless it is told where.
+Capturing the standard output would capture that of every other thread as well. So each module of such a package is
+given a ``print`` of its own, which says nothing unless it is told where.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from agentgym.env import Env, Expert
 from agentgym.environments.textarena.game import Game
+from agentgym.environments.textarena.moves import CANDIDATES
 from agentgym.environments.textarena.players import EXPERTS
 from agentgym.errors import ConfigError, EnvError
 from agentgym.registry import register
@@ -76,7 +77,7 @@ class TextArena(Env):
             raise ConfigError(f'opponent "expert" plays {", ".join(EXPERTS)}, not {self.game.name}; take "random"')
         if opponent == "random" and not self._is_known_to_chance():
             raise ConfigError(
-                f'{name} lists no moves for opponent "random"; give a function as opponent, or a policy for every seat: '
+                f'{name} lists no moves for opponent "random"; give a function as opponent, or policies for all seats: '
                 "agentgym.environments.textarena.self_play"
             )
         if seat is not None and not 0 <= seat < self.game.num_players:
@@ -89,7 +90,7 @@ class TextArena(Env):
     def _is_known_to_chance(self) -> bool:
         """Whether moves of others can be drawn, as far as the beginning shows."""
         game = self.game
-        return game.num_players == 1 or game.drawn_move(game.seen_by(game.to_move), self.np_random) is not None
+        return game.num_players == 1 or game.base in CANDIDATES or bool(game.seen_by(game.to_move).admissible)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begin a game; opponents who sit before the policy move first."""
@@ -147,7 +148,8 @@ class TextArena(Env):
         seen = self.game.seen_by(self.game.to_move)
         if not isinstance(self.opponent, str):
             return str(self.opponent(seen))
-        move = self.game.drawn_move(seen, self.np_random)
-        if move is None:
+        if self.game.base in CANDIDATES:
+            return self.game.drawn_move(self.np_random)
+        if not seen.admissible:
             raise EnvError(f'{self.game.name} lists no moves for opponent "random"; give a function as opponent')
-        return move
+        return seen.admissible[int(self.np_random.integers(len(seen.admissible)))]

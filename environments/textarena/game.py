@@ -30,6 +30,8 @@ _ON_THE_WEB = "a model on the web plays in it, so that no seed repeats an episod
 REFUSED = {
     **dict.fromkeys(("Debate", "GuessWho", "ScenarioPlanning", "TwentyQuestions"), _ON_THE_WEB),
     "CharacterConclave": "the package's code fails at the first message",
+    "Klondike": "the package's source of it is no Python",
+    "Tak": "the package's code fails when somebody wins",
 }
 """Game → why it is not played. Others say it themselves when they are made."""
 
@@ -44,9 +46,9 @@ _PLAYERS = (2, 1, 3, 4, 5, 6)
 
 
 class Game:
-    """A game by its id, such as "TicTacToe-v0", begun with the seed 0. Raises ConfigError, UserError, MissingExtraError.
+    """A game by its id, such as "TicTacToe-v0", begun with the seed 0.
 
-    A game that cannot be played says so here, with the reason.
+    One that cannot be played says so here, with the reason. Raises ConfigError, UserError, MissingExtraError.
     """
 
     def __init__(self, name: str, num_players: int | None = None) -> None:
@@ -120,15 +122,13 @@ class Game:
             self._random = now
         return all(after <= one for after, one in zip(_num_refused(world.state), before, strict=True))
 
-    def drawn_move(self, seen: Observation, rng: np.random.Generator) -> str | None:
-        """What the seat to move may say, by chance; None where nothing is known.
+    def drawn_move(self, rng: np.random.Generator) -> str:
+        """What the seat to move may say, by chance, in a game of ``CANDIDATES``.
 
-        Where the game takes nothing that is known, because there is no move left, it gets what it will not take.
+        Where the game takes none of it, because there is no move left, it gets what it will not take.
         """
         known = candidates(self.base, self.world, rng)
-        if not known and seen.admissible:
-            return seen.admissible[int(rng.integers(len(seen.admissible)))]
-        return next(filter(self.takes, known), known[0] if known else None)
+        return next(filter(self.takes, known), known[0])
 
     def copied(self) -> tuple[Any, ...]:
         """All that ``put_back`` needs to come back to this moment."""
@@ -186,7 +186,7 @@ class Game:
             except AgentGymError:
                 raise
             except SyntaxError as error:
-                raise self._cannot(f"its source is none for Python {platform.python_version()}: {error}") from error
+                raise self._cannot(f"its source needs a newer Python than {platform.python_version()}: {error}") from error
             except (AssertionError, ValueError, KeyError, IndexError) as error:
                 refused = error
             except Exception as error:  # a game may fail in any way, and no other number of players would help

@@ -43,8 +43,8 @@ def _choices(slot: str) -> list[str]:
 
 
 def candidates(base: str, world: Any, rng: np.random.Generator) -> list[str]:
-    """What may be a move of the game now, in any order; empty where nothing is known of the game."""
-    known = CANDIDATES.get(base, ())
+    """What may be a move of a game of ``CANDIDATES`` now, in any order."""
+    known = CANDIDATES[base]
     texts = known(world, rng) if callable(known) else itertools.chain.from_iterable(map(expanded, known))
     found = list(texts)
     return [found[i] for i in rng.permutation(len(found))]
@@ -67,6 +67,14 @@ def _breakthrough(world: Any, rng: np.random.Generator) -> Iterable[str]:
             yield f"[{_LETTERS[column].lower()}{row + 1}{there}]"
 
 
+def _checkers(world: Any, rng: np.random.Generator) -> Iterable[str]:
+    """From a piece of one's own, a step or a jump along a diagonal."""
+    board, mine = _state(world)["board"], "rb"[world.state.current_player_id]
+    for row, column, down, right in itertools.product(range(8), range(8), (-2, -1, 1, 2), (-2, -1, 1, 2)):
+        if board[row][column].lower() == mine and abs(down) == abs(right):
+            yield f"[{row} {column} {row + down} {column + right}]"
+
+
 def _colonel_blotto(world: Any, rng: np.random.Generator) -> Iterable[str]:
     """All units, cut in as many parts as there are fields."""
     names = [field["name"] for field in _state(world)["fields"]]
@@ -78,7 +86,7 @@ def _colonel_blotto(world: Any, rng: np.random.Generator) -> Iterable[str]:
 
 
 def _connect_four(world: Any, rng: np.random.Generator) -> Iterable[str]:
-    return expanded(f"[col <0..{len(state['board'][0]) - 1}>]")
+    return expanded(f"[col <0..{len(_state(world)['board'][0]) - 1}>]")
 
 
 def _lines_of_action(world: Any, rng: np.random.Generator) -> Iterable[str]:
@@ -113,13 +121,6 @@ def _settlers(world: Any, rng: np.random.Generator) -> Iterable[str]:
     return ["[done]", "[deny]"]
 
 
-def _tak(world: Any, rng: np.random.Generator) -> Iterable[str]:
-    """To place a stone; those who place can also win."""
-    last = len(_state(world)["board"]) - 1
-    owner = world.state.current_player_id
-    return [f"[place () {{({at}): [F{owner}]}}]" for at in expanded(f"<0..{last}>,<0..{last}>")]
-
-
 _BIDDING = ("[check]", "[call]", "[fold]", "[bet <1|2|5|20|40>]", "[raise <1|2|5|20|40>]")
 _STEERING = ("[<up|down|left|right>]",)
 
@@ -128,6 +129,7 @@ CANDIDATES: dict[str, Candidates] = {
     "Battleship": _battleship,
     "Breakthrough": _breakthrough,
     "Briscola": ("[play <1..3>]",),
+    "Checkers": _checkers,
     "Chopsticks": ("[attack <01> <01>]", "[split <0..8> <0..8>]"),
     "ColonelBlotto": _colonel_blotto,
     "ConnectFour": _connect_four,
@@ -139,6 +141,7 @@ CANDIDATES: dict[str, Candidates] = {
     "IteratedMatchingPennies": ("[<heads|tails>]",),
     "IteratedPrisonersDilemma": ("[<Cooperate|Defect>]",),
     "IteratedRockPaperScissors": ("[<rock|paper|scissors>]",),
+    "IteratedStagHunt": ("[<Stag|Hare>]",),
     "IteratedTwoThirdsAverage": ("[<0..100>]",),
     "IteratedUltimatumGame": ("[Offer: $<0..50>]", "[<Accept|Reject>]"),
     "LiarsDice": ("[Bid: <1..12>, <1..6>]", "[Call]"),
@@ -158,7 +161,6 @@ CANDIDATES: dict[str, Candidates] = {
     "Snake": _STEERING,
     "Surround": _STEERING,
     "Taboo": ("It is a thing.", "[thing]"),
-    "Tak": _tak,
     "ThreePlayerGOPS": ("[<A23456789JQK>]", "[10]"),
     "ThreePlayerIPD": ("[0 <cooperate|defect>] [1 <cooperate|defect>] [2 <cooperate|defect>]",),
     "TruthAndDeception": ("I am sure. [Fact <12>]",),

@@ -199,7 +199,8 @@ def test_text_goes_in_and_dicts_come_out() -> None:
         ({"name": "CartPole-v1", "make": "[1]"}, "expected keyword arguments"),
         ({"name": "CartPole-v1", "map_size": 4}, "map_size is 4 for CartPole-v1"),
         ({"map_size": 2}, "env.map_size: .*greater than or equal to 3, found 2"),
-        ({"name": "nothing_here:X-v0"}, "does not know"),
+        ({"name": "nothing_here:X-v0"}, '"nothing_here" cannot be imported: No module .*on PYTHONPATH'),
+        ({"name": "gymnasium:CartPol-v1"}, 'Gymnasium does not know: .*Did you mean "CartPole-v1"'),
     ],
 )
 def test_what_cannot_be_played_says_why(options: dict[str, Any], message: str) -> None:
