@@ -175,6 +175,11 @@ class Env(gymnasium.Env[str, str]):
         return any(map(inspect.iscoroutinefunction, (type(self).reset, type(self).step)))
 
     @property
+    def chance_decides(self) -> bool:
+        """Whether the best play can lose by bad luck: then nobody expects nine wins in ten of the expert."""
+        return False
+
+    @property
     def name(self) -> str:
         """The id that the environment is registered under, or the class's name."""
         return str(vars(type(self)).get("plugin_id", type(self).__name__))

@@ -153,6 +153,10 @@ class Wrapper(Env):
         return self.env.has_own_tasks if type(self).tasks is Wrapper.tasks else True
 
     @property
+    def chance_decides(self) -> bool:
+        return self.env.chance_decides
+
+    @property
     def is_async(self) -> bool:
         return self.env.is_async or super().is_async
 

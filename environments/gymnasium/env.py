@@ -129,6 +129,15 @@ class Gymnasium(Env):
             return None
         return lambda observation: self.names[self._planned()[int(self.world.unwrapped.s)]]
 
+    @property
+    def chance_decides(self) -> bool:
+        """Whether an action may lead to several states, as far as a transition table says."""
+        table = getattr(self.world.unwrapped, "P", None)
+        if not isinstance(table, Mapping):
+            return False
+        outcomes = (outcomes for actions in table.values() for outcomes in actions.values())
+        return any(0 < chance < 1 for chances in outcomes for chance, *_ in chances)
+
     def get_state(self) -> Any:
         """A copy of the environment where Gymnasium itself brings it; others are restored by replay."""
         if not type(self.world.unwrapped).__module__.startswith("gymnasium.envs."):

@@ -186,7 +186,7 @@ class Game:
             except AgentGymError:
                 raise
             except SyntaxError as error:
-                raise self._cannot(f"its source needs a newer Python than {platform.python_version()}: {error}") from error
+                raise self._cannot(f"Python {platform.python_version()} is too old for its source: {error}") from error
             except (AssertionError, ValueError, KeyError, IndexError) as error:
                 refused = error
             except Exception as error:  # a game may fail in any way, and no other number of players would help
