@@ -21,6 +21,7 @@ import gymnasium
 from gymnasium import spaces
 from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
 from gymnasium.envs.toy_text.frozen_lake import generate_random_map
+from gymnasium.utils import EzPickle
 from pydantic import Field
 
 from agentgym.env import SPLITS, Env, Expert
@@ -139,8 +140,12 @@ class Gymnasium(Env):
         return any(0 < chance < 1 for chances in outcomes for chance, *_ in chances)
 
     def get_state(self) -> Any:
-        """A copy of the environment where Gymnasium itself brings it; others are restored by replay."""
-        if not type(self.world.unwrapped).__module__.startswith("gymnasium.envs."):
+        """A copy of the environment where Gymnasium itself brings it, and copies more than what it was made with.
+
+        Others are restored by replay.
+        """
+        bare = self.world.unwrapped
+        if isinstance(bare, EzPickle) or not type(bare).__module__.startswith("gymnasium.envs."):
             return None
         return {"world": self._copied(), "total": self.total, "last": self._last, "plan": self._plan}
 
