@@ -230,6 +230,7 @@ class Env(gymnasium.Env[str, str]):
     def _moment(self, state: Any = None) -> Snapshot:
         """This moment, with a state to go back to or, without one, to be replayed."""
         self._check_last_step()
+        assert self._seen is not None
         return Snapshot(
             seed=self._seed,
             options=dict(self._options),

@@ -77,7 +77,7 @@ class TurnLimit(gymnasium.Wrapper[Any, Any, Any, Any]):
         return seen, reward, terminated, truncated, info
 
     @property
-    def spec(self) -> EnvSpec | None:
+    def spec(self) -> EnvSpec | None:  # type: ignore[override]  # as Gymnasium's own wrappers have it
         """The registration, with the number of turns that it is now: ``gymnasium.make`` makes the same of it."""
         spec = copy.deepcopy(self.env.spec)
         if spec is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, WrapperSpec, load_env_creator
 
@@ -43,8 +45,11 @@ class Spec(EnvSpec):
     """A registration whose limit is asked of the environment's class when it is wanted: that imports it."""
 
     @property
-    def max_episode_steps(self) -> int | None:  # type: ignore[override]  # a field there
-        return OwnTurns(load_env_creator(str(self.entry_point)).max_turns) if self._steps is None else self._steps
+    def max_episode_steps(self) -> int | None:
+        if self._steps is not None:
+            return self._steps
+        creator: Any = load_env_creator(str(self.entry_point))
+        return OwnTurns(creator.max_turns)
 
     @max_episode_steps.setter
     def max_episode_steps(self, steps: int | None) -> None:

@@ -224,7 +224,8 @@ class Settled(Wrapper):
     def close(self) -> Any:
         """Close the environment, and end its event loop."""
         try:
-            return self._settled(self.env.close())
+            closing: Any = self.env.close()  # type: ignore[func-returns-value]  # may be async
+            return self._settled(closing)
         finally:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._loop.stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,27 @@ def test_what_any_invalid_action_brings_a_forged_one_may_bring() -> None:
     with pytest.raises(EnvError, match=r"The episode is over.*after 3 turns of \(750000, 103\) brought success$"):
         # at the end alone success counts, and only the fourth turn ends an episode here
         doctor.refuses_forged_rewards(type("Late", (forged,), {"step": _late}), 600.0)
+
+
+class Alike(Sound):
+    """Pays a tenth for each letter of the answer that stands at its place, or what a test says."""
+
+    answer, forged = "r w r", 0.0
+
+    def step(self, action: str) -> Result:
+        self.said.append(action)
+        alike = sum(one == other for one, other in zip(action[2:], self.answer, strict=False)) / 10
+        return "?", self.forged if action == FORGED_REWARDS[1] else alike, len(self.said) == 4, False, {}
+
+
+def test_partial_credit_for_likeness_is_no_verdict() -> None:
+    found = doctor.refuses_forged_rewards(Alike, 600.0)
+    assert re.fullmatch(
+        r"8 actions that look like verdicts, at 4 moments; partial credit for likeness up to 0\.\d", found
+    )
+    for forged in (0.51, 1.0):
+        with pytest.raises(EnvError, match=rf"\"terminated\": true.* brought the reward {forged}"):
+            doctor.refuses_forged_rewards(type("Forged", (Alike,), {"forged": forged}), 600.0)
 
 
 def _late(self: Any, action: str) -> Result:
