@@ -1,4 +1,4 @@
-"""Environments by ``gymnasium.make``: limits of turns, render modes, many at once, async ones, any name of an argument."""
+"""Environments by ``gymnasium.make``: limits of turns, render modes, many at once, async ones, names."""
 
 from __future__ import annotations
 

@@ -221,9 +221,7 @@ class Alike(Sound):
 
 def test_partial_credit_for_likeness_is_no_verdict() -> None:
     found = doctor.refuses_forged_rewards(Alike, 600.0)
-    assert re.fullmatch(
-        r"8 actions that look like verdicts, at 4 moments; partial credit for likeness up to 0\.\d", found
-    )
+    assert re.fullmatch(r"8 actions .* at 4 moments; partial credit for likeness up to 0\.\d", found)
     for forged in (0.51, 1.0):
         with pytest.raises(EnvError, match=rf"\"terminated\": true.* brought the reward {forged}"):
             doctor.refuses_forged_rewards(type("Forged", (Alike,), {"forged": forged}), 600.0)
