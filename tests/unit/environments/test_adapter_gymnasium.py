@@ -235,7 +235,7 @@ def test_a_package_that_registers_is_imported(tmp_path: Path, monkeypatch: pytes
     assert (env.instructions, env.max_turns) == ("Play Coin. Actions: 0, 1.", 5)
     assert agentgym.make("gymnasium:registers_coins:coins/Coin").max_turns == 8, "the newest version"
     assert agentgym.make("gymnasium:coins/Coin-v0").max_turns == 5, "it is imported now"
-    with pytest.raises(ConfigError, match="registers_coins:coins/Coin-v1.*does not know"):
+    with pytest.raises(ConfigError, match=r"registers_coins:coins/Coin-v1.*does not know"):
         agentgym.make("gymnasium:registers_coins:coins/Coin-v1")
 
 
