@@ -97,8 +97,8 @@ class BFCL(Env):
             expert_calls: how the expert calls: as text in "python" form, or as tool calls for the protocol "tools".
             fold_case: take names of tools and texts in arguments for those that the conversation or the tools'
                 descriptions show in other case or with other blanks, for policies that cannot write them (nano).
-            leave_out_wrong: have no tasks whose ground truth is known to be out of reach (``data.WRONG_TRUTHS``); scores
-                are then no longer those of the benchmark as it is published.
+            leave_out_wrong: have no tasks whose ground truth is known to be out of reach (``data.WRONG_TRUTHS``);
+                scores are then no longer those of the benchmark as it is published.
 
         Raises ConfigError for another release of bfcl-eval, MissingExtraError where it is not installed.
         """

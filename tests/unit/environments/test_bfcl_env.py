@@ -12,6 +12,7 @@ import agentgym
 from agentgym.env import Snapshot
 from agentgym.environments.bfcl import BFCL
 from agentgym.environments.bfcl.env import Level
+from agentgym.errors import UserError
 from agentgym.types import Action, Observation, StepResult, ToolCall
 
 pytest.importorskip("bfcl_eval", reason="needs bfcl-eval: pip install --no-deps bfcl-eval==2026.3.23")
@@ -315,7 +316,7 @@ def test_what_cannot_be_reached_can_be_left_out() -> None:
         seen, _ = whole.reset(options={"task": f"multi_turn_base_{number}"})
         told, over, expert = [str(seen)], False, whole.expert()
         while not over:
-            said = expert(seen)
+            said = expert(Observation.of(seen))
             if text in str(said):
                 break
             seen, _, over, *_ = whole.step(str(said))
