@@ -16,14 +16,13 @@ from gymnasium.wrappers import TimeLimit
 
 import agentgym
 from agentgym.env import Env
-from agentgym.errors import ConfigError, MissingExtraError
+from agentgym.errors import ConfigError
 from agentgym.gymnasium_entry import Creator, TurnLimit
 from agentgym.wrapper import Settled
 from tests.contract.examples.async_counter import AsyncCounter
 
 Start = tuple[str, dict[str, Any]]
 Result = tuple[str, float, bool, bool, dict[str, Any]]
-INSIDE = [id for id in agentgym.plugins("environments").ids() if not id.startswith("entry-")]
 
 
 @agentgym.register(id="entry-walk")
@@ -112,16 +111,6 @@ def test_what_was_made_can_be_made_again_from_what_it_says_of_itself() -> None:
     assert turns(gymnasium.make(EnvSpec.from_json(env.spec.to_json()))) == (5, False, True)
     assert isinstance(again, TurnLimit)
     assert isinstance(gymnasium.make("agentgym/entry-walk-v0", max_episode_steps=5), TimeLimit)
-
-
-@pytest.mark.parametrize("id", INSIDE)
-def test_the_limit_that_is_registered_is_that_of_the_default_options(id: str) -> None:
-    try:
-        env = agentgym.make(id)
-    except MissingExtraError as error:
-        pytest.skip(str(error))
-    assert gymnasium.spec(f"agentgym/{id}-v0").max_episode_steps == env.max_turns
-    env.close()
 
 
 def test_nothing_is_imported_before_it_is_asked_for() -> None:

@@ -12,10 +12,8 @@ import pytest
 
 import agentgym
 from agentgym.env import Env
-from agentgym.errors import MissingExtraError, SnapshotError
+from agentgym.errors import SnapshotError
 from tests.contract.examples.async_counter import AsyncCounter
-
-IDS = [id for id in agentgym.plugins("environments").ids() if not id.startswith("entry-")]
 
 
 class Holds(Env):
@@ -92,20 +90,3 @@ def test_where_there_is_no_way_back_it_is_said() -> None:
         broken.step("fail")
     with pytest.raises(SnapshotError, match="its last step raised"):
         pickle.dumps(broken)
-
-
-@pytest.mark.parametrize("id", IDS)
-def test_every_environment_goes_on_elsewhere_as_here(id: str) -> None:
-    try:
-        env = agentgym.make(id)
-    except MissingExtraError as error:
-        pytest.skip(str(error))
-    if env.is_async or env.restored_by == "none":
-        assert type(sent(env)) is type(env)
-        return
-    env.reset(seed=3)
-    env.step("look")
-    other = sent(env)
-    assert (other.render(), other._digests) == (env.render(), env._digests)
-    for one in (env, other):
-        one.close()
