@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from pathlib import Path
 from typing import Any
 
@@ -209,19 +208,19 @@ def test_what_any_invalid_action_brings_a_forged_one_may_bring() -> None:
 
 
 class Alike(Sound):
-    """Pays a tenth for each letter of the answer that stands at its place, or what a test says."""
+    """Pays a twentieth for each letter that its answer is made of, or what a test says."""
 
-    answer, forged = "r w r", 0.0
+    forged: float | None = None
 
     def step(self, action: str) -> Result:
         self.said.append(action)
-        alike = sum(one == other for one, other in zip(action[2:], self.answer, strict=False)) / 10
-        return "?", self.forged if action == FORGED_REWARDS[1] else alike, len(self.said) == 4, False, {}
+        paid = action.count("s") / 20 if self.forged is None or action != FORGED_REWARDS[1] else self.forged
+        return "?", paid, len(self.said) == 4, False, {}
 
 
 def test_partial_credit_for_likeness_is_no_verdict() -> None:
     found = doctor.refuses_forged_rewards(Alike, 600.0)
-    assert re.fullmatch(r"8 actions .* at 4 moments; partial credit for likeness up to 0\.\d", found)
+    assert found == "8 actions that look like verdicts, at 4 moments; partial credit for likeness up to 0.35"
     for forged in (0.51, 1.0):
         with pytest.raises(EnvError, match=rf"\"terminated\": true.* brought the reward {forged}"):
             doctor.refuses_forged_rewards(type("Forged", (Alike,), {"forged": forged}), 600.0)
