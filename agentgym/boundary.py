@@ -48,10 +48,12 @@ def is_guarded(method: Any) -> bool:
 def guarded(method: Callable[..., Any], before: Callable[..., Any], after: Callable[..., Any]) -> Callable[..., Any]:
     """Put the boundary around an author's ``reset`` or ``step``, once per call however often it calls super()."""
 
-    def enter(self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        arguments: dict[str, Any] = before(self, *args, **kwargs)
+    def enter(self: Any, *args: Any, **kwargs: Any) -> Callable[[], Any]:
+        arguments = before(self, *args, **kwargs)
         self._inside = True
-        return arguments
+        if isinstance(arguments, tuple):  # in order: an author may call them as he likes
+            return functools.partial(method, self, *arguments)
+        return functools.partial(method, self, **arguments)
 
     if inspect.iscoroutinefunction(method):
 
@@ -59,9 +61,9 @@ def guarded(method: Callable[..., Any], before: Callable[..., Any], after: Calla
         async def checked_later(self: Any, *args: Any, **kwargs: Any) -> Any:
             if self._inside:
                 return await method(self, *args, **kwargs)
-            arguments = enter(self, *args, **kwargs)
+            entered = enter(self, *args, **kwargs)
             try:
-                result = await method(self, **arguments)
+                result = await entered()
             finally:
                 self._inside = False
             return after(self, result)
@@ -73,9 +75,9 @@ def guarded(method: Callable[..., Any], before: Callable[..., Any], after: Calla
     def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
         if self._inside:
             return method(self, *args, **kwargs)
-        arguments = enter(self, *args, **kwargs)
+        entered = enter(self, *args, **kwargs)
         try:
-            result = method(self, **arguments)
+            result = entered()
         finally:
             self._inside = False
         return awaited(self, result) if must_wait(result) else after(self, result)

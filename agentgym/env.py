@@ -27,6 +27,7 @@ import gymnasium
 from agentgym.boundary import checked_reset, checked_step, guarded, is_guarded, shown
 from agentgym.errors import EnvError, SnapshotError, UserError, did_you_mean
 from agentgym.loops import driven
+from agentgym.pickling import reduced
 from agentgym.snapshot import Copied, Past, Snapshot, digest_of
 from agentgym.spaces import TextSpace
 from agentgym.types import Action, Observation, StepResult, TaskId
@@ -46,7 +47,7 @@ SPLITS = {
 
 _KEPT_HERE = frozenset(
     (
-        *("_seed", "_options", "_actions", "_digests", "_seen", "_info", "_done", "_total", "_inside"),
+        *("_seed", "_options", "_actions", "_digests", "_seen", "_info", "_done", "_total", "_inside", "_made_with"),
         *("_np_random", "_np_random_seed", "observation_space", "action_space", "instructions", "max_turns"),
     )
 )
@@ -69,7 +70,7 @@ class Env(gymnasium.Env[str, str]):
     """
 
     plugin_kind: ClassVar[str] = "environments"
-    metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012  # as gymnasium.Env types it
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012  # as gymnasium.Env types it
     kind: ClassVar[str] = "text"
     """What sort of world it is: text, tools, web, game, …; for listing."""
     extra: ClassVar[str] = ""
@@ -79,7 +80,11 @@ class Env(gymnasium.Env[str, str]):
     corpus_episodes: ClassVar[int] = 200
     """Training episodes whose words make the vocabulary of a policy made from nothing; fewer where opening is slow."""
     max_turns: int = 15
-    """Turns after which a rollout cuts the episode, unless it is told otherwise. ``reset`` may change both."""
+    """Turns after which a rollout cuts the episode, unless it is told otherwise; so do ``gymnasium.make`` and a server.
+
+    The class's is that of the default options. The constructor may set another, and ``reset`` may change this one and
+    ``instructions``.
+    """
     restored_by: ClassVar[Literal["copy", "replay", "none"]] = "replay"
     """How a moment is come back to without ``get_state``: "copy" where copies of the attributes are the whole state."""
 
@@ -91,7 +96,11 @@ class Env(gymnasium.Env[str, str]):
         self._seen = None
         self._info, self._done, self._inside = {}, False, False
         self._total = 0.0
+        self._made_with = args, kwargs
         return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return reduced(self, protocol)
 
     _seed: int
     _options: dict[str, Any]
@@ -103,6 +112,8 @@ class Env(gymnasium.Env[str, str]):
     _inside: bool
     _total: float
     """Rewards of the running episode so far."""
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
+    """Arguments of the constructor."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -161,6 +172,11 @@ class Env(gymnasium.Env[str, str]):
         return any(map(inspect.iscoroutinefunction, (type(self).reset, type(self).step)))
 
     @property
+    def chance_decides(self) -> bool:
+        """Whether the best play can lose by bad luck: then nobody expects nine wins in ten of the expert."""
+        return False
+
+    @property
     def name(self) -> str:
         """The id that the environment is registered under, or the class's name."""
         return str(vars(type(self)).get("plugin_id", type(self).__name__))
@@ -200,13 +216,18 @@ class Env(gymnasium.Env[str, str]):
     def _snapshot(self) -> Generator[Any, Any, Snapshot]:
         if self._seen is None:
             raise SnapshotError("nothing to save: call reset() first")
-        if len(self._digests) != len(self._actions) + 1:
-            raise SnapshotError(f"{self.name} cannot be saved: its last step raised")
+        self._check_last_step()
         state = yield self.get_state()
         if state is None and self.restored_by == "none":
             raise SnapshotError(f"{self.name} cannot be saved: there is no way back to a moment of it")
         if state is None and self.restored_by == "copy":
             state = Copied(self, but=_KEPT_HERE)
+        return self._moment(state)
+
+    def _moment(self, state: Any = None) -> Snapshot:
+        """This moment, with a state to go back to or, without one, to be replayed."""
+        self._check_last_step()
+        assert self._seen is not None
         return Snapshot(
             seed=self._seed,
             options=dict(self._options),
@@ -221,6 +242,10 @@ class Env(gymnasium.Env[str, str]):
             max_turns=self.max_turns,
             state=state,
         )
+
+    def _check_last_step(self) -> None:
+        if len(self._digests) != len(self._actions) + 1:
+            raise SnapshotError(f"{self.name} cannot be saved: its last step raised")
 
     def _restored(self, snapshot: Snapshot) -> Generator[Any, Any, tuple[Observation, dict[str, Any]]]:
         state = snapshot.state
@@ -292,13 +317,16 @@ class Env(gymnasium.Env[str, str]):
         self._digests = [digest_of(StepResult(self._seen, 0.0, False, False, self._info))]
         return self._seen, self._info
 
-    def _before_step(self, action: Any) -> dict[str, Any]:
+    def _before_step(self, *said: Any, **named: Any) -> tuple[str]:
+        if len(said) + len(named) != 1:
+            raise self._broken(f"step takes one action, found {len(said) + len(named)} arguments")
+        [action] = (*said, *named.values())
         if self._seen is None or self._done:
             raise self._broken("step was called on an episode that is over; call reset() first")
         if not isinstance(action, str):
             raise self._broken(f"an action is text, found {shown(action)}")
         self._actions.append(action)
-        return {"action": action}
+        return (action,)
 
     def _after_step(self, result: Any) -> StepResult:
         try:

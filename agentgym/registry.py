@@ -15,7 +15,6 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
@@ -27,6 +26,7 @@ from pydantic import BaseModel
 
 from agentgym.config import validated
 from agentgym.errors import ConfigError, EnvError, UnknownIdError, UserError, did_you_mean
+from agentgym.gymnasium_specs import gymnasium_id, tell_gymnasium
 from agentgym.signature import Signature, arguments, settings_of
 
 __all__ = ["KINDS", "EnvFactory", "Registry", "gymnasium_id", "make", "plugins", "register"]
@@ -215,7 +215,7 @@ def _enter(plugin: P, id: str | None = None, kind: str | None = None) -> P:
     id = id or _id_from_file(plugin, table)
     table.add(plugin, id)
     if kind == "environments":
-        _tell_gymnasium(id)
+        tell_gymnasium(id)
     return plugin
 
 
@@ -274,23 +274,10 @@ def _module_name(file: Path) -> str:
     return f"agentgym_file_{hashlib.blake2b(str(file).encode(), digest_size=4).hexdigest()}_{name}"
 
 
-def gymnasium_id(id: str) -> str:
-    """The name ``gymnasium.make`` knows an environment by: "-" for what its names cannot have, as a file's may."""
-    name = re.sub(r"[^\w:.-]", "-", id)
-    return f"agentgym/{name}-v0"
-
-
-def _tell_gymnasium(id: str) -> None:
-    import gymnasium
-
-    if gymnasium_id(id) not in gymnasium.registry:
-        gymnasium.register(gymnasium_id(id), entry_point="agentgym.registry:make", kwargs={"id": id})
-
-
 def tell_gymnasium_of_all() -> None:
     """Make every environment that lies in the package known to ``gymnasium.make``, unimported."""
     for id in plugins("environments").ids():
-        _tell_gymnasium(id)
+        tell_gymnasium(id)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class MCP(ToolEnv):
     """
 
     extra: ClassVar[str] = "mcp"
-    max_turns = 15
+    max_turns = _DEMO_TURNS
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class MCP(ToolEnv):
             raise ConfigError("env has no effect without a command: it is for the server that is started")
         self.address = Address(command=tuple(words), url=url or "", variables=tuple(_variables(env or {}).items()))
         self.allowed, self.timeout, self.restart = tools, timeout, restart
-        self.max_turns = _DEMO_TURNS if is_demo else MCP.max_turns
+        self.max_turns = _DEMO_TURNS if is_demo else Env.max_turns
         self.all_tasks = read_tasks(Path(tasks)) if tasks else demo_tasks() if is_demo else ()
         self._by_id = {task.id: task for task in self.all_tasks}
         self._link: Link | None = None

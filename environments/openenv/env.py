@@ -43,6 +43,7 @@ class OpenEnv(Env):
 
     kind = "remote"
     extra = "openenv"
+    max_turns = 10
 
     def __init__(
         self,
@@ -78,8 +79,14 @@ class OpenEnv(Env):
             self.close()
             raise
         self._splits = {split: _tasks(one) for split, one in about.get("splits", {}).items()} or None
-        self.max_turns = max_turns or int(about.get("max_turns", _MAX_TURNS))
+        self.max_turns = self._turns(max_turns, about)
         self.instructions = str(about.get("instructions", "")) or self._usage()
+
+    def _turns(self, given: int | None, about: Mapping[str, Any]) -> int:
+        if given and given > (most := about.get("max_turns", given)):
+            self.close()
+            raise ConfigError(f"max_turns is {given}; the server at {self.url} ends its episodes after {most}")
+        return given or int(about.get("max_turns", _MAX_TURNS))
 
     def tasks(self, split: str) -> Sequence[TaskId]:
         """The server's own tasks of a split, or seeds. Raises UserError."""

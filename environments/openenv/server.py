@@ -1,9 +1,10 @@
 """Any environment as an OpenEnv server, on the package's own HTTP and WebSocket server.
 
-A session, which is one WebSocket connection, has an environment of its own and a thread of its own. Actions have one
-field, ``text``. What is observed has ``text``, ``admissible``, ``tools``, ``terminated``, ``truncated``, ``success``
-and ``invalid_action``; the state tells the environment's name, instructions, turns and splits. ``reset`` takes a
-``seed`` and a ``task``.
+A session, which is one WebSocket connection, has an environment of its own and a thread of its own. An episode is over
+when the environment says so, and truncated when it has had the environment's turns. Actions have one field, ``text``.
+What is observed has ``text``, ``admissible``, ``tools``, ``terminated``, ``truncated``, ``success`` and
+``invalid_action``; the state tells the environment's name, instructions, turns and splits. ``reset`` takes a ``seed``
+and a ``task``.
 """
 
 from __future__ import annotations
@@ -148,8 +149,10 @@ def _session_class() -> Any:
             return _observed(self.player.now, observation_class)
 
         def step(self, action: Any, timeout_s: float | None = None, **_: Any) -> Any:
+            if self.player.now.num_turns and not self.player.goes_on:
+                raise EnvError("the episode is over; call reset() first")
             self.player.step(action.text)
-            return _observed(self.player.now, observation_class)
+            return _observed(self.player.now, observation_class, is_cut=not self.player.goes_on)
 
         @property
         def state(self) -> Any:
@@ -171,8 +174,11 @@ def _session_class() -> Any:
     return Session
 
 
-def _observed(now: Standing, cls: Any) -> Any:
-    seen, success, invalid = now.observation, now.info.get("success"), now.info.get("invalid_action")
+def _observed(now: Standing, cls: Any, *, is_cut: bool = False) -> Any:
+    """What the client is told. An episode that has had its turns is cut, and no success, as a rollout's would be."""
+    seen, invalid = now.observation, now.info.get("invalid_action")
+    is_cut = is_cut and not now.is_over
+    success = now.info.get("success", False if is_cut else None)
     return cls(
         text=str(seen),
         admissible=None if seen.admissible is None else list(seen.admissible),
@@ -183,8 +189,8 @@ def _observed(now: Standing, cls: Any) -> Any:
         invalid_action=None if invalid is None else str(invalid),
         reward=now.reward if now.num_turns else None,
         terminated=now.terminated,
-        truncated=now.truncated,
-        done=now.is_over,
+        truncated=now.truncated or is_cut,
+        done=now.is_over or is_cut,
     )
 
 

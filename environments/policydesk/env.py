@@ -46,6 +46,8 @@ class PolicyDesk(ToolEnv):
         observation, reward, terminated, truncated, info = env.step("find_customer(name=ada moss, zip=10115)")
     """
 
+    max_turns = 8
+
     def __init__(
         self,
         *,

@@ -53,7 +53,7 @@ MODULES = (
             ),
             Mutation("cut is ended", "over and not truncated, over and truncated", "over, False"),
             Mutation("the timeout has no effect", "timeout=self.timeout)", "timeout=60.0)"),
-            Mutation("the server's turns", "max_turns or int(", "int("),
+            Mutation("the server's turns", "given or int(", "int("),
             Mutation(
                 "unknown tasks are sent", "if self._splits and given is not None and not any(", "if False and not any("
             ),

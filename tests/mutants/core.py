@@ -22,6 +22,48 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/gymnasium_specs.py",
+        ("tests/unit/test_gymnasium_entry.py",),
+        (
+            Mutation("the limit is not ours", ", additional_wrappers=(LIMITED,)", ""),
+            Mutation("no limit is registered", "return OwnTurns(creator.max_turns)", "return None"),
+        ),
+    ),
+    Module(
+        "agentgym/gymnasium_entry.py",
+        ("tests/unit/test_gymnasium_entry.py",),
+        (
+            Mutation(
+                "the limit of the last reset",
+                "        self._turns = 0\n",
+                '        self._turns = vars(self).get("_turns", 0)\n',
+            ),
+            Mutation("what has ended is cut", "not (terminated or truncated) and ", ""),
+            Mutation("a cut is no failure", '{"success": False, **info}', "info"),
+            Mutation(
+                "a number that was chosen has no effect", " and isinstance(env.spec.max_episode_steps, OwnTurns)", ""
+            ),
+            Mutation("async ones stay async", "Settled(env) if env.is_async else env", "env"),
+            Mutation("any render mode", "    if mode not in known:", "    if False:"),
+            Mutation("the mode is not kept", "    env.unwrapped.render_mode = mode\n", ""),
+            Mutation(
+                "the mode is not handed on", '            options["render_mode"] = render_mode\n', "            pass\n"
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/pickling.py",
+        ("tests/unit/test_pickling.py",),
+        (
+            Mutation(
+                "attributes are lost", "        pickle.dumps(vars(env), protocol)\n", "        raise ValueError\n"
+            ),
+            Mutation("the moment is lost", "    if moment is not None:", "    if False:"),
+            Mutation("what Gymnasium gave is lost", "    vars(env).update(added)\n", ""),
+            Mutation("what has no way back is sent", "env.is_async or env.restored_by", "False and env.restored_by"),
+        ),
+    ),
+    Module(
         "agentgym/registry.py",
         ("tests/unit/test_registry.py",),
         (
@@ -66,10 +108,8 @@ MODULES = (
             Mutation("what is installed is hidden", "(other is None or other.origin == str(file))", "True"),
             Mutation("no file has a name of its own", " or other.origin == str(file)", ""),
             Mutation("files of one name are one", "hashlib.blake2b(str(file)", "hashlib.blake2b(str(file.name)"),
-            Mutation("Gymnasium is told twice", "if gymnasium_id(id) not in gymnasium.registry:", "if True:"),
-            Mutation("Gymnasium is not told the id", ', kwargs={"id": id})', ")"),
             Mutation(
-                "Gymnasium is told of rewards", 'if kind == "environments":\n        _tell', "if True:\n        _tell"
+                "Gymnasium is told of rewards", 'if kind == "environments":\n        tell', "if True:\n        tell"
             ),
             Mutation(
                 "Gymnasium is told of none", '    for id in plugins("environments").ids():\n', "    for id in ():\n"

@@ -57,7 +57,7 @@ MODULES = (
                 "cases_of(make_env, episodes)",
             ),
             Mutation("chance plays in its place", "by_expert=True", "by_expert=False"),
-            Mutation("gymnasium is not asked", "            check_env(player.env", "            list(player.env"),
+            Mutation("gymnasium is not asked", "        check_env(player.env", "        list(player.env"),
             Mutation("only neighbors are compared", "itertools.combinations(splits, 2)", "itertools.pairwise(splits)"),
             Mutation("steps of ranges are not looked at", " and {one.step, other.step} == {1}", ""),
         ),

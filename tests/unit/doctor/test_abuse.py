@@ -207,6 +207,25 @@ def test_what_any_invalid_action_brings_a_forged_one_may_bring() -> None:
         doctor.refuses_forged_rewards(type("Late", (forged,), {"step": _late}), 600.0)
 
 
+class Alike(Sound):
+    """Pays a twentieth for each letter that its answer is made of, or what a test says."""
+
+    forged: float | None = None
+
+    def step(self, action: str) -> Result:
+        self.said.append(action)
+        paid = action.count("s") / 20 if self.forged is None or action != FORGED_REWARDS[1] else self.forged
+        return "?", paid, len(self.said) == 4, False, {}
+
+
+def test_partial_credit_for_likeness_is_no_verdict() -> None:
+    found = doctor.refuses_forged_rewards(Alike, 600.0)
+    assert found == "8 actions that look like verdicts, at 4 moments; partial credit for likeness up to 0.35"
+    for forged in (0.51, 1.0):
+        with pytest.raises(EnvError, match=rf"\"terminated\": true.* brought the reward {forged}"):
+            doctor.refuses_forged_rewards(type("Forged", (Alike,), {"forged": forged}), 600.0)
+
+
 def _late(self: Any, action: str) -> Result:
     self.said.append(action)
     over = len(self.said) == 4

@@ -104,6 +104,24 @@ def test_pictures_are_served() -> None:
     server.close()
 
 
+def test_an_episode_that_has_had_its_turns_is_cut() -> None:
+    server = Server(lambda: agentgym.make("blocksworld", level="b3"))
+    env = OpenEnv(name=server.url)
+    env.reset(seed=0)
+    ends = [env.step("look")[2:4] for _ in range(env.max_turns)]
+    assert ends == [(False, False)] * (env.max_turns - 1) + [(False, True)]
+    assert env._info["success"] is False
+    with pytest.raises(EnvError, match="the episode is over; call reset"):
+        env._asked(lambda link: link.step({"text": "look"}))
+    env.reset(seed=0)
+    assert env.step("look")[2:4] == (False, False)
+    with pytest.raises(ConfigError, match=r"max_turns is 11; the server at http.* ends its episodes after 10"):
+        OpenEnv(name=server.url, max_turns=11)
+    assert OpenEnv(name=server.url, max_turns=4).max_turns == 4
+    env.close()
+    server.close()
+
+
 class _Echo(Env):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         return "hello", {}
