@@ -221,9 +221,14 @@ def test_the_room_that_a_run_needs_by_hand(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_time_bounds_the_updates_that_need_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"updates": 10**6, "max_seconds": 1.0, "warm_start": {"enabled": True, "max_updates": 7, "batch_size": 4}}
-    own = {"trainer": {"groups": 2, "group_size": 5}, "eval": {"every": 6, "episodes": 11, "validation_episodes": 13}}
-    begun = Begun(tmp_path, monkeypatch, **given, **own, rollout={"context_tokens": 100})
+    given: dict[str, Any] = {
+        "updates": 10**6,
+        "max_seconds": 1.0,
+        "trainer": {"groups": 2, "group_size": 5},
+        "warm_start": {"enabled": True, "max_updates": 7, "batch_size": 4},
+        "eval": {"every": 6, "episodes": 11, "validation_episodes": 13},
+    }
+    begun = Begun(tmp_path, monkeypatch, **given, rollout={"context_tokens": 100})
     begun()
     needed = begun.needed[0][1]
     assert needed.lines == (20 + 7) * 2**14
