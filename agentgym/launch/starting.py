@@ -45,10 +45,11 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
             config = places.absolute(settings.model_dump(mode="json"))
-            run = Run.create(settings.output, config)
-            with run.locked():
-                places.note(run, config)
-                fingerprint.record(run, settings.model.id)
+            with bench.run.claimed() as run:  # two starts in one directory: the second has changed nothing
+                with run.writing():
+                    places.note(run, config)
+                    fingerprint.record(run, settings.model.id)
+                run.begin(config)
                 training.begin()
                 await training.go()
     return settings.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TextIO
 
@@ -83,7 +84,7 @@ async def _watch(
     from agentgym.launch.resolving import settings_for
     from agentgym.launch.settings import PolicySettings
 
-    async with assembled(settings_for(settings, model, seed=seed, kind=PolicySettings)) as parts:
+    async with assembled(settings_for(settings, model, seed=seed, kind=PolicySettings, note=_warn)) as parts:
         policy = EnginePolicy(
             parts.engine,
             parts.policy.tokenizer,
@@ -92,6 +93,10 @@ async def _watch(
             max_tokens=parts.limits.max_reply_tokens,
         )
         await play_in(parts.env, policy)
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _settings(env: Env | str | Mapping[str, Any]) -> Mapping[str, Any]:
