@@ -279,14 +279,16 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is everybody's.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--max-sessions", type=click.IntRange(1), default=256, show_default=True, help="Episodes at once.")
+@click.option("--token", envvar="AGENTGYM_TOKEN", show_envvar=True, help="Answer those alone who send it.")
+@click.option("--allow-host", "allowed_hosts", multiple=True, help="A further name of this machine; may be repeated.")
 @click.pass_context
-def serve(context: click.Context, env: str, host: str, port: int, max_sessions: int) -> None:
+def serve(context: click.Context, env: str, **how: Any) -> None:
     """Serve ENV to others as an OpenEnv server: agentgym serve blocksworld."""
     from agentgym.launch.settings import EnvSettings
     from agentgym.serve import serve as serve_env
 
     made = _env_factory(_given(context, env), EnvSettings)
-    serve_env(made.id, made.options, host=host, port=port, max_sessions=max_sessions, tell=click.echo)
+    serve_env(made.id, made.options, **how, tell=click.echo)
 
 
 @cli.group(cls=Group)

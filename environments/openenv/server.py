@@ -14,12 +14,13 @@ import functools
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pydantic import Field, create_model
 
 from agentgym.env import SPLITS
+from agentgym.environments.openenv.guard import guarded
 from agentgym.errors import EnvError, UserError
 from agentgym.extras import require
 from agentgym.types import TaskId
@@ -33,8 +34,14 @@ MAX_SESSIONS = 256
 _START_SECONDS = 60.0
 
 
-def make_app(make_env: Callable[[], Any], *, max_sessions: int = MAX_SESSIONS) -> Any:
-    """The ASGI application that serves what ``make_env`` makes. Raises MissingExtraError."""
+def make_app(
+    make_env: Callable[[], Any],
+    *,
+    max_sessions: int = MAX_SESSIONS,
+    hosts: Collection[str] = (),
+    token: str | None = None,
+) -> Any:
+    """The ASGI application that serves what ``make_env`` makes, ``guarded``. Raises MissingExtraError."""
     core = require("openenv.core.env_server", extra="openenv")
     action, observation = _models()
     session = _session_class()
@@ -48,7 +55,7 @@ def make_app(make_env: Callable[[], Any], *, max_sessions: int = MAX_SESSIONS) -
             if scope["type"] != "websocket":
                 raise
 
-    return patient
+    return guarded(patient, hosts=hosts, token=token)
 
 
 def take_port(host: str, port: int) -> socket.socket:

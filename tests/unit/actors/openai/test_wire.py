@@ -86,9 +86,9 @@ def generated(*spans: tuple[str, int, int], ids: tuple[int, ...] = (5, 6, 7, 8))
 
 
 def test_a_span_of_versions_ends_before_its_end() -> None:
-    assert versions_of(generated(("8", 1, 3), ("9", 3, 4)), 2) == [2, 8, 8, 9]
-    assert versions_of(generated(("default", 0, 2), ("11", 2, 4)), 2) == [2, 2, 11, 11]
-    assert versions_of(generated(), 2) == [2] * 4
+    assert versions_of(generated(("8", 1, 3), ("9", 3, 4)), 2, newest=9) == [2, 8, 8, 9]
+    assert versions_of(generated(("default", 0, 2), ("11", 2, 4)), 2, newest=11) == [2, 2, 11, 11]
+    assert versions_of(generated(), 2, newest=2) == [2] * 4
 
 
 def test_log_probabilities_are_those_of_the_tokens_beside_them() -> None:
