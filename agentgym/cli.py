@@ -282,7 +282,7 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
 @click.option("--token", envvar="AGENTGYM_TOKEN", show_envvar=True, help="Answer those alone who send it.")
 @click.option("--allow-host", "allowed_hosts", multiple=True, help="A further name of this machine; may be repeated.")
 @click.pass_context
-def serve(context: click.Context, env: str, **how: Any) -> None:
+def serve(context: click.Context, /, env: str, **how: Any) -> None:
     """Serve ENV to others as an OpenEnv server: agentgym serve blocksworld."""
     from agentgym.launch.settings import EnvSettings
     from agentgym.serve import serve as serve_env

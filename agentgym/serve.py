@@ -35,8 +35,8 @@ def serve(
 
     Port 0 takes a free one. With a ``token`` nobody is answered who does not send it: ``Authorization: Bearer TOKEN``.
     Requests of web pages are refused, but for its own, and those to another name than the machine's, localhost, an
-    address or one of ``allowed_hosts``. ``tell`` is told the address once connections are taken. Raises UserError for an unknown
-    environment, for options that it does not take, and for a port that is in use; MissingExtraError.
+    address or one of ``allowed_hosts``. ``tell`` is told the address once connections are taken. Raises UserError for
+    an unknown environment, for options that it does not take, and for a port that is in use; MissingExtraError.
     """
     if max_sessions < 1:
         raise ConfigError(f"max_sessions is {max_sessions}, expected 1 or more")

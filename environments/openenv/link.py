@@ -25,14 +25,19 @@ class Link:
         self._lost: tuple[type[Exception], ...] = (OSError, RuntimeError, *_closed())
         self.url, self.timeout, self._token = url.rstrip("/"), timeout, token
         self._client: Any = core.GenericEnvClient(
-            base_url=self._with_token(), connect_timeout_s=timeout, message_timeout_s=timeout
+            base_url=self.url.replace("://", f"://{self._user}", 1),
+            connect_timeout_s=timeout,
+            message_timeout_s=timeout,
         ).sync()
         try:
             self._client.connect()
         except self._lost as error:
             self._client.close()
+            said = str(error).replace(self._user, "")
+            refused = "; where it asks for a token: --env.token_env VARIABLE" if "403" in said else ""
             raise UserError(
-                f"no OpenEnv server answers at {self.url}: {error}; one is started by: agentgym serve blocksworld"
+                f"no OpenEnv server answers at {self.url}: {said}{refused}; one is started by: agentgym serve "
+                "blocksworld"
             ) from None
 
     def schema(self) -> dict[str, Any]:
@@ -49,10 +54,10 @@ class Link:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def _with_token(self) -> str:
-        """The address as the package's client takes a token: as the password of nobody."""
-        scheme, ends, rest = self.url.partition("://")
-        return self.url if self._token is None or not ends else f"{scheme}://:{quote(self._token, safe='')}@{rest}"
+    @property
+    def _user(self) -> str:
+        """A token as the package's client takes it, in the address: the password of nobody."""
+        return "" if self._token is None else f":{quote(self._token, safe='')}@"
 
     def state(self) -> dict[str, Any]:
         """The server's state of the session."""

@@ -30,8 +30,8 @@ def result(done: bool = False, reward: float | None = None, **said: Any) -> Any:
 class Link:
     """One connection: answers come from the server's list, and an exception among them is raised."""
 
-    def __init__(self, server: Server, url: str, timeout: float) -> None:
-        self.server, self.url, self.timeout = server, url, timeout
+    def __init__(self, server: Server, url: str, timeout: float, token: str | None) -> None:
+        self.server, self.url, self.timeout, self.token = server, url, timeout, token
         self.is_closed = False
 
     def state(self) -> dict[str, Any]:

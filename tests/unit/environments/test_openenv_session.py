@@ -125,12 +125,27 @@ def test_a_connection_that_the_client_closed_first_is_no_error(
         raise WebSocketDisconnect
 
     monkeypatch.setattr(package, "create_fastapi_app", lambda *_: app)
-    served = make_app(Steps)
+    served, asked = make_app(Steps), {"type": scope, "headers": [(b"host", b"localhost")]}
     if is_raised:
         with pytest.raises(WebSocketDisconnect):
-            asyncio.run(served({"type": scope}, None, None))
+            asyncio.run(served(asked, None, None))
     else:
-        asyncio.run(served({"type": scope}, None, None))
+        asyncio.run(served(asked, None, None))
+
+
+def test_the_application_is_guarded(sessions: list[tuple[Any, int]]) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    def status(host: bytes, *more: tuple[bytes, bytes]) -> int:
+        served = make_app(Steps, hosts=["mine.example"], token="secret")
+        asyncio.run(served({"type": "http", "headers": [(b"host", host), *more]}, None, send))
+        return int(sent[-2]["status"])
+
+    assert status(b"evil.example", (b"authorization", b"Bearer secret")) == 403
+    assert status(b"mine.example") == 401
 
 
 def test_ranges_are_told_by_their_ends() -> None:
