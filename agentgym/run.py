@@ -267,7 +267,7 @@ class Run:
         """Give TensorBoard a line of the metrics."""
         for name, value in line.items():
             if name not in ("stage", "update", "time"):
-                self._writer().add_scalar(f"{line['stage']}/{name}", value, line["update"], line["time"])
+                self._writer().add_scalar(f"{line['stage']}/{name}", value, line["update"], line.get("time"))
 
     def _writer(self, **options: Any) -> Any:
         if self._tensorboard is None:

@@ -179,7 +179,6 @@ def test_what_is_given_twice_is_refused(typed: str, told: str, agentgym: Typed) 
         ("train --env webshop --trainer.learning_rate NaN", "trainer.learning_rate: "),
         ("train --env webshop --max_seconds inf", "max_seconds: expected a finite number, found inf"),
         ("train --env webshop --rewards.success nan", "rewards.success.weight: expected a finite number, found nan"),
-        ("train --env webshop --rewards.turn-cost.cost nan", "rewards.turn-cost.cost: "),
         ("train --env webshop --rollout.temperature nan", "rollout.temperature: "),
         ("train --env webshop --alarms.mismatch nan", "alarms.mismatch: "),
     ],

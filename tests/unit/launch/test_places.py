@@ -69,11 +69,12 @@ def test_the_code_that_a_configuration_has_run_is_known() -> None:
 
 
 def test_who_uses_a_finished_policy_is_told_which_code_of_its_run_is_executed(here: Path) -> None:
-    run = run_of(here).directory
+    (here / "placed.py").rename(here / "placed_alone.py")
+    run = Run.create(here / "alone", places.absolute({**GIVEN, "env": {"id": "./placed_alone.py:Bell"}})).directory
     (run / "policy").mkdir()
     notes: list[str] = []
     settings_for({"protocol": "plain"}, str(run), seed=0, note=notes.append)
-    assert notes == [f"this runs the code that {run}/config.json names: {here}/placed.py"]
+    assert notes == [f"this runs the code that {run}/config.json names: {here}/placed_alone.py"]
     settings_for({"env": "webshop", "protocol": "plain"}, str(run), seed=0, note=notes.append)
     assert len(notes) == 1  # it is not
 

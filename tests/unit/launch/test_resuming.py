@@ -282,8 +282,9 @@ def test_what_was_trained_is_not_erased_where_no_checkpoint_can_be_used(
     resumed = Resumed(tmp_path, monkeypatch)
     (resumed.run / ".beginning").touch()
     at = resumed.save("before", "0-before-000000")
-    resumed.bench.run.has_checkpoint()
-    resumed.bench.run.log("test", 0, success=0.5)
+    resumed.run_of.has_checkpoint()
+    resumed.run_of.log("test", 0, success=0.5)
+    resumed.run_of.close()
     if is_there:
         (at / "state.json").write_text("{")
     else:
@@ -301,9 +302,10 @@ def test_what_was_written_before_the_first_checkpoint_is_done_again(
 ) -> None:
     resumed = Resumed(tmp_path, monkeypatch)
     (resumed.run / ".beginning").touch()
-    resumed.bench.run.log("warm_start", 1, loss=0.5)
+    resumed.run_of.log("warm_start", 1, loss=0.5)
+    resumed.run_of.close()
     resumed()
-    assert (resumed.log, resumed.bench.run.metrics()) == (["assembled", "begin", "go"], [])
+    assert (resumed.log, resumed.run_of.metrics()) == (["assembled", "begin", "go"], [])
 
 
 @pytest.mark.parametrize(
@@ -354,7 +356,7 @@ def test_a_best_policy_is_a_name_and_no_way_out(kept: Any, tmp_path: Path, monke
         ({"position": {"metrics.jsonl": -5}}, r"position\.metrics\.jsonl"),
         ({"state": None}, "state"),
         ({"report": []}, "report"),
-        ({"stage": 3}, "stage"),
+        ({"pending": [1, -1]}, r"pending\.1"),
     ],
 )
 def test_a_state_that_no_run_wrote_is_passed_over(
