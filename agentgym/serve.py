@@ -18,6 +18,8 @@ from agentgym.registry import EnvFactory, make
 __all__ = ["DEFAULT_PORT", "serve"]
 
 DEFAULT_PORT = 8000
+_LAST_WORDS = 3
+"""Seconds that connections have to end in when the server does."""
 
 
 def serve(
@@ -55,4 +57,6 @@ def serve(
     if token is None and not is_local(host):
         tell(f"whoever reaches {host} can play, and run its tools; to ask for a token, type: --token TEXT")
     with taken:
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[taken])
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_LAST_WORDS)).run(
+            sockets=[taken]
+        )

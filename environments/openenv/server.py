@@ -46,6 +46,7 @@ def make_app(
     action, observation = _models()
     session = _session_class()
     app = core.create_fastapi_app(functools.partial(session, make_env), action, observation, max_sessions)
+    _tell_errors(app)
     gone = require("starlette.websockets", extra="openenv").WebSocketDisconnect
 
     async def patient(scope: Any, receive: Any, send: Any) -> None:
@@ -56,6 +57,17 @@ def make_app(
                 raise
 
     return guarded(patient, hosts=hosts, token=token)
+
+
+def _tell_errors(app: Any) -> None:
+    """Have ``app`` answer what an environment refuses with what it says, in place of a traceback here and 500 there."""
+    response = require("starlette.responses", extra="openenv").JSONResponse
+
+    async def told(request: Any, error: Exception) -> Any:
+        return response({"detail": str(error)}, 422 if isinstance(error, UserError) else 500)
+
+    for kind in (UserError, EnvError):
+        app.add_exception_handler(kind, told)
 
 
 def take_port(host: str, port: int) -> socket.socket:

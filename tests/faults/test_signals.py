@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal at any moment: the run can be resumed, and nothing of it is left on the machine."""
+"""Ctrl-C, SIGTERM or a closed terminal at any moment: the run can be resumed, and nothing of it is left behind."""
 
 from __future__ import annotations
 
