@@ -117,7 +117,11 @@ def test_signals_end_a_command_even_where_a_shell_had_them_ignored(
 
 
 def test_what_is_started_with_nohup_outlives_its_terminal(agentgym: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "train", lambda *_, **__: signal.raise_signal(signal.SIGHUP) or Path("run"))
+    def working(*_: Any, **__: Any) -> Path:
+        signal.raise_signal(signal.SIGHUP)
+        return Path("run")
+
+    monkeypatch.setattr(launch, "train", working)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     assert agentgym("train", "--env", BELL)[0] == 0
 
@@ -135,7 +139,8 @@ def test_a_terminal_that_is_gone_is_told_nothing_more(tmp_path: Path) -> None:
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(terminal)
     assert os.read(master, 5) == b"ready"

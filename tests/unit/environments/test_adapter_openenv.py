@@ -218,10 +218,10 @@ def test_a_server_that_asks_for_a_token(monkeypatch: pytest.MonkeyPatch) -> None
         assert env.action_field == "text", "and its schema"
         env.reset(seed=0)
         env.close()
-        for wrong in ({}, {"token_env": "OTHER"}):
+        for wrong in (None, "OTHER"):
             monkeypatch.setenv("OTHER", "a-guess")
             with pytest.raises(UserError, match=r"HTTP 403; where it asks for a token: --env\.token_env") as raised:
-                OpenEnv(name=server.url, **wrong)
+                OpenEnv(name=server.url, token_env=wrong)
             assert "a-guess" not in str(raised.value)
         with pytest.raises(ConfigError, match="token_env is NONE, which is not set; type: export NONE=TOKEN"):
             OpenEnv(name=server.url, token_env="NONE")
