@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import agentgym
+from agentgym.commands import Group, Once, Real, hang_up, write_json
 from agentgym.errors import AgentGymError, ConfigError, UserError
 from agentgym.progress import progress
 from agentgym.registry import EnvFactory
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-class _Command(click.Command):
+class _Command(Once):
     """A command whose further flags are settings, checked against the settings' own fields.
 
     Its help shows all of them, and those of the plug-ins that are named beside ``--help``.
@@ -68,7 +69,7 @@ def _open(name: str | None = None, *, takes: str) -> Callable[[Callable[..., Any
     return cli.command(name, cls=_Command, takes=takes)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(agentgym.__version__, prog_name="agentgym")
 def cli() -> None:
     """A language model learns to act over many turns."""
@@ -78,6 +79,8 @@ def main() -> None:
     """Entry point of the console script."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with Ctrl-C ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # as clean an end as Ctrl-C
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # which nohup asks for
+        signal.signal(signal.SIGHUP, hang_up)
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -126,7 +129,7 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
 @click.option("--model", required=True, help="A run directory, a model directory or a Hugging Face id.")
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
 @click.option("--split", default="test", show_default=True, help="train, validation or test")
-@click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True, help="0 is greedy.")
+@click.option("--temperature", type=Real(0), default=0.0, show_default=True, help="0 is greedy.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--samples",
@@ -171,7 +174,7 @@ def evaluate(
         )
     text = result.model_dump_json(indent=2)
     if json_file is not None:
-        json_file.write_text(text + "\n")
+        write_json(json_file, text)
     click.echo(text)
 
 
@@ -186,7 +189,7 @@ def evaluate(
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
 @click.option("--samples", type=click.IntRange(1), default=8, show_default=True, help="Episodes of each task.")
 @click.option("--split", default="train", show_default=True, help="Only what is of train tasks can be learned from.")
-@click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True, help="0 is greedy.")
+@click.option("--temperature", type=Real(0), default=1.0, show_default=True, help="0 is greedy.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.pass_context
 def record(context: click.Context, /, model: str, output: Path | None, **how: Any) -> None:
@@ -232,7 +235,7 @@ def export(source: Path, output: Path | None, **asked: Any) -> None:
 @click.option("--split", help="train, validation or test")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--model", help="A policy to watch: a run directory, a model directory or a Hugging Face id.")
-@click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True, help="0 is greedy.")
+@click.option("--temperature", type=Real(0), default=1.0, show_default=True, help="0 is greedy.")
 @click.pass_context
 def play(
     context: click.Context,
@@ -267,7 +270,7 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
                     env, measure, on_episode=lambda done, success: reporter.advance(done, {"success": success})
                 )
     if json_file is not None:
-        json_file.write_text(as_json(listed) + "\n")
+        write_json(json_file, as_json(listed))
     _wide_console().print(environments_table(listed))
 
 
@@ -276,17 +279,19 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is everybody's.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--max-sessions", type=click.IntRange(1), default=256, show_default=True, help="Episodes at once.")
+@click.option("--token", envvar="AGENTGYM_TOKEN", show_envvar=True, help="Answer those alone who send it.")
+@click.option("--allow-host", "allowed_hosts", multiple=True, help="A further name of this machine; may be repeated.")
 @click.pass_context
-def serve(context: click.Context, env: str, host: str, port: int, max_sessions: int) -> None:
+def serve(context: click.Context, /, env: str, **how: Any) -> None:
     """Serve ENV to others as an OpenEnv server: agentgym serve blocksworld."""
     from agentgym.launch.settings import EnvSettings
     from agentgym.serve import serve as serve_env
 
     made = _env_factory(_given(context, env), EnvSettings)
-    serve_env(made.id, made.options, host=host, port=port, max_sessions=max_sessions, tell=click.echo)
+    serve_env(made.id, made.options, **how, tell=click.echo)
 
 
-@cli.group()
+@cli.group(cls=Group)
 def init() -> None:
     """Write a file to begin from."""
 
@@ -327,7 +332,7 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
             on_check=lambda name: status.update(name.replace("_", " ")),
         )
     if json_file is not None:
-        json_file.write_text(as_json(make_env.id, make_env.options, findings) + "\n")
+        write_json(json_file, as_json(make_env.id, make_env.options, findings))
     _wide_console().print(findings_table(findings))
     if model is not None:
         click.echo(shown_prompt(make_env, tokenizer=tokenizer, protocol=protocol))
@@ -344,9 +349,12 @@ def _wide_console() -> Any:
 
 def _given(context: click.Context, env: str) -> dict[str, Any]:
     """The settings that were typed, with the environment of the argument."""
-    from agentgym.config import merged, parse_flags
+    from agentgym.config import merged, parse_flags, twice
 
-    return merged({"env": {"id": env}}, parse_flags(context.args))
+    flags = parse_flags(context.args)
+    if isinstance(flags.get("env"), Mapping) and "id" in flags["env"]:
+        raise twice("env", env, flags["env"]["id"])
+    return merged({"env": {"id": env}}, flags)
 
 
 def _env_factory(given: Mapping[str, Any], kind: type[EnvSettings]) -> EnvFactory:
@@ -355,6 +363,10 @@ def _env_factory(given: Mapping[str, Any], kind: type[EnvSettings]) -> EnvFactor
 
     choice = validated(kind, given).env
     return EnvFactory(choice.id, choice.options)
+
+
+def _warn(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
@@ -367,7 +379,7 @@ def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
     from agentgym.tokenizer import ChatTokenizer
 
     is_made = model in (None, "nano")
-    settings = resolve(given) if is_made else settings_for(given, str(model), seed=0, kind=SpeechSettings)
+    settings = resolve(given) if is_made else settings_for(given, str(model), seed=0, kind=SpeechSettings, note=_warn)
     protocol = agentgym.plugins("protocols").build(settings.protocol.id, settings.protocol.options)
     if model is None:
         return ChatTokenizer(byte_tokenizer()), protocol

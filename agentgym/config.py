@@ -12,9 +12,11 @@ line is not yet; a bare ``--env webshop`` must be JSON there, and an unknown fla
 from __future__ import annotations
 
 import json
+import math
 import re
+import stat
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
@@ -33,6 +35,7 @@ __all__ = [
     "merged",
     "parse_flags",
     "read_toml",
+    "twice",
     "validated",
 ]
 
@@ -90,15 +93,41 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def validated(model: type[M], values: Mapping[str, Any], *, where: str = "") -> M:
-    """``model(**values)``, with every problem told in one ConfigError: the key, what was found, what is known."""
+    """``model(**values)``, with every problem told in one ConfigError: the key, what was found, what is known.
+
+    A number that is given is finite, unless the setting's own default is not.
+    """
     try:
-        return model.model_validate(dict(values))
+        made = model.model_validate(dict(values))
     except ValidationError as error:
         problems: dict[str, list[Any]] = {}
         for problem in error.errors():
             key = ".".join(filter(None, [where, *_typed(model, problem["loc"])]))
             problems.setdefault(key, []).append(problem)
         raise ConfigError("\n".join(_told(model, key, found) for key, found in problems.items())) from None
+    if wrong := [f"{key}: expected a finite number, found {value}" for key, value in _not_finite(made, where)]:
+        raise ConfigError("\n".join(wrong))
+    return made
+
+
+def _not_finite(value: Any, key: str) -> Iterator[tuple[str, float]]:
+    """The numbers in ``value`` that are none (nan) or without end, each with its key."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield key or "settings", value
+    elif isinstance(value, BaseModel):
+        # The options of a choice are seen where they are checked: there "nan" may be a name.
+        more = {} if isinstance(value, _Chosen) else value.model_extra or {}
+        for name in value.model_fields_set - more.keys():
+            found, field = getattr(value, name, None), type(value).model_fields.get(name)
+            if field is not None and (found != found or found != field.default):
+                yield from _not_finite(found, f"{key}.{name}".lstrip("."))
+        yield from _not_finite(more, key)
+    elif isinstance(value, Mapping):
+        for name, found in value.items():
+            yield from _not_finite(found, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for found in value:
+            yield from _not_finite(found, key)
 
 
 def _told(model: type[BaseModel], key: str, problems: Sequence[Any]) -> str:
@@ -164,6 +193,8 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 def parse_flags(arguments: Sequence[str]) -> dict[str, Any]:
     """``--a.b value`` pairs as nested settings; values are read as TOML where they can be, else as text.
 
+    Raises ConfigError for what is no flag, and for one that is given twice: which of the two was meant?
+
     >>> parse_flags(["--env", "webshop", "--trainer.group_size", "8", "--lora"])
     {'env': {'id': 'webshop'}, 'trainer': {'group_size': 8}, 'lora': True}
     """
@@ -211,29 +242,49 @@ def _put(settings: dict[str, Any], path: list[str], text: str) -> None:
         settings = settings.setdefault(part, {})
         if not isinstance(settings, dict):
             raise ConfigError(f'"{".".join(path[:depth])}" was given a value and cannot have "{".".join(path)}"')
-    old = settings.get(path[-1], value)
-    if isinstance(old, dict) != isinstance(value, dict):
-        raise ConfigError(f'"{".".join(path)}" is given both a value and settings of its own')
-    settings[path[-1]] = merged(old, value) if isinstance(value, dict) else value
+    if path[-1] in settings:
+        old, name = settings[path[-1]], ".".join(path)
+        if isinstance(old, dict) != isinstance(value, dict):
+            raise ConfigError(f'"{name}" is given both a value and settings of its own')
+        if not isinstance(value, dict):
+            raise twice(name, old, value)
+        if both := dict(flattened(old)).keys() & dict(flattened(value)).keys():
+            raise ConfigError(f'"{name}.{min(both)}" is given twice; leave one of the two out')
+        value = merged(old, value)
+    settings[path[-1]] = value
+
+
+def twice(name: str, old: Any, new: Any) -> ConfigError:
+    """What to say of a setting that is given twice: the one that is not taken would be without effect."""
+    return ConfigError(f'"{name}" is given twice, {old!r} and {new!r}; leave one of the two out')
 
 
 def _literal(text: str) -> Any:
     """The TOML value that ``text`` is; text that is none, dates among it, stands for itself."""
     try:
         values = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
     value = values["value"]
     return value if len(values) == 1 and isinstance(value, bool | int | float | str | list | dict) else text
 
 
+_MAX_TOML = 2**22
+"""Bytes of a file of settings that are read at most."""
+
+
 def read_toml(file: Path) -> dict[str, Any]:
     """Settings from a TOML file; a bare choice takes its long form. Raises ConfigError, naming the file."""
     try:
+        about = file.stat()
+        if not stat.S_ISREG(about.st_mode):  # a device may have no end, and a pipe never a beginning
+            raise ConfigError(f"{file} is not a plain file; expected settings in TOML, in a file of their own")
+        if about.st_size > _MAX_TOML:
+            raise ConfigError(f"{file} has {about.st_size} bytes; expected settings in TOML, at most {_MAX_TOML}")
         settings = tomllib.loads(file.read_text())
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
     return long_form(settings)
 

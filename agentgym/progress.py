@@ -24,7 +24,7 @@ def progress() -> Iterator[Any]:
 
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description:<24}"),
+        TextColumn("{task.description:<24}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -55,4 +55,4 @@ class _Reporter:
         self.progress.update(self.task, completed=done, rate=rate, values=shown)
 
     def note(self, text: str) -> None:
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, markup=False)  # names of files and tasks may have [brackets]

@@ -228,6 +228,11 @@ class Sample(Record):
             raise ValueError(f"a sample's lists must have equal length, found {lengths}")
         if not np.isfinite(self.logprobs).all():
             raise ValueError("logprobs must be finite numbers")
+        for name, lowest in (("token_ids", 0), ("turn_index", -1), ("policy_versions", -1)):
+            if (found := int(getattr(self, name).min(initial=lowest))) < lowest:
+                raise ValueError(f"{name} has {found}, expected {lowest} or more")
+        if (likeliest := float(self.logprobs.max(initial=0.0))) > _ROUNDING:
+            raise ValueError(f"logprobs has {likeliest:g}, expected logarithms of probabilities: 0 at most")
         return self
 
     @property
@@ -236,6 +241,8 @@ class Sample(Record):
         return int(np.count_nonzero(self.loss_mask))
 
 
+_ROUNDING = 1e-3
+"""By which what is computed in half precision may be above 0."""
 _PER_TOKEN = ("token_ids", "loss_mask", "logprobs", "turn_index", "policy_versions")
 
 

@@ -106,15 +106,23 @@ class Watchdog:
 
     def _bite(self, status: Callable[[], str]) -> None:
         told = f"no progress for {self.seconds:g} s"
-        with self.dump.open("w") as stream:
-            stream.write(f"{told}. {status()}\n\n")
-            self._write_tasks(stream)
-            stream.flush()
-            faulthandler.dump_traceback(stream, all_threads=True)
-        print(f"error: {told}; what every thread and task was doing is in {self.dump}", file=sys.stderr, flush=True)
+        try:
+            with self.dump.open("w") as stream:
+                self._write(stream, f"{told}. {status()}")
+            where = f"is in {self.dump}"
+        except OSError as error:  # a full disk may be why nothing goes on, and is no reason to hang
+            self._write(sys.stderr, f"{told}. {status()}")
+            where = f"stands above: {error}"
+        print(f"error: {told}; what every thread and task was doing {where}", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGTERM)
         if not self._over.wait(self.grace):
             self.end(EXIT_CODE)
+
+    def _write(self, stream: TextIO, told: str) -> None:
+        stream.write(f"{told}\n\n")
+        self._write_tasks(stream)
+        stream.flush()
+        faulthandler.dump_traceback(stream, all_threads=True)
 
     def _write_tasks(self, stream: TextIO) -> None:
         for task in asyncio.all_tasks(self._loop):

@@ -88,8 +88,9 @@ async def evaluate_async(
 
         score, episodes = agentgym.evaluate({"env": "webshop"}, "runs/mine")
     """
+    reporter = reporter or Silent()
     with LastResort(_IMPORT_SECONDS).armed():
-        settings = settings_for(given, model, seed=seed)
+        settings = settings_for(given, model, seed=seed, note=reporter.note)
     from agentgym.launch.evaluation import measure
 
     return await measure(
@@ -99,7 +100,7 @@ async def evaluate_async(
         temperature=temperature,
         samples=samples,
         trajectories=trajectories,
-        reporter=reporter or Silent(),
+        reporter=reporter,
     )
 
 
@@ -126,7 +127,8 @@ async def record_async(
         there, _ = agentgym.record({"env": "webshop"}, "runs/mine")
         agentgym.train({"env": "webshop", "trainer": {"id": "dpo", "data": str(there)}})
     """
-    settings = settings_for(given, model, seed=seed)
+    reporter = reporter or Silent()
+    settings = settings_for(given, model, seed=seed, note=reporter.note)
     there = output or Path("recorded") / f"{Path(settings.env.id).stem}-{seed}"
     if there.exists():
         raise UserError(f"{there} exists already, and episodes are not mixed; choose another --output, or move it away")
@@ -139,7 +141,7 @@ async def record_async(
         temperature=temperature,
         samples=samples,
         trajectories=there,
-        reporter=reporter or Silent(),
+        reporter=reporter,
     )
     return there, score
 

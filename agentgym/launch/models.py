@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from agentgym.config import Choice, validated
 from agentgym.corpus import Played, corpus
 from agentgym.engine import Engine
 from agentgym.env import Env
-from agentgym.errors import ConfigError
+from agentgym.errors import ConfigError, DataError
 from agentgym.launch.settings import TrainSettings
 from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.learn.learner import Learner
@@ -28,8 +29,17 @@ __all__ = ["engine_of", "is_served", "make_engine", "make_learner", "make_policy
 
 
 def policy_source(model: str | Path) -> str:
-    """Where a policy is loaded from: a run directory means its trained policy."""
+    """Where a policy is loaded from: a run directory means its trained policy.
+
+    Raises DataError where that is a link out of the run.
+    """
     trained = Path(model) / "policy"
+    there = os.path.realpath(trained)
+    if trained.is_symlink() and not Path(there).is_relative_to(os.path.realpath(model)):
+        raise DataError(
+            f"{trained} is a link to {os.readlink(trained)}, out of the run; to use what is there, type: "
+            f"--model {there}"
+        )
     return str(trained) if trained.is_dir() else str(model)
 
 

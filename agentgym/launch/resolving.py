@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agentgym.config import CHOICES, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle_curriculum, spent
+from agentgym.launch.places import code_of, damaged, told_code
 from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
 from agentgym.learn.nano_settings import WISHES
 from agentgym.registry import plugins
@@ -45,6 +46,9 @@ def _checked(kind: type[S], values: Mapping[str, Any]) -> S:
 def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
     """``given`` with its short forms in full."""
     full = long_form(given)
+    model = full.get("model")
+    if "lora" in full and isinstance(model, Mapping) and "lora" in model:
+        raise ConfigError('"lora" is short for "model.lora", and both are given; leave one of them out')
     return merged(full, {"model": {"lora": full.pop("lora")}}) if "lora" in full else full
 
 
@@ -78,23 +82,35 @@ def chosen_id(given: Mapping[str, Any], key: str) -> str:
 
 
 def settings_for(
-    given: Mapping[str, Any], model: str, *, seed: int, kind: type[SpeechSettings] = MeasureSettings
+    given: Mapping[str, Any],
+    model: str,
+    *,
+    seed: int,
+    kind: type[SpeechSettings] = MeasureSettings,
+    note: Callable[[str], None] = lambda text: None,
 ) -> TrainSettings:
     """Settings to run a finished policy with: those of its run, where it has one, and ``given`` over them.
 
-    Raises ConfigError for keys that ``kind`` does not have.
+    ``note`` is told which code of the run's own settings is executed. Raises ConfigError for keys that ``kind`` does
+    not have, DataError for a run whose settings are damaged.
     """
     if model == "nano":
         raise UserError("nano is made anew for each training run; pass the run directory: --model runs/NAME")
     own = {"model": {"id": model}} if issubclass(kind, PolicySettings) else {}
-    chosen = merged(_run_settings(model, kind), in_full(given), own)
+    also = in_full(given).get("model")
+    if isinstance(also, Mapping) and also.get("id", model) != model:
+        raise ConfigError(f'the model is given twice: "{model}" and "{also["id"]}"; leave one of them out')
+    of_run = _run_settings(model, kind)
+    chosen = merged(of_run, in_full(given), own)
     _checked(kind, chosen)
+    if code := sorted({*code_of(of_run)} & {*code_of(chosen)}):
+        note(told_code(Path(model), code))
     settings = _checked(TrainSettings, merged(chosen, {"model": {"id": model}, "seed": seed}))
     settings.complete()
     return settings
 
 
-def _run_settings(model: str, kind: type[Settings]) -> dict[str, Any]:
+def _run_settings(model: str, kind: type[SpeechSettings]) -> dict[str, Any]:
     """Those of a run's settings that ``kind`` has."""
     file = Path(model) / "config.json"
     config = read_config(Path(model)) if file.is_file() else {}
@@ -102,7 +118,12 @@ def _run_settings(model: str, kind: type[Settings]) -> dict[str, Any]:
         return {}
     if not (Path(model) / "policy").is_dir():
         raise ConfigError(f"{model} has no trained policy yet; let it finish: agentgym train --resume {model}")
-    return {key: value for key, value in _shared(config, kind).items() if key != "model"}
+    shared = {key: value for key, value in _shared(config, kind).items() if key != "model"}
+    try:
+        _checked(kind, shared)
+    except ConfigError as error:
+        raise damaged(Path(model), error) from None
+    return shared
 
 
 def _shared(values: Mapping[str, Any], kind: type[Settings]) -> dict[str, Any]:
@@ -110,6 +131,6 @@ def _shared(values: Mapping[str, Any], kind: type[Settings]) -> dict[str, Any]:
     shared = {key: values[key] for key in kind.model_fields if key in values}
     for key, value in shared.items():
         group = kind.model_fields[key].annotation
-        if isinstance(group, type) and issubclass(group, Settings):
+        if isinstance(group, type) and issubclass(group, Settings) and isinstance(value, Mapping):
             shared[key] = _shared(value, group)
     return shared

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from agentgym.config import flattened, merged, validated
 from agentgym.errors import ConfigError
-from agentgym.launch import fingerprint, places
+from agentgym.launch import fingerprint, places, standing
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.resolving import in_full
@@ -54,9 +54,14 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
     """What ``agentgym.resume`` says."""
     run = Run.open(directory)
     with run.locked():
-        has = TrainSettings.model_validate(places.absolute(run.config))
-        at = checkpoint.latest(run.checkpoints, note=reporter.note)
-        stage = checkpoint.read_state(at)["stage"] if at else ""
+        config = run.config
+        if code := places.code_of(config):
+            reporter.note(places.told_code(directory, code))
+        has = _settings_of(run, config)
+        at = checkpoint.latest(run.checkpoints, note=reporter.note, check=standing.check)
+        if at is None:
+            run.refuse_erasing()
+        stage = standing.standing_of(at).stage if at else ""
         settings = changed(has, given, run=directory, force=force, is_trained=stage in ("after", "done"))
         fingerprint.check(run, settings.model.id, reporter.note)
         seed_all(settings.seed)
@@ -74,6 +79,14 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
                     _record(run, settings, at)
                 await training.go()
     return directory
+
+
+def _settings_of(run: Run, config: Mapping[str, Any]) -> TrainSettings:
+    """Raises DataError, naming the file, for a config.json that no run has written."""
+    try:
+        return validated(TrainSettings, places.absolute(config))
+    except ConfigError as error:
+        raise places.damaged(run.directory, error) from None
 
 
 def _tidy(bench: Workbench, at: Path | None) -> None:

@@ -48,13 +48,12 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
             config = places.absolute(settings.model_dump(mode="json"))
-            run = Run.create(
-                settings.output,
-                config,
-                places=places.relative(config, settings.output),
-                model=fingerprint.of_model(settings.model.id),
-            )
-            with run.locked():
+            with bench.run.claimed() as run:  # two starts in one directory: the second has changed nothing
+                run.begin(
+                    config,
+                    places=places.relative(config, run.directory),
+                    model=fingerprint.of_model(settings.model.id),
+                )
                 training.begin()
                 await training.go()
     return settings.output

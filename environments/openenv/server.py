@@ -15,12 +15,13 @@ import functools
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pydantic import Field, create_model
 
 from agentgym.env import SPLITS
+from agentgym.environments.openenv.guard import guarded
 from agentgym.errors import EnvError, UserError
 from agentgym.extras import require
 from agentgym.types import TaskId
@@ -34,12 +35,19 @@ MAX_SESSIONS = 256
 _START_SECONDS = 60.0
 
 
-def make_app(make_env: Callable[[], Any], *, max_sessions: int = MAX_SESSIONS) -> Any:
-    """The ASGI application that serves what ``make_env`` makes. Raises MissingExtraError."""
+def make_app(
+    make_env: Callable[[], Any],
+    *,
+    max_sessions: int = MAX_SESSIONS,
+    hosts: Collection[str] = (),
+    token: str | None = None,
+) -> Any:
+    """The ASGI application that serves what ``make_env`` makes, ``guarded``. Raises MissingExtraError."""
     core = require("openenv.core.env_server", extra="openenv")
     action, observation = _models()
     session = _session_class()
     app = core.create_fastapi_app(functools.partial(session, make_env), action, observation, max_sessions)
+    _tell_errors(app)
     gone = require("starlette.websockets", extra="openenv").WebSocketDisconnect
 
     async def patient(scope: Any, receive: Any, send: Any) -> None:
@@ -49,7 +57,18 @@ def make_app(make_env: Callable[[], Any], *, max_sessions: int = MAX_SESSIONS) -
             if scope["type"] != "websocket":
                 raise
 
-    return patient
+    return guarded(patient, hosts=hosts, token=token)
+
+
+def _tell_errors(app: Any) -> None:
+    """Have ``app`` answer what an environment refuses with what it says, in place of a traceback here and 500 there."""
+    response = require("starlette.responses", extra="openenv").JSONResponse
+
+    async def told(request: Any, error: Exception) -> Any:
+        return response({"detail": str(error)}, 422 if isinstance(error, UserError) else 500)
+
+    for kind in (UserError, EnvError):
+        app.add_exception_handler(kind, told)
 
 
 def take_port(host: str, port: int) -> socket.socket:

@@ -198,7 +198,15 @@ MODULES = (
             Mutation("a full completion refused", "len(ids) > sampling.max_tokens", "len(ids) >= sampling.max_tokens"),
             Mutation("stop tokens within", "for token in ids[:-1])", "for token in ids[1:-1])"),
             Mutation("stopped by anything", 'if reason == "stop" and ids[-1] not in stops:', "if False:"),
-            Mutation("an unknown version is an error", "if span.version.isdecimal():", "if True:"),
+            Mutation(
+                "an unknown version is an error", "if span.version.isascii() and span.version.isdecimal():", "if True:"
+            ),
+            Mutation("spans lie anywhere", "if not before <= span.start <= span.end <= len(versions):", "if False:"),
+            Mutation("weights of tomorrow", "if int(span.version) > newest:", "if False:"),
+            Mutation("any token", "if vocabulary is not None and ids and max(ids) >= vocabulary:", "if False:"),
+            Mutation("one token more", "max(ids) >= vocabulary", "max(ids) > vocabulary"),
+            Mutation("certain and more", "le=1e-3, allow", "allow"),
+            Mutation("ids below nothing", "Field(strict=True, ge=0, lt=2**31)", "Field(strict=True, lt=2**31)"),
             Mutation(
                 "spans end one later",
                 "versions[span.start : span.end] = [int(span.version)] * (span.end - span.start)",

@@ -198,11 +198,13 @@ MODULES = (
         (
             Mutation("the link outlives the policy", "            _remove(link)\n", "            pass\n"),
             Mutation("a broken link is in the way", "        _remove(aside)\n", ""),
-            Mutation("a needed policy goes", '{self.name, *(state["kept"] for state in states)}', "{self.name}"),
+            Mutation(
+                "a needed policy goes", '{self.name, *(str(state.get("kept")) for state in states)}', "{self.name}"
+            ),
             Mutation(
                 "the best goes",
-                '{self.name, *(state["kept"] for state in states)}',
-                '{*(state["kept"] for state in states)}',
+                '{self.name, *(str(state.get("kept")) for state in states)}',
+                '{*(str(state.get("kept")) for state in states)}',
             ),
             Mutation(
                 "nothing goes",
@@ -259,34 +261,32 @@ MODULES = (
             Mutation("the best of before", "        bench.kept.go_back(None, bench.reporter.note)\n", ""),
             Mutation("begun unopened", "        self.stages[0].open()\n", ""),
             Mutation("never closed", "            await self.stage.close()\n", "            pass\n"),
-            Mutation("the stage before", "[*(stage.name for stage in self.stages), _DONE].index(name)", "0"),
+            Mutation("the stage before", "names.index(state.stage)", "0"),
             Mutation(
                 "gone on unopened",
-                "        if self.stage is not None:\n            self.stage.open()\n        learner",
-                "        learner",
+                "        if self.stage is not None:\n            self.stage.open()\n        with _fitting",
+                "        with _fitting",
             ),
             Mutation("a trainer anew", "checkpoint.load(at, learner, trainer=trainer)", "checkpoint.load(at, learner)"),
-            Mutation("a report anew", '        bench.report.update(state["report"])\n', ""),
-            Mutation("a clock anew", '        bench.clock.go_on_from(state["seconds"])\n', ""),
-            Mutation("a tally anew", 'state["begun"], state["pending"]\n', "0, []\n"),
-            Mutation("pending is not taken up", 'state["begun"], state["pending"]\n', 'state["begun"], []\n'),
-            Mutation("a stage anew", '            self.stage.load_state(state["state"])\n', "            pass\n"),
-            Mutation("what came after stays", '        bench.run.forget_after(state["position"])\n', ""),
+            Mutation("a report anew", "        bench.report.update(state.report)\n", ""),
+            Mutation("a clock anew", "        bench.clock.go_on_from(state.seconds)\n", ""),
+            Mutation("a tally anew", "state.begun, state.pending\n", "0, []\n"),
+            Mutation("pending is not taken up", "state.begun, state.pending\n", "state.begun, []\n"),
+            Mutation("a stage anew", "                self.stage.load_state(state.state)\n", "                pass\n"),
+            Mutation("what came after stays", "        bench.run.forget_after(state.position)\n", ""),
             Mutation(
                 "everything is forgotten",
-                '        bench.run.forget_after(state["position"])\n',
+                "        bench.run.forget_after(state.position)\n",
                 "        bench.run.forget_after({})\n",
             ),
             Mutation("alarms anew", "        bench.monitor.replay(bench.run.metrics())\n", ""),
             Mutation(
                 "alarms of what is forgotten",
-                '        bench.run.forget_after(state["position"])\n'
-                "        bench.monitor.replay(bench.run.metrics())\n",
-                "        bench.monitor.replay(bench.run.metrics())\n"
-                '        bench.run.forget_after(state["position"])\n',
+                "        bench.run.forget_after(state.position)\n        bench.monitor.replay(bench.run.metrics())\n",
+                "        bench.monitor.replay(bench.run.metrics())\n        bench.run.forget_after(state.position)\n",
             ),
             Mutation("the ledger is not added up", "        self._audit()\n        if not", "        if not"),
-            Mutation("the best of now", 'bench.kept.go_back(state["kept"], ', "bench.kept.go_back(bench.kept.name, "),
+            Mutation("the best of now", "bench.kept.go_back(state.kept, ", "bench.kept.go_back(bench.kept.name, "),
             Mutation(
                 "a lost best is not replaced",
                 "            (self.stage or self.stages[-1]).lose_best()\n",
@@ -615,6 +615,13 @@ MODULES = (
                 "    for path in ():\n",
             ),
             Mutation("policies stay", "    bench.kept.discard_unused()\n", ""),
+            Mutation("erased", "            run.refuse_erasing()\n", "            pass\n"),
+            Mutation("any state", ", check=standing.check)", ")"),
+            Mutation(
+                "code is not told",
+                "            reporter.note(places.told_code(directory, code))\n",
+                "            pass\n",
+            ),
             Mutation("TensorBoard shows it twice", "    bench.run.draw_tensorboard_anew()\n", ""),
             Mutation(
                 "the oldest settings are replaced", "    if not (run.directory / old).exists():\n", "    if True:\n"
@@ -660,8 +667,8 @@ MODULES = (
             Mutation("measured by another seed", '"seed": seed}', '"seed": 0}'),
             Mutation(
                 "the run overrules the user",
-                "merged(_run_settings(model, kind), in_full(given), own)",
-                "merged(in_full(given), _run_settings(model, kind), own)",
+                "merged(of_run, in_full(given), own)",
+                "merged(in_full(given), of_run, own)",
             ),
             Mutation("without its policy", '    if not (Path(model) / "policy").is_dir():\n', "    if False:\n"),
             Mutation(
@@ -679,9 +686,8 @@ MODULES = (
             Mutation("initial weights by chance", "    seed_all(settings.seed)\n", ""),
             Mutation("a run hangs for ever", "assembled(settings, beat=watchdog.beat)", "assembled(settings)"),
             Mutation("nothing is refused", "            await _refuse(bench, stages)\n", ""),
-            Mutation("not locked", "            with run.locked():\n", "            with contextlib.nullcontext():\n"),
-            Mutation("no fingerprint", "                model=fingerprint.of_model(settings.model.id),\n", ""),
-            Mutation("no places", "                places=places.relative(config, settings.output),\n", ""),
+            Mutation("no fingerprint", "                    model=fingerprint.of_model(settings.model.id),\n", ""),
+            Mutation("no places", "                    places=places.relative(config, run.directory),\n", ""),
             Mutation("not begun", "                training.begin()\n", ""),
             Mutation("an engine that cannot learn", "    if parts.engine.why_untrainable:\n", "    if False:\n"),
             Mutation(
@@ -1144,14 +1150,14 @@ MODULES = (
             Mutation("torch's chance stays", '    torch.set_rng_state(_bytes(state["torch"]))\n', ""),
             Mutation("the oldest", "for path in reversed(finished(parent)):", "for path in finished(parent):"),
             Mutation("half-written ones are finished", ' and not path.name.startswith("."))', ")"),
-            Mutation("the newest whatever it is", "            sealed.check(path)\n", "            pass\n"),
+            Mutation("the newest whatever it is", "            check(path)\n", "            pass\n"),
             Mutation("passed over in silence", "            if note:\n", "            if False:\n"),
             Mutation("another layout is none", "    if of_other_layout:\n        raise of_other_layout\n", ""),
             Mutation("half-written ones stay", "            _delete_half_written(path)\n", "            pass\n"),
             Mutation("newer ones stay", "(used is None or path.name > used.name)", "used is None"),
             Mutation("the used one goes", "path.name > used.name)", "path.name >= used.name)"),
             Mutation("moved over another", "            while target.exists():\n", "            while False:\n"),
-            Mutation("deleted with what hides", 'path.is_dir() and path.name.endswith(".partial")', "path.is_dir()"),
+            Mutation("deleted with what hides", 'if path.name.endswith(".partial"):', "if True:"),
             Mutation(
                 "one too many", "for path in finished(parent)[:-keep]:", "for path in finished(parent)[: -keep - 1]:"
             ),

@@ -6,9 +6,14 @@ works together is tried in tests/integration/test_cli.py.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,7 +95,7 @@ def test_what_nobody_foresaw_is_a_traceback(agentgym: Typed, stands_in: StandsIn
         agentgym("train", "--env", BELL)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_a_command_even_where_a_shell_had_them_ignored(
     sent: signal.Signals, agentgym: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +114,93 @@ def test_signals_end_a_command_even_where_a_shell_had_them_ignored(
     monkeypatch.setattr(launch, "train", working)
     assert agentgym("train", "--env", BELL)[0] == 130
     assert ended == [True]
+
+
+def test_what_is_started_with_nohup_outlives_its_terminal(agentgym: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def working(*_: Any, **__: Any) -> Path:
+        signal.raise_signal(signal.SIGHUP)
+        return Path("run")
+
+    monkeypatch.setattr(launch, "train", working)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert agentgym("train", "--env", BELL)[0] == 0
+
+
+def test_a_terminal_that_is_gone_is_told_nothing_more(tmp_path: Path) -> None:
+    """What is written to one that hung up would be an error, in the middle of a clean end."""
+    master, terminal = os.openpty()
+    program = (
+        "import signal, sys, time\nfrom agentgym.commands import hang_up\nsignal.signal(signal.SIGHUP, hang_up)\n"
+        "try:\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    print('saved', flush=True)\n    open(sys.argv[1], 'w').write('a clean end')\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "end")],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(terminal)
+    assert os.read(master, 5) == b"ready"
+    os.close(master)  # the window is closed: the kernel sends SIGHUP
+    assert process.wait(60) == 0
+    assert (tmp_path / "end").read_text() == "a clean end"
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("train --env webshop --resume a --resume b", "--resume is given 2 times; leave all but one out"),
+        ("train --config a --env webshop --config b", "--config is given 2 times"),
+        ("eval --model a --model=b", "--model is given 2 times"),
+        ("eval --model a --seed 1 --seed 1", "--seed is given 2 times"),
+        ("export here -o a --output b", "-o/--output is given 2 times"),
+        ("export here --success --failure", "--success is given 2 times"),
+        ("envs --measure 1 --measure 2", "--measure is given 2 times"),
+        ("init env mine --directory a --directory b", "--directory is given 2 times"),
+        ("train --env webshop --seed 1 --seed 2", '"seed" is given twice, 1 and 2'),
+        ("serve webshop --env blocksworld", "\"env\" is given twice, 'webshop' and 'blocksworld'"),
+        ("play webshop --env.id blocksworld", '"env" is given twice'),
+        ("doctor webshop --env blocksworld", '"env" is given twice'),
+        ("eval --model a --env webshop --model.id b", 'the model is given twice: "a" and "b"'),
+        ("train --env webshop --lora --model.lora false", '"lora" is short for "model.lora", and both are given'),
+    ],
+)
+def test_what_is_given_twice_is_refused(typed: str, told: str, agentgym: Typed) -> None:
+    code, _, errors = agentgym(*typed.split())
+    assert code == 2
+    assert told in errors
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("eval --env webshop --model a --temperature nan", "nan is no finite number"),
+        ("record --env webshop --model a --temperature inf", "inf is no finite number"),
+        ("play webshop --temperature nan", "nan is no finite number"),
+        ("train --env webshop --trainer.learning_rate nan", "trainer.learning_rate: "),
+        ("train --env webshop --trainer.learning_rate NaN", "trainer.learning_rate: "),
+        ("train --env webshop --max_seconds inf", "max_seconds: expected a finite number, found inf"),
+        ("train --env webshop --rewards.success nan", "rewards.success.weight: expected a finite number, found nan"),
+        ("train --env webshop --rollout.temperature nan", "rollout.temperature: "),
+        ("train --env webshop --alarms.mismatch nan", "alarms.mismatch: "),
+    ],
+)
+def test_what_is_no_number_is_refused(typed: str, told: str, agentgym: Typed) -> None:
+    code, _, errors = agentgym(*typed.split())
+    assert code == 2
+    assert told in errors
+
+
+def test_a_file_that_cannot_be_written_is_told(agentgym: Typed, stands_in: StandsIn, tmp_path: Path) -> None:
+    stands_in(launch, "evaluate", (Score(), []))
+    code, _, errors = agentgym("eval", "--env", BELL, "--model", "m", "--json", str(tmp_path / "none" / "score.json"))
+    assert code == 2
+    assert errors.endswith(
+        f"cannot write {tmp_path}/none/score.json: No such file or directory; choose another --json\n"
+    )
 
 
 def test_version_and_help_end_well(agentgym: Typed) -> None:
@@ -198,7 +290,7 @@ def test_where_there_is_no_terminal_only_notes_are_told(agentgym: Typed, monkeyp
     monkeypatch.setattr(launch, "train", tell)
     code, printed, errors = agentgym("train", "--env", BELL)
     assert code == 0
-    assert errors == "first a word\nalarm: look\n"
+    assert errors == "first a word\nalarm: [bold]look[/bold]\n"
     assert "alarm" not in printed
 
 
@@ -423,18 +515,36 @@ def test_envs_measures_each_and_writes_what_it_shows(agentgym: Typed, monkeypatc
     assert [(each["id"], each["random_success"]["won"]) for each in written] == [("house", 1), ("maze", 1)]
 
 
-def test_serve_passes_on_all_that_it_is_told(agentgym: Typed, stands_in: StandsIn) -> None:
+def test_serve_passes_on_all_that_it_is_told(
+    agentgym: Typed, stands_in: StandsIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     serve = stands_in(serving, "serve")
-    typed = ["--host", "0.0.0.0", "--port", "0", "--max-sessions", "3", "--env.level", "b3"]
+    typed = ["--host", "0.0.0.0", "--port", "0", "--max-sessions", "3", "--env.level", "b3", "--token", "secret"]
+    typed += ["--allow-host", "one.example", "--allow-host", "other.example"]
     assert agentgym("serve", "blocksworld", *typed)[0] == 0
     assert serve.args == ("blocksworld", {"level": "b3"})
     serve.options.pop("tell")("http://here")
-    assert serve.options == {"host": "0.0.0.0", "port": 0, "max_sessions": 3}
+    assert serve.options == {
+        "host": "0.0.0.0",
+        "port": 0,
+        "max_sessions": 3,
+        "token": "secret",
+        "allowed_hosts": ("one.example", "other.example"),
+    }
     assert agentgym("serve", "blocksworld")[0] == 0
     serve.options.pop("tell")
-    assert serve.options == {"host": "127.0.0.1", "port": 8000, "max_sessions": 256}
+    assert serve.options == {
+        "host": "127.0.0.1",
+        "port": 8000,
+        "max_sessions": 256,
+        "token": None,
+        "allowed_hosts": (),
+    }
+    monkeypatch.setenv("AGENTGYM_TOKEN", "kept from the list of processes")
+    assert agentgym("serve", "blocksworld")[0] == 0
+    assert serve.options["token"] == "kept from the list of processes"
     code, _, errors = agentgym("serve", "blocksworld", "--protocol", "plain")
-    assert (code, serve.times) == (2, 2)
+    assert (code, serve.times) == (2, 3)
     assert 'unknown key "protocol"' in errors
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,10 +58,8 @@ class Run(Settings):
         (["--env.catalogue", "DIR", "--env", "webshop"], {"env": {"id": "webshop", "catalogue": "DIR"}}),
         (["--env", '{id = "webshop", n = 1}'], {"env": {"id": "webshop", "n": 1}}),
         (["--env.n", "2", "--env", '{id = "webshop"}'], {"env": {"id": "webshop", "n": 2}}),
-        (["--env", '{id = "webshop", n = 1}', "--env.n", "2"], {"env": {"id": "webshop", "n": 2}}),
+        (["--env", '{id = "webshop", n = 1}', "--env.m", "2"], {"env": {"id": "webshop", "n": 1, "m": 2}}),
         (["--optim.deep.a", "1", "--optim", "{deep = {b = 2}}"], {"optim": {"deep": {"a": 1, "b": 2}}}),
-        (["--env", "webshop", "--env", "other"], {"env": {"id": "other"}}),
-        (["--updates", "1", "--updates", "2"], {"updates": 2}),
         (["--name=a=b"], {"name": "a=b"}),
         (["--name", "-"], {"name": "-"}),
         (["--width", "0x10"], {"width": 16}),
@@ -97,6 +98,16 @@ def test_flags(flags: list[str], settings: dict[str, Any]) -> None:
         (["webshop"], 'expected a flag such as --seed or --env.catalogue, found "webshop"'),
         (["--seed", "1", "2"], 'found "2"'),
         (["-x", "1"], 'found "-x"'),
+        (["--updates", "1", "--updates", "2"], '"updates" is given twice, 1 and 2; leave one of the two out'),
+        (["--updates", "1", "--updates=1"], '"updates" is given twice, 1 and 1'),
+        (["--max-seconds", "1", "--max_seconds", "2"], '"max_seconds" is given twice, 1 and 2'),
+        (["--env", "webshop", "--env", "other"], "\"env.id\" is given twice, 'webshop' and 'other'"),
+        (["--env", "webshop", "--env.id", "other"], '"env.id" is given twice'),
+        (["--env", '{id = "webshop", n = 1}', "--env.n", "2"], '"env.n" is given twice, 1 and 2'),
+        (["--env.n", "2", "--env", '{id = "webshop", n = 1}'], '"env.n" is given twice; leave one of the two out'),
+        (["--optim", "{a = {b = 1}}", "--optim", "{a = {b = 2}}"], '"optim.a.b" is given twice'),
+        (["--rewards.success", "1", "--rewards.success", "2"], '"rewards.success.weight" is given twice'),
+        (["--lora", "--lora", "false"], '"lora" is given twice, True and False'),
         (["--seed", "1", "--seed.x", "2"], '"seed" was given a value and cannot have "seed.x"'),
         (["--seed.x", "2", "--seed", "1"], '"seed" is given both a value and settings of its own'),
         (["--seed", "1", "--seed", "{x = 2}"], '"seed" is given both a value and settings of its own'),
@@ -278,7 +289,7 @@ def test_toml(tmp_path: Path) -> None:
 def test_toml_that_cannot_be_read_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read .*none\.toml: No such file"):
         read_toml(tmp_path / "none.toml")
-    with pytest.raises(ConfigError, match=r"cannot read .*Is a directory"):
+    with pytest.raises(ConfigError, match="is not a plain file; expected settings in TOML"):
         read_toml(tmp_path)
     (tmp_path / "bad.toml").write_text("a = = 1")
     with pytest.raises(ConfigError, match=r"bad\.toml is not valid TOML: .*line 1"):
@@ -322,3 +333,60 @@ def test_numbers_come_back_from_flags(value: float | int | bool) -> None:
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1))
 def test_any_text_is_a_choice(text: str) -> None:
     assert parse_flags([f"--model={text}"])["model"].keys() == {"id"} or text.strip().startswith("{")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_settings_are_read_from_plain_files_alone(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """The one would be waited for, the other never ends."""
+    make(tmp_path / "run.toml")
+    with pytest.raises(ConfigError, match=r"run\.toml is not a plain file; expected settings in TOML"):
+        read_toml(tmp_path / "run.toml")
+
+
+def test_a_file_that_is_too_long_or_too_deep_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("a = " + "[" * 100_000)
+    with pytest.raises(ConfigError, match=r"run\.toml is not valid TOML: "):
+        read_toml(file)
+    assert parse_flags(["--name", "[" * 100_000]) == {"name": "[" * 100_000}
+    with file.open("wb") as stream:
+        stream.truncate(2**22 + 1)
+    with pytest.raises(ConfigError, match=r"run\.toml has 4194305 bytes; expected settings in TOML, at most 4194304"):
+        read_toml(file)
+
+
+class Numbers(Settings):
+    real: float = 1.0
+    maybe: float | None = Field(None, le=9)
+    least: float = Field(0.5, gt=0)
+    several: list[float] = Field(default_factory=list)
+    named: dict[str, float] = Field(default_factory=dict)
+    endless: float = math.inf
+    text: str = ""
+    reward: Reward = Reward()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"real": math.nan}, "real: expected a finite number, found nan"),
+        ({"real": "NaN"}, "real: expected a finite number, found nan"),
+        ({"real": -math.inf}, "real: expected a finite number, found -inf"),
+        ({"maybe": math.nan}, "maybe: "),
+        ({"least": math.inf}, "least: expected a finite number, found inf"),
+        ({"several": [1.0, math.nan]}, "several: expected a finite number, found nan"),
+        ({"named": {"a": math.inf}}, r"named\.a: expected a finite number, found inf"),
+        ({"endless": math.nan}, "endless: expected a finite number, found nan"),
+        ({"reward": math.nan}, r"reward\.weight: expected a finite number, found nan"),
+        ({"reward": {"weight": "inf"}}, r"reward\.weight: expected a finite number, found inf"),
+    ],
+)
+def test_a_number_that_is_none_is_refused(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{told}"):
+        validated(Numbers, given)
+
+
+def test_a_default_without_end_may_be_said_and_nan_may_be_a_name() -> None:
+    assert validated(Numbers, {}).endless == validated(Numbers, {"endless": math.inf}).endless == math.inf
+    assert validated(Numbers, parse_flags(["--text", "nan"])).text == "nan"
+    assert validated(Numbers, {"reward": {"weight": 1, "name": math.nan}}).reward.options.keys() == {"name"}

@@ -307,3 +307,17 @@ def test_a_last_resort_waits_as_long_as_the_body_takes(raises: bool, monkeypatch
 def test_a_process_that_does_not_end_is_ended(tmp_path: Path) -> None:
     code, _, _ = ended(tmp_path, "stubborn")
     assert code == EXIT_CODE
+
+
+def test_a_dump_that_cannot_be_written_is_told_and_the_process_is_ended(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> None:
+        with watchdog(world, tmp_path / "none" / "dump", grace=0.0).watching(lambda: "7 under way"):
+            world.now += 1
+            await until(lambda: bool(world.ended))
+
+    asyncio.run(main())
+    told = capfd.readouterr().err
+    assert "no progress for 0.03125 s. 7 under way\n" in told
+    assert "what every thread and task was doing stands above: [Errno 2] No such file" in told
