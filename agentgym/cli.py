@@ -360,6 +360,7 @@ def _env_factory(given: Mapping[str, Any], kind: type[EnvSettings]) -> EnvFactor
 def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
     """Tokenizer and protocol of ``model``; without one, single bytes and the protocol that nano has by default."""
     from agentgym.launch.models import make_policy
+    from agentgym.launch.prompting import prompted
     from agentgym.launch.resolving import resolve, settings_for
     from agentgym.launch.settings import SpeechSettings
     from agentgym.learn.byte_tokenizer import byte_tokenizer
@@ -369,12 +370,12 @@ def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
     is_made = model in (None, "nano")
     settings = resolve(given) if is_made else settings_for(given, str(model), seed=0, kind=SpeechSettings)
     protocol = agentgym.plugins("protocols").build(settings.protocol.id, settings.protocol.options)
-    if model is None:
-        return ChatTokenizer(byte_tokenizer()), protocol
     env = agentgym.make(settings.env.id, **settings.env.options)
     try:
+        if model is None:
+            return ChatTokenizer(byte_tokenizer()), run(prompted(protocol, env))
         tokenizer = run(make_policy(settings.model, env, seed=0)).tokenizer
-        return tokenizer, protocol.suited(*tokenizer.speech)
+        return tokenizer, run(prompted(protocol.suited(*tokenizer.speech), env))
     finally:
         env.close()
 

@@ -11,6 +11,7 @@ from agentgym.errors import ConfigError, UserError
 from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle_curriculum, spent
 from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
 from agentgym.learn.nano_settings import WISHES
+from agentgym.prompt import text_of_option
 from agentgym.registry import plugins
 from agentgym.run import read_config
 
@@ -45,6 +46,8 @@ def _checked(kind: type[S], values: Mapping[str, Any]) -> S:
 def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
     """``given`` with its short forms in full."""
     full = long_form(given)
+    if isinstance(protocol := full.get("protocol"), Mapping) and "system" in protocol:
+        full["protocol"] = {**protocol, "system": text_of_option(protocol["system"])}
     return merged(full, {"model": {"lora": full.pop("lora")}}) if "lora" in full else full
 
 
@@ -87,11 +90,19 @@ def settings_for(
     if model == "nano":
         raise UserError("nano is made anew for each training run; pass the run directory: --model runs/NAME")
     own = {"model": {"id": model}} if issubclass(kind, PolicySettings) else {}
-    chosen = merged(_run_settings(model, kind), in_full(given), own)
+    chosen = merged(_run_settings(model, kind), _anew(in_full(given)), own)
     _checked(kind, chosen)
     settings = _checked(TrainSettings, merged(chosen, {"model": {"id": model}, "seed": seed}))
     settings.complete()
     return settings
+
+
+def _anew(given: Mapping[str, Any]) -> dict[str, Any]:
+    """``given``; what a run made of options of the prompt counts no longer where there are others."""
+    protocol = given.get("protocol")
+    if isinstance(protocol, Mapping) and protocol.keys() & {"example", "shots", "shots_from"}:
+        return merged(given, {"protocol": {"kept": None}})
+    return dict(given)
 
 
 def _run_settings(model: str, kind: type[Settings]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from agentgym.launch.learning import Train, WarmStart
 from agentgym.launch.measure import Measure
 from agentgym.launch.monitor import Monitor
 from agentgym.launch.parts import Parts, assembled
+from agentgym.launch.prompting import keep
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.room import DiskEstimate, refuse_full_disk, refuse_too_large
 from agentgym.launch.settings import TrainSettings
@@ -21,7 +22,6 @@ from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import Tally
-from agentgym.loops import settled
 from agentgym.recorded import Recorded
 from agentgym.registry import plugins
 from agentgym.run import Run, refuse_taken
@@ -44,6 +44,7 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
         stages = await stages_of(bench)
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
+            keep(settings, parts.protocol)
             config = places.absolute(settings.model_dump(mode="json"))
             run = Run.create(settings.output, config)
             with run.locked():
@@ -129,7 +130,7 @@ async def stages_of(bench: Workbench) -> list[Stage]:
     trainer: Trainer[Any] = plugins("trainers").build(settings.trainer.id, settings.trainer.options)
     trainer.check(tokenizer)
     _refuse_held_out(trainer, bench.parts)
-    has_expert = await _has_expert(bench.parts)
+    has_expert = await bench.parts.has_expert()
     stages: list[Stage] = [Measure(bench, "before"), Train(bench, trainer), Measure(bench, "after")]
     needs_expert = trainer.needs_expert
     if _is_warm(settings, has_expert):
@@ -158,8 +159,3 @@ def _is_warm(settings: TrainSettings, has_expert: bool) -> bool:
     if settings.warm_start.enabled is not None:
         return settings.warm_start.enabled
     return settings.model.id == "nano" and settings.trainer.id != "sft" and has_expert
-
-
-async def _has_expert(parts: Parts) -> bool:
-    await settled(parts.env.reset(seed=0))
-    return parts.env.expert() is not None

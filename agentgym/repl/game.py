@@ -141,14 +141,14 @@ class Game:
     def conversation(self, protocol: Protocol) -> list[Message]:
         """The episode so far as a policy sees it."""
         first, *turns = self.moments
-        messages = [*protocol.opening(self.env.instructions), protocol.show(first.observation)]
+        messages = [*protocol.prologue(self.env.instructions), protocol.shown(first.observation)]
         for turn in turns:
             said = turn.reply if turn.reply is not None else protocol.format(turn.action or Action(""))
-            unread = turn.action is None and turn.problem is not None
-            messages += [
-                protocol.said(said),
-                protocol.complain(str(turn.problem)) if unread else protocol.show(turn.observation),
-            ]
+            if turn.action is None and turn.problem is not None:
+                told = protocol.refused(str(turn.problem), turn.observation)
+            else:
+                told = protocol.shown(turn.observation, had_no_effect=turn.problem is not None)
+            messages += [protocol.said(said), told]
         return messages
 
     def _task_id(self, typed: TaskId) -> TaskId:
