@@ -194,11 +194,13 @@ def tell(*_: Any, reporter: Any) -> Path:
     return Path("run")
 
 
-def test_where_there_is_no_terminal_only_notes_are_told(agentgym: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_terminal_lines_are_told_as_they_are(
+    agentgym: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(launch, "train", tell)
     code, printed, errors = agentgym("train", "--env", BELL)
     assert code == 0
-    assert errors == "first a word\nalarm: look\n"
+    assert errors == ("first a word\nwarm start: 4 updates\ntraining: 9 episodes\nalarm: [bold]look[/bold]\n")
     assert "alarm" not in printed
 
 
