@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from agentgym import sealed
 from agentgym.config import Choice
+from agentgym.curriculum import Curriculum
 from agentgym.launch.evaluation import play_tasks, score
 from agentgym.launch.models import make_engine, make_learner
 from agentgym.launch.reporting import why_nothing
@@ -66,9 +67,7 @@ class Learning(Stage):
                 temperature=self.temperature,
             )
         )
-        seed, chosen = seed_of(settings.seed, self.name) % 2**31, self.curriculum
-        draws = plugins("curricula").build(chosen.id, chosen.options, parts.env.tasks("train"), seed=seed)
-        players = Players(parts.rollout, parts.engine, draws, limits=parts.limits, temperature=self.temperature)
+        players = Players(parts.rollout, parts.engine, self.draws(), limits=parts.limits, temperature=self.temperature)
         self.loop = Loop(
             trainer,
             learner,
@@ -77,6 +76,13 @@ class Learning(Stage):
             scheduler=self._scheduler(players),
             beat=bench.watchdog.beat,
         )
+
+    def draws(self) -> Curriculum:
+        """What says which tasks are played, at its beginning."""
+        seed, chosen = seed_of(self.bench.settings.seed, self.name) % 2**31, self.curriculum
+        tasks = self.bench.parts.env.tasks("train")
+        made: Curriculum = plugins("curricula").build(chosen.id, chosen.options, tasks, seed=seed)
+        return made
 
     def _scheduler(self, players: Players) -> Scheduler | None:
         """What plays ahead; None where nothing does."""

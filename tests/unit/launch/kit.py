@@ -23,6 +23,7 @@ from agentgym.learn.policy import Policy
 from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
 from agentgym.ledger import Tally
+from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits
 from agentgym.run import Run
 from agentgym.types import Trajectory
@@ -217,7 +218,7 @@ def workbench(
     engine, run, notes = Listening(), Book.create(folder / "run", settings.model_dump(mode="json")), Notes()
     rollout: Any = Stand(engine, play)
     env: Any = Tasks()
-    protocol: Any = None
+    protocol = Plain()
     parts = Parts(env, a_policy(), engine, protocol, rollout, training_limits(settings.rollout))
     return Workbench(
         settings=settings,

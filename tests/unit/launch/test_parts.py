@@ -13,6 +13,7 @@ from agentgym.launch import parts, train
 from agentgym.launch.parts import Parts, assembled
 from agentgym.launch.resolving import resolve
 from agentgym.launch.sections import RolloutSettings
+from agentgym.learn import footprint
 from agentgym.learn.policy import Policy
 from agentgym.rollout import EpisodeSpec, Limits
 from agentgym.types import StopReason, Trajectory
@@ -85,12 +86,13 @@ def test_an_environment_that_breaks_at_once_is_refused(kind: str, tmp_path: Path
         assemble({**SMALL, "env": str(file), "model": model})
 
 
-def test_a_run_that_does_not_fit_in_memory_says_what_to_lower(tmp_path: Path) -> None:
+def test_a_run_that_does_not_fit_in_memory_says_what_to_lower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Checked before anything is written; one microbatch of so many tokens would take terabytes."""
     bell = str(EXAMPLES.parents[2] / "examples" / "new_environment.py")
     given = {"env": bell, "trainer": {"id": "grpo", "max_microbatch_tokens": 10**9}, "output": tmp_path / "run"}
     with pytest.raises(UserError, match=r"training needs about .* free on cpu: .*--trainer.max_microbatch_tokens"):
         train(given)
+    monkeypatch.setattr(footprint, "available", lambda device: 2**27)
     given = {"env": bell, "rollout": {"concurrency": 10**7}, "output": tmp_path / "run"}
     with pytest.raises(UserError, match=r"lower --rollout.concurrency or --engine.max_context"):
         train(given)
