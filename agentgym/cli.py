@@ -1,6 +1,7 @@
 """The command line: ``agentgym train | eval | record | export | play | envs | serve | init | doctor``.
 
-Errors that a person can mend end with exit code 2 and a message on standard error; everything else is a traceback.
+Errors that a person can mend, those in a file of their own among them, end with exit code 2 and a message on standard
+error; everything else is a traceback.
 Flags are the dotted keys of the settings: ``--trainer.group_size 16`` sets what the TOML table ``[trainer]`` would.
 Each command takes those that have an effect there, and its help shows them.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import agentgym
+from agentgym.blame import blamed
 from agentgym.errors import AgentGymError, ConfigError, UserError
 from agentgym.progress import progress
 from agentgym.registry import EnvFactory
@@ -91,6 +93,11 @@ def main() -> None:
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
+    except Exception as error:
+        if not (told := blamed(error)):
+            raise
+        click.echo(f"error: {told}", err=True)
+        sys.exit(2)
 
 
 @_open(takes="TrainSettings")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from agentgym.blame import place
 from agentgym.env import Env
 from agentgym.errors import UserError
 from agentgym.types import Observation
@@ -22,7 +23,7 @@ async def corpus(env: Env) -> tuple[list[str], list[str]]:
     except UserError:
         raise
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
+        problem = f"{type(error).__name__}: {error} ({place(error)})"
         raise UserError(f'the environment "{env.name}" breaks in its first episodes: {problem}') from error
 
 

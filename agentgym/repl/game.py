@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
+from agentgym.blame import place
 from agentgym.curriculum import TaskOrder
 from agentgym.env import Env
 from agentgym.errors import AgentGymError, ParseError, SnapshotError
@@ -203,6 +202,5 @@ def told(error: BaseException) -> str:
         return str(error)
     if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
         return "interrupted"
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    where = place(error)
+    return f"{type(error).__name__}: {error}{f' ({where})' if where else ''}"
