@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ __all__ = ["agentgym"]
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def alone() -> Iterator[None]:
     """What is registered here is nothing to other tests."""
+    yield
     for kind in KINDS:
-        monkeypatch.setattr(plugins(kind), "_plugins", dict(plugins(kind)._plugins))
+        known = plugins(kind)._plugins
+        for id in [id for id in known if id.startswith("odd_")]:
+            del known[id]
 
 
 def raised(code: str, file: Path) -> Exception:
