@@ -15,6 +15,7 @@ from agentgym.protocol import Protocol
 from agentgym.protocols.plain import Plain
 from agentgym.protocols.react import React
 from agentgym.registry import plugins
+from agentgym.repl.game import Game
 from agentgym.rollout import EpisodeSpec, Rollout, engine_actor
 from agentgym.types import Action, Message, Observation, Trajectory
 from tests.kit import FORGETFUL, chat
@@ -264,3 +265,28 @@ def test_an_example_that_spells_the_end_of_a_turn_ends_none() -> None:
     (sample,) = an_episode(FORGETFUL, "open", shots=1, kept=Kept(shots=shots)).samples
     ends = sample.token_ids.tolist().count(chat().stop_token_ids[0])
     assert ends == 5  # of the system message, both of the example, what is seen, what is said
+
+
+def test_a_policy_that_is_watched_sees_the_same() -> None:
+    protocol = told(Strict(), shots=1, kept=Kept(shots=[SHOT]), actions="errors", system="Mine.")
+
+    async def go() -> list[Message]:
+        game = Game(Door())
+        await game.start()
+        await game.act(Action("look"))
+        await game.act(Action("dance"))
+        await game.hear("a b", protocol)
+        return game.conversation(protocol)
+
+    assert [(message["role"], message["content"]) for message in timeless(go())] == [
+        ("system", "Mine."),
+        ("user", "a wall"),
+        ("assistant", "turn"),
+        ("user", "a door"),
+        ("assistant", "look"),
+        ("user", "heard look"),
+        ("assistant", "dance"),
+        ("user", "heard dance\n\nPossible actions:\n- open"),
+        ("assistant", "a b"),
+        ("user", "One word.\n\nPossible actions:\n- open"),
+    ]

@@ -80,7 +80,7 @@ def test_it_is_said_what_may_help_where_more_than_a_tenth_comes_to_nothing() -> 
 def test_replies_that_are_as_long_as_they_may_be_were_cut_off() -> None:
     long, short = sample([[5, 5, 5], [5]]), sample([[5, 5], [5]])
     assert helps(with_turns(turn(), turn(), samples=[long])) == [
-        "1 of 2 replies were cut off; raise --rollout.max_reply_tokens 3"
+        "1 of 2 replies were cut off; raise --rollout.max_reply_tokens, now 3"
     ]
     assert helps(with_turns(turn(), turn(), samples=[short])) == []
     blank = sample([]).model_copy(update={"loss_mask": np.zeros(0, np.bool_)})
