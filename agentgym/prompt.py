@@ -97,16 +97,16 @@ def text_of_option(value: Any) -> Any:
 
     Raises ConfigError for a file that is not there.
     """
-    if not isinstance(value, str) or "\n" in value or len(value) > 1000:
+    if not isinstance(value, str | Path) or "\n" in str(value) or len(str(value)) > 1000:
         return value
-    file = Path(value)
+    file, is_meant = Path(value), isinstance(value, Path) or _FILE.fullmatch(value)
     try:
         if file.is_file():
             return file.read_text(encoding="utf-8").rstrip("\n")
     except (OSError, ValueError) as error:
-        if _FILE.fullmatch(value):
+        if is_meant:
             raise ConfigError(f"protocol.system: cannot read {value}: {error}") from None
-    if _FILE.fullmatch(value):
+    if is_meant:
         raise ConfigError(f'protocol.system: there is no file "{value}"; expected a text, or a file that holds one')
     return value
 

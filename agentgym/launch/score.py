@@ -135,7 +135,9 @@ def advice(trajectories: Sequence[Trajectory], *, max_reply_tokens: int, protoco
             "show it how: --protocol.example auto, or --protocol.shots 2; or try another --protocol"
         )
     if (cut := sum(_num_cut(each, max_reply_tokens) for each in counted)) > _MANY * len(turns):
-        said.append(f"{cut} of {len(turns)} replies were cut off; raise --rollout.max_reply_tokens, now {max_reply_tokens}")
+        said.append(
+            f"{cut} of {len(turns)} replies were cut off; raise --rollout.max_reply_tokens, now {max_reply_tokens}"
+        )
     idle = [turn for turn in turns if turn.error is not None and turn.action is not None]
     if len(idle) > _MANY * len(turns):
         said.append(

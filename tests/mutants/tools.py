@@ -153,7 +153,7 @@ MODULES = (
             Mutation("any slot is text", "if name not in SLOTS and (hint", "if False and (hint"),
             Mutation(
                 "a file that is not there is text",
-                "    if _FILE.fullmatch(value):\n        raise ConfigError(f'",
+                "    if is_meant:\n        raise ConfigError(f'",
                 "    if False:\n        raise ConfigError(f'",
             ),
             Mutation("shots_from without shots", "if self.shots_from is not None and not self.shots:", "if False:"),

@@ -74,7 +74,12 @@ def test_control_tokens_in_the_users_text_are_meant_and_one_word_alone_is_not_sp
 def test_the_text_may_be_in_a_file_and_a_file_that_is_not_there_is_no_text(tmp_path: Path) -> None:
     file = tmp_path / "system.txt"
     file.write_text("Be brief.\n{rules}\n")
-    assert text_of_option(str(file)) == "Be brief.\n{rules}"
+    assert text_of_option(str(file)) == text_of_option(file) == "Be brief.\n{rules}"
+    with pytest.raises(ConfigError, match=r'there is no file "other"'):
+        text_of_option(Path("other"))
+    (tmp_path / "odd.txt").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"cannot read \S+odd\.txt: 'utf-8' codec can't decode"):
+        text_of_option(str(tmp_path / "odd.txt"))
     with pytest.raises(ConfigError, match=r'there is no file "\S+other\.md"; expected a text, or a file'):
         text_of_option(str(tmp_path / "other.md"))
     for text in ("/no_think", "Be brief. See a/b.txt", "x" * 2000, "a\nb.txt", "", 3):
