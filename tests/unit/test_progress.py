@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
 from rich.console import Console
 
-from agentgym import progress
 from agentgym.progress import _Lines
 
 
 def test_in_a_pipe_a_stage_is_told_by_tenths_by_minutes_and_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now, stream = [0.0], io.StringIO()
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     reporter = _Lines(Console(file=stream, width=20))
     reporter.begin("test tasks", 40, "episodes")
     for done, at in ((3, 2.0), (4, 2.0), (8, 2.5), (9, 3.0), (10, 63.0), (11, 63.5), (39, 63.5), (40, 64.0)):
