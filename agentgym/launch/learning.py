@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from agentgym import sealed
 from agentgym.config import Choice
@@ -212,10 +212,8 @@ class Train(Learning):
         await self._keep_if_best()
         if self.at and not self.has_learned:
             was_warm = "warm_start" in bench.report["stages"]
-            expert: Literal["none", "idle", "used"] = "used" if was_warm else "idle"
-            has_expert = was_warm or await bench.parts.has_expert()
-            why = why_nothing(bench.run.ledger(), expert if has_expert else "none")
-            bench.reporter.note(f"nothing was learned: {why}")
+            expert = "used" if was_warm else "idle" if await bench.parts.has_expert() else "none"
+            bench.reporter.note(f"nothing was learned: {why_nothing(bench.run.ledger(), expert)}")
         self.conclude()
         bench.kept.restore(bench.parts.policy)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 from agentgym.ledger import Entry
 
@@ -44,10 +44,10 @@ class Silent:
     def note(self, text: str) -> None: ...
 
 
-def why_nothing(entries: Iterable[Entry], expert: Literal["none", "idle", "used"] = "none") -> str:
+def why_nothing(entries: Iterable[Entry], expert: str = "none") -> str:
     """Why nothing was learned: the reasons why groups were rejected, the most frequent first.
 
-    ``expert`` says whether the environment has one, and whether it was imitated before.
+    ``expert`` is "none" where the environment has none, "used" where it was imitated before, and else "idle".
     """
     reasons = Counter(entry.reason for entry in entries if entry.reason)
     if set(reasons) <= {"equal rewards"}:
