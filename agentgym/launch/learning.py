@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from agentgym import sealed
 from agentgym.config import Choice
@@ -80,9 +80,8 @@ class Learning(Stage):
     def draws(self) -> Curriculum:
         """What says which tasks are played, at its beginning."""
         seed, chosen = seed_of(self.bench.settings.seed, self.name) % 2**31, self.curriculum
-        tasks = self.bench.parts.env.tasks("train")
-        made: Curriculum = plugins("curricula").build(chosen.id, chosen.options, tasks, seed=seed)
-        return made
+        tasks, known = self.bench.parts.env.tasks("train"), plugins("curricula")
+        return cast("Curriculum", known.build(chosen.id, chosen.options, tasks, seed=seed))
 
     def _scheduler(self, players: Players) -> Scheduler | None:
         """What plays ahead; None where nothing does."""
