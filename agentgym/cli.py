@@ -1,6 +1,7 @@
 """The command line: ``agentgym train | eval | record | export | play | envs | serve | init | doctor``.
 
-Errors that a person can mend end with exit code 2 and a message on standard error; everything else is a traceback.
+Errors that a person can mend, those in a file of their own among them, end with exit code 2 and a message on standard
+error; everything else is a traceback.
 Flags are the dotted keys of the settings: ``--trainer.group_size 16`` sets what the TOML table ``[trainer]`` would.
 Each command takes those that have an effect there, and its help shows them.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import agentgym
+from agentgym.blame import blamed
 from agentgym.commands import Group, Once, Real, hang_up, write_json
 from agentgym.errors import AgentGymError, ConfigError, UserError
 from agentgym.progress import progress
@@ -94,6 +96,11 @@ def main() -> None:
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
+    except Exception as error:
+        if not (told := blamed(error)):
+            raise
+        click.echo(f"error: {told}", err=True)
+        sys.exit(2)
 
 
 @_open(takes="TrainSettings")
@@ -372,6 +379,7 @@ def _warn(text: str) -> None:
 def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
     """Tokenizer and protocol of ``model``; without one, single bytes and the protocol that nano has by default."""
     from agentgym.launch.models import make_policy
+    from agentgym.launch.prompting import prompted
     from agentgym.launch.resolving import resolve, settings_for
     from agentgym.launch.settings import SpeechSettings
     from agentgym.learn.byte_tokenizer import byte_tokenizer
@@ -381,12 +389,12 @@ def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
     is_made = model in (None, "nano")
     settings = resolve(given) if is_made else settings_for(given, str(model), seed=0, kind=SpeechSettings, note=_warn)
     protocol = agentgym.plugins("protocols").build(settings.protocol.id, settings.protocol.options)
-    if model is None:
-        return ChatTokenizer(byte_tokenizer()), protocol
     env = agentgym.make(settings.env.id, **settings.env.options)
     try:
+        if model is None:
+            return ChatTokenizer(byte_tokenizer()), run(prompted(protocol, env))
         tokenizer = run(make_policy(settings.model, env, seed=0)).tokenizer
-        return tokenizer, protocol.suited(*tokenizer.speech)
+        return tokenizer, run(prompted(protocol.suited(*tokenizer.speech), env))
     finally:
         env.close()
 

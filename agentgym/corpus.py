@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from agentgym.blame import place
 from agentgym.env import Env
 from agentgym.errors import UserError
 from agentgym.types import Action, Observation, TaskId
@@ -44,7 +45,7 @@ async def corpus(env: Env | Played) -> tuple[list[str], list[str]]:
     except UserError:
         raise
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
+        problem = f"{type(error).__name__}: {error} ({place(error)})"
         raise UserError(f'the environment "{env.name}" breaks in its first episodes: {problem}') from error
 
 

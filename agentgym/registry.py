@@ -27,7 +27,7 @@ from pydantic import BaseModel
 from agentgym.config import validated
 from agentgym.errors import ConfigError, EnvError, UnknownIdError, UserError, did_you_mean
 from agentgym.gymnasium_specs import gymnasium_id, tell_gymnasium
-from agentgym.signature import Signature, arguments, settings_of
+from agentgym.signature import Signature, arguments, both, settings_of
 
 __all__ = ["KINDS", "EnvFactory", "Registry", "gymnasium_id", "make", "plugins", "register"]
 
@@ -101,7 +101,10 @@ class Registry:
     def settings(self, id: str) -> type[BaseModel]:
         """What the plug-in of that id or path can be told. Raises UnknownIdError."""
         plugin = self.get(id)
-        return Signature if self._is_product(plugin) else settings_of(plugin, _GIVEN.get(self.kind, ()))
+        if self._is_product(plugin):
+            return Signature
+        own, shared = self._own_settings(plugin), getattr(plugin, "shared_settings", None)
+        return own if shared is None else both(own, shared)
 
     def build(self, id: str, options: Mapping[str, Any] | None = None, *args: Any, **kwargs: Any) -> Any:
         """The plug-in of that id with these options; ``args`` and ``kwargs`` are what it is given besides.
@@ -111,9 +114,19 @@ class Registry:
         plugin, settings = self.get(id), self.checked(id, options or {})
         if self._is_product(plugin):
             return plugin
+        shared = getattr(plugin, "shared_settings", None)
+        others = set(shared.model_fields) - set(self._own_settings(plugin).model_fields) if shared else set()
         if isinstance(settings, Signature):
-            return plugin(*args, **kwargs, **arguments(settings))
-        return plugin(*args, settings, **kwargs)
+            own = {name: value for name, value in arguments(settings).items() if name not in others}
+            made = plugin(*args, **kwargs, **own)
+        else:
+            made = plugin(*args, settings, **kwargs)
+        if shared is not None:
+            made.take(shared.model_validate({name: getattr(settings, name) for name in others}))
+        return made
+
+    def _own_settings(self, plugin: Callable[..., Any]) -> type[BaseModel]:
+        return settings_of(plugin, _GIVEN.get(self.kind, ()))
 
     def checked(self, id: str, options: Mapping[str, Any]) -> BaseModel:
         """The settings of that plug-in with these options. Raises UnknownIdError or ConfigError."""

@@ -365,12 +365,12 @@ class Trajectory(_Record):
 
     @property
     def reward(self) -> float:
-        """Undiscounted sum of the turns' rewards."""
+        """Undiscounted sum of the turns' rewards, as it is learned from: with what shapers added."""
         return sum(turn.reward for turn in self.turns)
 
     @property
     def environment_reward(self) -> float:
-        """The same without what shapers added."""
+        """The same without what shapers added: what reports, metrics and the archive's cards call reward."""
         return sum(turn.breakdown.get("environment", 0.0) for turn in self.turns)
 
     @property

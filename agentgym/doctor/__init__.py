@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
+from agentgym.blame import own_frames, place
 from agentgym.doctor.abuse import STRANGE_ACTIONS, refuses_forged_rewards, stands_random_actions, stands_strange_actions
 from agentgym.doctor.basics import has_disjoint_splits, passes_gymnasium, wins_as_expert
 from agentgym.doctor.leftovers import leaves_nothing_behind
@@ -128,6 +129,7 @@ def _finding(check: Check, make_env: MakeEnv, seconds: float) -> Finding:
         detail = check(make_env, seconds)
         status = "info" if isinstance(detail, Remark) else "pass"
     except Exception as error:
-        detail, status = f"{type(error).__name__}: {error}", "FAIL"
+        where = f" ({place(error)})" if own_frames(error) else ""
+        detail, status = f"{type(error).__name__}: {error}{where}", "FAIL"
     took = round(time.perf_counter() - started, 2)
     return Finding(name=check.__name__, status=status, detail=str(detail), seconds=took)

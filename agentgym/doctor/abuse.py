@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from agentgym.blame import own_frames, place
 from agentgym.doctor.playing import (
     SECONDS,
     Case,
@@ -203,5 +204,6 @@ def _try(player: Player, action: str) -> Moment:
         moment = moment_of(player.step(action))
         json.dumps(moment)
     except Exception as error:
-        raise EnvError(f"the action {action[:60]!r} made step raise {type(error).__name__}: {error}") from error
+        where = f" ({place(error)})" if own_frames(error) else ""
+        raise EnvError(f"the action {action[:60]!r} made step raise {type(error).__name__}: {error}{where}") from error
     return moment

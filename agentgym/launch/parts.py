@@ -16,6 +16,7 @@ from agentgym.engine import Completion, Engine
 from agentgym.errors import ConfigError, UserError
 from agentgym.hosts import make_hosts
 from agentgym.launch.models import engine_of, is_served, make_policy, served_policy
+from agentgym.launch.prompting import prompted
 from agentgym.launch.scout import Scout, sent_ahead
 from agentgym.launch.sections import RolloutSettings
 from agentgym.launch.settings import TrainSettings
@@ -77,7 +78,8 @@ async def assembled(
         await engine.start()
         if is_served(settings):
             policy = served_policy(settings.model.id, engine)
-        policy.tokenizer.spare(protocol.rules)
+        for text in protocol.own_texts:
+            policy.tokenizer.spare(text)
         limits = training_limits(settings.rollout)
         rollout = Rollout(
             make_env,
@@ -96,22 +98,30 @@ async def assembled(
         )
         closing.push_async_callback(rollout.close)
         closing.push_async_callback(env.close)  # before what it runs on
+        rollout.protocol = await prompted(rollout.protocol, env)
         parts = Parts(env, policy, engine, rollout.protocol, rollout, limits)
         await env.look()
-        shows_pictures = await _try_out(parts)
-        told = [_on_history(policy), _on_pictures(parts, settings) if shows_pictures else ""]
+        tried = await _try_out(parts)
+        told = [_on_history(policy), _on_prompt(parts, tried), _on_pictures(parts, settings) if tried.pictures else ""]
         yield dataclasses.replace(parts, warning="\n".join(filter(None, told)))
 
 
-async def _try_out(parts: Parts) -> bool:
-    """Play the first turn of a task with an empty reply; whether it showed pictures.
+@dataclasses.dataclass(slots=True)
+class _Tried:
+    """What a first turn showed."""
 
-    Raises UserError if its observation does not fit.
-    """
-    shows_pictures = False
+    pictures: bool = False
+    actions: bool = False
+    """The environment listed its actions."""
+
+
+async def _try_out(parts: Parts) -> _Tried:
+    """Play the first turn of a task with an empty reply. Raises UserError if its observation does not fit."""
+    tried = _Tried()
     end = parts.policy.tokenizer.stop_token_ids[0]
 
     async def say_nothing(episode: Episode) -> Completion:
+        tried.actions |= episode.observation.admissible is not None
         return Completion(token_ids=[end], logprobs=[0.0], policy_versions=[-1], finish_reason="stop")
 
     specs = [EpisodeSpec(task=task, seed=0, episode_id="try-out") for task in parts.env.tasks("train")[:1]]
@@ -120,8 +130,18 @@ async def _try_out(parts: Parts) -> bool:
             raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
         if played.shaping_error is not None:
             raise UserError(f"{played.shaping_error}; it was tried out on an episode of one turn")
-        shows_pictures |= any(turn.media for turn in played.turns)
-    return shows_pictures
+        tried.pictures |= any(turn.media for turn in played.turns)
+    return tried
+
+
+def _on_prompt(parts: Parts, tried: _Tried) -> str:
+    """What is to be told of options of the prompt that do something else than one may think."""
+    prompt, rules, told = parts.protocol.prompt, parts.protocol.rules, []
+    if prompt.system is not None and rules and "{rules}" not in prompt.system:
+        told.append(f'protocol.system has no {{rules}}, so the policy is not told by us how to reply: "{rules}"')
+    if prompt.actions != "hidden" and not tried.actions:
+        told.append(f'protocol.actions "{prompt.actions}" shows nothing: "{parts.env.name}" lists no actions at first')
+    return "\n".join(told)
 
 
 def _on_pictures(parts: Parts, settings: TrainSettings) -> str:

@@ -88,14 +88,19 @@ def _is_path(key: str, id: str, name: str, value: Any) -> bool:
         field = plugins(KINDS[key]).settings(id).model_fields.get(name)
         if field is not None and Path in (field.annotation, *get_args(field.annotation)):
             return True
-    return "/" in value and Path(value).exists()
+    return "/" in value and not _is_prose(value) and Path(value).exists()
+
+
+def _is_prose(value: str) -> bool:
+    """Whether it cannot be a path, such as the text of a prompt."""
+    return "\n" in value or len(value) > 1000
 
 
 def _paths(value: Any) -> set[str]:
     """Every absolute path in ``value``, without the names behind them."""
     if isinstance(value, Mapping):
         return {path for pair in value.items() for each in pair for path in _paths(each)}
-    if not isinstance(value, str) or not os.path.isabs(value):
+    if not isinstance(value, str) or not os.path.isabs(value) or _is_prose(value):
         return set()
     path, ends, _ = value.partition(".py:")
     return {path + ".py" if ends else value}

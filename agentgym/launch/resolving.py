@@ -12,6 +12,7 @@ from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle
 from agentgym.launch.places import code_of, damaged, told_code
 from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
 from agentgym.learn.nano_settings import WISHES
+from agentgym.prompt import text_of_option
 from agentgym.registry import plugins
 from agentgym.run import read_config
 
@@ -49,6 +50,8 @@ def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
     model = full.get("model")
     if "lora" in full and isinstance(model, Mapping) and "lora" in model:
         raise ConfigError('"lora" is short for "model.lora", and both are given; leave one of them out')
+    if isinstance(protocol := full.get("protocol"), Mapping) and "system" in protocol:
+        full["protocol"] = {**protocol, "system": text_of_option(protocol["system"])}
     return merged(full, {"model": {"lora": full.pop("lora")}}) if "lora" in full else full
 
 
@@ -101,13 +104,21 @@ def settings_for(
     if isinstance(also, Mapping) and also.get("id", model) != model:
         raise ConfigError(f'the model is given twice: "{model}" and "{also["id"]}"; leave one of them out')
     of_run = _run_settings(model, kind)
-    chosen = merged(of_run, in_full(given), own)
+    chosen = merged(of_run, _anew(in_full(given)), own)
     _checked(kind, chosen)
     if code := sorted({*code_of(of_run)} & {*code_of(chosen)}):
         note(told_code(Path(model), code))
     settings = _checked(TrainSettings, merged(chosen, {"model": {"id": model}, "seed": seed}))
     settings.complete()
     return settings
+
+
+def _anew(given: Mapping[str, Any]) -> dict[str, Any]:
+    """``given``; what a run made of options of the prompt counts no longer where there are others."""
+    protocol = given.get("protocol")
+    if isinstance(protocol, Mapping) and protocol.keys() & {"example", "shots", "shots_from"}:
+        return merged(given, {"protocol": {"kept": None}})
+    return dict(given)
 
 
 def _run_settings(model: str, kind: type[SpeechSettings]) -> dict[str, Any]:

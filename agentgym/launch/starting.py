@@ -15,8 +15,9 @@ from agentgym.launch.learning import Train, WarmStart
 from agentgym.launch.measure import Measure
 from agentgym.launch.monitor import Monitor
 from agentgym.launch.parts import Parts, assembled
+from agentgym.launch.prompting import keep
 from agentgym.launch.reporting import Reporter
-from agentgym.launch.room import DiskEstimate, refuse_full_disk, refuse_too_large
+from agentgym.launch.room import DiskEstimate, episodes_at_once, refuse_full_disk, refuse_too_large
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
@@ -47,6 +48,7 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
         stages = await stages_of(bench)
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
+            keep(settings, parts.protocol)
             config = places.absolute(settings.model_dump(mode="json"))
             with bench.run.claimed() as run:  # two starts in one directory: the second has changed nothing
                 run.begin(
@@ -80,7 +82,9 @@ async def _refuse(bench: Workbench, stages: list[Stage]) -> None:
             f"positions are others, which cannot be learned with; type: --engine.max_context {border}"
         )
     (train,) = (stage for stage in stages if isinstance(stage, Train))
-    bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings))
+    an_update = train.trainer.num_played(train.draws())[0] if train.trainer.plays else 0
+    episodes = episodes_at_once(settings, parts, an_update)
+    bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings, episodes=episodes))
     train.open()  # what the trainer refuses is refused now, not after the warm start
     learning = {stage: _most_updates(stage, settings) for stage in stages if isinstance(stage, WarmStart | Train)}
     try:

@@ -119,8 +119,11 @@ MODULES = (
         (
             Mutation("longer than the context", "min(self.max_length, max(", "max(0, max("),
             Mutation("does not double", "2 * self.length, 128", "self.length, 128"),
-            Mutation("forgets as it grows", "memory[layer][:, :, : old.shape[2]] = old", "pass"),
-            Mutation("grows too late", "if visible > self.length:", "if visible > self.length + 1:"),
+            Mutation("forgets as it grows", "memory[layer][: old.shape[0], :, : old.shape[2]] = old", "pass"),
+            Mutation("grows too late", "if length > self.length:", "if length > self.length + 1:"),
+            Mutation("has slots too late", "if slots > self.slots:", "if slots > self.slots + 1:"),
+            Mutation("has all slots at once", "min(self.num_slots, max(slots,", "max(self.num_slots, max(slots,"),
+            Mutation("slots do not double", "max(slots, 2 * self.slots)", "slots"),
             Mutation("slots counted from the first", "rows.start or 0", "0"),
             Mutation(
                 "copies the other way round",

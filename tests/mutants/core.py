@@ -15,6 +15,16 @@ MODULES = (
             Mutation("a total of its own", "add_task(stage, total=total, ", "add_task(stage, total=100, "),
             Mutation("notes are marked up", "highlight=False, markup=False)", "highlight=False)"),
             Mutation(
+                "notes are not told",
+                "        self.console.print(text, highlight=False, markup=False, soft_wrap=True)",
+                "        pass",
+            ),
+            Mutation("a note is markup", "markup=False, soft_wrap=True)", "markup=True, soft_wrap=True)"),
+            Mutation("no tenth is enough", "(done - self._said) * 10 >= self.total", "done >= self.total"),
+            Mutation("every tenth at once", " and now - self._said_at >= _LEAST", ""),
+            Mutation("silent for hours", "now - self._said_at >= _MOST or ", ""),
+            Mutation("no last line", " or done >= self.total)", ")"),
+            Mutation(
                 "on standard output too",
                 "console = Console(stderr=True)\n    columns",
                 "console = Console()\n    columns",
@@ -120,13 +130,13 @@ MODULES = (
             Mutation("tasks of a curriculum are settings", '"curricula": ("tasks", "seed")', '"curricula": ()'),
             Mutation(
                 "what it is given is lost",
-                "return plugin(*args, **kwargs, **arguments",
-                "return plugin(*args, **arguments",
+                "made = plugin(*args, **kwargs, **own)",
+                "made = plugin(*args, **own)",
             ),
             Mutation(
                 "it is made without its settings",
-                "return plugin(*args, settings, **kwargs)",
-                "return plugin(*args, **kwargs)",
+                "made = plugin(*args, settings, **kwargs)",
+                "made = plugin(*args, **kwargs)",
             ),
             Mutation("options of a factory", "return make(self.id, **self.options)", "return make(self.id)"),
             Mutation(
@@ -234,7 +244,11 @@ MODULES = (
                 "        error.show()\n        sys.exit(0)",
             ),
             Mutation("a usage error is not told", "        error.show()\n", ""),
-            Mutation("bad input ends well", "err=True)\n        sys.exit(2)", "err=True)\n        sys.exit(0)"),
+            Mutation(
+                "bad input ends well",
+                '{error}", err=True)\n        sys.exit(2)',
+                '{error}", err=True)\n        sys.exit(0)',
+            ),
             Mutation("on standard output", 'click.echo(f"error: {error}", err=True)', 'click.echo(f"error: {error}")'),
             Mutation("a failure ends well", "err=True)\n        sys.exit(1)", "err=True)\n        sys.exit(0)"),
             Mutation(
@@ -328,8 +342,8 @@ MODULES = (
             ),
             Mutation(
                 "always single bytes",
-                "    if model is None:\n        return ChatTokenizer(byte_tokenizer()), protocol\n",
-                "    if True:\n        return ChatTokenizer(byte_tokenizer()), protocol\n",
+                "        if model is None:\n            return ChatTokenizer(byte_tokenizer())",
+                "        if True:\n            return ChatTokenizer(byte_tokenizer())",
             ),
             Mutation(
                 "always the same protocol", "build(settings.protocol.id, settings.protocol.options)", 'build("plain")'

@@ -181,7 +181,9 @@ MODULES = (
                 "self.seen.longest = len(ids)",
             ),
             Mutation(
-                "complaints are not shown", "            self.messages.append(self.protocol.complain(str(error)))\n", ""
+                "complaints are not shown",
+                "            self.messages.append(self.protocol.refused(str(error), self.player.now.observation))\n",
+                "",
             ),
             Mutation(
                 "the time is not handed on",

@@ -33,8 +33,12 @@ MODULES = (
                 "            temperature=self.temperature,\n            total",
                 "            total",
             ),
-            Mutation("one order for all stages", "seed_of(settings.seed, self.name)", "seed_of(settings.seed)"),
-            Mutation("one order for all runs", "seed_of(settings.seed, self.name)", "seed_of(self.name)"),
+            Mutation(
+                "one order for all stages",
+                "seed_of(self.bench.settings.seed, self.name)",
+                "seed_of(self.bench.settings.seed)",
+            ),
+            Mutation("one order for all runs", "seed_of(self.bench.settings.seed, self.name)", "seed_of(self.name)"),
             Mutation("no sign of life", "            beat=bench.watchdog.beat,\n", ""),
             Mutation("nothing is dumped", "            dump_dir=bench.run.directory,\n", ""),
             Mutation("trained on what measures", 'parts.env.tasks("train")', 'parts.env.tasks("validation")'),
@@ -161,12 +165,16 @@ MODULES = (
         "agentgym/launch/evaluation.py",
         (f"{UNIT}/test_evaluation.py",),
         (
-            Mutation("shaped rewards", "sum(trajectory.environment_reward for", "sum(trajectory.reward for"),
+            Mutation(
+                "an interruption is silent",
+                "                reporter.note(_interrupted(",
+                "                (_interrupted(",
+            ),
+            Mutation("means of void ones", "if not episode.stop_reason.is_void:", "if True:"),
+            Mutation("nobody is told how it went", "        reporter.note(line)\n", "        pass\n"),
             Mutation("one seed for all tasks", 'seed_of(seed, "evaluate", task)', 'seed_of(seed, "evaluate")'),
             Mutation("seeds by place", 'seed_of(seed, "evaluate", task)', 'seed_of(seed, "evaluate", index)'),
             Mutation("seeds of any run", 'seed_of(seed, "evaluate", task)', 'seed_of("evaluate", task)'),
-            Mutation("void episodes count", "if not trajectory.stop_reason.is_void]", "]"),
-            Mutation("success is a reward", "sum(trajectory.success for", "sum(trajectory.reward > 0 for"),
             Mutation("limits dropped", "limits=limits, on_episode", "on_episode"),
             Mutation("shaped episodes", "shaped=False)", "shaped=True)"),
             Mutation("nobody is told", "on_episode=on_episode, ", ""),
@@ -176,6 +184,51 @@ MODULES = (
             Mutation(
                 "another disk problem hidden", "        if sealed.disk_problem(error) is None:\n            raise\n", ""
             ),
+        ),
+    ),
+    Module(
+        "agentgym/launch/score.py",
+        (f"{UNIT}/test_score.py", f"{UNIT}/test_evaluation.py"),
+        (
+            Mutation("shaped rewards", "sum(trajectory.environment_reward for", "sum(trajectory.reward for"),
+            Mutation("void episodes count", "if not trajectory.stop_reason.is_void]", "]"),
+            Mutation("success is a reward", "sum(trajectory.success for", "sum(trajectory.reward > 0 for"),
+            Mutation(
+                "what cannot be read had no effect",
+                "turn.error is not None and not _is_unread(turn)",
+                "turn.error is not None",
+            ),
+            Mutation(
+                "what had no effect is unread",
+                "turn.error is not None and turn.action is None\n",
+                "turn.error is not None\n",
+            ),
+            Mutation(
+                "void reasons are left out",
+                "trajectory.stop_reason.value for trajectory in trajectories",
+                "trajectory.stop_reason.value for trajectory in counted",
+            ),
+            Mutation("one temperature of two", "if len(temperatures) == 1 else None", "if temperatures else None"),
+            Mutation("a reply may be as long", "each >= max_reply_tokens", "each > max_reply_tokens"),
+            Mutation("prompts are cut off", "sample.turn_index[sample.loss_mask]", "sample.turn_index"),
+            Mutation("a success is shown", "if not each.success), counted[0]", "if each.success), counted[0]"),
+            Mutation("advice for a few", "_MANY = 0.1", "_MANY = 0.0"),
+        ),
+    ),
+    Module(
+        "agentgym/launch/prompting.py",
+        (f"{UNIT}/test_prompting.py",),
+        (
+            Mutation("nothing is kept", "if protocol.prompt.kept is not None:", "if False:"),
+            Mutation("made again", "if prompt.kept is not None or not", "if not"),
+            Mutation("failures are shown", "return messages if visit.now.success else []", "return messages"),
+            Mutation("what was said is told anew", "if protocol.parse(turn.reply) == done:", "if False:"),
+            Mutation("mistakes are shown", "if turn.action is not None and not", "if not"),
+            Mutation(
+                "held-out episodes are shown", "if episode.split in _HELD_OUT and not episode.stage:", "if False:"
+            ),
+            Mutation("failed episodes of a file", "episodes.episodes(success=True)", "episodes.episodes()"),
+            Mutation("actions with blanks", 'if "<" not in each', "if each"),
         ),
     ),
     Module(
@@ -667,8 +720,8 @@ MODULES = (
             Mutation("measured by another seed", '"seed": seed}', '"seed": 0}'),
             Mutation(
                 "the run overrules the user",
-                "merged(of_run, in_full(given), own)",
-                "merged(in_full(given), of_run, own)",
+                "merged(of_run, _anew(in_full(given)), own)",
+                "merged(_anew(in_full(given)), of_run, own)",
             ),
             Mutation("without its policy", '    if not (Path(model) / "policy").is_dir():\n', "    if False:\n"),
             Mutation(
@@ -698,8 +751,8 @@ MODULES = (
             Mutation("switched off is a key", '{"enabled"}', "set()"),
             Mutation(
                 "too large is fine",
-                "    bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings))\n",
-                "",
+                "refuse_too_large(settings, parts, train.trainer.settings, episodes=episodes)",
+                '""',
             ),
             Mutation(
                 "refused after the warm start",
@@ -803,7 +856,11 @@ MODULES = (
             Mutation("the base of an adapter", "if p.requires_grad or not is_adapter)", ")"),
             Mutation("frozen weights are not saved", "if p.requires_grad or not is_adapter)", "if p.requires_grad)"),
             Mutation("lines of one update", "lines=updates * _LINES", "lines=_LINES"),
-            Mutation("one session", "sessions=settings.rollout.concurrency", "sessions=1"),
+            Mutation("one session", "sessions=episodes,", "sessions=1,"),
+            Mutation("as many as may be", "return min(settings.rollout.concurrency, most)", "return most"),
+            Mutation("looks are not counted", "most = max(an_update, *(", "most = max(an_update, *() or ("),
+            Mutation("more than there are tasks", "(min(num, len(parts.env.tasks(split)))", "(num"),
+            Mutation("nobody plays ahead", 'if settings.mode != "sync":', "if False:"),
             Mutation("a context that was given", "max_context=given or min(", "max_context=min("),
             Mutation(
                 "caches of any length",
@@ -900,7 +957,7 @@ MODULES = (
                 "engine.max_context * (_BYTES_A_TOKEN if engine.speaks_text else 1)",
                 "engine.max_context * _BYTES_A_TOKEN",
             ),
-            Mutation("not tried out", "shows_pictures = await _try_out(parts)", "shows_pictures = False"),
+            Mutation("not tried out", "tried = await _try_out(parts)", "tried = _Tried()"),
             Mutation("what breaks is tried out", "        if played.stop_reason.is_void:\n", "        if False:\n"),
             Mutation(
                 "what cannot judge is tried out",

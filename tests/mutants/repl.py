@@ -27,8 +27,8 @@ MODULES = (
             ),
             Mutation(
                 "a complaint is an observation",
-                "protocol.complain(str(turn.problem)) if unread else protocol.show(turn.observation)",
-                "protocol.show(turn.observation)",
+                "told = protocol.refused(str(turn.problem), turn.observation)",
+                "told = protocol.shown(turn.observation)",
             ),
             Mutation(
                 "what had no effect is a complaint",
@@ -67,7 +67,7 @@ MODULES = (
             Mutation(
                 "names that are numbers are numbers", "numbered and isinstance(typed, str)", "isinstance(typed, str)"
             ),
-            Mutation("the outermost frame is told", "frames[-1].filename", "frames[0].filename"),
+            Mutation("nobody knows where", "f' ({where})' if where else ''", "''"),
         ),
     ),
     Module(

@@ -90,7 +90,9 @@ MODULES = (
             Mutation("steps are no sign of life", '"step")\n        self.beat()\n', '"step")\n'),
             Mutation("what was sampled is lost", "        self.trajectory.samples = self.stream.samples\n", ""),
             Mutation(
-                "no complaint", "            self.episode.messages.append(self.protocol.complain(str(error)))\n", ""
+                "no complaint",
+                "self.episode.messages.append(self.protocol.refused(str(error), self.episode.observation))",
+                "pass",
             ),
         ),
     ),

@@ -210,6 +210,44 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/prompt.py",
+        ("tests/unit/test_prompt.py",),
+        (
+            Mutation("any slot is text", "if name not in SLOTS and (hint", "if False and (hint"),
+            Mutation(
+                "a file that is not there is text",
+                "    if is_meant:\n        raise ConfigError(f'",
+                "    if False:\n        raise ConfigError(f'",
+            ),
+            Mutation("shots_from without shots", "if self.shots_from is not None and not self.shots:", "if False:"),
+            Mutation("an example without rules", 'and "{rules}" not in self.system:', "and False:"),
+            Mutation("an empty list is silent", 'observation.admissible or ["none"]', "observation.admissible"),
+            Mutation("roles in any order", '("user", "assistant")[number % 2]', "role"),
+            Mutation("the user has the last word", "    if len(shot) % 2:\n", "    if False:\n"),
+        ),
+    ),
+    Module(
+        "agentgym/protocol.py",
+        ("tests/unit/test_prompt.py",),
+        (
+            Mutation("examples are lost", "return [*opening, *(dict(message)", "return [*opening] or [*(dict(message)"),
+            Mutation("examples can be changed", "*(dict(message) for shot", "*(message for shot"),
+            Mutation(
+                "what belongs to one episode is lost", '"" if "{instructions}" in prompt.system else preface', '""'
+            ),
+            Mutation(
+                "always told",
+                'wanted = self.prompt.actions == "shown" or',
+                'wanted = self.prompt.actions != "hidden" or',
+            ),
+            Mutation(
+                "never told after a mistake", '"" if self.prompt.actions == "hidden" else listed(observation)', '""'
+            ),
+            Mutation("pictures are lost", "told))), images=observation.images)", "told))))"),
+            Mutation("one word is spared", "if len(text.split()) > 1", "if text"),
+        ),
+    ),
+    Module(
         "agentgym/protocol.py",
         ("tests/unit/test_protocol.py",),
         (

@@ -175,7 +175,11 @@ def test_a_page_has_the_keys_the_ids_and_the_options_of_what_is_chosen_in_that_o
     assert list(sections) == [
         "Settings",
         "Ids (name one beside --help, and its settings are shown)",
+        "With --protocol plain",
         "With --env blocksworld",
+    ]
+    assert [line.split()[0] for line in sections["With --protocol plain"] if line.startswith("--")] == [
+        f"--protocol.{name}" for name in ("system", "example", "actions", "shots", "shots_from", "kept")
     ]
     assert sections["Settings"][0].endswith("[blocksworld]")
     assert "[plain]" in " ".join(sections["Settings"])
@@ -192,7 +196,7 @@ def test_short_forms_are_understood() -> None:
 def test_what_a_command_takes_beside_is_not_listed_and_named_without_dashes() -> None:
     sections = rows(page(EnvSettings, {"env": {"id": "blocksworld"}}, beside=["env"]))
     assert list(sections) == ["Ids (name one beside --help, and its settings are shown)", "With blocksworld"]
-    assert "With" not in page(SpeechSettings, {}, beside=["env"])
+    assert "With --env" not in page(SpeechSettings, {}, beside=["env"])
     assert "With --model nano:" in page(TrainSettings, {})
     assert "With nano:" not in page(TrainSettings, {}, beside=["model"])  # which is the default, and not asked for
 

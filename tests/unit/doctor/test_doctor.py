@@ -127,7 +127,7 @@ def test_every_check_is_given_the_time_and_the_environment_and_runs_whatever_bec
     assert said == [finding.name for finding in found]
     assert said[-3:] == ["breaks", "remarks", "passes"]
     assert [(finding.status, finding.detail) for finding in found[-3:]] == [
-        ("FAIL", "ZeroDivisionError: broken"),
+        ("FAIL", f"ZeroDivisionError: broken (tests/unit/doctor/test_doctor.py:{breaks.__code__.co_firstlineno + 2})"),
         ("info", "look here"),
         ("pass", "all is well"),
     ]

@@ -31,7 +31,7 @@ class Shown(Tasks):
     """Has an expert, or none, and tells the tasks of a split only when that was fetched."""
 
     def __init__(self, *, expert: bool) -> None:
-        self.expert, self.fetched = expert, {"train"}
+        self.shown, self.fetched = expert, {"train"}
 
     async def fetch(self, *splits: str) -> None:
         self.fetched |= set(splits)
@@ -41,7 +41,7 @@ class Shown(Tasks):
         return super().tasks(split)
 
     async def has_expert(self) -> bool:
-        return self.expert
+        return self.shown
 
 
 class Begun:
