@@ -15,6 +15,7 @@ from agentgym.launch.measure import Measure
 from agentgym.launch.monitor import Monitor
 from agentgym.launch.parts import Parts, assembled
 from agentgym.launch.reporting import Reporter
+from agentgym.launch.resolving import run_directory
 from agentgym.launch.room import DiskEstimate, refuse_full_disk, refuse_too_large
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Clock, Stage, Workbench
@@ -33,9 +34,7 @@ __all__ = ["stages_of", "start", "watchdog_of", "workbench"]
 
 async def start(settings: TrainSettings, reporter: Reporter) -> Path:
     """Train as ``settings`` say; returns the run directory. Raises UserError before anything is written."""
-    if settings.output is None:
-        names = (Path(choice.id).stem for choice in (settings.env, settings.trainer))
-        settings.output = Path("runs") / f"{'-'.join(names)}-{settings.seed}"
+    settings.output = run_directory(settings)
     refuse_taken(settings.output)
     seed_all(settings.seed)
     watchdog = watchdog_of(settings, settings.output)
