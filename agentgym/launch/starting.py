@@ -156,7 +156,8 @@ def _is_warm(settings: TrainSettings, has_expert: bool) -> bool:
     """Whether the run begins with a warm start."""
     if settings.warm_start.enabled is not None:
         return settings.warm_start.enabled
-    return settings.model.id == "nano" and settings.trainer.id != "sft" and has_expert
+    trainer: Any = plugins("trainers").get(settings.trainer.id)
+    return settings.model.id == "nano" and has_expert and not issubclass(trainer, SFT)
 
 
 async def _has_expert(parts: Parts) -> bool:

@@ -446,7 +446,8 @@ def test_init_says_where_the_file_is_and_what_to_type(agentgym: Typed, tmp_path:
     _, printed, _ = agentgym("init", "env", "bellhop", "--directory", "below")
     assert printed == "below/bellhop.py is written; type: agentgym play ./below/bellhop.py\n"
     there = tmp_path / "there"
-    assert agentgym("init", "env", "caller", "--directory", there)[1] == f"{there}/caller.py is written\n"
+    _, printed, _ = agentgym("init", "env", "caller", "--directory", there)
+    assert printed == f"{there}/caller.py is written; type: agentgym play {there}/caller.py\n"
     assert [file.exists() for file in (Path("ringer.py"), Path("below/bellhop.py"), there / "caller.py")] == [True] * 3
 
 
@@ -511,6 +512,14 @@ def test_doctor_tries_the_tokens_of_the_model_and_the_protocol_it_speaks(
     tokenizer, spoken = tokens_check.args
     assert type(spoken) is package.plugins("protocols").get(protocol)
     assert len(tokenizer.encode("bell rings")) == tokens
+
+
+def test_init_writes_a_reward_and_a_trainer(agentgym: Typed) -> None:
+    for kind, flag in (("reward", "--rewards"), ("trainer", "--trainer")):
+        typed = f"my_{kind}.py is written; type: agentgym train --env webshop {flag} ./my_{kind}.py\n"
+        assert agentgym("init", kind, f"my_{kind}") == (0, typed, "")
+        code, _, errors = agentgym("train", "--env", BELL, flag, f"./my_{kind}.py", "--updates", "x")
+        assert (code, errors.startswith("error: updates: Input should be a valid integer")) == (2, True)
 
 
 # -- bad input, and help -----------------------------------------------------------------------------------
