@@ -11,8 +11,7 @@ from agentgym.corpus import corpus
 from agentgym.engine import Engine
 from agentgym.env import Env
 from agentgym.errors import ConfigError
-from agentgym.launch.resolving import engine_defaults
-from agentgym.launch.settings import TrainSettings
+from agentgym.launch.settings import TrainSettings, engine_defaults
 from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.learn.learner import Learner
 from agentgym.learn.model_settings import HFSettings

@@ -18,6 +18,7 @@ from agentgym.launch.settings import (
     SpeechSettings,
     TrainSettings,
 )
+from agentgym.launch.written import as_given
 from agentgym.learn.model_settings import model_settings
 from agentgym.learn.nano_settings import WISHES
 from agentgym.registry import plugins
@@ -26,7 +27,6 @@ from agentgym.run import read_config
 __all__ = [
     "chosen_id",
     "decided",
-    "engine_defaults",
     "in_full",
     "nano_defaults",
     "pointing",
@@ -100,13 +100,6 @@ def nano_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _nano(kind: str, id: str, wish: str = "nano") -> dict[str, Any]:
     return dict(getattr(plugins(kind).get(id), wish, {}))
-
-
-def engine_defaults(id: str, *, sessions: int, ahead: bool) -> dict[str, Any]:
-    """What a run wants of its engine: a slot for each episode, and a copy to sample from where it plays ahead."""
-    known = plugins("engines").settings(id).model_fields
-    wanted = {"max_sessions": sessions, **({"own_copy": True} if ahead else {})}
-    return {key: value for key, value in wanted.items() if key in known}
 
 
 def usual(kind: type[EnvSettings], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,7 +198,8 @@ def _run_settings(model: str, kind: type[Settings]) -> dict[str, Any]:
         return {}
     if not (Path(model) / "policy").is_dir():
         raise ConfigError(f"{model} has no trained policy yet; let it finish: agentgym train --resume {model}")
-    return {key: value for key, value in _shared(config, kind).items() if key != "model"}
+    shared = {key: value for key, value in _shared(config, kind).items() if key != "model"}
+    return as_given(shared, beside=config)
 
 
 def _shared(values: Mapping[str, Any], kind: type[Settings]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Workbench
 from agentgym.launch.starting import stages_of, watchdog_of, workbench
 from agentgym.launch.training import Training, seed_all
+from agentgym.launch.written import as_given, resolved
 from agentgym.learn import checkpoint
 from agentgym.learn.settings import TrainerSettings
 from agentgym.registry import plugins
@@ -54,7 +55,7 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
     """What ``agentgym.resume`` says."""
     run = Run.open(directory)
     with run.locked():
-        has = TrainSettings.model_validate(places.absolute(run.config))
+        has = TrainSettings.model_validate(as_given(places.absolute(run.config)))
         at = checkpoint.latest(run.checkpoints, note=reporter.note)
         stage = checkpoint.read_state(at)["stage"] if at else ""
         settings = changed(has, given, run=directory, force=force, is_trained=stage in ("after", "done"))
@@ -90,7 +91,7 @@ def _record(run: Run, settings: TrainSettings, at: Path | None) -> None:
     old = f"config-until-{at.name if at else 'beginning'}.json"
     if not (run.directory / old).exists():
         run.write_json(old, run.config)
-    run.write_json("config.json", settings.model_dump(mode="json"))
+    run.write_json("config.json", resolved(settings))
 
 
 # -- settings that differ ------------------------------------------------------------------------------

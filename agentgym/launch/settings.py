@@ -33,6 +33,7 @@ __all__ = [
     "PolicySettings",
     "SpeechSettings",
     "TrainSettings",
+    "engine_defaults",
 ]
 
 Mode: TypeAlias = Literal["sync", "async", "fully-async"]
@@ -169,3 +170,10 @@ def _of_model(model: Choice) -> BaseModel:
 def _dumped(settings: BaseModel) -> dict[str, Any]:
     """As JSON; what has none, a function given from Python, by what it is called."""
     return settings.model_dump(mode="json", fallback=repr, warnings=False)
+
+
+def engine_defaults(id: str, *, sessions: int, ahead: bool) -> dict[str, Any]:
+    """What a run wants of its engine: a slot for each episode, and a copy to sample from where it plays ahead."""
+    known = plugins("engines").settings(id).model_fields
+    wanted = {"max_sessions": sessions, **({"own_copy": True} if ahead else {})}
+    return {key: value for key, value in wanted.items() if key in known}

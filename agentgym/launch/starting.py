@@ -20,6 +20,7 @@ from agentgym.launch.room import DiskEstimate, refuse_full_disk, refuse_too_larg
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
+from agentgym.launch.written import resolved
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import Tally
 from agentgym.loops import settled
@@ -43,7 +44,7 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
         stages = await stages_of(bench)
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
-            config = places.absolute(settings.model_dump(mode="json"))
+            config = places.absolute(resolved(settings))
             run = Run.create(settings.output, config)
             with run.locked():
                 places.note(run, config)
