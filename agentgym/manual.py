@@ -95,11 +95,9 @@ def _looked_up(kind: type[EnvSettings], topic: str, given: dict[str, Any]) -> tu
 
 def _ids(kind: type[EnvSettings], values: Mapping[str, Any], beside: Collection[str]) -> dict[str, str]:
     """What is chosen of each kind. A model that nobody names is one that is loaded, where it must be named."""
-    ids = {}
-    for key in _CHOICES:
-        if key in kind.model_fields and (key in values or key not in beside or key == "model"):
-            is_open = key == "model" and key in beside and key not in values
-            ids[key] = _LOADED if is_open else chosen_id(values, key)
+    ids = {key: chosen_id(values, key) for key in _CHOICES if key in kind.model_fields}
+    if "model" in ids and "model" in beside and "model" not in values:
+        ids["model"] = _LOADED
     return {key: id for key, id in ids.items() if id}
 
 
