@@ -76,7 +76,8 @@ class ConfigError(UserError, ValueError):
             group, _, name = key.replace("-", "_").rpartition(".")
             near = difflib.get_close_matches(name, places, n=1, cutoff=0.75)
             found = places.get(name) or [place for close in near for place in places[close]]
-            is_told = "Did you mean" in told and any(place.rpartition(".")[0] == group for place in found)
+            beside = [place.removeprefix(f"{group}.") for place in found if place.rpartition(".")[0] == group]
+            is_told = any(f'Did you mean "{place}"' in told for place in beside)
             if found and not is_told:
                 flags = " or ".join(f"--{place}" for place in found)
                 message = message.replace(told, f'unknown key "{key}". Did you mean {flags}?')

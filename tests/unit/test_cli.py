@@ -632,7 +632,8 @@ def test_names_and_keys_are_checked_without_torch(tmp_path: Path) -> None:
     program = (
         "import sys; from agentgym import cli; sys.argv[1:] = sys.argv[1].split()\n"
         "try: cli.main()\n"
-        "except SystemExit as left: print(left.code, {'torch', 'transformers'} & set(sys.modules))"
+        "except SystemExit: pass\n"
+        "print({'torch', 'transformers'} & set(sys.modules))"
     )
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
@@ -649,8 +650,7 @@ def test_names_and_keys_are_checked_without_torch(tmp_path: Path) -> None:
             [sys.executable, "-c", program, typed], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        code = "0" if "--help" in typed else "2"
-        assert done.stdout.splitlines()[-1:] in ([f"{code} set()"], []), (typed, done.stdout, done.stderr)
+        assert done.stdout.splitlines()[-1] == "set()", (typed, done.stdout, done.stderr)
 
 
 def test_an_unwritable_run_directory(agentgym: Typed, tmp_path: Path) -> None:
