@@ -19,7 +19,9 @@ import click
 
 import agentgym
 from agentgym.blame import blamed
-from agentgym.commands import Group, Once, Real, hang_up, write_json
+from agentgym.command import SettingsCommand, flags_of
+from agentgym.commands import Group, Real, hang_up, write_json
+from agentgym.env import SPLITS
 from agentgym.errors import AgentGymError, ConfigError, UserError
 from agentgym.progress import progress
 from agentgym.registry import EnvFactory
@@ -31,44 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-class _Command(Once):
-    """A command whose further flags are settings, checked against the settings' own fields.
-
-    Its help shows all of them, and those of the plug-ins that are named beside ``--help``.
-    """
-
-    def __init__(self, *args: Any, takes: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.takes = takes
-        """Name of the class of settings, which is imported when it is needed."""
-        self.context_settings = {"ignore_unknown_options": True, "allow_extra_args": True}
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta["typed"] = list(args)
-        return super().parse_args(ctx, args)
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [*super().collect_usage_pieces(ctx), "[--SETTING VALUE]..."]
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if "typed" in ctx.meta:
-            from agentgym.launch import settings
-            from agentgym.manual import page
-
-            beside = {str(parameter.name) for parameter in self.params}
-            formatter.write(f"\n{page(getattr(settings, self.takes), self._chosen(ctx), beside=beside)}\n")
-
-    def _chosen(self, ctx: click.Context) -> dict[str, Any]:
-        """The settings that were typed; those of them that are arguments or options of the command too."""
-        from agentgym.config import merged, parse_flags
-
-        options, rest, _ = self.make_parser(ctx).parse_args(list(ctx.meta["typed"]))
-        named = {key: {"id": options[key]} for key in ("env", "model") if isinstance(options.get(key), str)}
-        return merged(parse_flags(rest), named)
-
-
 def _open(name: str | None = None, *, takes: str) -> Callable[[Callable[..., Any]], click.Command]:
-    return cli.command(name, cls=_Command, takes=takes)
+    return cli.command(name, cls=SettingsCommand, takes=takes)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -112,9 +78,9 @@ def main() -> None:
 @click.pass_context
 def train(context: click.Context, config_file: Path | None, resume_dir: Path | None, force_config: bool) -> None:
     """Train a policy: agentgym train --env webshop."""
-    from agentgym.config import merged, parse_flags, read_toml
+    from agentgym.config import merged, read_toml
 
-    flags = parse_flags(context.args)
+    flags = flags_of(context)
     if force_config and resume_dir is None:
         raise ConfigError("--force-config has no effect without --resume RUN")
     if resume_dir is None and not (flags or config_file):
@@ -135,7 +101,7 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
 @_open("eval", takes="MeasureSettings")
 @click.option("--model", required=True, help="A run directory, a model directory or a Hugging Face id.")
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
-@click.option("--split", default="test", show_default=True, help="train, validation or test")
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Whose tasks.")
 @click.option("--temperature", type=Real(0), default=0.0, show_default=True, help="0 is greedy.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
@@ -164,12 +130,11 @@ def evaluate(
     trajectories: Path | None,
 ) -> None:
     """Measure a policy on held-out tasks: agentgym eval --env webshop --model RUN."""
-    from agentgym.config import parse_flags
     from agentgym.launch import evaluate as measure
 
     with progress() as reporter:
         result, _ = measure(
-            parse_flags(context.args),
+            flags_of(context),
             model,
             episodes=episodes,
             split=split,
@@ -195,17 +160,22 @@ def evaluate(
 )
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
 @click.option("--samples", type=click.IntRange(1), default=8, show_default=True, help="Episodes of each task.")
-@click.option("--split", default="train", show_default=True, help="Only what is of train tasks can be learned from.")
+@click.option(
+    "--split",
+    type=click.Choice(SPLITS),
+    default="train",
+    show_default=True,
+    help="Only what is of train tasks can be learned from.",
+)
 @click.option("--temperature", type=Real(0), default=1.0, show_default=True, help="0 is greedy.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.pass_context
 def record(context: click.Context, /, model: str, output: Path | None, **how: Any) -> None:
     """Record episodes to learn from: agentgym record --env webshop --model RUN, then train --trainer.data."""
-    from agentgym.config import parse_flags
     from agentgym.launch import record as play_and_keep
 
     with progress() as reporter:
-        there, result = play_and_keep(parse_flags(context.args), model, output=output, **how, reporter=reporter)
+        there, result = play_and_keep(flags_of(context), model, output=output, **how, reporter=reporter)
     click.echo(
         f"{result.episodes} episodes of {result.tasks} tasks, success {result.success:.3f}, are in {there}; type: "
         f"agentgym train --trainer dpo (or sft) --trainer.data {there}"
@@ -215,7 +185,7 @@ def record(context: click.Context, /, model: str, output: Path | None, **how: An
 @cli.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A .jsonl file, or a directory for an archive.")
-@click.option("--split", help="Only of tasks of this split: train, validation or test.")
+@click.option("--split", type=click.Choice(SPLITS), help="Only of tasks of this split.")
 @click.option("--stage", help="Only of this stage of a run: warm_start, before, train or after.")
 @click.option("--update", type=int, help="Only of this update.")
 @click.option("--success/--failure", default=None, help="Only successes, or only the others.")
@@ -239,7 +209,7 @@ def export(source: Path, output: Path | None, **asked: Any) -> None:
 @_open(takes="PolicySettings")
 @click.argument("env")
 @click.option("--task", help="Task to play; none given: the first of the split.")
-@click.option("--split", help="train, validation or test")
+@click.option("--split", type=click.Choice(SPLITS), help="Whose tasks; none given: as the environment likes.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--model", help="A policy to watch: a run directory, a model directory or a Hugging Face id.")
 @click.option("--temperature", type=Real(0), default=1.0, show_default=True, help="0 is greedy.")
@@ -308,10 +278,30 @@ def init() -> None:
 @click.option("--directory", type=click.Path(path_type=Path), default=Path("."), help="Folder to write it to.")
 def init_env(name: str, directory: Path) -> None:
     """Write NAME.py, a runnable environment in one file."""
-    from agentgym.scaffold import write_env
+    _write("environments", name, directory, "agentgym play {}")
 
-    file = write_env(name, directory)
-    click.echo(f"{file} is written; type: agentgym play ./{file}" if not file.is_absolute() else f"{file} is written")
+
+@init.command("reward")
+@click.argument("name")
+@click.option("--directory", type=click.Path(path_type=Path), default=Path("."), help="Folder to write it to.")
+def init_reward(name: str, directory: Path) -> None:
+    """Write NAME.py, a reward that is added to the environment's own."""
+    _write("rewards", name, directory, "agentgym train --env webshop --rewards {}")
+
+
+@init.command("trainer")
+@click.argument("name")
+@click.option("--directory", type=click.Path(path_type=Path), default=Path("."), help="Folder to write it to.")
+def init_trainer(name: str, directory: Path) -> None:
+    """Write NAME.py, a way to learn from episodes."""
+    _write("trainers", name, directory, "agentgym train --env webshop --trainer {}")
+
+
+def _write(kind: str, name: str, directory: Path, typed: str) -> None:
+    from agentgym.scaffold import write_plugin
+
+    file = write_plugin(kind, name, directory)
+    click.echo(f"{file} is written; type: {typed.format(file if file.is_absolute() else f'./{file}')}")
 
 
 @_open(takes="SpeechSettings")
@@ -356,9 +346,9 @@ def _wide_console() -> Any:
 
 def _given(context: click.Context, env: str) -> dict[str, Any]:
     """The settings that were typed, with the environment of the argument."""
-    from agentgym.config import merged, parse_flags, twice
+    from agentgym.config import merged, twice
 
-    flags = parse_flags(context.args)
+    flags = flags_of(context)
     if isinstance(flags.get("env"), Mapping) and "id" in flags["env"]:
         raise twice("env", env, flags["env"]["id"])
     return merged({"env": {"id": env}}, flags)
@@ -367,8 +357,10 @@ def _given(context: click.Context, env: str) -> dict[str, Any]:
 def _env_factory(given: Mapping[str, Any], kind: type[EnvSettings]) -> EnvFactory:
     """Makes the environment of settings of that kind. Raises ConfigError for other keys."""
     from agentgym.config import validated
+    from agentgym.launch.resolving import pointing
 
-    choice = validated(kind, given).env
+    with pointing(kind, given):
+        choice = validated(kind, given).env
     return EnvFactory(choice.id, choice.options)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import UserError
+from agentgym.launch.early import refuse_unplayable, refuse_untrainable
 from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.resolving import resolve, settings_for
 from agentgym.loops import plain
@@ -47,6 +48,7 @@ async def train_async(given: Mapping[str, Any], *, reporter: Reporter | None = N
     """
     with LastResort(_IMPORT_SECONDS).armed():
         settings = resolve(given)
+    await refuse_untrainable(settings)
     from agentgym.launch.starting import start
 
     return await start(settings, reporter or Silent())
@@ -91,6 +93,7 @@ async def evaluate_async(
     reporter = reporter or Silent()
     with LastResort(_IMPORT_SECONDS).armed():
         settings = settings_for(given, model, seed=seed, note=reporter.note)
+    await refuse_unplayable(settings)
     from agentgym.launch.evaluation import measure
 
     return await measure(
@@ -132,6 +135,7 @@ async def record_async(
     there = output or Path("recorded") / f"{Path(settings.env.id).stem}-{seed}"
     if there.exists():
         raise UserError(f"{there} exists already, and episodes are not mixed; choose another --output, or move it away")
+    await refuse_unplayable(settings)
     from agentgym.launch.evaluation import measure
 
     score, _ = await measure(

@@ -12,7 +12,7 @@ from agentgym.corpus import Played, corpus
 from agentgym.engine import Engine
 from agentgym.env import Env
 from agentgym.errors import ConfigError, DataError
-from agentgym.launch.settings import TrainSettings
+from agentgym.launch.settings import TrainSettings, engine_defaults
 from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.learn.learner import Learner
 from agentgym.learn.model_settings import HFSettings
@@ -81,11 +81,10 @@ def make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Lear
 
 def make_engine(choice: Choice, module: Any, *, sessions: int, ahead: bool = False) -> Engine:
     """The chosen engine around the policy's module; with ``ahead`` it plays while the module is trained."""
-    factory, known = plugins("engines").get(choice.id), plugins("engines").settings(choice.id).model_fields
+    factory = plugins("engines").get(choice.id)
     if "module" not in inspect.signature(factory).parameters:
         raise ConfigError(f'the engine "{choice.id}" has no model behind it; type: --engine embedded')
-    copied = {"own_copy": True} if ahead and "own_copy" in known else {}
-    options = {"max_sessions": sessions, **copied, **choice.options}
+    options = {**engine_defaults(choice.id, sessions=sessions, ahead=ahead), **choice.options}
     engine: Engine = plugins("engines").build(choice.id, options, module)
     return engine
 

@@ -26,6 +26,7 @@ from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Workbench
 from agentgym.launch.starting import stages_of, watchdog_of, workbench
 from agentgym.launch.training import Training, seed_all
+from agentgym.launch.written import as_given, resolved
 from agentgym.learn import checkpoint
 from agentgym.learn.settings import TrainerSettings
 from agentgym.registry import plugins
@@ -84,7 +85,7 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
 def _settings_of(run: Run, config: Mapping[str, Any]) -> TrainSettings:
     """Raises DataError, naming the file, for a config.json that no run has written."""
     try:
-        return validated(TrainSettings, places.absolute(config))
+        return validated(TrainSettings, as_given(places.absolute(config)))
     except ConfigError as error:
         raise places.damaged(run.directory, error) from None
 
@@ -103,7 +104,7 @@ def _record(run: Run, settings: TrainSettings, at: Path | None) -> None:
     old = f"config-until-{at.name if at else 'beginning'}.json"
     if not (run.directory / old).exists():
         run.write_json(old, run.config)
-    run.write_json("config.json", settings.model_dump(mode="json"))
+    run.write_json("config.json", resolved(settings))
 
 
 # -- settings that differ ------------------------------------------------------------------------------

@@ -17,10 +17,12 @@ from agentgym.launch.monitor import Monitor
 from agentgym.launch.parts import Parts, assembled
 from agentgym.launch.prompting import keep
 from agentgym.launch.reporting import Reporter
+from agentgym.launch.resolving import run_directory
 from agentgym.launch.room import DiskEstimate, episodes_at_once, refuse_full_disk, refuse_too_large
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
+from agentgym.launch.written import resolved
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import Tally
 from agentgym.recorded import Recorded
@@ -37,9 +39,7 @@ _SHORTEST_UPDATE = 0.05
 
 async def start(settings: TrainSettings, reporter: Reporter) -> Path:
     """Train as ``settings`` say; returns the run directory. Raises UserError before anything is written."""
-    if settings.output is None:
-        names = (Path(choice.id).stem for choice in (settings.env, settings.trainer))
-        settings.output = Path("runs") / f"{'-'.join(names)}-{settings.seed}"
+    settings.output = run_directory(settings)
     refuse_taken(settings.output)
     seed_all(settings.seed)
     watchdog = watchdog_of(settings, settings.output)
@@ -49,7 +49,7 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
             keep(settings, parts.protocol)
-            config = places.absolute(settings.model_dump(mode="json"))
+            config = places.absolute(resolved(settings))
             with bench.run.claimed() as run:  # two starts in one directory: the second has changed nothing
                 run.begin(
                     config,
@@ -174,4 +174,5 @@ def _is_warm(settings: TrainSettings, has_expert: bool) -> bool:
     """Whether the run begins with a warm start."""
     if settings.warm_start.enabled is not None:
         return settings.warm_start.enabled
-    return settings.model.id == "nano" and settings.trainer.id != "sft" and has_expert
+    trainer: Any = plugins("trainers").get(settings.trainer.id)
+    return settings.model.id == "nano" and has_expert and not issubclass(trainer, SFT)

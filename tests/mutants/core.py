@@ -109,7 +109,11 @@ MODULES = (
                 "            pass\n",
             ),
             Mutation("the first of several", "if len(found) != 1:", "if not found:"),
-            Mutation("those of all files", "if plugin.__module__ == module.__name__]", "]"),
+            Mutation(
+                "those of all files",
+                "in self._plugins.values() if plugin.__module__ == module.__name__]",
+                "in self._plugins.values()]",
+            ),
             Mutation("a file is imported each time", "and _resolved(loaded) == file:", "and False:"),
             Mutation("links are other files", "    return Path(file).resolve()\n", "    return Path(file)\n"),
             Mutation("the path is not made whole", '+ ".py").resolve()', '+ ".py")'),
@@ -124,8 +128,8 @@ MODULES = (
             Mutation(
                 "Gymnasium is told of none", '    for id in plugins("environments").ids():\n', "    for id in ():\n"
             ),
-            Mutation("the name wins", "{**_with_name(id)[1], **options}", "{**options, **_with_name(id)[1]}"),
-            Mutation("the name is left out", "{**_with_name(id)[1], **options}", "dict(options)"),
+            Mutation("the name wins", "{**named, **options}", "{**options, **named}"),
+            Mutation("the name is left out", "{**named, **options}", "dict(options)"),
             Mutation("the key of another kind", '"environments": "env", ', ""),
             Mutation("tasks of a curriculum are settings", '"curricula": ("tasks", "seed")', '"curricula": ()'),
             Mutation(
@@ -163,8 +167,8 @@ MODULES = (
             Mutation("a reward counts twice", "weight: float = 1.0", "weight: float = 2.0"),
             Mutation(
                 "only the first problem",
-                "for key, found in problems.items())",
-                "for key, found in list(problems.items())[:1])",
+                "told = {key: _told(model, key, found) for key, found in problems.items()}",
+                "told = {key: _told(model, key, found) for key, found in list(problems.items())[:1]}",
             ),
             Mutation("without the key's place", "filter(None, [where, *_typed", "filter(None, [*_typed"),
             Mutation("one alternative", "for problem in others)", "for problem in ())"),
@@ -178,7 +182,10 @@ MODULES = (
             ),
             Mutation("alternatives are typed", "        elif len(kinds) > 1:\n            continue\n", ""),
             Mutation("all equals signs part", 'flag[2:].partition("=")', 'flag[2:].rpartition("=")'),
-            Mutation("flags are values", ' and not rest[0].startswith("--") else "true"', ' else "true"'),
+            Mutation("flags are values", '(not rest or rest[0].startswith("--"))', "not rest"),
+            Mutation("a bare reward is a switch", 'return "1" if len(path) == 2', 'return "true" if len(path) == 2'),
+            Mutation("true is a number", "        if all(words):\n", "        if False:\n"),
+            Mutation("a folder of another name", 'getattr(value, "text", str(value))', "str(value)"),
             Mutation("one dash will do", 'flag.startswith("--") and', 'flag.startswith("-") and'),
             Mutation("parts may be empty", " and all(path)):", "):"),
             Mutation("choices by number", "value = value if isinstance(value, str) else text", "value = value"),
@@ -201,8 +208,8 @@ MODULES = (
             Mutation("numbers that are none", "if wrong := [", "if wrong := [] and ["),
             Mutation("a device is read", "if not stat.S_ISREG(about.st_mode):", "if False:"),
             Mutation("a value forgets its table", "if isinstance(old, dict) != isinstance(value, dict):", "if False:"),
-            Mutation("two lines of TOML", "len(values) == 1 and ", ""),
-            Mutation("dates are dates", " and isinstance(value, bool | int | float | str | list | dict) else", " else"),
+            Mutation("two lines of TOML", "len(values) > 1 or ", ""),
+            Mutation("dates are dates", " or not isinstance(value, bool | int | float | str | list | dict):", ":"),
             Mutation("a bare choice stays", "return long_form(settings)", "return settings"),
             Mutation("not text at all", "(tomllib.TOMLDecodeError, UnicodeDecodeError, ", "(tomllib.TOMLDecodeError, "),
             Mutation("a file that is not there", "except OSError as error", "except EOFError as error"),
@@ -329,7 +336,7 @@ MODULES = (
             Mutation(
                 "options are lost", "return EnvFactory(choice.id, choice.options)", "return EnvFactory(choice.id)"
             ),
-            Mutation("always here", "file = write_env(name, directory)", "file = write_env(name)"),
+            Mutation("always here", "write_plugin(kind, name, directory)", "write_plugin(kind, name)"),
             Mutation("a shut environment is diagnosed", "    make_env().close()\n", ""),
             Mutation("never quick", "SECONDS / 5 if quick else SECONDS", "SECONDS"),
             Mutation("always quick", "SECONDS / 5 if quick else SECONDS", "SECONDS / 5"),

@@ -209,13 +209,17 @@ MODULES = (
             Mutation("no factories", "call_default_factory=True", "call_default_factory=False"),
             Mutation("invariance is turned round", "if is_invariant else", "if not is_invariant else"),
             Mutation(
-                "a reward without options is left out", 'f"rewards.{id}.", title) or title', 'f"rewards.{id}.", title)'
+                "a reward without its weight",
+                'rows = [(f"--rewards.{id} NUMBER", f"Its weight.  [{weight}]")]',
+                "rows = []",
             ),
-            Mutation("what is beside is chosen", "(key in given or key not in beside)", "True"),
-            Mutation("the small model's protocol is not known", '    if "protocol" in defaults:\n', "    if False:\n"),
-            Mutation("its wishes go before what was given", "{**defaults, **given}", "{**given, **defaults}"),
+            Mutation("a model that nobody names is nano", '        ids["model"] = _LOADED\n', "        pass\n"),
+            Mutation(
+                "what is typed is not in effect", "    values = usual(kind, given)\n", "    values = dict(given)\n"
+            ),
+            Mutation("a part is the whole", "without=beside, only=topic)", "without=beside)"),
+            Mutation("a key is all that begin so", 'f"{key}.".startswith(f"{topic}.")', "key.startswith(topic)"),
             Mutation("a word twice", "list(dict.fromkeys(_words(kind)))", "list(_words(kind))"),
-            Mutation("wishes for every model", 'if ids.get("model") == "nano" else {}', "or {}"),
         ),
     ),
     Module(
@@ -230,8 +234,8 @@ MODULES = (
             Mutation("environments may be hidden", 'name.replace("_", "-") in plugins', "name in plugins"),
             Mutation(
                 "an existing file is taken by name",
-                "    if not file.exists():\n        _check_free(name)\n",
-                "    _check_free(name)\n",
+                "    if not file.exists():\n        _check_free(kind, name)\n",
+                "    _check_free(kind, name)\n",
             ),
         ),
     ),

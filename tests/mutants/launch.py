@@ -694,8 +694,8 @@ MODULES = (
             Mutation("idle curricula", "    refuse_idle_curriculum(settings)\n", ""),
             Mutation(
                 "unknown options",
-                "    refuse_idle_curriculum(settings)\n    settings.complete()\n",
-                "    refuse_idle_curriculum(settings)\n",
+                "        settings = decided(given)\n        settings.complete()\n",
+                "        settings = decided(given)\n",
             ),
             Mutation(
                 "defaults count as set",
@@ -805,9 +805,9 @@ MODULES = (
                 "    if settings.warm_start.enabled is not None:\n        return settings.warm_start.enabled\n",
                 "",
             ),
-            Mutation("all are warmed", 'settings.model.id == "nano" and settings', "settings"),
-            Mutation("imitation before imitation", 'settings.trainer.id != "sft" and has_expert', "has_expert"),
-            Mutation("warmed by nobody", 'settings.trainer.id != "sft" and has_expert', 'settings.trainer.id != "sft"'),
+            Mutation("all are warmed", 'settings.model.id == "nano" and has_expert', "has_expert"),
+            Mutation("imitation before imitation", "has_expert and not issubclass(trainer, SFT)", "has_expert"),
+            Mutation("warmed by nobody", "has_expert and not issubclass(trainer, SFT)", "not issubclass(trainer, SFT)"),
         ),
     ),
     Module(
@@ -879,7 +879,7 @@ MODULES = (
     ),
     Module(
         "agentgym/launch/settings.py",
-        (f"{UNIT}/test_settings.py",),
+        (f"{UNIT}/test_settings.py", f"{UNIT}/test_written.py"),
         (
             Mutation(
                 "patience without rewards",
@@ -887,7 +887,12 @@ MODULES = (
                 "if False:",
             ),
             Mutation("rewards without weights", '{"weight": reward.weight, **', "{**"),
-            Mutation("a model without its own", 'written["model"] = {"id": model.id, **_dumped(of_model)}', "pass"),
+            Mutation(
+                "a model without its own", 'written["model"] = {"id": model.id, **_dumped(_of_model(model))}', "pass"
+            ),
+            Mutation("weights change under it", '{"own_copy": True} if ahead else {}', "{}"),
+            Mutation("a copy for all", '{"own_copy": True} if ahead else {}', '{"own_copy": True}'),
+            Mutation("sessions of any number", '{"max_sessions": sessions, **', "{**"),
             Mutation("plug-ins without their own", "**_dumped(plugins(kind).checked(id, options))}", "**options}"),
         ),
     ),
@@ -1024,13 +1029,10 @@ MODULES = (
             Mutation("no aggregation", '        "aggregation": settings.aggregation,\n', ""),
             Mutation("no constant", '        "max_tokens_constant": settings.aggregation_tokens,\n', ""),
             Mutation("changes are overruled", "{**given, **changes}", "{**changes, **given}"),
-            Mutation("weights change under it", '{"own_copy": True} if ahead and', '{"own_copy": True} if False and'),
-            Mutation("a copy for all", '{"own_copy": True} if ahead and', '{"own_copy": True} if True and'),
-            Mutation("sessions of any number", '{"max_sessions": sessions, **copied', "{**copied"),
             Mutation(
                 "the user's sessions are overruled",
-                '{"max_sessions": sessions, **copied, **choice.options}',
-                '{**choice.options, "max_sessions": sessions, **copied}',
+                "{**engine_defaults(choice.id, sessions=sessions, ahead=ahead), **choice.options}",
+                "{**choice.options, **engine_defaults(choice.id, sessions=sessions, ahead=ahead)}",
             ),
             Mutation(
                 "the engine plays ahead in turns",

@@ -27,6 +27,7 @@ from agentgym import doctor, launch, listing, repl, store
 from agentgym import serve as serving
 from agentgym.doctor import Finding
 from agentgym.errors import EngineError, UserError
+from agentgym.launch.resolving import resolve
 from agentgym.launch.settings import TrainSettings
 from tests.kit import BELL, ROOT, episode
 from tests.typed import Typed, agentgym
@@ -560,7 +561,8 @@ def test_init_says_where_the_file_is_and_what_to_type(agentgym: Typed, tmp_path:
     _, printed, _ = agentgym("init", "env", "bellhop", "--directory", "below")
     assert printed == "below/bellhop.py is written; type: agentgym play ./below/bellhop.py\n"
     there = tmp_path / "there"
-    assert agentgym("init", "env", "caller", "--directory", there)[1] == f"{there}/caller.py is written\n"
+    _, printed, _ = agentgym("init", "env", "caller", "--directory", there)
+    assert printed == f"{there}/caller.py is written; type: agentgym play {there}/caller.py\n"
     assert [file.exists() for file in (Path("ringer.py"), Path("below/bellhop.py"), there / "caller.py")] == [True] * 3
 
 
@@ -627,6 +629,14 @@ def test_doctor_tries_the_tokens_of_the_model_and_the_protocol_it_speaks(
     assert len(tokenizer.encode("bell rings")) == tokens
 
 
+def test_init_writes_a_reward_and_a_trainer(agentgym: Typed) -> None:
+    for kind, flag in (("reward", "--rewards"), ("trainer", "--trainer")):
+        typed = f"my_{kind}.py is written; type: agentgym train --env webshop {flag} ./my_{kind}.py\n"
+        assert agentgym("init", kind, f"my_{kind}") == (0, typed, "")
+        code, _, errors = agentgym("train", "--env", BELL, flag, f"./my_{kind}.py", "--updates", "x")
+        assert (code, errors.startswith("error: updates: Input should be a valid integer")) == (2, True)
+
+
 # -- bad input, and help -----------------------------------------------------------------------------------
 
 
@@ -671,16 +681,35 @@ def test_doctor_tries_the_tokens_of_the_model_and_the_protocol_it_speaks(
         ("eval --model nano --env BELL", "pass the run directory"),
         ("eval --env BELL", "Missing option '--model'"),
         ("eval --env BELL --model ./nowhere --episodes 0", "0 is not in the range"),
-        ("eval --env BELL --model ./nowhere --samples 8", "8 equal episodes of each task; add --temperature 1"),
-        ("record --env BELL --model ./nowhere --temperature 0", "8 equal episodes of each task; add --temperature 1"),
+        ("eval --env BELL --model nowhere --samples 8", "8 equal episodes of each task; add --temperature 1"),
+        ("record --env BELL --model nowhere --temperature 0", "8 equal episodes of each task; add --temperature 1"),
         ("record --env BELL --model ./nowhere --rollout.temperature 1", 'unknown key "rollout.temperature"'),
-        ("record --env BELL --model ./nowhere -o .", ". exists already"),
+        ("record --env BELL --model nowhere -o .", ". exists already"),
         ("train --env BELL --trainer dpo --trainer.data gone", "what agentgym record --output gone writes"),
         ("play webshp", 'Did you mean "webshop"?'),
         ("play BELL --updates 3", "updates"),
         ("doctor webshp", 'Did you mean "webshop"?'),
         ("init env webshop", "agentgym init env my_webshop"),
         ("trian --env BELL", "No such command 'trian'"),
+        ("train BELL", '.py"; type: --env '),
+        ("train -env BELL", 'found "-env"; type: --env'),
+        ("play --env webshp", 'unknown environment "webshp". Did you mean "webshop"?'),
+        ("play BELL --env webshop", "expected a flag such as"),
+        ("eval --modle x --env BELL", "Missing option '--model'. Found \"--modle\"."),
+        ("eval --model x --env BELL --episode 3", 'unknown key "episode". Did you mean --episodes?'),
+        ("eval --model x --env BELL --split tst", "'tst' is not one of 'train', 'validation', 'test'"),
+        ("train --env BELL --group_size 3", 'unknown key "group_size". Did you mean --trainer.group_size?'),
+        ("train --env blocksworld --level b3", 'unknown key "level". Did you mean --env.level?'),
+        ("train --env BELL --groupsize 3", 'unknown key "groupsize". Did you mean --trainer.group_size?'),
+        ("train --env BELL --trainer.temperature 3", "Did you mean --rollout.temperature or --eval.temperature?"),
+        ("train --env BELL --lora", 'model.lora is of a model that is loaded, and this is "nano"'),
+        ("train --env BELL --updates --seed 1", "updates is true, as is a flag without a value; expected a whole nu"),
+        ("train --env BELL --output", "output is true, as is a flag without a value; expected a path"),
+        ("train --env", "--env has no value; expected an id or a path"),
+        ("train --env BELL --rewards succes", 'unknown reward "succes". Did you mean "success"?'),
+        ("train --env BELL --rewards ./nowhere.py", "no such file: "),
+        ("train --env BELL --help trainre", '--help knows no "trainre". Did you mean "trainer"?'),
+        ("eval --model runs/gone --env BELL", 'cannot load the model "runs/gone": there is no such directory.'),
     ],
 )
 def test_bad_input_is_told_and_leaves_nothing_behind(typed: str, told: str, agentgym: Typed) -> None:
@@ -689,6 +718,50 @@ def test_bad_input_is_told_and_leaves_nothing_behind(typed: str, told: str, agen
     assert told in errors
     assert "Traceback" not in errors
     assert list(Path().rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("train --env gymnasium:Nope-v1", "Nope-v1"),
+        ("train --env BELL --model ./gone", 'cannot load the model "./gone"'),
+        ("train --env BELL --trainer dpo --trainer.data gone", "there is no gone"),
+        ("train --env BELL --warm_start.data gone", "there is no gone"),
+        ("train --env BELL --updates x", "updates: "),
+    ],
+)
+def test_what_is_wrong_is_told_before_that_there_is_a_run(typed: str, told: str, agentgym: Typed) -> None:
+    words = typed.replace("BELL", BELL).split()
+    Path("run").mkdir()
+    Path("run/config.json").write_text("{}")
+    _, _, errors = agentgym(*words, "--output", "run")
+    assert told in errors
+    assert "already holds a run" not in errors
+
+
+def test_names_and_keys_are_checked_without_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys; from agentgym import cli; sys.argv[1:] = sys.argv[1].split()\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "print({'torch', 'transformers'} & set(sys.modules))"
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    for typed in (
+        "train --env webshp",
+        "train --env gymnasium:Nope-v1",
+        "train --env glimpse --trainer.group_sise 3",
+        "train --env glimpse --model ./gone",
+        "train --env glimpse --output run",
+        "train --env glimpse --help trainer",
+        "eval --env glimpse --model ./gone",
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program, typed], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout.splitlines()[-1] == "set()", (typed, done.stdout, done.stderr)
 
 
 def test_an_unwritable_run_directory(agentgym: Typed, tmp_path: Path) -> None:
@@ -766,6 +839,47 @@ def shown_in(printed: str) -> set[str]:
     return {line.split()[0] for line in printed.split("Ids (")[0].splitlines() if line.startswith("  --")} | {
         line.split()[0] for line in printed.partition("Ids (")[2].splitlines() if re.match(r"  --\w[\w-]*\.", line)
     }
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("train --help trainer.clip_low", {"--trainer.clip_low"}),
+        ("train --help archive", {"--archive.keep"}),
+        ("train --help keep-checkpoints", {"--keep_checkpoints"}),
+        ("train --help turn-cost", {"--rewards.turn-cost", "--rewards.turn-cost.free_turns"}),
+        ("doctor BELL --help protocol", {"--protocol"}),
+        ("train --trainer ppo --help trainer.gamma --env BELL", {"--trainer.gamma"}),
+    ],
+)
+def test_help_of_one_part_shows_that_alone(typed: str, wanted: set[str], agentgym: Typed) -> None:
+    code, printed, errors = agentgym(*typed.replace("BELL", BELL).split())
+    assert (code, errors) == (0, "")
+    assert shown_in(printed) == wanted
+
+
+def test_help_shows_what_is_in_effect_with_what_is_typed(agentgym: Typed, tmp_path: Path) -> None:
+    def told(*typed: str) -> str:
+        return " ".join(agentgym(*typed)[1].split())
+
+    assert "[success 2.0]" in told("train", "--help", "rewards")
+    assert told("train", "--trainer.preset", "dapo", "--help", "trainer.minibatches").endswith("[4]")
+    assert told("train", "--mode", "async", "--help", "trainer.correction").endswith("[truncate]")
+    assert told("train", "--mode", "async", "--help", "max_staleness").endswith("[1]")
+    assert told("train", "--rollout.concurrency", "7", "--help", "engine.max_sessions").endswith("[7]")
+    assert told("eval", "--help", "engine.max_sessions").endswith("[64]")
+    assert "[plain]" in told("doctor", BELL, "--help", "protocol")
+    assert "--model.device TEXT" in told("eval", "--help", "model")
+    file = tmp_path / "settings.toml"
+    file.write_text("updates = 7\n")
+    assert told("train", "--config", str(file), "--help", "updates").endswith("[7]")
+    run = tmp_path / "trained"
+    (run / "policy").mkdir(parents=True)
+    config = resolve({"env": "blocksworld", "rollout": {"max_turns": 4}}).model_dump(mode="json")
+    (run / "config.json").write_text(json.dumps(config))
+    assert told("eval", "--model", str(run), "--help", "rollout.max_reply_tokens").endswith("[24]")
+    assert told("eval", "--model", str(run), "--help", "rollout.max_turns").endswith("[4]")
+    assert "[blocksworld]" in told("eval", "--model", str(run), "--help", "env")
 
 
 def test_help_for_what_there_is_not(agentgym: Typed) -> None:

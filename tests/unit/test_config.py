@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -86,6 +87,12 @@ class Run(Settings):
             ["--rewards../j.py", "2", "--rewards../j.py.a_b", "x"],
             {"rewards": {"./j.py": {"weight": 2, "a_b": "x"}}},
         ),
+        (["--rewards", "./j.py:judge"], {"rewards": {"./j.py:judge": {"weight": 1}}}),
+        (
+            ["--rewards", "success", "--rewards", "./j.py", "--rewards../j.py.a", "2"],
+            {"rewards": {"success": {"weight": 1}, "./j.py": {"weight": 1, "a": 2}}},
+        ),
+        (["--rewards.turn-cost", "--seed", "1"], {"rewards": {"turn-cost": {"weight": 1}}, "seed": 1}),
     ],
 )
 def test_flags(flags: list[str], settings: dict[str, Any]) -> None:
@@ -97,7 +104,11 @@ def test_flags(flags: list[str], settings: dict[str, Any]) -> None:
     [
         (["webshop"], 'expected a flag such as --seed or --env.catalogue, found "webshop"'),
         (["--seed", "1", "2"], 'found "2"'),
-        (["-x", "1"], 'found "-x"'),
+        (["-x", "1"], 'found "-x"; type: --x'),
+        (["-seed=3"], 'found "-seed=3"; type: --seed=3'),
+        (["--env", "--seed", "1"], "--env has no value; expected an id or a path, as in --env ./mine.py"),
+        (["--seed", "1", "--model"], "--model has no value; expected an id or a path"),
+        (["--rewards"], "--rewards has no value; expected an id or a path"),
         (["--updates", "1", "--updates", "2"], '"updates" is given twice, 1 and 2; leave one of the two out'),
         (["--updates", "1", "--updates=1"], '"updates" is given twice, 1 and 1'),
         (["--max-seconds", "1", "--max_seconds", "2"], '"max_seconds" is given twice, 1 and 2'),
@@ -144,6 +155,19 @@ def test_flags_that_cannot_be_read(flags: list[str], message: str) -> None:
         ({"extra": {"learning_rate": 0}}, "extra.learning_rate: Input should be greater than 0, found 0"),
         ({"stages": [{}, {"learning_rate": -1}]}, "stages.1.learning_rate: Input should be greater than 0, found -1"),
         ({"limit": "all"}, "limit: Input should be a valid integer"),
+        ({"updates": True}, "updates is true, as is a flag without a value; expected a whole number"),
+        ({"updates": False}, "updates is false; expected a whole number"),
+        (
+            {"optim": {"learning_rate": True}},
+            "optim.learning_rate is true, as is a flag without a value; expected a nu",
+        ),
+        ({"output": True}, "output is true, as is a flag without a value; expected a path"),
+        ({"name": True}, "name is true, as is a flag without a value; expected text"),
+        ({"mode": True}, "mode is true, as is a flag without a value; expected sync, async"),
+        ({"limit": True}, "limit is true, as is a flag without a value; expected a whole number or none"),
+        ({"stages": True}, "stages is true, as is a flag without a value; expected a list"),
+        ({"rewards": {"cost": True}}, "rewards.cost.weight is true, as is a flag without a value; expected a number"),
+        ({"env": True}, "env.id is true, as is a flag without a value; expected text"),
         ({"env": 7}, "env.id: Input should be a valid string, found 7"),
         ({"env": {"id": "x"}, "optim": 3}, "optim: Input should be a valid dictionary or instance of Optim, found 3"),
         ({"rewards": {"cost": "x"}}, "rewards.cost.weight: Input should be a valid number"),
@@ -256,6 +280,41 @@ def test_a_rewards_weight_said_short_and_long_is_the_same() -> None:
 
 def test_a_number_where_text_is_expected_is_that_text() -> None:
     assert validated(Run, {"name": 7}).name == "7"
+    assert validated(Run, {"output": 7, "name": 0.5}).output == Path("7")
+    typed = parse_flags(["--output", "007", "--name", "1e5", "--updates", "0x10", "--optim.learning_rate", "1e-1"])
+    run = validated(Run, pickle.loads(pickle.dumps(typed)))
+    assert (run.output, run.name, run.updates, run.optim.learning_rate) == (Path("007"), "1e5", 16, 0.1)
+    assert validated(Run, parse_flags(["--output", "0x10"])).output == Path("0x10")
+
+
+class Switches(Settings):
+    on: bool = False
+    either: int | bool = 0
+    literal: Literal["no", False] = "no"
+    anything: Any = None
+
+
+def test_true_is_taken_where_it_may_stand() -> None:
+    taken = validated(Switches, {"on": True, "either": True, "anything": True})
+    assert (taken.on, taken.either, taken.anything) == (True, True, True)
+    assert validated(Switches, {"literal": False}).literal is False
+
+
+def test_an_unknown_key_is_pointed_to_where_there_is_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        validated(Run, {"learning_rate": 1, "updats": 2, "zzz": 3, "env": "x"})
+    known = ["updates", "name", "optim.learning_rate", "extra.learning_rate"]
+    assert str(caught.value.pointed(known)).splitlines() == [
+        'unknown key "learning_rate". Did you mean --optim.learning_rate or --extra.learning_rate?',
+        'unknown key "updats". Did you mean "updates"? Known here: env, optim, extra, stages, updates, output, name, '
+        "mode, rewards, limit",
+        'unknown key "zzz". Known here: env, optim, extra, stages, updates, output, name, mode, rewards, limit',
+    ]
+    with pytest.raises(ConfigError) as caught:
+        validated(Run, {"learningrate": 1})
+    assert str(caught.value.pointed(["optim.learning-rate"])) == (
+        'unknown key "learningrate". Did you mean --optim.learning-rate?'
+    )
 
 
 def test_only_choices_have_a_long_form() -> None:
@@ -271,7 +330,13 @@ def test_only_choices_have_a_long_form() -> None:
         "protocol": {"id": "f"},
     }
     assert given["env"] == "a"
-    assert long_form({"env": {"id": "x"}, "rewards": "?"}) == {"env": {"id": "x"}, "rewards": "?"}
+    assert long_form({"env": {"id": "x"}, "rewards": 7}) == {"env": {"id": "x"}, "rewards": 7}
+
+
+def test_a_reward_by_its_id_alone_has_the_usual_weight() -> None:
+    assert long_form({"rewards": "./mine.py"}) == {"rewards": {"./mine.py": {"weight": 1}}}
+    assert long_form({"rewards": ["a", "b"]}) == {"rewards": {"a": {"weight": 1}, "b": {"weight": 1}}}
+    assert long_form({"rewards": ["a", 2]}) == {"rewards": ["a", 2]}
 
 
 def test_settings_come_back_from_their_own_json() -> None:
