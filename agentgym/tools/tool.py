@@ -18,7 +18,8 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from agentgym.errors import UserError, did_you_mean
 from agentgym.signature import described
-from agentgym.tools.calls import ToolError, Untyped
+from agentgym.tools.calls import ToolError, Untyped, key_of
+from agentgym.tools.usage import Words
 
 __all__ = ["FunctionTool", "Tool", "ToolError", "is_tool", "tool", "typed"]
 
@@ -61,12 +62,17 @@ class Tool(abc.ABC):
     @property
     def usage(self) -> str:
         """One line for people and policies: name, arguments and their types, required ones first."""
-        return f"{self.name}({', '.join(self._told_arguments())})"
+        return f"{self.name}({Words(self.parameters).arguments()})"
+
+    @property
+    def explained(self) -> str:
+        """The usage, what the tool is for, and on lines of their own what each argument and each field of it is for."""
+        return "\n    ".join((f"{self.usage}: {self.description}", *Words(self.parameters).purposes()))
 
     @property
     def template(self) -> str:
         """A call with blanks, in the manner of ``search[<query>]``."""
-        return f"{self.name}({', '.join(f'{name}=<{name}>' for name in self.required)})"
+        return f"{self.name}({', '.join(f'{key_of(name)}=<{name}>' for name in self.required)})"
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -87,11 +93,6 @@ class Tool(abc.ABC):
             else value
             for name, value in arguments.items()
         }
-
-    def _told_arguments(self) -> Iterator[str]:
-        for name, schema in self.properties.items():
-            default = "" if name in self.required else f" = {json.dumps(schema.get('default'), ensure_ascii=False)}"
-            yield f"{name}: {' or '.join(_kinds(schema, self.parameters.get('$defs', {})))}{default}"
 
     def refusal(self, problem: str) -> ToolError:
         """The error for a call that does not fit."""
@@ -140,10 +141,14 @@ class FunctionTool(Tool):
 def typed(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
     """The value that untyped ``text`` stands for under ``schema``: itself where text fits, else what it is as JSON.
 
+    Where there may be null, "null" is it; the text "null" is then written in quotes.
+
     >>> typed("12", {"type": "integer"}, {}), typed("12", {"type": "string"}, {}), typed("x", {"type": "integer"}, {})
     (12, '12', 'x')
     """
-    kinds = _alternatives(schema, definitions)
+    kinds = list(_alternatives(schema, definitions))
+    if text == "null" and any(None in one["enum"] if "enum" in one else one.get("type") == "null" for one in kinds):
+        return None
     if any(text in one["enum"] if "enum" in one else one.get("type") == "string" for one in kinds):
         return str(text)
     try:
@@ -168,15 +173,6 @@ def _alternatives(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> 
         yield from ({**schema, "type": kind} for kind in schema["type"])
     else:
         yield schema
-
-
-def _kinds(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[str]:
-    """What a value may be, in a word each; an enumeration by its values."""
-    for one in _alternatives(schema, definitions):
-        if "enum" in one:
-            yield from (json.dumps(value, ensure_ascii=False) for value in one["enum"])
-        else:
-            yield str(one.get("type", "any"))
 
 
 def _model(function: Callable[..., Any], described: Mapping[str, str]) -> type[BaseModel]:

@@ -108,7 +108,7 @@ class MCP(ToolEnv):
             self.close()
             raise
         self.toolbox = {name: tool for name, tool in self._remote.items() if name in permitted}
-        self.instructions = f"{self.usage}\nAnswer in words when you are done."
+        self.instructions = f"{self.usage}\nAnswer in words when you are done, with the answer itself last."
 
     def _permitted(self) -> set[str]:
         """Names of the policy's tools. Raises ConfigError for a name that the server does not have."""

@@ -39,7 +39,8 @@ class RemoteTool(Tool):
         read = self.read(arguments)
         if self.parameters.get("additionalProperties", False) is False:
             for name in read.keys() - self.properties.keys():
-                raise self.refusal(f'there is no argument "{name[:60]}"{did_you_mean(name[:60], self.properties)}')
+                hint = did_you_mean(name[:60], self.properties)
+                raise self.refusal(f'there is no argument "{name[:60]}"{f".{hint}" if hint else ""}')
         for name in self.required:
             if name not in read:
                 raise self.refusal(f'the argument "{name}" is missing')
