@@ -296,5 +296,5 @@ def _unquoted(text: str) -> str:
 
 def _written(value: Any) -> str:
     """A value as the short form has it."""
-    bare = isinstance(value, str) and value and value == value.strip() and not re.search(r"[,()]|^[\"\[{']", value)
+    bare = isinstance(value, str) and value == value.strip() and not re.search(r"[,()]|^[\"\[{']|^(?:null)?\Z", value)
     return value if bare else json.dumps(value, ensure_ascii=False)

@@ -141,13 +141,13 @@ class FunctionTool(Tool):
 def typed(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
     """The value that untyped ``text`` stands for under ``schema``: itself where text fits, else what it is as JSON.
 
-    Where there may be null, "null" is it; the text "null" is then written in quotes.
+    "null" is null, also where only text would fit: who means the text puts it in quotes.
 
     >>> typed("12", {"type": "integer"}, {}), typed("12", {"type": "string"}, {}), typed("x", {"type": "integer"}, {})
     (12, '12', 'x')
     """
     kinds = list(_alternatives(schema, definitions))
-    if text == "null" and any(None in one["enum"] if "enum" in one else one.get("type") == "null" for one in kinds):
+    if text == "null" and not any("null" in one.get("enum", ()) and None not in one["enum"] for one in kinds):
         return None
     if any(text in one["enum"] if "enum" in one else one.get("type") == "string" for one in kinds):
         return str(text)

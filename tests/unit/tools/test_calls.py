@@ -238,6 +238,9 @@ def test_json_that_is_no_call_is_a_mistake(text: str, words: str) -> None:
         ({"a": None}, '{"a": null}'),
         (True, "true"),
         ("true", "true"),
+        ("null", '"null"'),
+        ("nullable", "nullable"),
+        (None, "null"),
     ],
 )
 def test_how_an_expert_writes_a_value(value: Any, written: str) -> None:

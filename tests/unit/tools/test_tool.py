@@ -85,7 +85,9 @@ def test_long_and_broken_values_are_told_in_short() -> None:
 def test_values_written_without_a_type_are_given_that_of_the_schema() -> None:
     given = {"item": Untyped("12"), "count": Untyped("12"), "express": Untyped("true"), "note": Untyped("null")}
     assert ORDER.check(given) == {"item": "12", "count": 12, "express": True, "note": None}
-    assert ORDER.check({"item": Untyped("null"), "note": "null"}) == {"item": "null", "note": "null"}
+    assert ORDER.check({"item": "null", "note": "null"}) == {"item": "null", "note": "null"}
+    with pytest.raises(ToolError, match='the argument "item" is null: Input should be a valid string'):
+        ORDER.check({"item": Untyped("null")})
     with pytest.raises(ToolError, match='the argument "count" is "1 2": Input should be a valid integer'):
         ORDER.check({"item": "mug", "count": Untyped("1 2")})
     with pytest.raises(ToolError, match='there is no argument "other"'):
@@ -96,7 +98,8 @@ def test_values_written_without_a_type_are_given_that_of_the_schema() -> None:
     ("text", "schema", "value"),
     [
         ("null", {"type": "integer"}, None),
-        ("null", {"type": "string"}, "null"),
+        ("null", {"type": "string"}, None),
+        ("null", {"anyOf": [{"type": "string"}, {"enum": ["null"]}]}, "null"),
         ("null", {"type": ["string", "null"]}, None),
         ("null", {"anyOf": [{"type": "string"}, {"type": "null"}]}, None),
         ("null", {"enum": ["null", None]}, None),
