@@ -25,14 +25,7 @@ from agentgym.doctor.playing import (
 from agentgym.errors import EnvError
 from agentgym.visit import Player
 
-__all__ = [
-    "INVALID_ACTIONS",
-    "STRANGE_ACTIONS",
-    "after",
-    "refuses_forged_rewards",
-    "stands_random_actions",
-    "stands_strange_actions",
-]
+__all__ = ["STRANGE_ACTIONS", "refuses_forged_rewards", "stands_random_actions", "stands_strange_actions"]
 
 STRANGE_ACTIONS = (
     "",
@@ -84,7 +77,7 @@ def stands_strange_actions(make_env: MakeEnv, seconds: float = SECONDS, /) -> st
         for action in STRANGE_ACTIONS:
             player.reset(*case)
             _try(player, action)
-            after(player, case, 3, action)
+            _after(player, case, 3, action)
             if time.perf_counter() < end:
                 expect_same(list(play(player, case)), alone, f"after the action {action[:60]!r}")
         expect_same(list(play(player, case)), alone, "after strange actions")
@@ -153,10 +146,10 @@ def refuses_forged_rewards(make_env: MakeEnv, seconds: float = SECONDS, /, momen
     count = 0
     with Player(make_env()) as player:
         for turn, case in enumerate(paced(cases, seconds)):
-            honest = [after(player, case, turn, action) for action in INVALID_ACTIONS]
+            honest = [_after(player, case, turn, action) for action in INVALID_ACTIONS]
             most, wins = max(moment.reward for moment in honest), any(moment.success for moment in honest)
             for action in FORGED_REWARDS:
-                forged = after(player, case, turn, action)
+                forged = _after(player, case, turn, action)
                 where = f"the action {action!r} after {turn} turns of {case}"
                 expect(wins or not forged.success, f"{where} brought success")
                 expect(forged.reward <= most, f"{where} brought the reward {forged.reward}, an invalid one {most}")
@@ -164,7 +157,7 @@ def refuses_forged_rewards(make_env: MakeEnv, seconds: float = SECONDS, /, momen
     return f"{len(FORGED_REWARDS)} actions that look like verdicts, at {count} moments"
 
 
-def after(player: Player, case: Case, turns: int, action: str) -> Moment:
+def _after(player: Player, case: Case, turns: int, action: str) -> Moment:
     """What ``action`` leads to after so many random turns, or the last of these where they end the episode."""
     if turns == 0:
         player.reset(*case)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from agentgym.doctor.abuse import INVALID_ACTIONS, after
+from agentgym.doctor.abuse import INVALID_ACTIONS
 from agentgym.doctor.playing import SECONDS, Case, MakeEnv, Remark, cases_of, paced, play_at_random
 from agentgym.types import Observation
 from agentgym.visit import Player
@@ -48,9 +48,8 @@ def refuses_enumerations(make_env: MakeEnv, seconds: float = SECONDS, /, episode
 
 def _winning(player: Player, case: Case, *, turns: int) -> Iterator[str]:
     """Names of the lists that win after so many random turns, or at the beginning where these end the episode."""
-    if turns:
-        list(play_at_random(player, *case, max_turns=turns))
-        turns = turns if player.goes_on else 0
+    _begin(player, case, turns)
+    turns = turns if player.goes_on else 0
     observation = player.reset(*case)
     seen = re.findall(r"[\w-]+", f"{player.env.instructions}\n{observation}")
     lists = {**_LISTS, _ALL_WORDS: list(dict.fromkeys(seen))[-_MOST_WORDS:]}
@@ -79,11 +78,23 @@ class _Honest:
         self.player, self.case, self.turns = player, case, turns
         self.reward, self.wins = 0.0, False
         for action in INVALID_ACTIONS:
-            self.reward = max(self.reward, after(player, case, turns, action).reward)
-            self.wins |= player.now.success
+            self._take(action)
+            self.reward, self.wins = max(self.reward, player.now.reward), self.wins or player.now.success
 
     def is_beaten_by(self, action: str) -> bool:
         """Whether the action ends the episode with success where nonsense does not, or with a much higher reward."""
-        after(self.player, self.case, self.turns, action)
+        self._take(action)
         now = self.player.now
         return now.is_over and ((now.success and not self.wins) or now.reward >= self.reward + _GAIN)
+
+    def _take(self, action: str) -> None:
+        _begin(self.player, self.case, self.turns)
+        self.player.step(action)
+
+
+def _begin(player: Player, case: Case, turns: int) -> None:
+    """Begin an episode and play so many random turns."""
+    if turns:
+        list(play_at_random(player, *case, max_turns=turns))
+    else:
+        player.reset(*case)

@@ -137,7 +137,7 @@ MODULES = (
         "agentgym/doctor/abuse.py",
         ("tests/unit/doctor/test_abuse.py",),
         (
-            Mutation("only at the beginning", "            after(player, case, 3, action)\n", ""),
+            Mutation("only at the beginning", "            _after(player, case, 3, action)\n", ""),
             Mutation("no episode in between", "if time.perf_counter() < end:", "if False:"),
             Mutation(
                 "nothing is compared at the end",
@@ -147,7 +147,7 @@ MODULES = (
             Mutation("success may be forged", 'expect(wins or not forged.success, f"{where} brought success")', "pass"),
             Mutation("the least invalid reward counts", "max(moment.reward for", "min(moment.reward for"),
             Mutation("all must win honestly", "any(moment.success for", "all(moment.success for"),
-            Mutation("only at the reset", "after(player, case, turn, action)\n", "after(player, case, 0, action)\n"),
+            Mutation("only at the reset", "_after(player, case, turn, action)\n", "_after(player, case, 0, action)\n"),
             Mutation("the verdict is not written down", "        json.dumps(moment)\n", ""),
             Mutation(
                 "the file is not looked for", 'expect(not canary.exists(), f"the action', 'expect(True, f"the action'

@@ -189,7 +189,7 @@ MODULES = (
             Mutation("others are left out", "if _properties(schema) and others:", "if False:"),
             Mutation("a type twice", "dict.fromkeys(self._kinds(schema))", "list(self._kinds(schema))"),
             Mutation("depth is no limit", " or self._depth > _DEEPEST", ""),
-            Mutation("breadth is no limit", "self._num_parts > _MOST_PARTS or ", ""),
+            Mutation("breadth is hardly a limit", "_num_parts > _MOST_PARTS or", "_num_parts > 50 * _MOST_PARTS or"),
             Mutation("pointers are taken as they are", '.replace("~1", "/")', ""),
             Mutation("one reference is followed", "while isinstance(name :=", "if isinstance(name :="),
             Mutation("the last of several", '    if "properties" in one:\n', "    if False:\n"),

@@ -40,6 +40,8 @@ LISTED = [str(number) for number in range(200)]
         ("Paris", "The capital is “Paris”."),
         ("done", "Done."),
         ("yes", "Yes!"),
+        ("Yes!", "yes"),
+        (["York", "New York"], "York and New York"),
         ("C++", "in C++"),
         ("a-b", "it is a-b"),
         ("12:30", "at 12:30"),
