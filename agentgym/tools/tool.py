@@ -62,7 +62,7 @@ class Tool(abc.ABC):
     @property
     def usage(self) -> str:
         """One line for people and policies: name, arguments and their types, required ones first."""
-        return f"{self.name}({Words(self.parameters).arguments()})"
+        return " or ".join(f"{self.name}({arguments})" for arguments in Words(self.parameters).ways())
 
     @property
     def explained(self) -> str:

@@ -19,6 +19,7 @@ Schema: TypeAlias = Mapping[str, Any]
 
 _MOST_PARTS = 400
 _DEEPEST = 20
+_MOST_WAYS = 8
 
 
 class Words:
@@ -30,15 +31,19 @@ class Words:
         self._num_parts = 0
         self._depth = 0
 
-    def arguments(self) -> str:
-        """What stands between the parentheses of a call: the root's fields, or what may be in their place."""
-        whole = self._whole(self._referred(self.root))
-        choices = not _properties(whole) and (whole.get("anyOf") or whole.get("oneOf"))
-        return self.kind(whole) if choices else ", ".join(self.fields(whole))
+    def ways(self) -> list[str]:
+        """What stands between the parentheses of a call, in each of the ways to make one."""
+        told = dict.fromkeys(", ".join(self.fields(way)) for way in self._ways())
+        return [*list(told)[:_MOST_WAYS], *(["..."] if len(told) > _MOST_WAYS else [])]
 
-    def purposes(self) -> Iterator[str]:
+    def purposes(self) -> list[str]:
         """``field: what it is for``, of each field that says so and of what is within it."""
-        yield from self._purposes_in(self._whole(self._referred(self.root)), "")
+        return list(dict.fromkeys(told for way in self._ways() for told in self._purposes_in(way, "")))
+
+    def _ways(self) -> list[Schema]:
+        whole = self._whole(self._referred(self.root))
+        choices = [self._referred(one) for one in _choices(whole) if isinstance(one, Mapping)]
+        return [_both(whole, self._whole(one)) for one in choices] or [whole]
 
     def fields(self, schema: Schema) -> Iterator[str]:
         """Each property of an object with its type, and its default where it has one."""
@@ -77,8 +82,8 @@ class Words:
         return self._num_parts > _MOST_PARTS or self._depth > _DEEPEST
 
     def _alternatives(self, schema: Schema) -> Iterator[str]:
-        choices = schema.get("anyOf") or schema.get("oneOf")
-        if isinstance(choices, Sequence) and not _properties(schema):
+        choices = _choices(schema)
+        if choices and not _properties(schema):
             for choice in choices:
                 yield from self._kinds(choice)
         elif "const" in schema:
@@ -118,7 +123,7 @@ class Words:
         whole = self._whole(self._referred(schema))
         if about := " ".join(str(whole.get("description", "")).split()):
             yield f"{path}: {about}"
-        for choice in whole.get("anyOf") or whole.get("oneOf") or ():
+        for choice in _choices(whole):
             yield from self._purposes(choice, path)
         yield from self._purposes(whole.get("items"), f"{path}[]")
         yield from self._purposes_in(whole, f"{path}.")
@@ -162,6 +167,11 @@ def _both(one: Schema, other: Schema) -> dict[str, Any]:
 def _properties(schema: Schema) -> Mapping[str, Any]:
     found = schema.get("properties")
     return found if isinstance(found, Mapping) else {}
+
+
+def _choices(schema: Schema) -> Sequence[Any]:
+    found = schema.get("anyOf") or schema.get("oneOf") or ()
+    return found if isinstance(found, Sequence) else ()
 
 
 def _type_of(schema: Schema) -> str:

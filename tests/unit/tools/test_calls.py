@@ -50,7 +50,7 @@ def test_names_of_tools(name: str) -> None:
     assert found.name == name
 
 
-TOOLS = ("get", "add_all", "user/get", "2fa", "Get Weather", "get.more")
+TOOLS = ("get", "add_all", "user/get", "2fa", "Get Weather", "get.more", "get(all)")
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,7 @@ TOOLS = ("get", "add_all", "user/get", "2fa", "Get Weather", "get.more")
         (" 2fa (a=1) ", "2fa"),
         ("Get Weather(a=1)", "Get Weather"),
         ("get.more(a=1)", "get.more"),
+        ("get(all)(a=1)", "get(all)"),
         ("get (a=1)", "get"),
         ("other(a=1)", "other"),
         ("Get(a=1)", "Get"),

@@ -231,5 +231,7 @@ def test_a_tool_of_another_source_has_a_schema_of_its_own() -> None:
     assert made.required == ["b"]
     odd = Foreign("odd", "Odd.", {"properties": {"$a": {}, "b c": {}}, "required": ["$a", "b c"]})
     assert (odd.usage, odd.template) == ('odd($a: any, "b c": any)', 'odd($a=<$a>, "b c"=<b c>)')
+    pay = Foreign("pay", "Pay.", {"anyOf": [{"properties": {name: {}}, "required": [name]} for name in ("a", "b")]})
+    assert pay.usage == "pay(a: any) or pay(b: any)"
     bare = Foreign("bare", "Bare.", {})
     assert (bare.usage, bare.required, bare.properties) == ("bare()", [], {})

@@ -69,18 +69,27 @@ def test_what_a_value_may_be(schema: Any, told: str) -> None:
 @pytest.mark.parametrize(
     ("root", "told"),
     [
-        ({}, ""),
-        ({"type": "object"}, ""),
-        (fields(a=I, b=S), "a: integer, b: string"),
-        ({"properties": {"a b": I}}, '"a b"?: integer'),
-        ({"anyOf": [fields(card=S), fields(iban=S)]}, "{card: string} or {iban: string}"),
-        ({**fields(a=S), "anyOf": [{"required": ["a"]}]}, "a: string"),
-        ({"allOf": [fields(a=I), fields(b=I)]}, "a: integer, b: integer"),
-        ({"$ref": "#/$defs/In", "$defs": {"In": fields(x=I)}}, "x: integer"),
+        ({}, [""]),
+        ({"type": "object"}, [""]),
+        (fields(a=I, b=S), ["a: integer, b: string"]),
+        ({"properties": {"a b": I}}, ['"a b"?: integer']),
+        ({"anyOf": [fields(card=S), fields(iban=S)]}, ["card: string", "iban: string"]),
+        (
+            {**fields(a=S), "oneOf": [fields(b=S), {"$ref": "#/$defs/C"}], "$defs": {"C": fields(c=S)}},
+            ["a: string, b: string", "a: string, c: string"],
+        ),
+        (
+            {"properties": {"a": S, "b": S}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]},
+            ["a: string, b?: string", "a?: string, b: string"],
+        ),
+        ({**fields(a=S), "anyOf": [{"required": ["a"]}, {}]}, ["a: string"]),
+        ({"anyOf": [fields(**{f"a{i}": S}) for i in range(9)]}, [*(f"a{i}: string" for i in range(8)), "..."]),
+        ({"allOf": [fields(a=I), fields(b=I)]}, ["a: integer, b: integer"]),
+        ({"$ref": "#/$defs/In", "$defs": {"In": fields(x=I)}}, ["x: integer"]),
     ],
 )
-def test_what_stands_between_the_parentheses_of_a_call(root: dict[str, Any], told: str) -> None:
-    assert Words(root).arguments() == told
+def test_what_stands_between_the_parentheses_of_a_call(root: dict[str, Any], told: list[str]) -> None:
+    assert Words(root).ways() == told
 
 
 def test_what_fields_are_for_is_told_with_where_they_are() -> None:
@@ -94,7 +103,7 @@ def test_what_fields_are_for_is_told_with_where_they_are() -> None:
     root["$defs"] = {
         "Node": {"properties": {"next": {"$ref": "#/$defs/Node"}, "v": {**I, "description": "Its value."}}},
     }
-    assert list(Words(root).purposes()) == [
+    assert Words(root).purposes() == [
         "items: Things.",
         "items[].name: The name.",
         "items[].more.x: Far in.",
@@ -109,10 +118,19 @@ def test_a_schema_that_unfolds_without_end_is_cut_short() -> None:
         for i in range(9)
     }
     wide = {**fields(x={"$ref": "#/$defs/d0"}), "$defs": each}
-    assert len(Words(wide).arguments()) < 10_000
-    assert len(list(Words(wide).purposes())) < 500
+    assert len(Words(wide).ways()[0]) < 10_000
+    assert len(Words(wide).purposes()) < 500
     deep: dict[str, Any] = S
     for _ in range(2_000):
         deep = {"type": "array", "items": deep}
-    assert Words(fields(x=deep)).arguments() == f"x: {'array of ' * 20}..."
-    assert list(Words(fields(x=deep)).purposes()) == []
+    assert Words(fields(x=deep)).ways() == [f"x: {'array of ' * 20}..."]
+    assert Words(fields(x=deep)).purposes() == []
+
+
+def test_what_the_ways_to_call_a_tool_are_for_is_told_once() -> None:
+    a, b = ({**S, "description": name} for name in ("This.", "That."))
+    assert Words({**fields(a=a), "anyOf": [fields(b=b), fields(c=b)]}).purposes() == [
+        "a: This.",
+        "b: That.",
+        "c: That.",
+    ]
