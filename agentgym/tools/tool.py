@@ -10,7 +10,7 @@ import abc
 import functools
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -19,9 +19,10 @@ from pydantic.json_schema import GenerateJsonSchema
 from agentgym.errors import UserError, did_you_mean
 from agentgym.signature import described
 from agentgym.tools.arguments import Arguments, alternatives, arguments_of
-from agentgym.tools.calls import ToolError, Untyped
+from agentgym.tools.calls import ToolError, Untyped, key_of
 from agentgym.tools.patterns import Patterns
 from agentgym.tools.schema import SchemaError, plain
+from agentgym.tools.usage import Words
 
 __all__ = ["FunctionTool", "Tool", "ToolError", "is_tool", "tool", "typed"]
 
@@ -77,13 +78,18 @@ class Tool(abc.ABC):
     @property
     def usage(self) -> str:
         """One line for people and policies: name, arguments and their types, required ones first."""
-        return f"{self.name}({', '.join(self._told_arguments())})"
+        return " or ".join(f"{self.name}({arguments})" for arguments in Words(self.plain).ways())
+
+    @property
+    def explained(self) -> str:
+        """The usage, what the tool is for, and on lines of their own what each argument and each field of it is for."""
+        return "\n    ".join((f"{self.usage}: {self.description}", *Words(self.plain).purposes()))
 
     @property
     def template(self) -> str:
         """A call with blanks, in the manner of ``search[<query>]``."""
         needed = [name for name in self.properties if name in self.named.first]
-        return f"{self.name}({', '.join(f'{name}=<{name}>' for name in needed)})"
+        return f"{self.name}({', '.join(f'{key_of(name)}=<{name}>' for name in needed)})"
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -121,11 +127,6 @@ class Tool(abc.ABC):
             else value
             for name, value in arguments.items()
         }
-
-    def _told_arguments(self) -> Iterator[str]:
-        for name, schema in self.properties.items():
-            default = "" if name in self.required else f" = {json.dumps(schema.get('default'), ensure_ascii=False)}"
-            yield f"{name}: {' or '.join(_kinds(schema, self.definitions))}{default}"
 
     def refusal(self, problem: str) -> ToolError:
         """The error for a call that does not fit."""
@@ -174,10 +175,14 @@ class FunctionTool(Tool):
 def typed(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
     """The value that untyped ``text`` stands for under ``schema``: itself where text fits, else what it is as JSON.
 
+    "null" is null, also where only text would fit: who means the text puts it in quotes.
+
     >>> typed("12", {"type": "integer"}, {}), typed("12", {"type": "string"}, {}), typed("x", {"type": "integer"}, {})
     (12, '12', 'x')
     """
     kinds = alternatives(schema, definitions)
+    if text == "null" and not any("null" in one.get("enum", ()) and None not in one["enum"] for one in kinds):
+        return None
     if any(text in one["enum"] if "enum" in one else one.get("type") == "string" for one in kinds):
         return str(text)
     try:
@@ -186,15 +191,6 @@ def typed(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) 
     except (ValueError, RecursionError):
         return str(text)
     return value
-
-
-def _kinds(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[str]:
-    """What a value may be, in a word each; an enumeration by its values."""
-    for one in alternatives(schema, definitions):
-        if "enum" in one:
-            yield from (json.dumps(value, ensure_ascii=False) for value in one["enum"])
-        else:
-            yield str(one.get("type", "any"))
 
 
 def _model(function: Callable[..., Any], described: Mapping[str, str]) -> type[BaseModel]:

@@ -150,7 +150,7 @@ class MCP(ToolEnv):
         permitted = self._permitted()
         self.toolbox = {name: tool for name, tool in self._remote.items() if name in permitted}
         says = f"\nThe server says: {link.instructions.strip()}" if link.instructions.strip() else ""
-        self.instructions = f"{self.usage}{says}\nAnswer in words when you are done."
+        self.instructions = f"{self.usage}{says}\nAnswer in words when you are done, with the answer itself last."
 
     @property
     def _told_left_out(self) -> str:
@@ -333,4 +333,4 @@ def _variables(given: Mapping[str, Any] | Sequence[str] | str) -> dict[str, str]
 
 
 def _listed(tools: Sequence[Tool]) -> str:
-    return "\n".join(f"- {tool.usage}: {tool.description}" for tool in tools)
+    return "\n".join(f"- {tool.explained}" for tool in tools)

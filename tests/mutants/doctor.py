@@ -12,7 +12,7 @@ MODULES = (
             Mutation("a remark is a failure", 'status = "info" if', 'status = "FAIL" if'),
             Mutation("the time is not handed on", "check(make_env, seconds)", "check(make_env)"),
             Mutation("further checks are left out", "(*CHECKS, *more)", "CHECKS"),
-            Mutation("one check is left out", "    refuses_forged_rewards,\n    leaves_nothing_behind,\n)", ")"),
+            Mutation("one check is left out", "    refuses_enumerations,\n    leaves_nothing_behind,\n)", ")"),
             Mutation(
                 "told after it ran",
                 "        on_check(check.__name__)\n        findings.append",
@@ -152,6 +152,21 @@ MODULES = (
             Mutation(
                 "the file is not looked for", 'expect(not canary.exists(), f"the action', 'expect(True, f"the action'
             ),
+        ),
+    ),
+    Module(
+        "agentgym/doctor/enumerations.py",
+        ("tests/unit/doctor/test_enumerations.py",),
+        (
+            Mutation("in one order", " and honest.is_beaten_by(reverse)", ""),
+            Mutation("nonsense may win too", "(now.success and not self.wins)", "now.success"),
+            Mutation("any reward is one", "now.reward >= self.reward + _GAIN", "now.reward > self.reward"),
+            Mutation("rewards are not looked at", " or now.reward >= self.reward + _GAIN)", ")"),
+            Mutation("only at the beginning", "turns=number % 2", "turns=0"),
+            Mutation("the first words are kept", "[-_MOST_WORDS:]", "[:_MOST_WORDS]"),
+            Mutation("an end is gone on from", "turns = turns if player.goes_on else 0", "pass"),
+            Mutation("blanks stay", 're.sub(r"<[^<>]+>", lambda _: listed, action)', "action"),
+            Mutation("no commas", '    yield ", ".join(items)\n', "    yield listed\n"),
         ),
     ),
     Module(

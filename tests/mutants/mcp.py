@@ -293,8 +293,8 @@ MODULES = (
             Mutation(
                 "nine for training", '[*["train"] * 8, "validation", "test"]', '[*["train"] * 8, "test", "validation"]'
             ),
-            Mutation("part of a word", r"(?<!\w){re.escape", r"{re.escape"),
-            Mutation("one of what is expected", "return all(re.search", "return any(re.search"),
+            Mutation("nothing may be expected", "texts is not None and not (texts and", "False and not (texts and"),
+            Mutation("one text says something", "all(any(map(str.isalnum", "any(any(map(str.isalnum"),
             Mutation("any number is a score", "or not 0 <= value <= 1:", "or value < 0:"),
             Mutation(
                 "success before reward",

@@ -1,5 +1,7 @@
 """Calls of tools, and protocols: what is read, what is a mistake, what is told and what is run."""
 
+# ruff: noqa: RUF001
+
 from __future__ import annotations
 
 from tests.mutants.mutant import Module, Mutation
@@ -9,8 +11,33 @@ MODULES = (
         "agentgym/tools/calls.py",
         ("tests/unit/tools/test_calls.py",),
         (
-            Mutation("an argument twice is the last", " or key[1] in arguments:", ":"),
-            Mutation("no comma is needed", "value is None or comma is None", "value is None"),
+            Mutation("an argument twice is the last", "        if name in arguments:\n", "        if False:\n"),
+            Mutation(
+                "no comma is needed",
+                'elif text[position : position + 1] != ")":',
+                "elif not text[position : position + 1]:",
+            ),
+            Mutation("quotes are part of the text", "if single := _SINGLE.match(text, start):", "if single := None:"),
+            Mutation("quotes within quotes", "re.fullmatch(r\"'.*'\\s*\", bare[0], re.DOTALL)", "False"),
+            Mutation("no line breaks in texts", "decoder=_LENIENT", "decoder=None"),
+            Mutation(
+                "the shortest name", "if text.startswith(name)), key=len", "if text.startswith(name)), key=lambda _: 0"
+            ),
+            Mutation(
+                "what follows is passed over",
+                "    if text[end:].strip():\n        found",
+                "    if False:\n        found",
+            ),
+            Mutation("a name alone is words", "if text == name or _OTHERWISE", "if _OTHERWISE"),
+            Mutation("other ways are words", " or _OTHERWISE.match(text, len(name)):", ":"),
+            Mutation(
+                "remarks are calls", " or (start > len(name) and name.isalpha() and not _LIKE.match(text, start)):", ":"
+            ),
+            Mutation("calls among words are words", "if tools and (named :=", "if False and (named :="),
+            Mutation("slips are words", " or _is_near(text[head.start(1) : head.end() - 1], tools)", ""),
+            Mutation("a blank is a slip", "name == name.rstrip() and bool", "bool"),
+            Mutation("null is text", "|^(?:null)?\\Z", "|^\\Z"),
+            Mutation("keys are never quoted", "argument if re.fullmatch(_PLAIN_KEY, argument) else", "argument or"),
             Mutation("bare values keep their blanks", "Untyped(bare[0].strip())", "Untyped(bare[0])"),
             Mutation("bare values are text", "return Untyped(bare[0].strip())", "return str(bare[0].strip())"),
             Mutation(
@@ -42,16 +69,16 @@ MODULES = (
             Mutation("both words for arguments", '{"arguments", "parameters"} <= keys', "False"),
             Mutation("other types", 'value.get("type", "function") != "function"', "False"),
             Mutation("a name twice is the last", "if len(found) < len(pairs):", "if False:"),
-            Mutation("text after JSON", "if text[end:].strip():", "if False:"),
-            Mutation("the id is lost", "id=id if isinstance(id, str) else", "id="),
-            Mutation("text before a call is fine", "_SHORT.fullmatch(text)", "_SHORT.search(text)"),
             Mutation(
-                "the empty text is bare",
-                "isinstance(value, str) and value and value ==",
-                "isinstance(value, str) and value ==",
+                "text after JSON",
+                "        if text[end:].strip():\n            raise",
+                "        if False:\n            raise",
             ),
+            Mutation("the id is lost", "id=id if isinstance(id, str) else", "id="),
+            Mutation("text before a call is fine", "head = _HEAD.match(text)", "head = _HEAD.search(text)"),
+            Mutation("the empty text is bare", "|^(?:null)?\\Z", "|^(?:null)\\Z"),
             Mutation("blanks around are bare", " and value == value.strip()", ""),
-            Mutation("commas are bare", "[,()]|^", "[()]|^"),
+            Mutation("commas are bare", 're.search(r"[,()]|^', 're.search(r"[()]|^'),
         ),
     ),
     Module(
@@ -93,6 +120,8 @@ MODULES = (
             Mutation("typed values are read again", "if type(value) is Untyped\n", "if isinstance(value, str)\n"),
             Mutation("only the first problem", "error.errors()[:3]", "error.errors()[:1]"),
             Mutation("no description is fine", "        if not description:\n", "        if False:\n"),
+            Mutation("null is text", 'if text == "null" and not any(', "if False and not any("),
+            Mutation("null is no value of its own", "None not in one", "None is one"),
             Mutation("usage is left out", " Usage: {self.usage}", ""),
             Mutation("the schema is shared", "dict(parameters)\n", "parameters\n"),
             Mutation("any mark is one", "getattr(member, _MARK, False) is True", "bool(getattr(member, _MARK, False))"),
@@ -188,13 +217,13 @@ MODULES = (
             Mutation("success above 1 alone", "verdict >= 1", "verdict > 1"),
             Mutation(
                 "text goes before calls",
-                "(action.tool_calls if isinstance(action, Action) else ()) or parse_calls(action) or ()",
-                "parse_calls(action) or ()",
+                "(action.tool_calls if isinstance(action, Action) else ()) or self._written(action)",
+                "self._written(action)",
             ),
             Mutation(
                 "answers end the episode",
                 "        if answer is None:\n            self.finish()\n",
-                "        self.finish()\n        if answer is None:\n",
+                "        self.finish()\n",
             ),
             Mutation("words keep their blanks", "self.words = str(words).strip()", "self.words = str(words)"),
             Mutation("an observation's own actions are lost", "if known.admissible is None else known.admissible", ""),
@@ -206,6 +235,11 @@ MODULES = (
                 "                if name not in cls.__dict__:\n                    setattr",
                 "                if True:\n                    setattr",
             ),
+            Mutation("an end without a word", "            if self._over and not seen:\n", "            if False:\n"),
+            Mutation("silence is an end", "if self._over and not seen:", "if not seen:"),
+            Mutation("other forms are words", "if calls is None and (form :=", "if False and (form :="),
+            Mutation("usage is not told", 'f"{error} Usage: {tool.usage}" if tool', "str(error) if tool"),
+            Mutation("what may be left out is not told", 'if "?: " in tools else ""', 'if False else ""'),
             Mutation("nothing is null", '"done" if result is None else ', ""),
         ),
     ),
@@ -245,6 +279,49 @@ MODULES = (
             ),
             Mutation("pictures are lost", "told))), images=observation.images)", "told))))"),
             Mutation("one word is spared", "if len(text.split()) > 1", "if text"),
+        ),
+    ),
+    Module(
+        "agentgym/tools/usage.py",
+        ("tests/unit/tools/test_usage.py",),
+        (
+            Mutation("all is required", "is_optional = name not in required", "is_optional = False"),
+            Mutation("defaults are left out", 'if has_default else ""\n', 'if False else ""\n'),
+            Mutation("others are left out", "if _properties(schema) and others:", "if False:"),
+            Mutation("a type twice", "dict.fromkeys(self._kinds(schema))", "list(self._kinds(schema))"),
+            Mutation("depth is no limit", " or self._depth > _DEEPEST", ""),
+            Mutation("breadth is hardly a limit", "_num_parts > _MOST_PARTS or", "_num_parts > 50 * _MOST_PARTS or"),
+            Mutation("pointers are taken as they are", '.replace("~1", "/")', ""),
+            Mutation("one reference is followed", "while isinstance(name :=", "if isinstance(name :="),
+            Mutation("the last of several", '    if "properties" in one:\n', "    if False:\n"),
+            Mutation("items are not told", '        yield from self._purposes(whole.get("items"), f"{path}[]")\n', ""),
+            Mutation("no parentheses", 'f"({told})" if " or " in told', 'f"({told})" if False'),
+        ),
+    ),
+    Module(
+        "agentgym/tools/answers.py",
+        ("tests/unit/tools/test_answers.py",),
+        (
+            Mutation(
+                "numbers are among others",
+                "_last_numbers(_plain(answer, blanks=False)) != numbers",
+                "not numbers <= set(numbers_in(answer))",
+            ),
+            Mutation("commas are points", '.replace(",", "")) if', '.replace(",", ".")) if'),
+            Mutation("the first statement", "in reversed(_ENDS.split(answer)):", "in _ENDS.split(answer):"),
+            Mutation("denied is said", "(denied if before.endswith(_NOT) else found)", "found"),
+            Mutation("denied words are said", "return not before.rstrip().endswith(_NOT)", "return True"),
+            Mutation("parts of words", "(text[:1].isalnum() and _JOINED.search(before[-2:]))", "False"),
+            Mutation(
+                "one text twice",
+                "        left.remove(found)\n",
+                "        left = [text for text in left if text != found]\n",
+            ),
+            Mutation("marks count", "text.rstrip(_CLOSING) for text in texts", "text for text in texts"),
+            Mutation("case counts", '.casefold().replace("−", "-")', '.replace("−", "-")'),
+            Mutation("superscripts are digits", 'normalize("NFC"', 'normalize("NFKC"'),
+            Mutation("the tail is fixed", " - 2 * sum(map(len, texts))", ""),
+            Mutation("the shortest text", "key=len, default=None", "key=lambda one: -len(one), default=None"),
         ),
     ),
     Module(

@@ -70,7 +70,11 @@ SEVERAL: list[tuple[type[kit.Sound], set[str], str]] = [
     (kit.RandomRewards, {"passes_gymnasium", "refuses_forged_rewards", *COMPARING}, "turn 1 differs"),
     (kit.Remembers, COMPARING - {"keeps_instances_apart"}, "on an instance that played before, turn 0 differs"),
     (kit.OddSuccess, {"stands_strange_actions", "stands_random_actions", "refuses_forged_rewards"}, "made step raise"),
-    (kit.NoTestTasks, {"has_disjoint_splits", "wins_as_expert", "wins_at_random"}, 'tasks("test") is empty'),
+    (
+        kit.NoTestTasks,
+        {"has_disjoint_splits", "wins_as_expert", "wins_at_random", "refuses_enumerations"},
+        'tasks("test") is empty',
+    ),
 ]
 """What breaks more than one, which checks say so, and what one of them says."""
 
@@ -103,7 +107,7 @@ def test_every_check_of_the_package_is_run_and_shown() -> None:
         if inspect.isfunction(check) and next(iter(inspect.signature(check).parameters), "") == "make_env"
     }
     assert {check.__name__ for check in doctor.CHECKS} == checks - {"diagnose", "keeps_tokens", "shown_prompt"}
-    assert len(doctor.CHECKS) == 17
+    assert len(doctor.CHECKS) == 18
 
 
 def test_every_check_is_given_the_time_and_the_environment_and_runs_whatever_became_of_the_others() -> None:
@@ -173,7 +177,7 @@ def test_what_breaks_more_fails_wherever_it_shows(env: type[kit.Sound], checks: 
 )
 def test_what_no_turn_may_be_fails_everywhere_but_where_nothing_is_played(env: type[kit.Sound], words: str) -> None:
     found = failures(env)
-    assert {check.__name__ for check in doctor.CHECKS} - {"passes_gymnasium", *found} == {
+    assert {check.__name__ for check in doctor.CHECKS} - {"passes_gymnasium", "refuses_enumerations", *found} == {
         "has_disjoint_splits",
         "repeats_in_processes",
     }

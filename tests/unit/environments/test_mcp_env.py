@@ -26,6 +26,7 @@ from agentgym.errors import ConfigError, EnvError, UserError
 from agentgym.types import Action, Observation, StepResult, ToolCall
 from tests.kit import eventually
 
+OVER = "The episode is over. A reply without a call is the last."
 FAULTY = Path(__file__).with_name("mcp_faulty_server.py")
 
 SDK_SERVER = '''
@@ -110,7 +111,7 @@ def test_an_episode_by_hand(demo: MCP) -> None:
     assert step(demo, Action(tool_calls=both)).observation == f"read_note: {notes[first]}\nread_note: {notes[second]}"
     assert step(demo, f"add(a={notes[first]}, b={notes[second]})").observation == str(total)
     assert step(demo, f"write_note(title=total, text={total})")[:4] == ("written", 0.0, False, False)
-    assert step(demo, "done") == ("", 1.0, True, False, {"success": True})
+    assert step(demo, "done") == (OVER, 1.0, True, False, {"success": True})
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,7 @@ def test_an_episode_by_hand(demo: MCP) -> None:
         ("set_notes(notes={})", 'There is no tool "set_notes"'),
         ("add(a=1)", 'add: the argument "b" is missing. Usage: add(a: integer, b: integer)'),
         ("add(a=1, b=x)", "add: the argument \"b\": 'x' is not of type 'integer'. Usage"),
+        ("read_note(tilte=x)", 'read_note: there is no argument "tilte". Did you mean "title"? Usage: read_note(title'),
         ("add(a=1, b=2, c=3)", 'add: there is no argument "c". Usage'),
         (
             '{"name": "read_note", "arguments": {"title": 7}}',
@@ -158,6 +160,15 @@ def test_a_wrong_note_or_a_wrong_answer_is_worth_nothing(demo: MCP) -> None:
     assert step(demo, "It is 1000.")[1:3] == (0.0, True)
     demo.reset(options={"task": by_check[False].id})
     assert step(demo, f"It is {by_check[False].expected}.")[1:3] == (1.0, True)
+
+
+def test_no_task_of_the_demonstration_is_won_by_listing_numbers(demo: MCP) -> None:
+    asked = [task for task in demo_tasks() if task.split == "test" and task.check is None]
+    assert len(asked) > 40
+    for order in (range(200), range(199, -1, -1)):
+        for task in asked:
+            demo.reset(options={"task": task.id})
+            assert step(demo, " ".join(map(str, order)))[1:3] == (0.0, True)
 
 
 def test_demonstration_tasks_differ_in_their_notes() -> None:
