@@ -5,7 +5,8 @@ attention the keys have a length that follows from the row's own, ``padded_keys`
 what is multiplied, and libraries sum them alike as soon as there are some: so there are always ``ROWS`` of them, or a
 multiple. Whether a library keeps to that is tried out (``is_alone``); where it does not, ``forward`` has passes of one
 size only. An activation is computed in pieces that no second thread takes a part of and that vectors fill, since what
-is left over is computed in another way.
+is left over is computed in another way. The attention of single tokens is left to one thread, since others have their
+scratch memory where it is not aligned, and sum in another order there.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from agentgym import vision
 
-__all__ = ["ROWS", "activations_of", "in_pieces", "is_alone", "padded", "padded_keys", "shared_keys"]
+__all__ = ["ROWS", "activations_of", "in_one_thread", "in_pieces", "is_alone", "padded", "padded_keys", "shared_keys"]
 
 ROWS = 8
 """Rows of a matrix product are a multiple of it."""
@@ -27,13 +30,15 @@ ROWS = 8
 _LONG = 512
 """PyTorch's attention takes so many keys at a time: beyond, further blocks change nothing for who does not see them."""
 
-_KEYS = (128, 256, _LONG)
+_KEYS = (64, 128, 256, _LONG)
 
 _PIECE = 32768
 """Numbers that PyTorch does not divide among threads."""
 
 _VECTORS = 64
 """Numbers that fill a round of vectors on any processor."""
+
+_NAME = "agentgym_alone"
 
 _ACTIVATIONS = ("transformers.activations", "torch.nn.modules.activation")
 
@@ -88,6 +93,34 @@ def in_pieces(activations: Sequence[Any]) -> Iterator[None]:
             part.__dict__.pop("forward", None)
 
 
+@contextlib.contextmanager
+def in_one_thread(module: Any) -> Iterator[None]:
+    """While entered, ``module`` has one thread for the attention of single tokens."""
+    configs = {id(part.config): part.config for part in module.modules() if hasattr(part, "config")}
+    found = [config for config in configs.values() if config._attn_implementation == "sdpa"]
+    try:
+        for config in found:
+            config._attn_implementation = _NAME
+        yield
+    finally:
+        for config in found:
+            config._attn_implementation = "sdpa"
+
+
+def _attend(module: Any, query: torch.Tensor, *arguments: Any, **options: Any) -> tuple[torch.Tensor, None]:
+    threads = torch.get_num_threads()
+    if query.shape[2] > 1:
+        return sdpa_attention_forward(module, query, *arguments, **options)
+    torch.set_num_threads(1)
+    try:
+        return sdpa_attention_forward(module, query, *arguments, **options)
+    finally:
+        torch.set_num_threads(threads)
+
+
+AttentionInterface.register(_NAME, _attend)
+
+
 def _piecewise(activation: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     num = x.numel()
     if num % _VECTORS:
@@ -95,4 +128,4 @@ def _piecewise(activation: Callable[[torch.Tensor], torch.Tensor], x: torch.Tens
         return _piecewise(activation, flat)[:num].view_as(x)
     if num <= _PIECE or torch.get_num_threads() == 1:
         return activation(x)
-    return torch.cat([activation(piece) for piece in x.flatten().split(_PIECE)]).view_as(x)
+    return torch.cat([activation(piece) for piece in torch.split(x.flatten(), _PIECE)]).view_as(x)

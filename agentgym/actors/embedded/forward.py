@@ -7,13 +7,23 @@ stay in slots, so that a row brings its new tokens only. On a CPU a pass has row
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import torch
 
 from agentgym import rope, vision
-from agentgym.actors.embedded.alone import ROWS, activations_of, in_pieces, is_alone, padded, padded_keys, shared_keys
+from agentgym.actors.embedded.alone import (
+    ROWS,
+    activations_of,
+    in_one_thread,
+    in_pieces,
+    is_alone,
+    padded,
+    padded_keys,
+    shared_keys,
+)
 from agentgym.actors.embedded.rows import Drawn, Row
 from agentgym.actors.embedded.sampling import sampled
 from agentgym.actors.embedded.slots import SlotCache
@@ -260,7 +270,9 @@ class Forward:
         positions_RQ = (start_R[:, None] + torch.arange(width)).clamp(max=self.max_context - 1).to(device)
         rows = slots if isinstance(slots, slice) else slots.to(device)
         self._cache.begin(rows, positions_RQ, keys)
-        with _Last(self.module, last_R.to(device), self._unit), in_pieces(self._activations):
+        divided = self._on_cpu and width == 1 and not self.own_copy and torch.get_num_threads() > 1
+        attending = in_one_thread(self.module) if divided else contextlib.nullcontext()
+        with _Last(self.module, last_R.to(device), self._unit), in_pieces(self._activations), attending:
             output = self.module(
                 input_ids=ids_RQ.to(device),
                 attention_mask=self._mask(positions_RQ, keys),
