@@ -271,8 +271,9 @@ class EmbeddedEngine(Engine):
             session.cached.extend(row.token_ids)
             session.media.extend(media.digest for media in row.media)
             session.ends.append(len(session.cached))
-            if len(row.token_ids) > 1:
+            if len(row.token_ids) > 1 or row.start in session.plan:
                 self.new_tokens += len(row.token_ids)
+            session.plan = [end for end in session.plan if end > row.start]
             if len(session.cached) == len(request.token_ids):
                 self._take(request, token, logprob)
         self._running = [request for request in self._running if not request.done.done()]
