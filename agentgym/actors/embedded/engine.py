@@ -147,8 +147,10 @@ class EmbeddedEngine(Engine):
         self._forward.take_up(weights)
         self.policy_version = version
         for session in self._sessions.values():
-            for known in (session.cached, session.media, session.ends, session.plan):
-                known.clear()
+            session.cached.clear()
+            session.media.clear()
+            session.ends.clear()
+            session.plan.clear()
         self._forks.clear()
 
     async def fork(self, session: str, new: str) -> None:

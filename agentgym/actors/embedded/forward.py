@@ -216,7 +216,10 @@ class Forward:
         """The argument with the features of ``shown``; those that are kept are not computed again."""
         assert self._images is not None
         new = {media.digest: self._images.seen(media) for media in shown if media.digest not in self._features}
-        self._features.update(zip(new, vision.encode(self.module, list(new.values())), strict=True))
+        batches = [[one] for one in new.values()] if self._on_cpu else [list(new.values())]
+        with in_pieces(self._activations):
+            features = [one for batch in batches for one in vision.encode(self.module, batch)]
+        self._features.update(zip(new, features, strict=True))
         options = vision.given(self.module, [self._features[media.digest] for media in shown])
         while len(self._features) > _KEPT_FEATURES:
             del self._features[next(iter(self._features))]
