@@ -36,6 +36,13 @@ def test_it_doubles_as_it_is_needed_and_stays_within_the_context(
     assert found == lengths
 
 
+def test_there_is_room_for_who_writes_beyond_what_is_read() -> None:
+    cache = SlotCache(2, 1000)
+    cache.begin(slice(0, 2), torch.tensor([[200], [3]]), 4)
+    assert cache.length == 201
+    assert stored(cache, 1.0, 2.0).shape == (2, 4)
+
+
 def test_what_was_stored_is_there_after_it_grew() -> None:
     cache = SlotCache(2, 1000)
     begun(cache, 0, 0)
