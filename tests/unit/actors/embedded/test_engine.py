@@ -113,11 +113,11 @@ def test_a_failing_forward_is_told_to_those_who_wait_as_well() -> None:
 def test_closing_cancels_who_runs_and_who_waits_and_frees_the_slots() -> None:
     def held() -> list[int]:
         """Lengths of this engine's memory, which is known by its context, rounded up."""
-        caches = [found for found in gc.get_objects() if type(found) is SlotCache and found.max_length == 256]
+        caches = [found for found in gc.get_objects() if type(found) is SlotCache and found.max_length == 128]
         return [cache.length for cache in caches]
 
     async def main() -> None:
-        engine, before = EmbeddedEngine(PLAIN, max_sessions=1, max_context=131), asyncio.all_tasks()
+        engine, before = EmbeddedEngine(PLAIN, max_sessions=1, max_context=127), asyncio.all_tasks()
         both = [asked(engine, name, max_tokens=120) for name in "ab"]
         await until(lambda: engine.sampled_tokens > 2)
         assert held() == [128]
