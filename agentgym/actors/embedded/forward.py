@@ -198,7 +198,10 @@ class Forward:
         slots, start_R = torch.tensor([row.slot for row in group]), torch.tensor([row.start for row in group])
         last_R = torch.tensor([len(row.token_ids) - 1 for row in group])
         self.prefilled += ids_RQ.numel()
-        return _by_slot(group, self._logits(slots, ids_RQ, start_R, last_R, keys, self._sight(group)))
+        options = self._sight(group)
+        if (placed := options.get("position_ids")) is not None:  # of the longest row, which is padded itself
+            options["position_ids"] = torch.nn.functional.pad(placed, (0, width - placed.shape[-1]))
+        return _by_slot(group, self._logits(slots, ids_RQ, start_R, last_R, keys, options))
 
     def _sight(self, group: Sequence[Row]) -> dict[str, Any]:
         """Arguments of the forward pass that show the images of ``group``, whose rows may differ in length."""
