@@ -19,6 +19,7 @@ from agentgym.errors import ConfigError, UserError
 from agentgym.launch import resume, train
 from agentgym.learn import checkpoint
 from agentgym.run import Run
+from tests.faults.kit import episodes
 from tests.integration.finished import SETTINGS
 from tests.kit import BELL, Notes, byte_tokenizer, eventually, metrics, report, tiny_model
 
@@ -86,6 +87,34 @@ def test_interrupted_and_resumed(stage: str, at: int, whole: Path, tmp_path: Pat
     assert_same_run(run, whole)
 
 
+def elsewhere(hosts: str, concurrency: int) -> dict[str, Any]:
+    """Settings that say where environments run, and how many episodes at once."""
+    return {"rollout": {**SETTINGS["rollout"], "hosts": hosts, "concurrency": concurrency}}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "concurrency"),
+    [
+        ("processes", 5),
+        *(
+            pytest.param(hosts, concurrency, marks=pytest.mark.slow)
+            for hosts in ("loop", "threads", "processes")
+            for concurrency in (1, 5, 128)
+            if (hosts, concurrency) != ("processes", 5)
+        ),
+    ],
+)
+def test_where_environments_run_and_how_many_at_once_changes_no_bit(
+    hosts: str, concurrency: int, whole: Path, tmp_path: Path
+) -> None:
+    """An order of arrival decides which episodes are computed together, and that decides nothing."""
+    run = interrupted(tmp_path / "run", "training", 2, **elsewhere(hosts, concurrency))
+    resume(run)
+    assert_same_run(run, whole)
+    assert episodes(run) == episodes(whole)
+    assert (run / "ledger.jsonl").read_text() == (whole / "ledger.jsonl").read_text()
+
+
 EACH: dict[str, dict[str, Any]] = {
     "grpo": {"groups": 3, "group_size": 6},
     "rloo": {"groups": 3, "group_size": 6},
@@ -100,16 +129,19 @@ OFTEN = ("dpo", "cory")  # that keep most; the others take their time
 
 
 @pytest.mark.parametrize(
+    "hosts", ["loop", *(pytest.param(h, marks=pytest.mark.slow) for h in ("threads", "processes"))]
+)
+@pytest.mark.parametrize(
     "trainer", [pytest.param(trainer, marks=[] if trainer in OFTEN else pytest.mark.slow) for trainer in EACH]
 )
-def test_whatever_a_trainer_keeps_comes_back(trainer: str, tmp_path: Path) -> None:
+def test_whatever_a_trainer_keeps_comes_back(trainer: str, hosts: str, tmp_path: Path) -> None:
     chosen = {
         "trainer": {"id": trainer, **EACH[trainer]},
         "curriculum": "frontier",
         "warm_start": {**SETTINGS["warm_start"], "max_updates": 4},
     }
     whole = train({**SETTINGS, **chosen, "output": tmp_path / "whole"})
-    run = interrupted(tmp_path / "run", "training", 3, **chosen)
+    run = interrupted(tmp_path / "run", "training", 3, **chosen, **elsewhere(hosts, 5))
     resume(run)
     assert_same_run(run, whole)
     assert (run / "ledger.jsonl").read_text() == (whole / "ledger.jsonl").read_text()

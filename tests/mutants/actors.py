@@ -68,7 +68,7 @@ MODULES = (
                 "        for request in self._running:\n            request.done.cancel()",
             ),
             Mutation("slots kept after closing", "        self._forward.close()\n", ""),
-            Mutation("a fork in use is spare", "            self._sessions[session].is_spare = False\n", ""),
+            Mutation("a fork in use is spare", "            known.is_spare = False\n", ""),
             Mutation(
                 "every request begins anew",
                 "self._rng if sampling.seed is None else",
@@ -76,8 +76,8 @@ MODULES = (
             ),
             Mutation(
                 "the last token is not computed again",
-                "del self._sessions[session].cached[len(token_ids) - 1 :]",
-                "del self._sessions[session].cached[len(token_ids) :]",
+                "del known.cached[len(token_ids) - 1 :]",
+                "del known.cached[len(token_ids) :]",
             ),
         ),
     ),
@@ -114,6 +114,22 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/actors/embedded/alone.py",
+        (f"{UNIT}/embedded/test_alone.py",),
+        (
+            Mutation("keys to the next multiple", "_KEYS = (64, 128, 256, _LONG)", "_KEYS = ()"),
+            Mutation("long rows stand apart", "min(padded_keys(length), _LONG + 1)", "padded_keys(length)"),
+            Mutation("what is left over stays", "    if num % _VECTORS:\n", "    if False:\n"),
+            Mutation(
+                "divided among threads", "    if num <= _PIECE or torch.get_num_threads() == 1:\n", "    if True:\n"
+            ),
+            Mutation("pieces for ever", '            part.__dict__.pop("forward", None)\n', "            pass\n"),
+            Mutation("all threads attend", "    torch.set_num_threads(1)\n", ""),
+            Mutation("one thread for ever", "        torch.set_num_threads(threads)\n", "        pass\n"),
+            Mutation("one thread for texts too", "    if query.shape[2] > 1:\n", "    if False:\n"),
+        ),
+    ),
+    Module(
         "agentgym/actors/embedded/slots.py",
         (f"{UNIT}/embedded/test_slots.py",),
         (
@@ -124,6 +140,7 @@ MODULES = (
             Mutation("has slots too late", "if slots > self.slots:", "if slots > self.slots + 1:"),
             Mutation("has all slots at once", "min(self.num_slots, max(slots,", "max(self.num_slots, max(slots,"),
             Mutation("slots do not double", "max(slots, 2 * self.slots)", "slots"),
+            Mutation("no room for what is nobody's", "max(visible, int(positions_RQ.max()) + 1)", "visible"),
             Mutation("slots counted from the first", "rows.start or 0", "0"),
             Mutation(
                 "copies the other way round",

@@ -33,11 +33,15 @@ class SlotCache:
         self._visible = 0
 
     def begin(self, rows: slice | torch.Tensor, positions_RQ: torch.Tensor, visible: int) -> None:
-        """Say which slots the coming forward writes, where, and how many tokens of each are read."""
+        """Say which slots the coming forward writes, where, and how many tokens of each are read.
+
+        Room is made for both: a row that is nobody's may write beyond what is read.
+        """
         self._rows, self._positions_RQ, self._visible = rows, positions_RQ, visible
         device = positions_RQ.device
         self._index_R = torch.arange(rows.start or 0, rows.stop, device=device) if isinstance(rows, slice) else rows
-        self._provide(rows.stop if isinstance(rows, slice) else int(rows.max()) + 1, visible)
+        needed = max(visible, int(positions_RQ.max()) + 1)
+        self._provide(rows.stop if isinstance(rows, slice) else int(rows.max()) + 1, needed)
 
     def copy(self, source: int, target: int, num_tokens: int) -> None:
         """Have the slot ``target`` begin with the first ``num_tokens`` of ``source``."""

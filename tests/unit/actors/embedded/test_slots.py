@@ -51,6 +51,13 @@ def test_there_is_memory_for_as_many_slots_as_were_needed_and_not_for_all_that_t
     assert copied.keys_SHLD[0][3, 0, 0, 0] == 5.0
 
 
+def test_there_is_room_for_who_writes_beyond_what_is_read() -> None:
+    cache = SlotCache(2, 1000)
+    cache.begin(slice(0, 2), torch.tensor([[200], [3]]), 4)
+    assert cache.length == 201
+    assert stored(cache, 1.0, 2.0).shape == (2, 4)
+
+
 def test_what_was_stored_is_there_after_it_grew() -> None:
     cache = SlotCache(2, 1000)
     begun(cache, 0, 0)
