@@ -249,8 +249,8 @@ MODULES = (
         "agentgym/launch/kept.py",
         (f"{UNIT}/test_kept.py",),
         (
-            Mutation("the link outlives the policy", "            _remove(link)\n", "            pass\n"),
-            Mutation("a broken link is in the way", "        _remove(aside)\n", ""),
+            Mutation("the link outlives the policy", "            sealed.remove(link)\n", "            pass\n"),
+            Mutation("a broken link is in the way", "        sealed.remove(aside)\n", ""),
             Mutation(
                 "a needed policy goes", '{self.name, *(str(state.get("kept")) for state in states)}', "{self.name}"
             ),
