@@ -199,11 +199,8 @@ class Tasks:
     knows = False
     """Whether it has an expert."""
 
-    def reset(self, *, seed: int) -> tuple[str, dict[str, Any]]:
-        return "seen", {}
-
-    def expert(self) -> Any:
-        return (lambda observation: "act") if self.knows else None
+    async def has_expert(self) -> bool:
+        return self.knows
 
     def tasks(self, split: str) -> range:
         first = {"train": 0, "validation": 100, "test": 200}[split]

@@ -31,7 +31,7 @@ class Shown(Tasks):
     """Has an expert, or none, and tells the tasks of a split only when that was fetched."""
 
     def __init__(self, *, expert: bool) -> None:
-        self.shown, self.fetched = expert, {"train"}
+        self.knows, self.fetched = expert, {"train"}
 
     async def fetch(self, *splits: str) -> None:
         self.fetched |= set(splits)
@@ -39,9 +39,6 @@ class Shown(Tasks):
     def tasks(self, split: str) -> range:
         assert split in self.fetched
         return super().tasks(split)
-
-    async def has_expert(self) -> bool:
-        return self.shown
 
 
 class Begun:
