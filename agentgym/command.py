@@ -57,6 +57,8 @@ class SettingsCommand(Once):
             name, equals, value = word.partition("=")
             if name == "--env" and (equals or place + 1 < len(args)):
                 rest = args[:place] + args[place + (1 if equals else 2) :]
+                if rest and not rest[0].startswith("-"):  # it is given already
+                    return args
                 return [value if equals else args[place + 1], *rest]
         return args
 

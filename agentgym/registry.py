@@ -310,13 +310,13 @@ def _load_file(file: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if isinstance(error, AgentGymError) or not isinstance(error, Exception | SystemExit):
-            raise
+        if isinstance(error, AgentGymError) or not isinstance(error, Exception):
+            raise  # an end of the program among them: ``get`` says what that is
         raise UserError(_why_not_imported(file, error)) from error
     return module
 
 
-def _why_not_imported(file: Path, error: Exception | SystemExit) -> str:
+def _why_not_imported(file: Path, error: Exception) -> str:
     """What an author's file raised when it was imported, and where."""
     if isinstance(error, SyntaxError):
         return f"cannot import {error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"

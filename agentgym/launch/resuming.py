@@ -85,7 +85,9 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
 def _settings_of(run: Run, config: Mapping[str, Any]) -> TrainSettings:
     """Raises DataError, naming the file, for a config.json that no run has written."""
     try:
-        return validated(TrainSettings, as_given(places.absolute(config)))
+        whole = places.absolute(config)
+        validated(TrainSettings, whole)  # what is filled in is asked of plug-ins that are named as they should be
+        return validated(TrainSettings, as_given(whole))
     except ConfigError as error:
         raise places.damaged(run.directory, error) from None
 

@@ -694,7 +694,7 @@ def test_init_writes_a_reward_and_a_trainer(agentgym: Typed) -> None:
         ("train BELL", '.py"; type: --env '),
         ("train -env BELL", 'found "-env"; type: --env'),
         ("play --env webshp", 'unknown environment "webshp". Did you mean "webshop"?'),
-        ("play BELL --env webshop", "expected a flag such as"),
+        ("play BELL --env webshop", '"env" is given twice'),
         ("eval --modle x --env BELL", "Missing option '--model'. Found \"--modle\"."),
         ("eval --model x --env BELL --episode 3", 'unknown key "episode". Did you mean --episodes?'),
         ("eval --model x --env BELL --split tst", "'tst' is not one of 'train', 'validation', 'test'"),
@@ -848,7 +848,7 @@ def shown_in(printed: str) -> set[str]:
         ("train --help archive", {"--archive.keep"}),
         ("train --help keep-checkpoints", {"--keep_checkpoints"}),
         ("train --help turn-cost", {"--rewards.turn-cost", "--rewards.turn-cost.free_turns"}),
-        ("doctor BELL --help protocol", {"--protocol"}),
+        ("doctor BELL --help protocol.shots", {"--protocol.shots"}),
         ("train --trainer ppo --help trainer.gamma --env BELL", {"--trainer.gamma"}),
     ],
 )
