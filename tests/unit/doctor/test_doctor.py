@@ -42,7 +42,7 @@ ONE: list[tuple[type[kit.Sound], doctor.Check, str]] = [
     (kit.Unwary, doctor.stands_random_actions, "made step raise TypeError: list indices must be"),
     (kit.Credulous, doctor.refuses_forged_rewards, "after 0 turns of (0, 100) brought success"),
     (kit.CredulousLate, doctor.refuses_forged_rewards, "after 2 turns of (500000, 102) brought success"),
-    (kit.Generous, doctor.refuses_forged_rewards, "brought the reward 0.1, an invalid one 0.0"),
+    (kit.Generous, doctor.refuses_forged_rewards, "brought the reward 0.6, an invalid one 0.0"),
     (kit.Forgiving, doctor.refuses_forged_rewards, "brought the reward -0.0, an invalid one -0.1"),
     (kit.KeepsFiles, doctor.leaves_nothing_behind, "instances, all closed, left behind 20 open files"),
     (kit.KeepsFilesWhenLeft, doctor.leaves_nothing_behind, "instances, all closed, left behind 10 open files"),
@@ -69,7 +69,6 @@ SEVERAL: list[tuple[type[kit.Sound], set[str], str]] = [
     (kit.SharesAcrossInstances, {"passes_gymnasium", *COMPARING}, "turn 1 differs"),
     (kit.RandomRewards, {"passes_gymnasium", "refuses_forged_rewards", *COMPARING}, "turn 1 differs"),
     (kit.Remembers, COMPARING - {"keeps_instances_apart"}, "on an instance that played before, turn 0 differs"),
-    (kit.OddSuccess, {"stands_strange_actions", "stands_random_actions", "refuses_forged_rewards"}, "made step raise"),
     (
         kit.NoTestTasks,
         {"has_disjoint_splits", "wins_as_expert", "wins_at_random", "refuses_enumerations"},
