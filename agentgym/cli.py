@@ -1,6 +1,7 @@
 """The command line: ``agentgym train | eval | record | export | play | envs | serve | init | doctor``.
 
-Errors that a person can mend end with exit code 2 and a message on standard error; everything else is a traceback.
+Errors that a person can mend, those in a file of their own among them, end with exit code 2 and a message on standard
+error; everything else is a traceback.
 Flags are the dotted keys of the settings: ``--trainer.group_size 16`` sets what the TOML table ``[trainer]`` would.
 Each command takes those that have an effect there, and its help shows them.
 """
@@ -17,6 +18,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import agentgym
+from agentgym.blame import blamed
+from agentgym.command import SettingsCommand, flags_of
+from agentgym.commands import Group, Real, hang_up, write_json
+from agentgym.env import SPLITS
 from agentgym.errors import AgentGymError, ConfigError, UserError
 from agentgym.progress import progress
 from agentgym.registry import EnvFactory
@@ -28,47 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-class _Command(click.Command):
-    """A command whose further flags are settings, checked against the settings' own fields.
-
-    Its help shows all of them, and those of the plug-ins that are named beside ``--help``.
-    """
-
-    def __init__(self, *args: Any, takes: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.takes = takes
-        """Name of the class of settings, which is imported when it is needed."""
-        self.context_settings = {"ignore_unknown_options": True, "allow_extra_args": True}
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta["typed"] = list(args)
-        return super().parse_args(ctx, args)
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [*super().collect_usage_pieces(ctx), "[--SETTING VALUE]..."]
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if "typed" in ctx.meta:
-            from agentgym.launch import settings
-            from agentgym.manual import page
-
-            beside = {str(parameter.name) for parameter in self.params}
-            formatter.write(f"\n{page(getattr(settings, self.takes), self._chosen(ctx), beside=beside)}\n")
-
-    def _chosen(self, ctx: click.Context) -> dict[str, Any]:
-        """The settings that were typed; those of them that are arguments or options of the command too."""
-        from agentgym.config import merged, parse_flags
-
-        options, rest, _ = self.make_parser(ctx).parse_args(list(ctx.meta["typed"]))
-        named = {key: {"id": options[key]} for key in ("env", "model") if isinstance(options.get(key), str)}
-        return merged(parse_flags(rest), named)
-
-
 def _open(name: str | None = None, *, takes: str) -> Callable[[Callable[..., Any]], click.Command]:
-    return cli.command(name, cls=_Command, takes=takes)
+    return cli.command(name, cls=SettingsCommand, takes=takes)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(agentgym.__version__, prog_name="agentgym")
 def cli() -> None:
     """A language model learns to act over many turns."""
@@ -78,6 +47,8 @@ def main() -> None:
     """Entry point of the console script."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with Ctrl-C ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # as clean an end as Ctrl-C
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # which nohup asks for
+        signal.signal(signal.SIGHUP, hang_up)
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -91,6 +62,11 @@ def main() -> None:
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
+    except Exception as error:
+        if not (told := blamed(error)):
+            raise
+        click.echo(f"error: {told}", err=True)
+        sys.exit(2)
 
 
 @_open(takes="TrainSettings")
@@ -102,9 +78,9 @@ def main() -> None:
 @click.pass_context
 def train(context: click.Context, config_file: Path | None, resume_dir: Path | None, force_config: bool) -> None:
     """Train a policy: agentgym train --env webshop."""
-    from agentgym.config import merged, parse_flags, read_toml
+    from agentgym.config import merged, read_toml
 
-    flags = parse_flags(context.args)
+    flags = flags_of(context)
     if force_config and resume_dir is None:
         raise ConfigError("--force-config has no effect without --resume RUN")
     if resume_dir is None and not (flags or config_file):
@@ -125,8 +101,8 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
 @_open("eval", takes="MeasureSettings")
 @click.option("--model", required=True, help="A run directory, a model directory or a Hugging Face id.")
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
-@click.option("--split", default="test", show_default=True, help="train, validation or test")
-@click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True, help="0 is greedy.")
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Whose tasks.")
+@click.option("--temperature", type=Real(0), default=0.0, show_default=True, help="0 is greedy.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--samples",
@@ -154,12 +130,11 @@ def evaluate(
     trajectories: Path | None,
 ) -> None:
     """Measure a policy on held-out tasks: agentgym eval --env webshop --model RUN."""
-    from agentgym.config import parse_flags
     from agentgym.launch import evaluate as measure
 
     with progress() as reporter:
         result, _ = measure(
-            parse_flags(context.args),
+            flags_of(context),
             model,
             episodes=episodes,
             split=split,
@@ -171,7 +146,7 @@ def evaluate(
         )
     text = result.model_dump_json(indent=2)
     if json_file is not None:
-        json_file.write_text(text + "\n")
+        write_json(json_file, text)
     click.echo(text)
 
 
@@ -185,17 +160,22 @@ def evaluate(
 )
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
 @click.option("--samples", type=click.IntRange(1), default=8, show_default=True, help="Episodes of each task.")
-@click.option("--split", default="train", show_default=True, help="Only what is of train tasks can be learned from.")
-@click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True, help="0 is greedy.")
+@click.option(
+    "--split",
+    type=click.Choice(SPLITS),
+    default="train",
+    show_default=True,
+    help="Only what is of train tasks can be learned from.",
+)
+@click.option("--temperature", type=Real(0), default=1.0, show_default=True, help="0 is greedy.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.pass_context
 def record(context: click.Context, /, model: str, output: Path | None, **how: Any) -> None:
     """Record episodes to learn from: agentgym record --env webshop --model RUN, then train --trainer.data."""
-    from agentgym.config import parse_flags
     from agentgym.launch import record as play_and_keep
 
     with progress() as reporter:
-        there, result = play_and_keep(parse_flags(context.args), model, output=output, **how, reporter=reporter)
+        there, result = play_and_keep(flags_of(context), model, output=output, **how, reporter=reporter)
     click.echo(
         f"{result.episodes} episodes of {result.tasks} tasks, success {result.success:.3f}, are in {there}; type: "
         f"agentgym train --trainer dpo (or sft) --trainer.data {there}"
@@ -205,7 +185,7 @@ def record(context: click.Context, /, model: str, output: Path | None, **how: An
 @cli.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A .jsonl file, or a directory for an archive.")
-@click.option("--split", help="Only of tasks of this split: train, validation or test.")
+@click.option("--split", type=click.Choice(SPLITS), help="Only of tasks of this split.")
 @click.option("--stage", help="Only of this stage of a run: warm_start, before, train or after.")
 @click.option("--update", type=int, help="Only of this update.")
 @click.option("--success/--failure", default=None, help="Only successes, or only the others.")
@@ -229,10 +209,10 @@ def export(source: Path, output: Path | None, **asked: Any) -> None:
 @_open(takes="PolicySettings")
 @click.argument("env")
 @click.option("--task", help="Task to play; none given: the first of the split.")
-@click.option("--split", help="train, validation or test")
+@click.option("--split", type=click.Choice(SPLITS), help="Whose tasks; none given: as the environment likes.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--model", help="A policy to watch: a run directory, a model directory or a Hugging Face id.")
-@click.option("--temperature", type=click.FloatRange(0), default=1.0, show_default=True, help="0 is greedy.")
+@click.option("--temperature", type=Real(0), default=1.0, show_default=True, help="0 is greedy.")
 @click.pass_context
 def play(
     context: click.Context,
@@ -267,7 +247,7 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
                     env, measure, on_episode=lambda done, success: reporter.advance(done, {"success": success})
                 )
     if json_file is not None:
-        json_file.write_text(as_json(listed) + "\n")
+        write_json(json_file, as_json(listed))
     _wide_console().print(environments_table(listed))
 
 
@@ -276,17 +256,19 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is everybody's.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--max-sessions", type=click.IntRange(1), default=256, show_default=True, help="Episodes at once.")
+@click.option("--token", envvar="AGENTGYM_TOKEN", show_envvar=True, help="Answer those alone who send it.")
+@click.option("--allow-host", "allowed_hosts", multiple=True, help="A further name of this machine; may be repeated.")
 @click.pass_context
-def serve(context: click.Context, env: str, host: str, port: int, max_sessions: int) -> None:
+def serve(context: click.Context, /, env: str, **how: Any) -> None:
     """Serve ENV to others as an OpenEnv server: agentgym serve blocksworld."""
     from agentgym.launch.settings import EnvSettings
     from agentgym.serve import serve as serve_env
 
     made = _env_factory(_given(context, env), EnvSettings)
-    serve_env(made.id, made.options, host=host, port=port, max_sessions=max_sessions, tell=click.echo)
+    serve_env(made.id, made.options, **how, tell=click.echo)
 
 
-@cli.group()
+@cli.group(cls=Group)
 def init() -> None:
     """Write a file to begin from."""
 
@@ -296,10 +278,30 @@ def init() -> None:
 @click.option("--directory", type=click.Path(path_type=Path), default=Path("."), help="Folder to write it to.")
 def init_env(name: str, directory: Path) -> None:
     """Write NAME.py, a runnable environment in one file."""
-    from agentgym.scaffold import write_env
+    _write("environments", name, directory, "agentgym play {}")
 
-    file = write_env(name, directory)
-    click.echo(f"{file} is written; type: agentgym play ./{file}" if not file.is_absolute() else f"{file} is written")
+
+@init.command("reward")
+@click.argument("name")
+@click.option("--directory", type=click.Path(path_type=Path), default=Path("."), help="Folder to write it to.")
+def init_reward(name: str, directory: Path) -> None:
+    """Write NAME.py, a reward that is added to the environment's own."""
+    _write("rewards", name, directory, "agentgym train --env webshop --rewards {}")
+
+
+@init.command("trainer")
+@click.argument("name")
+@click.option("--directory", type=click.Path(path_type=Path), default=Path("."), help="Folder to write it to.")
+def init_trainer(name: str, directory: Path) -> None:
+    """Write NAME.py, a way to learn from episodes."""
+    _write("trainers", name, directory, "agentgym train --env webshop --trainer {}")
+
+
+def _write(kind: str, name: str, directory: Path, typed: str) -> None:
+    from agentgym.scaffold import write_plugin
+
+    file = write_plugin(kind, name, directory)
+    click.echo(f"{file} is written; type: {typed.format(file if file.is_absolute() else f'./{file}')}")
 
 
 @_open(takes="SpeechSettings")
@@ -327,7 +329,7 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
             on_check=lambda name: status.update(name.replace("_", " ")),
         )
     if json_file is not None:
-        json_file.write_text(as_json(make_env.id, make_env.options, findings) + "\n")
+        write_json(json_file, as_json(make_env.id, make_env.options, findings))
     _wide_console().print(findings_table(findings))
     if model is not None:
         click.echo(shown_prompt(make_env, tokenizer=tokenizer, protocol=protocol))
@@ -344,22 +346,32 @@ def _wide_console() -> Any:
 
 def _given(context: click.Context, env: str) -> dict[str, Any]:
     """The settings that were typed, with the environment of the argument."""
-    from agentgym.config import merged, parse_flags
+    from agentgym.config import merged, twice
 
-    return merged({"env": {"id": env}}, parse_flags(context.args))
+    flags = flags_of(context)
+    if isinstance(flags.get("env"), Mapping) and "id" in flags["env"]:
+        raise twice("env", env, flags["env"]["id"])
+    return merged({"env": {"id": env}}, flags)
 
 
 def _env_factory(given: Mapping[str, Any], kind: type[EnvSettings]) -> EnvFactory:
     """Makes the environment of settings of that kind. Raises ConfigError for other keys."""
     from agentgym.config import validated
+    from agentgym.launch.resolving import pointing
 
-    choice = validated(kind, given).env
+    with pointing(kind, given):
+        choice = validated(kind, given).env
     return EnvFactory(choice.id, choice.options)
+
+
+def _warn(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
     """Tokenizer and protocol of ``model``; without one, single bytes and the protocol that nano has by default."""
     from agentgym.launch.models import make_policy
+    from agentgym.launch.prompting import prompted
     from agentgym.launch.resolving import resolve, settings_for
     from agentgym.launch.settings import SpeechSettings
     from agentgym.learn.byte_tokenizer import byte_tokenizer
@@ -367,14 +379,14 @@ def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
     from agentgym.tokenizer import ChatTokenizer
 
     is_made = model in (None, "nano")
-    settings = resolve(given) if is_made else settings_for(given, str(model), seed=0, kind=SpeechSettings)
+    settings = resolve(given) if is_made else settings_for(given, str(model), seed=0, kind=SpeechSettings, note=_warn)
     protocol = agentgym.plugins("protocols").build(settings.protocol.id, settings.protocol.options)
-    if model is None:
-        return ChatTokenizer(byte_tokenizer()), protocol
     env = agentgym.make(settings.env.id, **settings.env.options)
     try:
+        if model is None:
+            return ChatTokenizer(byte_tokenizer()), run(prompted(protocol, env))
         tokenizer = run(make_policy(settings.model, env, seed=0)).tokenizer
-        return tokenizer, protocol.suited(*tokenizer.speech)
+        return tokenizer, run(prompted(protocol.suited(*tokenizer.speech), env))
     finally:
         env.close()
 

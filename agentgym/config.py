@@ -3,7 +3,7 @@
 Where a setting names a plug-in it is a ``Choice``: ``env = "webshop"`` and ``env = {id = "webshop",
 catalogue = "DIR"}`` are the same thing said short and long, and so are ``--env webshop --env.catalogue DIR``.
 The other keys of a choice are the plug-in's own options, checked against what it takes. A ``Reward`` is the same
-with a weight in place of the id.
+with a weight in place of the id; ``--rewards ./mine.py`` is short for a weight of 1.
 
 The command line of pydantic-settings knows flags only of fields, which an option of a plug-in that is named on the same
 line is not yet; a bare ``--env webshop`` must be JSON there, and an unknown flag is told without the nearest one.
@@ -12,14 +12,17 @@ line is not yet; a bare ``--env webshop`` must be JSON there, and an unknown fla
 from __future__ import annotations
 
 import json
+import math
 import re
+import stat
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from agentgym.errors import ConfigError, did_you_mean
 
@@ -33,19 +36,46 @@ __all__ = [
     "merged",
     "parse_flags",
     "read_toml",
+    "twice",
     "validated",
 ]
 
 
-class Settings(BaseModel):
+class _Typed(BaseModel):
+    """What flags fill in: they are read as TOML before anybody knows what is expected."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch(cls, value: Any, info: ValidationInfo) -> Any:
+        """True, which a flag without a value says, is no number and no text."""
+        words = list(map(_expected, cls._takes(info))) if isinstance(value, bool) else [""]
+        if all(words):
+            raise PydanticCustomError("switch", "expected {words}", {"words": " or ".join(words)})
+        return value
+
+    @classmethod
+    def _takes(cls, info: ValidationInfo) -> list[Any]:
+        return _kinds(cls.model_fields[str(info.field_name)].annotation)
+
+
+class Settings(_Typed):
     """Base of every group of settings: unknown keys are errors, docstrings under fields are their help.
 
-    A number where text is expected is that text: flags are read as TOML.
+    A number where text is expected is that text, as it was typed.
     """
 
     model_config = ConfigDict(
         extra="forbid", use_attribute_docstrings=True, validate_default=True, coerce_numbers_to_str=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_typed(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            kinds = set(cls._takes(info))
+            if kinds & {str, Path} and not kinds & {int, float, bool, Any}:
+                return getattr(value, "text", str(value))
+        return value
 
     def changed(self, key: str) -> bool:
         """Whether ``key`` was given another value than its default: if it has no effect, that is an error."""
@@ -53,7 +83,7 @@ class Settings(BaseModel):
         return key in self.model_fields_set and getattr(self, key) != default
 
 
-class _Chosen(BaseModel):
+class _Chosen(_Typed):
     """Something chosen, with options of its own; a bare value is short for one of its keys."""
 
     model_config = ConfigDict(extra="allow")
@@ -90,15 +120,43 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def validated(model: type[M], values: Mapping[str, Any], *, where: str = "") -> M:
-    """``model(**values)``, with every problem told in one ConfigError: the key, what was found, what is known."""
+    """``model(**values)``, with every problem told in one ConfigError: the key, what was found, what is known.
+
+    A number that is given is finite, unless the setting's own default is not.
+    """
     try:
-        return model.model_validate(dict(values))
+        made = model.model_validate(dict(values))
     except ValidationError as error:
         problems: dict[str, list[Any]] = {}
         for problem in error.errors():
             key = ".".join(filter(None, [where, *_typed(model, problem["loc"])]))
             problems.setdefault(key, []).append(problem)
-        raise ConfigError("\n".join(_told(model, key, found) for key, found in problems.items())) from None
+        told = {key: _told(model, key, found) for key, found in problems.items()}
+        unknown = {key for key, found in problems.items() if found[0]["type"] == "extra_forbidden"}
+        raise ConfigError("\n".join(told.values()), unknown={key: told[key] for key in unknown}) from None
+    if wrong := [f"{key}: expected a finite number, found {value}" for key, value in _not_finite(made, where)]:
+        raise ConfigError("\n".join(wrong))
+    return made
+
+
+def _not_finite(value: Any, key: str) -> Iterator[tuple[str, float]]:
+    """The numbers in ``value`` that are none (nan) or without end, each with its key."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield key or "settings", value
+    elif isinstance(value, BaseModel):
+        # The options of a choice are seen where they are checked: there "nan" may be a name.
+        more = {} if isinstance(value, _Chosen) else value.model_extra or {}
+        for name in value.model_fields_set - more.keys():
+            found, field = getattr(value, name, None), type(value).model_fields.get(name)
+            if field is not None and (found != found or found != field.default):
+                yield from _not_finite(found, f"{key}.{name}".lstrip("."))
+        yield from _not_finite(more, key)
+    elif isinstance(value, Mapping):
+        for name, found in value.items():
+            yield from _not_finite(found, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for found in value:
+            yield from _not_finite(found, key)
 
 
 def _told(model: type[BaseModel], key: str, problems: Sequence[Any]) -> str:
@@ -112,6 +170,9 @@ def _told(model: type[BaseModel], key: str, problems: Sequence[Any]) -> str:
             known = list(_owner(model, first["loc"]).model_fields)
             hint = did_you_mean(key.rpartition(".")[2], known)
             return f'unknown key "{key}".{hint} Known here: {", ".join(known) or "none"}'
+        case "switch":
+            found = "true, as is a flag without a value" if first["input"] else "false"
+            return f"{key} is {found}; {first['msg']}"
         case "missing":
             return f"{key}: {first['msg']}"
         case "literal_error" if isinstance(first["input"], str):
@@ -161,8 +222,21 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
+def _expected(kind: Any) -> str:
+    """What a value of that type is, in words; nothing where it may be true or false, or is nothing that is typed."""
+    origin = get_origin(kind)
+    if origin is Literal:
+        values = get_args(kind)
+        return "" if any(isinstance(value, bool) for value in values) else ", ".join(map(str, values))
+    if isinstance(origin, type) and issubclass(origin, Iterable):
+        return "a table" if issubclass(origin, Mapping) else "a list"
+    return {int: "a whole number", float: "a number", str: "text", Path: "a path"}.get(kind, "")
+
+
 def parse_flags(arguments: Sequence[str]) -> dict[str, Any]:
     """``--a.b value`` pairs as nested settings; values are read as TOML where they can be, else as text.
+
+    Raises ConfigError for what is no flag, and for one that is given twice: which of the two was meant?
 
     >>> parse_flags(["--env", "webshop", "--trainer.group_size", "8", "--lora"])
     {'env': {'id': 'webshop'}, 'trainer': {'group_size': 8}, 'lora': True}
@@ -174,9 +248,11 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Any]:
         name, equals, inline = flag[2:].partition("=")
         path = _path(name)
         if not (flag.startswith("--") and all(path)):
-            raise ConfigError(f'expected a flag such as --seed or --env.catalogue, found "{flag}"')
-        value = inline if equals else rest.pop(0) if rest and not rest[0].startswith("--") else "true"
-        _put(settings, path, value)
+            word = flag.lstrip("-")
+            hint = f"; type: --{word}" if all(_path(word.partition("=")[0])) and flag[:2] != "--" else ""
+            raise ConfigError(f'expected a flag such as --seed or --env.catalogue, found "{flag}"{hint}')
+        is_bare = not equals and (not rest or rest[0].startswith("--"))
+        _put(settings, path, _bare(name, path) if is_bare else inline if equals else rest.pop(0))
     return settings
 
 
@@ -199,41 +275,94 @@ def _path(name: str) -> list[str]:
     return [part if depth and parts[0] == _REWARDS else part.replace("-", "_") for depth, part in enumerate(parts)]
 
 
-def _put(settings: dict[str, Any], path: list[str], text: str) -> None:
+def _bare(name: str, path: Sequence[str]) -> str:
+    """What a flag without a value says: a switch is on, and a reward has its usual weight."""
+    if len(path) == 1 and path[0] in (*CHOICES, _REWARDS):
+        raise ConfigError(f"--{name} has no value; expected an id or a path, as in --{name} ./mine.py")
+    return "1" if len(path) == 2 and path[0] == _REWARDS else "true"
+
+
+def _in_full(path: list[str], text: str) -> tuple[list[str], Any]:
+    """Where a flag's value belongs, and the value: a bare choice is its id, and a bare reward its weight."""
     value = _literal(text)
+    if path == [_REWARDS] and isinstance(value, str):  # a reward by its id or path alone
+        path, value = [_REWARDS, value], 1
     if not isinstance(value, dict):
         if len(path) == 1 and path[0] in CHOICES:
             path = [*path, "id"]
             value = value if isinstance(value, str) else text
         elif len(path) == 2 and path[0] == _REWARDS:
             path = [*path, "weight"]
+    return path, value
+
+
+def _put(settings: dict[str, Any], path: list[str], text: str) -> None:
+    path, value = _in_full(path, text)
     for depth, part in enumerate(path[:-1], 1):
         settings = settings.setdefault(part, {})
         if not isinstance(settings, dict):
             raise ConfigError(f'"{".".join(path[:depth])}" was given a value and cannot have "{".".join(path)}"')
-    old = settings.get(path[-1], value)
-    if isinstance(old, dict) != isinstance(value, dict):
-        raise ConfigError(f'"{".".join(path)}" is given both a value and settings of its own')
-    settings[path[-1]] = merged(old, value) if isinstance(value, dict) else value
+    if path[-1] in settings:
+        old, name = settings[path[-1]], ".".join(path)
+        if isinstance(old, dict) != isinstance(value, dict):
+            raise ConfigError(f'"{name}" is given both a value and settings of its own')
+        if not isinstance(value, dict):
+            raise twice(name, old, value)
+        if both := dict(flattened(old)).keys() & dict(flattened(value)).keys():
+            raise ConfigError(f'"{name}.{min(both)}" is given twice; leave one of the two out')
+        value = merged(old, value)
+    settings[path[-1]] = value
+
+
+def twice(name: str, old: Any, new: Any) -> ConfigError:
+    """What to say of a setting that is given twice: the one that is not taken would be without effect."""
+    return ConfigError(f'"{name}" is given twice, {old!r} and {new!r}; leave one of the two out')
 
 
 def _literal(text: str) -> Any:
     """The TOML value that ``text`` is; text that is none, dates among it, stands for itself."""
     try:
         values = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
     value = values["value"]
-    return value if len(values) == 1 and isinstance(value, bool | int | float | str | list | dict) else text
+    if len(values) > 1 or not isinstance(value, bool | int | float | str | list | dict):
+        return text
+    kind = {int: _Whole, float: _Real}.get(type(value))
+    if kind is not None:
+        value = kind(value)
+        value.text = text
+    return value
+
+
+class _Whole(int):
+    """A whole number that was typed as ``text``, which counts where text is expected: a folder may be called 007."""
+
+    text: str
+
+
+class _Real(float):
+    """The same of another number."""
+
+    text: str
+
+
+_MAX_TOML = 2**22
+"""Bytes of a file of settings that are read at most."""
 
 
 def read_toml(file: Path) -> dict[str, Any]:
     """Settings from a TOML file; a bare choice takes its long form. Raises ConfigError, naming the file."""
     try:
+        about = file.stat()
+        if not stat.S_ISREG(about.st_mode):  # a device may have no end, and a pipe never a beginning
+            raise ConfigError(f"{file} is not a plain file; expected settings in TOML, in a file of their own")
+        if about.st_size > _MAX_TOML:
+            raise ConfigError(f"{file} has {about.st_size} bytes; expected settings in TOML, at most {_MAX_TOML}")
         settings = tomllib.loads(file.read_text())
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
     return long_form(settings)
 
@@ -243,7 +372,10 @@ def long_form(settings: Mapping[str, Any]) -> dict[str, Any]:
     written = {
         key: {"id": value} if key in CHOICES and isinstance(value, str) else value for key, value in settings.items()
     }
-    if isinstance(rewards := written.get(_REWARDS), Mapping):
+    rewards = written.get(_REWARDS)
+    if isinstance(rewards, str | list) and all(isinstance(id, str) for id in rewards):
+        written[_REWARDS] = {id: {"weight": 1} for id in ([rewards] if isinstance(rewards, str) else rewards)}
+    elif isinstance(rewards, Mapping):
         written[_REWARDS] = {
             id: value if isinstance(value, Mapping) else {"weight": value} for id, value in rewards.items()
         }

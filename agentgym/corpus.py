@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Protocol
+
 import numpy as np
 
+from agentgym.blame import place
 from agentgym.env import Env
 from agentgym.errors import UserError
-from agentgym.types import Observation
-from agentgym.visit import Visit
+from agentgym.types import Action, Observation, TaskId
+from agentgym.visit import Standing, Visit
 
-__all__ = ["corpus"]
+__all__ = ["Played", "corpus"]
 
 
-async def corpus(env: Env) -> tuple[list[str], list[str]]:
+class Played(Protocol):
+    """An environment that is played by hand, wherever it is."""
+
+    now: Standing
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def instructions(self) -> str: ...
+    @property
+    def corpus_episodes(self) -> int: ...
+    @property
+    def goes_on(self) -> bool: ...
+    def tasks(self, split: str) -> Sequence[TaskId]: ...
+    async def reset(self, task: TaskId | None = None, seed: int = 0) -> Observation: ...
+    async def step(self, action: str) -> Any: ...
+    async def expert(self) -> Action | None: ...
+
+
+async def corpus(env: Env | Played) -> tuple[list[str], list[str]]:
     """What the environment shows in training tasks and what is said there, by its expert or at random.
 
     Raises UserError for an environment that breaks.
     """
     try:
-        return await _corpus(Visit(env))
+        return await (_corpus(Visit(env), env) if isinstance(env, Env) else _corpus(env, env))
     except UserError:
         raise
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
+        problem = f"{type(error).__name__}: {error} ({place(error)})"
         raise UserError(f'the environment "{env.name}" breaks in its first episodes: {problem}') from error
 
 
-async def _corpus(visit: Visit) -> tuple[list[str], list[str]]:
-    seen: list[str] = [visit.env.instructions]
+async def _corpus(visit: Visit | Played, env: Env | Played) -> tuple[list[str], list[str]]:
+    seen: list[str] = [env.instructions]
     said: list[str] = []
     rng = np.random.default_rng(0)
-    tasks = visit.env.tasks("train")
-    for number in range(min(visit.env.corpus_episodes, len(tasks))):
+    tasks = env.tasks("train")
+    for number in range(min(env.corpus_episodes, len(tasks))):
         seen.append(await visit.reset(tasks[number], seed=number))
         while visit.goes_on:
             action = await visit.expert()

@@ -6,31 +6,28 @@ An environment is a ``gymnasium.Env`` over text: subclass ``Env``, write ``reset
 - ``self.np_random`` is seeded before ``reset`` runs; a reset without a seed draws one, so every episode has
   a seed and can be repeated;
 - tasks: without a ``tasks`` of its own an environment's tasks are seeds, with disjoint splits;
-- what comes back from ``reset`` and ``step`` is checked at this boundary (arity, types, finite reward), as is
-  a step after the end;
+- what comes back from ``reset`` and ``step`` is checked at this boundary (arity, types, finite rewards and their sum,
+  actions, tools, info; see ``agentgym.boundary``), as is a step after the end;
 - ``snapshot`` and ``restore``: by replaying seed and actions and comparing what is then seen, or natively
   where the author writes ``get_state`` and ``set_state``; see ``agentgym.snapshot``.
 
-Info keys with a meaning: ``success`` (bool, at the end; otherwise reward >= 1 counts as success),
-``invalid_action`` (what was wrong with an action that had no effect) and ``channels`` (named numbers that rewards can
-be made of, such as ``{"progress": 0.5}``; they go on record with the turn).
+Info keys with a meaning: ``success`` (True or False, at the end; otherwise reward >= 1 counts as success),
+``invalid_action`` (text: what was wrong with an action that had no effect) and ``channels`` (named numbers that rewards
+can be made of, such as ``{"progress": 0.5}``; they go on record with the turn).
 """
 
 from __future__ import annotations
 
 import inspect
-import math
-import numbers
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import gymnasium
-import numpy as np
 
-from agentgym.boundary import guarded
+from agentgym.boundary import checked_reset, checked_step, guarded, is_guarded, shown
 from agentgym.errors import EnvError, SnapshotError, UserError, did_you_mean
 from agentgym.loops import driven
-from agentgym.media import as_media
+from agentgym.pickling import reduced
 from agentgym.snapshot import Copied, Past, Snapshot, digest_of
 from agentgym.spaces import TextSpace
 from agentgym.types import Action, Observation, StepResult, TaskId
@@ -50,7 +47,7 @@ SPLITS = {
 
 _KEPT_HERE = frozenset(
     (
-        *("_seed", "_options", "_actions", "_digests", "_seen", "_info", "_done", "_total", "_inside"),
+        *("_seed", "_options", "_actions", "_digests", "_seen", "_info", "_done", "_total", "_inside", "_made_with"),
         *("_np_random", "_np_random_seed", "observation_space", "action_space", "instructions", "max_turns"),
     )
 )
@@ -73,7 +70,7 @@ class Env(gymnasium.Env[str, str]):
     """
 
     plugin_kind: ClassVar[str] = "environments"
-    metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012  # as gymnasium.Env types it
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012  # as gymnasium.Env types it
     kind: ClassVar[str] = "text"
     """What sort of world it is: text, tools, web, game, …; for listing."""
     extra: ClassVar[str] = ""
@@ -83,7 +80,11 @@ class Env(gymnasium.Env[str, str]):
     corpus_episodes: ClassVar[int] = 200
     """Training episodes whose words make the vocabulary of a policy made from nothing; fewer where opening is slow."""
     max_turns: int = 15
-    """Turns after which a rollout cuts the episode, unless it is told otherwise. ``reset`` may change both."""
+    """Turns after which a rollout cuts the episode, unless it is told otherwise; so do ``gymnasium.make`` and a server.
+
+    The class's is that of the default options. The constructor may set another, and ``reset`` may change this one and
+    ``instructions``.
+    """
     restored_by: ClassVar[Literal["copy", "replay", "none"]] = "replay"
     """How a moment is come back to without ``get_state``: "copy" where copies of the attributes are the whole state."""
 
@@ -95,7 +96,11 @@ class Env(gymnasium.Env[str, str]):
         self._seen = None
         self._info, self._done, self._inside = {}, False, False
         self._total = 0.0
+        self._made_with = args, kwargs
         return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return reduced(self, protocol)
 
     _seed: int
     _options: dict[str, Any]
@@ -107,13 +112,16 @@ class Env(gymnasium.Env[str, str]):
     _inside: bool
     _total: float
     """Rewards of the running episode so far."""
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
+    """Arguments of the constructor."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "reset" in cls.__dict__:
-            cls.reset = guarded(cls.__dict__["reset"], cls._before_reset, cls._after_reset)  # type: ignore[method-assign]
-        if "step" in cls.__dict__:
-            cls.step = guarded(cls.__dict__["step"], cls._before_step, cls._after_step)  # type: ignore[method-assign]
+        # Also those that come from a class beside this one, which is no environment itself.
+        if not is_guarded(cls.reset):
+            cls.reset = guarded(cls.reset, cls._before_reset, cls._after_reset)  # type: ignore[method-assign]
+        if not is_guarded(cls.step):
+            cls.step = guarded(cls.step, cls._before_step, cls._after_step)  # type: ignore[method-assign]
 
     # -- written by authors --------------------------------------------------------------------------
 
@@ -164,6 +172,11 @@ class Env(gymnasium.Env[str, str]):
         return any(map(inspect.iscoroutinefunction, (type(self).reset, type(self).step)))
 
     @property
+    def chance_decides(self) -> bool:
+        """Whether the best play can lose by bad luck: then nobody expects nine wins in ten of the expert."""
+        return False
+
+    @property
     def name(self) -> str:
         """The id that the environment is registered under, or the class's name."""
         return str(vars(type(self)).get("plugin_id", type(self).__name__))
@@ -203,13 +216,18 @@ class Env(gymnasium.Env[str, str]):
     def _snapshot(self) -> Generator[Any, Any, Snapshot]:
         if self._seen is None:
             raise SnapshotError("nothing to save: call reset() first")
-        if len(self._digests) != len(self._actions) + 1:
-            raise SnapshotError(f"{self.name} cannot be saved: its last step raised")
+        self._check_last_step()
         state = yield self.get_state()
         if state is None and self.restored_by == "none":
             raise SnapshotError(f"{self.name} cannot be saved: there is no way back to a moment of it")
         if state is None and self.restored_by == "copy":
             state = Copied(self, but=_KEPT_HERE)
+        return self._moment(state)
+
+    def _moment(self, state: Any = None) -> Snapshot:
+        """This moment, with a state to go back to or, without one, to be replayed."""
+        self._check_last_step()
+        assert self._seen is not None
         return Snapshot(
             seed=self._seed,
             options=dict(self._options),
@@ -224,6 +242,10 @@ class Env(gymnasium.Env[str, str]):
             max_turns=self.max_turns,
             state=state,
         )
+
+    def _check_last_step(self) -> None:
+        if len(self._digests) != len(self._actions) + 1:
+            raise SnapshotError(f"{self.name} cannot be saved: its last step raised")
 
     def _restored(self, snapshot: Snapshot) -> Generator[Any, Any, tuple[Observation, dict[str, Any]]]:
         state = snapshot.state
@@ -287,77 +309,35 @@ class Env(gymnasium.Env[str, str]):
         return seed
 
     def _after_reset(self, result: Any) -> tuple[Observation, dict[str, Any]]:
-        if not (isinstance(result, tuple) and len(result) == 2):
-            raise self._broken(f"reset returned {_shown(result)}, expected (observation, info)")
-        self._seen, self._info = self._checked_observation(result[0]), self._checked_info(result[1])
+        try:
+            self._seen, self._info = checked_reset(result, self._seen)
+        except ValueError as error:
+            raise self._broken(str(error)) from None
         self._done, self._total = False, 0.0
         self._digests = [digest_of(StepResult(self._seen, 0.0, False, False, self._info))]
         return self._seen, self._info
 
-    def _before_step(self, action: Any) -> dict[str, Any]:
+    def _before_step(self, *said: Any, **named: Any) -> tuple[str]:
+        if len(said) + len(named) != 1:
+            raise self._broken(f"step takes one action, found {len(said) + len(named)} arguments")
+        [action] = (*said, *named.values())
         if self._seen is None or self._done:
             raise self._broken("step was called on an episode that is over; call reset() first")
         if not isinstance(action, str):
-            raise self._broken(f"an action is text, found {_shown(action)}")
+            raise self._broken(f"an action is text, found {shown(action)}")
         self._actions.append(action)
-        return {"action": action}
+        return (action,)
 
     def _after_step(self, result: Any) -> StepResult:
-        if not (isinstance(result, tuple) and len(result) == 5):
-            raise self._broken(
-                f"step returned {_shown(result)}, expected (observation, reward, terminated, truncated, info)"
-            )
-        observation, reward, terminated, truncated, info = result
-        if not isinstance(reward, numbers.Real) or not math.isfinite(reward):
-            raise self._broken(f"step gave the reward {_shown(reward)}, expected a finite number")
-        for name, flag in (("terminated", terminated), ("truncated", truncated)):
-            if not isinstance(flag, bool | np.bool_):
-                raise self._broken(f"step gave {name}={_shown(flag)}, expected True or False")
-        self._seen, self._info = self._checked_observation(observation), self._checked_info(info)
-        self._done = bool(terminated or truncated)
-        self._total += float(reward)
-        turn = StepResult(self._seen, float(reward), bool(terminated), bool(truncated), self._info)
+        try:
+            turn = checked_step(result, self._total, self._seen)
+        except ValueError as error:
+            raise self._broken(str(error)) from None
+        self._seen, self._info = turn.observation, turn.info
+        self._done = turn.terminated or turn.truncated
+        self._total += turn.reward
         self._digests.append(digest_of(turn))
         return turn
 
-    def _checked_observation(self, value: Any) -> Observation:
-        if not isinstance(value, str):
-            raise self._broken(f"an observation is text, found {_shown(value)}")
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise self._broken(f"an observation is text that UTF-8 can carry, found {_shown(value)}: {error}") from None
-        observation = Observation.of(value)
-        return self._with_media(observation) if observation.images else observation
-
-    def _with_media(self, observation: Observation) -> Observation:
-        images = []
-        for index, image in enumerate(observation.images):
-            try:
-                images.append(as_media(image))
-            except ValueError as error:
-                raise self._broken(f"images[{index}] is {error}") from None
-        return Observation(observation, admissible=observation.admissible, tools=observation.tools, images=images)
-
-    def _checked_info(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise self._broken(f"info is a dict, found {_shown(value)}")
-        return {**value, "channels": self._checked_channels(value["channels"])} if "channels" in value else value
-
-    def _checked_channels(self, value: Any) -> dict[str, float]:
-        if not isinstance(value, Mapping):
-            raise self._broken(f'info["channels"] is a dict of numbers by name, found {_shown(value)}')
-        for name, number in value.items():
-            if not (isinstance(name, str) and name.encode(errors="ignore").decode() == name):
-                raise self._broken(f'a name in info["channels"] is text that UTF-8 can carry, found {_shown(name)}')
-            if not isinstance(number, numbers.Real) or not math.isfinite(number):
-                raise self._broken(f'info["channels"]["{name}"] is {_shown(number)}, expected a finite number')
-        return {name: float(number) for name, number in value.items()}
-
     def _broken(self, what: str) -> EnvError:
         return EnvError(f"{type(self).__name__}: {what} (seed {self._seed}, after {len(self._actions)} actions)")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 120 else text[:120] + '…'}"

@@ -22,7 +22,7 @@ say what was found, what was expected and what to type.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 __all__ = [
     "AgentGymError",
@@ -54,7 +54,35 @@ class UnknownIdError(UserError, LookupError):
 
 
 class ConfigError(UserError, ValueError):
-    """A setting is unknown, has a wrong value, or would have no effect."""
+    """A setting is unknown, has a wrong value, or would have no effect.
+
+    ``unknown`` are keys that nothing has, each with what the message says of it.
+    """
+
+    def __init__(self, message: str = "", *, unknown: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.unknown = dict(unknown or {})
+
+    def pointed(self, known: Iterable[str]) -> ConfigError:
+        """The same error, but of an unknown key that there is elsewhere, or nearly so, it says where.
+
+        ``known`` are keys in full, such as "trainer.group_size" where somebody typed "group_size".
+        """
+        places: dict[str, list[str]] = {}
+        for place in known:
+            places.setdefault(place.rpartition(".")[2].replace("-", "_"), []).append(place)
+        message, unknown = str(self), dict(self.unknown)
+        for key, told in self.unknown.items():
+            group, _, name = key.replace("-", "_").rpartition(".")
+            near = difflib.get_close_matches(name, places, n=1, cutoff=0.75)
+            found = places.get(name) or [place for close in near for place in places[close]]
+            beside = [place.removeprefix(f"{group}.") for place in found if place.rpartition(".")[0] == group]
+            is_told = any(f'Did you mean "{place}"' in told for place in beside)
+            if found and not is_told:
+                flags = " or ".join(f"--{place}" for place in found)
+                message = message.replace(told, f'unknown key "{key}". Did you mean {flags}?')
+                del unknown[key]
+        return ConfigError(message, unknown=unknown)
 
 
 class DataError(UserError, ValueError):

@@ -7,6 +7,7 @@ ledger is the proof. It is written with the metrics of an update and, on resume,
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    ordinal: int
+    ordinal: int = Field(ge=0)
     task: TaskId | None
     options: dict[str, Any] = Field(default_factory=dict)
     level: float | None = None
@@ -68,9 +69,10 @@ def audit(entries: Iterable[Entry], *, until: int | None = None, pending: Iterab
     waiting = set(pending)
     if early := sorted(waiting & seen.keys()):
         raise DataError(f"task ordinal {early[0]} is in the ledger, though it is still to be trained")
-    missing = sorted(set(range(num)) - seen.keys() - waiting)
-    if missing:
-        raise DataError(f"task ordinal {missing[0]} is not in the ledger: {len(missing)} of {num} are missing")
+    known = {ordinal for ordinal in (*seen, *waiting) if 0 <= ordinal < num}
+    if missing := num - len(known):  # counted, not listed: a damaged line may have a number of any size
+        first_missing = next(ordinal for ordinal in itertools.count() if ordinal not in known)
+        raise DataError(f"task ordinal {first_missing} is not in the ledger: {missing} of {num} are missing")
     if seen and max(seen) >= num:
         raise DataError(f"task ordinal {max(seen)} is in the ledger, there should be {num}")
     return counts

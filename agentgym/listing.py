@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, metadata, version
 from rich.table import Table
 from rich.text import Text
 
+from agentgym.blame import place
 from agentgym.doctor import success_of
 from agentgym.env import SPLITS, Env
 from agentgym.errors import AgentGymError, MissingExtraError, UnknownIdError, did_you_mean
@@ -190,7 +191,7 @@ def _with_problem(env: Listed, error: Exception) -> Listed:
 
 def _reason(error: Exception) -> str:
     first = str(error).partition("\n")[0]
-    return first if isinstance(error, AgentGymError) else f"{type(error).__name__}: {first}"
+    return first if isinstance(error, AgentGymError) else f"{type(error).__name__}: {first} ({place(error)})"
 
 
 def _lacking(extra: str) -> list[str]:

@@ -14,11 +14,12 @@ import functools
 import inspect
 import signal
 import threading
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from types import FrameType
 from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["Blocking", "driven", "interruptible", "must_wait", "plain", "run", "settled", "to_the_end"]
+__all__ = ["Blocking", "driven", "interruptible", "is_ctrl_c", "must_wait", "plain", "run", "settled", "to_the_end"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -113,6 +114,20 @@ def interruptible(handle: Callable[[], object]) -> Iterator[None]:
             beside.handle = None
     else:
         yield
+
+
+def is_ctrl_c(error: KeyboardInterrupt) -> bool:
+    """Whether Ctrl-C raised it, rather than some code that was running: it came out of what handles the signal.
+
+    Without a handler in Python that cannot be told; then it is taken for one, where Ctrl-C may come.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        return _in_main_thread()
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any((frame.f_globals.get("__name__"), frame.f_code.co_name) in _HANDLERS for frame in frames)
+
+
+_HANDLERS = {("asyncio.runners", "_on_sigint"), (__name__, "press"), (__name__, "<lambda>")}
 
 
 def _beside(main: Coroutine[Any, Any, T]) -> T:

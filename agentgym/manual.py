@@ -15,9 +15,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
-from agentgym.config import Choice, Settings
-from agentgym.launch.resolving import chosen_id, in_full, nano_defaults
-from agentgym.launch.settings import KINDS, EnvSettings
+from agentgym.config import Choice, Reward, Settings, merged, validated
+from agentgym.errors import ConfigError, did_you_mean
+from agentgym.launch.resolving import chosen_id, decided, in_full, usual
+from agentgym.launch.settings import KINDS, EnvSettings, PolicySettings, TrainSettings, engine_defaults
 from agentgym.learn.model_settings import model_settings
 from agentgym.registry import plugins
 
@@ -32,43 +33,134 @@ _LONGEST = 60
 """Characters of choices that stand behind a key; more of them stand in its meaning."""
 
 
-def page(kind: type[EnvSettings], given: Mapping[str, Any], *, beside: Collection[str] = ()) -> str:
-    """Every key of ``kind``, and those of the plug-ins that ``given`` or the defaults choose.
+def page(
+    kind: type[EnvSettings],
+    given: Mapping[str, Any],
+    *,
+    beside: Collection[str] = (),
+    topic: str = "",
+    type_in: str = "",
+) -> str:
+    """Every key of ``kind``, and those of the plug-ins that ``given`` or the defaults choose, as they are with it.
 
-    ``beside`` are keys that a command has options or arguments of its own for. Raises UnknownIdError for a plug-in
-    that there is not.
+    ``beside`` are keys that a command has options or arguments of its own for. A ``topic``, a key or the id of a
+    plug-in, is shown alone; ``type_in`` is the command that it is typed in. Raises UnknownIdError for a plug-in that
+    there is not, ConfigError for a topic that is none.
     """
-    given = in_full(given)
-    chosen = [key for key in _CHOICES if key in kind.model_fields and (key in given or key not in beside)]
-    ids = {key: id for key in chosen if (id := chosen_id(given, key))}
-    defaults = nano_defaults(given) if ids.get("model") == "nano" else {}
-    if "protocol" in defaults:
-        ids["protocol"] = chosen_id({**defaults, **given}, "protocol")
-    sections = [describe(kind, defaults={**defaults, **ids}, without=beside), _known(kind)]
-    for id in given.get("rewards", {}):
-        sections.append(_of_reward(id))
+    topic, given = _looked_up(kind, topic, in_full(given))
+    values = usual(kind, given)
+    ids = _ids(kind, values, beside)
+    shown = _in_effect(kind, values)
+    sections = [
+        describe(kind, defaults={**shown, **ids}, without=beside, only=topic),
+        _known(kind, topic),
+    ]
+    for id in values.get("rewards", {}) if "rewards" in kind.model_fields else ():
+        sections.append(_of_reward(id, shown["rewards"].get(id), topic))
     for key, id in ids.items():
-        settings = model_settings(id) if key == "model" else plugins(KINDS[key]).settings(id)
-        title = f"With {id}" if key in beside else f"With --{key} {id}"
-        sections.append(describe(settings, f"{key}.", title, defaults.get(key)))
+        title = f"With --{key} {id}" if key not in beside else f"With {id}" if key in given else f"With --{key}"
+        sections.append(describe(_settings_of(key, id), f"{key}.", title, _of_plugin(key, id, shown), only=topic))
+    if topic and not any(sections):
+        known = _topics(kind)
+        raise ConfigError(f'--help knows no "{topic}".{did_you_mean(topic, known)} Known: {", ".join(known)}, or an id')
+    if not topic and type_in:
+        sections.insert(0, f"One part alone, say: {type_in} --help {min(_topics(kind), key=len)}")
+        sections += [_OF_A_RUN] if "model" in beside and issubclass(kind, PolicySettings) else []
     return "\n\n".join(filter(None, sections))
 
 
-def _of_reward(id: str) -> str:
-    """Its settings, and whether they change what is optimal; the latter alone where it has none."""
+_OF_A_RUN = "With --model RUN, a run's directory, what RUN was trained with is the default: see there with --help too."
+
+
+def _topics(kind: type[EnvSettings]) -> list[str]:
+    """Keys that have sections of their own."""
+    return [
+        name
+        for name, field in kind.model_fields.items()
+        if name in (*_CHOICES, "rewards")
+        or (isinstance(field.annotation, type) and issubclass(field.annotation, Settings))
+    ]
+
+
+def _looked_up(kind: type[EnvSettings], topic: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The key that a topic is about, and ``given`` with the plug-in that it is the id of."""
+    topic = topic.removeprefix("--")
+    for key, of in {**KINDS, "rewards": "rewards"}.items():
+        if topic and key in kind.model_fields and topic not in kind.model_fields and topic in plugins(of).ids():
+            if key == "rewards":
+                return f"rewards.{topic}", merged(given, {"rewards": {topic: {}}})
+            return key, merged(given, {key: {"id": topic}})
+    return topic if topic.startswith("rewards.") else topic.replace("-", "_"), given
+
+
+def _ids(kind: type[EnvSettings], values: Mapping[str, Any], beside: Collection[str]) -> dict[str, str]:
+    """What is chosen of each kind. A model that nobody names is one that is loaded, where it must be named."""
+    ids = {key: chosen_id(values, key) for key in _CHOICES if key in kind.model_fields}
+    if "model" in ids and "model" in beside and "model" not in values:
+        ids["model"] = _LOADED
+    return {key: id for key, id in ids.items() if id}
+
+
+_LOADED = "DIR"
+
+
+def _settings_of(key: str, id: str) -> type[BaseModel]:
+    return model_settings(id) if key == "model" else plugins(KINDS[key]).settings(id)
+
+
+def _in_effect(kind: type[EnvSettings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What every key of ``kind`` is; of what does not go together, what was said."""
+    try:
+        stand_in = merged({"env": {"id": ""}}, values)
+        settings = decided(stand_in) if issubclass(kind, TrainSettings) else validated(kind, stand_in)
+    except ConfigError:
+        return dict(values)
+    shown = settings.model_dump()
+    return shown if "env" in values else {key: value for key, value in shown.items() if key != "env"}
+
+
+def _of_plugin(key: str, id: str, shown: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of a plug-in's settings."""
+    options = {name: value for name, value in shown.get(key, {}).items() if name != "id"}
+    concurrency = shown.get("rollout", {}).get("concurrency")
+    if key == "engine" and concurrency is not None:
+        ahead = shown.get("mode", "sync") != "sync"
+        options = {**engine_defaults(id, sessions=concurrency, ahead=ahead), **options}
+    try:
+        return dict(validated(_settings_of(key, id), options))
+    except ConfigError:
+        return options
+
+
+def _of_reward(id: str, shown: Any, topic: str) -> str:
+    """Its weight and settings, and whether they change what is optimal."""
     is_invariant = getattr(plugins("rewards").get(id), "is_invariant", False)
     title = f"With --rewards.{id}, which {'is policy-invariant' if is_invariant else 'changes what is optimal'}"
-    return describe(plugins("rewards").settings(id), f"rewards.{id}.", title) or title
+    formatter = click.HelpFormatter(width=_WIDTH)
+    weight = shown.get("weight", 1.0) if isinstance(shown, Mapping) else shown
+    rows = [(f"--rewards.{id} NUMBER", f"Its weight.  [{weight}]")]
+    rows += [row for _, rows in _sections(plugins("rewards").settings(id), f"rewards.{id}.", "", {}) for row in rows]
+    if rows := _about(topic, rows):
+        with formatter.section(title):
+            formatter.write_dl(rows, col_max=_COLUMN)
+    return formatter.getvalue().strip("\n")
 
 
-def _known(kind: type[EnvSettings]) -> str:
+def _known(kind: type[EnvSettings], topic: str = "") -> str:
     """The ids that there are of each kind."""
     formatter = click.HelpFormatter(width=_WIDTH)
     kinds = {**KINDS, "rewards": "rewards"}
     rows = [(f"--{key}", ", ".join(plugins(kinds[key]).ids())) for key in kinds if key in kind.model_fields]
-    with formatter.section("Ids (name one beside --help, and its settings are shown)"):
-        formatter.write_dl(rows)
+    if rows := [row for row in rows if topic in ("", row[0].removeprefix("--"))]:
+        with formatter.section("Ids (name one beside --help, and its settings are shown)"):
+            formatter.write_dl(rows)
     return formatter.getvalue().strip("\n")
+
+
+def _about(topic: str, rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The rows of a key and of those below it."""
+    keys = [row[0].partition(" ")[0].removeprefix("--") for row in rows]
+    return [row for row, key in zip(rows, keys, strict=True) if not topic or f"{key}.".startswith(f"{topic}.")]
 
 
 def describe(
@@ -78,14 +170,17 @@ def describe(
     defaults: Mapping[str, Any] | None = None,
     *,
     without: Collection[str] = (),
+    only: str = "",
 ) -> str:
     """Every key of ``settings`` with its type, default and meaning, nested ones in sections of their own.
 
-    ``defaults`` stand in for those of the fields. What only Python can give is left out, as are keys in ``without``.
+    ``defaults`` stand in for those of the fields. What only Python can give is left out, as are keys in ``without``,
+    and all but ``only`` and what is below it.
     """
     formatter = click.HelpFormatter(width=_WIDTH)
     for heading, rows in _sections(settings, prefix, title, defaults or {}):
         rows = [row for row in rows if row[0].partition(" ")[0].removeprefix("--") not in without]
+        rows = _about(only, rows)
         if rows:
             with formatter.section(heading):
                 formatter.write_dl(rows, col_max=_COLUMN)
@@ -131,7 +226,7 @@ def _words(annotation: Any) -> Iterator[str]:
     elif origin is Literal:
         yield from map(str, arguments)
     elif isinstance(origin, type) and issubclass(origin, collections.abc.Mapping):
-        yield "TABLE"
+        yield "ID" if Reward in arguments else "TABLE"
     elif isinstance(origin, type) and issubclass(origin, collections.abc.Iterable):
         yield "LIST"
     elif isinstance(annotation, type) and issubclass(annotation, enum.Enum):
@@ -147,8 +242,10 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, Mapping) and value and all(isinstance(each, Mapping) for each in value.values()):
+        return ", ".join(f"{id} {each.get('weight', 1.0)}" for id, each in value.items())  # rewards
     value = value.get("id", "") if isinstance(value, Mapping) else getattr(value, "id", value)
     value = value.value if isinstance(value, enum.Enum) else value
-    if value is None or value == "" or value == []:
+    if value is None or value == "" or value == [] or value == ():
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

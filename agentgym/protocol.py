@@ -10,7 +10,10 @@ import copy
 import re
 from typing import ClassVar, Self
 
+from pydantic import BaseModel
+
 from agentgym.errors import ConfigError, ParseError
+from agentgym.prompt import PromptSettings, filled, listed, pieces
 from agentgym.types import Action, Message, Observation
 
 __all__ = ["Protocol"]
@@ -25,6 +28,10 @@ class Protocol(abc.ABC):
     """The form of a conversation. ``parse(format(action)) == action``, or ``format`` refuses the action."""
 
     plugin_kind: ClassVar[str] = "protocols"
+    shared_settings: ClassVar[type[BaseModel]] = PromptSettings
+    """Options that each protocol has beside its own; the registry gives them to ``take``."""
+    prompt: PromptSettings = PromptSettings()
+    """What the user says of the prompt."""
     rules: str = ""
     """How to reply, in the words the policy is told."""
     thought_end: str = ""
@@ -40,8 +47,14 @@ class Protocol(abc.ABC):
         twin.thought_end = next(begun, "")
         return twin
 
+    def take(self, prompt: PromptSettings) -> None:
+        """Take up what the user says of the prompt."""
+        self.prompt = prompt
+
+    # -- what a conversation is made of: for authors to override -------------------------------------
+
     def opening(self, instructions: str) -> list[Message]:
-        """The messages before the first observation."""
+        """The messages before the first observation, where the user does not write them."""
         content = "\n".join(part for part in (instructions, self.rules) if part)
         return [{"role": "system", "content": content}] if content else []
 
@@ -60,6 +73,52 @@ class Protocol(abc.ABC):
         """The policy's own reply as a message, verbatim."""
         return {"role": "assistant", "content": reply}
 
+    # -- the same as the user wants it: for callers ---------------------------------------------------
+
+    def prologue(self, instructions: str, preface: str = "") -> list[Message]:
+        """All that comes before the first observation: the opening or the user's system message, and the examples.
+
+        ``preface`` belongs to one episode; a system message without its {instructions} has it at its end.
+        """
+        prompt, known = self.prompt, "\n\n".join(filter(None, (instructions, preface)))
+        kept = prompt.kept.shots if prompt.kept else []
+        if prompt.system is None:
+            episodes = "a whole episode" if len(kept) == 1 else f"{len(kept)} whole episodes"
+            shots = f"This conversation begins with {episodes} as an example; yours comes after that." if kept else ""
+            opening = _extended(self.opening(known), [self._worked, shots])
+        else:
+            rules = "\n".join(filter(None, (self.rules, self._worked)))
+            text = filled(prompt.system, instructions=known, rules=rules)
+            opening = _extended([], [text, "" if "{instructions}" in prompt.system else preface])
+        return [*opening, *(dict(message) for shot in kept for message in shot)]
+
+    @property
+    def own_texts(self) -> list[str]:
+        """What is said to the policy in nobody's name but ours and the user's: control tokens in it are meant."""
+        written = pieces(self.prompt.system or "")
+        return [self.rules, *(text for text in written if len(text.split()) > 1)]  # a word could be an observation's
+
+    @property
+    def _worked(self) -> str:
+        """The worked example, if there is to be one."""
+        example = self.prompt.kept.example if self.prompt.kept else ""
+        return f"For example:\n{example}" if example else ""
+
+    def shown(self, observation: Observation, *, had_no_effect: bool = False) -> Message:
+        """``show``, with the actions that the environment lists where the policy is to be told them."""
+        wanted = self.prompt.actions == "shown" or (had_no_effect and self.prompt.actions == "errors")
+        told = listed(observation) if wanted else ""
+        if not told:
+            return self.show(observation)
+        return self.show(Observation("\n\n".join(filter(None, (str(observation), told))), images=observation.images))
+
+    def refused(self, error: str, observation: Observation) -> Message:
+        """``complain`` of a reply to ``observation``, with the actions that the environment lists, likewise."""
+        told = "" if self.prompt.actions == "hidden" else listed(observation)
+        return self.complain("\n\n".join(filter(None, (error, told))))
+
+    # -- replies -------------------------------------------------------------------------------------
+
     def answer(self, reply: str) -> str:
         """What of ``reply`` was said rather than thought: all after the last thought's end.
 
@@ -74,6 +133,10 @@ class Protocol(abc.ABC):
             end = self.thought_end or _THOUGHTS[begun[0].strip() if begun else "<think>"]
             raise ParseError(f"Your thought has no end. Think shorter, write {end}, and only then reply. {self.rules}")
         return spoken
+
+    def example(self, action: Action) -> str:
+        """A reply that says ``action``, to show how replies are written."""
+        return self.format(action)
 
     @abc.abstractmethod
     def parse(self, reply: str) -> Action:
@@ -97,3 +160,13 @@ class Protocol(abc.ABC):
             return self.parse(reply) == action
         except ParseError:
             return False
+
+
+def _extended(opening: list[Message], parts: list[str]) -> list[Message]:
+    """``opening`` with more at the end of its system message, which is made where there is none."""
+    more = "\n\n".join(filter(None, parts))
+    if not more:
+        return opening
+    if opening and opening[0]["role"] == "system":
+        return [{**opening[0], "content": f"{opening[0]['content']}\n\n{more}"}, *opening[1:]]
+    return [{"role": "system", "content": more}, *opening]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from agentgym import store
 from agentgym.archive import Card
-from agentgym.env import Env
 from agentgym.errors import DataError
 from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Trajectory
+from agentgym.types import TaskId, Trajectory
 
 __all__ = ["Recorded", "grouped_by_task"]
 
@@ -22,6 +22,14 @@ _HELD_OUT = ("validation", "test")
 _RECORD = "agentgym record --model … --output PATH"
 _LOOKED_AT = 64
 """Episodes that are unpacked to see how they were sampled before a run begins; the others are seen when fetched."""
+
+
+class Tasked(Protocol):
+    """An environment, or whoever knows its tasks."""
+
+    @property
+    def name(self) -> str: ...
+    def tasks(self, split: str) -> Sequence[TaskId]: ...
 
 
 class Recorded:
@@ -49,7 +57,7 @@ class Recorded:
                     f"this policy: {_RECORD}"
                 )
 
-    def refuse_tasks_of(self, env: Env) -> None:
+    def refuse_tasks_of(self, env: Tasked) -> None:
         """Raise DataError for episodes that do not say of which split they are, of held-out tasks of ``env``."""
         unknown = [card for card in self.cards if not card.split and card.env == env.name and card.task is not None]
         if unknown:

@@ -15,8 +15,8 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
-import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -26,8 +26,9 @@ from typing import Any, TypeVar, overload
 from pydantic import BaseModel
 
 from agentgym.config import validated
-from agentgym.errors import ConfigError, UnknownIdError, UserError, did_you_mean
-from agentgym.signature import Signature, arguments, settings_of
+from agentgym.errors import AgentGymError, ConfigError, EnvError, UnknownIdError, UserError, did_you_mean
+from agentgym.gymnasium_specs import gymnasium_id, tell_gymnasium
+from agentgym.signature import Signature, arguments, both, settings_of
 
 __all__ = ["KINDS", "EnvFactory", "Registry", "gymnasium_id", "make", "plugins", "register"]
 
@@ -82,6 +83,15 @@ class Registry:
 
         ``adapter:NAME`` is short for the id ``adapter`` with the option ``name``.
         """
+        try:
+            return self._got(id)
+        except SystemExit as error:
+            raise UserError(
+                f'the {self.one} "{id}" calls sys.exit({error.code!r}) when it is imported; what its file does beside '
+                'defining goes under if __name__ == "__main__"'
+            ) from error
+
+    def _got(self, id: str) -> Callable[..., Any]:
         if ".py" in id:
             return self._from_path(id)
         id, _ = _with_name(id)
@@ -92,7 +102,10 @@ class Registry:
     def settings(self, id: str) -> type[BaseModel]:
         """What the plug-in of that id or path can be told. Raises UnknownIdError."""
         plugin = self.get(id)
-        return Signature if self._is_product(plugin) else settings_of(plugin, _GIVEN.get(self.kind, ()))
+        if self._is_product(plugin):
+            return Signature
+        own, shared = self._own_settings(plugin), getattr(plugin, "shared_settings", None)
+        return own if shared is None else both(own, shared)
 
     def build(self, id: str, options: Mapping[str, Any] | None = None, *args: Any, **kwargs: Any) -> Any:
         """The plug-in of that id with these options; ``args`` and ``kwargs`` are what it is given besides.
@@ -102,14 +115,30 @@ class Registry:
         plugin, settings = self.get(id), self.checked(id, options or {})
         if self._is_product(plugin):
             return plugin
+        shared = getattr(plugin, "shared_settings", None)
+        others = set(shared.model_fields) - set(self._own_settings(plugin).model_fields) if shared else set()
         if isinstance(settings, Signature):
-            return plugin(*args, **kwargs, **arguments(settings))
-        return plugin(*args, settings, **kwargs)
+            own = {name: value for name, value in arguments(settings).items() if name not in others}
+            made = plugin(*args, **kwargs, **own)
+        else:
+            made = plugin(*args, settings, **kwargs)
+        if shared is not None:
+            made.take(shared.model_validate({name: getattr(settings, name) for name in others}))
+        return made
+
+    def _own_settings(self, plugin: Callable[..., Any]) -> type[BaseModel]:
+        return settings_of(plugin, _GIVEN.get(self.kind, ()))
 
     def checked(self, id: str, options: Mapping[str, Any]) -> BaseModel:
         """The settings of that plug-in with these options. Raises UnknownIdError or ConfigError."""
         key = {"environments": "env", "rewards": f"rewards.{id}"}.get(self.kind, self.one)
-        return validated(self.settings(id), {**_with_name(id)[1], **options}, where=key)
+        settings, (short, named) = self.settings(id), _with_name(id)
+        if named and "name" not in settings.model_fields and settings.model_config.get("extra") != "allow":
+            raise ConfigError(
+                f'the {self.one} "{short}" takes no name behind a colon, found "{id}"; its options are '
+                f"{', '.join(f'--{key}.{name}' for name in settings.model_fields) or 'none'}"
+            )
+        return validated(settings, {**named, **options}, where=key)
 
     def _is_product(self, plugin: Callable[..., Any]) -> bool:
         """Whether the plug-in is itself what others make: a reward that is a plain function."""
@@ -124,8 +153,9 @@ class Registry:
                 self._check_kind(plugin, point.value)
                 self.add(plugin, id)
         if id not in self._plugins:
+            hint = _file_meant(id) or did_you_mean(id, self.ids())
             raise UnknownIdError(
-                f'unknown {self.one} "{id}".{did_you_mean(id, self.ids())} Known: {", ".join(self.ids())}. '
+                f'unknown {self.one} "{id}".{hint} Known: {", ".join(self.ids())}. '
                 "A file of your own is given by its path: ./mine.py or ./mine.py:Name"
             )
 
@@ -135,7 +165,9 @@ class Registry:
         module = _load_file(file)
         if name:
             if not callable(plugin := getattr(module, name, None)):
-                raise UnknownIdError(f'{file} has no "{name}".{did_you_mean(name, vars(module))}')
+                known = [plugin.__name__ for plugin in self._found_in(module)]
+                hint = did_you_mean(name, vars(module)) or (f" It has: {', '.join(known)}" if known else "")
+                raise UnknownIdError(f'{file} has no "{name}".{hint}')
         else:
             plugin = self._only_plugin(module, file)
         self._check_kind(plugin, file)
@@ -150,14 +182,29 @@ class Registry:
             raise UserError(f"{plugin.__name__} in {home} is no {self.one}: it derives from none")
 
     def _only_plugin(self, module: ModuleType, file: Path) -> Callable[..., Any]:
-        found = [plugin for plugin in self._plugins.values() if plugin.__module__ == module.__name__]
+        registered = [plugin for plugin in self._plugins.values() if plugin.__module__ == module.__name__]
+        found = registered or self._found_in(module)
         if len(found) != 1:
-            names = ", ".join(plugin.__name__ for plugin in found) or "none"
+            names = [plugin.__name__ for plugin in found]
+            others = ", ".join(plugin.__name__ for plugin in _entered_from(module))
             raise UserError(
-                f"{file} must register exactly one of {self.kind}, found {names}; add @agentgym.register "
-                f"above the class, or name it: {file.name}:ClassName"
+                f"{file} must register exactly one of {self.kind}, found {', '.join(names) or 'none'}"
+                f"{f' ({others}: no {self.one})' if others and not names else ''}; add @agentgym.register above it, "
+                f"or name it: {file.name}:{' or '.join(names) or 'Name'}"
             )
         return found[0]
+
+    def _found_in(self, module: ModuleType) -> list[Callable[..., Any]]:
+        """What could be a plug-in of this kind among what ``module`` itself defines, registered or not."""
+        return [
+            value
+            for name, value in vars(module).items()
+            if getattr(value, "__module__", None) == module.__name__
+            and not name.startswith("_")
+            and not inspect.isabstract(value)
+            and (inspect.isclass(value) or (self.kind == "rewards" and inspect.isroutine(value)))
+            and getattr(value, "plugin_kind", "rewards" if inspect.isroutine(value) else "") == self.kind
+        ]
 
     def _file_names(self) -> list[str]:
         spec = importlib.util.find_spec(self.package)
@@ -175,6 +222,21 @@ def _with_name(id: str) -> tuple[str, dict[str, str]]:
         return id, {}
     id, _, name = id.partition(":")
     return id, {"name": name}
+
+
+def _file_meant(id: str) -> str:
+    """What to say where an id looks like a file, or is the name of one."""
+    if Path(f"{id}.py").is_file():
+        return f' Did you mean "{_from_here(Path(f"{id}.py"))}"?'
+    if Path(id).is_dir():
+        inside = [_from_here(file) for file in sorted(Path(id).glob("*.py")) if not file.stem.startswith("_")]
+        return f" That is a folder{', with ' + ', '.join(inside[:5]) if inside else ''}."
+    return ""
+
+
+def _from_here(file: Path) -> str:
+    """``file`` as it can be typed for a plug-in."""
+    return str(file) if file.is_absolute() or str(file).startswith("..") else f"./{file}"
 
 
 _REGISTRIES = {kind: Registry(kind, package) for kind, package in KINDS.items()}
@@ -206,7 +268,7 @@ def _enter(plugin: P, id: str | None = None, kind: str | None = None) -> P:
     id = id or _id_from_file(plugin, table)
     table.add(plugin, id)
     if kind == "environments":
-        _tell_gymnasium(id)
+        tell_gymnasium(id)
     return plugin
 
 
@@ -236,7 +298,8 @@ def _load_file(file: Path) -> ModuleType:
         if loaded and loaded.endswith(".py") and _resolved(loaded) == file:
             return module
     if not file.is_file():
-        raise UserError(f"no such file: {file}")
+        beside = [each.name for each in file.parent.glob("*.py")]
+        raise UserError(f"no such file: {file}.{did_you_mean(file.name, beside)}".removesuffix("."))
     name = _module_name(file)
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
@@ -245,10 +308,32 @@ def _load_file(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
-        raise
+        if isinstance(error, AgentGymError) or not isinstance(error, Exception):
+            raise  # an end of the program among them: ``get`` says what that is
+        raise UserError(_why_not_imported(file, error)) from error
     return module
+
+
+def _why_not_imported(file: Path, error: Exception) -> str:
+    """What an author's file raised when it was imported, and where."""
+    if isinstance(error, SyntaxError):
+        return f"cannot import {error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    told = f"cannot import {file}, line {lines[-1] if lines else '?'}: {type(error).__name__}: {error}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        is_beside = (file.parent / f"{package}.py").is_file() or (file.parent / package).is_dir()
+        how = f"PYTHONPATH={file.parent} agentgym …" if is_beside else f"pip install {package}"
+        return f"{told}; type: {how}"
+    return told
+
+
+def _entered_from(module: ModuleType) -> list[Callable[..., Any]]:
+    """The plug-ins of every kind that a module has registered."""
+    tables = _REGISTRIES.values()
+    return [plugin for table in tables for plugin in table._plugins.values() if plugin.__module__ == module.__name__]
 
 
 @functools.cache
@@ -265,23 +350,10 @@ def _module_name(file: Path) -> str:
     return f"agentgym_file_{hashlib.blake2b(str(file).encode(), digest_size=4).hexdigest()}_{name}"
 
 
-def gymnasium_id(id: str) -> str:
-    """The name ``gymnasium.make`` knows an environment by: "-" for what its names cannot have, as a file's may."""
-    name = re.sub(r"[^\w:.-]", "-", id)
-    return f"agentgym/{name}-v0"
-
-
-def _tell_gymnasium(id: str) -> None:
-    import gymnasium
-
-    if gymnasium_id(id) not in gymnasium.registry:
-        gymnasium.register(gymnasium_id(id), entry_point="agentgym.registry:make", kwargs={"id": id})
-
-
 def tell_gymnasium_of_all() -> None:
     """Make every environment that lies in the package known to ``gymnasium.make``, unimported."""
     for id in plugins("environments").ids():
-        _tell_gymnasium(id)
+        tell_gymnasium(id)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -296,7 +368,13 @@ class EnvFactory:
 
 
 def make(id: str, **options: Any) -> Any:
-    """An environment by id or path. Raises UnknownIdError, or ConfigError for an option that it does not take."""
+    """An environment by id or path. Raises UnknownIdError, or ConfigError for an option that it does not take.
+
+    One that calls ``sys.exit`` raises EnvError, as it would when it plays.
+    """
     from agentgym.wrapper import adopted  # Gymnasium's wrappers are imported only with an environment
 
-    return adopted(plugins("environments").build(id, options))
+    try:
+        return adopted(plugins("environments").build(id, options))
+    except SystemExit as error:
+        raise EnvError(f'the environment "{id}" raised SystemExit: {error.code} when it was made') from error

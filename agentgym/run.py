@@ -9,9 +9,14 @@ episodes.sqlite      every episode of training and measuring: agentgym export
 checkpoints/         complete ones only; the newest is where --resume goes on
 policies/            the best policies so far, and those that a kept checkpoint goes back to
 policy               a link to the best: --model takes the run directory
+warm_start/          the policy as the warm start left it
+media/               the images of the episodes
 corrupt/             checkpoints and policies that were not what was written
 curves.png           the learning curves
 report.json          the outcome; report.md says it for people
+.beginning           there until the first checkpoint is: until then a run that was killed begins anew
+
+All of it lies in the directory. But for ``policy`` no part of it is a link: what a run writes and deletes is its own.
 """
 
 from __future__ import annotations
@@ -24,15 +29,38 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from pydantic import ValidationError
+
+from agentgym import sealed
 from agentgym.archive import FILE, Archive
 from agentgym.errors import DataError, UserError
 from agentgym.ledger import Entry
+from agentgym.lines import PUT_BACK, objects_in
+from agentgym.media import MEDIA
 
 __all__ = ["Run", "read_config", "refuse_taken"]
 
 GROWING = ("metrics.jsonl", "ledger.jsonl")
+
+_BEGINNING, _LOCK = ".beginning", ".lock"
+_OWN = (
+    "config.json",
+    *GROWING,
+    FILE,
+    "checkpoints",
+    "policies",
+    "policy",
+    "warm_start",
+    "corrupt",
+    "tensorboard",
+    "curves.png",
+    "report.json",
+    "report.md",
+)
+"""What a run alone writes: a directory that has one of them is another's, and would be mixed or erased."""
+_SHARED = ("places.json", "model.json", MEDIA, "watchdog.txt", _BEGINNING, _LOCK)
 
 
 class Run:
@@ -45,24 +73,47 @@ class Run:
 
     @classmethod
     def create(cls, directory: Path, config: Mapping[str, Any], **beside: Mapping[str, Any]) -> Run:
-        """A new run; a directory that already holds one is refused, nothing is overwritten.
+        """A new run, as ``begin`` makes it; a directory that already holds one is refused, nothing is overwritten."""
+        with cls(directory).claimed() as run:
+            run.begin(config, **beside)
+        return run
 
-        ``beside`` are further JSON files by their names without suffix; what is empty is not written. config.json is
-        the last: where there was no room, no run has begun.
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[Self]:
+        """While this lasts the directory, made where there is none, is a new run's: locked, and seen to be free then.
+
+        Raises UserError where it is not, and where it cannot be written.
         """
-        refuse_taken(directory)
-        run = cls(directory)
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
+        refuse_taken(self.directory)
+        with self.writing():
+            self.directory.mkdir(parents=True, exist_ok=True)
+        with self.locked():
+            refuse_taken(self.directory)  # another process may have been faster
+            yield self
+
+    def begin(self, config: Mapping[str, Any], **beside: Mapping[str, Any]) -> None:
+        """Make the directory that of a run. Raises UserError when it cannot be written.
+
+        ``beside`` are further JSON files by their names without suffix; there is none of what is empty.
+        """
+        with self.writing():
+            (self.directory / _BEGINNING).touch()
             for name, content in beside.items():
                 if content:
-                    run.write_json(f"{name}.json", content)
-            run.write_json("config.json", config)
+                    self.write_json(f"{name}.json", content)
+                else:  # there may be one of a run that was killed before it began
+                    (self.directory / f"{name}.json").unlink(missing_ok=True)
+            self.write_json("config.json", config)  # the last: without it there is no run
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """While entered, a disk that refuses is told as a UserError with advice for a new run."""
+        try:
+            yield
         except OSError as error:
             raise UserError(
-                f"cannot write the run directory {directory}: {error.strerror}; choose another --output"
+                f"cannot write the run directory {self.directory}: {error.strerror}; choose another --output"
             ) from None
-        return run
 
     @classmethod
     def open(cls, directory: Path) -> Run:
@@ -94,18 +145,52 @@ class Run:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """While this lasts no other process may train the run. Raises UserError when one does."""
-        with (self.directory / ".lock").open("w") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    f"{self.directory} is being trained by another process; wait for it, or stop it"
-                ) from None
-            except OSError as error:  # a share without locks: whoever trains a run twice is not told
-                if error.errno not in (errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
-                    raise
+        """While this lasts no other process may train the run.
+
+        Raises UserError when one does or the directory cannot be written, DataError where a part of it is elsewhere.
+        """
+        _refuse_links(self.directory)
+        try:
+            lock = os.open(self.directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            raise UserError(
+                f"cannot write the run directory {self.directory}: {error.strerror}; a run can go on only where it can "
+                "write: copy the whole directory to such a place, or let it be writable"
+            ) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise UserError(f"{self.directory} is being trained by another process; wait for it, or stop it") from None
+        except OSError as error:  # a share without locks: whoever trains a run twice is not told
+            if error.errno not in (errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
+                os.close(lock)
+                raise
+        try:
             yield
+        finally:
+            os.close(lock)
+
+    def refuse_erasing(self) -> None:
+        """Raise UserError where to begin anew would erase what was trained: there were checkpoints, or lines are there.
+
+        Before the first checkpoint there is nothing that would not be the same again.
+        """
+        has_checkpoints = self.checkpoints.is_dir() and any(
+            not path.name.startswith(".") for path in self.checkpoints.iterdir()
+        )
+        has_written = any(_size(self.directory / name) for name in (*GROWING, FILE))
+        if has_checkpoints or (has_written and not (self.directory / _BEGINNING).exists()):
+            train_on = f", train its best policy on: agentgym train --model {self.directory} --output NEW"
+            raise UserError(
+                f"{self.directory} has no complete checkpoint to go on from, and to begin anew would erase what it "
+                f"has; put back what was written to {self.checkpoints}{train_on if self.policy.exists() else ''}, or "
+                "begin a new run with another --output"
+            )
+
+    def has_checkpoint(self) -> None:
+        """From now on it goes on from a checkpoint, or not at all."""
+        (self.directory / _BEGINNING).unlink(missing_ok=True)
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file in one piece: it is either the old one or the new one."""
@@ -124,9 +209,8 @@ class Run:
         self._show(line)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All lines of metrics.jsonl."""
-        file = self.directory / "metrics.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        """All lines of metrics.jsonl. Raises DataError, naming file and line, for what is none."""
+        return [_as_metrics(where, line) for where, line in objects_in(self.directory / "metrics.jsonl")]
 
     def account(self, entries: Iterable[Entry]) -> None:
         """Add to ledger.jsonl what became of tasks."""
@@ -134,9 +218,8 @@ class Run:
             stream.writelines(entry.model_dump_json() + "\n" for entry in entries)
 
     def ledger(self) -> list[Entry]:
-        """All entries of ledger.jsonl."""
-        file = self.directory / "ledger.jsonl"
-        return [Entry.model_validate_json(line) for line in file.read_text().splitlines()] if file.exists() else []
+        """All entries of ledger.jsonl. Raises DataError, naming file and line, for what is none."""
+        return [_as_entry(where, line) for where, line in objects_in(self.directory / "ledger.jsonl")]
 
     def position(self) -> dict[str, int]:
         """How far each file that grows with the updates is on the disk, in bytes, or in episodes for the archive.
@@ -189,7 +272,7 @@ class Run:
         """Give TensorBoard a line of the metrics."""
         for name, value in line.items():
             if name not in ("stage", "update", "time"):
-                self._writer().add_scalar(f"{line['stage']}/{name}", value, line["update"], line["time"])
+                self._writer().add_scalar(f"{line['stage']}/{name}", value, line["update"], line.get("time"))
 
     def _writer(self, **options: Any) -> Any:
         if self._tensorboard is None:
@@ -200,16 +283,23 @@ class Run:
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """What the config.json in ``directory`` says; paths that are no longer there as they are from the run, if there."""
-    config: dict[str, Any] = json.loads((directory / "config.json").read_text())
+    """What the config.json in ``directory`` says; paths that are no longer there as they are from the run, if there.
+
+    Raises DataError, naming the file, for one that cannot be read.
+    """
+    config = sealed.read_json(directory / "config.json", follow=True)  # a model's may be a link into a cache
     file = directory / "places.json"
-    places = json.loads(file.read_text()) if file.is_file() else {}
+    places = sealed.read_json(file) if os.path.lexists(file) else {}
     here = directory.resolve()
-    moved = {
-        path: str(now)
-        for path, relative in places.items()
-        if not Path(path).exists() and (now := Path(os.path.normpath(here / relative))).exists()
-    }
+    moved: dict[str, str] = {}
+    for path, relative in places.items():
+        if not isinstance(relative, str) or os.path.isabs(relative):
+            raise DataError(
+                f'{file}: "{path}" is {relative!r}, expected where it is from {directory}; put back what was written, '
+                "or delete the file: the paths of config.json hold then"
+            )
+        if not Path(path).exists() and (now := Path(os.path.normpath(here / relative))).exists():
+            moved[path] = str(now)
     found: dict[str, Any] = _replaced(config, moved) if moved else config
     return found
 
@@ -236,6 +326,52 @@ def refuse_taken(directory: Path) -> None:
             f"cannot write the run directory {directory}: {existing} is not a writable directory; choose another "
             "--output"
         )
+    if there := [name for name in _OWN if os.path.lexists(directory / name)]:
+        raise UserError(
+            f"{directory} has {', '.join(there)} already, which a run would overwrite; choose another --output, or "
+            "move that away"
+        )
+    _refuse_links(directory)
+
+
+def _refuse_links(directory: Path) -> None:
+    """Raise DataError for a part of a run that is a link: what is written or deleted there would be somebody else's."""
+    for path in sorted(directory.iterdir()) if directory.is_dir() else ():
+        if path.is_symlink() and _is_part(path.name) and not (path.name == "policy" and _leads_to_policies(path)):
+            raise DataError(
+                f"{path} is a link to {os.readlink(path)}; a run's own files lie in its directory: put there what the "
+                "link leads to, or delete the link (the directory itself may be a link)"
+            )
+
+
+def _is_part(name: str) -> bool:
+    """Whether a run writes or deletes a file or directory of that name."""
+    is_aside = name.startswith(".") and name.endswith(".partial")
+    return name in (*_OWN, *_SHARED) or is_aside or name.startswith((f"{FILE}-", "config-until-"))
+
+
+def _leads_to_policies(link: Path) -> bool:
+    parts = Path(os.readlink(link)).parts
+    return len(parts) == 2 and parts[0] == "policies" and parts[1] != ".."
+
+
+def _as_metrics(where: str, line: dict[str, Any]) -> dict[str, Any]:
+    """``line``, which has a stage, an update and numbers."""
+    if not isinstance(line.get("stage"), str) or type(line.get("update")) is not int:
+        raise DataError(f'{where} has no "stage" and "update", as a line of metrics does; {PUT_BACK}')
+    for name, value in line.items():
+        if name != "stage" and not isinstance(value, int | float):
+            raise DataError(f'{where}: "{name}" is {value!r:.40}, expected a number; {PUT_BACK}')
+    return line
+
+
+def _as_entry(where: str, line: dict[str, Any]) -> Entry:
+    try:
+        return Entry.model_validate(line)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join(map(str, problem["loc"]))
+        raise DataError(f"{where}: {name}: {problem['msg']}; {PUT_BACK}") from None
 
 
 def _size(file: Path) -> int:

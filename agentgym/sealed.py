@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agentgym.errors import DataError, UserError
 
-__all__ = ["LAYOUT", "check", "discard", "disk_problem", "read_json", "seal", "sync"]
+__all__ = ["LAYOUT", "check", "discard", "disk_problem", "read_json", "remove", "seal", "sync"]
 
 LAYOUT = 5
 """Version of what is written; another one is refused."""
@@ -55,8 +55,8 @@ def seal(directory: Path, fill: Callable[[Path], None]) -> Path:
     library says so in its own way; what was written until then is deleted.
     """
     aside = directory.with_name(f".{directory.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
     try:
+        remove(aside)
         aside.mkdir(parents=True)
         fill(aside)
         _write_manifest(aside)
@@ -157,10 +157,10 @@ def _manifest(directory: Path) -> _Manifest:
 Json: TypeAlias = dict[str, Any]
 
 
-def read_json(file: Path) -> Json:
-    """The object in a JSON file. Raises DataError, naming the file."""
+def read_json(file: Path, *, follow: bool = False) -> Json:
+    """The object in a JSON file, or with ``follow`` in the one that a link leads to. Raises DataError, naming it."""
     try:
-        mode = file.lstat()
+        mode = file.stat() if follow else file.lstat()
         if not stat.S_ISREG(mode.st_mode) or mode.st_size > _MAX_JSON:
             raise DataError(f"{file} is not a plain file of at most {_MAX_JSON >> 20} MiB")
         content = json.loads(file.read_bytes())
@@ -176,9 +176,17 @@ def read_json(file: Path) -> Json:
 def discard(directory: Path) -> None:
     """Delete ``directory``, which from the first moment on is not there."""
     aside = directory.with_name(f".{directory.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
+    remove(aside)
     os.rename(directory, aside)
-    shutil.rmtree(aside)
+    remove(aside)
+
+
+def remove(path: Path) -> None:
+    """Delete what is at ``path``, if anything is: of a link the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sync(file: Path) -> None:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_mod
 
 from agentgym.config import Settings
 
-__all__ = ["Signature", "arguments", "described", "settings_of"]
+__all__ = ["Signature", "arguments", "both", "described", "settings_of"]
 
 
 class Signature(Settings):
@@ -59,6 +59,18 @@ def settings_of(plugin: Callable[..., Any], given: tuple[str, ...] = ()) -> type
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*shadows an attribute")  # "copy" is a name as good as any
         return create_model(plugin.__name__, __base__=OpenSignature if takes_any else Signature, **fields)
+
+
+@functools.cache
+def both(own: type[BaseModel], shared: type[BaseModel]) -> type[BaseModel]:
+    """Settings that are ``own`` and those that all of a kind ``shared``; of two with one name it is the own one."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*shadows an attribute")
+        if own.model_fields.keys() & shared.model_fields.keys():
+            fields = {name: field for name, field in shared.model_fields.items() if name not in own.model_fields}
+            more: dict[str, Any] = {name: (field.annotation, field) for name, field in fields.items()}
+            return create_model(own.__name__, __base__=own, **more)
+        return create_model(own.__name__, __base__=(shared, own))
 
 
 def arguments(settings: BaseModel) -> dict[str, Any]:

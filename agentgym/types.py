@@ -69,6 +69,8 @@ class Observation(str):
         images: Sequence[Any] = (),
     ) -> Observation:
         self = super().__new__(cls, text)
+        if isinstance(admissible, str):  # whose letters would be the actions
+            raise TypeError(f"admissible is text {admissible!r:.80}, expected a list of actions: [{admissible!r:.80}]")
         self.admissible = None if admissible is None else tuple(admissible)
         self.tools, self.images = tuple(tools), tuple(images)
         return self
@@ -226,6 +228,11 @@ class Sample(Record):
             raise ValueError(f"a sample's lists must have equal length, found {lengths}")
         if not np.isfinite(self.logprobs).all():
             raise ValueError("logprobs must be finite numbers")
+        for name, lowest in (("token_ids", 0), ("turn_index", -1), ("policy_versions", -1)):
+            if (found := int(getattr(self, name).min(initial=lowest))) < lowest:
+                raise ValueError(f"{name} has {found}, expected {lowest} or more")
+        if (likeliest := float(self.logprobs.max(initial=0.0))) > _ROUNDING:
+            raise ValueError(f"logprobs has {likeliest:g}, expected logarithms of probabilities: 0 at most")
         return self
 
     @property
@@ -234,6 +241,8 @@ class Sample(Record):
         return int(np.count_nonzero(self.loss_mask))
 
 
+_ROUNDING = 1e-3
+"""By which what is computed in half precision may be above 0."""
 _PER_TOKEN = ("token_ids", "loss_mask", "logprobs", "turn_index", "policy_versions")
 
 
@@ -356,12 +365,12 @@ class Trajectory(_Record):
 
     @property
     def reward(self) -> float:
-        """Undiscounted sum of the turns' rewards."""
+        """Undiscounted sum of the turns' rewards, as it is learned from: with what shapers added."""
         return sum(turn.reward for turn in self.turns)
 
     @property
     def environment_reward(self) -> float:
-        """The same without what shapers added."""
+        """The same without what shapers added: what reports, metrics and the archive's cards call reward."""
         return sum(turn.breakdown.get("environment", 0.0) for turn in self.turns)
 
     @property

@@ -18,7 +18,7 @@ from agentgym.snapshot import Mark
 from agentgym.types import Action, Observation, StepResult, TaskId, succeeded
 from agentgym.wrapper import adopted
 
-__all__ = ["Player", "Standing", "Visit"]
+__all__ = ["NO_EPISODE", "Player", "Standing", "Visit"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +45,27 @@ class Standing:
         """As a rollout would judge the end."""
         return self.is_over and succeeded(self.info, self.total)
 
+    def after(self, result: StepResult) -> Standing:
+        """How it stands after one more turn."""
+        return Standing(
+            observation=result.observation,
+            info=result.info,
+            num_turns=self.num_turns + 1,
+            reward=result.reward,
+            total=self.total + result.reward,
+            terminated=result.terminated,
+            truncated=result.truncated,
+        )
 
-_NO_EPISODE = Standing(observation=Observation(), info={}, terminated=True)
+
+NO_EPISODE = Standing(observation=Observation(), info={}, terminated=True)
 
 
 class _Episodes:
     """What both kinds of visit know of the running episode; without one it is over."""
 
     def __init__(self, env: Env) -> None:
-        self.env, self.now = adopted(env), _NO_EPISODE
+        self.env, self.now = adopted(env), NO_EPISODE
         self._resident = Resident(self.env)
 
     @property
@@ -62,7 +74,7 @@ class _Episodes:
         return not self.now.is_over and self.now.num_turns < self.env.max_turns
 
     def _leave(self, task: TaskId | None, seed: int | None) -> Any:
-        self.now = _NO_EPISODE
+        self.now = NO_EPISODE
         return self._resident.reset(seed, None if task is None else {"task": task})
 
     def _begun(self, returned: Any) -> Observation:
@@ -77,15 +89,7 @@ class _Episodes:
     def _gone_on(self, returned: Any) -> StepResult:
         if not isinstance(returned, StepResult):
             raise EnvError(f"step returned {returned!r:.80}, past the boundary of agentgym.Env")
-        self.now = Standing(
-            observation=returned.observation,
-            info=returned.info,
-            num_turns=self.now.num_turns + 1,
-            reward=returned.reward,
-            total=self.now.total + returned.reward,
-            terminated=returned.terminated,
-            truncated=returned.truncated,
-        )
+        self.now = self.now.after(returned)
         return returned
 
 

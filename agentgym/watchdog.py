@@ -2,8 +2,10 @@
 
 ``Watchdog`` is a thread, so that it sees an event loop that is stuck. Whatever makes progress calls ``beat``. When
 nothing has for long enough, the stacks of all threads and of all tasks are written down and the process is asked to
-end as by Ctrl-C, which saves what can be saved; if it does not, it is ended. ``LoopLag`` measures how late the event
-loop is, which is how late every episode is; ``frozen_heap`` keeps garbage collection from making it late.
+end as by Ctrl-C, which saves what can be saved; if it does not, it is ended. Where one thread keeps the interpreter to
+itself, as a regular expression that backtracks does, this thread is stopped too: then ``LastResort``, which needs no
+interpreter, writes the stacks to standard error and ends the process. ``LoopLag`` measures how late the event loop is,
+which is how late every episode is; ``frozen_heap`` keeps garbage collection from making it late.
 """
 
 from __future__ import annotations
@@ -22,10 +24,39 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-__all__ = ["EXIT_CODE", "LoopLag", "Watchdog", "frozen_heap"]
+__all__ = ["EXIT_CODE", "LastResort", "LoopLag", "Watchdog", "frozen_heap"]
+
+_STDERR, _SLACK = 2, 5.0
 
 EXIT_CODE = 70
 """Of a process that had to be ended by force (EX_SOFTWARE)."""
+
+
+class LastResort:
+    """Ends the process ``seconds`` after it was last armed, with exit code 1 and the stacks of all threads.
+
+    It is a thread that runs no Python. A process has one: whoever arms it last has it.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def arm(self) -> None:
+        """Begin to wait, anew if need be."""
+        faulthandler.dump_traceback_later(self.seconds, exit=True, file=_STDERR)
+
+    def disarm(self) -> None:
+        """Wait no longer."""
+        faulthandler.cancel_dump_traceback_later()
+
+    @contextlib.contextmanager
+    def armed(self) -> Iterator[None]:
+        """Armed for as long as the body takes."""
+        self.arm()
+        try:
+            yield
+        finally:
+            self.disarm()
 
 
 class Watchdog:
@@ -63,22 +94,35 @@ class Watchdog:
             self._over.set()
 
     def _watch(self, seconds: float, status: Callable[[], str]) -> None:
-        while not self._over.wait(min(1.0, seconds / 4)):
-            if time.monotonic() - self._last > seconds:
-                self._bite(status)
-                return
+        between = min(1.0, seconds / 4)
+        resort = LastResort(seconds + _SLACK)  # this thread comes first, where it can
+        with resort.armed():
+            while not self._over.wait(between):
+                resort.arm()
+                if time.monotonic() - self._last > seconds:
+                    LastResort(self.grace + _SLACK).arm()
+                    self._bite(status)
+                    return
 
     def _bite(self, status: Callable[[], str]) -> None:
         told = f"no progress for {self.seconds:g} s"
-        with self.dump.open("w") as stream:
-            stream.write(f"{told}. {status()}\n\n")
-            self._write_tasks(stream)
-            stream.flush()
-            faulthandler.dump_traceback(stream, all_threads=True)
-        print(f"error: {told}; what every thread and task was doing is in {self.dump}", file=sys.stderr, flush=True)
+        try:
+            with self.dump.open("w") as stream:
+                self._write(stream, f"{told}. {status()}")
+            where = f"is in {self.dump}"
+        except OSError as error:  # a full disk may be why nothing goes on, and is no reason to hang
+            self._write(sys.stderr, f"{told}. {status()}")
+            where = f"stands above: {error}"
+        print(f"error: {told}; what every thread and task was doing {where}", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGTERM)
         if not self._over.wait(self.grace):
             self.end(EXIT_CODE)
+
+    def _write(self, stream: TextIO, told: str) -> None:
+        stream.write(f"{told}\n\n")
+        self._write_tasks(stream)
+        stream.flush()
+        faulthandler.dump_traceback(stream, all_threads=True)
 
     def _write_tasks(self, stream: TextIO) -> None:
         for task in asyncio.all_tasks(self._loop):

@@ -15,6 +15,8 @@ The rest of the contract is the wrapped environment's: tasks, expert, instructio
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -27,7 +29,7 @@ from agentgym.errors import UserError
 from agentgym.loops import must_wait, run, settled
 from agentgym.types import Observation, StepResult, TaskId, succeeded
 
-__all__ = ["Wrapper", "adopted"]
+__all__ = ["Settled", "Wrapper", "adopted"]
 
 
 class _Inner:
@@ -151,6 +153,10 @@ class Wrapper(Env):
         return self.env.has_own_tasks if type(self).tasks is Wrapper.tasks else True
 
     @property
+    def chance_decides(self) -> bool:
+        return self.env.chance_decides
+
+    @property
     def is_async(self) -> bool:
         return self.env.is_async or super().is_async
 
@@ -183,6 +189,62 @@ def _then(result: Any, change: Callable[[Any], Any]) -> Any:
 
 async def _later(result: Awaitable[Any], change: Callable[[Any], Any]) -> Any:
     return change(await result)
+
+
+class Settled(Wrapper):
+    """An ``async`` environment for those who cannot await: it runs in an event loop and a thread of its own.
+
+    So it can also be played from where an event loop is running, which then waits.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        return self._settled(self.env.reset(seed=seed, options=options))
+
+    def step(self, action: str) -> Any:
+        return self._settled(self.env.step(action))
+
+    def get_state(self) -> Any:
+        now = self._settled(self.env.snapshot())
+        return None if now.state is None else now
+
+    def set_state(self, state: Any) -> Any:
+        return self._settled(self.env.restore(state))
+
+    def expert(self) -> Expert | None:
+        inner = self.env.expert()
+        return None if inner is None else lambda _: self._settled(inner(self.env._seen or Observation()))
+
+    def render(self) -> Any:
+        return self._settled(self.env.render())
+
+    def close(self) -> Any:
+        """Close the environment, and end its event loop."""
+        try:
+            closing: Any = self.env.close()  # type: ignore[func-returns-value]  # may be async
+            return self._settled(closing)
+        finally:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._thread.join()
+                self._loop.close()
+                self._loop = None
+
+    @property
+    def is_async(self) -> bool:
+        return False
+
+    def _settled(self, result: Any) -> Any:
+        if not must_wait(result):
+            return result
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name=f"agentgym-{self.name}", daemon=True)
+            self._thread.start()
+        return asyncio.run_coroutine_threadsafe(settled(result), self._loop).result()
 
 
 # -- Gymnasium's wrappers --------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ class Glimpse(Env):
     """
 
     kind = "pictures"
+    max_turns = 1
     instructions = "Each turn shows a picture. Say in one word what it shows."
     corpus_episodes = 50
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from agentgym.env import SPLITS, Env, Expert
+from agentgym.environments._quiet import hush
 from agentgym.errors import ConfigError, UserError, did_you_mean
 from agentgym.extras import require
 from agentgym.registry import register
@@ -85,6 +86,7 @@ class ReasoningGym(Env):
 
     kind = "reasoning"
     extra = "reasoning-gym"
+    max_turns = 1
     instructions = "Answer the question. The action is the answer alone, or ends with <answer>…</answer>."
 
     def __init__(
@@ -164,6 +166,16 @@ class ReasoningGym(Env):
         return min(1.0, max(0.0, score))
 
 
+class _InOrder(frozenset[str]):
+    """Letters in the order of the alphabet. Two datasets draw from a set, whose order is another in every process."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(super().__iter__()))
+
+    def __sub__(self, other: Set[object]) -> _InOrder:
+        return _InOrder(super().__sub__(other))
+
+
 def _answer_in(action: str) -> str:
     """What stands in the last <answer> tags, or else all of it.
 
@@ -202,6 +214,10 @@ def _made(name: str, settings: dict[str, Any]) -> Any:
     if name not in known:
         raise ConfigError(f'name is "{name}".{did_you_mean(name, known)} Known: {", ".join(sorted(known))}')
     try:
-        return package.create_dataset(name, **settings)
+        made = package.create_dataset(name, **settings)
+        hush("reasoning_gym")
+        if isinstance(letters := getattr(made, "letters", None), set):
+            made.letters = _InOrder(letters)
+        return made
     except (TypeError, ValueError, AssertionError) as error:
         raise ConfigError(f'dataset "{name}" does not take {settings}: {error}') from None

@@ -67,8 +67,8 @@ def ends(prompt: Sequence[int], body: dict[str, Any]) -> list[int]:
 
 
 def logprob(token: int, temperature: float) -> float:
-    """Any number that depends on both, exact in binary."""
-    return -(0.25 + token / 1024) * (1 + math.log2(temperature or 1.0))
+    """A number below 0 that depends on both, exact in binary."""
+    return -(0.25 + token / 1024) * (8 + math.log2(temperature or 1.0)) / 8
 
 
 class FakeServer:

@@ -21,7 +21,7 @@ def agentgym(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     """Types a command in an empty folder; gives back exit code, output and errors."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
 
     def typed(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["agentgym", *map(str, arguments)])

@@ -48,6 +48,7 @@ class Card(NamedTuple):
     stop_reason: StopReason
     success: bool
     reward: float
+    """The environment's own, as in metrics and reports; what was added to it is in the turns' ``breakdown``."""
     num_turns: int
     num_tokens: int
     tokenizer: str
@@ -56,8 +57,9 @@ class Card(NamedTuple):
     @classmethod
     def of(cls, episode: Trajectory, number: int = 0) -> Card:
         """The card of ``episode``."""
-        same = {name: getattr(episode, name) for name in cls._fields if name not in ("number", "num_turns")}
-        return cls(number=number, num_turns=len(episode.turns), **same)
+        own = ("number", "num_turns", "reward")
+        same = {name: getattr(episode, name) for name in cls._fields if name not in own}
+        return cls(number=number, num_turns=len(episode.turns), reward=episode.environment_reward, **same)
 
     def answers(self, **asked: Any) -> bool:
         """Whether it is one of those asked for, as ``Archive`` is asked."""

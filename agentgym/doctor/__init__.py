@@ -11,6 +11,7 @@ environment, ``agentgym doctor ID`` over one.
 - ``snapshots``: coming back to a moment, and what that takes;
 - ``measures``: rewards, sizes of observations, what a random policy reaches;
 - ``abuse``: strange, random and dishonest actions;
+- ``enumerations``: answers that list everything;
 - ``leftovers``: processes, threads, files that stay behind;
 - ``tokens``: what a policy's tokenizer makes of it;
 - ``report``: the findings for people and for machines.
@@ -24,8 +25,10 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
+from agentgym.blame import own_frames, place
 from agentgym.doctor.abuse import STRANGE_ACTIONS, refuses_forged_rewards, stands_random_actions, stands_strange_actions
 from agentgym.doctor.basics import has_disjoint_splits, passes_gymnasium, wins_as_expert
+from agentgym.doctor.enumerations import refuses_enumerations
 from agentgym.doctor.leftovers import leaves_nothing_behind
 from agentgym.doctor.measures import gives_sane_rewards, shows_sane_observations, wins_at_random
 from agentgym.doctor.playing import SECONDS, Check, MakeEnv, Moment, Remark, play_at_random, success_of
@@ -63,6 +66,7 @@ __all__ = [
     "leaves_nothing_behind",
     "passes_gymnasium",
     "play_at_random",
+    "refuses_enumerations",
     "refuses_forged_rewards",
     "repeats_by_seed",
     "repeats_in_processes",
@@ -95,6 +99,7 @@ CHECKS: tuple[Check, ...] = (
     stands_strange_actions,
     stands_random_actions,
     refuses_forged_rewards,
+    refuses_enumerations,
     leaves_nothing_behind,
 )
 
@@ -128,6 +133,7 @@ def _finding(check: Check, make_env: MakeEnv, seconds: float) -> Finding:
         detail = check(make_env, seconds)
         status = "info" if isinstance(detail, Remark) else "pass"
     except Exception as error:
-        detail, status = f"{type(error).__name__}: {error}", "FAIL"
+        where = f" ({place(error)})" if own_frames(error) else ""
+        detail, status = f"{type(error).__name__}: {error}{where}", "FAIL"
     took = round(time.perf_counter() - started, 2)
     return Finding(name=check.__name__, status=status, detail=str(detail), seconds=took)

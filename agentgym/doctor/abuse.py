@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import string
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from agentgym.blame import own_frames, place
 from agentgym.doctor.playing import (
     SECONDS,
     Case,
@@ -66,6 +70,10 @@ INVALID_ACTIONS = (
     "[qwzx_vlorp(value=1)]",
 )
 """As arbitrary as they can be, in the same forms: what they bring, a forged reward may bring."""
+
+
+_TWINS = 30
+"""Of each kind, of an action that is suspected."""
 
 
 def stands_strange_actions(make_env: MakeEnv, seconds: float = SECONDS, /) -> str:
@@ -141,9 +149,12 @@ def _drawn_value(rng: random.Random, depth: int = 0) -> object:
 
 
 def refuses_forged_rewards(make_env: MakeEnv, seconds: float = SECONDS, /, moments: int = 4) -> str:
-    """An action that looks like a verdict brings no success, and no reward above that of any invalid action."""
+    """An action that looks like a verdict brings no success, and no reward above that of any invalid action.
+
+    Partial credit for likeness is none: other words in the same form, or the same in another order, bring some too.
+    """
     cases = cases_of(make_env, moments)
-    count = 0
+    count, credit = 0, 0.0
     with Player(make_env()) as player:
         for turn, case in enumerate(paced(cases, seconds)):
             honest = [_after(player, case, turn, action) for action in INVALID_ACTIONS]
@@ -152,9 +163,29 @@ def refuses_forged_rewards(make_env: MakeEnv, seconds: float = SECONDS, /, momen
                 forged = _after(player, case, turn, action)
                 where = f"the action {action!r} after {turn} turns of {case}"
                 expect(wins or not forged.success, f"{where} brought success")
-                expect(forged.reward <= most, f"{where} brought the reward {forged.reward}, an invalid one {most}")
+                if forged.reward > most:
+                    alike = max(_after(player, case, turn, twin).reward for twin in _twins(action))
+                    expect(
+                        forged.reward <= min(0.5, 3 * alike),
+                        f"{where} brought the reward {forged.reward}, an invalid one {most}",
+                    )
+                    credit = max(credit, forged.reward)
             count += 1
-    return f"{len(FORGED_REWARDS)} actions that look like verdicts, at {count} moments"
+    found = f"{len(FORGED_REWARDS)} actions that look like verdicts, at {count} moments"
+    return f"{found}; partial credit for likeness up to {credit:.3g}" if credit else found
+
+
+def _twins(action: str) -> Iterator[str]:
+    """As long and of the same form: with other letters and digits, and with the words in other orders."""
+    rng = random.Random(action)
+    for _ in range(_TWINS):
+        yield re.sub(r"[a-z]", lambda _: rng.choice(string.ascii_lowercase), _with_other_digits(action, rng))
+        words = re.findall(r"\w+|\W+", action)
+        yield "".join(rng.sample(words, len(words)))
+
+
+def _with_other_digits(action: str, rng: random.Random) -> str:
+    return re.sub(r"\d", lambda _: rng.choice(string.digits), action)
 
 
 def _after(player: Player, case: Case, turns: int, action: str) -> Moment:
@@ -173,5 +204,6 @@ def _try(player: Player, action: str) -> Moment:
         moment = moment_of(player.step(action))
         json.dumps(moment)
     except Exception as error:
-        raise EnvError(f"the action {action[:60]!r} made step raise {type(error).__name__}: {error}") from error
+        where = f" ({place(error)})" if own_frames(error) else ""
+        raise EnvError(f"the action {action[:60]!r} made step raise {type(error).__name__}: {error}{where}") from error
     return moment

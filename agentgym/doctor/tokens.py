@@ -56,10 +56,11 @@ def tokens_check(tokenizer: ChatTokenizer, protocol: Protocol) -> Check:
 
 def shown_prompt(make_env: MakeEnv, *, tokenizer: ChatTokenizer, protocol: Protocol) -> str:
     """What the policy's chat template does, what ends a reply, and the prompt of a first turn, as text."""
-    tokenizer.spare(protocol.rules)
+    for text in protocol.own_texts:
+        tokenizer.spare(text)
     with Player(make_env()) as player:
         observation = player.reset(*cases_of(make_env, 1)[0])
-        messages = [*protocol.opening(player.env.instructions), protocol.show(observation)]
+        messages = [*protocol.prologue(player.env.instructions), protocol.shown(observation)]
     ends = tokenizer.hf.convert_ids_to_tokens(list(tokenizer.stop_token_ids))
     lines = ["the chat template:", *(f"- {line}" for line in findings(tokenizer.facts) or ["writes every message"])]
     prompt = tokenizer.render(messages, observation.tools)
@@ -81,7 +82,8 @@ def keeps_tokens(
     brings control tokens in.
     """
     seen = _Seen()
-    tokenizer.spare(protocol.rules)
+    for text in protocol.own_texts:
+        tokenizer.spare(text)
     with Player(make_env()) as player:
         for number, case in enumerate(paced(cases_of(make_env, episodes), seconds, least=2)):
             _Talk(player, case, tokenizer, protocol, seen).play(by_expert=number % 2 == 0)
@@ -110,7 +112,7 @@ class _Talk:
         """Play it, and look at the stream at the end."""
         observation = self.player.reset(*self.case)
         self.player.env.action_space.seed(self.case[1])
-        self.messages = [*self.protocol.opening(self.player.env.instructions)]
+        self.messages = [*self.protocol.prologue(self.player.env.instructions)]
         self._show(observation)
         for turn in range(min(TURNS, self.player.env.max_turns)):
             action = self.player.expert() if by_expert else None
@@ -123,8 +125,8 @@ class _Talk:
         rng = random.Random(f"{self.case}{turn}")
         return Action(random_action(self.player.env, self.player.now.observation, rng))
 
-    def _show(self, observation: Observation) -> None:
-        message = self.protocol.show(observation)
+    def _show(self, observation: Observation, *, had_no_effect: bool = False) -> None:
+        message = self.protocol.shown(observation, had_no_effect=had_no_effect)
         bare, full = ([{**message, "content": content}] for content in ("x", text_of(message["content"])))
         brought = self._num_special(full) - self._num_special(bare)
         expect(brought == 0, f"an observation brought {brought} special tokens in: {observation[:200]!r}")
@@ -147,9 +149,10 @@ class _Talk:
         try:
             understood = self.protocol.parse(heard)
         except ParseError as error:
-            self.messages.append(self.protocol.complain(str(error)))
+            self.messages.append(self.protocol.refused(str(error), self.player.now.observation))
             return
-        self._show(self.player.step(understood).observation)
+        result = self.player.step(understood)
+        self._show(result.observation, had_no_effect="invalid_action" in result.info)
 
     def _append(self, ids: list[int]) -> None:
         text = self.tokenizer.decode(ids)

@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agentgym.blame import innermost, own_frames
 from agentgym.errors import (
     ConfigError,
     DataError,
@@ -71,7 +72,7 @@ class Failure(NamedTuple):
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """What ``error`` says."""
-        inner = _innermost(error)
+        inner = innermost(error)
         for kind in type(inner).__mro__:
             if kind in _KINDS.values():
                 return cls(kind.__name__, bounded(_message(inner)))
@@ -97,13 +98,6 @@ def bounded(text: str, head: int = _HEAD, tail: int = _TAIL) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _innermost(error: BaseException) -> BaseException:
-    """The one exception of a group of one: task groups wrap what was raised."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
 def _message(error: BaseException) -> str:
     try:
         return str(error)
@@ -113,7 +107,11 @@ def _message(error: BaseException) -> str:
 
 def _trace(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
-    return bounded("".join(traceback.format_list(frames[-_FRAMES:])).rstrip())
+    shown = frames[-_FRAMES:]
+    own = own_frames(error)
+    if own and own[-1] not in shown:  # libraries went deeper from there
+        shown = [own[-1], *shown]
+    return bounded("".join(traceback.format_list(shown)).rstrip())
 
 
 def _is_ours(filename: str) -> bool:

@@ -7,10 +7,11 @@ Deadlines are the caller's: it stops waiting and kills the host.
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import Any
 
 from agentgym.snapshot import Mark
-from agentgym.types import Action, Observation, StepResult
+from agentgym.types import Action, Observation, StepResult, TaskId
 
 __all__ = ["CLOSE_SECONDS", "Host", "Hosts"]
 
@@ -25,6 +26,15 @@ class Host(abc.ABC):
     instructions: str
     """As of the last ``reset`` or ``load``, which may change it; so is ``max_turns``."""
     max_turns: int
+    corpus_episodes: int
+
+    @abc.abstractmethod
+    async def tasks(self, split: str) -> Sequence[TaskId]:
+        """Task ids of "train", "validation" or "test"."""
+
+    @abc.abstractmethod
+    async def has_expert(self) -> bool:
+        """Whether the running episode has an expert."""
 
     @abc.abstractmethod
     async def reset(self, seed: int, options: dict[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
@@ -74,6 +84,9 @@ class Host(abc.ABC):
 
 class Hosts(abc.ABC):
     """Makes hosts of one environment."""
+
+    async def get_ready(self) -> None:  # noqa: B027  # most need nothing
+        """Import and load what all hosts share, which may take longer than making one. Raises as ``open`` does."""
 
     @abc.abstractmethod
     async def open(self) -> Host:

@@ -8,23 +8,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agentgym.env import Env
 from agentgym.errors import EnvError, UserError
+from agentgym.hosts.exits import contained
 from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
-from agentgym.hosts.resident import Resident, as_action
-from agentgym.loops import must_wait
+from agentgym.hosts.resident import Resident, as_action, as_begun, as_result
+from agentgym.loops import is_ctrl_c, must_wait
 from agentgym.snapshot import Mark
-from agentgym.types import Action, Observation, StepResult
+from agentgym.types import Action, Observation, StepResult, TaskId
 from agentgym.wrapper import adopted
 
 __all__ = ["LoopHosts"]
 
-_PASSED_ON = (EnvError, UserError, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit)
-"""Interrupts and cancellations are meant for the loop's owner, not for the environment."""
+_PASSED_ON = (EnvError, UserError)
+
+
+def _is_for_the_owner(error: BaseException, task: asyncio.Task[Any] | None) -> bool:
+    """Whether it stops ``task`` from outside, and is none that the environment raised itself."""
+    match error:
+        case asyncio.CancelledError():
+            return task is None or task.cancelling() > 0
+        case GeneratorExit():
+            return asyncio.current_task() is not task  # it is closed by somebody else, not run
+        case KeyboardInterrupt():
+            return is_ctrl_c(error)
+    return False
 
 
 class LoopHosts(Hosts):
@@ -36,10 +48,13 @@ class LoopHosts(Hosts):
 
     async def open(self) -> Host:
         try:
-            return LoopHost(adopted(self._make_env()), self._closing)
+            with contained():
+                return LoopHost(adopted(self._make_env()), self._closing)
         except _PASSED_ON:
             raise
         except BaseException as error:
+            if _is_for_the_owner(error, asyncio.current_task()):
+                raise
             raise Failure.of(error).error(Situation(getattr(self._make_env, "id", "the environment"))) from error
 
     async def close(self) -> None:
@@ -50,9 +65,16 @@ class LoopHost(Host):
     """An environment in the event loop."""
 
     def __init__(self, env: Env, closing: set[asyncio.Task[None]]) -> None:
-        self.name, self.instructions, self.max_turns = env.name, env.instructions, env.max_turns
-        self._resident, self._situation, self._closing = Resident(env), Situation(env.name), closing
-        self._is_closed = False
+        self._resident, self._closing, self._is_closed = Resident(env), closing, False
+        self.name, self.instructions, self.max_turns, self.corpus_episodes = self._resident.about()
+        self._situation = Situation(self.name)
+
+    async def tasks(self, split: str) -> Sequence[TaskId]:
+        tasks: Sequence[TaskId] = await self._call(self._resident.tasks, split)
+        return tasks
+
+    async def has_expert(self) -> bool:
+        return bool(await self._call(self._resident.has_expert))
 
     async def reset(self, seed: int, options: dict[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
         self._situation.begin(seed, options)
@@ -60,8 +82,7 @@ class LoopHost(Host):
 
     async def step(self, action: Action) -> StepResult:
         self._situation.action = action
-        result: StepResult = await self._call(self._resident.step, action)
-        return result
+        return as_result(await self._call(self._resident.step, action))
 
     async def expert(self, observation: Observation) -> Action | None:
         return as_action(await self._call(self._resident.expert, observation))
@@ -96,16 +117,19 @@ class LoopHost(Host):
             task.add_done_callback(self._closing.discard)
 
     async def _begun(self, method: Callable[..., Any], *args: Any) -> tuple[Observation, dict[str, Any]]:
-        observation, info = await self._call(method, *args)
-        env = self._resident.env
-        self.instructions, self.max_turns = env.instructions, env.max_turns
-        return observation, info
+        begun = as_begun(await self._call(method, *args))
+        _, self.instructions, self.max_turns, _ = await self._call(self._resident.about)
+        return begun
 
     async def _call(self, method: Callable[..., Any], *args: Any) -> Any:
+        task = asyncio.current_task()
         try:
-            result = method(*args)
-            return await result if must_wait(result) else result
+            with contained():
+                result = method(*args)
+                return await result if must_wait(result) else result
         except _PASSED_ON:
             raise
         except BaseException as error:
+            if _is_for_the_owner(error, task):
+                raise
             raise Failure.of(error).error(self._situation) from error

@@ -5,19 +5,38 @@ from __future__ import annotations
 import collections
 import itertools
 import uuid
-from collections.abc import Generator, Iterable
-from typing import Any
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, NamedTuple
 
+from agentgym.boundary import checked_about, checked_action, checked_tasks, shown
 from agentgym.env import Env, Expert
-from agentgym.errors import EnvError
+from agentgym.errors import EnvError, UserError
 from agentgym.loops import driven
 from agentgym.snapshot import Mark, Snapshot
-from agentgym.types import Action, Observation
+from agentgym.types import Action, Observation, StepResult, TaskId
 
-__all__ = ["MAX_KEPT", "Resident", "as_action"]
+__all__ = ["MAX_KEPT", "About", "Resident", "as_action", "as_begun", "as_result"]
 
 MAX_KEPT = 256
 """Moments that one environment keeps; the one that was not asked for the longest goes first, and is then replayed."""
+_PAST = "this passed the checks of agentgym.Env by: define the method in the class, not on the instance"
+
+
+class About(NamedTuple):
+    """What an environment says of itself."""
+
+    name: str
+    instructions: str
+    max_turns: int
+    corpus_episodes: int
+
+    @classmethod
+    def checked(cls, name: Any, instructions: Any, max_turns: Any, corpus_episodes: Any) -> About:
+        """Raises EnvError for what it cannot mean."""
+        try:
+            return cls(*checked_about(name, instructions, max_turns, corpus_episodes))
+        except ValueError as error:
+            raise EnvError(f"{name!s:.80}: {error}") from None
 
 
 class Resident:
@@ -30,6 +49,20 @@ class Resident:
         self._kept: collections.OrderedDict[str, Snapshot] = collections.OrderedDict()
         self._ids = map(f"{uuid.uuid4().hex}-{{}}".format, itertools.count())
 
+    def about(self) -> About:
+        """What it says of itself now. Raises EnvError."""
+        env = self.env
+        return About.checked(env.name, env.instructions, env.max_turns, env.corpus_episodes)
+
+    def tasks(self, split: str) -> Sequence[TaskId]:
+        """Task ids of a split. Raises EnvError for what is no list of them, and what the environment raises."""
+        try:
+            return checked_tasks(split, self.env.tasks(split))
+        except ValueError as error:
+            if isinstance(error, UserError):
+                raise
+            raise EnvError(f"{self.env.name}: {error}") from None
+
     def reset(self, seed: int | None, options: dict[str, Any] | None) -> Any:
         """(observation, info) of a new episode."""
         self._expert, self._knows_expert = None, False
@@ -39,11 +72,15 @@ class Resident:
         """The StepResult of one turn."""
         return self.env.step(action)
 
-    def expert(self, observation: Observation) -> Any:
-        """What the expert says; None where there is none."""
+    def has_expert(self) -> bool:
+        """Whether the running episode has an expert."""
         if not self._knows_expert:
             self._expert, self._knows_expert = self.env.expert(), True
-        return None if self._expert is None else self._expert(observation)
+        return self._expert is not None
+
+    def expert(self, observation: Observation) -> Any:
+        """What the expert says; None where there is none."""
+        return None if not self.has_expert() or self._expert is None else self._expert(observation)
 
     def save(self) -> Any:
         """A Mark of this moment. Raises SnapshotError where there is no way back."""
@@ -80,9 +117,25 @@ class Resident:
 
 
 def as_action(said: Any) -> Action | None:
-    """What an expert said, as an action. Raises EnvError when it is no text."""
-    if said is None or isinstance(said, Action):
-        return said
-    if not isinstance(said, str):
-        raise EnvError(f"an expert says text, found {type(said).__name__} {said!r:.120}")
-    return Action(said)
+    """What an expert said, as an action. Raises EnvError for what is no text, or calls with what JSON cannot say."""
+    if said is None:
+        return None
+    try:
+        return checked_action(said)
+    except ValueError as error:
+        raise EnvError(str(error)) from None
+
+
+def as_begun(found: Any) -> tuple[Observation, dict[str, Any]]:
+    """What a reset or a load came to. Raises EnvError where the boundary was not crossed on the way."""
+    match found:
+        case (Observation() as observation, dict() as info):
+            return observation, info
+    raise EnvError(f"reset returned {shown(found)}; {_PAST}")
+
+
+def as_result(found: Any) -> StepResult:
+    """What a step came to. Raises EnvError where the boundary was not crossed on the way."""
+    if isinstance(found, StepResult):
+        return found
+    raise EnvError(f"step returned {shown(found)}; {_PAST}")

@@ -14,17 +14,18 @@ import queue
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agentgym.env import Env
 from agentgym.errors import EnvError, UserError
+from agentgym.hosts.exits import contained
 from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
-from agentgym.hosts.resident import Resident, as_action
+from agentgym.hosts.resident import About, Resident, as_action, as_begun, as_result
 from agentgym.loops import Blocking, must_wait
 from agentgym.snapshot import Mark
-from agentgym.types import Action, Observation, StepResult
+from agentgym.types import Action, Observation, StepResult, TaskId
 from agentgym.wrapper import adopted
 
 __all__ = ["ThreadHosts"]
@@ -81,8 +82,16 @@ class ThreadHost(Host):
 
     async def begin(self) -> None:
         """Make the environment."""
-        self.name, self.instructions, self.max_turns = await self._call(self._life.make)
+        about: About = await self._call(self._life.make)
+        self.name, self.instructions, self.max_turns, self.corpus_episodes = about
         self._situation.name = self.name
+
+    async def tasks(self, split: str) -> Sequence[TaskId]:
+        tasks: Sequence[TaskId] = await self._call(self._life.do, "tasks", split)
+        return tasks
+
+    async def has_expert(self) -> bool:
+        return bool(await self._call(self._life.do, "has_expert"))
 
     async def reset(self, seed: int, options: dict[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
         self._situation.begin(seed, options)
@@ -90,8 +99,7 @@ class ThreadHost(Host):
 
     async def step(self, action: Action) -> StepResult:
         self._situation.action = action
-        result: StepResult = await self._call(self._life.do, "step", action)
-        return result
+        return as_result(await self._call(self._life.do, "step", action))
 
     async def expert(self, observation: Observation) -> Action | None:
         return as_action(await self._call(self._life.do, "expert", observation))
@@ -127,8 +135,8 @@ class ThreadHost(Host):
             self._abandoned[:] = [host for host in (*self._abandoned, self) if host.thread.is_alive()]
 
     async def _begun(self, method: str, *args: Any) -> tuple[Observation, dict[str, Any]]:
-        (observation, info), self.instructions, self.max_turns = await self._call(self._life.begin, method, *args)
-        return observation, info
+        begun, (_, self.instructions, self.max_turns, _) = await self._call(self._life.begin, method, *args)
+        return as_begun(begun)
 
     async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
         if self._life.abandoned:
@@ -172,6 +180,10 @@ class _Life:
 
     def live(self) -> None:
         """Answer calls until one says to end."""
+        with contained():
+            self._answer_calls()
+
+    def _answer_calls(self) -> None:
         while (call := self.calls.get()) is not None:
             function, args, answer = call
             try:
@@ -182,21 +194,20 @@ class _Life:
         with contextlib.suppress(BaseException):  # given up: what it raises now is for nobody
             self.end()
 
-    def make(self) -> tuple[str, str, int]:
-        """Make the environment; returns its name, instructions and max_turns."""
-        env = adopted(self._make_env())
-        self._resident = Resident(env)
-        return env.name, env.instructions, env.max_turns
+    def make(self) -> About:
+        """Make the environment; returns what it says of itself."""
+        self._resident = Resident(adopted(self._make_env()))
+        return self._resident.about()
 
     def do(self, method: str, *args: Any) -> Any:
         """Call a method of the resident."""
         return self._settled(getattr(self._resident, method)(*args))
 
-    def begin(self, method: str, *args: Any) -> tuple[Any, str, int]:
+    def begin(self, method: str, *args: Any) -> tuple[Any, About]:
         """Call one after which the environment may have other instructions and max_turns; returns these too."""
         result = self.do(method, *args)
         assert self._resident is not None
-        return result, self._resident.env.instructions, self._resident.env.max_turns
+        return result, self._resident.about()
 
     def end(self) -> None:
         """Close the environment, once, and the loop."""

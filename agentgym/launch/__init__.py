@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import UserError
+from agentgym.launch.early import refuse_unplayable, refuse_untrainable
 from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.resolving import resolve, settings_for
 from agentgym.loops import plain
+from agentgym.watchdog import LastResort
 
 if TYPE_CHECKING:
     from agentgym.launch.evaluation import Score
@@ -31,6 +33,10 @@ __all__ = [
 ]
 
 
+_IMPORT_SECONDS = 600.0
+"""That a plug-in may take to be imported; one that takes longer hangs."""
+
+
 async def train_async(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path:
     """Train as ``given`` says, a mapping with the keys of ``TrainSettings``; returns the run directory.
 
@@ -40,7 +46,9 @@ async def train_async(given: Mapping[str, Any], *, reporter: Reporter | None = N
 
         run = agentgym.train({"env": "webshop", "updates": 20, "output": "runs/mine"})
     """
-    settings = resolve(given)
+    with LastResort(_IMPORT_SECONDS).armed():
+        settings = resolve(given)
+    await refuse_untrainable(settings)
     from agentgym.launch.starting import start
 
     return await start(settings, reporter or Silent())
@@ -82,7 +90,10 @@ async def evaluate_async(
 
         score, episodes = agentgym.evaluate({"env": "webshop"}, "runs/mine")
     """
-    settings = settings_for(given, model, seed=seed)
+    reporter = reporter or Silent()
+    with LastResort(_IMPORT_SECONDS).armed():
+        settings = settings_for(given, model, seed=seed, note=reporter.note)
+    await refuse_unplayable(settings)
     from agentgym.launch.evaluation import measure
 
     return await measure(
@@ -92,7 +103,7 @@ async def evaluate_async(
         temperature=temperature,
         samples=samples,
         trajectories=trajectories,
-        reporter=reporter or Silent(),
+        reporter=reporter,
     )
 
 
@@ -119,10 +130,12 @@ async def record_async(
         there, _ = agentgym.record({"env": "webshop"}, "runs/mine")
         agentgym.train({"env": "webshop", "trainer": {"id": "dpo", "data": str(there)}})
     """
-    settings = settings_for(given, model, seed=seed)
+    reporter = reporter or Silent()
+    settings = settings_for(given, model, seed=seed, note=reporter.note)
     there = output or Path("recorded") / f"{Path(settings.env.id).stem}-{seed}"
     if there.exists():
         raise UserError(f"{there} exists already, and episodes are not mixed; choose another --output, or move it away")
+    await refuse_unplayable(settings)
     from agentgym.launch.evaluation import measure
 
     score, _ = await measure(
@@ -132,7 +145,7 @@ async def record_async(
         temperature=temperature,
         samples=samples,
         trajectories=there,
-        reporter=reporter or Silent(),
+        reporter=reporter,
     )
     return there, score
 

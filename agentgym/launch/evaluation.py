@@ -2,78 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-
-from pydantic import BaseModel
 
 from agentgym import sealed, store
 from agentgym.engine import Engine
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.combinations import sampling_filters
-from agentgym.launch.intervals import clustered, rounded
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
+from agentgym.launch.score import Score, advice, outcomes, sample_of, score, told, told_void
 from agentgym.launch.settings import TrainSettings
 from agentgym.media import MediaStore
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor, seed_of
 from agentgym.types import TaskId, Trajectory
 
 __all__ = ["Score", "measure", "outcomes", "play_tasks", "score"]
-
-
-class Score(BaseModel):
-    """Success and reward over episodes."""
-
-    success: float
-    """Share of episodes with success."""
-    ci95: tuple[float, float]
-    """95 % interval of the success, over tasks: Wilson's, where each has one episode."""
-    reward: float
-    """Mean undiscounted reward of the environment itself, whatever was added to it for training."""
-    episodes: int
-    """Episodes counted."""
-    tasks: int
-    """Tasks that they are of: several of one task say less than as many of different ones."""
-    void: int
-    """Episodes whose environment broke: not counted."""
-    turns: float
-    """Mean turns an episode."""
-
-
-def score(trajectories: Sequence[Trajectory]) -> Score:
-    """Sum up episodes. Raises UserError when none counts."""
-    counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
-    if not counted:
-        first = next((trajectory.error for trajectory in trajectories if trajectory.error), "there were no episodes")
-        raise UserError(f"nothing to measure: every episode was void; {first}")
-    num, by_task = len(counted), _by_task(counted)
-    limits = clustered([sum(outcomes) for outcomes in by_task], [len(outcomes) for outcomes in by_task])
-    return Score(
-        success=sum(trajectory.success for trajectory in counted) / num,
-        ci95=rounded(*limits),
-        reward=sum(trajectory.environment_reward for trajectory in counted) / num,
-        episodes=num,
-        tasks=len(by_task),
-        void=len(trajectories) - num,
-        turns=sum(len(trajectory.turns) for trajectory in counted) / num,
-    )
-
-
-def _by_task(episodes: Sequence[Trajectory]) -> list[list[bool]]:
-    """Successes by task; where an environment has no tasks, by seed, which decides what is played."""
-    found: dict[tuple[object, ...], list[bool]] = {}
-    for episode in episodes:
-        key = (episode.env, episode.seed) if episode.task is None else (episode.env, type(episode.task), episode.task)
-        found.setdefault(key, []).append(episode.success)
-    return list(found.values())
-
-
-def outcomes(trajectories: Sequence[Trajectory]) -> list[bool | None]:
-    """Whether each is a success; None for a void one."""
-    return [None if trajectory.stop_reason.is_void else trajectory.success for trajectory in trajectories]
 
 
 async def play_tasks(
@@ -139,29 +85,67 @@ async def measure(
     async with assembled(settings) as parts:
         if parts.warning:
             reporter.note(parts.warning)
+        await parts.env.fetch(split)
         tasks = parts.env.tasks(split)[:episodes]
         if len(tasks) < episodes:
             reporter.note(f"the split {split} has {len(tasks)} tasks")
         reporter.begin(f"{split} tasks", samples * len(tasks), "episodes")
-        done = itertools.count(1)
+        so_far, means = list[Trajectory](), _Means()
         with _written(trajectories, parts.rollout.tokenizer.store) as write:
 
             def ended(episode: Trajectory) -> None:
                 write(episode)
-                reporter.advance(next(done), {})
+                so_far.append(episode)
+                reporter.advance(len(so_far), means.with_one(episode))
 
-            played = await play_tasks(
-                parts.rollout,
-                parts.engine,
-                tasks,
-                split=split,
-                temperature=temperature,
-                **filters,
-                seed=settings.seed,
-                samples=samples,
-                on_episode=ended,
-            )
+            try:
+                played = await play_tasks(
+                    parts.rollout,
+                    parts.engine,
+                    tasks,
+                    split=split,
+                    temperature=temperature,
+                    **filters,
+                    seed=settings.seed,
+                    samples=samples,
+                    on_episode=ended,
+                )
+            except (asyncio.CancelledError, KeyboardInterrupt):
+                reporter.note(_interrupted(so_far, samples * len(tasks), trajectories))
+                raise
+    for line in _how(played, settings):
+        reporter.note(line)
     return score(played), played
+
+
+class _Means:
+    """Of the episodes that count so far."""
+
+    def __init__(self) -> None:
+        self.num, self.success, self.reward = 0, 0.0, 0.0
+
+    def with_one(self, episode: Trajectory) -> dict[str, float]:
+        """The means with one more."""
+        if not episode.stop_reason.is_void:
+            self.num += 1
+            self.success += episode.success
+            self.reward += episode.environment_reward
+        return {"success": self.success / self.num, "reward": self.reward / self.num} if self.num else {}
+
+
+def _how(played: Sequence[Trajectory], settings: TrainSettings) -> list[str]:
+    """How it went, for people."""
+    if all(each.stop_reason.is_void for each in played):
+        return []
+    helps = advice(played, max_reply_tokens=settings.rollout.max_reply_tokens, protocol=settings.protocol.id)
+    return [line for line in (sample_of(played), told(score(played)), told_void(played), *helps) if line]
+
+
+def _interrupted(played: Sequence[Trajectory], num: int, kept: Path | None) -> str:
+    counted = [each for each in played if not each.stop_reason.is_void]
+    seen = f": {told(score(played))}" if counted else ""
+    where = f"they are in {kept}" if kept else "add --trajectories PATH to keep what is played"
+    return f"interrupted after {len(played)} of {num} episodes{seen}; {where}"
 
 
 @contextlib.contextmanager

@@ -62,18 +62,24 @@ class Kept:
         return True
 
     def discard_unused(self) -> None:
-        """Delete the directories that nothing needs, and what is half-written."""
-        states = (checkpoint.read_state(path) for path in checkpoint.finished(self.run.checkpoints))
-        needed = {self.name, *(state["kept"] for state in states)}
+        """Delete the directories that nothing needs, and what is half-written.
+
+        Where a checkpoint does not say what it needs, none is deleted.
+        """
+        try:
+            states = [checkpoint.read_state(path) for path in checkpoint.finished(self.run.checkpoints)]
+        except DataError:  # a damaged one that is older than the newest: it may be put right
+            return
+        needed = {self.name, *(str(state.get("kept")) for state in states)}
         for path in self.run.policies.glob("*"):
             if path.name not in needed:
                 sealed.discard(path)
 
     def _point_to(self, name: str | None) -> None:
         link, aside = self.run.policy, self.run.directory / ".policy.partial"
-        _remove(aside)
+        sealed.remove(aside)
         if name is None:
-            _remove(link)
+            sealed.remove(link)
         else:
             self._point(aside, name)
             if link.is_dir() and not link.is_symlink():
@@ -89,13 +95,6 @@ class Kept:
             if error.errno not in _NO_LINKS:
                 raise
             shutil.copytree(self.run.policies / name, place)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _move(directory: Path, target: Path) -> Path:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from agentgym import sealed
 from agentgym.config import Choice
+from agentgym.curriculum import Curriculum
 from agentgym.launch.evaluation import play_tasks, score
 from agentgym.launch.models import make_engine, make_learner
 from agentgym.launch.reporting import why_nothing
@@ -66,9 +67,7 @@ class Learning(Stage):
                 temperature=self.temperature,
             )
         )
-        seed, chosen = seed_of(settings.seed, self.name) % 2**31, self.curriculum
-        draws = plugins("curricula").build(chosen.id, chosen.options, parts.env.tasks("train"), seed=seed)
-        players = Players(parts.rollout, parts.engine, draws, limits=parts.limits, temperature=self.temperature)
+        players = Players(parts.rollout, parts.engine, self.draws(), limits=parts.limits, temperature=self.temperature)
         self.loop = Loop(
             trainer,
             learner,
@@ -77,6 +76,12 @@ class Learning(Stage):
             scheduler=self._scheduler(players),
             beat=bench.watchdog.beat,
         )
+
+    def draws(self) -> Curriculum:
+        """What says which tasks are played, at its beginning."""
+        seed, chosen = seed_of(self.bench.settings.seed, self.name) % 2**31, self.curriculum
+        tasks, known = self.bench.parts.env.tasks("train"), plugins("curricula")
+        return cast("Curriculum", known.build(chosen.id, chosen.options, tasks, seed=seed))
 
     def _scheduler(self, players: Players) -> Scheduler | None:
         """What plays ahead; None where nothing does."""
@@ -205,7 +210,9 @@ class Train(Learning):
             await self.update(pause)
         await self._keep_if_best()
         if self.at and not self.has_learned:
-            bench.reporter.note(f"nothing was learned: {why_nothing(bench.run.ledger())}")
+            was_warm = "warm_start" in bench.report["stages"]
+            expert = "used" if was_warm else "idle" if await bench.parts.env.has_expert() else "none"
+            bench.reporter.note(f"nothing was learned: {why_nothing(bench.run.ledger(), expert)}")
         self.conclude()
         bench.kept.restore(bench.parts.policy)
 

@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Callable
 from typing import Any, Literal
 
-from agentgym.launch.evaluation import Score, outcomes, play_tasks, score
+from agentgym.launch.evaluation import play_tasks
 from agentgym.launch.intervals import Gain, gain
+from agentgym.launch.score import Score, advice, outcomes, score, told_void
 from agentgym.launch.stage import Stage, Workbench
 from agentgym.reports import told_gain
 from agentgym.rollout import seed_of
@@ -56,7 +57,14 @@ class Measure(Stage):
             f"test success {self.name} training: {sampled.success:.3f} {list(sampled.ci95)}, "
             f"greedy {greedy.success:.3f}"
         )
+        for line in (told_void([*played[0], *played[1]]), *self._advice(played[0])):
+            if line:
+                bench.reporter.note(line)
         self._compare(*map(outcomes, played))
+
+    def _advice(self, sampled: list[Trajectory]) -> list[str]:
+        settings = self.bench.settings
+        return advice(sampled, max_reply_tokens=settings.rollout.max_reply_tokens, protocol=settings.protocol.id)
 
     def _compare(self, sampled: list[bool | None], greedy: list[bool | None]) -> None:
         """Report what was gained, task by task: before and after, the same tasks are played with the same seeds."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import os
 from pathlib import Path
 from typing import Any
 
 from agentgym.config import Choice, validated
-from agentgym.corpus import corpus
+from agentgym.corpus import Played, corpus
 from agentgym.engine import Engine
 from agentgym.env import Env
-from agentgym.errors import ConfigError
-from agentgym.launch.settings import TrainSettings
+from agentgym.errors import ConfigError, DataError
+from agentgym.launch.settings import TrainSettings, engine_defaults
 from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.learn.learner import Learner
 from agentgym.learn.model_settings import HFSettings
@@ -28,12 +29,21 @@ __all__ = ["engine_of", "is_served", "make_engine", "make_learner", "make_policy
 
 
 def policy_source(model: str | Path) -> str:
-    """Where a policy is loaded from: a run directory means its trained policy."""
+    """Where a policy is loaded from: a run directory means its trained policy.
+
+    Raises DataError where that is a link out of the run.
+    """
     trained = Path(model) / "policy"
+    there = os.path.realpath(trained)
+    if trained.is_symlink() and not Path(there).is_relative_to(os.path.realpath(model)):
+        raise DataError(
+            f"{trained} is a link to {os.readlink(trained)}, out of the run; to use what is there, type: "
+            f"--model {there}"
+        )
     return str(trained) if trained.is_dir() else str(model)
 
 
-async def make_policy(model: Choice, env: Env, *, seed: int, policy_dir: Path | None = None) -> Policy:
+async def make_policy(model: Choice, env: Env | Played, *, seed: int, policy_dir: Path | None = None) -> Policy:
     """The chosen policy: made from nothing, loaded, or taken from where a run left off."""
     if model.id != "nano":
         hf = validated(HFSettings, model.options, where="model")
@@ -71,11 +81,10 @@ def make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Lear
 
 def make_engine(choice: Choice, module: Any, *, sessions: int, ahead: bool = False) -> Engine:
     """The chosen engine around the policy's module; with ``ahead`` it plays while the module is trained."""
-    factory, known = plugins("engines").get(choice.id), plugins("engines").settings(choice.id).model_fields
+    factory = plugins("engines").get(choice.id)
     if "module" not in inspect.signature(factory).parameters:
         raise ConfigError(f'the engine "{choice.id}" has no model behind it; type: --engine embedded')
-    copied = {"own_copy": True} if ahead and "own_copy" in known else {}
-    options = {"max_sessions": sessions, **copied, **choice.options}
+    options = {**engine_defaults(choice.id, sessions=sessions, ahead=ahead), **choice.options}
     engine: Engine = plugins("engines").build(choice.id, options, module)
     return engine
 

@@ -9,18 +9,18 @@ import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from agentgym.engine import Completion, Engine
-from agentgym.env import Env
 from agentgym.errors import ConfigError, UserError
+from agentgym.hosts import make_hosts
 from agentgym.launch.models import engine_of, is_served, make_policy, served_policy
+from agentgym.launch.prompting import prompted
+from agentgym.launch.scout import Scout, sent_ahead
 from agentgym.launch.sections import RolloutSettings
 from agentgym.launch.settings import TrainSettings
 from agentgym.learn.policy import Policy
-from agentgym.loops import settled
 from agentgym.protocol import Protocol
 from agentgym.registry import EnvFactory, plugins
 from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
@@ -35,7 +35,7 @@ _BYTES_A_TOKEN = 4
 class Parts:
     """What a run is made of."""
 
-    env: Env
+    env: Scout
     """To ask for tasks; episodes are played elsewhere."""
     policy: Policy
     engine: Engine
@@ -63,8 +63,11 @@ async def assembled(
         torch.set_num_threads(settings.threads)
     async with contextlib.AsyncExitStack() as closing:
         make_env = EnvFactory(settings.env.id, settings.env.options)
-        env = make_env()
-        closing.push_async_callback(_close, env)
+        is_in_processes = settings.rollout.hosts == "processes"
+        hosts = make_hosts("processes" if is_in_processes else "threads", make_env)
+        closing.push_async_callback(hosts.close)
+        ahead = sent_ahead(hosts, settings.env.id, settings.rollout.step_seconds)
+        env = await closing.enter_async_context(ahead)
         protocol: Protocol = plugins("protocols").build(settings.protocol.id, settings.protocol.options)
         if is_served(settings):
             engine = engine_of(settings, None)
@@ -75,7 +78,8 @@ async def assembled(
         await engine.start()
         if is_served(settings):
             policy = served_policy(settings.model.id, engine)
-        policy.tokenizer.spare(protocol.rules)
+        for text in protocol.own_texts:
+            policy.tokenizer.spare(text)
         limits = training_limits(settings.rollout)
         rollout = Rollout(
             make_env,
@@ -89,28 +93,35 @@ async def assembled(
             max_context=engine.max_context * (_BYTES_A_TOKEN if engine.speaks_text else 1),
             concurrency=settings.rollout.concurrency,
             where=settings.rollout.hosts,
+            hosts=hosts if is_in_processes else None,
             beat=beat,
         )
         closing.push_async_callback(rollout.close)
+        closing.push_async_callback(env.close)  # before what it runs on
+        rollout.protocol = await prompted(rollout.protocol, env)
         parts = Parts(env, policy, engine, rollout.protocol, rollout, limits)
-        shows_pictures = await _try_out(parts)
-        told = [_on_history(policy), _on_pictures(parts, settings) if shows_pictures else ""]
+        await env.look()
+        tried = await _try_out(parts)
+        told = [_on_history(policy), _on_prompt(parts, tried), _on_pictures(parts, settings) if tried.pictures else ""]
         yield dataclasses.replace(parts, warning="\n".join(filter(None, told)))
 
 
-async def _close(env: Any) -> None:
-    await settled(env.close())
+@dataclasses.dataclass(slots=True)
+class _Tried:
+    """What a first turn showed."""
+
+    pictures: bool = False
+    actions: bool = False
+    """The environment listed its actions."""
 
 
-async def _try_out(parts: Parts) -> bool:
-    """Play the first turn of a task with an empty reply; whether it showed pictures.
-
-    Raises UserError if its observation does not fit.
-    """
-    shows_pictures = False
+async def _try_out(parts: Parts) -> _Tried:
+    """Play the first turn of a task with an empty reply. Raises UserError if its observation does not fit."""
+    tried = _Tried()
     end = parts.policy.tokenizer.stop_token_ids[0]
 
     async def say_nothing(episode: Episode) -> Completion:
+        tried.actions |= episode.observation.admissible is not None
         return Completion(token_ids=[end], logprobs=[0.0], policy_versions=[-1], finish_reason="stop")
 
     specs = [EpisodeSpec(task=task, seed=0, episode_id="try-out") for task in parts.env.tasks("train")[:1]]
@@ -119,8 +130,18 @@ async def _try_out(parts: Parts) -> bool:
             raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
         if played.shaping_error is not None:
             raise UserError(f"{played.shaping_error}; it was tried out on an episode of one turn")
-        shows_pictures |= any(turn.media for turn in played.turns)
-    return shows_pictures
+        tried.pictures |= any(turn.media for turn in played.turns)
+    return tried
+
+
+def _on_prompt(parts: Parts, tried: _Tried) -> str:
+    """What is to be told of options of the prompt that do something else than one may think."""
+    prompt, rules, told = parts.protocol.prompt, parts.protocol.rules, []
+    if prompt.system is not None and rules and "{rules}" not in prompt.system:
+        told.append(f'protocol.system has no {{rules}}, so the policy is not told by us how to reply: "{rules}"')
+    if prompt.actions != "hidden" and not tried.actions:
+        told.append(f'protocol.actions "{prompt.actions}" shows nothing: "{parts.env.name}" lists no actions at first')
+    return "\n".join(told)
 
 
 def _on_pictures(parts: Parts, settings: TrainSettings) -> str:

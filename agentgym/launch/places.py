@@ -7,14 +7,15 @@ what is no longer where it was.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from agentgym.errors import ConfigError, DataError
 from agentgym.launch.settings import KINDS
 from agentgym.registry import plugins
 
-__all__ = ["absolute", "relative"]
+__all__ = ["absolute", "code_of", "damaged", "relative", "told_code"]
 
 
 def absolute(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,6 +35,35 @@ def absolute(config: Mapping[str, Any]) -> dict[str, Any]:
 def relative(config: Mapping[str, Any], directory: Path) -> dict[str, str]:
     """Where the paths of ``config`` are from the run's ``directory``."""
     return {path: os.path.relpath(path, directory.resolve()) for path in sorted(_paths(config))}
+
+
+def code_of(config: Mapping[str, Any]) -> list[str]:
+    """What ``config`` has run on this machine: the files of its plug-ins, and commands that they start."""
+    chosen, rewards = [config.get(key) for key in KINDS], config.get("rewards")
+    options = [choice if isinstance(choice, Mapping) else {"id": choice} for choice in chosen]
+    ids = [each.get("id") for each in options] + [*(rewards if isinstance(rewards, Mapping) else ())]
+    files = {_file_of(id) for id in ids if isinstance(id, str) and ".py" in id}
+    commands = [each["command"] for each in options if each.get("command")]
+    return [*sorted(files), *(" ".join(map(str, each)) if isinstance(each, list) else str(each) for each in commands)]
+
+
+def told_code(directory: Path, code: Sequence[str]) -> str:
+    """What a person is to know who uses the run in ``directory``."""
+    return f"this runs the code that {directory / 'config.json'} names: {', '.join(code)}"
+
+
+def damaged(directory: Path, error: ConfigError) -> DataError:
+    """What to say of a config.json that no run has written."""
+    return DataError(
+        f"{directory / 'config.json'} is not what a run of this version writes: {error}\nput back what was written, or "
+        "begin a new run with another --output"
+    )
+
+
+def _file_of(id: str) -> str:
+    """The file that a plug-in's id names; a name may be behind it."""
+    path = id.partition(".py:")[0]
+    return path if path.endswith(".py") else f"{path}.py"
 
 
 def _choice(key: str, choice: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,14 +88,19 @@ def _is_path(key: str, id: str, name: str, value: Any) -> bool:
         field = plugins(KINDS[key]).settings(id).model_fields.get(name)
         if field is not None and Path in (field.annotation, *get_args(field.annotation)):
             return True
-    return "/" in value and Path(value).exists()
+    return "/" in value and not _is_prose(value) and Path(value).exists()
+
+
+def _is_prose(value: str) -> bool:
+    """Whether it cannot be a path, such as the text of a prompt."""
+    return "\n" in value or len(value) > 1000
 
 
 def _paths(value: Any) -> set[str]:
     """Every absolute path in ``value``, without the names behind them."""
     if isinstance(value, Mapping):
         return {path for pair in value.items() for each in pair for path in _paths(each)}
-    if not isinstance(value, str) or not os.path.isabs(value):
+    if not isinstance(value, str) or not os.path.isabs(value) or _is_prose(value):
         return set()
     path, ends, _ = value.partition(".py:")
     return {path + ".py" if ends else value}

@@ -11,9 +11,14 @@ from agentgym.ledger import Entry
 __all__ = ["Reporter", "Silent", "why_nothing"]
 
 _EQUAL = (
-    "in every update the episodes of each group all had the same reward; make the task easier, give the environment an "
-    "expert(), or raise --trainer.group_size"
+    "in every update the episodes of each group all had the same reward; make the task easier, {imitate}, or raise "
+    "--trainer.group_size"
 )
+_IMITATE = {
+    "none": "give the environment an expert()",
+    "idle": "imitate the environment's expert first (--warm_start.enabled true)",
+    "used": "imitate the environment's expert for longer (--warm_start.until, --warm_start.max_updates)",
+}
 
 
 class Reporter(Protocol):
@@ -39,9 +44,12 @@ class Silent:
     def note(self, text: str) -> None: ...
 
 
-def why_nothing(entries: Iterable[Entry]) -> str:
-    """Why nothing was learned: the reasons why groups were rejected, the most frequent first."""
+def why_nothing(entries: Iterable[Entry], expert: str = "none") -> str:
+    """Why nothing was learned: the reasons why groups were rejected, the most frequent first.
+
+    ``expert`` is "none" where the environment has none, "used" where it was imitated before, and else "idle".
+    """
     reasons = Counter(entry.reason for entry in entries if entry.reason)
     if set(reasons) <= {"equal rewards"}:
-        return _EQUAL
+        return _EQUAL.format(imitate=_IMITATE[expert])
     return "; ".join(f"{reason} ({num} groups)" for reason, num in reasons.most_common())

@@ -2,35 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agentgym.config import CHOICES, Settings, long_form, merged, validated
-from agentgym.errors import ConfigError, UserError
+from agentgym.errors import ConfigError, UserError, did_you_mean
 from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle_curriculum, spent
-from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
+from agentgym.launch.places import code_of, damaged, told_code
+from agentgym.launch.settings import (
+    KINDS,
+    EnvSettings,
+    MeasureSettings,
+    PolicySettings,
+    SpeechSettings,
+    TrainSettings,
+)
+from agentgym.launch.written import as_given
+from agentgym.learn.model_settings import model_settings
 from agentgym.learn.nano_settings import WISHES
+from agentgym.prompt import text_of_option
 from agentgym.registry import plugins
 from agentgym.run import read_config
 
-__all__ = ["chosen_id", "in_full", "nano_defaults", "resolve", "settings_for"]
+__all__ = [
+    "chosen_id",
+    "decided",
+    "in_full",
+    "nano_defaults",
+    "pointing",
+    "refuse_missing_model",
+    "resolve",
+    "run_directory",
+    "settings_for",
+    "usual",
+]
 
 
 def resolve(given: Mapping[str, Any]) -> TrainSettings:
     """Settings of a training run. Raises UserError: UnknownIdError for a plug-in, ConfigError for everything else."""
     given = in_full(given)
-    layers = [nano_defaults(given) if chosen_id(given, "model") == "nano" else {}, given]
-    settings = _checked(TrainSettings, merged(*layers))
-    if decided := spent(settings, given):
-        settings = _checked(TrainSettings, merged(*layers, decided))
-    refuse_filters(settings.rollout)
-    play_ahead(settings)
-    refuse_idle_curriculum(settings)
-    settings.complete()
+    with pointing(TrainSettings, given):
+        settings = decided(given)
+        settings.complete()
+    refuse_missing_model(settings)
     # Which keys the user set decides what counts as having no effect; the defaults above do not.
     settings.warm_start.__pydantic_fields_set__ = set(given.get("warm_start", {}))
     return settings
+
+
+def decided(given: Mapping[str, Any]) -> TrainSettings:
+    """The same of ``given`` in full form, before the options of plug-ins are checked."""
+    layers = [nano_defaults(given) if chosen_id(given, "model") == "nano" else {}, given]
+    settings = _checked(TrainSettings, merged(*layers))
+    if more := spent(settings, given):
+        settings = _checked(TrainSettings, merged(*layers, more))
+    refuse_filters(settings.rollout)
+    play_ahead(settings)
+    refuse_idle_curriculum(settings)
+    return settings
+
+
+def run_directory(settings: TrainSettings) -> Path:
+    """Where the run is kept."""
+    names = (Path(choice.id).stem for choice in (settings.env, settings.trainer))
+    return settings.output or Path("runs") / f"{'-'.join(names)}-{settings.seed}"
 
 
 S = TypeVar("S", bound=SpeechSettings)
@@ -45,6 +82,11 @@ def _checked(kind: type[S], values: Mapping[str, Any]) -> S:
 def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
     """``given`` with its short forms in full."""
     full = long_form(given)
+    model = full.get("model")
+    if "lora" in full and isinstance(model, Mapping) and "lora" in model:
+        raise ConfigError('"lora" is short for "model.lora", and both are given; leave one of them out')
+    if isinstance(protocol := full.get("protocol"), Mapping) and "system" in protocol:
+        full["protocol"] = {**protocol, "system": text_of_option(protocol["system"])}
     return merged(full, {"model": {"lora": full.pop("lora")}}) if "lora" in full else full
 
 
@@ -67,6 +109,19 @@ def _nano(kind: str, id: str, wish: str = "nano") -> dict[str, Any]:
     return dict(getattr(plugins(kind).get(id), wish, {}))
 
 
+def usual(kind: type[EnvSettings], given: Mapping[str, Any]) -> dict[str, Any]:
+    """``given`` in full form over what a command begins with: what nano wants, or what the named run was told."""
+    model = given.get("model", {}).get("id")
+    if issubclass(kind, TrainSettings):
+        return merged(nano_defaults(given), given) if chosen_id(given, "model") == "nano" else dict(given)
+    own = {key: value for key, value in given.items() if key in kind.model_fields}
+    if not issubclass(kind, SpeechSettings):
+        return own
+    if model in (None, "nano") and not issubclass(kind, PolicySettings):
+        return merged(_shared(nano_defaults(given), kind), own)
+    return merged(_run_settings(model, kind) if model else {}, own)
+
+
 def chosen_id(given: Mapping[str, Any], key: str) -> str:
     """The id of a choice in full form, or its default; empty where there is none."""
     chosen, default = given.get(key), TrainSettings.model_fields[key].default
@@ -74,27 +129,95 @@ def chosen_id(given: Mapping[str, Any], key: str) -> str:
     return str(id or getattr(default, "id", ""))
 
 
+# -- what is not there -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def pointing(kind: type[EnvSettings], given: Mapping[str, Any]) -> Iterator[None]:
+    """An error within about an unknown key says where there is such a key, if there is one."""
+    try:
+        yield
+    except ConfigError as error:
+        raise error.pointed(_keys_beside(kind, given)) from None
+
+
+def _keys_beside(kind: type[EnvSettings], given: Mapping[str, Any]) -> Iterator[str]:
+    """Every key in full that settings of that kind have, those of the chosen plug-ins among them."""
+    yield from _keys(kind)
+    for key in CHOICES:
+        if key in kind.model_fields and (id := chosen_id(given, key)):
+            with contextlib.suppress(UserError):  # that there is no such plug-in is another error
+                yield from _keys(model_settings(id) if key == "model" else plugins(KINDS[key]).settings(id), f"{key}.")
+
+
+def _keys(settings: type[Any], prefix: str = "") -> Iterator[str]:
+    for name, field in settings.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, Settings):
+            yield from _keys(group, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def refuse_missing_model(settings: TrainSettings) -> None:
+    """Raise UserError where the model is a path that leads nowhere; a name may be one of Hugging Face or a server."""
+    id, engine = settings.model.id, plugins("engines").get(settings.engine.id)
+    path = Path(id)
+    looks_like_one = path.is_absolute() or id.startswith((".", "~")) or len(path.parts) > 2
+    if (looks_like_one or path.parts[:1] == ("runs",)) and not (
+        path.exists() or getattr(engine, "has_own_model", False)
+    ):
+        beside = [str(each.parent) for each in path.parent.glob("*/config.json")]
+        raise UserError(
+            f'cannot load the model "{id}": there is no such directory.{did_you_mean(str(path), beside)} Expected a '
+            "run directory, a directory with config.json and model.safetensors, or a Hugging Face id such as "
+            "Qwen/Qwen3-0.6B"
+        )
+
+
 # -- a finished policy -----------------------------------------------------------------------------------
 
 
 def settings_for(
-    given: Mapping[str, Any], model: str, *, seed: int, kind: type[SpeechSettings] = MeasureSettings
+    given: Mapping[str, Any],
+    model: str,
+    *,
+    seed: int,
+    kind: type[SpeechSettings] = MeasureSettings,
+    note: Callable[[str], None] = lambda text: None,
 ) -> TrainSettings:
     """Settings to run a finished policy with: those of its run, where it has one, and ``given`` over them.
 
-    Raises ConfigError for keys that ``kind`` does not have.
+    ``note`` is told which code of the run's own settings is executed. Raises ConfigError for keys that ``kind`` does
+    not have, DataError for a run whose settings are damaged.
     """
     if model == "nano":
         raise UserError("nano is made anew for each training run; pass the run directory: --model runs/NAME")
     own = {"model": {"id": model}} if issubclass(kind, PolicySettings) else {}
-    chosen = merged(_run_settings(model, kind), in_full(given), own)
-    _checked(kind, chosen)
-    settings = _checked(TrainSettings, merged(chosen, {"model": {"id": model}, "seed": seed}))
-    settings.complete()
+    also = in_full(given).get("model")
+    if isinstance(also, Mapping) and also.get("id", model) != model:
+        raise ConfigError(f'the model is given twice: "{model}" and "{also["id"]}"; leave one of them out')
+    of_run = _run_settings(model, kind)
+    chosen = merged(of_run, _anew(in_full(given)), own)
+    with pointing(kind, chosen):
+        _checked(kind, chosen)
+        if code := sorted({*code_of(of_run)} & {*code_of(chosen)}):
+            note(told_code(Path(model), code))
+        settings = _checked(TrainSettings, merged(chosen, {"model": {"id": model}, "seed": seed}))
+        settings.complete()
+    refuse_missing_model(settings)
     return settings
 
 
-def _run_settings(model: str, kind: type[Settings]) -> dict[str, Any]:
+def _anew(given: Mapping[str, Any]) -> dict[str, Any]:
+    """``given``; what a run made of options of the prompt counts no longer where there are others."""
+    protocol = given.get("protocol")
+    if isinstance(protocol, Mapping) and protocol.keys() & {"example", "shots", "shots_from"}:
+        return merged(given, {"protocol": {"kept": None}})
+    return dict(given)
+
+
+def _run_settings(model: str, kind: type[SpeechSettings]) -> dict[str, Any]:
     """Those of a run's settings that ``kind`` has."""
     file = Path(model) / "config.json"
     config = read_config(Path(model)) if file.is_file() else {}
@@ -102,7 +225,12 @@ def _run_settings(model: str, kind: type[Settings]) -> dict[str, Any]:
         return {}
     if not (Path(model) / "policy").is_dir():
         raise ConfigError(f"{model} has no trained policy yet; let it finish: agentgym train --resume {model}")
-    return {key: value for key, value in _shared(config, kind).items() if key != "model"}
+    shared = {key: value for key, value in _shared(config, kind).items() if key != "model"}
+    try:
+        _checked(kind, shared)
+    except ConfigError as error:
+        raise damaged(Path(model), error) from None
+    return as_given(shared, beside=config)
 
 
 def _shared(values: Mapping[str, Any], kind: type[Settings]) -> dict[str, Any]:
@@ -110,6 +238,6 @@ def _shared(values: Mapping[str, Any], kind: type[Settings]) -> dict[str, Any]:
     shared = {key: values[key] for key in kind.model_fields if key in values}
     for key, value in shared.items():
         group = kind.model_fields[key].annotation
-        if isinstance(group, type) and issubclass(group, Settings):
+        if isinstance(group, type) and issubclass(group, Settings) and isinstance(value, Mapping):
             shared[key] = _shared(value, group)
     return shared

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from agentgym.config import flattened, merged, validated
 from agentgym.errors import ConfigError
-from agentgym.launch import fingerprint, places
+from agentgym.launch import fingerprint, places, standing
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.resolving import in_full
@@ -26,6 +26,7 @@ from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Workbench
 from agentgym.launch.starting import stages_of, watchdog_of, workbench
 from agentgym.launch.training import Training, seed_all
+from agentgym.launch.written import as_given, resolved
 from agentgym.learn import checkpoint
 from agentgym.learn.settings import TrainerSettings
 from agentgym.registry import plugins
@@ -54,9 +55,14 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
     """What ``agentgym.resume`` says."""
     run = Run.open(directory)
     with run.locked():
-        has = TrainSettings.model_validate(places.absolute(run.config))
-        at = checkpoint.latest(run.checkpoints, note=reporter.note)
-        stage = checkpoint.read_state(at)["stage"] if at else ""
+        config = run.config
+        if code := places.code_of(config):
+            reporter.note(places.told_code(directory, code))
+        has = _settings_of(run, config)
+        at = checkpoint.latest(run.checkpoints, note=reporter.note, check=standing.check)
+        if at is None:
+            run.refuse_erasing()
+        stage = standing.standing_of(at).stage if at else ""
         settings = changed(has, given, run=directory, force=force, is_trained=stage in ("after", "done"))
         fingerprint.check(run, settings.model.id, reporter.note)
         seed_all(settings.seed)
@@ -76,6 +82,16 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
     return directory
 
 
+def _settings_of(run: Run, config: Mapping[str, Any]) -> TrainSettings:
+    """Raises DataError, naming the file, for a config.json that no run has written."""
+    try:
+        whole = places.absolute(config)
+        validated(TrainSettings, whole)  # what is filled in is asked of plug-ins that are named as they should be
+        return validated(TrainSettings, as_given(whole))
+    except ConfigError as error:
+        raise places.damaged(run.directory, error) from None
+
+
 def _tidy(bench: Workbench, at: Path | None) -> None:
     for path in checkpoint.clean(bench.run.checkpoints, at, corrupt=bench.run.corrupt):
         bench.reporter.note(
@@ -90,7 +106,7 @@ def _record(run: Run, settings: TrainSettings, at: Path | None) -> None:
     old = f"config-until-{at.name if at else 'beginning'}.json"
     if not (run.directory / old).exists():
         run.write_json(old, run.config)
-    run.write_json("config.json", settings.model_dump(mode="json"))
+    run.write_json("config.json", resolved(settings))
 
 
 # -- settings that differ ------------------------------------------------------------------------------

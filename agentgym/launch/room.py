@@ -25,7 +25,7 @@ from agentgym.learn.policy import Policy
 from agentgym.learn.trainer import Trainer, TrainerSettings
 from agentgym.weights import weights_of
 
-__all__ = ["DiskEstimate", "refuse_full_disk", "refuse_too_large"]
+__all__ = ["DiskEstimate", "episodes_at_once", "refuse_full_disk", "refuse_too_large"]
 
 _SMALL = 2**18
 """Configuration, state and manifest of a checkpoint."""
@@ -35,11 +35,24 @@ _TOKEN = 6
 """What the archive takes for a token: of random ids and log-probabilities it is less, benchmarks/archive.py says."""
 
 
-def refuse_too_large(settings: TrainSettings, parts: Parts, trainer: TrainerSettings) -> str:
+def episodes_at_once(settings: TrainSettings, parts: Parts, an_update: int) -> int:
+    """How many a run has under way at most: those of ``an_update``, or of a look at the tasks it is measured by.
+
+    Who plays ahead has as many as may be.
+    """
+    if settings.mode != "sync":
+        return settings.rollout.concurrency
+    looks = {"test": settings.eval.episodes, "validation": settings.eval.validation_episodes}
+    most = max(an_update, *(min(num, len(parts.env.tasks(split))) for split, num in looks.items()))
+    return min(settings.rollout.concurrency, most)
+
+
+def refuse_too_large(settings: TrainSettings, parts: Parts, trainer: TrainerSettings, *, episodes: int) -> str:
     """What training will take beside the weights, which are there already, in words.
 
-    The engine's cache grows with the episodes: it is counted for ``engine.max_context`` where that is given, and
-    else for sequences that fill a microbatch. Raises UserError, naming what to lower, when there is less.
+    The engine's cache grows with the ``episodes`` that are under way at once: it is counted for ``engine.max_context``
+    where that is given, and else for sequences that fill a microbatch. Raises UserError, naming what to lower, when
+    there is less.
     """
     module: Any = parts.policy.module
     given = settings.engine.options.get("max_context")
@@ -50,7 +63,7 @@ def refuse_too_large(settings: TrainSettings, parts: Parts, trainer: TrainerSett
         num_trained=sum(p.numel() for p in trained),
         max_microbatch_tokens=trainer.max_microbatch_tokens,
         max_context=given or min(parts.engine.max_context, trainer.max_microbatch_tokens),
-        sessions=settings.rollout.concurrency,
+        sessions=episodes,
         element_size=next(module.parameters()).element_size(),
         trained_size=trained[0].element_size(),
         autocast=trainer.precision == "bfloat16",

@@ -39,8 +39,8 @@ class EpisodeSettings(ReplySettings):
     hosts: Where = "loop"
     """Where environments run: in the event loop, in threads, or each in a process of its own."""
     step_seconds: float | None = Field(300.0, gt=0)
-    """Deadline of a reset or a step; an environment that misses it is replaced. In the event loop only environments
-    that are async can be stopped."""
+    """Deadline of a reset, a step, the expert or the making of an environment; one that misses it is replaced. In the
+    event loop only environments that are async can be stopped."""
     episode_seconds: float | None = Field(3600.0, gt=0)
     """Deadline of an episode; one that misses it is void."""
     context_tokens: int | None = Field(None, ge=1)

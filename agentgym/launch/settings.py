@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from agentgym.alarms import AlarmSettings
 from agentgym.config import Choice, Reward, Settings, validated
+from agentgym.errors import ConfigError
 from agentgym.launch.sections import (
     ArchiveSettings,
     EpisodeSettings,
@@ -22,7 +23,7 @@ from agentgym.launch.sections import (
     RolloutSettings,
     WarmStartSettings,
 )
-from agentgym.learn.model_settings import model_settings
+from agentgym.learn.model_settings import HFSettings, model_settings
 from agentgym.registry import plugins
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "PolicySettings",
     "SpeechSettings",
     "TrainSettings",
+    "engine_defaults",
 ]
 
 Mode: TypeAlias = Literal["sync", "async", "fully-async"]
@@ -143,8 +145,7 @@ class TrainSettings(MeasureSettings):
         for key, kind in KINDS.items():
             id, options = getattr(self, key).id, getattr(self, key).options
             written[key] = {"id": id, **_dumped(plugins(kind).checked(id, options))}
-        of_model = validated(model_settings(model.id), model.options, where="model")
-        written["model"] = {"id": model.id, **_dumped(of_model)}
+        written["model"] = {"id": model.id, **_dumped(_of_model(model))}
         written["rewards"] = {
             id: {"weight": reward.weight, **_dumped(plugins("rewards").checked(id, reward.options))}
             for id, reward in self.rewards.items()
@@ -152,6 +153,27 @@ class TrainSettings(MeasureSettings):
         return written
 
 
+def _of_model(model: Choice) -> BaseModel:
+    """Its settings. Raises ConfigError, which tells of the two sorts of models where the other one has the key."""
+    try:
+        return validated(model_settings(model.id), model.options, where="model")
+    except ConfigError as error:
+        loaded = [f"model.{name}" for name in HFSettings.model_fields]
+        if model.id == "nano" and (idle := [key for key in error.unknown if key in loaded]):
+            raise ConfigError(
+                f'{error}\n{", ".join(idle)} is of a model that is loaded, and this is "nano", which is made anew; add '
+                "--model with a Hugging Face id or a directory"
+            ) from None
+        raise
+
+
 def _dumped(settings: BaseModel) -> dict[str, Any]:
     """As JSON; what has none, a function given from Python, by what it is called."""
     return settings.model_dump(mode="json", fallback=repr, warnings=False)
+
+
+def engine_defaults(id: str, *, sessions: int, ahead: bool) -> dict[str, Any]:
+    """What a run wants of its engine: a slot for each episode, and a copy to sample from where it plays ahead."""
+    known = plugins("engines").settings(id).model_fields
+    wanted = {"max_sessions": sessions, **({"own_copy": True} if ahead else {})}
+    return {key: value for key, value in wanted.items() if key in known}

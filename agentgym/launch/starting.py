@@ -15,14 +15,16 @@ from agentgym.launch.learning import Train, WarmStart
 from agentgym.launch.measure import Measure
 from agentgym.launch.monitor import Monitor
 from agentgym.launch.parts import Parts, assembled
+from agentgym.launch.prompting import keep
 from agentgym.launch.reporting import Reporter
-from agentgym.launch.room import DiskEstimate, refuse_full_disk, refuse_too_large
+from agentgym.launch.resolving import run_directory
+from agentgym.launch.room import DiskEstimate, episodes_at_once, refuse_full_disk, refuse_too_large
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
+from agentgym.launch.written import resolved
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import Tally
-from agentgym.loops import settled
 from agentgym.recorded import Recorded
 from agentgym.registry import plugins
 from agentgym.run import Run, refuse_taken
@@ -37,9 +39,7 @@ _SHORTEST_UPDATE = 0.05
 
 async def start(settings: TrainSettings, reporter: Reporter) -> Path:
     """Train as ``settings`` say; returns the run directory. Raises UserError before anything is written."""
-    if settings.output is None:
-        names = (Path(choice.id).stem for choice in (settings.env, settings.trainer))
-        settings.output = Path("runs") / f"{'-'.join(names)}-{settings.seed}"
+    settings.output = run_directory(settings)
     refuse_taken(settings.output)
     seed_all(settings.seed)
     watchdog = watchdog_of(settings, settings.output)
@@ -48,14 +48,14 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
         stages = await stages_of(bench)
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
-            config = places.absolute(settings.model_dump(mode="json"))
-            run = Run.create(
-                settings.output,
-                config,
-                places=places.relative(config, settings.output),
-                model=fingerprint.of_model(settings.model.id),
-            )
-            with run.locked():
+            keep(settings, parts.protocol)
+            config = places.absolute(resolved(settings))
+            with bench.run.claimed() as run:  # two starts in one directory: the second has changed nothing
+                run.begin(
+                    config,
+                    places=places.relative(config, run.directory),
+                    model=fingerprint.of_model(settings.model.id),
+                )
                 training.begin()
                 await training.go()
     return settings.output
@@ -82,7 +82,9 @@ async def _refuse(bench: Workbench, stages: list[Stage]) -> None:
             f"positions are others, which cannot be learned with; type: --engine.max_context {border}"
         )
     (train,) = (stage for stage in stages if isinstance(stage, Train))
-    bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings))
+    an_update = train.trainer.num_played(train.draws())[0] if train.trainer.plays else 0
+    episodes = episodes_at_once(settings, parts, an_update)
+    bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings, episodes=episodes))
     train.open()  # what the trainer refuses is refused now, not after the warm start
     learning = {stage: _most_updates(stage, settings) for stage in stages if isinstance(stage, WarmStart | Train)}
     try:
@@ -142,8 +144,9 @@ async def stages_of(bench: Workbench) -> list[Stage]:
     settings, tokenizer = bench.settings, bench.parts.policy.tokenizer
     trainer: Trainer[Any] = plugins("trainers").build(settings.trainer.id, settings.trainer.options)
     trainer.check(tokenizer)
+    await bench.parts.env.fetch("validation", "test")
     _refuse_held_out(trainer, bench.parts)
-    has_expert = await _has_expert(bench.parts)
+    has_expert = await bench.parts.env.has_expert()
     stages: list[Stage] = [Measure(bench, "before"), Train(bench, trainer), Measure(bench, "after")]
     needs_expert = trainer.needs_expert
     if _is_warm(settings, has_expert):
@@ -171,9 +174,5 @@ def _is_warm(settings: TrainSettings, has_expert: bool) -> bool:
     """Whether the run begins with a warm start."""
     if settings.warm_start.enabled is not None:
         return settings.warm_start.enabled
-    return settings.model.id == "nano" and settings.trainer.id != "sft" and has_expert
-
-
-async def _has_expert(parts: Parts) -> bool:
-    await settled(parts.env.reset(seed=0))
-    return parts.env.expert() is not None
+    trainer: Any = plugins("trainers").get(settings.trainer.id)
+    return settings.model.id == "nano" and has_expert and not issubclass(trainer, SFT)

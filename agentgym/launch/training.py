@@ -7,9 +7,10 @@ be interrupted between two updates and goes on from the newest checkpoint as if 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ import numpy as np
 import torch
 
 from agentgym import sealed
-from agentgym.errors import DataError, UserError
+from agentgym.errors import AgentGymError, DataError, UserError
 from agentgym.launch.stage import Stage, Workbench
+from agentgym.launch.standing import standing_of
 from agentgym.learn import checkpoint
 from agentgym.learn.learner import Learner
 from agentgym.learn.trainer import Trainer
@@ -37,6 +39,20 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+@contextlib.contextmanager
+def _fitting(at: Path) -> Iterator[None]:
+    """While entered, what a state that no run has written causes where it is taken up is told as a DataError."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+        if isinstance(error, AgentGymError | torch.OutOfMemoryError):
+            raise
+        raise DataError(
+            f"{at / 'state.json'} cannot be taken up: {type(error).__name__}: {error}; put back what was written, or "
+            "move the checkpoint away: the one before it is used then"
+        ) from error
 
 
 class Training:
@@ -75,23 +91,30 @@ class Training:
             await self.stage.close()
 
     def load(self, at: Path) -> None:
-        """Stand where checkpoint ``at`` was made; the policy's weights are loaded already."""
-        bench, name = self.bench, checkpoint.read_state(at)["stage"]
-        self.index = [*(stage.name for stage in self.stages), _DONE].index(name)
+        """Stand where checkpoint ``at`` was made; the policy's weights are loaded already.
+
+        Raises DataError for one that does not fit, and for metrics that are damaged.
+        """
+        bench, state = self.bench, standing_of(at)
+        names = [*(stage.name for stage in self.stages), _DONE]
+        if state.stage not in names:
+            raise DataError(f'{at / "state.json"}: the stage is "{state.stage}", this run has {", ".join(names)}')
+        self.index = names.index(state.stage)
         if self.stage is not None:
             self.stage.open()
-        learner, trainer = self._learning
-        state = checkpoint.load(at, learner, trainer=trainer)
-        bench.report.update(state["report"])
-        bench.clock.go_on_from(state["seconds"])
-        bench.tally.begun, bench.tally.pending = state["begun"], state["pending"]
-        if self.stage is not None:
-            self.stage.load_state(state["state"])
-        bench.run.forget_after(state["position"])
+        with _fitting(at):
+            learner, trainer = self._learning
+            checkpoint.load(at, learner, trainer=trainer)
+            if self.stage is not None:
+                self.stage.load_state(state.state)
+        bench.report.update(state.report)
+        bench.clock.go_on_from(state.seconds)
+        bench.tally.begun, bench.tally.pending = state.begun, state.pending
+        bench.run.forget_after(state.position)
         bench.monitor.replay(bench.run.metrics())
         bench.reporter.note(f"resumed from {at}")
         self._audit()
-        if not bench.kept.go_back(state["kept"], bench.reporter.note):
+        if not bench.kept.go_back(state.kept, bench.reporter.note):
             (self.stage or self.stages[-1]).lose_best()
 
     def save(self) -> None:
@@ -102,6 +125,7 @@ class Training:
         checkpoints = bench.run.checkpoints
         try:
             checkpoint.save(checkpoints / name, bench.parts.policy, learner, self._state(), trainer=trainer)
+            bench.run.has_checkpoint()
             checkpoint.prune(checkpoints, keep=bench.settings.keep_checkpoints)
             bench.kept.discard_unused()
         except OSError as error:

@@ -53,6 +53,8 @@ class Microbatch:
     """Digests of the images of each sequence; those after its end too. Empty where there are none at all."""
     episodes: list[str] = dataclasses.field(default_factory=list)
     """Whose each sequence is, for errors."""
+    highest: int = 0
+    """Of all token ids, those that are predicted last among them."""
     proximal_logprobs_N: torch.Tensor | None = None
     reference_logprobs_N: torch.Tensor | None = None
     values_N: torch.Tensor | None = None
@@ -156,5 +158,6 @@ def _microbatch(
         units_B=torch.tensor([-1 if row.unit is None else row.unit for row in chosen]),
         media=[row.media for row in chosen] if any(row.media for row in chosen) else [],
         episodes=[row.episode for row in chosen],
+        highest=max(int(row.token_ids[: n + 1].max()) for row, n in zip(chosen, lengths, strict=True)),
         **{f"{name}_N": numbers(name) for name in present},
     )

@@ -18,7 +18,6 @@ import json
 import os
 import random
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -179,15 +178,17 @@ def finished(parent: Path) -> list[Path]:
     return sorted(path for path in parent.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 
-def latest(parent: Path, *, note: Callable[[str], None] | None = None) -> Path | None:
+def latest(
+    parent: Path, *, note: Callable[[str], None] | None = None, check: Callable[[Path], None] = sealed.check
+) -> Path | None:
     """The newest complete checkpoint under ``parent``, or None; ``note`` is told of each that is passed over.
 
-    Raises UserError when there is none, but one of another layout.
+    ``check`` raises DataError for one that is not. Raises UserError when there is none, but one of another layout.
     """
     of_other_layout: UserError | None = None
     for path in reversed(finished(parent)):
         try:
-            sealed.check(path)
+            check(path)
         except UserError as error:
             if not isinstance(error, DataError):
                 of_other_layout = error
@@ -221,8 +222,8 @@ def clean(parent: Path, used: Path | None, *, corrupt: Path) -> list[Path]:
 
 
 def _delete_half_written(path: Path) -> None:
-    if path.is_dir() and path.name.endswith(".partial"):
-        shutil.rmtree(path)
+    if path.name.endswith(".partial"):
+        sealed.remove(path)
 
 
 def prune(parent: Path, *, keep: int) -> None:

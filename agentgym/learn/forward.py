@@ -22,7 +22,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from agentgym import rope, vision
-from agentgym.errors import UserError
+from agentgym.errors import DataError, UserError
 from agentgym.learn.attention import Pack, UnsupportedAttentionError, is_packed, packed_attention
 from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.distributed import ALONE, World, in_step
@@ -129,6 +129,7 @@ def _run(module: Any, batch: Microbatch, *, wants_logits: bool) -> torch.Tensor:
     _refuse_beyond(decoder_of(module), max(batch.lengths))
     seen = look(module, batch)
     packs = _packs(module, batch)
+    _refuse_unknown(batch, _traits(module).vocabulary)
     if packs and torch.is_grad_enabled() and _checkpoints(module) and not is_packed(decoder_of(module)):
         raise RuntimeError(
             "gradient checkpointing runs layers again in backward: hold attending(module, batch) till then"
@@ -147,6 +148,15 @@ def _refuse_beyond(decoder: Any, length: int) -> None:
             f"a sequence of {length} tokens is to be learned from, but beyond {limit} tokens this model's rotary "
             f'positions ("{rope.kind(config)}") are others, also for the sequences beside it; type: '
             f"--engine.max_context {limit}"
+        )
+
+
+def _refuse_unknown(batch: Microbatch, vocabulary: int) -> None:
+    """Raise DataError for a token that the model does not have, as a file or another program may say."""
+    if batch.highest >= vocabulary:
+        raise DataError(
+            f"episodes {', '.join(filter(None, batch.episodes)) or 'without names'}: there is a token {batch.highest}, "
+            f"the model has {vocabulary}; record episodes with this model: agentgym record"
         )
 
 

@@ -67,7 +67,7 @@ class Trainer(abc.ABC, Generic[S]):
     """One way to learn from episodes."""
 
     plugin_kind: ClassVar[str] = "trainers"
-    Settings: ClassVar[type[TrainerSettings]]
+    Settings: ClassVar[type[TrainerSettings]] = TrainerSettings
     nano: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "warmup_updates": 5}
     """Settings that a small model made from nothing wants where the user says nothing."""
     plays_policy: ClassVar[bool] = True

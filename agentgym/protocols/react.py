@@ -33,3 +33,6 @@ class React(Protocol):
 
     def format(self, action: Action) -> str:
         return self.checked(f"Action: {action}", action)
+
+    def example(self, action: Action) -> str:
+        return self.checked(f"Thought: This is what is to be done next.\nAction: {action}", action)

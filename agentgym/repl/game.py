@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
+from agentgym.blame import place
 from agentgym.curriculum import TaskOrder
 from agentgym.env import Env
 from agentgym.errors import AgentGymError, ParseError, SnapshotError
@@ -141,14 +140,14 @@ class Game:
     def conversation(self, protocol: Protocol) -> list[Message]:
         """The episode so far as a policy sees it."""
         first, *turns = self.moments
-        messages = [*protocol.opening(self.env.instructions), protocol.show(first.observation)]
+        messages = [*protocol.prologue(self.env.instructions), protocol.shown(first.observation)]
         for turn in turns:
             said = turn.reply if turn.reply is not None else protocol.format(turn.action or Action(""))
-            unread = turn.action is None and turn.problem is not None
-            messages += [
-                protocol.said(said),
-                protocol.complain(str(turn.problem)) if unread else protocol.show(turn.observation),
-            ]
+            if turn.action is None and turn.problem is not None:
+                told = protocol.refused(str(turn.problem), turn.observation)
+            else:
+                told = protocol.shown(turn.observation, had_no_effect=turn.problem is not None)
+            messages += [protocol.said(said), told]
         return messages
 
     def _task_id(self, typed: TaskId) -> TaskId:
@@ -203,6 +202,5 @@ def told(error: BaseException) -> str:
         return str(error)
     if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
         return "interrupted"
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    where = place(error)
+    return f"{type(error).__name__}: {error}{f' ({where})' if where else ''}"

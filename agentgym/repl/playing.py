@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TextIO
 
@@ -83,7 +84,8 @@ async def _watch(
     from agentgym.launch.resolving import settings_for
     from agentgym.launch.settings import PolicySettings
 
-    async with assembled(settings_for(settings, model, seed=seed, kind=PolicySettings)) as parts:
+    chosen = settings_for(settings, model, seed=seed, kind=PolicySettings, note=_warn)
+    async with assembled(chosen) as parts:
         policy = EnginePolicy(
             parts.engine,
             parts.policy.tokenizer,
@@ -91,7 +93,15 @@ async def _watch(
             temperature=temperature,
             max_tokens=parts.limits.max_reply_tokens,
         )
-        await play_in(parts.env, policy)
+        made: Env = make(chosen.env.id, **chosen.env.options)
+        try:
+            await play_in(made, policy)
+        finally:
+            await Visit(made).close()
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _settings(env: Env | str | Mapping[str, Any]) -> Mapping[str, Any]:

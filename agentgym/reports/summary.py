@@ -23,6 +23,7 @@ def summary_page(
         "",
         *_measured(report),
         *_moved(report, metrics),
+        *_tasks(report.get("ledger", {})),
         "## Alarms",
         "",
         *([_told(alarm) for alarm in report["alarms"]] or ["None went off."]),
@@ -33,6 +34,14 @@ def summary_page(
         f"- `agentgym export {directory} -o episodes.jsonl`: the episodes of training and measuring, one a line.",
         f"- `tensorboard --logdir {directory}`: all numbers of `metrics.jsonl`.",
         f"- `agentgym play {config['env']['id']} --model {directory}`: the policy at play.",
+        "",
+        "## Words",
+        "",
+        "- reward: the environment's own, summed over an episode; what `--rewards` add for training is not in it.",
+        "- void: an episode whose environment broke, also when it was tried anew, or that took too long; it is counted "
+        "as void and as nothing else.",
+        "- fate, in `ledger.jsonl`: what became of a task of training. It was trained, or rejected for the "
+        "reason that is given: with equal rewards, a group of episodes has nothing to tell apart.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -61,8 +70,28 @@ def _measured(report: Mapping[str, Any]) -> list[str]:
         "",
         f"95 % intervals over {after['episodes']} tasks. Reward, sampled: {before['reward']:.3f} before, "
         f"{after['reward']:.3f} after.",
+        *_ended(before, after),
     ]
     return [*rows, *_gained(report.get("gain", {})), ""]
+
+
+def _ended(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """How the sampled episodes went; nothing in a report that does not say."""
+    said = []
+    for when, seen in (("before", before), ("after", after)):
+        if "stop_reasons" in seen:
+            ends = ", ".join(f"{name} {num}" for name, num in seen["stop_reasons"].items())
+            said.append(
+                f"Sampled, {when}: {seen['unread_turns']:.1%} of the replies could not be read, "
+                f"{seen['invalid_turns']:.1%} of the actions had no effect; ended: {ends}."
+            )
+    return said
+
+
+def _tasks(ledger: Mapping[str, Any]) -> list[str]:
+    """What became of the tasks of training."""
+    counts = [f"{num} {name}" for name, num in ledger.items() if name != "problem"]
+    return [f"Tasks of training: {', '.join(counts)}.", ""] if counts else []
 
 
 def _gained(gains: Mapping[str, Any]) -> list[str]:

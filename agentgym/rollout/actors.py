@@ -10,6 +10,7 @@ from agentgym.engine import Completion, Engine, Sampling
 from agentgym.errors import UserError
 from agentgym.hosts import Host
 from agentgym.protocol import Protocol
+from agentgym.rollout.deadline import in_time
 from agentgym.rollout.specs import EpisodeSpec, seed_of
 from agentgym.stream import TokenStream
 from agentgym.types import Message, Observation, SamplingRecord
@@ -31,6 +32,8 @@ class Episode:
     """The next reply is to sum up the episode instead of acting."""
     sampling: SamplingRecord | None = None
     """How a policy that spoke drew its tokens; for the record."""
+    step_seconds: float | None = None
+    """How long the environment, and its expert with it, may take for an answer."""
 
 
 Actor: TypeAlias = Callable[[Episode], Awaitable[Completion]]
@@ -68,7 +71,8 @@ def expert_actor(protocol: Protocol) -> Actor:
     async def act(episode: Episode) -> Completion:
         if episode.wants_summary:
             return _unsampled(episode, "")  # an expert needs no memory
-        said = await episode.host.expert(episode.observation)
+        asked = episode.host.expert(episode.observation)
+        said = await in_time(asked, episode.step_seconds, f"{episode.host.name}: its expert")
         if said is None:
             raise UserError(f"{episode.host.name} has no expert()")
         return _unsampled(episode, protocol.format(said))

@@ -18,6 +18,7 @@ from agentgym.hosts.failures import bounded
 from agentgym.protocol import Protocol
 from agentgym.rollout.actors import Actor, Episode
 from agentgym.rollout.context import asked_to_summarize, clipped, keep_last, resumed_from
+from agentgym.rollout.deadline import in_time
 from agentgym.rollout.specs import EpisodeSpec, Limits
 from agentgym.snapshot import Mark
 from agentgym.stream import Extension, TokenStream
@@ -91,9 +92,9 @@ class Play:
         reset = self.host.reset(self.spec.seed, self.spec.reset_options)
         observation, info = await self._within_deadline(reset, "reset")
         self.trajectory.channels = info.get("channels", {})
-        instructions = "\n\n".join(filter(None, (self.host.instructions, self.spec.preface)))
-        self.opening = self.protocol.opening(instructions)
+        self.opening = self.protocol.prologue(self.host.instructions, self.spec.preface)
         self.episode = Episode(self.spec, self.host, self.stream, observation, list(self.opening))
+        self.episode.step_seconds = self.limits.step_seconds
         self._show(observation)
 
     async def turn(self) -> bool:
@@ -109,6 +110,10 @@ class Play:
     async def save(self) -> Mark:
         """Keep this moment of the environment, for forks. Raises SnapshotError where there is no way back."""
         return await self._within_deadline(self.host.save(), "saving")
+
+    async def forget(self, mark: Mark) -> None:
+        """Keep that moment no longer."""
+        await self._within_deadline(self.host.forget(mark), "forgetting")
 
     def fork(self, spec: EpisodeSpec, host: Host, mark: Mark) -> Play:
         """The same episode so far, to go on in another way: as ``spec``, from ``mark``, which was saved at this moment.
@@ -138,11 +143,11 @@ class Play:
     def _max_turns(self) -> int:
         return self.limits.max_turns or self.host.max_turns
 
-    def _show(self, observation: Observation) -> None:
+    def _show(self, observation: Observation, *, had_no_effect: bool = False) -> None:
         for image in observation.images:
             self.stream.tokenizer.store.put(image)
         self.episode.observation = clipped(observation, self.limits.max_observation_chars)
-        self.episode.messages.append(self.protocol.show(self.episode.observation))
+        self.episode.messages.append(self.protocol.shown(self.episode.observation, had_no_effect=had_no_effect))
 
     # -- context -------------------------------------------------------------------------------------
 
@@ -154,7 +159,7 @@ class Play:
             if not self.trajectory.turns:
                 raise UserError(
                     f"the first observation takes {extension.num_tokens} tokens, the context holds {budget}; choose a "
-                    "larger --engine.max_context (or a model with a longer context)"
+                    f"larger --engine.max_context (or a model with a longer context){self._or_fewer_shots}"
                 )
             if self.limits.on_overflow == "keep-last":
                 extension = self._with_last(budget)
@@ -168,6 +173,11 @@ class Play:
         self._take(extension)
         self.episode.max_tokens = min(self.limits.max_reply_tokens, room)
         return True
+
+    @property
+    def _or_fewer_shots(self) -> str:
+        num = self.protocol.prompt.shots
+        return f", or fewer examples: --protocol.shots {num - 1}" if num else ""
 
     def _show_end(self) -> None:
         """Put on the stream what the next reply would have followed, where there is room for it."""
@@ -237,7 +247,7 @@ class Play:
             action = self.protocol.parse(reply)
         except ParseError as error:
             turn.error = str(error)
-            self.episode.messages.append(self.protocol.complain(str(error)))
+            self.episode.messages.append(self.protocol.refused(str(error), self.episode.observation))
             return self._too_many_invalid()
         return await self._step(turn, action)
 
@@ -247,13 +257,13 @@ class Play:
         self.beat()
         turn.reward, turn.breakdown = reward, {"environment": reward}
         turn.channels = info.get("channels", {})
-        self._show(observation)
+        self._show(observation, had_no_effect="invalid_action" in info)
         if terminated or truncated:
             self.trajectory.success = succeeded(info, self.trajectory.reward)
             self._stop(StopReason.TERMINATED if terminated else StopReason.TRUNCATED)
             return True
         if "invalid_action" in info:
-            turn.error = bounded(str(info["invalid_action"]))
+            turn.error = bounded(info["invalid_action"])
             return self._too_many_invalid()
         return False
 
@@ -273,13 +283,5 @@ class Play:
 
     async def _within_deadline(self, call: Awaitable[R], what: str) -> R:
         """What the host answers. Where it takes too long the episode is void, and whoever made the host kills it."""
-        try:
-            async with asyncio.timeout(self.limits.step_seconds) as deadline:
-                return await call
-        except TimeoutError:
-            if not deadline.expired():  # the whole episode's
-                raise
-            raise EnvError(
-                f"{self.host.name}: {what} took longer than {self.limits.step_seconds:g} s "
-                f"(task {self.spec.task!r}, seed {self.spec.seed}); raise --rollout.step_seconds if it may"
-            ) from None
+        where = f" (task {self.spec.task!r}, seed {self.spec.seed})"
+        return await in_time(call, self.limits.step_seconds, f"{self.host.name}: {what}", where=where)

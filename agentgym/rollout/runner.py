@@ -22,6 +22,7 @@ from agentgym.hosts import Host, Hosts, Where, make_hosts
 from agentgym.protocol import Protocol
 from agentgym.reward import EpisodeReward, Shaper, as_shaper
 from agentgym.rollout.actors import Actor
+from agentgym.rollout.deadline import open_in_time
 from agentgym.rollout.play import Play
 from agentgym.rollout.shaping import Finish, Weighted, shape
 from agentgym.rollout.specs import EpisodeSpec, Limits
@@ -46,9 +47,9 @@ class Seat:
 class Rollout:
     """Plays episodes of one environment with one protocol, ``concurrency`` at a time.
 
-    Environments are made by ``make_env`` when first needed, where ``where`` says, and used again; a broken one is
-    dropped. ``shapers`` are rewards beside the environment's: name, weight, shaper. ``beat`` is called at every sign
-    of progress.
+    Environments are made by ``make_env`` when first needed, where ``where`` says, or by ``hosts`` where there are some
+    already, and used again; a broken one is dropped. ``shapers`` are rewards beside the environment's: name, weight,
+    shaper. ``beat`` is called at every sign of progress.
     """
 
     def __init__(
@@ -62,13 +63,14 @@ class Rollout:
         max_context: int,
         concurrency: int = 64,
         where: Where = "loop",
+        hosts: Hosts | None = None,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self.make_env, self.tokenizer, self.protocol = make_env, tokenizer, protocol.suited(*tokenizer.speech)
         self.limits, self.max_context = limits, max_context
         self.shapers = [Weighted(name, weight, as_shaper(shaper)) for name, weight, shaper in shapers]
         self.concurrency, self.beat = concurrency, beat
-        self.hosts: Hosts = make_hosts(where, make_env)
+        self.hosts: Hosts = hosts or make_hosts(where, make_env)
         self.num_running = 0
         """Episodes that have a place."""
         self._idle: list[Host] = []
@@ -107,11 +109,16 @@ class Rollout:
 
         tasks = [asyncio.ensure_future(one(spec)) for spec in specs]
         try:
-            return list(await asyncio.gather(*tasks))
+            if tasks:  # no gather: that would hand on a second cancellation to those that are just ending
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in tasks:
+                if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                    raise error
+            return [task.result() for task in tasks]
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _ended(tasks)
 
     async def shape(self, trajectories: Sequence[Trajectory]) -> None:
         """Give episodes that were played before, group after group, the rewards that they would be given now."""
@@ -217,9 +224,12 @@ class Rollout:
             finally:
                 self.num_running -= 1
 
+    async def _opened(self) -> Host:
+        return await open_in_time(self.hosts, self.limits.step_seconds, str(getattr(self.make_env, "id", "it")))
+
     @contextlib.asynccontextmanager
     async def _lent(self, *, fresh: bool = False) -> AsyncIterator[Seat]:
-        seat = Seat(self._idle.pop() if self._idle and not fresh else await self.hosts.open())
+        seat = Seat(self._idle.pop() if self._idle and not fresh else await self._opened())
         try:
             yield seat
         except BaseException:
@@ -229,3 +239,21 @@ class Rollout:
             seat.host.kill()
         else:
             self._idle.append(seat.host)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Until all of them have come to their end, also when the waiting is cancelled once more.
+
+    Who goes on without them would close what they are still playing on.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while running := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # told by whoever asked first; otherwise the loop would complain that nobody did
+    if cancelled is not None:
+        raise cancelled

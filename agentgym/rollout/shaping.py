@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from agentgym.boundary import MAX_REWARD
 from agentgym.errors import JudgeError, UserError
 from agentgym.loops import settled
 from agentgym.reward import EpisodeShaper, Shaper
@@ -111,7 +112,7 @@ def _together(shaper: Shaper, num: int) -> list[list[int]]:
 
 async def _asked(weighted: Weighted, members: Sequence[Trajectory], seconds: float | None) -> list[list[float]] | str:
     """A shaper's numbers with its weight, or how its judge failed."""
-    name, weight, shaper = weighted
+    name, _, shaper = weighted
     try:
         async with asyncio.timeout(seconds) as deadline:
             found: Any = await shaper.shape(members)
@@ -125,10 +126,19 @@ async def _asked(weighted: Weighted, members: Sequence[Trajectory], seconds: flo
         raise UserError(f'reward "{name}" raised {type(error).__name__}: {error} ({_place(error)})') from error
     if not isinstance(found, Sequence) or len(found) != len(members):
         raise UserError(f'reward "{name}" gave {_shown(found)} for {len(members)} episodes, expected a list for each')
-    return [
-        [weight * value for value in _checked(name, values, trajectory)]
-        for values, trajectory in zip(found, members, strict=True)
-    ]
+    return [_weighted(weighted, values, trajectory) for values, trajectory in zip(found, members, strict=True)]
+
+
+def _weighted(weighted: Weighted, values: Any, trajectory: Trajectory) -> list[float]:
+    name, weight, _ = weighted
+    checked = _checked(name, values, trajectory)
+    for turn, value in enumerate(checked):
+        if not abs(weight * value) <= MAX_REWARD:
+            raise UserError(
+                f'reward "{name}" gave {_shown(value)} for turn {turn}, times its weight {weight:g} beyond what can be '
+                f"learned from, expected no more than {MAX_REWARD:g} either way"
+            )
+    return [weight * value for value in checked]
 
 
 def _checked(name: str, values: Any, trajectory: Trajectory) -> list[float]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
+from agentgym.errors import EnvError
 from agentgym.rollout.actors import Actor
 from agentgym.rollout.play import Play
 from agentgym.rollout.runner import Rollout, Seat
@@ -78,7 +79,10 @@ class Tree:
             trajectories.append(play.trajectory)
             seat.is_spoiled = play.trajectory.stop_reason.is_void
             if play.mark is not None and not seat.is_spoiled and all(other.mark is not play.mark for other in aside):
-                await seat.host.forget(play.mark)
+                try:
+                    await play.forget(play.mark)
+                except EnvError:  # the line is whole; the environment does not answer any more
+                    seat.is_spoiled = True
         return trajectories
 
     async def _line(self, play: Play, aside: list[Play]) -> None:

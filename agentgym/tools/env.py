@@ -22,7 +22,8 @@ import pydantic_core
 from agentgym.env import Env
 from agentgym.errors import EnvError, did_you_mean
 from agentgym.loops import settled
-from agentgym.tools.calls import ToolError, parse_calls
+from agentgym.tools.calls import QUOTING, ToolError, UnreadableError, parse_calls
+from agentgym.tools.forms import form_in
 from agentgym.tools.tool import FunctionTool, Tool, is_tool
 from agentgym.types import Action, Observation, TaskId, ToolCall
 
@@ -30,6 +31,9 @@ __all__ = ["ToolEnv"]
 
 T = TypeVar("T")
 Step = tuple[str, float, bool, bool, dict[str, Any]]
+
+_HOW = "Call a tool with name(argument=value), and nothing else in the reply."
+_OVER = "The episode is over."
 
 _HOOKS = ("start", "heard", "verdict", "reward_of")
 
@@ -109,8 +113,9 @@ class ToolEnv(Env):
     @property
     def usage(self) -> str:
         """How to call the tools, to go into the instructions of policies that are not shown schemas."""
-        tools = "\n".join(f"- {tool.usage}: {tool.description}" for tool in self.toolbox.values())
-        return f"Call a tool with name(argument=value). Tools:\n{tools}"
+        tools = "\n".join(f"- {tool.explained}" for tool in self.toolbox.values())
+        optional = " ? marks what may be left out." if "?: " in tools else ""
+        return f"{_HOW} {QUOTING}{optional} Tools:\n{tools}"
 
     # -- the environment -----------------------------------------------------------------------------
 
@@ -145,6 +150,12 @@ class ToolEnv(Env):
             calls, seen = [], str(error)
         else:
             seen = await self._run(calls, info) if calls else await self._say(action)
+            if self._over and not seen:
+                seen = (
+                    f"{_OVER} {calls[-1][0].name} ended it."
+                    if calls
+                    else f"{_OVER} A reply without a call is the last."
+                )
         verdict = float(await settled(self.verdict())) if self._over else None
         if verdict is not None:
             info["success"] = verdict >= 1
@@ -157,21 +168,35 @@ class ToolEnv(Env):
             action.encode()
         except UnicodeEncodeError:
             raise ToolError("This is not text: it has half of a character.") from None
-        calls = (action.tool_calls if isinstance(action, Action) else ()) or parse_calls(action) or ()
+        calls = (action.tool_calls if isinstance(action, Action) else ()) or self._written(action)
         if not calls and not action.strip():
             raise ToolError("This is empty. Call a tool or say something.")
         if len(calls) > self.max_calls:
             raise ToolError(f"These are {len(calls)} calls; one turn may make {self.max_calls}.")
         return calls
 
+    def _written(self, text: str) -> Sequence[ToolCall]:
+        """The calls in a text; none where it is words. Raises ToolError for what is meant as a call and cannot be."""
+        try:
+            calls = parse_calls(text, self.toolbox)
+        except UnreadableError as error:
+            tool = self.toolbox.get(error.tool)
+            raise ToolError(f"{error} Usage: {tool.usage}" if tool else self._unknown(error.tool)) from None
+        if calls is None and (form := form_in(text)):
+            raise ToolError(f'This has a call in the form "{form.name}", which is not read here. {_HOW} {QUOTING}')
+        return calls or ()
+
     def _checked(self, calls: Sequence[ToolCall]) -> list[tuple[Tool, dict[str, Any]]]:
         return [((tool := self._tool(call.name)), tool.check(call.arguments)) for call in calls]
 
     def _tool(self, name: str) -> Tool:
         if name not in self.toolbox:
-            known = ", ".join(self.toolbox) or "none"
-            raise ToolError(f'There is no tool "{name[:60]}".{did_you_mean(name[:60], self.toolbox)} Tools: {known}')
+            raise ToolError(self._unknown(name))
         return self.toolbox[name]
+
+    def _unknown(self, name: str) -> str:
+        known = ", ".join(self.toolbox) or "none"
+        return f'There is no tool "{name[:60]}".{did_you_mean(name[:60], self.toolbox)} Tools: {known}'
 
     async def _run(self, calls: Sequence[tuple[Tool, dict[str, Any]]], info: dict[str, Any]) -> str:
         """Run checked calls in order, and say what came back."""
@@ -193,8 +218,7 @@ class ToolEnv(Env):
         answer = await settled(self.heard(self.words))
         if answer is None:
             self.finish()
-            return ""
-        return shown(answer)
+        return "" if answer is None else shown(answer)
 
     def _observation(self, seen: str) -> Observation:
         """``seen`` with the tools that can be called now, and with what else an author gave it."""

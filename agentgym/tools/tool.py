@@ -10,7 +10,7 @@ import abc
 import functools
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -18,7 +18,11 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from agentgym.errors import UserError, did_you_mean
 from agentgym.signature import described
-from agentgym.tools.calls import ToolError, Untyped
+from agentgym.tools.arguments import Arguments, alternatives, arguments_of
+from agentgym.tools.calls import ToolError, Untyped, key_of
+from agentgym.tools.patterns import Patterns
+from agentgym.tools.schema import SchemaError, plain
+from agentgym.tools.usage import Words
 
 __all__ = ["FunctionTool", "Tool", "ToolError", "is_tool", "tool", "typed"]
 
@@ -39,10 +43,23 @@ def is_tool(member: Any) -> bool:
 
 
 class Tool(abc.ABC):
-    """What can be called by name. ``parameters`` is the JSON schema of the arguments, an object."""
+    """What can be called by name. ``parameters`` is the JSON schema of the arguments, an object, as it is written.
+
+    Raises UserError for a schema whose references lead nowhere.
+    """
+
+    plain: dict[str, Any]
+    """The schema with every reference as ``#/$defs/NAME``."""
+    named: Arguments
+    """The arguments that any part of the schema names."""
 
     def __init__(self, name: str, description: str, parameters: Mapping[str, Any]) -> None:
         self.name, self.description, self.parameters = name, description, dict(parameters)
+        try:
+            self.plain = plain(self.parameters)
+        except SchemaError as error:
+            raise UserError(f"the tool {name} has no valid JSON schema: {error}") from None
+        self.named = arguments_of(self.plain, self.definitions)
 
     @abc.abstractmethod
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,37 +78,55 @@ class Tool(abc.ABC):
     @property
     def usage(self) -> str:
         """One line for people and policies: name, arguments and their types, required ones first."""
-        return f"{self.name}({', '.join(self._told_arguments())})"
+        return " or ".join(f"{self.name}({arguments})" for arguments in Words(self.plain).ways())
+
+    @property
+    def explained(self) -> str:
+        """The usage, what the tool is for, and on lines of their own what each argument and each field of it is for."""
+        return "\n    ".join((f"{self.usage}: {self.description}", *Words(self.plain).purposes()))
 
     @property
     def template(self) -> str:
         """A call with blanks, in the manner of ``search[<query>]``."""
-        return f"{self.name}({', '.join(f'{name}=<{name}>' for name in self.required)})"
+        needed = [name for name in self.properties if name in self.named.first]
+        return f"{self.name}({', '.join(f'{key_of(name)}=<{name}>' for name in needed)})"
 
     @property
     def properties(self) -> dict[str, Any]:
-        """Schema of each argument."""
-        return dict(self.parameters.get("properties", {}))
+        """Schema of each argument, in plain form."""
+        return dict(self.named.named)
+
+    @property
+    def definitions(self) -> dict[str, Any]:
+        """What the references in plain schemas lead to."""
+        return dict(self.plain.get("$defs", {}))
 
     @property
     def required(self) -> list[str]:
-        """Arguments without a default, in order."""
-        return [name for name in self.properties if name in self.parameters.get("required", ())]
+        """Arguments that every call has, in order."""
+        return [name for name in self.properties if name in self.named.required]
+
+    def schema_of(self, name: str, patterns: Patterns) -> Any:
+        """The schema of an argument, by its name, its form, or as one of the rest; None where there is no such one."""
+        found = [self.properties[name]] if name in self.properties else []
+        matches = {pattern: patterns.found(pattern, name) for pattern in self.named.patterns}
+        found += [self.named.patterns[pattern] for pattern, is_match in matches.items() if is_match]
+        if found:
+            return found[0] if len(found) == 1 else {"allOf": found}
+        if None in matches.values():  # who knows
+            return {}
+        rest = self.named.rest
+        return (None if self.named.names_any else {}) if rest is None else None if rest is False else rest
 
     def read(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments with types given to values that were written without."""
-        schemas = self.properties
+        patterns = Patterns()
         return {
-            name: typed(value, schemas.get(name, {}), self.parameters.get("$defs", {}))
+            name: typed(value, {} if (schema := self.schema_of(name, patterns)) is None else schema, self.definitions)
             if type(value) is Untyped
             else value
             for name, value in arguments.items()
         }
-
-    def _told_arguments(self) -> Iterator[str]:
-        for name, schema in self.properties.items():
-            default = "" if name in self.required else f" = {json.dumps(schema.get('default'), ensure_ascii=False)}"
-            yield f"{name}: {' or '.join(_kinds(schema, self.parameters.get('$defs', {})))}{default}"
 
     def refusal(self, problem: str) -> ToolError:
         """The error for a call that does not fit."""
@@ -140,10 +175,14 @@ class FunctionTool(Tool):
 def typed(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
     """The value that untyped ``text`` stands for under ``schema``: itself where text fits, else what it is as JSON.
 
+    "null" is null, also where only text would fit: who means the text puts it in quotes.
+
     >>> typed("12", {"type": "integer"}, {}), typed("12", {"type": "string"}, {}), typed("x", {"type": "integer"}, {})
     (12, '12', 'x')
     """
-    kinds = _alternatives(schema, definitions)
+    kinds = alternatives(schema, definitions)
+    if text == "null" and not any("null" in one.get("enum", ()) and None not in one["enum"] for one in kinds):
+        return None
     if any(text in one["enum"] if "enum" in one else one.get("type") == "string" for one in kinds):
         return str(text)
     try:
@@ -152,31 +191,6 @@ def typed(text: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) 
     except (ValueError, RecursionError):
         return str(text)
     return value
-
-
-def _alternatives(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The schemas of which one must fit, with references followed."""
-    if "$ref" in schema:
-        schema = definitions.get(str(schema["$ref"]).rpartition("/")[2], {})
-    choices = schema.get("anyOf") or schema.get("oneOf")
-    if isinstance(choices, list) and "$ref" not in schema:
-        for choice in choices:
-            yield from _alternatives(choice, definitions)
-    elif "const" in schema:
-        yield {**schema, "enum": [schema["const"]]}
-    elif isinstance(schema.get("type"), list):
-        yield from ({**schema, "type": kind} for kind in schema["type"])
-    else:
-        yield schema
-
-
-def _kinds(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[str]:
-    """What a value may be, in a word each; an enumeration by its values."""
-    for one in _alternatives(schema, definitions):
-        if "enum" in one:
-            yield from (json.dumps(value, ensure_ascii=False) for value in one["enum"])
-        else:
-            yield str(one.get("type", "any"))
 
 
 def _model(function: Callable[..., Any], described: Mapping[str, str]) -> type[BaseModel]:

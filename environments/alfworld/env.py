@@ -49,6 +49,7 @@ class AlfWorld(Env):
 
     kind = "game"
     extra = "alfworld"
+    max_turns = 25
     corpus_episodes = 60  # opening a game takes a tenth of a second
     instructions = (
         "Do the task in the room. Actions: look, inventory, go to PLACE, open PLACE, close PLACE, "

@@ -19,12 +19,18 @@ from agentgym.environments.bfcl.toolbox import Tool, make_tool
 from agentgym.errors import ConfigError, DataError
 from agentgym.extras import require
 
-__all__ = ["CATEGORIES", "VERSION", "Benchmark", "Task", "open_benchmark"]
+__all__ = ["CATEGORIES", "VERSION", "WRONG_TRUTHS", "Benchmark", "Task", "open_benchmark"]
 
 VERSION = "2026.3.23"
 """The release whose tasks, tools and checker these are; another one may have other answers."""
 
 CATEGORIES = ("base", "miss_func", "miss_param", "long_context")
+
+WRONG_TRUTHS = {
+    4: "the text that is to be posted comes out of no tool: the file has one line, and sorting lines leaves it",
+    18: "the text that is to be posted comes out of no tool: diff puts a line break where the truth has none",
+}
+"""Scenario → why no policy can be right in it, in any of the four categories; found in this release, maybe not all."""
 
 INSTALL = f"pip install 'agentgym-lab[bfcl]' && pip install --no-deps bfcl-eval=={VERSION}"
 

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from agentgym.env import Env, Expert
 from agentgym.environments.bfcl.calls import parse_calls, written
-from agentgym.environments.bfcl.data import CATEGORIES, Task, open_benchmark
+from agentgym.environments.bfcl.data import CATEGORIES, WRONG_TRUTHS, Task, open_benchmark
 from agentgym.environments.bfcl.episode import Episode, Reply
 from agentgym.environments.bfcl.grading import Verdict
 from agentgym.errors import ParseError, UserError, did_you_mean
@@ -66,6 +66,7 @@ class BFCL(Env):
 
     kind = "tools"
     extra = "bfcl"
+    max_turns = 48
     instructions = (
         "Call tools until what the user asks is done, then answer in words: a reply without a call ends the user's "
         "turn. If no tool does what is asked, or something you must know is missing, say so. "
@@ -81,6 +82,7 @@ class BFCL(Env):
         schemas: Schemas = "full",
         expert_calls: CallForm = "python",
         fold_case: bool = False,
+        leave_out_wrong: bool = False,
     ) -> None:
         """Open the installed benchmark.
 
@@ -95,6 +97,8 @@ class BFCL(Env):
             expert_calls: how the expert calls: as text in "python" form, or as tool calls for the protocol "tools".
             fold_case: take names of tools and texts in arguments for those that the conversation or the tools'
                 descriptions show in other case or with other blanks, for policies that cannot write them (nano).
+            leave_out_wrong: have no tasks whose ground truth is known to be out of reach (``data.WRONG_TRUTHS``);
+                scores are then no longer those of the benchmark as it is published.
 
         Raises ConfigError for another release of bfcl-eval, MissingExtraError where it is not installed.
         """
@@ -102,7 +106,12 @@ class BFCL(Env):
         self.expert_calls, self.fold_case = expert_calls, fold_case
         self.max_steps, self.max_turns = max_steps, _MOST_TURNS * (max_steps + 1)
         self.benchmark = open_benchmark()
-        self._tasks = {id: task for id, task in self.benchmark.tasks.items() if task.category in LEVELS[level]}
+        wrong = WRONG_TRUTHS if leave_out_wrong else {}
+        self._tasks = {
+            id: task
+            for id, task in self.benchmark.tasks.items()
+            if task.category in LEVELS[level] and task.number not in wrong
+        }
         self.action_space = TextSpace(_ANY_REPLY)
 
     def tasks(self, split: str) -> list[str]:

@@ -57,6 +57,7 @@ class Countdown(Env):
     """
 
     kind = "puzzle"
+    max_turns = 6
 
     def __init__(
         self,

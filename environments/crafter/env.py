@@ -47,6 +47,7 @@ class Crafter(Env):
 
     kind = "game"
     extra = "crafter"
+    max_turns = 10
     corpus_episodes = 40  # each is another world, and to make one takes up to a second
     instructions = (
         f"Reach what is to do. Actions: {', '.join(ACTIONS)}. A number repeats one: move left 4. "

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import importlib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import gymnasium
 from gymnasium import spaces
+from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
 from gymnasium.envs.toy_text.frozen_lake import generate_random_map
+from gymnasium.utils import EzPickle
 from pydantic import Field
 
 from agentgym.env import SPLITS, Env, Expert
@@ -58,6 +61,7 @@ class Gymnasium(Env):
     """
 
     kind = "game"
+    max_turns = 100
 
     def __init__(
         self,
@@ -126,9 +130,22 @@ class Gymnasium(Env):
             return None
         return lambda observation: self.names[self._planned()[int(self.world.unwrapped.s)]]
 
+    @property
+    def chance_decides(self) -> bool:
+        """Whether an action may lead to several states, as far as a transition table says."""
+        table = getattr(self.world.unwrapped, "P", None)
+        if not isinstance(table, Mapping):
+            return False
+        outcomes = (outcomes for actions in table.values() for outcomes in actions.values())
+        return any(0 < chance < 1 for chances in outcomes for chance, *_ in chances)
+
     def get_state(self) -> Any:
-        """A copy of the environment where Gymnasium itself brings it; others are restored by replay."""
-        if not type(self.world.unwrapped).__module__.startswith("gymnasium.envs."):
+        """A copy of the environment where Gymnasium itself brings it, and copies more than what it was made with.
+
+        Others are restored by replay.
+        """
+        bare = self.world.unwrapped
+        if isinstance(bare, EzPickle) or not type(bare).__module__.startswith("gymnasium.envs."):
             return None
         return {"world": self._copied(), "total": self.total, "last": self._last, "plan": self._plan}
 
@@ -235,13 +252,23 @@ def _mapping(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
 
 
 def _spec(id: str) -> Any:
-    """What is registered under ``id``. Raises ConfigError."""
+    """What is registered under ``id``, by the module that it may name; of several versions the newest.
+
+    Raises ConfigError.
+    """
     module, _, bare = id.rpartition(":")
     try:
         if module:
-            gymnasium.spec(id)  # imports the module
-        return gymnasium.spec(bare)
-    except (ModuleNotFoundError, gymnasium.error.Error) as error:
+            importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError(
+            f'name is "{id}", and "{module}" cannot be imported: {error}; install it, or put its folder on PYTHONPATH'
+        ) from None
+    try:
+        namespace, name, version = parse_env_id(bare)
+        newest = find_highest_version(namespace, name) if version is None else None
+        return gymnasium.spec(bare if newest is None else get_env_id(namespace, name, newest))
+    except gymnasium.error.Error as error:
         hint = did_you_mean(bare, gymnasium.registry)
         raise ConfigError(f'name is "{id}", which Gymnasium does not know: {error}.{hint}') from None
 

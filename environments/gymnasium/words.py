@@ -46,12 +46,12 @@ _SUCCESS = {"Taxi": 1.0, "CliffWalking": -99.0, "CliffWalkingSlippery": -99.0, "
 
 
 def base_name(id: str) -> str:
-    """An id without its namespace and version.
+    """An id without its module, namespace and version.
 
-    >>> base_name("phys2d/CartPole-v1")
-    'CartPole'
+    >>> base_name("phys2d/CartPole-v1"), base_name("package:Taxi-v4")
+    ('CartPole', 'Taxi')
     """
-    return re.sub(r"-v\d+$", "", id.rpartition("/")[2])
+    return re.sub(r"-v\d+$", "", re.split("[/:]", id)[-1])
 
 
 def action_names(id: str, space: spaces.Discrete) -> list[str]:

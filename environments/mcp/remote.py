@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from agentgym.environments.mcp.checker import Checker
 from agentgym.errors import EnvError, UserError, did_you_mean
-from agentgym.extras import require
 from agentgym.tools import Tool, ToolError
+from agentgym.tools.patterns import Patterns
+from agentgym.tools.schema import SchemaError
 
 __all__ = ["RemoteTool", "text_of"]
 
@@ -16,8 +18,8 @@ __all__ = ["RemoteTool", "text_of"]
 class RemoteTool(Tool):
     """A tool of a server. ``listed`` is the entry of the server's list. Raises UserError for a schema that is none.
 
-    A server that leaves open whether there may be other arguments than those it names is taken to want none: a
-    misspelled one would otherwise be ignored without a word.
+    A server that names arguments and leaves open whether there may be others is taken to want none: a misspelled one
+    would otherwise be ignored without a word.
     """
 
     def __init__(self, listed: Any) -> None:
@@ -26,27 +28,25 @@ class RemoteTool(Tool):
         hints = listed.annotations
         self.repeatable = bool(hints and (hints.read_only_hint or hints.idempotent_hint))
         """Calling it twice is as good as once."""
-        validators, referencing = (require(name, extra="mcp") for name in ("jsonschema.validators", "referencing"))
-        validator = validators.validator_for(schema, default=validators.Draft202012Validator)
         try:
-            validator.check_schema(schema)
-        except Exception as error:  # whatever jsonschema makes of a schema that is none
-            problem = str(error).partition("\n")[0]
-            raise UserError(f"the MCP server's tool {self.name} has no valid JSON schema: {problem}") from None
-        self._validator = validator(schema, registry=referencing.Registry())  # which fetches nothing
+            self._checker = Checker(schema, self.plain)
+        except SchemaError as error:
+            raise UserError(f"the tool {self.name} has no valid JSON schema: {error}") from None
 
     def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        read = self.read(arguments)
-        if self.parameters.get("additionalProperties", False) is False:
-            for name in read.keys() - self.properties.keys():
-                raise self.refusal(f'there is no argument "{name[:60]}"{did_you_mean(name[:60], self.properties)}')
+        read, patterns = self.read(arguments), Patterns()
+        for name in read:
+            if self.schema_of(name, patterns) is None:
+                hint = did_you_mean(name[:60], self.properties)
+                raise self.refusal(f'there is no argument "{name[:60]}"{f".{hint}" if hint else ""}')
         for name in self.required:
             if name not in read:
                 raise self.refusal(f'the argument "{name}" is missing')
-        problem = next(iter(self._validator.iter_errors(read)), None)
+        problem = self._checker.problem(read)
         if problem is not None:
             path = ".".join(map(str, problem.absolute_path))
-            raise self.refusal(f'the argument "{path}": {problem.message[:120]}' if path else problem.message[:120])
+            words = self._checker.words(problem)
+            raise self.refusal(f'the argument "{path}": {words}' if path else words)
         return read
 
     def run(self, owner: Any, arguments: Mapping[str, Any]) -> str:
@@ -57,9 +57,8 @@ class RemoteTool(Tool):
 
 def text_of(result: Any, tool: str) -> str:
     """A call's result as text. Raises ToolError where it says that it is an error, EnvError for broken text."""
-    parts = [part.text if part.type == "text" else f"[{part.type}]" for part in result.content]
-    text = "\n".join(parts)
-    if not parts and result.structured_content is not None:
+    text = "\n".join(map(_shown, result.content))
+    if not result.content and result.structured_content is not None:
         text = json.dumps(result.structured_content, ensure_ascii=False)
     if result.is_error:
         raise ToolError(text or f"{tool} failed")
@@ -68,3 +67,21 @@ def text_of(result: Any, tool: str) -> str:
     except UnicodeEncodeError:
         raise EnvError(f"the MCP server's tool {tool} answered with half of a character: {text[:80]!r}") from None
     return text
+
+
+def _shown(block: Any) -> str:
+    """A block of a result as text: what it says, or else what it is."""
+    match block.type:
+        case "text":
+            return str(block.text)
+        case "resource" if isinstance(getattr(block.resource, "text", None), str):
+            return f"[{block.resource.uri}]\n{block.resource.text}"
+        case "resource":
+            return _named("resource", block.resource.uri, block.resource.mime_type)
+        case "resource_link":
+            return _named("resource", block.uri, block.name, block.description)
+    return f"[{block.type}]"
+
+
+def _named(kind: str, *about: str | None) -> str:
+    return f"[{kind} {', '.join(str(one) for one in about if one)}]"

@@ -12,15 +12,15 @@ One object a line; only ``id`` and ``instruction`` must be there::
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from agentgym.env import SPLITS
 from agentgym.errors import DataError, EnvError
+from agentgym.tools.answers import said
 from agentgym.types import TaskId
 
 __all__ = ["CallSpec", "Task", "read_tasks", "said", "score_in"]
@@ -50,9 +50,17 @@ class Task(BaseModel):
     check: CallSpec | None = None
     """The call that judges the final state: it answers true, false, or a score from 0 to 1."""
     expected: str | tuple[str, ...] | None = None
-    """What the final answer must contain, whole words, in any case and order."""
+    """What the final answer must say last: numbers by value, other text as whole words (see ``tools.answers``)."""
     solution: tuple[CallSpec | str, ...] = ()
     """Calls, and the final answer, that solve the task: what the expert does."""
+
+    @field_validator("expected")
+    @classmethod
+    def _says_something(cls, expected: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        texts = (expected,) if isinstance(expected, str) else expected
+        if texts is not None and not (texts and all(any(map(str.isalnum, text)) for text in texts)):
+            raise ValueError("without a letter or digit every answer would be right; leave it out for none")
+        return expected
 
     @property
     def hidden_tools(self) -> set[str]:
@@ -90,17 +98,6 @@ def _dealt(tasks: Sequence[Task]) -> tuple[Task, ...]:
     splits = [*["train"] * 8, "validation", "test"]
     assert set(splits) == set(SPLITS)
     return tuple(task.model_copy(update={"split": splits[number % 10]}) for number, task in enumerate(tasks))
-
-
-def said(expected: str | Sequence[str], answer: str) -> bool:
-    """Whether ``answer`` contains everything expected.
-
-    >>> said("42", "It is 42."), said("42", "It is 142."), said(["A", "b"], "b and a")
-    (True, False, True)
-    """
-    wanted = [expected] if isinstance(expected, str) else expected
-    words = " ".join(answer.split()).casefold()
-    return all(re.search(rf"(?<!\w){re.escape(' '.join(one.split()).casefold())}(?!\w)", words) for one in wanted)
 
 
 def score_in(text: str, tool: str) -> float:

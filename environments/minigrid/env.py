@@ -11,7 +11,7 @@ import copy
 from typing import Any, Literal, TypeAlias
 
 from agentgym.env import Env, Expert
-from agentgym.environments.minigrid.expert import Guide
+from agentgym.environments.minigrid.expert import BAFFLING, BotGivesUp, Guide
 from agentgym.environments.minigrid.package import has_bot, make_world
 from agentgym.environments.minigrid.view import described
 from agentgym.errors import ConfigError
@@ -66,6 +66,7 @@ class MiniGrid(Env):
 
     kind = "game"
     extra = "minigrid"
+    max_turns = 12
     instructions = (
         "Do what the mission says. Actions: turn left, turn right, go forward, pick up, drop, toggle (doors)."
     )
@@ -111,11 +112,14 @@ class MiniGrid(Env):
         return self._observe(seen), float(reward), bool(terminated), bool(truncated), info
 
     def expert(self) -> Expert | None:
-        """BabyAI's bot; None in the worlds of MiniGrid, which have no instructions for it."""
-        if not has_bot(self.world):
+        """BabyAI's bot; None where it gives up, and in the worlds of MiniGrid, which have no instructions for it."""
+        if not has_bot(self.world) or self.world_id in BAFFLING:
             return None
-        self._guide = self._guide or Guide(self.world_id)
-        guide = self._guide
+        guide = self._guide = self._guide or Guide(self.world_id)
+        try:
+            guide.advice(self.seed, self.taken)
+        except BotGivesUp:
+            return None
         return lambda observation: _ACTIONS[guide.advice(self.seed, self.taken)]
 
     def get_state(self) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The package ``minigrid`` (MIT), imported on use and kept quiet.
 
-It prints a line for every draw of a BabyAI mission that it rejects. Capturing the standard output would capture that of
-every other thread as well, so the one module that prints is given a ``print`` of its own.
+It prints a line for every draw of a BabyAI mission that it rejects.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import Any
 
 import gymnasium
 
+from agentgym.environments._quiet import hush
 from agentgym.errors import ConfigError, did_you_mean
 from agentgym.extras import require
 
@@ -22,8 +22,7 @@ _PREFIXES = ("BabyAI-", "MiniGrid-")
 @functools.cache
 def _quiet() -> None:
     require("minigrid", extra="minigrid")  # registers its worlds with gymnasium
-    drawing: Any = require("minigrid.envs.babyai.core.roomgrid_level", extra="minigrid")
-    drawing.print = lambda *_, **__: None
+    hush("minigrid")
 
 
 def world_ids() -> list[str]:
@@ -48,4 +47,6 @@ def has_bot(world: Any) -> bool:
 
 def bot_of(world: Any) -> Any:
     """BabyAI's bot for a world that was just reset."""
-    return require("minigrid.utils.baby_ai_bot", extra="minigrid").BabyAIBot(world)
+    module = require("minigrid.utils.baby_ai_bot", extra="minigrid")
+    hush("minigrid")
+    return module.BabyAIBot(world)

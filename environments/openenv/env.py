@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -43,6 +44,7 @@ class OpenEnv(Env):
 
     kind = "remote"
     extra = "openenv"
+    max_turns = 10
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class OpenEnv(Env):
         action_field: str | None = None,
         max_turns: Annotated[int, Field(ge=1)] | None = None,
         timeout: Annotated[float, Field(gt=0)] = 60.0,
+        token_env: Annotated[str, Field(min_length=1)] | None = None,
     ) -> None:
         """Connect to the server.
 
@@ -64,11 +67,13 @@ class OpenEnv(Env):
                 have, otherwise the policy must say the whole action in JSON.
             max_turns: turns that an episode may have; none given: the server's, or 30.
             timeout: seconds to wait for each answer.
+            token_env: environment variable that holds the token which the server asks for.
 
         Raises UserError where no server answers, ConfigError for a field that an action does not have,
         MissingExtraError.
         """
         self.url, self.text_field, self.timeout = name or "", text_field, timeout
+        self._token = None if token_env is None else _token(token_env)
         self._demo = None if name else _Demo.join()
         self._link: Link | None = None
         try:
@@ -78,8 +83,14 @@ class OpenEnv(Env):
             self.close()
             raise
         self._splits = {split: _tasks(one) for split, one in about.get("splits", {}).items()} or None
-        self.max_turns = max_turns or int(about.get("max_turns", _MAX_TURNS))
+        self.max_turns = self._turns(max_turns, about)
         self.instructions = str(about.get("instructions", "")) or self._usage()
+
+    def _turns(self, given: int | None, about: Mapping[str, Any]) -> int:
+        if given and given > (most := about.get("max_turns", given)):
+            self.close()
+            raise ConfigError(f"max_turns is {given}; the server at {self.url} ends its episodes after {most}")
+        return given or int(about.get("max_turns", _MAX_TURNS))
 
     def tasks(self, split: str) -> Sequence[TaskId]:
         """The server's own tasks of a split, or seeds. Raises UserError."""
@@ -130,7 +141,7 @@ class OpenEnv(Env):
         if self._link is None:
             if not self._address:
                 self._demo = _Demo.join()  # closed, and used again
-            self._link = Link(self._address, timeout=self.timeout)
+            self._link = Link(self._address, timeout=self.timeout, token=self._token)
         return self._link
 
     def _asked(self, question: Any) -> Any:
@@ -201,6 +212,13 @@ class OpenEnv(Env):
 def _told(said: Mapping[str, Any]) -> dict[str, Any]:
     """What a server says beside the observation, where it is one of agentgym's."""
     return {key: said[key] for key in ("success", "invalid_action", "channels") if said.get(key) not in (None, {})}
+
+
+def _token(variable: str) -> str:
+    token = os.environ.get(variable)
+    if not token:
+        raise ConfigError(f"token_env is {variable}, which is not set; type: export {variable}=TOKEN")
+    return token
 
 
 class _Demo:

@@ -1,9 +1,10 @@
 """Any environment as an OpenEnv server, on the package's own HTTP and WebSocket server.
 
-A session, which is one WebSocket connection, has an environment of its own and a thread of its own. Actions have one
-field, ``text``. What is observed has ``text``, ``admissible``, ``tools``, ``terminated``, ``truncated``, ``success``
-and ``invalid_action``; the state tells the environment's name, instructions, turns and splits. ``reset`` takes a
-``seed`` and a ``task``.
+A session, which is one WebSocket connection, has an environment of its own and a thread of its own. An episode is over
+when the environment says so, and truncated when it has had the environment's turns. Actions have one field, ``text``.
+What is observed has ``text``, ``admissible``, ``tools``, ``terminated``, ``truncated``, ``success`` and
+``invalid_action``; the state tells the environment's name, instructions, turns and splits. ``reset`` takes a ``seed``
+and a ``task``.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import functools
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pydantic import Field, create_model
 
 from agentgym.env import SPLITS
+from agentgym.environments.openenv.guard import guarded
 from agentgym.errors import EnvError, UserError
 from agentgym.extras import require
 from agentgym.types import TaskId
@@ -33,12 +35,19 @@ MAX_SESSIONS = 256
 _START_SECONDS = 60.0
 
 
-def make_app(make_env: Callable[[], Any], *, max_sessions: int = MAX_SESSIONS) -> Any:
-    """The ASGI application that serves what ``make_env`` makes. Raises MissingExtraError."""
+def make_app(
+    make_env: Callable[[], Any],
+    *,
+    max_sessions: int = MAX_SESSIONS,
+    hosts: Collection[str] = (),
+    token: str | None = None,
+) -> Any:
+    """The ASGI application that serves what ``make_env`` makes, ``guarded``. Raises MissingExtraError."""
     core = require("openenv.core.env_server", extra="openenv")
     action, observation = _models()
     session = _session_class()
     app = core.create_fastapi_app(functools.partial(session, make_env), action, observation, max_sessions)
+    _tell_errors(app)
     gone = require("starlette.websockets", extra="openenv").WebSocketDisconnect
 
     async def patient(scope: Any, receive: Any, send: Any) -> None:
@@ -48,7 +57,18 @@ def make_app(make_env: Callable[[], Any], *, max_sessions: int = MAX_SESSIONS) -
             if scope["type"] != "websocket":
                 raise
 
-    return patient
+    return guarded(patient, hosts=hosts, token=token)
+
+
+def _tell_errors(app: Any) -> None:
+    """Have ``app`` answer what an environment refuses with what it says, in place of a traceback here and 500 there."""
+    response = require("starlette.responses", extra="openenv").JSONResponse
+
+    async def told(request: Any, error: Exception) -> Any:
+        return response({"detail": str(error)}, 422 if isinstance(error, UserError) else 500)
+
+    for kind in (UserError, EnvError):
+        app.add_exception_handler(kind, told)
 
 
 def take_port(host: str, port: int) -> socket.socket:
@@ -148,8 +168,10 @@ def _session_class() -> Any:
             return _observed(self.player.now, observation_class)
 
         def step(self, action: Any, timeout_s: float | None = None, **_: Any) -> Any:
+            if self.player.now.num_turns and not self.player.goes_on:
+                raise EnvError("the episode is over; call reset() first")
             self.player.step(action.text)
-            return _observed(self.player.now, observation_class)
+            return _observed(self.player.now, observation_class, is_cut=not self.player.goes_on)
 
         @property
         def state(self) -> Any:
@@ -171,8 +193,11 @@ def _session_class() -> Any:
     return Session
 
 
-def _observed(now: Standing, cls: Any) -> Any:
-    seen, success, invalid = now.observation, now.info.get("success"), now.info.get("invalid_action")
+def _observed(now: Standing, cls: Any, *, is_cut: bool = False) -> Any:
+    """What the client is told. An episode that has had its turns is cut, and no success, as a rollout's would be."""
+    seen, invalid = now.observation, now.info.get("invalid_action")
+    is_cut = is_cut and not now.is_over
+    success = now.info.get("success", False if is_cut else None)
     return cls(
         text=str(seen),
         admissible=None if seen.admissible is None else list(seen.admissible),
@@ -183,8 +208,8 @@ def _observed(now: Standing, cls: Any) -> Any:
         invalid_action=None if invalid is None else str(invalid),
         reward=now.reward if now.num_turns else None,
         terminated=now.terminated,
-        truncated=now.truncated,
-        done=now.is_over,
+        truncated=now.truncated or is_cut,
+        done=now.is_over or is_cut,
     )
 
 

@@ -14,6 +14,7 @@ The tools do not enforce the policy. What a model says can do nothing but call t
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 from agentgym.env import Env, Expert
@@ -24,6 +25,7 @@ from agentgym.environments.policydesk.policy import Policy
 from agentgym.environments.policydesk.user import User, brief, opening, scripted
 from agentgym.registry import register
 from agentgym.tools import ToolEnv, call, tool
+from agentgym.tools.answers import numbers_in
 from agentgym.types import Action, Message, TaskId
 
 __all__ = ["LEVELS", "PolicyDesk"]
@@ -33,6 +35,9 @@ LEVELS: dict[Level, int] = {"p1": 8, "p2": 14, "p3": 18, "p4": 20}
 """Level → turns that an episode may have: about twice what the expert takes at most."""
 
 Reward: TypeAlias = Literal["sparse", "dense"]
+
+_MOST_TOLD = 3
+"""Numbers, or products, that the last word may have: one that lists them all tells the customer none."""
 
 
 @register
@@ -45,6 +50,8 @@ class PolicyDesk(ToolEnv):
         observation, info = env.reset(options={"task": 0})
         observation, reward, terminated, truncated, info = env.step("find_customer(name=ada moss, zip=10115)")
     """
+
+    max_turns = 8
 
     def __init__(
         self,
@@ -138,7 +145,13 @@ class PolicyDesk(ToolEnv):
         if self.decision.is_refusal:
             named = {int(number) for number in re.findall(r"\brule\s*(\d{1,4})\b", words)}
             return bool(named) and named <= set(self.decision.rules)
-        return re.search(rf"\b{re.escape(self.decision.told)}\b", words) is not None and "refused" not in words
+        if self.decision.told.isdecimal():
+            told: set[object] = set(numbers_in(words))
+            is_told = Decimal(self.decision.told) in told
+        else:
+            told = set(re.findall(r"\w+", words)) & self.case.tables["products"].keys()
+            is_told = self.decision.told in told
+        return is_told and len(told) <= _MOST_TOLD and "refused" not in words
 
     # -- tools that read -----------------------------------------------------------------------------
 

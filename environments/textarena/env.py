@@ -14,6 +14,7 @@ from pydantic import Field
 
 from agentgym.env import Env, Expert
 from agentgym.environments.textarena.game import Game
+from agentgym.environments.textarena.moves import CANDIDATES
 from agentgym.environments.textarena.players import EXPERTS
 from agentgym.errors import ConfigError, EnvError
 from agentgym.registry import register
@@ -43,6 +44,7 @@ class TextArena(Env):
 
     kind = "game"
     extra = "textarena"
+    max_turns = _MAX_TURNS
 
     def __init__(
         self,
@@ -58,26 +60,37 @@ class TextArena(Env):
 
         Args:
             name: id of the package, such as "Nim-v0-large". The id ``textarena:Nim-v0`` is short for it.
-            opponent: "random" plays any of the moves that the game lists; "expert" plays perfectly, in TicTacToe and
-                Nim; or a function from what it sees to its action, from Python.
+            opponent: "random" plays any of the moves that the game lists, or that are known here and that it takes;
+                "expert" plays perfectly, in TicTacToe and Nim; or a function from what it sees to its action, from
+                Python.
             seat: number of the policy's seat; none given: they go round with the task.
             num_players: seats of the game; none given: two, or as few as it takes.
             success_at: reward of a success; none given: 1, a win, and against "expert" 0, which is not to lose.
             max_turns: turns that an episode may have.
 
-        Raises ConfigError for an unknown game or seat, and for one that has no expert; UserError for a game that needs
-        a download; MissingExtraError.
+        Raises ConfigError for an unknown game or seat, and for a game that has no such opponent; UserError for one that
+        cannot be played, or needs a download; MissingExtraError.
         """
         self.game = Game(name, num_players)
         self.opponent, self.seat = opponent, seat
         if opponent == "expert" and self.game.base not in EXPERTS:
             raise ConfigError(f'opponent "expert" plays {", ".join(EXPERTS)}, not {self.game.name}; take "random"')
+        if opponent == "random" and not self._is_known_to_chance():
+            raise ConfigError(
+                f'{name} lists no moves for opponent "random"; give a function as opponent, or policies for all seats: '
+                "agentgym.environments.textarena.self_play"
+            )
         if seat is not None and not 0 <= seat < self.game.num_players:
             raise ConfigError(f"seat is {seat}; {name} has the seats 0 to {self.game.num_players - 1}")
         self.success_at = success_at if success_at is not None else 0.0 if opponent == "expert" else 1.0
         self.max_turns = max_turns
         self._last: tuple[str, ...] | None = None
         self.instructions = f"Play {self.game.base}. Say your move in square brackets, as the game asks for it."
+
+    def _is_known_to_chance(self) -> bool:
+        """Whether moves of others can be drawn, as far as the beginning shows."""
+        game = self.game
+        return game.num_players == 1 or game.base in CANDIDATES or bool(game.seen_by(game.to_move).admissible)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begin a game; opponents who sit before the policy move first."""
@@ -135,6 +148,8 @@ class TextArena(Env):
         seen = self.game.seen_by(self.game.to_move)
         if not isinstance(self.opponent, str):
             return str(self.opponent(seen))
+        if self.game.base in CANDIDATES:
+            return self.game.drawn_move(self.np_random)
         if not seen.admissible:
             raise EnvError(f'{self.game.name} lists no moves for opponent "random"; give a function as opponent')
         return seen.admissible[int(self.np_random.integers(len(seen.admissible)))]

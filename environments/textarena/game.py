@@ -8,34 +8,54 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import platform
 import random
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from agentgym.errors import ConfigError, UserError, did_you_mean
+import numpy as np
+
+from agentgym.environments._quiet import hush
+from agentgym.environments.textarena.moves import candidates
+from agentgym.errors import AgentGymError, ConfigError, UserError, did_you_mean
 from agentgym.extras import require
 from agentgym.types import Observation
 
-__all__ = ["Game"]
+__all__ = ["REFUSED", "Game"]
+
+_ON_THE_WEB = "a model on the web plays in it, so that no seed repeats an episode"
+
+REFUSED = {
+    **dict.fromkeys(("Debate", "GuessWho", "ScenarioPlanning", "TwentyQuestions"), _ON_THE_WEB),
+    "CharacterConclave": "the package's code fails at the first message",
+    "Klondike": "the package's source of it is no Python",
+    "Tak": "the package's code fails when somebody wins",
+}
+"""Game → why it is not played. Others say it themselves when they are made."""
 
 _RANDOM = threading.Lock()
-_LISTED = re.compile(r"(?:available|valid|legal) (?:moves|actions)(?: are)?:", re.IGNORECASE)
+_LISTED = re.compile(
+    r"(?:(?:available|valid|legal|viable) (?:moves|actions|targets)(?: are)?|your remaining (?:hand|money cards)):",
+    re.IGNORECASE,
+)
 _MOVE = re.compile(r"\[[^\[\]\n]{1,60}\]")
 _PLAYERS = (2, 1, 3, 4, 5, 6)
 """Numbers of players to try, the likeliest first: the package's registry does not tell them."""
 
 
 class Game:
-    """A game by its id, such as "TicTacToe-v0". Raises ConfigError, UserError, MissingExtraError."""
+    """A game by its id, such as "TicTacToe-v0", begun with the seed 0.
+
+    One that cannot be played says so here, with the reason. Raises ConfigError, UserError, MissingExtraError.
+    """
 
     def __init__(self, name: str, num_players: int | None = None) -> None:
         self.name, self.base = name, name.partition("-v")[0]
         self._random = random.Random(0).getstate()
         self._arena = require("textarena", extra="textarena")
-        self.world = self._made()
-        self.num_players = num_players or self._least_players()
+        self.num_players = self._least_players(_PLAYERS if num_players is None else (num_players,))
 
     def reset(self, seed: int) -> None:
         """Begin anew, in a fresh object: some games keep things from the one before."""
@@ -62,7 +82,7 @@ class Game:
             done, _ = self.world.step(action)
         if done:
             self.over, rewards = True, self.world.close()[0] or {}
-            self.rewards = {int(seat): float(value) for seat, value in rewards.items()}
+            self.rewards = {int(seat): _number(value) for seat, value in rewards.items()}
             return None
         if self.to_move == mover and getattr(state, "error_count", 0) > errors:
             return self._last_words(mover) or "this is no move now"
@@ -91,6 +111,25 @@ class Game:
         _, *listed = _LISTED.split(seen)
         return list(dict.fromkeys(_MOVE.findall(listed[-1]))) if listed else []
 
+    def takes(self, action: str) -> bool:
+        """Whether the game would take the action from the seat to move, and not refuse it or punish it as no move."""
+        now, world = self._random, copy.deepcopy(self.world)
+        before = _num_refused(world.state)
+        try:
+            with self._own_random():
+                world.step(action)
+        finally:
+            self._random = now
+        return all(after <= one for after, one in zip(_num_refused(world.state), before, strict=True))
+
+    def drawn_move(self, rng: np.random.Generator) -> str:
+        """What the seat to move may say, by chance, in a game of ``CANDIDATES``.
+
+        Where the game takes none of it, because there is no move left, it gets what it will not take.
+        """
+        known = candidates(self.base, self.world, rng)
+        return next(filter(self.takes, known), known[0])
+
     def copied(self) -> tuple[Any, ...]:
         """All that ``put_back`` needs to come back to this moment."""
         return copy.deepcopy(self.world), self._random, self.over, dict(self.rewards)
@@ -109,6 +148,8 @@ class Game:
                 f'name is "{self.name}".{did_you_mean(self.name, known)} TextArena has {len(known)} ids such as '
                 "TicTacToe-v0, Nim-v0 and KuhnPoker-v0"
             )
+        if self.base in REFUSED:
+            raise self._cannot(REFUSED[self.base])
         if self._words_are_missing():
             raise self._needs_words()
         try:
@@ -116,8 +157,7 @@ class Game:
                 world = self._arena.make(self.name)
         except LookupError as error:
             raise self._needs_words() from error
-        except ImportError as error:
-            raise UserError(f"{self.name} cannot be imported: {error}") from error
+        hush("textarena")
         while isinstance(world, self._arena.Wrapper):
             world = world.env  # wrappers fold the messages into one text; they are wanted apart
         return world
@@ -138,15 +178,28 @@ class Game:
             "python -m nltk.downloader words averaged_perceptron_tagger_eng"
         )
 
-    def _least_players(self) -> int:
-        for number in _PLAYERS:
+    def _least_players(self, numbers: Sequence[int]) -> int:
+        for number in numbers:
             self.num_players = number
             try:
                 self.reset(0)
-            except (AssertionError, ValueError, KeyError, IndexError):
-                continue
-            return number
-        raise ConfigError(f"{self.name} begins with none of {_PLAYERS} players; give num_players")
+            except AgentGymError:
+                raise
+            except SyntaxError as error:
+                raise self._cannot(f"Python {platform.python_version()} is too old for its source: {error}") from error
+            except (AssertionError, ValueError, KeyError, IndexError) as error:
+                refused = error
+            except Exception as error:  # a game may fail in any way, and no other number of players would help
+                raise self._cannot(f"{type(error).__name__}: {error}") from error
+            else:
+                return number
+        raise ConfigError(
+            f"{self.name} does not begin with {' or '.join(map(str, numbers))} players: {type(refused).__name__}: "
+            f"{refused}; give num_players"
+        )
+
+    def _cannot(self, why: str) -> UserError:
+        return UserError(f"{self.name} cannot be played: {why}")
 
     def _last_words(self, seat: int) -> str:
         """Why the last action was refused, as the game told the seat."""
@@ -180,6 +233,19 @@ _WORD_GAMES = (
 )
 
 
-def _is_echo(message: tuple[int, str, Any], seat: int, kinds: Any) -> bool:
+def _is_echo(message: tuple[Any, Any, Any], seat: int, kinds: Any) -> bool:
     sender, _, kind = message
-    return sender == seat and kind is kinds.PLAYER_ACTION
+    if sender is kinds.PLAYER_ACTION:  # some games of one player give the three in another order
+        return True
+    return bool(sender == seat and kind is kinds.PLAYER_ACTION)
+
+
+def _num_refused(state: Any) -> tuple[int, int]:
+    """Moves that were refused to the seat to move, and seats that were punished for one."""
+    punished = sum(bool(info.get("invalid_move")) for info in state.game_info.values())
+    return getattr(state, "error_count", 0), punished
+
+
+def _number(reward: Any) -> float:
+    """The reward; one game puts into its place what was wrong with the move, which it means to pay nothing for."""
+    return 0.0 if isinstance(reward, str) else float(reward)

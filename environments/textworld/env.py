@@ -52,6 +52,7 @@ class TextWorld(Env):
 
     kind: ClassVar[str] = "game"
     extra: ClassVar[str] = "textworld"
+    max_turns = 8
 
     def __init__(
         self,

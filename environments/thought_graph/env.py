@@ -50,6 +50,7 @@ class ThoughtGraph(Env):
     """
 
     kind = "reasoning"
+    max_turns = 20
     instructions = (
         "Get a problem solved by a reasoner that errs, the more the longer the part. Actions: decompose N (in two), "
         "solve N, score N (count errors), refine N (correct), aggregate N M (join neighbors), answer N (the end)."

@@ -47,6 +47,7 @@ class Verifiers(ToolEnv):
 
     kind: ClassVar[str] = "reasoning"
     extra: ClassVar[str] = "verifiers"
+    max_turns = 1
     instructions = "Reply to the prompt."
 
     def __init__(

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentgym.environments.mcp.remote import RemoteTool, text_of
+from agentgym.errors import UserError
 from agentgym.extras import require
 from agentgym.tools import ToolError
 
@@ -36,7 +37,7 @@ class TasksetTool(RemoteTool):
 
 
 async def list_tools(toolsets: Sequence[Any]) -> dict[str, TasksetTool]:
-    """The tools by name. It waits for nothing."""
+    """The tools by name. It waits for nothing. Raises UserError for two of one name."""
     make_server = require("mcp.server.mcpserver", extra="verifiers").MCPServer
     tools = {}
     for toolset in toolsets:
@@ -44,6 +45,10 @@ async def list_tools(toolsets: Sequence[Any]) -> dict[str, TasksetTool]:
         toolset.register(server)
         for listed in await server.list_tools():
             tool = TasksetTool(listed, server, toolset.server_name)
+            if tool.name in tools:
+                raise UserError(
+                    f'two tools of the taskset are called "{tool.name}"; give their toolsets a server_name each'
+                )
             tools[tool.name] = tool
     return tools
 

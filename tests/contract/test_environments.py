@@ -7,6 +7,7 @@ not installed is skipped with the line that installs it.
 from __future__ import annotations
 
 import functools
+import pickle
 import re
 
 import gymnasium
@@ -19,6 +20,8 @@ from agentgym.errors import MissingExtraError
 from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.registry import EnvFactory, gymnasium_id
 from agentgym.tokenizer import ChatTokenizer
+from agentgym.visit import Player
+from agentgym.wrapper import Settled
 
 SECONDS = 1.0
 """For each check: about as much as ``agentgym doctor --quick`` takes."""
@@ -64,15 +67,41 @@ def test_gymnasium_makes_and_plays_it(env_id: str) -> None:
     cls = agentgym.plugins("environments").get(env_id)
     env = gymnasium.make(gymnasium_id(cls.plugin_id))  # type: ignore[attr-defined]
     ours: object = env
-    while isinstance(ours, gymnasium.Wrapper):
+    while isinstance(ours, gymnasium.Wrapper | Settled):
         ours = ours.env
     assert isinstance(ours, cls)  # type: ignore[arg-type]
     assert isinstance(ours, Env)
     assert isinstance(env.unwrapped, Env)
-    if ours.is_async:
-        return  # Gymnasium's wrappers cannot await
     observation, _ = env.reset(seed=3)
     again, _ = env.reset(seed=3)
     assert observation == again
     assert isinstance(env.step("look"), tuple)
     env.close()
+
+
+def test_gymnasium_knows_its_turns_and_truncates_after_them(env_id: str) -> None:
+    """Of an environment of ours before it is made; others may choose theirs when they are made."""
+    cls = agentgym.plugins("environments").get(env_id)
+    env = gymnasium.make(gymnasium_id(cls.plugin_id), render_mode="ansi")  # type: ignore[attr-defined]
+    assert env.spec is not None
+    if cls.__module__.startswith("agentgym."):
+        assert gymnasium.spec(env.spec.id).max_episode_steps == env.spec.max_episode_steps
+    env.reset(seed=3)
+    ends = [False, False]
+    for _ in range(env.unwrapped.max_turns):  # type: ignore[attr-defined]
+        *_, ends[0], ends[1], _ = env.step("look")
+        if any(ends):
+            break
+    assert any(ends)
+    env.close()
+
+
+def test_it_goes_on_from_a_pickle(env_id: str) -> None:
+    """An async one, and one that has no way back, is sent before its episode."""
+    with Player(agentgym.make(env_id)) as player:
+        env = player.env
+        if not (env.is_async or env.restored_by == "none"):
+            player.reset(None, 3)
+            player.step("look")
+        with Player(pickle.loads(pickle.dumps(env))) as other:
+            assert (other.env.render(), other.env._digests) == (env.render(), env._digests)

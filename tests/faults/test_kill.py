@@ -110,9 +110,11 @@ TRAINERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("hosts", ["loop", "threads", "processes"])
 @pytest.mark.parametrize("trainer", TRAINERS)
-def test_killed_whatever_the_trainer(trainer: str, nursery: Nursery, tmp_path: Path) -> None:
+def test_killed_whatever_the_trainer(trainer: str, hosts: str, nursery: Nursery, tmp_path: Path) -> None:
     chosen: dict[str, Any] = {"trainer": {"id": trainer, **TRAINERS[trainer]}}
+    chosen["rollout"] = {**SETTINGS["rollout"], "hosts": hosts}
     code, seconds = nursery.train(tmp_path / "whole", **chosen)
     assert code == 0, nursery.log.read_text()[-3000:]
     run = tmp_path / "run"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at any moment: the run can be resumed, and nothing of it is left on the machine."""
+"""Ctrl-C, SIGTERM or a closed terminal at any moment: the run can be resumed, and nothing of it is left behind."""
 
 from __future__ import annotations
 
@@ -76,9 +76,13 @@ def outcome_of(run: Path, place: Path, after: float, how: int, *settings: str) -
 def interrupted_at_random(tmp_path: Path, *, num: int, longest: float, settings: list[str]) -> None:
     rng, run = random.Random(0), tmp_path / "run"
     for attempt in range(num):
-        how = rng.choice([signal.SIGINT, signal.SIGTERM])
+        how = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
         code, told = outcome_of(run, tmp_path, rng.uniform(0.2, longest), how, *settings)
-        assert code in (0, 130, -signal.SIGINT, -signal.SIGTERM), (attempt, how, told)  # before there is a handler
+        assert code in (0, 130, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP), (
+            attempt,
+            how,
+            told,
+        )  # before there is a handler
         if code == 0:
             break
     code, told = (0, "") if code == 0 else outcome_of(run, tmp_path, 600, signal.SIGINT, *settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from agentgym.errors import ConfigError, UserError
 from agentgym.launch import resume, train
 from agentgym.learn import checkpoint
 from agentgym.run import Run
+from tests.faults.kit import episodes
 from tests.integration.finished import SETTINGS
 from tests.kit import BELL, Notes, byte_tokenizer, eventually, metrics, report, tiny_model
 
@@ -80,8 +82,37 @@ def test_interrupted_and_resumed(stage: str, at: int, whole: Path, tmp_path: Pat
     run = interrupted(tmp_path / "run", stage, at)
     reporter = Notes()
     assert resume(run, reporter=reporter) == run
-    assert reporter.notes[0].startswith(f"resumed from {run / 'checkpoints'}")
+    assert reporter.notes[0] == f"this runs the code that {run / 'config.json'} names: {BELL}"
+    assert reporter.notes[1].startswith(f"resumed from {run / 'checkpoints'}")
     assert_same_run(run, whole)
+
+
+def elsewhere(hosts: str, concurrency: int) -> dict[str, Any]:
+    """Settings that say where environments run, and how many episodes at once."""
+    return {"rollout": {**SETTINGS["rollout"], "hosts": hosts, "concurrency": concurrency}}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "concurrency"),
+    [
+        ("processes", 5),
+        *(
+            pytest.param(hosts, concurrency, marks=pytest.mark.slow)
+            for hosts in ("loop", "threads", "processes")
+            for concurrency in (1, 5, 128)
+            if (hosts, concurrency) != ("processes", 5)
+        ),
+    ],
+)
+def test_where_environments_run_and_how_many_at_once_changes_no_bit(
+    hosts: str, concurrency: int, whole: Path, tmp_path: Path
+) -> None:
+    """An order of arrival decides which episodes are computed together, and that decides nothing."""
+    run = interrupted(tmp_path / "run", "training", 2, **elsewhere(hosts, concurrency))
+    resume(run)
+    assert_same_run(run, whole)
+    assert episodes(run) == episodes(whole)
+    assert (run / "ledger.jsonl").read_text() == (whole / "ledger.jsonl").read_text()
 
 
 EACH: dict[str, dict[str, Any]] = {
@@ -98,16 +129,19 @@ OFTEN = ("dpo", "cory")  # that keep most; the others take their time
 
 
 @pytest.mark.parametrize(
+    "hosts", ["loop", *(pytest.param(h, marks=pytest.mark.slow) for h in ("threads", "processes"))]
+)
+@pytest.mark.parametrize(
     "trainer", [pytest.param(trainer, marks=[] if trainer in OFTEN else pytest.mark.slow) for trainer in EACH]
 )
-def test_whatever_a_trainer_keeps_comes_back(trainer: str, tmp_path: Path) -> None:
+def test_whatever_a_trainer_keeps_comes_back(trainer: str, hosts: str, tmp_path: Path) -> None:
     chosen = {
         "trainer": {"id": trainer, **EACH[trainer]},
         "curriculum": "frontier",
         "warm_start": {**SETTINGS["warm_start"], "max_updates": 4},
     }
     whole = train({**SETTINGS, **chosen, "output": tmp_path / "whole"})
-    run = interrupted(tmp_path / "run", "training", 3, **chosen)
+    run = interrupted(tmp_path / "run", "training", 3, **chosen, **elsewhere(hosts, 5))
     resume(run)
     assert_same_run(run, whole)
     assert (run / "ledger.jsonl").read_text() == (whole / "ledger.jsonl").read_text()
@@ -158,7 +192,7 @@ def test_a_corrupt_checkpoint_is_passed_over_for_the_one_before(whole: Path, tmp
     assert older.name < newest.name
     reporter = Notes()
     resume(run, reporter=reporter)
-    told, resumed, moved = reporter.notes[:3]
+    told, resumed, moved = reporter.notes[1:4]
     assert told.startswith(f"checkpoint {newest.name} is corrupt, the one before it is tried: {file} is not what was")
     assert resumed == f"resumed from {older}"
     assert str(run / "corrupt" / newest.name) in moved
@@ -166,15 +200,28 @@ def test_a_corrupt_checkpoint_is_passed_over_for_the_one_before(whole: Path, tmp
     assert_same_run(run, whole)
 
 
-def test_without_any_complete_checkpoint_the_run_begins_anew(whole: Path, tmp_path: Path) -> None:
-    run = interrupted(tmp_path / "run", "training", 3)
+def test_without_any_complete_checkpoint_nothing_is_erased(tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "training", 1)
     for manifest in (run / "checkpoints").glob("*/manifest.json"):
         manifest.unlink()
+    files = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    reporter = Notes()
+    with pytest.raises(UserError, match="no complete checkpoint to go on from, and to begin anew would erase what it"):
+        resume(run, reporter=reporter)
+    assert [note.partition(" is corrupt")[1] for note in reporter.notes[1:]] == [" is corrupt"] * len(
+        list((run / "checkpoints").iterdir())
+    )
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == files
+
+
+def test_killed_before_the_first_checkpoint_it_begins_anew(whole: Path, tmp_path: Path) -> None:
+    run = interrupted(tmp_path / "run", "warm start", 1)
+    shutil.rmtree(run / "checkpoints")  # as if it had been killed there and then
+    (run / ".beginning").touch()
+    assert history(run)
     reporter = Notes()
     resume(run, reporter=reporter)
-    assert [note.partition(" is corrupt")[1] for note in reporter.notes[:3]] == [" is corrupt"] * 3
-    assert reporter.notes[3] == "there is no complete checkpoint: the run begins anew"
-    assert len(list((run / "corrupt").iterdir())) == 3
+    assert reporter.notes[1] == "there is no complete checkpoint: the run begins anew"
     assert_same_run(run, whole)
 
 
@@ -197,7 +244,7 @@ def test_a_finished_run_stays_as_it_is(whole: Path) -> None:
     assert ((whole / "report.json").read_bytes(), weights(whole)) == before
 
 
-@pytest.mark.parametrize("sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.parametrize("sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM, signal.SIGHUP])
 def test_a_real_signal(sent: signal.Signals, whole: Path, tmp_path: Path) -> None:
     run, config = tmp_path / "run", tmp_path / "settings.json"
     config.write_text(json.dumps({**SETTINGS, "output": str(run)}))

@@ -68,7 +68,7 @@ MODULES = (
                 "        for request in self._running:\n            request.done.cancel()",
             ),
             Mutation("slots kept after closing", "        self._forward.close()\n", ""),
-            Mutation("a fork in use is spare", "            self._sessions[session].is_spare = False\n", ""),
+            Mutation("a fork in use is spare", "            known.is_spare = False\n", ""),
             Mutation(
                 "every request begins anew",
                 "self._rng if sampling.seed is None else",
@@ -76,8 +76,8 @@ MODULES = (
             ),
             Mutation(
                 "the last token is not computed again",
-                "del self._sessions[session].cached[len(token_ids) - 1 :]",
-                "del self._sessions[session].cached[len(token_ids) :]",
+                "del known.cached[len(token_ids) - 1 :]",
+                "del known.cached[len(token_ids) :]",
             ),
         ),
     ),
@@ -114,13 +114,33 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/actors/embedded/alone.py",
+        (f"{UNIT}/embedded/test_alone.py",),
+        (
+            Mutation("keys to the next multiple", "_KEYS = (64, 128, 256, _LONG)", "_KEYS = ()"),
+            Mutation("long rows stand apart", "min(padded_keys(length), _LONG + 1)", "padded_keys(length)"),
+            Mutation("what is left over stays", "    if num % _VECTORS:\n", "    if False:\n"),
+            Mutation(
+                "divided among threads", "    if num <= _PIECE or torch.get_num_threads() == 1:\n", "    if True:\n"
+            ),
+            Mutation("pieces for ever", '            part.__dict__.pop("forward", None)\n', "            pass\n"),
+            Mutation("all threads attend", "    torch.set_num_threads(1)\n", ""),
+            Mutation("one thread for ever", "        torch.set_num_threads(threads)\n", "        pass\n"),
+            Mutation("one thread for texts too", "    if query.shape[2] > 1:\n", "    if False:\n"),
+        ),
+    ),
+    Module(
         "agentgym/actors/embedded/slots.py",
         (f"{UNIT}/embedded/test_slots.py",),
         (
             Mutation("longer than the context", "min(self.max_length, max(", "max(0, max("),
             Mutation("does not double", "2 * self.length, 128", "self.length, 128"),
-            Mutation("forgets as it grows", "memory[layer][:, :, : old.shape[2]] = old", "pass"),
-            Mutation("grows too late", "if visible > self.length:", "if visible > self.length + 1:"),
+            Mutation("forgets as it grows", "memory[layer][: old.shape[0], :, : old.shape[2]] = old", "pass"),
+            Mutation("grows too late", "if length > self.length:", "if length > self.length + 1:"),
+            Mutation("has slots too late", "if slots > self.slots:", "if slots > self.slots + 1:"),
+            Mutation("has all slots at once", "min(self.num_slots, max(slots,", "max(self.num_slots, max(slots,"),
+            Mutation("slots do not double", "max(slots, 2 * self.slots)", "slots"),
+            Mutation("no room for what is nobody's", "max(visible, int(positions_RQ.max()) + 1)", "visible"),
             Mutation("slots counted from the first", "rows.start or 0", "0"),
             Mutation(
                 "copies the other way round",
@@ -198,7 +218,15 @@ MODULES = (
             Mutation("a full completion refused", "len(ids) > sampling.max_tokens", "len(ids) >= sampling.max_tokens"),
             Mutation("stop tokens within", "for token in ids[:-1])", "for token in ids[1:-1])"),
             Mutation("stopped by anything", 'if reason == "stop" and ids[-1] not in stops:', "if False:"),
-            Mutation("an unknown version is an error", "if span.version.isdecimal():", "if True:"),
+            Mutation(
+                "an unknown version is an error", "if span.version.isascii() and span.version.isdecimal():", "if True:"
+            ),
+            Mutation("spans lie anywhere", "if not before <= span.start <= span.end <= len(versions):", "if False:"),
+            Mutation("weights of tomorrow", "if int(span.version) > newest:", "if False:"),
+            Mutation("any token", "if vocabulary is not None and ids and max(ids) >= vocabulary:", "if False:"),
+            Mutation("one token more", "max(ids) >= vocabulary", "max(ids) > vocabulary"),
+            Mutation("certain and more", "le=1e-3, allow", "allow"),
+            Mutation("ids below nothing", "Field(strict=True, ge=0, lt=2**31)", "Field(strict=True, lt=2**31)"),
             Mutation(
                 "spans end one later",
                 "versions[span.start : span.end] = [int(span.version)] * (span.end - span.start)",

@@ -16,9 +16,11 @@ MODULES = (
             Mutation("options are lost", "EnvFactory(env, dict(options or {}))", "EnvFactory(env, {})"),
             Mutation(
                 "any number of sessions",
-                "max_sessions=max_sessions)\n    taken",
-                "max_sessions=MAX_SESSIONS)\n    taken",
+                "max_sessions=max_sessions, hosts",
+                "max_sessions=MAX_SESSIONS, hosts",
             ),
+            Mutation("no name of its own", "hosts={*names_of(host), *allowed_hosts}", "hosts=allowed_hosts"),
+            Mutation("nobody is asked", "token=token)", "token=None)"),
             Mutation("no session is enough", "if max_sessions < 1:", "if max_sessions < 0:"),
             Mutation("the host has no effect", "take_port(host, port)", 'take_port("127.0.0.1", port)'),
             Mutation("open to all", 'host: str = "127.0.0.1"', 'host: str = "0.0.0.0"'),
@@ -52,8 +54,8 @@ MODULES = (
                 "            self._demo.part()\n",
             ),
             Mutation("cut is ended", "over and not truncated, over and truncated", "over, False"),
-            Mutation("the timeout has no effect", "timeout=self.timeout)", "timeout=60.0)"),
-            Mutation("the server's turns", "max_turns or int(", "int("),
+            Mutation("the timeout has no effect", "timeout=self.timeout, ", "timeout=60.0, "),
+            Mutation("the server's turns", "given or int(", "int("),
             Mutation(
                 "unknown tasks are sent", "if self._splits and given is not None and not any(", "if False and not any("
             ),

@@ -13,12 +13,64 @@ MODULES = (
             Mutation("the bar stands still", "completed=done, rate=rate", "rate=rate"),
             Mutation("no rate", "rate=rate, values", 'rate="", values'),
             Mutation("a total of its own", "add_task(stage, total=total, ", "add_task(stage, total=100, "),
-            Mutation("notes are not told", "        self.console.print(text, highlight=False)", "        pass"),
+            Mutation("notes are marked up", "highlight=False, markup=False)", "highlight=False)"),
+            Mutation(
+                "notes are not told",
+                "        self.console.print(text, highlight=False, markup=False, soft_wrap=True)",
+                "        pass",
+            ),
+            Mutation("a note is markup", "markup=False, soft_wrap=True)", "markup=True, soft_wrap=True)"),
+            Mutation("no tenth is enough", "(done - self._said) * 10 >= self.total", "done >= self.total"),
+            Mutation("every tenth at once", " and now - self._said_at >= _LEAST", ""),
+            Mutation("silent for hours", "now - self._said_at >= _MOST or ", ""),
+            Mutation("no last line", " or done >= self.total)", ")"),
             Mutation(
                 "on standard output too",
                 "console = Console(stderr=True)\n    columns",
                 "console = Console()\n    columns",
             ),
+        ),
+    ),
+    Module(
+        "agentgym/gymnasium_specs.py",
+        ("tests/unit/test_gymnasium_entry.py",),
+        (
+            Mutation("the limit is not ours", ", additional_wrappers=(LIMITED,)", ""),
+            Mutation("no limit is registered", "return OwnTurns(creator.max_turns)", "return None"),
+        ),
+    ),
+    Module(
+        "agentgym/gymnasium_entry.py",
+        ("tests/unit/test_gymnasium_entry.py",),
+        (
+            Mutation(
+                "the limit of the last reset",
+                "        self._turns = 0\n",
+                '        self._turns = vars(self).get("_turns", 0)\n',
+            ),
+            Mutation("what has ended is cut", "not (terminated or truncated) and ", ""),
+            Mutation("a cut is no failure", '{"success": False, **info}', "info"),
+            Mutation(
+                "a number that was chosen has no effect", " and isinstance(env.spec.max_episode_steps, OwnTurns)", ""
+            ),
+            Mutation("async ones stay async", "Settled(env) if env.is_async else env", "env"),
+            Mutation("any render mode", "    if mode not in known:", "    if False:"),
+            Mutation("the mode is not kept", "    env.unwrapped.render_mode = mode\n", ""),
+            Mutation(
+                "the mode is not handed on", '            options["render_mode"] = render_mode\n', "            pass\n"
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/pickling.py",
+        ("tests/unit/test_pickling.py",),
+        (
+            Mutation(
+                "attributes are lost", "        pickle.dumps(vars(env), protocol)\n", "        raise ValueError\n"
+            ),
+            Mutation("the moment is lost", "    if moment is not None:", "    if False:"),
+            Mutation("what Gymnasium gave is lost", "    vars(env).update(added)\n", ""),
+            Mutation("what has no way back is sent", "env.is_async or env.restored_by", "False and env.restored_by"),
         ),
     ),
     Module(
@@ -57,7 +109,11 @@ MODULES = (
                 "            pass\n",
             ),
             Mutation("the first of several", "if len(found) != 1:", "if not found:"),
-            Mutation("those of all files", "if plugin.__module__ == module.__name__]", "]"),
+            Mutation(
+                "those of all files",
+                "in self._plugins.values() if plugin.__module__ == module.__name__]",
+                "in self._plugins.values()]",
+            ),
             Mutation("a file is imported each time", "and _resolved(loaded) == file:", "and False:"),
             Mutation("links are other files", "    return Path(file).resolve()\n", "    return Path(file)\n"),
             Mutation("the path is not made whole", '+ ".py").resolve()', '+ ".py")'),
@@ -66,27 +122,25 @@ MODULES = (
             Mutation("what is installed is hidden", "(other is None or other.origin == str(file))", "True"),
             Mutation("no file has a name of its own", " or other.origin == str(file)", ""),
             Mutation("files of one name are one", "hashlib.blake2b(str(file)", "hashlib.blake2b(str(file.name)"),
-            Mutation("Gymnasium is told twice", "if gymnasium_id(id) not in gymnasium.registry:", "if True:"),
-            Mutation("Gymnasium is not told the id", ', kwargs={"id": id})', ")"),
             Mutation(
-                "Gymnasium is told of rewards", 'if kind == "environments":\n        _tell', "if True:\n        _tell"
+                "Gymnasium is told of rewards", 'if kind == "environments":\n        tell', "if True:\n        tell"
             ),
             Mutation(
                 "Gymnasium is told of none", '    for id in plugins("environments").ids():\n', "    for id in ():\n"
             ),
-            Mutation("the name wins", "{**_with_name(id)[1], **options}", "{**options, **_with_name(id)[1]}"),
-            Mutation("the name is left out", "{**_with_name(id)[1], **options}", "dict(options)"),
+            Mutation("the name wins", "{**named, **options}", "{**options, **named}"),
+            Mutation("the name is left out", "{**named, **options}", "dict(options)"),
             Mutation("the key of another kind", '"environments": "env", ', ""),
             Mutation("tasks of a curriculum are settings", '"curricula": ("tasks", "seed")', '"curricula": ()'),
             Mutation(
                 "what it is given is lost",
-                "return plugin(*args, **kwargs, **arguments",
-                "return plugin(*args, **arguments",
+                "made = plugin(*args, **kwargs, **own)",
+                "made = plugin(*args, **own)",
             ),
             Mutation(
                 "it is made without its settings",
-                "return plugin(*args, settings, **kwargs)",
-                "return plugin(*args, **kwargs)",
+                "made = plugin(*args, settings, **kwargs)",
+                "made = plugin(*args, **kwargs)",
             ),
             Mutation("options of a factory", "return make(self.id, **self.options)", "return make(self.id)"),
             Mutation(
@@ -113,8 +167,8 @@ MODULES = (
             Mutation("a reward counts twice", "weight: float = 1.0", "weight: float = 2.0"),
             Mutation(
                 "only the first problem",
-                "for key, found in problems.items())",
-                "for key, found in list(problems.items())[:1])",
+                "told = {key: _told(model, key, found) for key, found in problems.items()}",
+                "told = {key: _told(model, key, found) for key, found in list(problems.items())[:1]}",
             ),
             Mutation("without the key's place", "filter(None, [where, *_typed", "filter(None, [*_typed"),
             Mutation("one alternative", "for problem in others)", "for problem in ())"),
@@ -128,7 +182,10 @@ MODULES = (
             ),
             Mutation("alternatives are typed", "        elif len(kinds) > 1:\n            continue\n", ""),
             Mutation("all equals signs part", 'flag[2:].partition("=")', 'flag[2:].rpartition("=")'),
-            Mutation("flags are values", ' and not rest[0].startswith("--") else "true"', ' else "true"'),
+            Mutation("flags are values", '(not rest or rest[0].startswith("--"))', "not rest"),
+            Mutation("a bare reward is a switch", 'return "1" if len(path) == 2', 'return "true" if len(path) == 2'),
+            Mutation("true is a number", "        if all(words):\n", "        if False:\n"),
+            Mutation("a folder of another name", 'getattr(value, "text", str(value))', "str(value)"),
             Mutation("one dash will do", 'flag.startswith("--") and', 'flag.startswith("-") and'),
             Mutation("parts may be empty", " and all(path)):", "):"),
             Mutation("choices by number", "value = value if isinstance(value, str) else text", "value = value"),
@@ -142,16 +199,19 @@ MODULES = (
             ),
             Mutation("keys with dashes", 'else part.replace("-", "_") for', "else part for"),
             Mutation(
-                "the first of two values",
-                "settings[path[-1]] = merged(old, value) if isinstance(value, dict) else value",
-                "settings.setdefault(path[-1], value)",
+                "the last of two values",
+                "        if not isinstance(value, dict):\n            raise twice",
+                "        if False:\n            raise twice",
             ),
-            Mutation("a table forgets its keys", "merged(old, value) if isinstance(value, dict) else value", "value"),
+            Mutation("a table forgets its keys", "        value = merged(old, value)\n", ""),
+            Mutation("the last of two in tables", "if both := dict(", "if both := {} and dict("),
+            Mutation("numbers that are none", "if wrong := [", "if wrong := [] and ["),
+            Mutation("a device is read", "if not stat.S_ISREG(about.st_mode):", "if False:"),
             Mutation("a value forgets its table", "if isinstance(old, dict) != isinstance(value, dict):", "if False:"),
-            Mutation("two lines of TOML", "len(values) == 1 and ", ""),
-            Mutation("dates are dates", " and isinstance(value, bool | int | float | str | list | dict) else", " else"),
+            Mutation("two lines of TOML", "len(values) > 1 or ", ""),
+            Mutation("dates are dates", " or not isinstance(value, bool | int | float | str | list | dict):", ":"),
             Mutation("a bare choice stays", "return long_form(settings)", "return settings"),
-            Mutation("not text at all", "(tomllib.TOMLDecodeError, UnicodeDecodeError)", "tomllib.TOMLDecodeError"),
+            Mutation("not text at all", "(tomllib.TOMLDecodeError, UnicodeDecodeError, ", "(tomllib.TOMLDecodeError, "),
             Mutation("a file that is not there", "except OSError as error", "except EOFError as error"),
             Mutation(
                 "all words are choices",
@@ -191,7 +251,11 @@ MODULES = (
                 "        error.show()\n        sys.exit(0)",
             ),
             Mutation("a usage error is not told", "        error.show()\n", ""),
-            Mutation("bad input ends well", "err=True)\n        sys.exit(2)", "err=True)\n        sys.exit(0)"),
+            Mutation(
+                "bad input ends well",
+                '{error}", err=True)\n        sys.exit(2)',
+                '{error}", err=True)\n        sys.exit(0)',
+            ),
             Mutation("on standard output", 'click.echo(f"error: {error}", err=True)', 'click.echo(f"error: {error}")'),
             Mutation("a failure ends well", "err=True)\n        sys.exit(1)", "err=True)\n        sys.exit(0)"),
             Mutation(
@@ -227,7 +291,7 @@ MODULES = (
             Mutation("one seed", "            seed=seed,\n            samples", "            samples"),
             Mutation("one sample", "            samples=samples,\n", ""),
             Mutation("episodes are not kept", "            trajectories=trajectories,\n", ""),
-            Mutation("the score is not written", '        json_file.write_text(text + "\\n")\n', "        pass\n"),
+            Mutation("the score is not written", "        write_json(json_file, text)\n", "        pass\n"),
             Mutation("the score is not shown", "    click.echo(text)\n", ""),
             Mutation("all episodes are exported", "store.copy(found, target, **asked)", "store.copy(found, target)"),
             Mutation("all episodes are printed", "found.episodes(**asked)", "found.episodes()"),
@@ -257,9 +321,12 @@ MODULES = (
             Mutation("one is measured", "listed[number] = measured(", "listed[0] = measured("),
             Mutation("another number of tasks", "env, measure, on_episode", "env, measure + 1, on_episode"),
             Mutation("rows are broken", "Console(width=None if sys.stdout.isatty() else 200)", "Console()"),
-            Mutation("only here", "made.options, host=host, port", "made.options, port"),
-            Mutation("always port 8000", "host=host, port=port, ", "host=host, "),
-            Mutation("any number of sessions", "port=port, max_sessions=max_sessions, ", "port=port, "),
+            Mutation("nothing of how it is served", "made.options, **how, tell", "made.options, tell"),
+            Mutation(
+                "two environments", 'if isinstance(flags.get("env"), Mapping) and "id" in flags["env"]:', "if False:"
+            ),
+            Mutation("a closed terminal kills", "        signal.signal(signal.SIGHUP, hang_up)\n", "        pass\n"),
+            Mutation("nohup has no effect", "if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:", "if True:"),
             Mutation("the address is not told", ", tell=click.echo)", ")"),
             Mutation(
                 "settings of other commands",
@@ -269,7 +336,7 @@ MODULES = (
             Mutation(
                 "options are lost", "return EnvFactory(choice.id, choice.options)", "return EnvFactory(choice.id)"
             ),
-            Mutation("always here", "file = write_env(name, directory)", "file = write_env(name)"),
+            Mutation("always here", "write_plugin(kind, name, directory)", "write_plugin(kind, name)"),
             Mutation("a shut environment is diagnosed", "    make_env().close()\n", ""),
             Mutation("never quick", "SECONDS / 5 if quick else SECONDS", "SECONDS"),
             Mutation("always quick", "SECONDS / 5 if quick else SECONDS", "SECONDS / 5"),
@@ -282,16 +349,16 @@ MODULES = (
             ),
             Mutation(
                 "always single bytes",
-                "    if model is None:\n        return ChatTokenizer(byte_tokenizer()), protocol\n",
-                "    if True:\n        return ChatTokenizer(byte_tokenizer()), protocol\n",
+                "        if model is None:\n            return ChatTokenizer(byte_tokenizer())",
+                "        if True:\n            return ChatTokenizer(byte_tokenizer())",
             ),
             Mutation(
                 "always the same protocol", "build(settings.protocol.id, settings.protocol.options)", 'build("plain")'
             ),
             Mutation(
                 "the argument is lost",
-                'merged({"env": {"id": env}}, parse_flags(context.args))',
-                "parse_flags(context.args)",
+                'merged({"env": {"id": env}}, flags)',
+                "flags",
             ),
         ),
     ),
@@ -342,9 +409,9 @@ MODULES = (
                 "the first task again", "visit.reset(tasks[number], seed=number)", "visit.reset(tasks[0], seed=number)"
             ),
             Mutation("one seed", "seed=number)", "seed=0)"),
-            Mutation("all tasks", "min(visit.env.corpus_episodes, len(tasks))", "len(tasks)"),
-            Mutation("more than there are", "min(visit.env.corpus_episodes, len(tasks))", "visit.env.corpus_episodes"),
-            Mutation("without instructions", "[visit.env.instructions]", "[]"),
+            Mutation("all tasks", "min(env.corpus_episodes, len(tasks))", "len(tasks)"),
+            Mutation("more than there are", "min(env.corpus_episodes, len(tasks))", "env.corpus_episodes"),
+            Mutation("without instructions", "[env.instructions]", "[]"),
             Mutation("another draw each time", "np.random.default_rng(0)", "np.random.default_rng()"),
             Mutation("always the first", "int(rng.integers(len(choices)))", "0"),
             Mutation(

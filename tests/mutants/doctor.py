@@ -12,7 +12,7 @@ MODULES = (
             Mutation("a remark is a failure", 'status = "info" if', 'status = "FAIL" if'),
             Mutation("the time is not handed on", "check(make_env, seconds)", "check(make_env)"),
             Mutation("further checks are left out", "(*CHECKS, *more)", "CHECKS"),
-            Mutation("one check is left out", "    refuses_forged_rewards,\n    leaves_nothing_behind,\n)", ")"),
+            Mutation("one check is left out", "    refuses_enumerations,\n    leaves_nothing_behind,\n)", ")"),
             Mutation(
                 "told after it ran",
                 "        on_check(check.__name__)\n        findings.append",
@@ -57,7 +57,7 @@ MODULES = (
                 "cases_of(make_env, episodes)",
             ),
             Mutation("chance plays in its place", "by_expert=True", "by_expert=False"),
-            Mutation("gymnasium is not asked", "            check_env(player.env", "            list(player.env"),
+            Mutation("gymnasium is not asked", "        check_env(player.env", "        list(player.env"),
             Mutation("only neighbors are compared", "itertools.combinations(splits, 2)", "itertools.pairwise(splits)"),
             Mutation("steps of ranges are not looked at", " and {one.step, other.step} == {1}", ""),
         ),
@@ -155,6 +155,21 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/doctor/enumerations.py",
+        ("tests/unit/doctor/test_enumerations.py",),
+        (
+            Mutation("in one order", " and honest.is_beaten_by(reverse)", ""),
+            Mutation("nonsense may win too", "(now.success and not self.wins)", "now.success"),
+            Mutation("any reward is one", "now.reward >= self.reward + _GAIN", "now.reward > self.reward"),
+            Mutation("rewards are not looked at", " or now.reward >= self.reward + _GAIN)", ")"),
+            Mutation("only at the beginning", "turns=number % 2", "turns=0"),
+            Mutation("the first words are kept", "[-_MOST_WORDS:]", "[:_MOST_WORDS]"),
+            Mutation("an end is gone on from", "turns = turns if player.goes_on else 0", "pass"),
+            Mutation("blanks stay", 're.sub(r"<[^<>]+>", lambda _: listed, action)', "action"),
+            Mutation("no commas", '    yield ", ".join(items)\n', "    yield listed\n"),
+        ),
+    ),
+    Module(
         "agentgym/doctor/leftovers.py",
         ("tests/unit/doctor/test_leftovers.py",),
         (
@@ -181,7 +196,9 @@ MODULES = (
                 "self.seen.longest = len(ids)",
             ),
             Mutation(
-                "complaints are not shown", "            self.messages.append(self.protocol.complain(str(error)))\n", ""
+                "complaints are not shown",
+                "            self.messages.append(self.protocol.refused(str(error), self.player.now.observation))\n",
+                "",
             ),
             Mutation(
                 "the time is not handed on",
@@ -207,13 +224,17 @@ MODULES = (
             Mutation("no factories", "call_default_factory=True", "call_default_factory=False"),
             Mutation("invariance is turned round", "if is_invariant else", "if not is_invariant else"),
             Mutation(
-                "a reward without options is left out", 'f"rewards.{id}.", title) or title', 'f"rewards.{id}.", title)'
+                "a reward without its weight",
+                'rows = [(f"--rewards.{id} NUMBER", f"Its weight.  [{weight}]")]',
+                "rows = []",
             ),
-            Mutation("what is beside is chosen", "(key in given or key not in beside)", "True"),
-            Mutation("the small model's protocol is not known", '    if "protocol" in defaults:\n', "    if False:\n"),
-            Mutation("its wishes go before what was given", "{**defaults, **given}", "{**given, **defaults}"),
+            Mutation("a model that nobody names is nano", '        ids["model"] = _LOADED\n', "        pass\n"),
+            Mutation(
+                "what is typed is not in effect", "    values = usual(kind, given)\n", "    values = dict(given)\n"
+            ),
+            Mutation("a part is the whole", "without=beside, only=topic)", "without=beside)"),
+            Mutation("a key is all that begin so", 'f"{key}.".startswith(f"{topic}.")', "key.startswith(topic)"),
             Mutation("a word twice", "list(dict.fromkeys(_words(kind)))", "list(_words(kind))"),
-            Mutation("wishes for every model", 'if ids.get("model") == "nano" else {}', "or {}"),
         ),
     ),
     Module(
@@ -228,8 +249,8 @@ MODULES = (
             Mutation("environments may be hidden", 'name.replace("_", "-") in plugins', "name in plugins"),
             Mutation(
                 "an existing file is taken by name",
-                "    if not file.exists():\n        _check_free(name)\n",
-                "    _check_free(name)\n",
+                "    if not file.exists():\n        _check_free(kind, name)\n",
+                "    _check_free(kind, name)\n",
             ),
         ),
     ),

@@ -305,6 +305,6 @@ MODULES = (
     Module(
         "agentgym/visit.py",
         ("tests/unit/test_visit.py",),
-        (Mutation("the total is the last", "total=self.now.total + returned.reward", "total=returned.reward"),),
+        (Mutation("the total is the last", "total=self.total + result.reward", "total=result.reward"),),
     ),
 )

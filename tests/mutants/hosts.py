@@ -41,9 +41,11 @@ MODULES = (
         "agentgym/env.py",
         ("tests/unit/test_snapshot.py", "tests/unit/test_env.py"),
         (
-            Mutation("the last reward for the sum", "self._total += float(reward)", "self._total = float(reward)"),
+            Mutation("the last reward for the sum", "self._total += turn.reward", "self._total = turn.reward"),
             Mutation("rewards go on over a reset", "self._done, self._total = False, 0.0", "self._done = False"),
-            Mutation("a cut is no end", "self._done = bool(terminated or truncated)", "self._done = bool(terminated)"),
+            Mutation(
+                "a cut is no end", "self._done = turn.terminated or turn.truncated", "self._done = turn.terminated"
+            ),
             Mutation("replay drops options", ", options=dict(past.options))", ")"),
             Mutation("replay with another seed", "self.reset(seed=past.seed,", "self.reset(seed=None,"),
             Mutation(
@@ -113,7 +115,6 @@ MODULES = (
             Mutation("a negative task", "        if seed < 0:", "        if seed < -10:"),
             Mutation("a task that is zero is none", "if seed < 0:", "if seed <= 0:"),
             Mutation("steps after the end", "if self._seen is None or self._done:", "if self._seen is None:"),
-            Mutation("an endless reward", "not math.isfinite(reward):", "math.isnan(reward):"),
             Mutation(
                 "splits overlap", '"validation": range(1_000_000, 1_001_000)', '"validation": range(999_999, 1_001_000)'
             ),
@@ -122,9 +123,23 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/hosts/exits.py",
+        ("tests/unit/hosts/test_hosts.py::test_leaving_the_process_is_an_error_of_the_environment",),
+        (Mutation("whoever leaves ends the run", "if _process.get() == os.getpid():", "if False:"),),
+    ),
+    Module(
         "agentgym/boundary.py",
         ("tests/unit/test_boundary.py", "tests/unit/test_env.py"),
         (
+            Mutation("an endless reward", "if not math.isfinite(found):", "if math.isnan(found):"),
+            Mutation("a sum beyond all bounds", "if abs(total + paid) > MAX_REWARD:", "if False:"),
+            Mutation("a reward beyond all bounds", "if abs(paid) > MAX_REWARD:", "if paid > MAX_REWARD:"),
+            Mutation("any number is success", "and value in (0, 1):", "and value == value:"),
+            Mutation("no word is a wrong action", "(type(value) is str and not value)", "False"),
+            Mutation("tools without a name", "if not (isinstance(name, str) and name):", "if name is None:"),
+            Mutation("tools are looked at each turn", "all(map(operator.is_, tools, known))", "tools == ()"),
+            Mutation("a text's own idea of itself", "text = str.__str__(value)", "text = str(value)"),
+            Mutation("true is a count", "-1 if isinstance(value, bool) else ", ""),
             Mutation(
                 "stuck inside after an error",
                 "                self._inside = False\n            return after",
@@ -236,7 +251,7 @@ MODULES = (
             Mutation("an expert a turn", "self.env.expert(), True", "self.env.expert(), False"),
             Mutation("always a replay", "if mark.id not in self._kept:", "if True:"),
             Mutation("one mark is another's", "uuid.uuid4().hex", "'0'"),
-            Mutation("an action loses its calls", "if said is None or isinstance(said, Action):", "if said is None:"),
+            Mutation("nothing is an action", "    if said is None:\n        return None\n", ""),
         ),
     ),
     Module(
@@ -256,11 +271,9 @@ MODULES = (
                 "except (EnvError, UserError, TimeoutError) as error:",
                 "except TimeoutError:\n            pass\n        except (EnvError, UserError) as error:",
             ),
-            Mutation(
-                "an interrupt is an environment's",
-                "(EnvError, UserError, KeyboardInterrupt, asyncio",
-                "(EnvError, UserError, asyncio",
-            ),
+            Mutation("an interrupt is an environment's", "return is_ctrl_c(error)", "return False"),
+            Mutation("an environment cancels the run", "task is None or task.cancelling() > 0", "True"),
+            Mutation("an environment is not cancelled", "task is None or task.cancelling() > 0", "task is None"),
             Mutation("a lost environment's last action", "        self._situation.action = action\n", ""),
         ),
     ),
@@ -294,8 +307,9 @@ MODULES = (
             ),
             Mutation(
                 "the thread's own environments are one",
-                "self._resident = Resident(env)",
-                "self._resident = type(self)._of_all = getattr(type(self), '_of_all', Resident(env))",
+                "self._resident = Resident(adopted(self._make_env()))",
+                "self._resident = type(self)._of_all = getattr(type(self), '_of_all', None) or "
+                "Resident(adopted(self._make_env()))",
             ),
         ),
     ),
@@ -311,9 +325,9 @@ MODULES = (
                 "for kind in (EnvError, SnapshotError, UserError,",
                 "for kind in (EnvError, SnapshotError,",
             ),
-            Mutation("a group is told as it is", "while isinstance(error, BaseExceptionGroup) and", "while False and"),
-            Mutation("a group of two is told as its first", "len(error.exceptions) == 1", "len(error.exceptions) >= 1"),
-            Mutation("the first frames for the last", "frames[-_FRAMES:]", "frames[:_FRAMES]"),
+            Mutation("a group is told as it is", "inner = innermost(error)", "inner = error"),
+            Mutation("the line of one's own is lost", "if own and own[-1] not in shown:", "if False:"),
+            Mutation("the first frames for the last", "shown = frames[-_FRAMES:]", "shown = frames[:_FRAMES]"),
             Mutation("frames of ours", "if not _is_ours(frame.filename)]", "]"),
             Mutation("one character too many is cut", "- head - tail) > 0:", "- head - tail) >= 0:"),
         ),
@@ -438,8 +452,8 @@ MODULES = (
             Mutation("the last step's observation is not known", "        self._seen = result.observation\n", ""),
             Mutation(
                 "a reset keeps instructions",
-                'self.instructions, self.max_turns = packet.head["instructions"],',
-                '_, self.max_turns = packet.head["instructions"],',
+                "_, self.instructions, self.max_turns, _ = self._read",
+                "_, _, self.max_turns, _ = self._read",
             ),
             Mutation(
                 "a lost nursery is final",

@@ -33,8 +33,12 @@ MODULES = (
                 "            temperature=self.temperature,\n            total",
                 "            total",
             ),
-            Mutation("one order for all stages", "seed_of(settings.seed, self.name)", "seed_of(settings.seed)"),
-            Mutation("one order for all runs", "seed_of(settings.seed, self.name)", "seed_of(self.name)"),
+            Mutation(
+                "one order for all stages",
+                "seed_of(self.bench.settings.seed, self.name)",
+                "seed_of(self.bench.settings.seed)",
+            ),
+            Mutation("one order for all runs", "seed_of(self.bench.settings.seed, self.name)", "seed_of(self.name)"),
             Mutation("no sign of life", "            beat=bench.watchdog.beat,\n", ""),
             Mutation("nothing is dumped", "            dump_dir=bench.run.directory,\n", ""),
             Mutation("trained on what measures", 'parts.env.tasks("train")', 'parts.env.tasks("validation")'),
@@ -161,12 +165,16 @@ MODULES = (
         "agentgym/launch/evaluation.py",
         (f"{UNIT}/test_evaluation.py",),
         (
-            Mutation("shaped rewards", "sum(trajectory.environment_reward for", "sum(trajectory.reward for"),
+            Mutation(
+                "an interruption is silent",
+                "                reporter.note(_interrupted(",
+                "                (_interrupted(",
+            ),
+            Mutation("means of void ones", "if not episode.stop_reason.is_void:", "if True:"),
+            Mutation("nobody is told how it went", "        reporter.note(line)\n", "        pass\n"),
             Mutation("one seed for all tasks", 'seed_of(seed, "evaluate", task)', 'seed_of(seed, "evaluate")'),
             Mutation("seeds by place", 'seed_of(seed, "evaluate", task)', 'seed_of(seed, "evaluate", index)'),
             Mutation("seeds of any run", 'seed_of(seed, "evaluate", task)', 'seed_of("evaluate", task)'),
-            Mutation("void episodes count", "if not trajectory.stop_reason.is_void]", "]"),
-            Mutation("success is a reward", "sum(trajectory.success for", "sum(trajectory.reward > 0 for"),
             Mutation("limits dropped", "limits=limits, on_episode", "on_episode"),
             Mutation("shaped episodes", "shaped=False)", "shaped=True)"),
             Mutation("nobody is told", "on_episode=on_episode, ", ""),
@@ -176,6 +184,51 @@ MODULES = (
             Mutation(
                 "another disk problem hidden", "        if sealed.disk_problem(error) is None:\n            raise\n", ""
             ),
+        ),
+    ),
+    Module(
+        "agentgym/launch/score.py",
+        (f"{UNIT}/test_score.py", f"{UNIT}/test_evaluation.py"),
+        (
+            Mutation("shaped rewards", "sum(trajectory.environment_reward for", "sum(trajectory.reward for"),
+            Mutation("void episodes count", "if not trajectory.stop_reason.is_void]", "]"),
+            Mutation("success is a reward", "sum(trajectory.success for", "sum(trajectory.reward > 0 for"),
+            Mutation(
+                "what cannot be read had no effect",
+                "turn.error is not None and not _is_unread(turn)",
+                "turn.error is not None",
+            ),
+            Mutation(
+                "what had no effect is unread",
+                "turn.error is not None and turn.action is None\n",
+                "turn.error is not None\n",
+            ),
+            Mutation(
+                "void reasons are left out",
+                "trajectory.stop_reason.value for trajectory in trajectories",
+                "trajectory.stop_reason.value for trajectory in counted",
+            ),
+            Mutation("one temperature of two", "if len(temperatures) == 1 else None", "if temperatures else None"),
+            Mutation("a reply may be as long", "each >= max_reply_tokens", "each > max_reply_tokens"),
+            Mutation("prompts are cut off", "sample.turn_index[sample.loss_mask]", "sample.turn_index"),
+            Mutation("a success is shown", "if not each.success), counted[0]", "if each.success), counted[0]"),
+            Mutation("advice for a few", "_MANY = 0.1", "_MANY = 0.0"),
+        ),
+    ),
+    Module(
+        "agentgym/launch/prompting.py",
+        (f"{UNIT}/test_prompting.py",),
+        (
+            Mutation("nothing is kept", "if protocol.prompt.kept is not None:", "if False:"),
+            Mutation("made again", "if prompt.kept is not None or not", "if not"),
+            Mutation("failures are shown", "return messages if visit.now.success else []", "return messages"),
+            Mutation("what was said is told anew", "if protocol.parse(turn.reply) == done:", "if False:"),
+            Mutation("mistakes are shown", "if turn.action is not None and not", "if not"),
+            Mutation(
+                "held-out episodes are shown", "if episode.split in _HELD_OUT and not episode.stage:", "if False:"
+            ),
+            Mutation("failed episodes of a file", "episodes.episodes(success=True)", "episodes.episodes()"),
+            Mutation("actions with blanks", 'if "<" not in each', "if each"),
         ),
     ),
     Module(
@@ -196,13 +249,15 @@ MODULES = (
         "agentgym/launch/kept.py",
         (f"{UNIT}/test_kept.py",),
         (
-            Mutation("the link outlives the policy", "            _remove(link)\n", "            pass\n"),
-            Mutation("a broken link is in the way", "        _remove(aside)\n", ""),
-            Mutation("a needed policy goes", '{self.name, *(state["kept"] for state in states)}', "{self.name}"),
+            Mutation("the link outlives the policy", "            sealed.remove(link)\n", "            pass\n"),
+            Mutation("a broken link is in the way", "        sealed.remove(aside)\n", ""),
+            Mutation(
+                "a needed policy goes", '{self.name, *(str(state.get("kept")) for state in states)}', "{self.name}"
+            ),
             Mutation(
                 "the best goes",
-                '{self.name, *(state["kept"] for state in states)}',
-                '{*(state["kept"] for state in states)}',
+                '{self.name, *(str(state.get("kept")) for state in states)}',
+                '{*(str(state.get("kept")) for state in states)}',
             ),
             Mutation(
                 "nothing goes",
@@ -259,34 +314,32 @@ MODULES = (
             Mutation("the best of before", "        bench.kept.go_back(None, bench.reporter.note)\n", ""),
             Mutation("begun unopened", "        self.stages[0].open()\n", ""),
             Mutation("never closed", "            await self.stage.close()\n", "            pass\n"),
-            Mutation("the stage before", "[*(stage.name for stage in self.stages), _DONE].index(name)", "0"),
+            Mutation("the stage before", "names.index(state.stage)", "0"),
             Mutation(
                 "gone on unopened",
-                "        if self.stage is not None:\n            self.stage.open()\n        learner",
-                "        learner",
+                "        if self.stage is not None:\n            self.stage.open()\n        with _fitting",
+                "        with _fitting",
             ),
             Mutation("a trainer anew", "checkpoint.load(at, learner, trainer=trainer)", "checkpoint.load(at, learner)"),
-            Mutation("a report anew", '        bench.report.update(state["report"])\n', ""),
-            Mutation("a clock anew", '        bench.clock.go_on_from(state["seconds"])\n', ""),
-            Mutation("a tally anew", 'state["begun"], state["pending"]\n', "0, []\n"),
-            Mutation("pending is not taken up", 'state["begun"], state["pending"]\n', 'state["begun"], []\n'),
-            Mutation("a stage anew", '            self.stage.load_state(state["state"])\n', "            pass\n"),
-            Mutation("what came after stays", '        bench.run.forget_after(state["position"])\n', ""),
+            Mutation("a report anew", "        bench.report.update(state.report)\n", ""),
+            Mutation("a clock anew", "        bench.clock.go_on_from(state.seconds)\n", ""),
+            Mutation("a tally anew", "state.begun, state.pending\n", "0, []\n"),
+            Mutation("pending is not taken up", "state.begun, state.pending\n", "state.begun, []\n"),
+            Mutation("a stage anew", "                self.stage.load_state(state.state)\n", "                pass\n"),
+            Mutation("what came after stays", "        bench.run.forget_after(state.position)\n", ""),
             Mutation(
                 "everything is forgotten",
-                '        bench.run.forget_after(state["position"])\n',
+                "        bench.run.forget_after(state.position)\n",
                 "        bench.run.forget_after({})\n",
             ),
             Mutation("alarms anew", "        bench.monitor.replay(bench.run.metrics())\n", ""),
             Mutation(
                 "alarms of what is forgotten",
-                '        bench.run.forget_after(state["position"])\n'
-                "        bench.monitor.replay(bench.run.metrics())\n",
-                "        bench.monitor.replay(bench.run.metrics())\n"
-                '        bench.run.forget_after(state["position"])\n',
+                "        bench.run.forget_after(state.position)\n        bench.monitor.replay(bench.run.metrics())\n",
+                "        bench.monitor.replay(bench.run.metrics())\n        bench.run.forget_after(state.position)\n",
             ),
             Mutation("the ledger is not added up", "        self._audit()\n        if not", "        if not"),
-            Mutation("the best of now", 'bench.kept.go_back(state["kept"], ', "bench.kept.go_back(bench.kept.name, "),
+            Mutation("the best of now", "bench.kept.go_back(state.kept, ", "bench.kept.go_back(bench.kept.name, "),
             Mutation(
                 "a lost best is not replaced",
                 "            (self.stage or self.stages[-1]).lose_best()\n",
@@ -615,6 +668,13 @@ MODULES = (
                 "    for path in ():\n",
             ),
             Mutation("policies stay", "    bench.kept.discard_unused()\n", ""),
+            Mutation("erased", "            run.refuse_erasing()\n", "            pass\n"),
+            Mutation("any state", ", check=standing.check)", ")"),
+            Mutation(
+                "code is not told",
+                "            reporter.note(places.told_code(directory, code))\n",
+                "            pass\n",
+            ),
             Mutation("TensorBoard shows it twice", "    bench.run.draw_tensorboard_anew()\n", ""),
             Mutation(
                 "the oldest settings are replaced", "    if not (run.directory / old).exists():\n", "    if True:\n"
@@ -634,8 +694,8 @@ MODULES = (
             Mutation("idle curricula", "    refuse_idle_curriculum(settings)\n", ""),
             Mutation(
                 "unknown options",
-                "    refuse_idle_curriculum(settings)\n    settings.complete()\n",
-                "    refuse_idle_curriculum(settings)\n",
+                "        settings = decided(given)\n        settings.complete()\n",
+                "        settings = decided(given)\n",
             ),
             Mutation(
                 "defaults count as set",
@@ -660,8 +720,8 @@ MODULES = (
             Mutation("measured by another seed", '"seed": seed}', '"seed": 0}'),
             Mutation(
                 "the run overrules the user",
-                "merged(_run_settings(model, kind), in_full(given), own)",
-                "merged(in_full(given), _run_settings(model, kind), own)",
+                "merged(of_run, _anew(in_full(given)), own)",
+                "merged(_anew(in_full(given)), of_run, own)",
             ),
             Mutation("without its policy", '    if not (Path(model) / "policy").is_dir():\n', "    if False:\n"),
             Mutation(
@@ -679,9 +739,8 @@ MODULES = (
             Mutation("initial weights by chance", "    seed_all(settings.seed)\n", ""),
             Mutation("a run hangs for ever", "assembled(settings, beat=watchdog.beat)", "assembled(settings)"),
             Mutation("nothing is refused", "            await _refuse(bench, stages)\n", ""),
-            Mutation("not locked", "            with run.locked():\n", "            with contextlib.nullcontext():\n"),
-            Mutation("no fingerprint", "                model=fingerprint.of_model(settings.model.id),\n", ""),
-            Mutation("no places", "                places=places.relative(config, settings.output),\n", ""),
+            Mutation("no fingerprint", "                    model=fingerprint.of_model(settings.model.id),\n", ""),
+            Mutation("no places", "                    places=places.relative(config, run.directory),\n", ""),
             Mutation("not begun", "                training.begin()\n", ""),
             Mutation("an engine that cannot learn", "    if parts.engine.why_untrainable:\n", "    if False:\n"),
             Mutation(
@@ -692,8 +751,8 @@ MODULES = (
             Mutation("switched off is a key", '{"enabled"}', "set()"),
             Mutation(
                 "too large is fine",
-                "    bench.reporter.note(refuse_too_large(settings, parts, train.trainer.settings))\n",
-                "",
+                "refuse_too_large(settings, parts, train.trainer.settings, episodes=episodes)",
+                '""',
             ),
             Mutation(
                 "refused after the warm start",
@@ -746,10 +805,22 @@ MODULES = (
                 "    if settings.warm_start.enabled is not None:\n        return settings.warm_start.enabled\n",
                 "",
             ),
-            Mutation("all are warmed", 'settings.model.id == "nano" and settings', "settings"),
-            Mutation("imitation before imitation", 'settings.trainer.id != "sft" and has_expert', "has_expert"),
-            Mutation("warmed by nobody", 'settings.trainer.id != "sft" and has_expert', 'settings.trainer.id != "sft"'),
-            Mutation("asked before it is reset", "    await settled(parts.env.reset(seed=0))\n", ""),
+            Mutation("all are warmed", 'settings.model.id == "nano" and has_expert', "has_expert"),
+            Mutation("imitation before imitation", "has_expert and not issubclass(trainer, SFT)", "has_expert"),
+            Mutation("warmed by nobody", "has_expert and not issubclass(trainer, SFT)", "not issubclass(trainer, SFT)"),
+        ),
+    ),
+    Module(
+        "agentgym/launch/scout.py",
+        (f"{UNIT}/test_scout.py",),
+        (
+            Mutation("asked before it is reset", "        await self.reset(seed=0)\n", ""),
+            Mutation("asked again and again", "            if split not in self._tasks:\n", "            if split:\n"),
+            Mutation("a look at another task", 'next(iter(self.tasks("train")), None)', "None"),
+            Mutation("no turn is taken", "        await self.step((seen", "        ((seen"),
+            Mutation("what hangs goes on", "            self._host.kill()\n", ""),
+            Mutation("it stays open", "        await scout.close()\n", "        pass\n"),
+            Mutation("turns without end", " and self.now.num_turns < self._host.max_turns", ""),
         ),
     ),
     Module(
@@ -785,7 +856,11 @@ MODULES = (
             Mutation("the base of an adapter", "if p.requires_grad or not is_adapter)", ")"),
             Mutation("frozen weights are not saved", "if p.requires_grad or not is_adapter)", "if p.requires_grad)"),
             Mutation("lines of one update", "lines=updates * _LINES", "lines=_LINES"),
-            Mutation("one session", "sessions=settings.rollout.concurrency", "sessions=1"),
+            Mutation("one session", "sessions=episodes,", "sessions=1,"),
+            Mutation("as many as may be", "return min(settings.rollout.concurrency, most)", "return most"),
+            Mutation("looks are not counted", "most = max(an_update, *(", "most = max(an_update, *() or ("),
+            Mutation("more than there are tasks", "(min(num, len(parts.env.tasks(split)))", "(num"),
+            Mutation("nobody plays ahead", 'if settings.mode != "sync":', "if False:"),
             Mutation("a context that was given", "max_context=given or min(", "max_context=min("),
             Mutation(
                 "caches of any length",
@@ -804,7 +879,7 @@ MODULES = (
     ),
     Module(
         "agentgym/launch/settings.py",
-        (f"{UNIT}/test_settings.py",),
+        (f"{UNIT}/test_settings.py", f"{UNIT}/test_written.py"),
         (
             Mutation(
                 "patience without rewards",
@@ -812,7 +887,12 @@ MODULES = (
                 "if False:",
             ),
             Mutation("rewards without weights", '{"weight": reward.weight, **', "{**"),
-            Mutation("a model without its own", 'written["model"] = {"id": model.id, **_dumped(of_model)}', "pass"),
+            Mutation(
+                "a model without its own", 'written["model"] = {"id": model.id, **_dumped(_of_model(model))}', "pass"
+            ),
+            Mutation("weights change under it", '{"own_copy": True} if ahead else {}', "{}"),
+            Mutation("a copy for all", '{"own_copy": True} if ahead else {}', '{"own_copy": True}'),
+            Mutation("sessions of any number", '{"max_sessions": sessions, **', "{**"),
             Mutation("plug-ins without their own", "**_dumped(plugins(kind).checked(id, options))}", "**options}"),
         ),
     ),
@@ -854,7 +934,7 @@ MODULES = (
         (f"{UNIT}/test_parts.py",),
         (
             Mutation("threads of before", "        torch.set_num_threads(settings.threads)\n", "        pass\n"),
-            Mutation("the environment stays", "        closing.push_async_callback(_close, env)\n", ""),
+            Mutation("closed after what it runs on", "        closing.push_async_callback(env.close)  #", "        #"),
             Mutation("the engine stays", "        closing.push_async_callback(engine.close)\n", ""),
             Mutation("the rollout stays", "        closing.push_async_callback(rollout.close)\n", ""),
             Mutation("the engine is not started", "        await engine.start()\n", ""),
@@ -882,7 +962,7 @@ MODULES = (
                 "engine.max_context * (_BYTES_A_TOKEN if engine.speaks_text else 1)",
                 "engine.max_context * _BYTES_A_TOKEN",
             ),
-            Mutation("not tried out", "shows_pictures = await _try_out(parts)", "shows_pictures = False"),
+            Mutation("not tried out", "tried = await _try_out(parts)", "tried = _Tried()"),
             Mutation("what breaks is tried out", "        if played.stop_reason.is_void:\n", "        if False:\n"),
             Mutation(
                 "what cannot judge is tried out",
@@ -949,13 +1029,10 @@ MODULES = (
             Mutation("no aggregation", '        "aggregation": settings.aggregation,\n', ""),
             Mutation("no constant", '        "max_tokens_constant": settings.aggregation_tokens,\n', ""),
             Mutation("changes are overruled", "{**given, **changes}", "{**changes, **given}"),
-            Mutation("weights change under it", '{"own_copy": True} if ahead and', '{"own_copy": True} if False and'),
-            Mutation("a copy for all", '{"own_copy": True} if ahead and', '{"own_copy": True} if True and'),
-            Mutation("sessions of any number", '{"max_sessions": sessions, **copied', "{**copied"),
             Mutation(
                 "the user's sessions are overruled",
-                '{"max_sessions": sessions, **copied, **choice.options}',
-                '{**choice.options, "max_sessions": sessions, **copied}',
+                "{**engine_defaults(choice.id, sessions=sessions, ahead=ahead), **choice.options}",
+                "{**choice.options, **engine_defaults(choice.id, sessions=sessions, ahead=ahead)}",
             ),
             Mutation(
                 "the engine plays ahead in turns",
@@ -1132,14 +1209,14 @@ MODULES = (
             Mutation("torch's chance stays", '    torch.set_rng_state(_bytes(state["torch"]))\n', ""),
             Mutation("the oldest", "for path in reversed(finished(parent)):", "for path in finished(parent):"),
             Mutation("half-written ones are finished", ' and not path.name.startswith("."))', ")"),
-            Mutation("the newest whatever it is", "            sealed.check(path)\n", "            pass\n"),
+            Mutation("the newest whatever it is", "            check(path)\n", "            pass\n"),
             Mutation("passed over in silence", "            if note:\n", "            if False:\n"),
             Mutation("another layout is none", "    if of_other_layout:\n        raise of_other_layout\n", ""),
             Mutation("half-written ones stay", "            _delete_half_written(path)\n", "            pass\n"),
             Mutation("newer ones stay", "(used is None or path.name > used.name)", "used is None"),
             Mutation("the used one goes", "path.name > used.name)", "path.name >= used.name)"),
             Mutation("moved over another", "            while target.exists():\n", "            while False:\n"),
-            Mutation("deleted with what hides", 'path.is_dir() and path.name.endswith(".partial")', "path.is_dir()"),
+            Mutation("deleted with what hides", 'if path.name.endswith(".partial"):', "if True:"),
             Mutation(
                 "one too many", "for path in finished(parent)[:-keep]:", "for path in finished(parent)[: -keep - 1]:"
             ),

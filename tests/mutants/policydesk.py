@@ -57,8 +57,11 @@ MODULES = (
             Mutation("one right rule among others", "bool(named) and named <= set", "bool(named) and named & set"),
             Mutation("refused and granted", ' and "refused" not in words', ""),
             Mutation(
-                "part of a number", 'rf"\\b{re.escape(self.decision.told)}\\b"', 'rf"{re.escape(self.decision.told)}"'
+                "part of a number",
+                "Decimal(self.decision.told) in told",
+                "any(self.decision.told in str(number) for number in told)",
             ),
+            Mutation("all numbers there are", "len(told) <= _MOST_TOLD and", ""),
             Mutation("anybody who is found", "(self.case.name, self.case.zip)\n", "(self.case.name, zip.strip())\n"),
             Mutation(
                 "what is done is forgotten", 'self.desk, self.log = Desk(state["tables"]), list', "self.log = list"

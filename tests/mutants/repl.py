@@ -27,8 +27,8 @@ MODULES = (
             ),
             Mutation(
                 "a complaint is an observation",
-                "protocol.complain(str(turn.problem)) if unread else protocol.show(turn.observation)",
-                "protocol.show(turn.observation)",
+                "told = protocol.refused(str(turn.problem), turn.observation)",
+                "told = protocol.shown(turn.observation)",
             ),
             Mutation(
                 "what had no effect is a complaint",
@@ -67,7 +67,7 @@ MODULES = (
             Mutation(
                 "names that are numbers are numbers", "numbered and isinstance(typed, str)", "isinstance(typed, str)"
             ),
-            Mutation("the outermost frame is told", "frames[-1].filename", "frames[0].filename"),
+            Mutation("nobody knows where", "f' ({where})' if where else ''", "''"),
         ),
     ),
     Module(
@@ -216,7 +216,11 @@ MODULES = (
         "agentgym/repl/playing.py",
         ("tests/unit/repl/test_playing.py",),
         (
-            Mutation("the environment stays open", "        await Visit(made).close()\n", "        pass\n"),
+            Mutation(
+                "the environment stays open",
+                "        await play_in(made, policy)\n    finally:\n        await Visit(made).close()\n",
+                "        await play_in(made, policy)\n    finally:\n        pass\n",
+            ),
             Mutation(
                 "the temperature is not handed on",
                 "            temperature=temperature,\n            max_tokens",

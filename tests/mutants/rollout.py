@@ -79,10 +79,7 @@ MODULES = (
                 "            if not deadline.expired():\n                raise\n",
                 "",
             ),
-            Mutation(
-                "the episode's deadline is a step's", "if not deadline.expired():  # the whole episode's", "if False:"
-            ),
-            Mutation("steps without a deadline", "asyncio.timeout(self.limits.step_seconds)", "asyncio.timeout(None)"),
+            Mutation("steps without a deadline", "in_time(call, self.limits.step_seconds,", "in_time(call, None,"),
             Mutation(
                 "episodes without a deadline", "asyncio.timeout(self.limits.episode_seconds)", "asyncio.timeout(None)"
             ),
@@ -107,7 +104,9 @@ MODULES = (
             Mutation("steps are no sign of life", '"step")\n        self.beat()\n', '"step")\n'),
             Mutation("what was sampled is lost", "        self.trajectory.samples = self.stream.samples\n", ""),
             Mutation(
-                "no complaint", "            self.episode.messages.append(self.protocol.complain(str(error)))\n", ""
+                "no complaint",
+                "self.episode.messages.append(self.protocol.refused(str(error), self.episode.observation))",
+                "pass",
             ),
         ),
     ),
@@ -133,9 +132,7 @@ MODULES = (
                 "        except BaseException:\n            pass",
             ),
             Mutation("others play on", "                task.cancel()\n", "                pass\n"),
-            Mutation(
-                "nobody waits for the others", "            await asyncio.gather(*tasks, return_exceptions=True)\n", ""
-            ),
+            Mutation("nobody waits for the others", "            await _ended(tasks)\n", ""),
             Mutation(
                 "one attempt more",
                 "for attempt in range(limits.max_attempts):",
@@ -257,6 +254,15 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/rollout/deadline.py",
+        ("tests/unit/rollout/test_deadlines.py", "tests/unit/rollout/test_runner.py"),
+        (
+            Mutation("the episode's deadline is a step's", "if not deadline.expired():", "if False:"),
+            Mutation("an import has a step's time", "max(seconds, _IMPORT_SECONDS)", "seconds"),
+            Mutation("making takes for ever", "in_time(hosts.open(), seconds,", "in_time(hosts.open(), None,"),
+        ),
+    ),
+    Module(
         "agentgym/rollout/tree.py",
         ("tests/unit/rollout/test_tree.py",),
         (
@@ -274,7 +280,7 @@ MODULES = (
                 "                pass",
             ),
             Mutation(
-                "moments are kept", "                await seat.host.forget(play.mark)\n", "                pass\n"
+                "moments are kept", "                    await play.forget(play.mark)\n", "                    pass\n"
             ),
             Mutation("a moment is forgotten too early", "and all(other.mark is not play.mark for other in aside)", ""),
             Mutation("a broken tree goes on", "while aside and not seat.is_spoiled:", "while aside:"),

@@ -6,9 +6,14 @@ works together is tried in tests/integration/test_cli.py.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +27,7 @@ from agentgym import doctor, launch, listing, repl, store
 from agentgym import serve as serving
 from agentgym.doctor import Finding
 from agentgym.errors import EngineError, UserError
+from agentgym.launch.resolving import resolve
 from agentgym.launch.settings import TrainSettings
 from tests.kit import BELL, ROOT, episode
 from tests.typed import Typed, agentgym
@@ -84,13 +90,15 @@ def test_what_goes_wrong_is_told_by_the_exit_code(
     assert "Traceback" not in errors
 
 
-def test_what_nobody_foresaw_is_a_traceback(agentgym: Typed, stands_in: StandsIn) -> None:
-    stands_in(launch, "train", ZeroDivisionError("a fault of ours"))
+def test_what_nobody_foresaw_is_a_traceback(agentgym: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours: dict[str, Any] = {}
+    exec(compile("def train(*_, **__): raise ZeroDivisionError('a fault of ours')", launch.__file__, "exec"), ours)
+    monkeypatch.setattr(launch, "train", ours["train"])
     with pytest.raises(ZeroDivisionError, match="a fault of ours"):
         agentgym("train", "--env", BELL)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_a_command_even_where_a_shell_had_them_ignored(
     sent: signal.Signals, agentgym: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +117,93 @@ def test_signals_end_a_command_even_where_a_shell_had_them_ignored(
     monkeypatch.setattr(launch, "train", working)
     assert agentgym("train", "--env", BELL)[0] == 130
     assert ended == [True]
+
+
+def test_what_is_started_with_nohup_outlives_its_terminal(agentgym: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def working(*_: Any, **__: Any) -> Path:
+        signal.raise_signal(signal.SIGHUP)
+        return Path("run")
+
+    monkeypatch.setattr(launch, "train", working)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert agentgym("train", "--env", BELL)[0] == 0
+
+
+def test_a_terminal_that_is_gone_is_told_nothing_more(tmp_path: Path) -> None:
+    """What is written to one that hung up would be an error, in the middle of a clean end."""
+    master, terminal = os.openpty()
+    program = (
+        "import signal, sys, time\nfrom agentgym.commands import hang_up\nsignal.signal(signal.SIGHUP, hang_up)\n"
+        "try:\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    print('saved', flush=True)\n    open(sys.argv[1], 'w').write('a clean end')\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "end")],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(terminal)
+    assert os.read(master, 5) == b"ready"
+    os.close(master)  # the window is closed: the kernel sends SIGHUP
+    assert process.wait(60) == 0
+    assert (tmp_path / "end").read_text() == "a clean end"
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("train --env webshop --resume a --resume b", "--resume is given 2 times; leave all but one out"),
+        ("train --config a --env webshop --config b", "--config is given 2 times"),
+        ("eval --model a --model=b", "--model is given 2 times"),
+        ("eval --model a --seed 1 --seed 1", "--seed is given 2 times"),
+        ("export here -o a --output b", "-o/--output is given 2 times"),
+        ("export here --success --failure", "--success is given 2 times"),
+        ("envs --measure 1 --measure 2", "--measure is given 2 times"),
+        ("init env mine --directory a --directory b", "--directory is given 2 times"),
+        ("train --env webshop --seed 1 --seed 2", '"seed" is given twice, 1 and 2'),
+        ("serve webshop --env blocksworld", "\"env\" is given twice, 'webshop' and 'blocksworld'"),
+        ("play webshop --env.id blocksworld", '"env" is given twice'),
+        ("doctor webshop --env blocksworld", '"env" is given twice'),
+        ("eval --model a --env webshop --model.id b", 'the model is given twice: "a" and "b"'),
+        ("train --env webshop --lora --model.lora false", '"lora" is short for "model.lora", and both are given'),
+    ],
+)
+def test_what_is_given_twice_is_refused(typed: str, told: str, agentgym: Typed) -> None:
+    code, _, errors = agentgym(*typed.split())
+    assert code == 2
+    assert told in errors
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("eval --env webshop --model a --temperature nan", "nan is no finite number"),
+        ("record --env webshop --model a --temperature inf", "inf is no finite number"),
+        ("play webshop --temperature nan", "nan is no finite number"),
+        ("train --env webshop --trainer.learning_rate nan", "trainer.learning_rate: "),
+        ("train --env webshop --trainer.learning_rate NaN", "trainer.learning_rate: "),
+        ("train --env webshop --max_seconds inf", "max_seconds: expected a finite number, found inf"),
+        ("train --env webshop --rewards.success nan", "rewards.success.weight: expected a finite number, found nan"),
+        ("train --env webshop --rollout.temperature nan", "rollout.temperature: "),
+        ("train --env webshop --alarms.mismatch nan", "alarms.mismatch: "),
+    ],
+)
+def test_what_is_no_number_is_refused(typed: str, told: str, agentgym: Typed) -> None:
+    code, _, errors = agentgym(*typed.split())
+    assert code == 2
+    assert told in errors
+
+
+def test_a_file_that_cannot_be_written_is_told(agentgym: Typed, stands_in: StandsIn, tmp_path: Path) -> None:
+    stands_in(launch, "evaluate", (Score(), []))
+    code, _, errors = agentgym("eval", "--env", BELL, "--model", "m", "--json", str(tmp_path / "none" / "score.json"))
+    assert code == 2
+    assert errors.endswith(
+        f"cannot write {tmp_path}/none/score.json: No such file or directory; choose another --json\n"
+    )
 
 
 def test_version_and_help_end_well(agentgym: Typed) -> None:
@@ -194,11 +289,13 @@ def tell(*_: Any, reporter: Any) -> Path:
     return Path("run")
 
 
-def test_where_there_is_no_terminal_only_notes_are_told(agentgym: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_terminal_lines_are_told_as_they_are(
+    agentgym: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(launch, "train", tell)
     code, printed, errors = agentgym("train", "--env", BELL)
     assert code == 0
-    assert errors == "first a word\nalarm: look\n"
+    assert errors == ("first a word\nwarm start: 4 updates\ntraining: 9 episodes\nalarm: [bold]look[/bold]\n")
     assert "alarm" not in printed
 
 
@@ -423,18 +520,36 @@ def test_envs_measures_each_and_writes_what_it_shows(agentgym: Typed, monkeypatc
     assert [(each["id"], each["random_success"]["won"]) for each in written] == [("house", 1), ("maze", 1)]
 
 
-def test_serve_passes_on_all_that_it_is_told(agentgym: Typed, stands_in: StandsIn) -> None:
+def test_serve_passes_on_all_that_it_is_told(
+    agentgym: Typed, stands_in: StandsIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     serve = stands_in(serving, "serve")
-    typed = ["--host", "0.0.0.0", "--port", "0", "--max-sessions", "3", "--env.level", "b3"]
+    typed = ["--host", "0.0.0.0", "--port", "0", "--max-sessions", "3", "--env.level", "b3", "--token", "secret"]
+    typed += ["--allow-host", "one.example", "--allow-host", "other.example"]
     assert agentgym("serve", "blocksworld", *typed)[0] == 0
     assert serve.args == ("blocksworld", {"level": "b3"})
     serve.options.pop("tell")("http://here")
-    assert serve.options == {"host": "0.0.0.0", "port": 0, "max_sessions": 3}
+    assert serve.options == {
+        "host": "0.0.0.0",
+        "port": 0,
+        "max_sessions": 3,
+        "token": "secret",
+        "allowed_hosts": ("one.example", "other.example"),
+    }
     assert agentgym("serve", "blocksworld")[0] == 0
     serve.options.pop("tell")
-    assert serve.options == {"host": "127.0.0.1", "port": 8000, "max_sessions": 256}
+    assert serve.options == {
+        "host": "127.0.0.1",
+        "port": 8000,
+        "max_sessions": 256,
+        "token": None,
+        "allowed_hosts": (),
+    }
+    monkeypatch.setenv("AGENTGYM_TOKEN", "kept from the list of processes")
+    assert agentgym("serve", "blocksworld")[0] == 0
+    assert serve.options["token"] == "kept from the list of processes"
     code, _, errors = agentgym("serve", "blocksworld", "--protocol", "plain")
-    assert (code, serve.times) == (2, 2)
+    assert (code, serve.times) == (2, 3)
     assert 'unknown key "protocol"' in errors
 
 
@@ -446,7 +561,8 @@ def test_init_says_where_the_file_is_and_what_to_type(agentgym: Typed, tmp_path:
     _, printed, _ = agentgym("init", "env", "bellhop", "--directory", "below")
     assert printed == "below/bellhop.py is written; type: agentgym play ./below/bellhop.py\n"
     there = tmp_path / "there"
-    assert agentgym("init", "env", "caller", "--directory", there)[1] == f"{there}/caller.py is written\n"
+    _, printed, _ = agentgym("init", "env", "caller", "--directory", there)
+    assert printed == f"{there}/caller.py is written; type: agentgym play {there}/caller.py\n"
     assert [file.exists() for file in (Path("ringer.py"), Path("below/bellhop.py"), there / "caller.py")] == [True] * 3
 
 
@@ -513,6 +629,14 @@ def test_doctor_tries_the_tokens_of_the_model_and_the_protocol_it_speaks(
     assert len(tokenizer.encode("bell rings")) == tokens
 
 
+def test_init_writes_a_reward_and_a_trainer(agentgym: Typed) -> None:
+    for kind, flag in (("reward", "--rewards"), ("trainer", "--trainer")):
+        typed = f"my_{kind}.py is written; type: agentgym train --env webshop {flag} ./my_{kind}.py\n"
+        assert agentgym("init", kind, f"my_{kind}") == (0, typed, "")
+        code, _, errors = agentgym("train", "--env", BELL, flag, f"./my_{kind}.py", "--updates", "x")
+        assert (code, errors.startswith("error: updates: Input should be a valid integer")) == (2, True)
+
+
 # -- bad input, and help -----------------------------------------------------------------------------------
 
 
@@ -557,16 +681,35 @@ def test_doctor_tries_the_tokens_of_the_model_and_the_protocol_it_speaks(
         ("eval --model nano --env BELL", "pass the run directory"),
         ("eval --env BELL", "Missing option '--model'"),
         ("eval --env BELL --model ./nowhere --episodes 0", "0 is not in the range"),
-        ("eval --env BELL --model ./nowhere --samples 8", "8 equal episodes of each task; add --temperature 1"),
-        ("record --env BELL --model ./nowhere --temperature 0", "8 equal episodes of each task; add --temperature 1"),
+        ("eval --env BELL --model nowhere --samples 8", "8 equal episodes of each task; add --temperature 1"),
+        ("record --env BELL --model nowhere --temperature 0", "8 equal episodes of each task; add --temperature 1"),
         ("record --env BELL --model ./nowhere --rollout.temperature 1", 'unknown key "rollout.temperature"'),
-        ("record --env BELL --model ./nowhere -o .", ". exists already"),
+        ("record --env BELL --model nowhere -o .", ". exists already"),
         ("train --env BELL --trainer dpo --trainer.data gone", "what agentgym record --output gone writes"),
         ("play webshp", 'Did you mean "webshop"?'),
         ("play BELL --updates 3", "updates"),
         ("doctor webshp", 'Did you mean "webshop"?'),
         ("init env webshop", "agentgym init env my_webshop"),
         ("trian --env BELL", "No such command 'trian'"),
+        ("train BELL", '.py"; type: --env '),
+        ("train -env BELL", 'found "-env"; type: --env'),
+        ("play --env webshp", 'unknown environment "webshp". Did you mean "webshop"?'),
+        ("play BELL --env webshop", '"env" is given twice'),
+        ("eval --modle x --env BELL", "Missing option '--model'. Found \"--modle\"."),
+        ("eval --model x --env BELL --episode 3", 'unknown key "episode". Did you mean --episodes?'),
+        ("eval --model x --env BELL --split tst", "'tst' is not one of 'train', 'validation', 'test'"),
+        ("train --env BELL --group_size 3", 'unknown key "group_size". Did you mean --trainer.group_size?'),
+        ("train --env blocksworld --level b3", 'unknown key "level". Did you mean --env.level?'),
+        ("train --env BELL --groupsize 3", 'unknown key "groupsize". Did you mean --trainer.group_size?'),
+        ("train --env BELL --trainer.temperature 3", "Did you mean --rollout.temperature or --eval.temperature?"),
+        ("train --env BELL --lora", 'model.lora is of a model that is loaded, and this is "nano"'),
+        ("train --env BELL --updates --seed 1", "updates is true, as is a flag without a value; expected a whole nu"),
+        ("train --env BELL --output", "output is true, as is a flag without a value; expected a path"),
+        ("train --env", "--env has no value; expected an id or a path"),
+        ("train --env BELL --rewards succes", 'unknown reward "succes". Did you mean "success"?'),
+        ("train --env BELL --rewards ./nowhere.py", "no such file: "),
+        ("train --env BELL --help trainre", '--help knows no "trainre". Did you mean "trainer"?'),
+        ("eval --model runs/gone --env BELL", 'cannot load the model "runs/gone": there is no such directory.'),
     ],
 )
 def test_bad_input_is_told_and_leaves_nothing_behind(typed: str, told: str, agentgym: Typed) -> None:
@@ -575,6 +718,50 @@ def test_bad_input_is_told_and_leaves_nothing_behind(typed: str, told: str, agen
     assert told in errors
     assert "Traceback" not in errors
     assert list(Path().rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("train --env gymnasium:Nope-v1", "Nope-v1"),
+        ("train --env BELL --model ./gone", 'cannot load the model "./gone"'),
+        ("train --env BELL --trainer dpo --trainer.data gone", "there is no gone"),
+        ("train --env BELL --warm_start.data gone", "there is no gone"),
+        ("train --env BELL --updates x", "updates: "),
+    ],
+)
+def test_what_is_wrong_is_told_before_that_there_is_a_run(typed: str, told: str, agentgym: Typed) -> None:
+    words = typed.replace("BELL", BELL).split()
+    Path("run").mkdir()
+    Path("run/config.json").write_text("{}")
+    _, _, errors = agentgym(*words, "--output", "run")
+    assert told in errors
+    assert "already holds a run" not in errors
+
+
+def test_names_and_keys_are_checked_without_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys; from agentgym import cli; sys.argv[1:] = sys.argv[1].split()\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "print({'torch', 'transformers'} & set(sys.modules))"
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    for typed in (
+        "train --env webshp",
+        "train --env gymnasium:Nope-v1",
+        "train --env glimpse --trainer.group_sise 3",
+        "train --env glimpse --model ./gone",
+        "train --env glimpse --output run",
+        "train --env glimpse --help trainer",
+        "eval --env glimpse --model ./gone",
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program, typed], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout.splitlines()[-1] == "set()", (typed, done.stdout, done.stderr)
 
 
 def test_an_unwritable_run_directory(agentgym: Typed, tmp_path: Path) -> None:
@@ -652,6 +839,47 @@ def shown_in(printed: str) -> set[str]:
     return {line.split()[0] for line in printed.split("Ids (")[0].splitlines() if line.startswith("  --")} | {
         line.split()[0] for line in printed.partition("Ids (")[2].splitlines() if re.match(r"  --\w[\w-]*\.", line)
     }
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("train --help trainer.clip_low", {"--trainer.clip_low"}),
+        ("train --help archive", {"--archive.keep"}),
+        ("train --help keep-checkpoints", {"--keep_checkpoints"}),
+        ("train --help turn-cost", {"--rewards.turn-cost", "--rewards.turn-cost.free_turns"}),
+        ("doctor BELL --help protocol.shots", {"--protocol.shots"}),
+        ("train --trainer ppo --help trainer.gamma --env BELL", {"--trainer.gamma"}),
+    ],
+)
+def test_help_of_one_part_shows_that_alone(typed: str, wanted: set[str], agentgym: Typed) -> None:
+    code, printed, errors = agentgym(*typed.replace("BELL", BELL).split())
+    assert (code, errors) == (0, "")
+    assert shown_in(printed) == wanted
+
+
+def test_help_shows_what_is_in_effect_with_what_is_typed(agentgym: Typed, tmp_path: Path) -> None:
+    def told(*typed: str) -> str:
+        return " ".join(agentgym(*typed)[1].split())
+
+    assert "[success 2.0]" in told("train", "--help", "rewards")
+    assert told("train", "--trainer.preset", "dapo", "--help", "trainer.minibatches").endswith("[4]")
+    assert told("train", "--mode", "async", "--help", "trainer.correction").endswith("[truncate]")
+    assert told("train", "--mode", "async", "--help", "max_staleness").endswith("[1]")
+    assert told("train", "--rollout.concurrency", "7", "--help", "engine.max_sessions").endswith("[7]")
+    assert told("eval", "--help", "engine.max_sessions").endswith("[64]")
+    assert "[plain]" in told("doctor", BELL, "--help", "protocol")
+    assert "--model.device TEXT" in told("eval", "--help", "model")
+    file = tmp_path / "settings.toml"
+    file.write_text("updates = 7\n")
+    assert told("train", "--config", str(file), "--help", "updates").endswith("[7]")
+    run = tmp_path / "trained"
+    (run / "policy").mkdir(parents=True)
+    config = resolve({"env": "blocksworld", "rollout": {"max_turns": 4}}).model_dump(mode="json")
+    (run / "config.json").write_text(json.dumps(config))
+    assert told("eval", "--model", str(run), "--help", "rollout.max_reply_tokens").endswith("[24]")
+    assert told("eval", "--model", str(run), "--help", "rollout.max_turns").endswith("[4]")
+    assert "[blocksworld]" in told("eval", "--model", str(run), "--help", "env")
 
 
 def test_help_for_what_there_is_not(agentgym: Typed) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,10 +59,8 @@ class Run(Settings):
         (["--env.catalogue", "DIR", "--env", "webshop"], {"env": {"id": "webshop", "catalogue": "DIR"}}),
         (["--env", '{id = "webshop", n = 1}'], {"env": {"id": "webshop", "n": 1}}),
         (["--env.n", "2", "--env", '{id = "webshop"}'], {"env": {"id": "webshop", "n": 2}}),
-        (["--env", '{id = "webshop", n = 1}', "--env.n", "2"], {"env": {"id": "webshop", "n": 2}}),
+        (["--env", '{id = "webshop", n = 1}', "--env.m", "2"], {"env": {"id": "webshop", "n": 1, "m": 2}}),
         (["--optim.deep.a", "1", "--optim", "{deep = {b = 2}}"], {"optim": {"deep": {"a": 1, "b": 2}}}),
-        (["--env", "webshop", "--env", "other"], {"env": {"id": "other"}}),
-        (["--updates", "1", "--updates", "2"], {"updates": 2}),
         (["--name=a=b"], {"name": "a=b"}),
         (["--name", "-"], {"name": "-"}),
         (["--width", "0x10"], {"width": 16}),
@@ -85,6 +87,12 @@ class Run(Settings):
             ["--rewards../j.py", "2", "--rewards../j.py.a_b", "x"],
             {"rewards": {"./j.py": {"weight": 2, "a_b": "x"}}},
         ),
+        (["--rewards", "./j.py:judge"], {"rewards": {"./j.py:judge": {"weight": 1}}}),
+        (
+            ["--rewards", "success", "--rewards", "./j.py", "--rewards../j.py.a", "2"],
+            {"rewards": {"success": {"weight": 1}, "./j.py": {"weight": 1, "a": 2}}},
+        ),
+        (["--rewards.turn-cost", "--seed", "1"], {"rewards": {"turn-cost": {"weight": 1}}, "seed": 1}),
     ],
 )
 def test_flags(flags: list[str], settings: dict[str, Any]) -> None:
@@ -96,7 +104,21 @@ def test_flags(flags: list[str], settings: dict[str, Any]) -> None:
     [
         (["webshop"], 'expected a flag such as --seed or --env.catalogue, found "webshop"'),
         (["--seed", "1", "2"], 'found "2"'),
-        (["-x", "1"], 'found "-x"'),
+        (["-x", "1"], 'found "-x"; type: --x'),
+        (["-seed=3"], 'found "-seed=3"; type: --seed=3'),
+        (["--env", "--seed", "1"], "--env has no value; expected an id or a path, as in --env ./mine.py"),
+        (["--seed", "1", "--model"], "--model has no value; expected an id or a path"),
+        (["--rewards"], "--rewards has no value; expected an id or a path"),
+        (["--updates", "1", "--updates", "2"], '"updates" is given twice, 1 and 2; leave one of the two out'),
+        (["--updates", "1", "--updates=1"], '"updates" is given twice, 1 and 1'),
+        (["--max-seconds", "1", "--max_seconds", "2"], '"max_seconds" is given twice, 1 and 2'),
+        (["--env", "webshop", "--env", "other"], "\"env.id\" is given twice, 'webshop' and 'other'"),
+        (["--env", "webshop", "--env.id", "other"], '"env.id" is given twice'),
+        (["--env", '{id = "webshop", n = 1}', "--env.n", "2"], '"env.n" is given twice, 1 and 2'),
+        (["--env.n", "2", "--env", '{id = "webshop", n = 1}'], '"env.n" is given twice; leave one of the two out'),
+        (["--optim", "{a = {b = 1}}", "--optim", "{a = {b = 2}}"], '"optim.a.b" is given twice'),
+        (["--rewards.success", "1", "--rewards.success", "2"], '"rewards.success.weight" is given twice'),
+        (["--lora", "--lora", "false"], '"lora" is given twice, True and False'),
         (["--seed", "1", "--seed.x", "2"], '"seed" was given a value and cannot have "seed.x"'),
         (["--seed.x", "2", "--seed", "1"], '"seed" is given both a value and settings of its own'),
         (["--seed", "1", "--seed", "{x = 2}"], '"seed" is given both a value and settings of its own'),
@@ -133,6 +155,19 @@ def test_flags_that_cannot_be_read(flags: list[str], message: str) -> None:
         ({"extra": {"learning_rate": 0}}, "extra.learning_rate: Input should be greater than 0, found 0"),
         ({"stages": [{}, {"learning_rate": -1}]}, "stages.1.learning_rate: Input should be greater than 0, found -1"),
         ({"limit": "all"}, "limit: Input should be a valid integer"),
+        ({"updates": True}, "updates is true, as is a flag without a value; expected a whole number"),
+        ({"updates": False}, "updates is false; expected a whole number"),
+        (
+            {"optim": {"learning_rate": True}},
+            "optim.learning_rate is true, as is a flag without a value; expected a nu",
+        ),
+        ({"output": True}, "output is true, as is a flag without a value; expected a path"),
+        ({"name": True}, "name is true, as is a flag without a value; expected text"),
+        ({"mode": True}, "mode is true, as is a flag without a value; expected sync, async"),
+        ({"limit": True}, "limit is true, as is a flag without a value; expected a whole number or none"),
+        ({"stages": True}, "stages is true, as is a flag without a value; expected a list"),
+        ({"rewards": {"cost": True}}, "rewards.cost.weight is true, as is a flag without a value; expected a number"),
+        ({"env": True}, "env.id is true, as is a flag without a value; expected text"),
         ({"env": 7}, "env.id: Input should be a valid string, found 7"),
         ({"env": {"id": "x"}, "optim": 3}, "optim: Input should be a valid dictionary or instance of Optim, found 3"),
         ({"rewards": {"cost": "x"}}, "rewards.cost.weight: Input should be a valid number"),
@@ -245,6 +280,41 @@ def test_a_rewards_weight_said_short_and_long_is_the_same() -> None:
 
 def test_a_number_where_text_is_expected_is_that_text() -> None:
     assert validated(Run, {"name": 7}).name == "7"
+    assert validated(Run, {"output": 7, "name": 0.5}).output == Path("7")
+    typed = parse_flags(["--output", "007", "--name", "1e5", "--updates", "0x10", "--optim.learning_rate", "1e-1"])
+    run = validated(Run, pickle.loads(pickle.dumps(typed)))
+    assert (run.output, run.name, run.updates, run.optim.learning_rate) == (Path("007"), "1e5", 16, 0.1)
+    assert validated(Run, parse_flags(["--output", "0x10"])).output == Path("0x10")
+
+
+class Switches(Settings):
+    on: bool = False
+    either: int | bool = 0
+    literal: Literal["no", False] = "no"
+    anything: Any = None
+
+
+def test_true_is_taken_where_it_may_stand() -> None:
+    taken = validated(Switches, {"on": True, "either": True, "anything": True})
+    assert (taken.on, taken.either, taken.anything) == (True, True, True)
+    assert validated(Switches, {"literal": False}).literal is False
+
+
+def test_an_unknown_key_is_pointed_to_where_there_is_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        validated(Run, {"learning_rate": 1, "updats": 2, "zzz": 3, "env": "x"})
+    known = ["updates", "name", "optim.learning_rate", "extra.learning_rate"]
+    assert str(caught.value.pointed(known)).splitlines() == [
+        'unknown key "learning_rate". Did you mean --optim.learning_rate or --extra.learning_rate?',
+        'unknown key "updats". Did you mean "updates"? Known here: env, optim, extra, stages, updates, output, name, '
+        "mode, rewards, limit",
+        'unknown key "zzz". Known here: env, optim, extra, stages, updates, output, name, mode, rewards, limit',
+    ]
+    with pytest.raises(ConfigError) as caught:
+        validated(Run, {"learningrate": 1})
+    assert str(caught.value.pointed(["optim.learning-rate"])) == (
+        'unknown key "learningrate". Did you mean --optim.learning-rate?'
+    )
 
 
 def test_only_choices_have_a_long_form() -> None:
@@ -260,7 +330,13 @@ def test_only_choices_have_a_long_form() -> None:
         "protocol": {"id": "f"},
     }
     assert given["env"] == "a"
-    assert long_form({"env": {"id": "x"}, "rewards": "?"}) == {"env": {"id": "x"}, "rewards": "?"}
+    assert long_form({"env": {"id": "x"}, "rewards": 7}) == {"env": {"id": "x"}, "rewards": 7}
+
+
+def test_a_reward_by_its_id_alone_has_the_usual_weight() -> None:
+    assert long_form({"rewards": "./mine.py"}) == {"rewards": {"./mine.py": {"weight": 1}}}
+    assert long_form({"rewards": ["a", "b"]}) == {"rewards": {"a": {"weight": 1}, "b": {"weight": 1}}}
+    assert long_form({"rewards": ["a", 2]}) == {"rewards": ["a", 2]}
 
 
 def test_settings_come_back_from_their_own_json() -> None:
@@ -278,7 +354,7 @@ def test_toml(tmp_path: Path) -> None:
 def test_toml_that_cannot_be_read_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read .*none\.toml: No such file"):
         read_toml(tmp_path / "none.toml")
-    with pytest.raises(ConfigError, match=r"cannot read .*Is a directory"):
+    with pytest.raises(ConfigError, match="is not a plain file; expected settings in TOML"):
         read_toml(tmp_path)
     (tmp_path / "bad.toml").write_text("a = = 1")
     with pytest.raises(ConfigError, match=r"bad\.toml is not valid TOML: .*line 1"):
@@ -322,3 +398,60 @@ def test_numbers_come_back_from_flags(value: float | int | bool) -> None:
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1))
 def test_any_text_is_a_choice(text: str) -> None:
     assert parse_flags([f"--model={text}"])["model"].keys() == {"id"} or text.strip().startswith("{")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_settings_are_read_from_plain_files_alone(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """The one would be waited for, the other never ends."""
+    make(tmp_path / "run.toml")
+    with pytest.raises(ConfigError, match=r"run\.toml is not a plain file; expected settings in TOML"):
+        read_toml(tmp_path / "run.toml")
+
+
+def test_a_file_that_is_too_long_or_too_deep_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("a = " + "[" * 100_000)
+    with pytest.raises(ConfigError, match=r"run\.toml is not valid TOML: "):
+        read_toml(file)
+    assert parse_flags(["--name", "[" * 100_000]) == {"name": "[" * 100_000}
+    with file.open("wb") as stream:
+        stream.truncate(2**22 + 1)
+    with pytest.raises(ConfigError, match=r"run\.toml has 4194305 bytes; expected settings in TOML, at most 4194304"):
+        read_toml(file)
+
+
+class Numbers(Settings):
+    real: float = 1.0
+    maybe: float | None = Field(None, le=9)
+    least: float = Field(0.5, gt=0)
+    several: list[float] = Field(default_factory=list)
+    named: dict[str, float] = Field(default_factory=dict)
+    endless: float = math.inf
+    text: str = ""
+    reward: Reward = Reward()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"real": math.nan}, "real: expected a finite number, found nan"),
+        ({"real": "NaN"}, "real: expected a finite number, found nan"),
+        ({"real": -math.inf}, "real: expected a finite number, found -inf"),
+        ({"maybe": math.nan}, "maybe: "),
+        ({"least": math.inf}, "least: expected a finite number, found inf"),
+        ({"several": [1.0, math.nan]}, "several: expected a finite number, found nan"),
+        ({"named": {"a": math.inf}}, r"named\.a: expected a finite number, found inf"),
+        ({"endless": math.nan}, "endless: expected a finite number, found nan"),
+        ({"reward": math.nan}, r"reward\.weight: expected a finite number, found nan"),
+        ({"reward": {"weight": "inf"}}, r"reward\.weight: expected a finite number, found inf"),
+    ],
+)
+def test_a_number_that_is_none_is_refused(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{told}"):
+        validated(Numbers, given)
+
+
+def test_a_default_without_end_may_be_said_and_nan_may_be_a_name() -> None:
+    assert validated(Numbers, {}).endless == validated(Numbers, {"endless": math.inf}).endless == math.inf
+    assert validated(Numbers, parse_flags(["--text", "nan"])).text == "nan"
+    assert validated(Numbers, {"reward": {"weight": 1, "name": math.nan}}).reward.options.keys() == {"name"}

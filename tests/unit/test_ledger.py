@@ -60,3 +60,12 @@ def test_what_is_still_to_be_trained_is_not_missing_and_not_in_the_ledger() -> N
         audit(entries, until=4, pending=[1])
     with pytest.raises(DataError, match="task ordinal 2 is in the ledger, though it is still to be trained"):
         audit(entries, until=4, pending=[1, 2, 3])
+
+
+@pytest.mark.parametrize(("ordinals", "until"), [((0, 10**15), None), ((0,), 10**15), ((0, 10**15), 10**15 + 1)])
+def test_a_number_of_any_size_is_not_counted_to(ordinals: tuple[int, ...], until: int | None) -> None:
+    """A damaged line, or a damaged state, may say any: a list of all before it would not fit the memory."""
+    with pytest.raises(
+        DataError, match=r"task ordinal 1 is not in the ledger: 99999999999999\d of 100000000000000\d are"
+    ):
+        audit([entry(ordinal) for ordinal in ordinals], until=until)

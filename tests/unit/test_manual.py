@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from agentgym.config import Choice, Settings
-from agentgym.errors import UnknownIdError
+from agentgym.errors import ConfigError, UnknownIdError
 from agentgym.launch.settings import EnvSettings, SpeechSettings, TrainSettings
 from agentgym.manual import describe, page
 
@@ -175,7 +175,11 @@ def test_a_page_has_the_keys_the_ids_and_the_options_of_what_is_chosen_in_that_o
     assert list(sections) == [
         "Settings",
         "Ids (name one beside --help, and its settings are shown)",
+        "With --protocol plain",
         "With --env blocksworld",
+    ]
+    assert [line.split()[0] for line in sections["With --protocol plain"] if line.startswith("--")] == [
+        f"--protocol.{name}" for name in ("system", "example", "actions", "shots", "shots_from", "kept")
     ]
     assert sections["Settings"][0].endswith("[blocksworld]")
     assert "[plain]" in " ".join(sections["Settings"])
@@ -192,7 +196,7 @@ def test_short_forms_are_understood() -> None:
 def test_what_a_command_takes_beside_is_not_listed_and_named_without_dashes() -> None:
     sections = rows(page(EnvSettings, {"env": {"id": "blocksworld"}}, beside=["env"]))
     assert list(sections) == ["Ids (name one beside --help, and its settings are shown)", "With blocksworld"]
-    assert "With" not in page(SpeechSettings, {}, beside=["env"])
+    assert "With --env" not in page(SpeechSettings, {}, beside=["env"])
     assert "With --model nano:" in page(TrainSettings, {})
     assert "With nano:" not in page(TrainSettings, {}, beside=["model"])  # which is the default, and not asked for
 
@@ -224,6 +228,33 @@ def test_a_reward_without_options_is_its_title_alone(tmp_path: Path) -> None:
     )
     text = page(TrainSettings, {"rewards": {str(file): 1.0}})
     assert f"With --rewards.{file}, which changes what is optimal" in text
+
+
+def test_one_part_is_shown_alone() -> None:
+    assert rows(page(TrainSettings, {}, topic="archive")).keys() == {"Which episodes are kept"}
+    assert page(TrainSettings, {}, topic="trainer.clip_low") == page(TrainSettings, {}, topic="--trainer.clip-low")
+    sections = rows(page(TrainSettings, {}, topic="frontier"))
+    assert list(sections) == [
+        "Settings",
+        "Ids (name one beside --help, and its settings are shown)",
+        "With --curriculum frontier",
+    ]
+    assert " ".join(sections["Settings"]).endswith("[frontier]")
+    assert rows(page(TrainSettings, {}, topic="updates"))["Settings"] == [
+        "--updates INTEGER Updates of the trainer. [130]"
+    ]
+    assert rows(page(TrainSettings, {}, topic="eval.every")).keys() == {"Measuring"}
+    with pytest.raises(
+        ConfigError, match=r'--help knows no "archiv"\. Did you mean "archive"\? Known: env, protocol, '
+    ):
+        page(TrainSettings, {}, topic="archiv")
+
+
+def test_what_was_typed_wrong_is_shown_as_it_was() -> None:
+    """Whoever asks for help may have got a key wrong."""
+    text = page(TrainSettings, {"trainer": {"group_sise": 3}, "updates": "x", "updats": 3})
+    assert "--trainer.group_size INTEGER" in text
+    assert "[x]" in text
 
 
 @pytest.mark.parametrize("key", ["env", "protocol", "trainer", "engine", "curriculum"])

@@ -18,7 +18,7 @@ import pytest
 
 import agentgym
 from agentgym import config, registry
-from agentgym.errors import ConfigError, UnknownIdError, UserError
+from agentgym.errors import ConfigError, EnvError, UnknownIdError, UserError
 from agentgym.manual import describe
 from agentgym.registry import EnvFactory
 from agentgym.types import StopReason, Trajectory, Turn
@@ -104,13 +104,26 @@ def test_a_class_that_is_not_registered_is_found_by_path_and_class(tmp_path: Pat
     file = write(tmp_path, "bare_maze.py", "Maze")
     file.write_text(file.read_text().replace("@agentgym.register\n", ""))
     assert agentgym.make(f"{file}:Maze").reset()[0] == "Maze"
-    with pytest.raises(UserError, match="must register exactly one of environments, found none"):
+    with pytest.raises(UserError, match="must register exactly one of environments, found none; add"):
         agentgym.make(str(write(tmp_path, "empty_maze.py")))
+
+
+def test_what_is_not_registered_is_found_where_it_is_the_only_one_of_its_kind(tmp_path: Path) -> None:
+    file = write(tmp_path, "plain_maze.py", "Maze")
+    file.write_text(file.read_text().replace("@agentgym.register\n", "") + "\nclass Wall: ...\n")
+    assert agentgym.make(str(file)).reset()[0] == "Maze"
+    praise = tmp_path / "plain_praise.py"
+    praise.write_text("from json import dumps\ndef praise(trajectory): return []\ndef _part(turn): return 0\n")
+    assert agentgym.plugins("rewards").get(str(praise)).__name__ == "praise"
+    both = tmp_path / "praise_and_blame.py"
+    both.write_text("def praise(trajectory): return []\ndef blame(trajectory): return []\n")
+    with pytest.raises(UserError, match=r"found praise, blame; .*praise_and_blame\.py:praise or blame$"):
+        agentgym.plugins("rewards").get(str(both))
 
 
 def test_a_path_to_a_file_of_two_classes_asks_which(tmp_path: Path) -> None:
     file = write(tmp_path, "which_maze.py", "Big", "Small")
-    with pytest.raises(UserError, match=r"found Big, Small.*which_maze\.py:ClassName"):
+    with pytest.raises(UserError, match=r"found Big, Small.*which_maze\.py:Big or Small$"):
         agentgym.make(str(file))
 
 
@@ -130,18 +143,88 @@ def test_something_of_the_file_that_is_no_environment(tmp_path: Path) -> None:
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no such file: .*nowhere\.py"):
+    with pytest.raises(UserError, match=r"no such file: .*nowhere\.py$"):
         agentgym.make(str(tmp_path / "nowhere.py"))
+    (tmp_path / "knowhere.py").touch()
+    with pytest.raises(UserError, match=r'no such file: .*nowhere\.py\. Did you mean "knowhere\.py"\?'):
+        agentgym.make(str(tmp_path / "nowhere.py"))
+
+
+@pytest.mark.parametrize("kind", ["environments", "rewards", "trainers", "protocols"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x = 1\ndef f(:\n", "line 2: SyntaxError: invalid syntax"),
+        ("\nimport not_to_be_had\n", "line 2: ModuleNotFoundError: No module named 'not_to_be_had'; type: pip install"),
+        ("import beside_it\n", "No module named 'beside_it'; type: PYTHONPATH={} agentgym …"),
+        ("from math import no_such_thing\n", "line 1: ImportError: cannot import name 'no_such_thing' from 'math'"),
+        ("def f():\n    raise RuntimeError('not me')\n\nf()\n", "line 2: RuntimeError: not me"),
+        ("import json\njson.loads('x')\n", "line 2: JSONDecodeError: Expecting value"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_told_with_the_line(kind: str, text: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "beside_it.py").touch()
+    file = tmp_path / "broken_plugin.py"
+    file.write_text(text)
+    with pytest.raises(UserError) as caught:
+        agentgym.plugins(kind).get(str(file))
+    assert str(caught.value).startswith(f"cannot import {file}, line ")
+    assert told.format(tmp_path) in str(caught.value)
+    assert "broken_plugin" not in sys.modules
+
+
+def test_what_an_error_of_ours_says_in_a_file_is_told_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "lacking.py"
+    file.write_text("from agentgym.errors import MissingExtraError\nraise MissingExtraError('type: pip install it')\n")
+    with pytest.raises(agentgym.errors.MissingExtraError, match=r"^type: pip install it$"):
+        agentgym.make(str(file))
+
+
+def test_an_id_that_is_a_file_or_a_folder_here_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "mazes", "deep_maze.py", "Maze")
+    write(tmp_path, "top_maze.py", "Maze")
+    monkeypatch.chdir(tmp_path)
+    for id, told in (
+        ("top_maze", 'Did you mean "./top_maze.py"?'),
+        ("mazes/deep_maze", 'Did you mean "./mazes/deep_maze.py"?'),
+        ("./mazes", "That is a folder, with ./mazes/deep_maze.py."),
+        (".", "That is a folder, with ./top_maze.py."),
+    ):
+        with pytest.raises(UnknownIdError) as caught:
+            agentgym.make(id)
+        assert f'unknown environment "{id}". {told} Known: ' in str(caught.value)
+
+
+def test_a_name_behind_a_colon_is_for_those_that_take_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        agentgym.make("glimpse:hard")
+    assert str(caught.value).startswith(
+        'the environment "glimpse" takes no name behind a colon, found "glimpse:hard"; its options are --env.'
+    )
 
 
 def test_a_file_that_fails_to_import_is_not_half_loaded(tmp_path: Path) -> None:
     file = tmp_path / "failing_maze.py"
     file.write_text("import agentgym\nraise ZeroDivisionError('on import')\n")
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(UserError, match=r"failing_maze\.py, line 2: ZeroDivisionError: on import$"):
             agentgym.make(str(file))
     file.write_text(write(tmp_path, "good.py", "Maze").read_text())
     assert agentgym.make(str(file)).reset()[0] == "Maze"
+
+
+def test_a_file_that_ends_the_program_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "script.py"
+    file.write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(UserError, match=r'script\.py" calls sys\.exit\(0\) when it is imported; .*__main__'):
+        agentgym.make(str(file))
+    file = tmp_path / "leaving_maze.py"
+    file.write_text(
+        "import sys\nimport agentgym\n@agentgym.register\nclass Leaves(agentgym.Env):\n"
+        "    def __init__(self):\n        sys.exit('no display')\n"
+    )
+    with pytest.raises(EnvError, match=r'leaving_maze\.py" raised SystemExit: no display when it was made'):
+        agentgym.make(str(file))
 
 
 def test_two_files_of_one_name_clash_and_say_so(tmp_path: Path) -> None:
@@ -517,7 +600,7 @@ def test_a_file_may_hold_one_of_each_kind(tmp_path: Path) -> None:
     for kind, one in (("rewards", "reward"), ("curricula", "curriculum"), ("engines", "engine")):
         with pytest.raises(UserError, match=rf"Maze in .*both\.py is no {one}: it derives from none"):
             agentgym.plugins(kind).get(f"{file}:Maze")
-    with pytest.raises(UserError, match=r"must register exactly one of trainers, found none; add @agentgym\.register"):
+    with pytest.raises(UserError, match=r"one of trainers, found none \(Maze, half: no trainer\); add @agentgym"):
         agentgym.plugins("trainers").get(str(file))
 
 

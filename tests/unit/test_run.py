@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
@@ -133,6 +136,151 @@ def test_tensorboard_shows_what_was_done_again_once(tmp_path: Path) -> None:
         "warm_start/loss": [(n, n) for n in range(1, 7)],  # though training counts from 1 again
         "train/loss": [(n, n) for n in range(1, 6)],
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("not JSON", "line 2 is not JSON: Expecting value"),
+        ("\xff\0", "line 2 is not JSON: "),
+        ("[" * 100_000, "line 2 is not JSON: "),
+        ("5", "line 2 is 5, expected a JSON object"),
+        ('{"stage": 3, "update": 1}', 'line 2 has no "stage" and "update"'),
+        ('{"stage": "train"}', 'line 2 has no "stage" and "update"'),
+        ('{"stage": "train", "update": 1, "loss": "low"}', "line 2: \"loss\" is 'low', expected a number"),
+    ],
+)
+def test_a_damaged_line_of_the_metrics_is_named(line: str, told: str, tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    run.log("train", 1, loss=0.5)
+    run.close()
+    with (tmp_path / "metrics.jsonl").open("ab") as stream:
+        stream.write(line.encode("latin-1") + b"\n")
+    with pytest.raises(DataError, match=rf"{tmp_path}/metrics\.jsonl, {re.escape(told)}"):
+        run.metrics()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("{", "line 2 is not JSON: "),
+        ("null", "line 2 is None, expected a JSON object"),
+        ("{}", "line 2: ordinal: Field required"),
+        ('{"ordinal": -1, "task": 0, "update": 1, "fate": "trained"}', "line 2: ordinal: Input should be greater"),
+        ('{"ordinal": 1, "task": 0, "update": 1, "fate": "lost"}', "line 2: fate: Input should be 'trained'"),
+    ],
+)
+def test_a_damaged_line_of_the_ledger_is_named(line: str, told: str, tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    run.account(entries(0))
+    with (tmp_path / "ledger.jsonl").open("a") as stream:
+        stream.write(line + "\n")
+    with pytest.raises(DataError, match=rf"{tmp_path}/ledger\.jsonl, {re.escape(told)}"):
+        run.ledger()
+
+
+def test_a_last_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    run.account(entries(0))
+    run.log("train", 1, loss=0.5)
+    run.close()
+    for name in ("metrics.jsonl", "ledger.jsonl"):
+        with (tmp_path / name).open("a") as stream:
+            stream.write('{"stage": "tr')
+    assert ([line["loss"] for line in run.metrics()], run.ledger()) == ([0.5], entries(0))
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        ("{", r"places\.json is not JSON"),
+        ("[]", r"places\.json is not a JSON object"),
+        ('{"/gone": 3}', r'places\.json: "/gone" is 3, expected where it is from'),
+        ('{"/gone": "/etc"}', "places\\.json: \"/gone\" is '/etc', expected where it is from"),
+    ],
+)
+def test_damaged_places_are_told(places: str, told: str, tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {"env": "/gone"})
+    (tmp_path / "places.json").write_text(places)
+    with pytest.raises(DataError, match=told):
+        _ = run.config
+
+
+def test_a_second_start_changes_nothing_of_the_first(tmp_path: Path) -> None:
+    """Both were told that the directory is free; then one is faster."""
+    one, other = Run(tmp_path / "run"), Run(tmp_path / "run")
+    with one.claimed():
+        with pytest.raises(UserError, match="is being trained by another process"), other.claimed():
+            pass
+        one.begin({"seed": 1})
+        with pytest.raises(UserError, match="already holds a run"), other.claimed():
+            pass
+    with pytest.raises(UserError, match="already holds a run"), other.claimed():
+        pass
+    assert one.config == {"seed": 1}
+
+
+def test_a_run_that_came_between_the_look_and_the_lock_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, locked = Run(tmp_path / "run"), Run.locked
+
+    def late(self: Run) -> Any:
+        monkeypatch.setattr(Run, "locked", locked)
+        Run.create(tmp_path / "run", {"seed": 1})
+        return locked(self)
+
+    monkeypatch.setattr(Run, "locked", late)
+    with pytest.raises(UserError, match="already holds a run"), run.claimed():
+        pass
+    assert run.config == {"seed": 1}
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "episodes.sqlite", "policy", "checkpoints", "report.md"])
+def test_what_a_run_would_overwrite_is_not_a_place_for_one(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "thesis.txt").write_text("years")
+    with pytest.raises(UserError, match=rf"{tmp_path} has {name} already, which a run would overwrite; choose another"):
+        Run.create(tmp_path, {})
+    assert (tmp_path / name / "thesis.txt").read_text() == "years"
+    assert not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.parametrize("name", [".lock", "metrics.jsonl", ".config.json.partial", "media", "episodes.sqlite-wal"])
+def test_a_new_run_writes_through_no_link(name: str, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "precious").write_text("years")
+    (tmp_path / "run" / name).symlink_to(tmp_path / "precious")
+    with pytest.raises(UserError, match=r"is a link to|would overwrite"):
+        Run.create(tmp_path / "run", {})
+    assert (tmp_path / "precious").read_text() == "years"
+
+
+@pytest.mark.parametrize("target", ["policies/..", "..", "/etc", "policies/a/../../..", "policies"])
+def test_the_link_to_the_best_policy_leads_to_one_of_the_runs(target: str, tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    run.policy.symlink_to("policies/000003")
+    with run.locked():
+        pass
+    run.policy.unlink()
+    run.policy.symlink_to(target)
+    with pytest.raises(DataError, match=rf"policy is a link to {re.escape(target)}; a run's own files"), run.locked():
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_a_run_in_a_place_that_is_only_read_does_not_go_on(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, opened = Run.create(tmp_path, {}), os.open
+
+    def refuse(path: Any, *more: Any) -> int:
+        if str(path).endswith(".lock"):
+            raise OSError(number, os.strerror(number))
+        return opened(path, *more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    told = rf"cannot write the run directory {tmp_path}: {os.strerror(number)}; a run can go on only where it can write"
+    with pytest.raises(UserError, match=told), run.locked():
+        pass
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:

@@ -11,9 +11,12 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import agentgym
+from agentgym.curricula.uniform import Uniform
 from agentgym.doctor import diagnose
 from agentgym.errors import UserError
-from agentgym.scaffold import write_env
+from agentgym.launch.resolving import resolve
+from agentgym.scaffold import write_env, write_plugin
+from tests.kit import BELL, episode
 
 
 def test_what_is_written_keeps_the_contract(tmp_path: Path) -> None:
@@ -25,8 +28,27 @@ def test_what_is_written_keeps_the_contract(tmp_path: Path) -> None:
     assert type(agentgym.make(f"{file}:BellRinger")).__name__ == "BellRinger"
 
 
-def test_what_is_written_passes_the_linter(tmp_path: Path) -> None:
-    file = write_env("neat", tmp_path)
+def test_a_reward_that_is_written_can_be_asked_for_by_its_path(tmp_path: Path) -> None:
+    file = write_plugin("rewards", "short_answers", tmp_path)
+    shaper = agentgym.plugins("rewards").build(str(file), {"words": 4})
+    assert type(shaper).__name__ == "ShortAnswers"
+    assert shaper(episode(0.0, 1.0)) == [0.05, 0.05]  # two words of the four that are worth nothing
+    assert agentgym.plugins("rewards").build(str(file), {"words": 1})(episode(0.0)) == [0.0]
+
+
+def test_a_trainer_that_is_written_has_what_the_small_policy_wants(tmp_path: Path) -> None:
+    file = write_plugin("trainers", "better_half", tmp_path)
+    settings = resolve({"env": str(BELL), "trainer": {"id": str(file), "margin": 0.5}})
+    assert settings.trainer.options == {"learning_rate": 1e-3, "warmup_updates": 5, "margin": 0.5}
+    trainer = agentgym.plugins("trainers").build(str(file), settings.trainer.options)
+    assert (trainer.settings.group_size, trainer.settings.learning_rate) == (8, 1e-3)
+    specs = trainer.specs(0, Uniform(range(100), seed=0))
+    assert len(specs) == 16 * 8
+
+
+@pytest.mark.parametrize("kind", ["environments", "rewards", "trainers"])
+def test_what_is_written_passes_the_linter(kind: str, tmp_path: Path) -> None:
+    file = write_plugin(kind, "neat", tmp_path)
     subprocess.run([sys.executable, "-m", "ruff", "check", "--isolated", file], check=True, capture_output=True)
     subprocess.run(
         [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length=120", "--check", file], check=True
@@ -74,6 +96,27 @@ def test_a_name_becomes_the_file_and_in_capitals_the_class(name: str, title: str
         f"agentgym doctor ./{name}.py",
         f"agentgym train --env ./{name}.py",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "told"),
+    [
+        (
+            "rewards",
+            "turn_cost",
+            '"turn_cost" is already a reward. Choose another name, for instance: agentgym init rew',
+        ),
+        ("rewards", "2x", '"2x" is no name for a reward: it becomes a file and an id, so it is lower-case letters, di'),
+        ("trainers", "grpo", "agentgym init trainer my_grpo"),
+        ("trainers", "My-Own", "agentgym init trainer my_own"),
+        ("environments", "X", '"X" is no name for an environment'),
+    ],
+)
+def test_a_name_is_told_in_the_words_of_its_kind(kind: str, name: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        write_plugin(kind, name, tmp_path)
+    assert told in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:

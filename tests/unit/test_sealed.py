@@ -235,3 +235,17 @@ def test_what_is_discarded_is_gone_from_the_first_moment(written: Path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         sealed.discard(written)
     assert not written.exists()
+
+
+def test_of_a_link_the_link_alone_is_deleted(written: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(written)
+    (tmp_path / ".link.partial").symlink_to(written)
+    sealed.discard(tmp_path / "link")
+    (tmp_path / ".new.partial").symlink_to(written)
+    sealed.seal(tmp_path / "new", fill)
+    sealed.check(written)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "new"]
+    (tmp_path / "file").touch()
+    sealed.remove(tmp_path / "file")
+    sealed.remove(tmp_path / "nothing")
+    assert not (tmp_path / "file").exists()

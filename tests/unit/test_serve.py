@@ -50,6 +50,7 @@ class Recorded:
         self.runs: list[dict[str, Any]] = []
         self.raises: BaseException | None = None
         self.sessions: list[int] = []
+        self.guards: list[tuple[set[str], str | None]] = []
 
     def config(self, app: Any, **options: Any) -> Any:
         return app, options
@@ -75,8 +76,9 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     monkeypatch.setattr(uvicorn, "Config", found.config)
     monkeypatch.setattr(uvicorn, "Server", found.server)
 
-    def make_app(make_env: Any, *, max_sessions: int) -> Any:
+    def make_app(make_env: Any, *, max_sessions: int, hosts: set[str], token: str | None) -> Any:
         found.sessions.append(max_sessions)
+        found.guards.append((hosts, token))
         return make_env
 
     monkeypatch.setattr(module, "make_app", make_app)
@@ -145,6 +147,30 @@ def test_the_number_of_sessions_is_the_apps(recorded: Recorded) -> None:
     assert recorded.sessions == [256, 1]
     with pytest.raises(ConfigError, match="max_sessions is 0, expected 1 or more"):
         serve("blocksworld", max_sessions=0)
+
+
+def test_who_may_ask_is_passed_on_and_who_could_is_told(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "take_port", lambda host, port: take_port("127.0.0.1", 0))
+    monkeypatch.setattr(socket, "gethostname", lambda: "box")
+    monkeypatch.setattr(socket, "getfqdn", lambda: "box.example")
+    serve("blocksworld", allowed_hosts=["mine.example"], tell=recorded.told.append)
+    serve("blocksworld", host="0.0.0.0", token="secret", tell=recorded.told.append)
+    assert recorded.guards == [
+        ({"127.0.0.1", "mine.example"}, None),
+        ({"0.0.0.0", "box", "box.example"}, "secret"),
+    ]
+    assert len(recorded.told) == 2
+    serve("blocksworld", host="0.0.0.0", tell=recorded.told.append)
+    assert recorded.told[-1] == (
+        "whoever reaches 0.0.0.0 can play, and run its tools; to ask for a token, type: --token TEXT"
+    )
+
+
+@pytest.mark.parametrize("token", ["", " ", "a ", "\n", "s\xe9cret"])
+def test_a_token_is_one_that_can_be_sent(token: str, recorded: Recorded) -> None:
+    with pytest.raises(ConfigError, match="the token is empty or has blanks at its ends or characters beyond ASCII"):
+        serve("blocksworld", token=token)
+    assert recorded.runs == []
 
 
 def test_what_cannot_be_made_is_not_bound(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:

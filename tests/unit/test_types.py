@@ -101,6 +101,26 @@ def test_numbers_that_are_not_finite_are_refused(bad: float) -> None:
         Sample(token_ids=[1], loss_mask=[True], logprobs=[bad], turn_index=[0], policy_versions=[0])
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"token_ids": [3, -1]}, "token_ids has -1, expected 0 or more"),
+        ({"turn_index": [0, -2]}, "turn_index has -2, expected -1 or more"),
+        ({"policy_versions": [-1, -2]}, "policy_versions has -2, expected -1 or more"),
+        ({"logprobs": [0.0, 0.25]}, "logprobs has 0.25, expected logarithms of probabilities: 0 at most"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(changes: dict[str, list[Any]], told: str) -> None:
+    """In a file of others they may stand all the same."""
+    columns = {"token_ids": [0, 2**31 - 1], "loss_mask": [False, True], "logprobs": [0.0, 1e-4]}
+    columns |= {"turn_index": [-1, 0], "policy_versions": [-1, 0]}
+    Sample.model_validate(columns)
+    with pytest.raises(ValidationError, match=told):
+        Sample.model_validate({**columns, **changes})
+    with pytest.raises(ValidationError, match=told):
+        Sample.model_validate_json(json.dumps({**columns, **changes}))
+
+
 def test_lists_of_unequal_length_are_refused() -> None:
     with pytest.raises(ValidationError, match=r"must have equal length, found .*'token_ids': 2"):
         Sample(token_ids=[1, 2], loss_mask=[True], logprobs=[0.0], turn_index=[0], policy_versions=[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import gc
 import os
@@ -13,10 +14,11 @@ import threading
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from agentgym.watchdog import EXIT_CODE, LoopLag, Watchdog, frozen_heap
+from agentgym.watchdog import EXIT_CODE, LastResort, LoopLag, Watchdog, frozen_heap
 from tests.kit import until
 from tests.unit.rollout.kit import timeless
 
@@ -260,6 +262,62 @@ def test_a_loop_that_is_stuck_is_seen_too(tmp_path: Path) -> None:
     assert "in main" in dump
 
 
+HELD = """
+import asyncio, re, sys, threading, time
+from pathlib import Path
+from agentgym import watchdog
+
+watchdog._SLACK = 0.5
+
+async def main():
+    with watchdog.Watchdog(0.5, Path(sys.argv[1])).watching():
+        threading.Thread(target=re.match, args=("(a+)+$", "a" * 40 + "!")).start()
+        await asyncio.sleep(100)
+
+asyncio.run(main())
+"""
+
+
+def test_a_thread_that_keeps_the_interpreter_to_itself_is_ended_too(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELD, str(tmp_path / "dump")], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Timeout (0:00:01)!\n")
+    assert "Thread 0x" in done.stderr
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_last_resort_waits_as_long_as_the_body_takes(raises: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(
+        "agentgym.watchdog.faulthandler",
+        SimpleNamespace(
+            dump_traceback_later=lambda seconds, **how: told.append((seconds, how)),
+            cancel_dump_traceback_later=lambda: told.append("over"),
+        ),
+    )
+    with contextlib.suppress(KeyError), LastResort(7.0).armed():
+        told.append("body")
+        if raises:
+            raise KeyError
+    assert told == [(7.0, {"exit": True, "file": 2}), "body", "over"]
+
+
 def test_a_process_that_does_not_end_is_ended(tmp_path: Path) -> None:
     code, _, _ = ended(tmp_path, "stubborn")
     assert code == EXIT_CODE
+
+
+def test_a_dump_that_cannot_be_written_is_told_and_the_process_is_ended(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> None:
+        with watchdog(world, tmp_path / "none" / "dump", grace=0.0).watching(lambda: "7 under way"):
+            world.now += 1
+            await until(lambda: bool(world.ended))
+
+    asyncio.run(main())
+    told = capfd.readouterr().err
+    assert "no progress for 0.03125 s. 7 under way\n" in told
+    assert "what every thread and task was doing stands above: [Errno 2] No such file" in told

@@ -2,7 +2,9 @@
 
 Each session keeps its keys and values in a slot, so a turn pays for its new tokens only. Requests come and go between
 two forward passes (continuous admission), and every running request advances by one token in each. Sampling draws one
-uniform number a token from the request's own seed: a completion does not depend on what else is running.
+uniform number a token from the request's own seed: a completion does not depend on what else is running. On a CPU in
+float32 neither does any bit of its log-probabilities (``alone``): a session's tokens are computed in the same pieces
+whether they are shared, taken over or computed anew.
 
 The module is the learner's own, not a copy: taking up new weights means dropping what was computed with the
 old. With ``own_copy`` it is a copy, so that episodes can go on while the learner changes its weights; running
@@ -40,6 +42,10 @@ class _Session:
     """Tokens whose keys and values are in the slot, in order."""
     media: list[str] = dataclasses.field(default_factory=list)
     """Digests of the images that they show, in order."""
+    ends: list[int] = dataclasses.field(default_factory=list)
+    """Where each piece that was computed at once ended."""
+    plan: list[int] = dataclasses.field(default_factory=list)
+    """Where pieces that are to be computed have to end."""
     is_spare: bool = False
     """Forked, and not asked for yet: whoever needs a slot takes this one, and the session is computed anew."""
 
@@ -74,7 +80,8 @@ class EmbeddedEngine(Engine):
         seed: for requests that bring none of their own
         own_copy: whether to sample from a copy, so that episodes go on while the learner changes its weights
         share_openings: whether sessions with the same prompt, as a group's episodes have, compute it once: the same
-            tokens, with log-probabilities that are rounded in other last digits
+            tokens, with log-probabilities that are rounded in other last digits, since a prompt's last token is then
+            computed by itself
     """
 
     with_nano: ClassVar[Mapping[str, Any]] = {"share_openings": False}  # its learning curves are on record to the digit
@@ -100,6 +107,8 @@ class EmbeddedEngine(Engine):
         self.sampled_tokens = 0
         self._free = list(range(max_sessions))[::-1]
         self._sessions: dict[str, _Session] = {}
+        self._forks: dict[str, list[int]] = {}
+        """The pieces that the tokens of forked sessions were computed in, should they be computed anew."""
         self._waiting: list[_Request] = []
         self._running: list[_Request] = []
         self._rng = np.random.default_rng(seed)
@@ -118,8 +127,10 @@ class EmbeddedEngine(Engine):
         shift = self._forward.check(prompt)
         if session in self._sessions:
             # The last token is computed again when nothing came after it: its logits are needed.
-            del self._sessions[session].cached[len(token_ids) - 1 :]
-            self._sessions[session].is_spare = False
+            known = self._sessions[session]
+            del known.cached[len(token_ids) - 1 :]
+            known.ends = [end for end in known.ends if end <= len(known.cached)]
+            known.is_spare = False
         rng = self._rng if sampling.seed is None else np.random.default_rng(sampling.seed)
         done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         uniforms = rng.random(sampling.max_tokens).tolist()
@@ -138,15 +149,20 @@ class EmbeddedEngine(Engine):
         for session in self._sessions.values():
             session.cached.clear()
             session.media.clear()
+            session.ends.clear()
+            session.plan.clear()
+        self._forks.clear()
 
     async def fork(self, session: str, new: str) -> None:
         if new in self._sessions:
             raise EngineError(f'session "{new}" is there already; fork into a new one')
         known = self._sessions.get(session)
+        self._forks[new] = list(self._forks.get(session, []) if known is None else known.ends)
         if known is not None and known.cached and self._free:
             self._sessions[new] = self._shared(known, known.cached, known.media, is_spare=True)
 
     def release(self, session: str) -> None:
+        self._forks.pop(session, None)
         if session in self._sessions:
             self._free.append(self._sessions.pop(session).slot)
             self._free.sort(reverse=True)
@@ -215,18 +231,21 @@ class EmbeddedEngine(Engine):
 
     def _open(self, request: _Request, openings: set[_Opening]) -> None:
         """Give it a session; where the coming pass computes its prompt, one of ``openings``, it waits for the next."""
-        shown = [media.digest for media in request.media]
+        shown, last = [media.digest for media in request.media], len(request.token_ids) - 1
+        plan = [] if shown else sorted({min(end, last) for end in self._forks.get(request.name, [])})
         opening = (tuple(request.token_ids), tuple(shown))
         if self.share_openings and len(request.token_ids) > 1:
             if opening in openings:
                 return
-            computed = request.token_ids[:-1]  # the last is computed again: its logits are needed
+            computed = request.token_ids[:last]  # the last is computed by itself: its logits are needed
+            plan = plan or [last]
             for known in self._sessions.values():
-                if known.cached[: len(computed)] == computed and known.media[: len(shown)] == shown:
+                same = known.cached[:last] == computed and known.media[: len(shown)] == shown
+                if same and known.ends[: len(plan)] == plan and plan[-1] == last:
                     self._sessions[request.name] = self._shared(known, computed, shown)
                     return
         openings.add(opening)
-        self._sessions[request.name] = _Session(self._free.pop())
+        self._sessions[request.name] = _Session(self._free.pop(), plan=plan)
 
     def _shared(
         self, known: _Session, tokens: Sequence[int], media: Sequence[str], *, is_spare: bool = False
@@ -234,7 +253,8 @@ class EmbeddedEngine(Engine):
         """A session in a free slot that has ``tokens``, which show ``media`` and with which ``known`` begins."""
         slot = self._free.pop()
         self._forward.copy_slot(known.slot, slot, len(tokens))
-        return _Session(slot, list(tokens), list(media), is_spare)
+        ends = [end for end in known.ends if end <= len(tokens)]
+        return _Session(slot, list(tokens), list(media), ends, is_spare=is_spare)
 
     def _frees_spare(self) -> bool:
         """Free the slot of a session that nobody has asked yet; False where there is none."""
@@ -249,17 +269,22 @@ class EmbeddedEngine(Engine):
         held = {session.slot: len(session.cached) for session in self._sessions.values()}
         drawn = self._forward.advance(rows, held)
         for request, row, (token, logprob) in zip(self._running, rows, drawn, strict=True):
-            self._sessions[request.name].cached.extend(row.token_ids)
-            self._sessions[request.name].media.extend(media.digest for media in row.media)
-            if len(row.token_ids) > 1:
+            session = self._sessions[request.name]
+            session.cached.extend(row.token_ids)
+            session.media.extend(media.digest for media in row.media)
+            session.ends.append(len(session.cached))
+            if len(row.token_ids) > 1 or row.start in session.plan:
                 self.new_tokens += len(row.token_ids)
-            self._take(request, token, logprob)
+            session.plan = [end for end in session.plan if end > row.start]
+            if len(session.cached) == len(request.token_ids):
+                self._take(request, token, logprob)
         self._running = [request for request in self._running if not request.done.done()]
 
     def _row(self, request: _Request, session: _Session) -> Row:
         """What the request wants of the next pass."""
         start, uniform = len(session.cached), request.uniforms[len(request.logprobs)]
-        ids, media = request.token_ids[start:], request.media[len(session.media) :]
+        end = next((end for end in session.plan if end > start), len(request.token_ids))
+        ids, media = request.token_ids[start:end], request.media[len(session.media) :]
         return Row(session.slot, start, ids, request.sampling, uniform, media, request.shift)
 
     def _take(self, request: _Request, token: int, logprob: float) -> None:

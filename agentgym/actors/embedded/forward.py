@@ -1,17 +1,29 @@
 """Forward passes of the embedded engine, one token for every row in each.
 
 New text is prefilled in groups of like length; the rows that bring one token only advance in one batch. Keys and values
-stay in slots, so that a row brings its new tokens only.
+stay in slots, so that a row brings its new tokens only. On a CPU a pass has rows whose keys are padded to one length
+(``alone``), so that a row's numbers are its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import torch
 
 from agentgym import rope, vision
+from agentgym.actors.embedded.alone import (
+    ROWS,
+    activations_of,
+    in_one_thread,
+    in_pieces,
+    is_alone,
+    padded,
+    padded_keys,
+    shared_keys,
+)
 from agentgym.actors.embedded.rows import Drawn, Row
 from agentgym.actors.embedded.sampling import sampled
 from agentgym.actors.embedded.slots import SlotCache
@@ -64,8 +76,13 @@ class Forward:
         self._forbidden = vision.forbidden(source.config)
         self._features: dict[str, vision.Features] = {}
         """Of images that were shown lately, under the present weights."""
+        self._on_cpu = source.device.type == "cpu"
+        self._unit = ROWS if self._on_cpu else 1
+        self._activations = activations_of(self.module) if self._on_cpu else []
         self._refuse_misfit()
-        self._cache = SlotCache(num_slots, self.max_context)
+        self._one_size = self._on_cpu and self.module.dtype == torch.float32 and not is_alone(self.module)
+        """Whether passes are all of one size, since a row's numbers would depend on how many there are."""
+        self._cache = SlotCache(num_slots, padded_keys(self.max_context) if self._on_cpu else self.max_context)
 
     @torch.inference_mode()
     def _refuse_misfit(self) -> None:
@@ -81,8 +98,9 @@ class Forward:
         try:
             whole = [torch.tensor([[*text, 3]], device=self.module.device) for text in texts]
             expected = [self.module(input_ids=ids_1T, use_cache=False).logits[0] for ids_1T in whole]
-            first = self._logits(slice(0, 2), torch.tensor([[1, 2, 3], [2, 1, 0]]), starts, torch.tensor([2, 1]), {})
-            then = self._logits(slice(0, 2), torch.tensor([[3], [3]]), torch.tensor([3, 2]), starts, {})
+            slots, last_2 = slice(0, 2), torch.tensor([2, 1])
+            first = self._logits(slots, torch.tensor([[1, 2, 3], [2, 1, 0]]), starts, last_2, 3, {})
+            then = self._logits(slots, torch.tensor([[3], [3]]), torch.tensor([3, 2]), starts, 4, {})
         except Exception as error:
             self._refuse(f"{type(error).__name__}: {' '.join(str(error).split())}", error)
         for text, whole_TV, *found in zip(texts, expected, first, then, strict=True):
@@ -152,23 +170,38 @@ class Forward:
         ``held`` has the number of tokens in each slot that is taken, a row's own and others; prefilling adds to it.
         Raises EngineError when a log-probability is not finite.
         """
-        decoding = {row.slot: row for row in rows if len(row.token_ids) == 1}
+        decoding = [row for row in rows if len(row.token_ids) == 1]
         drawn: dict[int, Drawn] = {}
-        if len(decoding) < len(rows):
-            for group in _groups(row for row in rows if row.slot not in decoding):
-                drawn |= self._prefill(group)
-                held |= {row.slot: row.start + len(row.token_ids) for row in group}
-        if decoding:
-            drawn |= self._decode(decoding, held)
+        for group, keys in self._by_keys(row for row in rows if len(row.token_ids) > 1):
+            for some in [[row] for row in group] if self._one_size else _groups(group, self._unit):
+                drawn |= self._prefill(some, keys)
+                held |= {row.slot: row.start + len(row.token_ids) for row in some}
+        for group, keys in self._by_keys(decoding):
+            num = ROWS if self._one_size else len(group)
+            for some in (group[i : i + num] for i in range(0, len(group), num)):
+                drawn |= self._decode({row.slot: row for row in some}, keys, held)
+                held |= {row.slot: row.start + 1 for row in some}
         return [drawn[row.slot] for row in rows]
 
-    def _prefill(self, group: Sequence[Row]) -> dict[int, Drawn]:
-        width = max(len(row.token_ids) for row in group)
+    def _by_keys(self, rows: Iterable[Row]) -> Iterator[tuple[list[Row], int]]:
+        """Rows that may be computed together, and with how many keys each."""
+        groups: dict[int, list[Row]] = {}
+        for row in rows:
+            groups.setdefault(shared_keys(_end(row)) if self._on_cpu else 0, []).append(row)
+        for group in groups.values():
+            keys = max(map(_end, group))
+            yield group, padded_keys(keys) if self._on_cpu else keys
+
+    def _prefill(self, group: Sequence[Row], keys: int) -> dict[int, Drawn]:
+        width = padded(max(len(row.token_ids) for row in group), self._unit)
         ids_RQ = torch.tensor([[*row.token_ids, *[0] * (width - len(row.token_ids))] for row in group])
         slots, start_R = torch.tensor([row.slot for row in group]), torch.tensor([row.start for row in group])
         last_R = torch.tensor([len(row.token_ids) - 1 for row in group])
         self.prefilled += ids_RQ.numel()
-        return _by_slot(group, self._logits(slots, ids_RQ, start_R, last_R, self._sight(group)))
+        options = self._sight(group)
+        if (placed := options.get("position_ids")) is not None:  # of the longest row, which is padded itself
+            options["position_ids"] = torch.nn.functional.pad(placed, (0, width - placed.shape[-1]))
+        return _by_slot(group, self._logits(slots, ids_RQ, start_R, last_R, keys, options))
 
     def _sight(self, group: Sequence[Row]) -> dict[str, Any]:
         """Arguments of the forward pass that show the images of ``group``, whose rows may differ in length."""
@@ -186,7 +219,10 @@ class Forward:
         """The argument with the features of ``shown``; those that are kept are not computed again."""
         assert self._images is not None
         new = {media.digest: self._images.seen(media) for media in shown if media.digest not in self._features}
-        self._features.update(zip(new, vision.encode(self.module, list(new.values())), strict=True))
+        batches = [[one] for one in new.values()] if self._on_cpu else [list(new.values())]
+        with in_pieces(self._activations):
+            features = [one for batch in batches for one in vision.encode(self.module, batch)]
+        self._features.update(zip(new, features, strict=True))
         options = vision.given(self.module, [self._features[media.digest] for media in shown])
         while len(self._features) > _KEPT_FEATURES:
             del self._features[next(iter(self._features))]
@@ -199,12 +235,12 @@ class Forward:
         begin = row.start + row.shift - vision.shift(self.module, seen)
         return vision.positions(self.module, row.token_ids, seen, begin)
 
-    def _decode(self, by_slot: Mapping[int, Row], held: Mapping[int, int]) -> dict[int, Drawn]:
+    def _decode(self, by_slot: Mapping[int, Row], keys: int, held: Mapping[int, int]) -> dict[int, Drawn]:
         """The rows' slots; those between them are computed too where that is cheaper than to gather."""
-        num = max(by_slot) + 1
-        if num > 2 * len(by_slot):  # too sparse: gather the slots instead of computing the range
-            slots: slice | torch.Tensor = torch.tensor(list(by_slot))
-            order = list(by_slot)
+        num, wanted = padded(max(by_slot) + 1, self._unit), padded(len(by_slot), self._unit)
+        if num > min(wanted if self._one_size else 2 * wanted, self._cache.num_slots):  # too sparse for a range
+            order = [*by_slot, *[max(by_slot)] * (wanted - len(by_slot))]
+            slots: slice | torch.Tensor = torch.tensor(order)
         else:
             slots, order = slice(0, num), list(range(num))
         ids_RQ = torch.tensor([[by_slot[slot].token_ids[0] if slot in by_slot else 0] for slot in order])
@@ -213,10 +249,11 @@ class Forward:
         if any(row.shift for row in by_slot.values()):
             shift_R = torch.tensor([by_slot[slot].shift if slot in by_slot else 0 for slot in order])
             options["position_ids"] = (start_R + shift_R)[:, None].to(self.module.device)
-        logits_RV = self._logits(slots, ids_RQ, start_R, torch.zeros_like(start_R), options)
-        if len(order) != len(by_slot):
-            logits_RV = logits_RV[[slot for slot in order if slot in by_slot]]
-        return _by_slot([by_slot[slot] for slot in order if slot in by_slot], logits_RV)
+        logits_RV = self._logits(slots, ids_RQ, start_R, torch.zeros_like(start_R), keys, options)
+        if list(by_slot) != order:
+            place = {slot: i for i, slot in enumerate(order)}
+            logits_RV = logits_RV[[place[slot] for slot in by_slot]]
+        return _by_slot(list(by_slot.values()), logits_RV)
 
     def _logits(
         self,
@@ -224,29 +261,32 @@ class Forward:
         ids_RQ: torch.Tensor,
         start_R: torch.Tensor,
         last_R: torch.Tensor,
+        keys: int,
         options: Mapping[str, Any],
     ) -> torch.Tensor:
         """Logits [R, V] after each row's last new token; rows shorter than Q are padded at the end.
 
-        A token's place in its slot is its position too, unless ``options`` say another.
+        Each row is computed with ``keys`` keys. A token's place in its slot is its position too, unless ``options``
+        say another.
 
         What padding writes lies beyond a row's end: no query sees it, and the row's next tokens overwrite it.
         """
         device = self.module.device
         width = ids_RQ.shape[1]
         positions_RQ = (start_R[:, None] + torch.arange(width)).clamp(max=self.max_context - 1).to(device)
-        visible = min(self.max_context, int(start_R.max()) + width)
         rows = slots if isinstance(slots, slice) else slots.to(device)
-        self._cache.begin(rows, positions_RQ, visible)
-        with _Last(self.module, last_R.to(device)):
+        self._cache.begin(rows, positions_RQ, keys)
+        divided = self._on_cpu and width == 1 and not self.own_copy and torch.get_num_threads() > 1
+        attending = in_one_thread(self.module) if divided else contextlib.nullcontext()
+        with _Last(self.module, last_R.to(device), self._unit), in_pieces(self._activations), attending:
             output = self.module(
                 input_ids=ids_RQ.to(device),
-                attention_mask=self._mask(positions_RQ, visible),
+                attention_mask=self._mask(positions_RQ, keys),
                 past_key_values=self._cache,
                 use_cache=True,
                 **{"position_ids": positions_RQ, **options},
             )
-        return vision.forbid(output.logits[:, 0].float(), self._forbidden)
+        return vision.forbid(output.logits[: len(last_R), 0].float(), self._forbidden)
 
     def _mask(self, positions_RQ: torch.Tensor, visible: int) -> torch.Tensor | dict[str, torch.Tensor]:
         """Additive mask [R, 1, Q, visible]: a token sees what stands at or before its position."""
@@ -274,15 +314,18 @@ def _by_slot(rows: Sequence[Row], logits_RV: torch.Tensor) -> dict[int, Drawn]:
 
 
 class _Last:
-    """While entered, the output head computes one position a row only: the row's last real token."""
+    """While entered, the output head computes one position a row only: the row's last real token.
 
-    def __init__(self, module: Any, last_R: torch.Tensor) -> None:
+    The last row comes again until their number is a multiple of ``unit``.
+    """
+
+    def __init__(self, module: Any, last_R: torch.Tensor, unit: int) -> None:
         self.head, self.last_R = module.get_output_embeddings(), last_R
+        self.rows = torch.arange(padded(len(last_R), unit), device=last_R.device).clamp(max=len(last_R) - 1)
 
     def __enter__(self) -> None:
         def keep_last(_: Any, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-            rows = torch.arange(len(self.last_R), device=self.last_R.device)
-            return (inputs[0][rows, self.last_R][:, None],)
+            return (inputs[0][self.rows, self.last_R[self.rows]][:, None],)
 
         self.hook = self.head.register_forward_pre_hook(keep_last)
 
@@ -290,12 +333,17 @@ class _Last:
         self.hook.remove()
 
 
-def _groups(rows: Iterable[Row]) -> list[list[Row]]:
-    """Rows of like length, so that padding stays within ``_PREFILL_WASTE``."""
+def _end(row: Row) -> int:
+    """How many tokens its slot holds after the pass."""
+    return row.start + len(row.token_ids)
+
+
+def _groups(rows: Iterable[Row], unit: int) -> list[list[Row]]:
+    """Rows of like length, in units, so that padding beyond it stays within ``_PREFILL_WASTE``."""
     groups: list[list[Row]] = []
     real = width = 0
     for row in sorted(rows, key=lambda row: -len(row.token_ids)):
-        length = len(row.token_ids)
+        length = padded(len(row.token_ids), unit)
         if not groups or width * (len(groups[-1]) + 1) > _PREFILL_WASTE * (real + length):
             groups.append([])
             real, width = 0, length

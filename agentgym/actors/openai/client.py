@@ -11,6 +11,7 @@ import random
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
+from agentgym.actors.openai.capped import TooLong, capped
 from agentgym.errors import EngineError
 from agentgym.extras import require
 
@@ -53,6 +54,7 @@ class Client:
             api_key=api_key,
             timeout=self._openai.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
             max_retries=0,  # the package's own would also repeat what ran out of time
+            http_client=capped(self._openai),
         )
         self._places = asyncio.Semaphore(max_requests)
         self._rng = random.Random(0)
@@ -122,6 +124,10 @@ class Client:
             async with asyncio.timeout(self.timeout):  # the package's own limit starts anew with every byte
                 return str(await method(path, cast_to=str, **options))
         except (openai.APIConnectionError, TimeoutError) as error:
+            if isinstance(error.__cause__, TooLong):
+                raise EngineError(
+                    f"the answer of {self.base_url} to {path} is not read: {error.__cause__}; look at what serves there"
+                ) from None
             raise self._no_answer(error, path) from error
         except openai.APIStatusError as error:
             raise _bad_status(error, path) from None

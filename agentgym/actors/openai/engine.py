@@ -126,7 +126,7 @@ class OpenAIEngine(Engine):
         self._check(token_ids, sampling)
         version = self.policy_version
         if self._weights is not None:
-            return await self._generate_with_versions(token_ids, sampling, version)
+            return await self._generate_with_versions(self._weights, token_ids, sampling, version)
         body = {
             "model": self.model,
             "prompt": list(token_ids),
@@ -139,12 +139,19 @@ class OpenAIEngine(Engine):
             raise EngineError("the server sampled from another prompt than it was given: it changes token ids")
         return completion_of(choice, sampling, [version] * len(choice.token_ids or ()))
 
-    async def _generate_with_versions(self, token_ids: Sequence[int], sampling: Sampling, version: int) -> Completion:
+    async def _generate_with_versions(
+        self, shared: SharedWeights, token_ids: Sequence[int], sampling: Sampling, version: int
+    ) -> Completion:
         """While weights may change in flight: each token with the version that sampled it."""
         settings = {**_exactly(sampling), "logprobs": 0}
         body = {"model": self.model, "token_ids": list(token_ids), "sampling_params": settings}
         answer = read(GeneratedAnswer, await self.client.post(self.client.root + GENERATE, body), GENERATE).choices[0]
-        return completion_of(answer, sampling, versions_of(answer, version))
+        return completion_of(
+            answer,
+            sampling,
+            versions_of(answer, version, newest=max(version, shared.newest)),
+            vocabulary=shared.vocabulary,
+        )
 
     async def score(self, prompt: Prompt) -> list[float]:
         token_ids = text_only(prompt)

@@ -48,6 +48,9 @@ class SharedWeights:
         self.client, self.directory = client, directory.absolute()
         self._aside = self.directory / f".{secrets.token_hex(4)}"
         self._first: Any = module
+        self.vocabulary = int(module.get_input_embeddings().weight.shape[0])
+        self.newest = 0
+        """The highest version that the server was brought."""
         self._writer = Weights(module, self._aside)
         self._writer.lora = None  # an adapter is merged: the server was started without room for one
         self._turn = asyncio.Lock()
@@ -100,6 +103,7 @@ class SharedWeights:
         """Make the server sample with ``weights``, as ``version``. Raises EngineError."""
         async with self._turn:
             new = await asyncio.to_thread(self._write, version, weights)
+            self.newest = max(self.newest, version)
             try:
                 await self._exchange(new, version)
             except BaseException:

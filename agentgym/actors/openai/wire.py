@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
-from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from agentgym.engine import Completion, Sampling
 from agentgym.errors import EngineError
@@ -34,6 +34,12 @@ __all__ = [
 ]
 
 
+TokenId: TypeAlias = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+"""What can be the id of a token; records hold it in four bytes."""
+Logprob: TypeAlias = Annotated[float, Field(strict=True, ge=-1e5, le=1e-3, allow_inf_nan=False)]
+"""What can be a log-probability: a rounding above 0 at most. Servers write -9999 for tokens that cannot be."""
+
+
 class Served(BaseModel):
     """One entry of /models."""
 
@@ -52,15 +58,15 @@ class Models(BaseModel):
 class TokenLogprobs(BaseModel):
     """How likely the tokens themselves were, None for a first one, and the likeliest in their place."""
 
-    token_logprobs: list[FiniteFloat | None] | None = None
-    top_logprobs: list[dict[str, FiniteFloat] | None] | None = None
+    token_logprobs: list[Logprob | None] | None = None
+    top_logprobs: list[dict[str, Logprob] | None] | None = None
 
 
 class Choice(BaseModel):
     """One completion of /completions."""
 
-    token_ids: list[int] | None = None
-    prompt_token_ids: list[int] | None = None
+    token_ids: list[TokenId] | None = None
+    prompt_token_ids: list[TokenId] | None = None
     logprobs: TokenLogprobs | None = None
     finish_reason: str | None = None
 
@@ -78,16 +84,16 @@ class Completions(BaseModel):
 class VersionSpan(BaseModel):
     """Tokens [start, end) of a completion were sampled by the weights ``version``."""
 
-    version: str
-    start: int
-    end: int
+    version: Annotated[str, Field(max_length=64)]
+    start: Annotated[int, Field(strict=True, ge=0)]
+    end: Annotated[int, Field(strict=True, ge=0)]
 
 
 class GeneratedToken(BaseModel):
     """One token of /inference/v1/generate."""
 
-    token_id: int
-    logprob: FiniteFloat
+    token_id: TokenId
+    logprob: Logprob
 
 
 class GeneratedLogprobs(BaseModel):
@@ -97,7 +103,7 @@ class GeneratedLogprobs(BaseModel):
 class Generated(BaseModel):
     """One completion of /inference/v1/generate."""
 
-    token_ids: list[int]
+    token_ids: list[TokenId]
     logprobs: GeneratedLogprobs
     finish_reason: str | None = None
     weight_versions: list[VersionSpan] | None = None
@@ -179,10 +185,13 @@ _REASONS: dict[str | None, Literal["stop", "length", "aborted"]] = {
 }
 
 
-def completion_of(choice: Choice | Generated, sampling: Sampling, versions: Sequence[int]) -> Completion:
+def completion_of(
+    choice: Choice | Generated, sampling: Sampling, versions: Sequence[int], *, vocabulary: int | None = None
+) -> Completion:
     """The sampled tokens. Raises EngineError unless ids, log-probabilities, versions and reason agree.
 
     A completion ends with one of ``stop_token_ids`` exactly if it was stopped, and has none before its end.
+    ``vocabulary`` is how many tokens the model has, where that is known.
     """
     ids, logprobs = choice.token_ids, choice.token_logprobs
     if ids is None or logprobs is None:
@@ -193,6 +202,8 @@ def completion_of(choice: Choice | Generated, sampling: Sampling, versions: Sequ
             f"the server sent {len(ids)} token ids with {known} log-probabilities and {len(versions)} versions of "
             "weights, expected one of each for each token"
         )
+    if vocabulary is not None and ids and max(ids) >= vocabulary:
+        raise EngineError(f"the server sampled token {max(ids)}, the model has {vocabulary}: it serves another model")
     reason = _REASONS.get(choice.finish_reason)
     if reason is None:
         raise EngineError(f'the server ended a completion because of "{choice.finish_reason}", expected stop or length')
@@ -215,12 +226,26 @@ def _check_end(ids: Sequence[int], reason: str, sampling: Sampling) -> None:
         )
 
 
-def versions_of(generated: Generated, started: int) -> list[int]:
-    """The version of the weights that sampled each token; ``started`` where the server has no name for them yet."""
-    versions = [started] * len(generated.token_ids)
+def versions_of(generated: Generated, started: int, *, newest: int) -> list[int]:
+    """The version of the weights that sampled each token; ``started`` where the server has no name for them yet.
+
+    Raises EngineError for spans that are not one after the other within the completion, and for a version above
+    ``newest``, the last that it was brought.
+    """
+    versions, before = [started] * len(generated.token_ids), 0
     for span in generated.weight_versions or ():
-        if span.version.isdecimal():
+        if not before <= span.start <= span.end <= len(versions):
+            raise EngineError(
+                f"the server tells weights of the tokens {span.start} to {span.end}, expected a span between {before} "
+                f"and {len(versions)}"
+            )
+        if span.version.isascii() and span.version.isdecimal():
+            if int(span.version) > newest:
+                raise EngineError(
+                    f"the server sampled with weights {span.version}, the last it was brought are {newest}"
+                )
             versions[span.start : span.end] = [int(span.version)] * (span.end - span.start)
+        before = span.end
     return versions
 
 

@@ -22,14 +22,15 @@ from agentgym.hosts.processes.wire import (
     pack_mark,
     pack_observation,
     pack_result,
+    pack_tasks,
     unpack_action,
     unpack_mark,
     unpack_observation,
 )
-from agentgym.hosts.resident import Resident, as_action
+from agentgym.hosts.resident import Resident, as_action, as_begun, as_result
 from agentgym.loops import Blocking
 from agentgym.registry import EnvFactory
-from agentgym.types import Observation, StepResult
+from agentgym.types import Observation
 
 __all__ = ["die_with_parent", "run", "set_subreaper"]
 
@@ -102,9 +103,14 @@ class _Server:
             return framed(Packet({"failed": Failure.of(error)}))
 
     def _on_make(self, packet: Packet) -> Packet:
-        env = self._factory()
-        self._resident = Resident(env)
-        return Packet({"name": env.name, "instructions": env.instructions, "max_turns": env.max_turns})
+        self._resident = Resident(self._factory())
+        return Packet(self._resident.about()._asdict())
+
+    def _on_tasks(self, packet: Packet) -> Packet:
+        return Packet(pack_tasks(self._resident.tasks(packet.head["split"])))
+
+    def _on_has_expert(self, packet: Packet) -> Packet:
+        return Packet({"has_expert": self._resident.has_expert()})
 
     def _on_reset(self, packet: Packet) -> Packet:
         return self._begun(self._resident.reset(packet.head["seed"], packet.head["options"]))
@@ -112,15 +118,15 @@ class _Server:
     def _on_step(self, packet: Packet) -> Packet:
         action = unpack_action(packet.head)
         assert action is not None
-        result: StepResult = self._settled(self._resident.step(action))
+        result = as_result(self._settled(self._resident.step(action)))
         self._seen = result.observation
         return pack_result(result)
 
     def _begun(self, result: Any) -> Packet:
         """What there is at the beginning of an episode, or where one goes on: it may have other instructions."""
-        self._seen, info = self._settled(result)
-        env = self._resident.env
-        return pack_observation(self._seen, info=info, instructions=env.instructions, max_turns=env.max_turns)
+        self._seen, info = as_begun(self._settled(result))
+        _, instructions, max_turns, _ = self._resident.about()
+        return pack_observation(self._seen, info=info, instructions=instructions, max_turns=max_turns)
 
     def _on_expert(self, packet: Packet) -> Packet:
         seen = unpack_observation(packet) if "text" in packet.head else self._seen

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import reprlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,17 +75,16 @@ class Frames:
         """How many bytes to receive next."""
         return min(max(self._missing, _RECEIVE), _RECEIVE_LONG)
 
-    def feed(self, data: bytes) -> list[Packet]:
-        """The packets that ``data`` completes. Raises EnvError for what is no packet."""
+    def feed(self, data: bytes) -> Iterator[Packet]:
+        """The packets that ``data`` completes, to the last one; EnvError is raised at what is no packet, after them."""
         if not self._buffer and len(data) == _end(data):  # the usual case: one packet, received whole
-            return [_packet(data, len(data))]
+            yield _packet(data, len(data))
+            return
         self._buffer += data
-        packets = []
         while self._buffer and (end := _end(self._buffer)) <= len(self._buffer):
             buffer, self._buffer = self._buffer, self._buffer[end:]
-            packets.append(_packet(memoryview(buffer), end))
+            yield _packet(memoryview(buffer), end)
         self._missing = end - len(self._buffer) if self._buffer else 0
-        return packets
 
 
 def _end(data: bytes | bytearray) -> int:
@@ -105,6 +104,8 @@ def _packet(data: bytes | memoryview, end: int) -> Packet:
         head, _ = _DECODER.raw_decode(str(data[_LENGTHS.size : middle], "utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise EnvError(f"what came cannot be read: {error}") from None
+    if not isinstance(head, dict):
+        raise EnvError(f"what came is {_shown(head)}, expected an object of JSON")
     return Packet(head, data[middle:end])
 
 

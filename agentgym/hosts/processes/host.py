@@ -14,8 +14,10 @@ import inspect
 import os
 import sys
 import warnings
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+from agentgym.boundary import checked_reset, checked_step, checked_tasks
 from agentgym.errors import ConfigError, EnvError, UnknownIdError, UserError
 from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
@@ -30,12 +32,16 @@ from agentgym.hosts.processes.wire import (
     unpack_mark,
     unpack_observation,
     unpack_result,
+    unpack_tasks,
 )
+from agentgym.hosts.resident import About, as_action
 from agentgym.registry import EnvFactory, plugins
 from agentgym.snapshot import Mark
-from agentgym.types import Action, Observation, StepResult
+from agentgym.types import Action, Observation, StepResult, TaskId
 
 __all__ = ["ProcessHosts"]
+
+T = TypeVar("T")
 
 _STATUS_SECONDS = 1.0
 """How long to wait for the nursery's word on a process whose socket was closed."""
@@ -55,6 +61,9 @@ class ProcessHosts(Hosts):
         self._directory = os.getcwd()  # paths mean the same after a restart
         self._nurse: Nurse | None = None
         self._starting: asyncio.Task[None] | None = None
+
+    async def get_ready(self) -> None:
+        await self._started()
 
     async def open(self) -> Host:
         try:
@@ -122,8 +131,16 @@ class ProcessHost(Host):
     async def begin(self) -> None:
         """Make the environment."""
         head = (await self._call({"call": "make"})).head
-        self.name, self.instructions, self.max_turns = head["name"], head["instructions"], head["max_turns"]
+        self.name, self.instructions, self.max_turns, self.corpus_episodes = self._read(lambda: About.checked(**head))
         self._situation.name = self.name
+
+    async def tasks(self, split: str) -> Sequence[TaskId]:
+        head = (await self._call({"call": "tasks", "split": split})).head
+        return self._read(lambda: checked_tasks(split, unpack_tasks(head)))
+
+    async def has_expert(self) -> bool:
+        head = (await self._call({"call": "has_expert"})).head
+        return self._read(lambda: head["has_expert"] is True)
 
     async def reset(self, seed: int, options: dict[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
         self._situation.begin(seed, options)
@@ -131,17 +148,20 @@ class ProcessHost(Host):
 
     async def step(self, action: Action) -> StepResult:
         self._situation.action = action
-        result = unpack_result(await self._call({"call": "step", **pack_action(action)}))
+        packet = await self._call({"call": "step", **pack_action(action)})
+        result = self._read(lambda: _checked_result(unpack_result(packet)))
         self._seen = result.observation
         return result
 
     async def expert(self, observation: Observation) -> Action | None:
         known = observation is self._seen
         head, attached = Packet({}) if known else pack_observation(observation)
-        return unpack_action((await self._call({"call": "expert", **head}, attached)).head)
+        said = (await self._call({"call": "expert", **head}, attached)).head
+        return self._read(lambda: as_action(unpack_action(said)))
 
     async def save(self) -> Mark:
-        return unpack_mark((await self._call({"call": "save"})).head)
+        head = (await self._call({"call": "save"})).head
+        return self._read(lambda: unpack_mark(head))
 
     async def load(self, mark: Mark) -> tuple[Observation, dict[str, Any]]:
         self._situation.return_to(mark)
@@ -169,9 +189,11 @@ class ProcessHost(Host):
 
     async def _begun(self, head: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
         packet = await self._call(head)
-        self.instructions, self.max_turns = packet.head["instructions"], packet.head["max_turns"]
-        self._seen = unpack_observation(packet)
-        return self._seen, packet.head["info"]
+        told = (packet.head.get("instructions"), packet.head.get("max_turns"))
+        _, self.instructions, self.max_turns, _ = self._read(lambda: About.checked(self.name, *told, 0))
+        seen = self._read(lambda: unpack_observation(packet))
+        self._seen, info = self._read(lambda: checked_reset((seen, packet.head["info"]), seen))
+        return self._seen, info
 
     async def _call(self, head: dict[str, Any], attached: bytes | memoryview = b"") -> Packet:
         if self._death is not None:
@@ -182,8 +204,18 @@ class ProcessHost(Host):
         self._channel.send(frame)
         packet = await answer
         if "failed" in packet.head:
-            raise Failure(*packet.head["failed"]).error(self._situation)
+            raise self._read(lambda: Failure(*packet.head["failed"]).error(self._situation))
         return packet
+
+    def _read(self, what: Callable[[], T]) -> T:
+        """What was sent, looked at once more: whatever runs in that process can write to its socket."""
+        try:
+            return what()
+        except Exception as error:
+            raise EnvError(
+                f"what came from the process of {self._situation.name} is no answer ({self._situation}): "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def _on_packet(self, packet: Packet) -> None:
         if self._waiting:
@@ -225,3 +257,7 @@ class ProcessHost(Host):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STATUS_SECONDS):
                     await self._buried
+
+
+def _checked_result(result: StepResult) -> StepResult:
+    return checked_step(result, known=result.observation)

@@ -80,7 +80,7 @@ class Nurse:
         head = (await self._ready).head
         if "failed" in head:
             raise Failure(*head["failed"]).error(Situation(self._factory.id))
-        if head["ready"]:
+        if head.get("ready"):
             warnings.warn(
                 f"importing {self._factory.id} starts threads ({', '.join(head['ready'])}), which are missing in the "
                 "processes of its environments; start them when an environment is made",

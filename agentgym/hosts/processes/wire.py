@@ -13,17 +13,19 @@ from typing import Any
 from agentgym.hosts.processes.frames import Packet
 from agentgym.snapshot import Mark
 from agentgym.tools.calls import Untyped
-from agentgym.types import Action, Media, Observation, StepResult, ToolCall
+from agentgym.types import Action, Media, Observation, StepResult, TaskId, ToolCall
 
 __all__ = [
     "pack_action",
     "pack_mark",
     "pack_observation",
     "pack_result",
+    "pack_tasks",
     "unpack_action",
     "unpack_mark",
     "unpack_observation",
     "unpack_result",
+    "unpack_tasks",
 ]
 
 
@@ -46,6 +48,8 @@ def unpack_observation(packet: Packet) -> Observation:
     head, attached = packet
     text = str(attached[: head["text"]], "utf-8", "surrogatepass")
     images = _unpack_images(head["images"], attached[head["text"] :]) if "images" in head else ()
+    if not all(isinstance(tool, dict) for tool in head.get("tools", ())):
+        raise TypeError("its tools are no objects of JSON")
     return Observation(text, admissible=head.get("admissible"), tools=head.get("tools", ()), images=images)
 
 
@@ -99,6 +103,18 @@ def unpack_mark(head: dict[str, Any]) -> Mark:
     """The inverse of ``pack_mark``."""
     actions = tuple(unpack_action(action) or "" for action in head["actions"])
     return Mark(**{**head, "actions": actions, "digests": tuple(head["digests"])})
+
+
+def pack_tasks(tasks: Sequence[TaskId]) -> dict[str, Any]:
+    """Ids of tasks as JSON: a range, of which there may be millions, by its ends."""
+    if isinstance(tasks, range):
+        return {"range": [tasks.start, tasks.stop, tasks.step]}
+    return {"tasks": list(tasks)}
+
+
+def unpack_tasks(head: dict[str, Any]) -> Sequence[TaskId]:
+    """The inverse of ``pack_tasks``."""
+    return range(*head["range"]) if "range" in head else head["tasks"]
 
 
 def _unpack_images(heads: Sequence[tuple[str, int]], attached: bytes | memoryview) -> list[Media]:

@@ -777,6 +777,8 @@ def test_each_token_has_the_version_that_sampled_it(
     server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Any, loaded: list[str], tmp_path: Path
 ) -> None:
     engine = connect(learner, weights=tmp_path)
+    updated(engine, 9)
+    engine.policy_version = 0
     spans = [{"version": "default", "start": 0, "end": 1}, {"version": "8", "start": 1, "end": 3}]
     server.edit = lose("weight_versions", [*spans, {"version": "9", "start": 3, "end": 4}])
     completion = generated(engine, temperature=0.5)
@@ -787,6 +789,28 @@ def test_each_token_has_the_version_that_sampled_it(
     assert body["token_ids"] == [1, 2, 3]
     server.edit = lambda choice: choice["token_ids"].reverse()
     with pytest.raises(EngineError, match="log-probabilities are those of other tokens"):
+        generated(engine)
+
+
+def test_a_token_that_the_learner_does_not_have_is_refused(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Any, loaded: list[str], tmp_path: Path
+) -> None:
+    """The model has 37; the server may have another one by now."""
+    engine = connect(learner, weights=tmp_path)
+    server.reply = lambda prompt, body: [36, 36, 36]
+    assert generated(engine, max_tokens=3).token_ids == [36, 36, 36]
+    server.reply = lambda prompt, body: [36, 37, 36]
+    with pytest.raises(EngineError, match="the server sampled token 37, the model has 37: it serves another model"):
+        generated(engine, max_tokens=3)
+
+
+def test_weights_that_the_server_was_never_brought_have_sampled_nothing(
+    server: FakeServer, connect: Callable[..., OpenAIEngine], learner: Any, loaded: list[str], tmp_path: Path
+) -> None:
+    engine = connect(learner, weights=tmp_path)
+    updated(engine, 3)
+    server.edit = lose("weight_versions", [{"version": "4", "start": 0, "end": 4}])
+    with pytest.raises(EngineError, match="the server sampled with weights 4, the last it was brought are 3"):
         generated(engine)
 
 

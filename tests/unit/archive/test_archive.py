@@ -19,6 +19,7 @@ from agentgym.archive.archive import _ASKED
 from agentgym.archive.database import Database
 from agentgym.errors import DataError, UserError
 from agentgym.types import StopReason, Trajectory
+from tests.kit import episode
 from tests.unit.test_store import trajectory
 
 
@@ -90,6 +91,10 @@ def test_whatever_is_asked_for_has_an_index(archive: Archive) -> None:
             f'EXPLAIN QUERY PLAN SELECT * FROM cards WHERE "{name}" = 1 ORDER BY number'
         )
         assert "USING INDEX" in plan, (name, plan)
+
+
+def test_a_cards_reward_is_the_environments_own() -> None:
+    assert Card.of(episode(0.25, 0.5, shaped=2.0)).reward == 0.75
 
 
 def test_what_cannot_be_asked_for_is_named(archive: Archive) -> None:

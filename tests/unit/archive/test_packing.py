@@ -45,7 +45,6 @@ def packed(*samples: Sample) -> tuple[dict[str, Any], Trajectory]:
         ([0, 65_535], "<u2"),
         ([0, 65_536], "<i4"),
         ([2**31 - 1], "<i4"),
-        ([-1, 5], "<i4"),
         ([], "|u1"),
     ],
 )

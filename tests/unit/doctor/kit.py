@@ -103,7 +103,7 @@ class RandomSuccess(Sound):
 
     def step(self, action: str) -> Result:
         *rest, _ = super().step(action)
-        return *rest, {"success": f"{next(self.tossed)}"}  # type: ignore[return-value]
+        return *rest, {"success": bool(next(self.tossed) * 40503 >> 5 & 1)}
 
 
 class Remembers(Sound):
@@ -425,7 +425,7 @@ class Generous(Alone):
             _,
             *_,
         ) = super().step(action)
-        return seen, 0.1 * ("reward" in action), len(self.said) == 4, False, {"success": False}
+        return seen, 0.6 * ("reward" in action), len(self.said) == 4, False, {"success": False}
 
 
 class Forgiving(Alone):

@@ -207,6 +207,25 @@ def test_what_any_invalid_action_brings_a_forged_one_may_bring() -> None:
         doctor.refuses_forged_rewards(type("Late", (forged,), {"step": _late}), 600.0)
 
 
+class Alike(Sound):
+    """Pays a twentieth for each letter that its answer is made of, or what a test says."""
+
+    forged: float | None = None
+
+    def step(self, action: str) -> Result:
+        self.said.append(action)
+        paid = action.count("s") / 20 if self.forged is None or action != FORGED_REWARDS[1] else self.forged
+        return "?", paid, len(self.said) == 4, False, {}
+
+
+def test_partial_credit_for_likeness_is_no_verdict() -> None:
+    found = doctor.refuses_forged_rewards(Alike, 600.0)
+    assert found == "8 actions that look like verdicts, at 4 moments; partial credit for likeness up to 0.35"
+    for forged in (0.51, 1.0):
+        with pytest.raises(EnvError, match=rf"\"terminated\": true.* brought the reward {forged}"):
+            doctor.refuses_forged_rewards(type("Forged", (Alike,), {"forged": forged}), 600.0)
+
+
 def _late(self: Any, action: str) -> Result:
     self.said.append(action)
     over = len(self.said) == 4
@@ -224,7 +243,7 @@ def test_whatever_is_played_is_closed() -> None:
 
 def test_what_a_turn_tells_must_be_writable() -> None:
     for check in (doctor.stands_strange_actions, doctor.stands_random_actions, doctor.refuses_forged_rewards):
-        with pytest.raises(EnvError, match=r"made step raise TypeError: Object of type type is not JSON serializable$"):
+        with pytest.raises(EnvError, match=r'info\["success"\] is type .*, expected True or False'):
             check(OddSuccess, -1.0)
 
 
@@ -233,6 +252,7 @@ def test_what_a_step_raised_is_the_cause_of_the_failure() -> None:
         def step(self, action: str) -> Result:
             raise LookupError("no such thing")
 
-    with pytest.raises(EnvError, match=r"^the action 'qwzx vlorp' made step raise LookupError: no such thing$") as told:
+    words = r"^the action 'qwzx vlorp' made step raise LookupError: no such thing \(\S*test_abuse\.py:\d+\)$"
+    with pytest.raises(EnvError, match=words) as told:
         doctor.refuses_forged_rewards(Raises)
     assert isinstance(told.value.__cause__, LookupError)

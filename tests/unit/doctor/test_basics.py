@@ -21,14 +21,12 @@ def test_gymnasium_finds_nothing_in_a_sound_environment_and_advises_on_nothing()
     assert "1 steps" in log
 
 
-def test_gymnasium_is_not_asked_of_an_async_environment() -> None:
+def test_gymnasium_is_asked_of_an_async_environment_too() -> None:
     class Later(Sound):
-        async def reset(self, **_: Any) -> Start:  # type: ignore[override]
-            return super().reset()
+        async def reset(self, *, seed: int | None = None, options: Any = None) -> Start:  # type: ignore[override]
+            return super().reset(seed=seed, options=options)
 
-    found = doctor.passes_gymnasium(Later)
-    assert isinstance(found, doctor.Remark)
-    assert found == "left out: gymnasium knows no async environments"
+    assert doctor.passes_gymnasium(Later) == "check_env raises nothing"
 
 
 class Split(Sound):
@@ -120,3 +118,14 @@ def test_where_there_is_no_expert_nothing_is_asked_of_it() -> None:
     found = doctor.wins_as_expert(Alone)
     assert isinstance(found, doctor.Remark)
     assert found == "left out: there is no expert()"
+
+
+def test_where_chance_decides_the_expert_wins_more_often_than_random_actions() -> None:
+    unlucky = type("Unlucky", (losing(3, 8, 9),), {"chance_decides": True})
+    found = doctor.wins_as_expert(unlucky, 600.0)
+    assert isinstance(found, doctor.Remark)
+    assert found == "won 17 of 20 by the expert, 0 by random actions: chance decides"
+    with pytest.raises(EnvError, match=r"^won 0 of 20 by the expert, 0 by random actions: this is no expert$"):
+        doctor.wins_as_expert(type("Never", (losing(*range(20)),), {"chance_decides": True}), 600.0)
+    lucky = type("Lucky", (losing(),), {"chance_decides": True})
+    assert doctor.wins_as_expert(lucky, 600.0) == "the expert won 20 of 20 episodes of test tasks"

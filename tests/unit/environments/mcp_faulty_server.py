@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,10 +19,25 @@ SPEC.loader.exec_module(server)
 works = server.called
 
 
+ANSWERS: dict[str, dict[str, Any]] = {
+    "lies": {"content": 7},
+    "refuses": {"content": [{"type": "text", "text": "not today"}], "isError": True},
+    "draws": {"content": [{"type": "image", "data": "AAAA", "mimeType": "image/png"}]},
+    "structures": {"content": [], "structuredContent": {"notes": ["ä"]}},
+    "embeds": {"content": [{"type": "resource", "resource": {"uri": "note://1", "text": "the secret is 42"}}]},
+    "links": {"content": [{"type": "resource_link", "uri": "file:///a.txt", "name": "a.txt"}]},
+    "sends a zip": {"content": [{"type": "zip", "mimeType": "application/zip", "data": "UEsD"}]},
+    "promises more": {"content": [{"type": "text", "text": "21 degrees"}], "structuredContent": {"t": "21"}},
+}
+
+
 def called(desk: Any, name: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     """A desk whose list of notes is broken."""
+    fault = sys.argv[1]
+    if name == "list_notes" and fault in ANSWERS:
+        return ANSWERS[fault]
     if name == "list_notes":
-        match sys.argv[1]:
+        match fault:
             case "dies":
                 print("out of memory", file=sys.stderr, flush=True)
                 os._exit(1)
@@ -30,14 +46,14 @@ def called(desk: Any, name: Any, arguments: dict[str, Any]) -> dict[str, Any]:
             case "mumbles":
                 print("{no json", flush=True)
                 os._exit(1)
-            case "lies":
-                return {"content": 7}
-            case "refuses":
-                return {"content": [{"type": "text", "text": "not today"}], "isError": True}
-            case "draws":
-                return {"content": [{"type": "image", "data": "AAAA", "mimeType": "image/png"}]}
-            case "structures":
-                return {"content": [], "structuredContent": {"notes": ["ä"]}}
+            case "shouts":
+                print("x" * 1_000_000, "at last", file=sys.stderr, flush=True)
+                os._exit(1)
+            case "has variables":
+                return {"content": [{"type": "text", "text": f"{os.environ.get('MY_KEY')} {os.environ.get('OTHER')}"}]}
+            case "grows":
+                server.TOOLS["shrink"] = ("Shrink.", {})
+                print('{"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}', flush=True)
     result: dict[str, Any] = works(desk, name, arguments)
     return result
 
@@ -51,6 +67,16 @@ def main() -> None:
             sys.exit()
         case "has no schema":
             server.TOOLS["add"] = ("Add.", {"a": {"type": "nummer"}})
+        case "loops":
+            loop = {"anyOf": [{"$ref": "#/properties/title"}, {"type": "string"}]}
+            server.TOOLS["read_note"] = ("Read.", {"title": loop})
+        case "promises more":
+            promise = {"type": "object", "properties": {"t": {"type": "number"}}, "required": ["t"]}
+            works_so = server.listed
+            server.listed = lambda: [{**tool, "outputSchema": promise} for tool in works_so()]
+        case "has children":
+            for words in (["sleep", "61"], ["setsid", "sleep", "61"]):
+                subprocess.Popen(words)
         case "has no list":
             server.listed = lambda: [{"name": 7}]
         case "greets":

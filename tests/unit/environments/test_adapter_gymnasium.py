@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.envs.classic_control import CartPoleEnv
+from gymnasium.utils import EzPickle
 
 import agentgym
 from agentgym.environments.gymnasium import Gymnasium
@@ -199,7 +202,8 @@ def test_text_goes_in_and_dicts_come_out() -> None:
         ({"name": "CartPole-v1", "make": "[1]"}, "expected keyword arguments"),
         ({"name": "CartPole-v1", "map_size": 4}, "map_size is 4 for CartPole-v1"),
         ({"map_size": 2}, "env.map_size: .*greater than or equal to 3, found 2"),
-        ({"name": "nothing_here:X-v0"}, "does not know"),
+        ({"name": "nothing_here:X-v0"}, '"nothing_here" cannot be imported: No module .*on PYTHONPATH'),
+        ({"name": "gymnasium:CartPol-v1"}, 'Gymnasium does not know: .*Did you mean "CartPole-v1"'),
     ],
 )
 def test_what_cannot_be_played_says_why(options: dict[str, Any], message: str) -> None:
@@ -212,3 +216,61 @@ def test_a_missing_package_is_named() -> None:
         pytest.skip("the package that LunarLander needs is installed")
     with pytest.raises(UserError, match="LunarLander-v3 needs a package that is not installed"):
         Gymnasium(name="LunarLander-v3")
+
+
+def test_a_package_that_registers_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "registers_coins.py").write_text(
+        "import gymnasium\n"
+        "class Coin(gymnasium.Env):\n"
+        "    action_space = observation_space = gymnasium.spaces.Discrete(2)\n"
+        "    def reset(self, *, seed=None, options=None):\n"
+        "        return 0, {}\n"
+        "    def step(self, action):\n"
+        "        return 1, float(action), True, False, {}\n"
+        "for number in (0, 3):\n"
+        "    gymnasium.register(f'coins/Coin-v{number}', entry_point=Coin, max_episode_steps=5 + number)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    env = agentgym.make("gymnasium:registers_coins:coins/Coin-v0")
+    assert (env.instructions, env.max_turns) == ("Play Coin. Actions: 0, 1.", 5)
+    assert agentgym.make("gymnasium:registers_coins:coins/Coin").max_turns == 8, "the newest version"
+    assert agentgym.make("gymnasium:coins/Coin-v0").max_turns == 5, "it is imported now"
+    with pytest.raises(ConfigError, match=r"registers_coins:coins/Coin-v1.*does not know"):
+        agentgym.make("gymnasium:registers_coins:coins/Coin-v1")
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "decides"),
+    [
+        ("FrozenLake-v1", {}, True),
+        ("FrozenLake-v1", {"is_slippery": False}, False),
+        ("CliffWalkingSlippery-v1", {}, True),
+        ("Taxi-v4", {}, False),
+        ("CartPole-v1", {}, False),
+    ],
+)
+def test_a_table_says_whether_chance_decides(name: str, make: dict[str, Any], decides: bool) -> None:
+    assert Gymnasium(name=name, make=make).chance_decides is decides
+
+
+class _Remade(CartPoleEnv, EzPickle):
+    """Of which a copy is made anew, as of simulations that are written in C."""
+
+    def __init__(self, **_: Any) -> None:
+        EzPickle.__init__(self)
+        super().__init__()
+
+
+_Remade.__module__ = "gymnasium.envs.remade"
+gymnasium.register("agentgym-test/Remade-v0", entry_point=lambda **_: _Remade())
+
+
+def test_what_a_copy_loses_is_restored_by_replay() -> None:
+    env = Gymnasium(name="agentgym-test/Remade-v0")
+    env.reset(seed=0)
+    env.step("0")
+    moment = env.snapshot()
+    assert moment.rung == "replay"
+    after = env.step("1")
+    env.restore(moment)
+    assert env.step("1") == after

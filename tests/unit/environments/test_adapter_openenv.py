@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ pytest.importorskip("openenv.core", reason="the extra openenv is not installed")
 
 from agentgym.environments.openenv import OpenEnv
 from agentgym.environments.openenv.env import _Demo
-from agentgym.environments.openenv.server import Server, take_port
+from agentgym.environments.openenv.server import Server, make_app, take_port
 from agentgym.registry import EnvFactory
 from agentgym.serve import serve
 from tests.contract.examples.async_counter import AsyncCounter
@@ -101,6 +102,24 @@ def test_pictures_are_served() -> None:
         assert len(expected[0].images) == 1
         assert seen[0].images == expected[0].images
     served.close()
+    server.close()
+
+
+def test_an_episode_that_has_had_its_turns_is_cut() -> None:
+    server = Server(lambda: agentgym.make("blocksworld", level="b3"))
+    env = OpenEnv(name=server.url)
+    env.reset(seed=0)
+    ends = [env.step("look")[2:4] for _ in range(env.max_turns)]
+    assert ends == [(False, False)] * (env.max_turns - 1) + [(False, True)]
+    assert env._info["success"] is False
+    with pytest.raises(EnvError, match="the episode is over; call reset"):
+        env._asked(lambda link: link.step({"text": "look"}))
+    env.reset(seed=0)
+    assert env.step("look")[2:4] == (False, False)
+    with pytest.raises(ConfigError, match=r"max_turns is 11; the server at http.* ends its episodes after 10"):
+        OpenEnv(name=server.url, max_turns=11)
+    assert OpenEnv(name=server.url, max_turns=4).max_turns == 4
+    env.close()
     server.close()
 
 
@@ -205,3 +224,24 @@ def test_a_task_that_does_not_exist(address: str) -> None:
         env.reset(options={"task": -3})
     env.close()
     assert EnvFactory("openenv", {"name": address})().reset(seed=0)
+
+
+def test_a_server_that_asks_for_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentgym.environments.openenv.server.make_app", functools.partial(make_app, token="se/c:ret"))
+    server = Server(EnvFactory("blocksworld", {"level": "b3"}))
+    try:
+        monkeypatch.setenv("THEIRS", "se/c:ret")
+        env = OpenEnv(name=server.url, token_env="THEIRS")
+        assert env.instructions, "its state was told"
+        assert env.action_field == "text", "and its schema"
+        env.reset(seed=0)
+        env.close()
+        for wrong in (None, "OTHER"):
+            monkeypatch.setenv("OTHER", "a-guess")
+            with pytest.raises(UserError, match=r"HTTP 403; where it asks for a token: --env\.token_env") as raised:
+                OpenEnv(name=server.url, token_env=wrong)
+            assert "a-guess" not in str(raised.value)
+        with pytest.raises(ConfigError, match="token_env is NONE, which is not set; type: export NONE=TOKEN"):
+            OpenEnv(name=server.url, token_env="NONE")
+    finally:
+        server.close()

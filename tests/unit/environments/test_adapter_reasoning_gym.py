@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -115,3 +118,21 @@ def test_no_word_of_a_policy_is_evaluated(name: str, answer: str, monkeypatch: p
 def test_what_cannot_be_asked_says_why(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         agentgym.make("reasoning-gym", **options)
+
+
+@pytest.mark.parametrize("name", ["isomorphic_strings", "ransom_note"])
+def test_questions_are_the_same_in_every_process(name: str) -> None:
+    """Both draw from a set of letters, whose order the process chooses."""
+    program = f"import agentgym; print(agentgym.make('reasoning-gym:{name}').reset(options={{'task': 3}})[0])"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert told[0] == told[1]
+    assert len(told[0]) > 100

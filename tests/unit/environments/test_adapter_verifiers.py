@@ -195,12 +195,18 @@ def test_tools_are_called_and_the_rewards_see_what_they_did(taskset: Any) -> Non
     assert "it is glued" in said(env, "shelf_drop()")[0]
     assert said(env, "shelf_look(at=3)")[0] == "w3"
     seen, reward, terminated, _, info = said(env, "w3")
-    assert (seen, reward, terminated, info["success"]) == ("", 1.0, True, True)
+    assert (seen[:20], reward, terminated, info["success"]) == ("The episode is over.", 1.0, True, True)
     assert info["rewards"] == {"has_word": 1.0, "is_short": 1.0, "looks": 3.0, "told": 5.0, "turns": 6.0}
     shown(env, 4)
     assert said(env, "shelf_look(at=3)")[0] == "w4"  # an episode has tools of its own
     assert said(env, "time()")[0] == "14"  # but for those that all share
     assert said(env, "no")[4]["rewards"]["looks"] == 1.0
+
+
+def test_two_tools_of_one_name_are_refused(taskset: Any) -> None:
+    twice = TOOLS.replace("[Shelf(vf.ToolsetConfig())]", "[Shelf(vf.ToolsetConfig()), Shelf(vf.ToolsetConfig())]")
+    with pytest.raises(UserError, match=r'two tools of the taskset are called "shelf_[a-z]*"; give their toolsets a'):
+        Verifiers(name=taskset(twice))
 
 
 def test_the_last_turn_and_the_taskset_end_an_episode(taskset: Any) -> None:

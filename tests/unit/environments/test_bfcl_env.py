@@ -12,6 +12,7 @@ import agentgym
 from agentgym.env import Snapshot
 from agentgym.environments.bfcl import BFCL
 from agentgym.environments.bfcl.env import Level
+from agentgym.errors import UserError
 from agentgym.types import Action, Observation, StepResult, ToolCall
 
 pytest.importorskip("bfcl_eval", reason="needs bfcl-eval: pip install --no-deps bfcl-eval==2026.3.23")
@@ -300,3 +301,27 @@ def test_the_limit_of_steps_holds_after_a_restore() -> None:
     second, closed = played(other, "[pwd()]", "[pwd()]")
     assert second.info["steps"] == 2
     assert closed.info["verdict"]["forced"] is True
+
+
+def test_what_cannot_be_reached_can_be_left_out() -> None:
+    """Half of a scenario's truth comes out of no tool: its own calls show no such text before it is posted."""
+    env, whole = BFCL(level="all", leave_out_wrong=True), BFCL(level="all")
+    out = [id for split in ("train", "validation", "test") for id in whole.tasks(split) if id not in env.tasks(split)]
+    assert sorted(out) == sorted(
+        f"multi_turn_{category}_{number}"
+        for category in ("base", "miss_func", "miss_param", "long_context")
+        for number in (4, 18)
+    )
+    for number, text in ((4, "More unsorted data Unsorted data"), (18, "civilizations.+ Advanced")):
+        seen, _ = whole.reset(options={"task": f"multi_turn_base_{number}"})
+        told, over, expert = [str(seen)], False, whole.expert()
+        while not over:
+            said = expert(Observation.of(seen))
+            if text in str(said):
+                break
+            seen, _, over, *_ = whole.step(str(said))
+            told.append(str(seen))
+        assert text in str(said)
+        assert text not in "".join(told)
+    with pytest.raises(UserError, match="task 'multi_turn_base_4' does not exist"):
+        env.reset(options={"task": "multi_turn_base_4"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,10 @@ class Wire:
     opens: ClassVar[list[BaseException | None]]
     """What the next openings raise, if anything."""
     lists: ClassVar[Any]
+    """The tools: name, and whether it only reads; or a whole entry; or what is raised."""
+    bad: ClassVar[dict[str, str]]
+    """Entries that are left out on the way, and why."""
+    says: ClassVar[str]
 
     def __init__(self, address: Address, *, timeout: float) -> None:
         if (problem := type(self).opens.pop(0) if type(self).opens else None) is not None:
@@ -37,12 +42,15 @@ class Wire:
         self.address, self.timeout = address, timeout
         self.called: list[tuple[str, dict[str, Any]]] = []
         self.closed, self.is_open = 0, True
+        self.tools_changed, self.left_out, self.instructions = False, dict(type(self).bad), type(self).says
+        self.listed = 0
         type(self).made.append(self)
 
     def list_tools(self) -> list[Any]:
+        self.listed, self.tools_changed = self.listed + 1, False
         if isinstance(type(self).lists, BaseException):
             raise type(self).lists
-        return [listed(name, hint) for name, hint in type(self).lists]
+        return [listed(*one) if isinstance(one, tuple) else one for one in type(self).lists]
 
     def call(self, tool: str, arguments: Mapping[str, Any]) -> str:
         assert not self.closed
@@ -57,15 +65,15 @@ class Wire:
         self.is_open = False
 
 
-def listed(name: str, read_only: bool) -> Any:
+def listed(name: str, read_only: bool, schema: Any = NOTE) -> Any:
     hints = SimpleNamespace(read_only_hint=read_only, idempotent_hint=False)
-    return SimpleNamespace(name=name, description="x", title=None, input_schema=NOTE, annotations=hints)
+    return SimpleNamespace(name=name, description="x", title=None, input_schema=schema, annotations=hints)
 
 
 @pytest.fixture(autouse=True)
 def wires(monkeypatch: pytest.MonkeyPatch) -> list[Wire]:
     """The connections that were made, in order."""
-    Wire.made, Wire.answers, Wire.opens = [], [], []
+    Wire.made, Wire.answers, Wire.opens, Wire.bad, Wire.says = [], [], [], {}, ""
     Wire.lists = [("read", True), ("write", False), ("prepare", False), ("check", True)]
     monkeypatch.setattr(env, "Link", Wire)
     return Wire.made
@@ -218,6 +226,195 @@ def test_a_late_answer_voids_the_episode(tmp_path: Path, wires: list[Wire]) -> N
     with pytest.raises(EnvError, match=r'^the MCP server "http://x" gave no answer within 5 s to read$'):
         served_here.step("read(title=a)")
     assert len(wires) == 1
+
+
+CHECKED = {"check": call("check", title="a")}
+PREPARED = {"setup": [call("prepare", title="a")]}
+
+
+@pytest.mark.parametrize(
+    ("task", "before", "tool", "again"),
+    [
+        (PREPARED, [], "read", False),
+        (CHECKED, ["write(title=a)"], "read", False),
+        (CHECKED, ["read(title=a)"], "read", True),
+        (SOLVED, ["write(title=a)"], "read", True),
+    ],
+)
+def test_over_http_no_call_is_made_again_where_the_episode_rests_on_earlier_ones(
+    tmp_path: Path, wires: list[Wire], task: dict[str, Any], before: list[str], tool: str, again: bool
+) -> None:
+    """A server that was started again has forgotten them."""
+    served_here = served(tmp_path, task, url="http://x")
+    served_here.reset(options={"task": 0})
+    for action in before:
+        served_here.step(action)
+    Wire.answers = [Lost("it ended", sent=False), "an answer"]
+    if again:
+        assert served_here.step(f"{tool}(title=a)")[0] == "an answer"
+    else:
+        message = "ended during read, and with it what was done before in this episode: it ended$"
+        with pytest.raises(EnvError, match=message):
+            served_here.step(f"{tool}(title=a)")
+        wires[0].is_open = False
+        served_here.reset(options={"task": 0})
+    assert len(wires) == 2
+
+
+def test_over_http_the_first_call_of_an_episode_is_made_again(tmp_path: Path, wires: list[Wire]) -> None:
+    served_here = served(tmp_path, {"setup": [call("prepare", title="a"), call("prepare", title="b")]}, url="http://x")
+    Wire.answers = [Lost("it ended", sent=False), "ok"]
+    served_here.reset(options={"task": 0})
+    assert [wire.called[-1][1] for wire in wires] == [{"title": "a"}, {"title": "b"}]
+    Wire.answers = ["ok", Lost("it ended", sent=False)]
+    with pytest.raises(EnvError, match="ended during prepare, and with it what was done before"):
+        served_here.reset(options={"task": 0})
+
+
+# -- tools -----------------------------------------------------------------------------------------------
+
+
+def test_tools_that_cannot_be_used_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    Wire.lists, Wire.bad = [("read", True), ("bad", True, {"type": 7})], {"worse": "name: Field required"}
+    told = 'of the MCP server "serve it" is left out: worse (name: Field required); bad (no valid JSON schema: 7 is not'
+    with pytest.warns(UserWarning, match=re.escape(told)):
+        served_here = served(tmp_path)
+    assert list(served_here.toolbox) == ["read"]
+    assert list(served_here.left_out) == ["worse", "bad"]
+    with pytest.raises(ConfigError, match='tool "bad" cannot be used: no valid JSON schema: 7 is not'):
+        served(tmp_path, tools=["bad"])
+    with pytest.raises(ConfigError, match='tool "worse" cannot be used: name: Field required'):
+        served(tmp_path, {"check": call("worse")})
+
+
+def test_a_server_without_a_tool_that_can_be_used_is_refused(wires: list[Wire]) -> None:
+    Wire.lists = [("bad", True, {"properties": {"a": {"$ref": "#/x"}}})]
+    with pytest.raises(
+        UserError, match=r'no tool that can be used: bad \(no valid JSON schema: the reference "#/x" leads'
+    ):
+        MCP(command="serve it")
+    assert wires[0].closed == 1
+
+
+def test_two_tools_of_one_name_are_refused(wires: list[Wire]) -> None:
+    Wire.lists = [("read", True), ("write", True), ("read", False)]
+    with pytest.raises(UserError, match='lists the tool "read" 2 times; a call would not say which one is meant'):
+        MCP(command="serve it")
+    assert wires[0].closed == 1
+
+
+def test_what_the_server_says_of_itself_is_told(tmp_path: Path) -> None:
+    Wire.lists, Wire.says = [("read", True)], " Call read first. \n"
+    assert served(tmp_path).instructions == (
+        "Call a tool with name(argument=value). Tools:\n- read(title: string = null): x\n"
+        "The server says: Call read first.\nAnswer in words when you are done."
+    )
+    Wire.says = "  "
+    assert "The server says" not in served(tmp_path).instructions
+
+
+def test_tools_that_change_are_taken_over_and_told(tmp_path: Path, wires: list[Wire]) -> None:
+    Wire.lists = [("read", True), ("write", False)]
+    served_here = served(tmp_path)
+    served_here.reset(seed=0)
+    assert wires[0].listed == 1
+    Wire.lists, wires[0].tools_changed = [("read", True), ("draw", False)], True
+    seen = Observation.of(served_here.step("read(title=a)")[0])
+    assert seen == "ok\nNew tools:\n- draw(title: string = null): x\nTools that are gone: write"
+    assert [tool["function"]["name"] for tool in seen.tools] == ["read", "draw"]
+    assert served_here.step("draw(title=a)")[0] == "ok"
+    assert wires[0].listed == 2
+    served_here.reset(seed=1)
+    assert ("- draw(" in served_here.instructions, "- write(" in served_here.instructions) == (True, False)
+    Wire.lists, wires[0].tools_changed = [("read", True)], True
+    assert served_here.reset(seed=2)[0] == "Use the tools."  # which shows the tools that there are
+    assert list(served_here.toolbox) == ["read"]
+    assert wires[0].listed == 3
+
+
+def test_tools_that_change_before_an_action_can_be_called_by_it(tmp_path: Path, wires: list[Wire]) -> None:
+    Wire.lists = [("read", True)]
+    served_here = served(tmp_path)
+    served_here.reset(seed=0)
+    Wire.lists, wires[0].tools_changed = [("draw", True)], True
+    assert (
+        served_here.step("draw(title=a)")[0]
+        == "ok\nNew tools:\n- draw(title: string = null): x\nTools that are gone: read"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        (Lost("it ended", sent=True), "ended while it listed its tools: it ended"),
+        (EnvError("no answer"), "changed its tools, and they cannot be used: no answer"),
+        (
+            [("read", True), ("read", True)],
+            'changed its tools, and they cannot be used: .* lists the tool "read" 2 times',
+        ),
+    ],
+)
+def test_tools_that_change_into_none_void_the_episode(
+    tmp_path: Path, wires: list[Wire], lists: Any, message: str
+) -> None:
+    served_here = served(tmp_path)
+    served_here.reset(seed=0)
+    Wire.lists, wires[0].tools_changed = lists, True
+    with pytest.raises(EnvError, match=message):
+        served_here.step("read(title=a)")
+
+
+def test_a_server_that_is_started_again_is_asked_for_its_tools(tmp_path: Path, wires: list[Wire]) -> None:
+    served_here = served(tmp_path, restart=True)
+    Wire.lists = [("draw", True)]
+    served_here.reset(seed=0)
+    assert list(served_here.toolbox) == ["draw"]
+    assert [wire.listed for wire in wires] == [1, 1]
+
+
+# -- the server's environment ----------------------------------------------------------------------------
+
+
+def test_environment_variables_reach_the_server(wires: list[Wire], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-1")
+    MCP(command="serve it")
+    MCP(command="serve it", env={"A": "1", "B": ""})
+    MCP(command="serve it", env=["MY_KEY"])
+    MCP(command="serve it", env="MY_KEY")
+    MCP(command="serve it", env='{"A": "1"}')
+    MCP(command="serve it", env={"A": 1, "B": True})
+    assert [wire.address.variables for wire in wires] == [
+        (),
+        (("A", "1"), ("B", "")),
+        (("MY_KEY", "sk-1"),),
+        (("MY_KEY", "sk-1"),),
+        (("A", "1"),),
+        (("A", "1"), ("B", "true")),
+    ]
+    assert "sk-1" not in str(wires[2].address) + repr(wires[2].address)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"url": "http://x", "env": {"A": "1"}}, "env has no effect without a command"),
+        ({"env": {"A": "1"}}, "env has no effect without a command"),
+        (
+            {"command": "serve it", "env": ["NOT_SET"]},
+            'env names the variable "NOT_SET", which is not set; set it, or type',
+        ),
+        (
+            {"command": "serve it", "env": {"A=B": "1"}},
+            "env holds 'A=B': '1', expected the name of a variable and a text",
+        ),
+        ({"command": "serve it", "env": {"": "1"}}, "env holds '': '1', expected"),
+        ({"command": "serve it", "env": {"A": "1\0"}}, "env holds 'A': '1.x00', expected"),
+        ({"command": "serve it", "env": '{"A": "1"'}, "env is '{.*, which is no table: .*; type --env.env '{NAME = "),
+    ],
+)
+def test_variables_that_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        MCP(**options)
 
 
 # -- episodes --------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from agentgym.errors import ConfigError, EnvError, UserError
 from agentgym.types import Action, Observation, StepResult, ToolCall
 from tests.kit import eventually
 
+OVER = "The episode is over. A reply without a call is the last."
 FAULTY = Path(__file__).with_name("mcp_faulty_server.py")
 
 SDK_SERVER = '''
@@ -108,7 +111,7 @@ def test_an_episode_by_hand(demo: MCP) -> None:
     assert step(demo, Action(tool_calls=both)).observation == f"read_note: {notes[first]}\nread_note: {notes[second]}"
     assert step(demo, f"add(a={notes[first]}, b={notes[second]})").observation == str(total)
     assert step(demo, f"write_note(title=total, text={total})")[:4] == ("written", 0.0, False, False)
-    assert step(demo, "done") == ("", 1.0, True, False, {"success": True})
+    assert step(demo, "done") == (OVER, 1.0, True, False, {"success": True})
 
 
 @pytest.mark.parametrize(
@@ -117,6 +120,7 @@ def test_an_episode_by_hand(demo: MCP) -> None:
         ("set_notes(notes={})", 'There is no tool "set_notes"'),
         ("add(a=1)", 'add: the argument "b" is missing. Usage: add(a: integer, b: integer)'),
         ("add(a=1, b=x)", "add: the argument \"b\": 'x' is not of type 'integer'. Usage"),
+        ("read_note(tilte=x)", 'read_note: there is no argument "tilte". Did you mean "title"? Usage: read_note(title'),
         ("add(a=1, b=2, c=3)", 'add: there is no argument "c". Usage'),
         (
             '{"name": "read_note", "arguments": {"title": 7}}',
@@ -156,6 +160,15 @@ def test_a_wrong_note_or_a_wrong_answer_is_worth_nothing(demo: MCP) -> None:
     assert step(demo, "It is 1000.")[1:3] == (0.0, True)
     demo.reset(options={"task": by_check[False].id})
     assert step(demo, f"It is {by_check[False].expected}.")[1:3] == (1.0, True)
+
+
+def test_no_task_of_the_demonstration_is_won_by_listing_numbers(demo: MCP) -> None:
+    asked = [task for task in demo_tasks() if task.split == "test" and task.check is None]
+    assert len(asked) > 40
+    for order in (range(200), range(199, -1, -1)):
+        for task in asked:
+            demo.reset(options={"task": task.id})
+            assert step(demo, " ".join(map(str, order)))[1:3] == (0.0, True)
 
 
 def test_demonstration_tasks_differ_in_their_notes() -> None:
@@ -231,8 +244,7 @@ def test_calls_of_ours_that_fail_are_the_environments_failure(demo: MCP) -> None
     ("fault", "message"),
     [
         ("crashes", r"does not start: it ended the connection; it wrote: .*ValueError: no database"),
-        ("has no schema", r"tool add has no valid JSON schema: 'nummer'"),
-        ("has no list", r"does not start: a bad answer to its list of tools: ValidationError"),
+        ("has no list", r"has no tool that can be used: 7 \(inputSchema: Field required\)"),
     ],
 )
 def test_a_server_that_cannot_be_used_is_a_user_error_with_the_cause(fault: str, message: str) -> None:
@@ -298,6 +310,10 @@ def test_an_answer_is_waited_for_as_long_as_was_said() -> None:
         ("refuses", "not today", True),
         ("draws", "[image]", False),
         ("structures", '{"notes": ["ä"]}', False),
+        ("embeds", "[note://1]\nthe secret is 42", False),
+        ("links", "[resource file:///a.txt, a.txt]", False),
+        ("sends a zip", "[zip application/zip]", False),
+        ("promises more", "21 degrees", False),
         ("greets", "no notes", False),
     ],
 )
@@ -307,6 +323,74 @@ def test_answers_become_text(fault: str, told: str, invalid: bool) -> None:
     seen, *_, info = step(env, "list_notes()")
     assert (seen, "invalid_action" in info) == (told, invalid)
     env.close()
+
+
+def test_one_bad_tool_of_a_server_is_left_out() -> None:
+    with pytest.warns(UserWarning, match=r"is left out: add \(no valid JSON schema: 'nummer' is not valid"):
+        env = faulty("has no schema")
+    env.reset(seed=0)
+    assert step(env, "subtract(a=3, b=2)").observation == "1"
+    assert step(env, "add(a=3, b=2)").observation.startswith('There is no tool "add".')
+    env.close()
+
+
+def test_a_schema_that_leads_to_itself_can_be_called() -> None:
+    env = faulty("loops")
+    env.reset(seed=0)
+    step(env, "write_note(title=12, text=a)")
+    assert step(env, "read_note(title=12)").observation == "a"
+    env.close()
+
+
+def test_tools_that_appear_are_told_and_can_be_called() -> None:
+    env = faulty("grows")
+    env.reset(seed=0)
+    assert step(env, "list_notes()").observation == "no notes\nNew tools:\n- shrink(): Shrink."
+    assert step(env, "shrink()").info["invalid_action"] == "'Desk' object has no attribute 'shrink'"
+    env.close()
+
+
+def test_variables_of_the_environment_are_those_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTHER", "ours")
+    for given, seen in (({"MY_KEY": "sk-1"}, "sk-1 None"), (["OTHER"], "None ours")):
+        env = faulty("has variables", env=given)
+        env.reset(seed=0)
+        assert step(env, "list_notes()").observation == seen
+        env.close()
+
+
+def test_of_a_great_noise_the_end_is_told() -> None:
+    env = faulty("shouts")
+    env.reset(seed=0)
+    with pytest.raises(EnvError, match=r"it wrote: x+ at last") as error:
+        step(env, "list_notes()")
+    assert len(str(error.value)) < 3000
+    env.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="programs are found through /proc")
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_a_server_started_ends_with_it(dies: bool) -> None:
+    env = faulty("has children")
+    link = env._link
+    assert link is not None
+    mark = f"AGENTGYM_MCP_SERVER={link._mark}".encode()
+
+    def marked() -> list[int]:
+        found = []
+        for file in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                found += [int(file.parent.name)] * (mark in file.read_bytes().split(b"\0"))
+            except OSError:  # it ended in the meantime
+                continue
+        return found
+
+    assert eventually(lambda: len(marked()) == 3)
+    if dies:
+        os.kill(min(marked()), signal.SIGKILL)
+        assert eventually(lambda: len(marked()) == 2)
+    env.close()
+    assert marked() == []
 
 
 def test_no_process_is_left_by_close_nor_by_the_end_of_the_program() -> None:

@@ -58,6 +58,12 @@ def test_tasks_without_splits_are_dealt_out(tmp_path: Path) -> None:
         ([{"id": 1}], r"tasks\.jsonl:1: instruction: Field required"),
         ([{"id": 1, "instruction": "Do.", "expect": "x"}], r":1: expect: Extra inputs are not permitted"),
         ([{"id": 1, "instruction": "Do.", "split": "tset"}], r":1: split: Input should be 'train'"),
+        (
+            [{"id": 1, "instruction": "Do.", "expected": " "}],
+            r":1: expected: .*every answer would be right; leave it out",
+        ),
+        ([{"id": 1, "instruction": "Do.", "expected": []}], r":1: expected: .*every answer would be right"),
+        ([{"id": 1, "instruction": "Do.", "expected": ["a", "."]}], r":1: expected: .*every answer would be right"),
         (["", {"id": 1, "instruction": ""}], r":2: instruction: String should have at least 1 character"),
     ],
 )
@@ -82,7 +88,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ("a.b", "axb", False),
         (["A", "b"], "b and a", True),
         (["A", "b"], "only a", False),
-        ([], "anything", True),
+        ("42", "It is 4.42.", False),
+        ("42", " ".join(map(str, range(200))), False),
     ],
 )
 def test_an_expected_answer(expected: Any, answer: str, right: bool) -> None:

@@ -323,6 +323,46 @@ def test_the_bot_is_led_along_what_was_done_and_begins_anew_elsewhere(monkeypatc
     assert world.seeds == [1, 1, 1, 2]
 
 
+@pytest.mark.parametrize("id", [*expert_module.BAFFLING])
+def test_worlds_that_the_bot_does_not_solve_have_no_expert(id: str) -> None:
+    env = MiniGrid(name=id)
+    env.reset(seed=0)
+    assert env.expert() is None
+    with pytest.raises(expert_module.BotGivesUp, match=r"bot gives up after \d+ actions \(seed 0\): Assertion"):
+        _follow(expert_module.Guide(id))
+
+
+def _follow(guide: Any) -> None:
+    taken: list[int] = []
+    while True:
+        taken.append(guide.advice(0, taken))
+
+
+def test_where_the_bot_gives_up_there_is_no_expert_and_it_begins_anew_after_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Bot:
+        def __init__(self, world: Any) -> None:
+            pass
+
+        def replan(self, action: int | None = None) -> int:
+            if action == 6:
+                raise LookupError("what now?")
+            return 2
+
+    monkeypatch.setattr(expert_module, "bot_of", Bot)
+    env = MiniGrid()
+    env.reset(seed=3)
+    expert = env.expert()
+    assert expert is not None
+    env.step("done")
+    with pytest.raises(expert_module.BotGivesUp, match=r"gives up after 1 actions \(seed 3\): LookupError what now\?"):
+        expert(Observation())
+    assert env.expert() is None
+    env.reset(seed=3)
+    assert expert(Observation()) == "go forward"
+
+
 def test_a_snapshot_is_not_changed_by_what_comes_after() -> None:
     env = MiniGrid()
     env.reset(seed=0)

@@ -30,8 +30,8 @@ def result(done: bool = False, reward: float | None = None, **said: Any) -> Any:
 class Link:
     """One connection: answers come from the server's list, and an exception among them is raised."""
 
-    def __init__(self, server: Server, url: str, timeout: float) -> None:
-        self.server, self.url, self.timeout = server, url, timeout
+    def __init__(self, server: Server, url: str, timeout: float, token: str | None) -> None:
+        self.server, self.url, self.timeout, self.token = server, url, timeout, token
         self.is_closed = False
 
     def state(self) -> dict[str, Any]:
@@ -60,8 +60,8 @@ class Server:
         self.asked: list[Any] = []
         self.answers: list[Any] = []
 
-    def connect(self, url: str, *, timeout: float) -> Link:
-        self.links.append(Link(self, url, timeout))
+    def connect(self, url: str, *, timeout: float, token: str | None = None) -> Link:
+        self.links.append(Link(self, url, timeout, token))
         return self.links[-1]
 
     def answer(self, question: Any) -> Any:
@@ -324,3 +324,10 @@ def test_a_demonstration_that_fails_leaves_no_user_behind(demos: Demonstrations,
 def test_a_named_server_needs_no_demonstration(demos: Demonstrations) -> None:
     OpenEnv(name="http://there").close()
     assert demos.started == []
+
+
+def test_a_token_comes_from_the_named_variable(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THEIRS", "secret")
+    OpenEnv(name="http://there", token_env="THEIRS")
+    OpenEnv(name="http://there")
+    assert [link.token for link in server.links] == ["secret", None]

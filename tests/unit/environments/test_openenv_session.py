@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from types import SimpleNamespace
 from typing import Any
@@ -48,13 +49,29 @@ class Steps(Env):
         type(self).closed += 1
 
 
+class App:
+    """Stands for the package's application, whose client has gone."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[Any, Any] = {}
+
+    def add_exception_handler(self, kind: Any, handler: Any) -> None:
+        self.handlers[kind] = handler
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        raise WebSocketDisconnect
+
+
 @pytest.fixture
 def sessions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, int]]:
     """What the package's application is made with: the maker of sessions, and how many there may be."""
     found: list[tuple[Any, int]] = []
-    monkeypatch.setattr(
-        package, "create_fastapi_app", lambda make, action, observation, most: found.append((make, most))
-    )
+
+    def create(make: Any, action: Any, observation: Any, most: int) -> App:
+        found.append((make, most))
+        return App()
+
+    monkeypatch.setattr(package, "create_fastapi_app", create)
     return found
 
 
@@ -121,16 +138,37 @@ def test_the_number_of_sessions(sessions: list[tuple[Any, int]]) -> None:
 def test_a_connection_that_the_client_closed_first_is_no_error(
     monkeypatch: pytest.MonkeyPatch, scope: str, is_raised: bool
 ) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        raise WebSocketDisconnect
-
-    monkeypatch.setattr(package, "create_fastapi_app", lambda *_: app)
-    served = make_app(Steps)
+    monkeypatch.setattr(package, "create_fastapi_app", lambda *_: App())
+    served, asked = make_app(Steps), {"type": scope, "headers": [(b"host", b"localhost")]}
     if is_raised:
         with pytest.raises(WebSocketDisconnect):
-            asyncio.run(served({"type": scope}, None, None))
+            asyncio.run(served(asked, None, None))
     else:
-        asyncio.run(served({"type": scope}, None, None))
+        asyncio.run(served(asked, None, None))
+
+
+def test_the_application_is_guarded(sessions: list[tuple[Any, int]]) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    def status(host: bytes, *more: tuple[bytes, bytes]) -> int:
+        served = make_app(Steps, hosts=["mine.example"], token="secret")
+        asyncio.run(served({"type": "http", "headers": [(b"host", host), *more]}, None, send))
+        return int(sent[-2]["status"])
+
+    assert status(b"evil.example", (b"authorization", b"Bearer secret")) == 403
+    assert status(b"mine.example") == 401
+
+
+@pytest.mark.parametrize(("error", "status"), [(UserError("task 9 does not exist"), 422), (EnvError("it broke"), 500)])
+def test_what_an_environment_refuses_is_told(error: Exception, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = App()
+    monkeypatch.setattr(package, "create_fastapi_app", lambda *_: app)
+    make_app(Steps)
+    answer = asyncio.run(app.handlers[type(error)](None, error))
+    assert (answer.status_code, json.loads(answer.body)) == (status, {"detail": str(error)})
 
 
 def test_ranges_are_told_by_their_ends() -> None:

@@ -66,7 +66,13 @@ def test_a_return_by_hand() -> None:
     )
     done = step(env, f"return_order(order={case.order}, refund={order['price']})")
     assert done[:4] == ("done.", 0.0, False, False)
-    assert step(env, f"You get {order['price']} back.") == ("", 1.0, True, False, {"success": True})
+    assert step(env, f"You get {order['price']} back.") == (
+        "The episode is over. A reply without a call is the last.",
+        1.0,
+        True,
+        False,
+        {"success": True},
+    )
 
 
 def test_a_refusal_by_hand() -> None:
@@ -103,6 +109,8 @@ def test_what_is_no_success() -> None:
         [found(env), f"you get {price}."],
         [found(env), cancel, "done."],
         [found(env), cancel, f"you get {price}1."],
+        [found(env), cancel, f"you get 1.{price}."],
+        [found(env), cancel, f"you get {price}, 1, 2 or 3."],
         [found(env), cancel, f"refused, or you get {price}."],
         [cancel, found(env), f"you get {price}."],
     ):

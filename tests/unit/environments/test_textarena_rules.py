@@ -29,11 +29,12 @@ class Counting:
     def __init__(self, name: str = "", num_players: int | None = None) -> None:
         self.num_players = num_players or 2
         self.seeds: list[int] = []
-        self.over = False
+        self.said: list[tuple[int, str]] = []
+        self.over, self.to_move = False, 0
 
     def reset(self, seed: int) -> None:
         self.seeds.append(seed)
-        self.said: list[tuple[int, str]] = []
+        self.said = []
         self.over, self.rewards, self.to_move = False, dict[int, float](), 0
 
     def play(self, action: str) -> str | None:
@@ -134,9 +135,14 @@ def test_chance_plays_any_of_the_listed_moves_by_the_episodes_seed() -> None:
 
 
 def test_chance_needs_a_list_of_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the beginning, when it is made; and later, where a game stops listing them."""
+    env = TextArena(seat=1)
     monkeypatch.setattr(Counting, "seen_by", lambda self, seat: Observation("what now?"))
     with pytest.raises(EnvError, match='Counting-v0 lists no moves for opponent "random"'):
-        TextArena(seat=1).reset(seed=0)
+        env.reset(seed=0)
+    with pytest.raises(ConfigError, match='lists no moves for opponent "random"; give a function as opponent, or'):
+        TextArena(seat=1)
+    assert TextArena(num_players=1).game.num_players == 1, "alone, it needs none"
 
 
 def test_a_game_in_which_it_is_never_the_policys_turn_is_given_up() -> None:

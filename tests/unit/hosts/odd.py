@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import fractions
 import os
 import signal
 import subprocess
@@ -164,6 +165,7 @@ RAISED: dict[str, Callable[[], BaseException]] = {
     "KeyError": lambda: KeyError("shelf"),
     "SystemExit": lambda: SystemExit(3),
     "KeyboardInterrupt": KeyboardInterrupt,
+    "GeneratorExit": GeneratorExit,
     "CancelledError": asyncio.CancelledError,
     "StopIteration": StopIteration,
     "MemoryError": MemoryError,
@@ -216,6 +218,14 @@ GARBAGE: dict[str, Callable[[], Any]] = {
     "infinite reward": lambda: ("", np.inf, False, False, {}),
     "number as flag": lambda: ("", 0.0, 1, False, {}),
     "list as info": lambda: ("", 0.0, False, False, []),
+    "fraction beyond floats": lambda: ("", fractions.Fraction(10**400), False, False, {}),
+    "reward beyond sums": lambda: ("", 1e308, False, False, {}),
+    "array as success": lambda: ("", 0.0, True, False, {"success": np.array([1, 0])}),
+    "text as success": lambda: ("", 0.0, True, False, {"success": "False"}),
+    "object as what was wrong": lambda: ("", 0.0, False, False, {"invalid_action": object()}),
+    "lone surrogate as what was wrong": lambda: ("", 0.0, False, False, {"invalid_action": "\ud800"}),
+    "object as name of a tool": lambda: (Observation(tools=[{"name": object()}]), 0.0, False, False, {}),
+    "number as action": lambda: (Observation(admissible=[1]), 0.0, False, False, {}),  # type: ignore[list-item]
 }
 UNSENDABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "set": (lambda: ("", 0.0, False, False, {"a": {"b": [1, {2}]}}), r"info\['a'\]\['b'\]\[1\] is set \{2\}"),
@@ -244,6 +254,38 @@ class Give(agentgym.Env):
 
     def step(self, action: str) -> Any:
         return GARBAGE[action]() if action in GARBAGE else UNSENDABLE[action][0]()
+
+
+class Says(Plain):
+    """Says of itself what its options are, when it is made or from its first reset on; leaves at the word "leave"."""
+
+    def __init__(self, *, key: str, value: str, late: bool = False) -> None:
+        super().__init__()
+        values: dict[str, Any] = {"nothing": None, "list": [], "x": "x"}
+        self.said = key, values[value]
+        if not late:
+            self.say_so()
+
+    def say_so(self) -> None:
+        name, value = self.said
+        setattr(self, name, value)
+
+    def reset(self, **_: Any) -> tuple[str, dict[str, Any]]:
+        self.say_so()
+        return "", {}
+
+    def step(self, action: str) -> Result:
+        if action == "leave":
+            os._exit(0)
+        return super().step(action)
+
+
+class Instance(Plain):
+    """Has a step that the class knows nothing of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = lambda action: ("", 0.0, False, False, {})  # type: ignore[method-assign]
 
 
 class Trouble(Plain):

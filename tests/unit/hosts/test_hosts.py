@@ -107,9 +107,6 @@ def test_no_expert_is_none(where: Where) -> None:
     assert asyncio.run(go()) is None
 
 
-PASSED_ON_BY_THE_LOOP = ("KeyboardInterrupt", "CancelledError")
-
-
 async def raised(host: Host, when: str, what: str) -> AgentGymError:
     async def episode() -> None:
         seen, _ = await host.reset(5, {"task": 8, "what": what, "when": when})
@@ -144,8 +141,6 @@ def test_whatever_is_raised_is_told(where: Where, when: str, situation: str) -> 
     async def go() -> None:
         async with hosted(where, "Raise") as host:
             for what in RAISED:
-                if where == "loop" and what in PASSED_ON_BY_THE_LOOP:
-                    continue
                 error = await raised(host, when, what)
                 assert_told(error, what)
                 if type(error) is EnvError:
@@ -166,17 +161,6 @@ def test_whatever_is_raised_when_it_is_made_is_told(where: Where, what: str) -> 
         assert_told(error.value, what)
 
     asyncio.run(go())
-
-
-@pytest.mark.parametrize("what", PASSED_ON_BY_THE_LOOP)
-def test_interrupts_go_through_the_loop(what: str) -> None:
-    async def go() -> None:
-        async with hosted("loop", "Raise") as host:
-            await host.reset(0, {"what": what, "when": "step"})
-            await host.step(Action("x"))
-
-    with pytest.raises((KeyboardInterrupt, asyncio.CancelledError)):
-        asyncio.run(go())
 
 
 @EVERYWHERE
@@ -355,3 +339,72 @@ def test_places_and_makers_that_do_not_fit() -> None:
     with pytest.raises(ConfigError, match="EnvFactory"):
         make_hosts("processes", lambda: agentgym.make("blocksworld"))
     assert type(make_hosts("threads", lambda: agentgym.make("blocksworld"))).__name__ == "ThreadHosts"
+
+
+# -- what it says of itself, and how it may not leave ------------------------------------------------------
+
+
+@EVERYWHERE
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("instructions", "nothing", "its instructions is text, found NoneType None"),
+        ("max_turns", "x", "max_turns is str 'x', expected a whole number from 1 on"),
+        ("corpus_episodes", "list", r"corpus_episodes is list \[\], expected a whole number from 0 on"),
+    ],
+)
+def test_what_it_says_of_itself_is_looked_at_when_it_is_made_and_reset(
+    where: Where, key: str, value: str, told: str
+) -> None:
+    async def go() -> None:
+        async with opened(where, "Says", key=key, value=value) as hosts:
+            with pytest.raises(EnvError, match=told):
+                await hosts.open()
+        async with hosted(where, "Says", key=key, value=value, late=True) as host:
+            with pytest.raises(EnvError, match=told):
+                await host.reset(0, None)
+
+    asyncio.run(go())
+
+
+@EVERYWHERE
+def test_a_step_that_is_put_on_the_instance_is_told(where: Where) -> None:
+    async def go() -> None:
+        async with hosted(where, "Instance") as host:
+            await host.reset(0, None)
+            with pytest.raises(EnvError, match=r"step returned tuple .*define the method in the class"):
+                await host.step(Action("x"))
+
+    asyncio.run(go())
+
+
+@EVERYWHERE
+def test_leaving_the_process_is_an_error_of_the_environment(where: Where) -> None:
+    async def go() -> None:
+        async with hosted(where, "Says", key="x", value="x") as host:
+            await host.reset(0, None)
+            said = r"left with exit code 0" if where == "processes" else r"raised SystemExit: os\._exit\(0\)"
+            with pytest.raises(EnvError, match=said):
+                await host.step(Action("leave"))
+
+    asyncio.run(go())
+
+
+@EVERYWHERE
+def test_tasks_and_whether_there_is_an_expert(where: Where) -> None:
+    async def go() -> None:
+        async with hosted(where, "Show") as host:
+            assert await host.tasks("validation") == range(1_000_000, 1_001_000)
+            with pytest.raises(UserError, match='unknown split "tset"'):
+                await host.tasks("tset")
+            await host.reset(0, None)
+            assert await host.has_expert() is True
+            assert host.corpus_episodes == 200
+        async with hosted(where, "Plain") as host:
+            await host.reset(0, None)
+            assert await host.has_expert() is False
+        async with hosted(where, "Says", key="tasks", value="list") as host:
+            with pytest.raises(EnvError, match="not callable"):
+                await host.tasks("train")
+
+    asyncio.run(go())

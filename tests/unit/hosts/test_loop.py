@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import warnings
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_what_is_raised_is_chained_to_what_is_told() -> None:
         with pytest.raises(UserError, match=r"^user$"):
             await host.step(Action("user"))
         for kind, said in ((KeyboardInterrupt, "interrupt"), (GeneratorExit, "leave")):
-            with pytest.raises(kind, match=said):
+            with pytest.raises(EnvError, match=f"^Fails raised {kind.__name__}: {said}"):
                 await host.step(Action(said))
 
     finishes(go())
@@ -162,3 +163,43 @@ def test_an_expert_that_says_no_text_is_told() -> None:
             await host.expert(Observation())
 
     finishes(go())
+
+
+class Pressed(agentgym.Env):
+    """Within its step a person presses Ctrl-C, or its task is cancelled."""
+
+    def reset(self, **_: Any) -> tuple[str, dict[str, Any]]:
+        return "", {}
+
+    async def step(self, action: str) -> Any:  # type: ignore[override]
+        if action == "twice":  # the first one only asks to end
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        elif action == "cancels itself":
+            raise asyncio.CancelledError
+        await asyncio.sleep(3600)
+
+
+async def pressed(action: str) -> None:
+    host = await LoopHosts(Pressed).open()
+    await host.reset(0, None)
+    await host.step(Action(action))
+
+
+def test_a_persons_ctrl_c_and_a_cancellation_from_outside_are_the_runs() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(pressed("twice"))
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(pressed("waits"))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+
+
+def test_a_cancellation_of_the_environments_own_is_its_error() -> None:
+    with pytest.raises(EnvError, match=r"^Pressed raised CancelledError: "):
+        asyncio.run(pressed("cancels itself"))

@@ -23,6 +23,7 @@ from agentgym.learn.policy import Policy
 from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
 from agentgym.ledger import Tally
+from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits
 from agentgym.run import Run
 from agentgym.types import Trajectory
@@ -195,10 +196,18 @@ class Tasks:
     """An environment to ask for its tasks: of training 0, 1, …, of validation 100, 101, …, of test 200, 201, …"""
 
     name = "tasks"
+    knows = False
+    """Whether it has an expert."""
+
+    async def has_expert(self) -> bool:
+        return self.knows
 
     def tasks(self, split: str) -> range:
         first = {"train": 0, "validation": 100, "test": 200}[split]
         return range(first, first + 9)
+
+    async def fetch(self, *splits: str) -> None:
+        """They are known."""
 
 
 def workbench(
@@ -209,7 +218,7 @@ def workbench(
     engine, run, notes = Listening(), Book.create(folder / "run", settings.model_dump(mode="json")), Notes()
     rollout: Any = Stand(engine, play)
     env: Any = Tasks()
-    protocol: Any = None
+    protocol = Plain()
     parts = Parts(env, a_policy(), engine, protocol, rollout, training_limits(settings.rollout))
     return Workbench(
         settings=settings,

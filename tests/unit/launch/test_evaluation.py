@@ -33,6 +33,10 @@ def test_a_score_by_hand() -> None:
         tasks=4,
         void=1,
         turns=1.25,
+        unread_turns=0.0,
+        invalid_turns=0.0,
+        stop_reasons={"terminated": 4, "env_error": 1},
+        temperature=None,
     )
 
 
@@ -43,9 +47,11 @@ def test_success_is_what_the_episode_says_and_not_its_reward() -> None:
 
 @pytest.mark.parametrize("stop", [StopReason.ABORTED, StopReason.DEADLINE, StopReason.ENV_ERROR])
 def test_where_nothing_counts_there_is_no_score(stop: StopReason) -> None:
-    with pytest.raises(UserError, match="nothing to measure: every episode was void; no server"):
+    with pytest.raises(
+        UserError, match="nothing to measure: its environment broke in every episode, so that none counts; no server"
+    ):
         score([episode(1.0, stop=stop), episode(1.0, stop=stop, error="no server")])
-    with pytest.raises(UserError, match="there were no episodes"):
+    with pytest.raises(UserError, match=r"^nothing to measure: there were no episodes$"):
         score([])
 
 
@@ -126,7 +132,17 @@ def test_the_first_tasks_of_the_split_are_measured_and_every_episode_is_told(
     assert {each.split for each in episodes} == {"test"}
     assert measured.notes.begun == [("test tasks", 6, "episodes")]
     assert [done for _, done, _ in measured.notes.advanced] == [1, 2, 3, 4, 5, 6]
-    assert measured.notes.notes == []
+    told, sample = measured.notes.notes[1], measured.notes.notes[0].splitlines()
+    assert told == (
+        "success 1.000 [0.439, 1.000], reward 1.000, 6 episodes, 1.0 turns each; 0.0% of the replies could not be "
+        "read, 0.0% of the actions had no effect; ended: terminated 6"
+    )
+    assert sample == [
+        "one of them, task 200: success, reward 1, ended by the environment",
+        "  1 seen: seen 0",
+        "    said: said 0",
+    ]
+    assert [values for _, _, values in measured.notes.advanced][-1] == {"success": 1.0, "reward": 1.0}
     engine: Any = measured.bench.parts.engine
     assert {asked.temperature for asked in engine.asked} == {0.5}
 
@@ -136,10 +152,10 @@ def test_the_seed_of_the_settings_decides_and_too_few_tasks_are_told(
 ) -> None:
     measured = Measured(tmp_path, monkeypatch)
     measured(episodes=9)
-    assert measured.notes.notes == []
+    assert not any(note.startswith("the split") for note in measured.notes.notes)
     measured.settings.seed = 6
     measured(episodes=10)
-    assert measured.notes.notes == ["the split test has 9 tasks"]
+    assert [note for note in measured.notes.notes if note.startswith("the split")] == ["the split test has 9 tasks"]
     one, other = ([spec.seed for spec in played.specs] for played in stand_of(measured.bench).played)
     assert not set(one) & set(other)
 
@@ -168,6 +184,23 @@ def test_episodes_are_written_as_they_end(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(KeyboardInterrupt):
         measured(trajectories=file)
     assert [each.task for each in read(file)] == [200, 201]
+    assert measured.notes.notes == [
+        "interrupted after 2 of 3 episodes: success 0.000 [0.000, 0.658], reward 1.000, 2 episodes, 1.0 turns each; "
+        "0.0% of the replies could not be read, 0.0% of the actions had no effect; ended: terminated 2; "
+        f"they are in {file}"
+    ]
+
+
+def test_an_interruption_before_the_first_episode_says_how_to_keep_what_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def play(spec: EpisodeSpec) -> Trajectory:
+        raise KeyboardInterrupt
+
+    measured = Measured(tmp_path, monkeypatch, play)
+    with pytest.raises(KeyboardInterrupt):
+        measured()
+    assert measured.notes.notes == ["interrupted after 0 of 3 episodes; add --trajectories PATH to keep what is played"]
 
 
 @pytest.mark.parametrize(("number", "kind"), [(28, UserError), (2, OSError)])

@@ -39,7 +39,7 @@ def test_the_last_kept_is_the_best_and_the_others_go(kept: Kept) -> None:
     assert kept.name == "000030"
     assert there(kept) == ["000030"]
     assert os.readlink(kept.run.policy) == "policies/000030"
-    assert list(kept.run.directory.glob(".*")) == []
+    assert list(kept.run.directory.glob(".*.partial")) == []
 
 
 def test_at_no_moment_is_there_no_best_policy(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +74,7 @@ def test_without_links_the_best_is_a_copy(kept: Kept, monkeypatch: pytest.Monkey
     assert there(kept) == ["000030"]
     assert kept.go_back(None, print)
     assert not kept.run.policy.exists()
-    assert list(kept.run.directory.glob(".*")) == []
+    assert list(kept.run.directory.glob(".*.partial")) == []
 
 
 def test_the_best_is_restored_whatever_was_learned_since(kept: Kept) -> None:
@@ -153,3 +153,15 @@ def test_a_policy_that_is_gone_is_told_as_well(kept: Kept) -> None:
     notes: list[str] = []
     assert not kept.go_back("000005", notes.append)
     assert "of update 5, is lost" in notes[0]
+
+
+def test_nothing_is_deleted_while_a_checkpoint_cannot_say_what_it_needs(kept: Kept) -> None:
+    policy = keep(kept, 0)
+    damaged = checkpoint.save(kept.run.checkpoints / "1", policy, None, {"kept": "000000"})
+    state = (damaged / "state.json").read_bytes()
+    (damaged / "state.json").write_text("{")
+    keep(kept, 10)
+    assert there(kept) == ["000000", "000010"]
+    (damaged / "state.json").write_bytes(state)
+    keep(kept, 20)
+    assert there(kept) == ["000000", "000020"]

@@ -214,6 +214,28 @@ def test_a_run_that_learned_nothing_says_why(tmp_path: Path) -> None:
     assert "nothing was learned: too odd (2 groups); equal rewards (1 groups)" in notes_of(bench)
 
 
+@pytest.mark.parametrize(
+    ("knows", "stages", "advice"),
+    [
+        (False, {}, "give the environment an expert()"),
+        (True, {}, "imitate the environment's expert first (--warm_start.enabled true)"),
+        (True, {"warm_start": {}}, "imitate the environment's expert for longer (--warm_start.until, "),
+    ],
+)
+def test_who_learned_nothing_is_told_of_the_expert_that_there_is(
+    knows: bool, stages: dict[str, Any], advice: str, tmp_path: Path
+) -> None:
+    trainer = Pupil()
+    trainer.rejected = {0: "equal rewards"}
+    trainer.learn = lambda update, lesson: {}  # type: ignore[method-assign]
+    bench = workbench(tmp_path, updates=1)
+    bench.report["stages"].update(stages)
+    env: Any = bench.parts.env
+    env.knows = knows
+    told = next(note for note in notes_of(ran(train(bench, trainer))) if note.startswith("nothing was learned: "))
+    assert f"make the task easier, {advice}" in told
+
+
 def test_a_run_that_learned_once_learned(tmp_path: Path) -> None:
     trainer = Pupil()
     trainer.learn = lambda update, lesson: {} if update else {"loss": 0.5}  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ import torch
 from agentgym.config import Choice
 from agentgym.engine import Prompt
 from agentgym.env import Env
-from agentgym.errors import ConfigError
+from agentgym.errors import ConfigError, DataError
 from agentgym.launch import models
 from agentgym.launch.models import (
     engine_of,
@@ -50,6 +50,20 @@ def test_a_run_directory_means_its_trained_policy(tmp_path: Path) -> None:
     (tmp_path / "policy").mkdir()
     assert policy_source(str(tmp_path)) == str(tmp_path / "policy")
     assert policy_source("Qwen/Qwen3-0.6B") == "Qwen/Qwen3-0.6B"
+
+
+def test_a_trained_policy_lies_in_its_run(tmp_path: Path) -> None:
+    run, secret = tmp_path / "run", tmp_path / "secret"
+    (run / "policies" / "000003").mkdir(parents=True)
+    secret.mkdir()
+    (run / "policy").symlink_to("policies/000003")
+    (tmp_path / "link").symlink_to(run)
+    assert policy_source(tmp_path / "link") == str(tmp_path / "link" / "policy")
+    for target in (str(secret), "../secret", "policies/../../secret"):
+        (run / "policy").unlink()
+        (run / "policy").symlink_to(target)
+        with pytest.raises(DataError, match=rf"is a link to .*secret, out of the run; .* type: --model {secret}"):
+            policy_source(run)
 
 
 def test_the_seed_decides_the_initial_weights_of_a_small_model() -> None:

@@ -12,7 +12,9 @@ from agentgym.errors import UserError
 from agentgym.launch import parts, train
 from agentgym.launch.parts import Parts, assembled
 from agentgym.launch.resolving import resolve
+from agentgym.launch.scout import Scout
 from agentgym.launch.sections import RolloutSettings
+from agentgym.learn import footprint
 from agentgym.learn.policy import Policy
 from agentgym.rollout import EpisodeSpec, Limits
 from agentgym.types import StopReason, Trajectory
@@ -65,9 +67,28 @@ def test_the_tokenizer_knows_what_is_shown_and_said() -> None:
     assert {"red", "green", "blue", "guess"} <= vocabulary.keys()
 
 
+def test_the_prompt_is_what_the_user_says_and_what_it_leaves_out_is_told() -> None:
+    given = {"system": "Listen. <think>now</think>", "shots": 1, "actions": "shown"}
+    parts = assemble({**SMALL, "env": BELL, "protocol": {"id": "react", **given}})
+    opening = parts.protocol.prologue(parts.env.instructions)
+    assert opening[0] == {"role": "system", "content": "Listen. <think>now</think>"}
+    assert [message["role"] for message in opening[1:]] == ["user", "assistant"] * 3
+    assert opening[2]["content"].startswith("Action: ")
+    assert parts.rollout.protocol is parts.protocol
+    assert parts.policy.tokenizer.render(opening).count("<think>now</think>") == 1
+    rules = "Reply with one line 'Thought: <why>' and one line 'Action: <one action>'."
+    assert parts.warning.splitlines() == [
+        f'protocol.system has no {{rules}}, so the policy is not told by us how to reply: "{rules}"',
+        'protocol.actions "shown" shows nothing: "new_environment" lists no actions at first',
+    ]
+
+
 def test_the_first_observation_must_fit() -> None:
     with pytest.raises(UserError, match=r"the first observation takes \d+ tokens, the context holds 4"):
         assemble({**SMALL, "env": str(EXAMPLES / "guess_color.py"), "engine": {"max_context": 4}})
+    shown = {"env": BELL, "engine": {"max_context": 30}, "protocol": {"id": "plain", "shots": 2}}
+    with pytest.raises(UserError, match=r"the context holds 30; .*, or fewer examples: --protocol\.shots 1$"):
+        assemble({**SMALL, **shown})
 
 
 @pytest.mark.parametrize("kind", ["made", "loaded"])
@@ -85,12 +106,13 @@ def test_an_environment_that_breaks_at_once_is_refused(kind: str, tmp_path: Path
         assemble({**SMALL, "env": str(file), "model": model})
 
 
-def test_a_run_that_does_not_fit_in_memory_says_what_to_lower(tmp_path: Path) -> None:
+def test_a_run_that_does_not_fit_in_memory_says_what_to_lower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Checked before anything is written; one microbatch of so many tokens would take terabytes."""
     bell = str(EXAMPLES.parents[2] / "examples" / "new_environment.py")
     given = {"env": bell, "trainer": {"id": "grpo", "max_microbatch_tokens": 10**9}, "output": tmp_path / "run"}
     with pytest.raises(UserError, match=r"training needs about .* free on cpu: .*--trainer.max_microbatch_tokens"):
         train(given)
+    monkeypatch.setattr(footprint, "available", lambda device: 2**27)
     given = {"env": bell, "rollout": {"concurrency": 10**7}, "output": tmp_path / "run"}
     with pytest.raises(UserError, match=r"lower --rollout.concurrency or --engine.max_context"):
         train(given)
@@ -134,12 +156,16 @@ class Making:
             async def close(self) -> None:
                 making.log.append("close rollout")
 
-        async def closed(env: Any) -> None:
-            making.log.append("close environment")
+        close = Scout.close
+
+        async def closed(scout: Scout) -> None:
+            if "close environment" not in making.log:
+                making.log.append("close environment")
+            await close(scout)
 
         monkeypatch.setattr(parts, "Rollout", Asked)
         monkeypatch.setattr(parts, "engine_of", lambda settings, module: self.engine)
-        monkeypatch.setattr(parts, "_close", closed)
+        monkeypatch.setattr(Scout, "close", closed)
 
     def __call__(self, **given: Any) -> Parts:
         async def main() -> Parts:
@@ -153,7 +179,7 @@ class Making:
 def test_parts_are_started_tried_out_and_closed_from_the_last_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     making = Making(monkeypatch, rollout={"max_turns": 5, "max_invalid_actions": 2})
     made = making()
-    assert making.log == ["start", "made", "close rollout", "close engine", "close environment"]
+    assert making.log == ["start", "made", "close environment", "close rollout", "close engine"]
     ((specs, limits),) = making.tried
     assert (len(specs), limits) == (1, dataclasses.replace(made.limits, max_turns=1))
     assert (made.limits.max_turns, made.limits.max_invalid_actions) == (5, 2)

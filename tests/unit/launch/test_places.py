@@ -53,6 +53,38 @@ def test_paths_are_stored_in_full(here: Path) -> None:
     }
 
 
+def test_the_code_that_a_configuration_has_run_is_known() -> None:
+    config = {
+        "env": {"id": "/a/env.py:Bell", "note": "x.py"},
+        "protocol": "/a/talk.py",
+        "engine": {"id": "embedded"},
+        "curriculum": {"id": "/a/odd.pyc"},
+        "rewards": {"/a/judge.py:fair": 1.0, "turn-cost": 0.5},
+        "trainer": {"id": "grpo", "data": "/a/played.jsonl"},
+    }
+    assert places.code_of(config) == ["/a/env.py", "/a/judge.py", "/a/odd.pyc.py", "/a/talk.py"]
+    assert places.code_of({"env": {"id": "mcp", "command": ["python", "tools.py"]}}) == ["python tools.py"]
+    assert places.code_of({"env": {"id": "mcp", "command": "uvx time"}, "rewards": None}) == ["uvx time"]
+
+
+def test_who_uses_a_finished_policy_is_told_which_code_of_its_run_is_executed(here: Path) -> None:
+    (here / "placed.py").rename(here / "placed_alone.py")
+    run = Run.create(here / "alone", places.absolute({**GIVEN, "env": {"id": "./placed_alone.py:Bell"}})).directory
+    (run / "policy").mkdir()
+    notes: list[str] = []
+    settings_for({"protocol": "plain"}, str(run), seed=0, note=notes.append)
+    assert notes == [f"this runs the code that {run}/config.json names: {here}/placed_alone.py"]
+    settings_for({"env": "webshop", "protocol": "plain"}, str(run), seed=0, note=notes.append)
+    assert len(notes) == 1  # it is not
+
+
+def test_the_places_of_a_run_that_never_began_are_forgotten(here: Path) -> None:
+    run = run_of(here)
+    config = {"env": {"id": "webshop"}}
+    run.begin(config, places=places.relative(config, run.directory))
+    assert not (run.directory / "places.json").exists()
+
+
 def test_what_is_no_path_is_left_alone(here: Path) -> None:
     config = in_full({"env": "webshop", "model": "Qwen/Qwen3-0.6B", "rewards": {"turn-cost": 0.1}, "trainer": "grpo"})
     assert places.absolute(config) == config

@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 import json
 import random
+import re
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentgym.errors import ConfigError, UserError
-from agentgym.launch import fingerprint, resuming
+from agentgym.errors import ConfigError, DataError, UserError
+from agentgym.launch import fingerprint, resuming, standing
 from agentgym.launch.measure import Measure
 from agentgym.launch.resolving import resolve
 from agentgym.launch.resuming import changed, go_on
@@ -22,7 +24,7 @@ from agentgym.launch.stage import Stage, Workbench
 from agentgym.launch.training import Training
 from agentgym.learn import checkpoint
 from agentgym.run import Run
-from tests.kit import Notes
+from tests.kit import BELL, Notes
 from tests.unit.launch.kit import a_policy, workbench
 
 RUN = Path("runs/mine")
@@ -264,7 +266,149 @@ def test_without_a_checkpoint_it_begins_anew(tmp_path: Path, monkeypatch: pytest
     resumed()
     assert resumed.log == ["assembled", "begin", "go"]
     assert resumed.policy_dir == Path()
-    assert resumed.notes.notes == ["there is no complete checkpoint: the run begins anew"]
+    assert resumed.notes.notes[1:] == ["there is no complete checkpoint: the run begins anew"]
+
+
+def test_it_is_said_first_which_code_the_configuration_has_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed = Resumed(tmp_path, monkeypatch)
+    resumed()
+    assert resumed.notes.notes[0] == f"this runs the code that {resumed.run}/config.json names: {BELL}"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_was_trained_is_not_erased_where_no_checkpoint_can_be_used(
+    is_there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = Resumed(tmp_path, monkeypatch)
+    (resumed.run / ".beginning").touch()
+    at = resumed.save("before", "0-before-000000")
+    resumed.run_of.has_checkpoint()
+    resumed.run_of.log("test", 0, success=0.5)
+    resumed.run_of.close()
+    if is_there:
+        (at / "state.json").write_text("{")
+    else:
+        shutil.rmtree(at)
+    before = (resumed.run / "metrics.jsonl").read_bytes()
+    with pytest.raises(UserError, match="has no complete checkpoint to go on from, and to begin anew would erase"):
+        resumed()
+    assert resumed.log == []
+    assert (resumed.run / "metrics.jsonl").read_bytes() == before
+    assert at.exists() == is_there
+
+
+def test_what_was_written_before_the_first_checkpoint_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = Resumed(tmp_path, monkeypatch)
+    (resumed.run / ".beginning").touch()
+    resumed.run_of.log("warm_start", 1, loss=0.5)
+    resumed.run_of.close()
+    resumed()
+    assert (resumed.log, resumed.run_of.metrics()) == (["assembled", "begin", "go"], [])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "is not JSON: Expecting value"),
+        ("[" * 100_000, "is not JSON: maximum recursion depth"),
+        ("[]", "is not a JSON object"),
+        ('{"env": 3, "udpates": 1}', 'unknown key "udpates"'),
+        ('{"seed": -1, "env": "webshop"}', "seed: Input should be greater than or equal to 0"),
+        ('{"env": {"id": "webshop"}, "rewards": 3}', "rewards: "),
+    ],
+)
+def test_a_damaged_configuration_is_told_by_its_name(
+    content: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = Resumed(tmp_path, monkeypatch)
+    (resumed.run / "config.json").write_text(content)
+    with pytest.raises(DataError) as raised:
+        resumed()
+    assert str(raised.value).startswith(f"{resumed.run}/config.json is not ")
+    assert re.search(told, str(raised.value))
+
+
+@pytest.mark.parametrize(
+    "kept", ["../../precious", "/precious", "000003/../../../precious", ".", "..", "", 3, ["000003"], "000003\n"]
+)
+def test_a_best_policy_is_a_name_and_no_way_out(kept: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years")
+    resumed = Resumed(tmp_path, monkeypatch)
+    good = resumed.save("before", "0-before-000000")
+    resumed.save("after", "1-after-000000", kept=kept)
+    resumed()
+    assert resumed.log == ["assembled", f"load {good.name}", "go"]
+    assert [note for note in resumed.notes.notes if "1-after-000000/state.json: kept" in note]
+    assert (precious / "thesis.txt").read_text() == "years"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"begun": -1}, "begun"),
+        ({"begun": "1"}, "begun"),
+        ({"pending": {}}, "pending"),
+        ({"seconds": float("nan")}, "seconds"),
+        ({"position": {"metrics.jsonl": -5}}, r"position\.metrics\.jsonl"),
+        ({"state": None}, "state"),
+        ({"report": []}, "report"),
+        ({"pending": [1, -1]}, r"pending\.1"),
+    ],
+)
+def test_a_state_that_no_run_wrote_is_passed_over(
+    changes: dict[str, Any], key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = Resumed(tmp_path, monkeypatch)
+    at = resumed.save("before", "0-before-000000", **changes)
+    with pytest.raises(DataError, match=rf"{at}/state\.json: {key}: .*, found"):
+        standing.check(at)
+    with pytest.raises(UserError, match="no complete checkpoint"):
+        resumed()
+    assert "0-before-000000 is corrupt" in resumed.notes.notes[1]
+
+
+def test_a_stage_that_there_is_not_and_a_state_that_does_not_fit_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = Resumed(tmp_path, monkeypatch)
+    at = resumed.save("play", "0-play-000000")
+    with pytest.raises(DataError, match=r'state\.json: the stage is "play", this run has before, after, done'):
+        resumed()
+    shutil.rmtree(at)
+    at = resumed.save("before", "0-before-000000", state={})
+    with pytest.raises(DataError, match=rf"{at}/state\.json cannot be taken up: KeyError: 'at'; put back"):
+        resumed()
+
+
+@pytest.mark.parametrize("name", ["policies", "checkpoints", "tensorboard", "metrics.jsonl", ".config.json.partial"])
+def test_a_run_does_not_reach_out_of_its_directory_by_a_link(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = Resumed(tmp_path, monkeypatch)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    (resumed.run / name).symlink_to(tmp_path / "mine")
+    with pytest.raises(
+        DataError, match=rf"{re.escape(str(resumed.run / name))} is a link to {tmp_path}/mine; a run's own"
+    ):
+        resumed()
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+    assert resumed.log == []
+
+
+def test_a_run_that_is_itself_reached_by_a_link_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed = Resumed(tmp_path, monkeypatch)
+    resumed.bench.kept.keep(a_policy(), 3)
+    resumed.save("before", "0-before-000000", kept="000003")
+    (tmp_path / "link").symlink_to(resumed.run)
+    resumed.run = tmp_path / "link"
+    (resumed.run / "notes").symlink_to(tmp_path)  # not a part of a run
+    resumed()
+    assert resumed.log[-1] == "go"
 
 
 def test_what_is_newer_half_written_or_needed_by_nobody_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from agentgym.errors import UserError
-from agentgym.launch.room import DiskEstimate, refuse_full_disk, refuse_too_large
+from agentgym.launch.room import DiskEstimate, episodes_at_once, refuse_full_disk, refuse_too_large
 from agentgym.learn import checkpoint, footprint
 from agentgym.learn.policy import Policy
 from agentgym.learn.trainer import TrainerSettings
@@ -86,7 +86,7 @@ def test_what_has_to_fit_beside_the_weights_by_hand(tmp_path: Path, monkeypatch:
     policy.module.get_input_embeddings().weight.requires_grad_(False)
     frozen = policy.module.get_input_embeddings().weight.numel()
     trainer = TrainerSettings(max_microbatch_tokens=99)
-    said = refuse_too_large(bench.settings, bench.parts, trainer)
+    said = refuse_too_large(bench.settings, bench.parts, trainer, episodes=5)
     assert told.asked == {
         "num_parameters": policy.num_parameters,
         "num_trained": policy.num_parameters - frozen,
@@ -114,7 +114,7 @@ def test_the_cache_is_for_the_context_that_is_given_or_for_what_fills_a_microbat
     bench = workbench(tmp_path, **settings)
     engine: Any = bench.parts.engine
     engine.max_context = most
-    refuse_too_large(bench.settings, bench.parts, TrainerSettings(max_microbatch_tokens=99))
+    refuse_too_large(bench.settings, bench.parts, TrainerSettings(max_microbatch_tokens=99), episodes=1)
     assert told.asked["max_context"] == context
 
 
@@ -122,9 +122,29 @@ def test_what_saves_memory_is_counted(tmp_path: Path, monkeypatch: pytest.Monkey
     told, bench = Told(monkeypatch), workbench(tmp_path)
     policy = dataclasses.replace(bench.parts.policy, module=bench.parts.policy.module.to(torch.bfloat16))
     parts = dataclasses.replace(bench.parts, policy=policy)
-    refuse_too_large(bench.settings, parts, TrainerSettings(precision="bfloat16", gradient_checkpointing=True))
+    refuse_too_large(
+        bench.settings, parts, TrainerSettings(precision="bfloat16", gradient_checkpointing=True), episodes=1
+    )
     asked = told.asked
     assert (asked["element_size"], asked["autocast"], asked["gradient_checkpointing"]) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "an_update", "num"),
+    [
+        ({"eval": {"episodes": 2, "validation_episodes": 3}}, 1, 3),
+        ({"eval": {"episodes": 4, "validation_episodes": 3}}, 1, 4),
+        ({"eval": {"episodes": 2, "validation_episodes": 3}}, 8, 8),
+        ({"eval": {"episodes": 200, "validation_episodes": 3}}, 1, 9),  # so many test tasks there are
+        ({"eval": {"episodes": 2}, "rollout": {"concurrency": 5}}, 8, 5),
+        ({"eval": {"episodes": 2}, "mode": "async"}, 1, 128),  # as many as may be
+    ],
+)
+def test_as_many_episodes_are_under_way_as_can_be(
+    given: dict[str, Any], an_update: int, num: int, tmp_path: Path
+) -> None:
+    bench = workbench(tmp_path, **given)
+    assert episodes_at_once(bench.settings, bench.parts, an_update) == num
 
 
 def test_the_total_by_hand() -> None:

@@ -30,18 +30,17 @@ from tests.unit.launch.kit import Tasks, workbench
 
 
 class Shown(Tasks):
-    """Has an expert, or none, and says so only after a reset."""
+    """Has an expert, or none, and tells the tasks of a split only when that was fetched."""
 
     def __init__(self, *, expert: bool) -> None:
-        self.has_expert, self.was_reset = expert, False
+        self.knows, self.fetched = expert, {"train"}
 
-    def reset(self, *, seed: int | None = None) -> tuple[str, dict[str, Any]]:
-        self.was_reset = True
-        return "seen", {}
+    async def fetch(self, *splits: str) -> None:
+        self.fetched |= set(splits)
 
-    def expert(self) -> Callable[[Any], str] | None:
-        assert self.was_reset
-        return (lambda observation: "said") if self.has_expert else None
+    def tasks(self, split: str) -> range:
+        assert split in self.fetched
+        return super().tasks(split)
 
 
 class Begun:

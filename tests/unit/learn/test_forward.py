@@ -22,6 +22,7 @@ from transformers import (
     MistralForCausalLM,
 )
 
+from agentgym.errors import DataError
 from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.forward import Predictions, _like_lengths, attending, predict, predictive_hidden, score
 from agentgym.learn.rows import Row
@@ -292,3 +293,17 @@ def test_groups_of_like_length_hold_every_row_once_and_little_padding(lengths: l
     assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
     for group in groups:
         assert max(lengths[i] for i in group) * len(group) <= 1.25 * sum(lengths[i] for i in group)
+
+
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_a_token_that_the_model_does_not_have_is_told_with_its_episode(place: int) -> None:
+    """The model has 37. The last of a row is predicted alone."""
+    module, known = tiny_model(), row(5, loss_mask=[False, True, True, True, True], episode="e7")
+    unknown = known.model_copy(update={"token_ids": known.token_ids.copy()})
+    unknown.token_ids[place] = 36
+    assert len(score(module, [known, unknown])) == 2
+    unknown.token_ids[place] = 37
+    with pytest.raises(
+        DataError, match="episodes e7: there is a token 37, the model has 37; record episodes with this"
+    ):
+        score(module, [unknown])

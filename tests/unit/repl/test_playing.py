@@ -82,24 +82,28 @@ def test_a_model_is_watched_with_what_a_run_of_it_would_have(env: Any, monkeypat
     asked: list[Any] = []
     log: list[str] = []
 
-    def settings_for(given: Any, model: str, **options: Any) -> str:
+    def settings_for(given: Any, model: str, **options: Any) -> Any:
         asked.append((given, model, options))
-        return "the settings"
+        return SimpleNamespace(env=SimpleNamespace(id="tower", options={"level": 5}))
+
+    def make(id: str, **options: Any) -> Stairs:
+        log.append(f"{id} with {options}")
+        return Stairs()
 
     @contextlib.asynccontextmanager
-    async def assembled(settings: str) -> AsyncIterator[Any]:
-        log.append(f"made of {settings}")
+    async def assembled(settings: Any) -> AsyncIterator[Any]:
+        log.append(f"made of {settings.env.id}")
         yield SimpleNamespace(
             engine=Asked(lambda _: []),
             policy=SimpleNamespace(tokenizer=chat()),
             protocol=Plain(),
             limits=SimpleNamespace(max_reply_tokens=17),
-            env=Stairs(),
         )
         log.append("taken apart")
 
     monkeypatch.setattr("agentgym.launch.resolving.settings_for", settings_for)
     monkeypatch.setattr("agentgym.launch.parts.assembled", assembled)
+    monkeypatch.setattr("agentgym.repl.playing.make", make)
     out = io.StringIO()
     console = Console(file=out, width=100, highlight=False)
     agentgym.play(
@@ -107,7 +111,7 @@ def test_a_model_is_watched_with_what_a_run_of_it_would_have(env: Any, monkeypat
     )
     given = {"env": "stairs"} if isinstance(env, str) else env
     assert asked == [(given, "runs/mine", {"seed": 6, "kind": PolicySettings})]
-    assert log == ["made of the settings", "taken apart"]
+    assert log == ["made of tower", "tower with {'level': 5}", "taken apart"]
     assert "Stairs: task 4, seed 6" in out.getvalue()
     assert "policy: 0.25 17" in out.getvalue()
     assert "reward 0.25" in out.getvalue()

@@ -261,8 +261,8 @@ def test_completion_offers_actions_commands_and_what_a_command_may_take() -> Non
 
 def test_whatever_goes_wrong_is_shown_and_the_game_goes_on() -> None:
     played = Played(policy=Scripted())
-    assert "that failed: IndexError: pop from empty list (kit.py:" in played(":step")
-    assert "LookupError: no stair there (kit.py:" in played("a", "fall")
+    assert "that failed: IndexError: pop from empty list (tests/unit/repl/kit.py:" in played(":step")
+    assert "LookupError: no stair there (tests/unit/repl/kit.py:" in played("a", "fall")
     assert "interrupted" in played("hang")
     assert 'unknown split "tets"' in played(":split tets")
     played("b")
@@ -305,7 +305,7 @@ def test_a_line_that_is_cancelled_is_no_end() -> None:
     [
         (UserError("no such floor"), UserError, "^no such floor$"),
         (EnvError("it jams"), EnvError, "^it jams$"),
-        (RuntimeError("no doors"), EnvError, r"^RuntimeError: no doors \(test_shell\.py:\d+\)$"),
+        (RuntimeError("no doors"), EnvError, r"^RuntimeError: no doors \(\S+test_shell\.py:\d+\)$"),
     ],
 )
 def test_a_first_episode_that_cannot_begin_is_an_error_of_the_command(

@@ -85,8 +85,28 @@ KL(base ‖ policy), the distance from where training began, in nats a token: ke
 - `agentgym export runs/mine -o episodes.jsonl`: the episodes of training and measuring, one a line.
 - `tensorboard --logdir runs/mine`: all numbers of `metrics.jsonl`.
 - `agentgym play webshop --model runs/mine`: the policy at play.
+
+## Words
+
+- reward: the environment's own, summed over an episode; what `--rewards` add for training is not in it.
+- void: an episode whose environment broke, also when it was tried anew, or that took too long; it is counted as void \
+and as nothing else.
+- fate, in `ledger.jsonl`: what became of a task of training. It was trained, or rejected for the reason that is \
+given: with equal rewards, a group of episodes has nothing to tell apart.
 """
     )
+
+
+def test_how_episodes_ended_and_what_became_of_the_tasks_is_said_where_it_is_known() -> None:
+    after = {**AFTER, "unread_turns": 0.125, "invalid_turns": 0.5, "stop_reasons": {"terminated": 3, "env_error": 1}}
+    page = told(after=after, ledger={"trained": 5, "rejected: void": 2})
+    assert (
+        "\nSampled, after: 12.5% of the replies could not be read, 50.0% of the actions had no effect; "
+        "ended: terminated 3, env_error 1.\n"
+    ) in page
+    assert "Sampled, before:" not in page
+    assert "\nTasks of training: 5 trained, 2 rejected: void.\n" in page
+    assert "Tasks of training" not in told(ledger={"problem": "lost"})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import selectors
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from agentgym.engine import Completion
@@ -19,7 +19,7 @@ from agentgym.rollout import Actor, Episode, EpisodeSpec, Limits, Rollout
 from agentgym.rollout.play import Play
 from agentgym.snapshot import Mark
 from agentgym.stream import TokenStream
-from agentgym.types import Action, Observation, StepResult, Trajectory
+from agentgym.types import Action, Observation, StepResult, TaskId, Trajectory
 from tests.kit import chat
 
 TOKENIZER = chat()
@@ -65,7 +65,7 @@ class Stage(Host):
     A call named in ``hangs`` waits for days, and is in ``cancelled`` where that is too long for somebody.
     """
 
-    name, instructions, max_turns = "Stage", "", 99
+    name, instructions, max_turns, corpus_episodes = "Stage", "", 99, 200
 
     def __init__(self, *results: StepResult | BaseException, hangs: Iterable[str] = (), first: Any = "go") -> None:
         self.results, self.hangs, self.first = list(results) or [seen(over=True)], set(hangs), Observation.of(first)
@@ -79,6 +79,12 @@ class Stage(Host):
         self.began = asyncio.Event()
         """A step was asked for."""
         self.num_closed = self.num_killed = 0
+
+    async def tasks(self, split: str) -> Sequence[TaskId]:
+        return range(3)
+
+    async def has_expert(self) -> bool:
+        return False
 
     async def reset(self, seed: int, options: dict[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
         self.resets.append((seed, options))

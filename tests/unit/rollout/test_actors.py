@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from agentgym.errors import UserError
 from agentgym.protocols.plain import Plain
 from agentgym.protocols.react import React
 from agentgym.rollout import Actor, Episode, Limits, engine_actor, expert_actor, led_actor
-from agentgym.types import Action, Message, Observation, SamplingRecord, Trajectory
+from agentgym.types import Action, Message, Observation, SamplingRecord, StopReason, Trajectory
 from tests.unit.rollout.kit import TOKENIZER, Stage, play_of, said, says, seen, spec, timeless
 
 SEED = 2982150521482952024
@@ -151,6 +152,18 @@ def test_an_expert_sums_up_in_no_words_and_is_not_asked() -> None:
     assert [turn.is_summary for turn in play.trajectory.turns][:2] == [False, True]
     assert play.trajectory.turns[1].reply == ""
     assert len(stage.consulted) == len(stage.actions)
+
+
+def test_an_expert_that_hangs_voids_the_episode() -> None:
+    class Thinks(Stage):
+        async def expert(self, observation: Observation) -> Action | None:
+            await asyncio.sleep(10**6)
+            raise AssertionError
+
+    play = play_of(Thinks(), expert_actor(Plain()), Limits(step_seconds=7))
+    timeless(play.run())
+    assert play.trajectory.stop_reason is StopReason.ENV_ERROR
+    assert play.trajectory.error == "Stage: its expert took longer than 7 s; raise --rollout.step_seconds if it may"
 
 
 def test_an_environment_without_an_expert_is_told() -> None:

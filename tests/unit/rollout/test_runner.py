@@ -221,6 +221,62 @@ def test_a_run_that_is_cancelled_cancels_its_episodes_before_it_ends() -> None:
     timeless(go())
 
 
+def test_a_run_that_is_cancelled_twice_waits_for_its_episodes_all_the_same() -> None:
+    actor, hosts = Waits(KeyError(), slowly=True), Stages()
+
+    async def go() -> None:
+        rollout = rollout_on(hosts, limits=Limits(episode_seconds=None))
+        running = asyncio.ensure_future(rollout.run([spec("one"), spec("two")], actor))
+        await until(lambda: len(actor.waiting) == 2)
+        for _ in range(3):
+            running.cancel()
+            await asyncio.sleep(0.1)  # of the second that each takes to stop
+        assert actor.cancelled == []
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert sorted(actor.cancelled) == ["one", "two"]
+        assert [one.num_killed for one in hosts.opened] == [1, 1]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    timeless(go())
+
+
+class Late(Stages):
+    """Takes days to import or to make an environment."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+    async def get_ready(self) -> None:
+        if self.what == "importing":
+            await asyncio.sleep(10**6)
+
+    async def open(self) -> Any:
+        if self.what == "making":
+            await asyncio.sleep(10**6)
+        return await super().open()
+
+
+@pytest.mark.parametrize(("what", "seconds"), [("importing", 60), ("making", 5)])
+def test_an_environment_that_is_not_made_in_time_voids_its_episode(what: str, seconds: int) -> None:
+    (trajectory,) = played(Late(what), limits=Limits(max_attempts=1))
+    assert trajectory.stop_reason is StopReason.ENV_ERROR
+    assert str(trajectory.error).endswith(f": {what} it took longer than 300 s; raise --rollout.step_seconds if it may")
+    rollout = rollout_on(Late(what), limits=Limits(step_seconds=5, max_attempts=1))
+    (trajectory,) = timeless(rollout.run([spec()], says()))
+    assert f": {what} it took longer than {seconds} s;" in str(trajectory.error)
+
+
+def test_hosts_that_there_are_already_are_played_on_and_closed() -> None:
+    hosts = Stages()
+    rollout = Rollout(Stage, TOKENIZER, Plain(), max_context=4096, hosts=hosts)
+    (trajectory,) = timeless(rollout.run([spec()], says()))
+    assert (trajectory.terminated, len(hosts.opened)) == (True, 1)
+    timeless(rollout.close())
+    assert hosts.num_closed == 1
+
+
 def test_a_mistake_is_not_tried_again() -> None:
     hosts = Stages(Stage(UserError("no such task")))
     with pytest.raises(UserError, match="no such task"):

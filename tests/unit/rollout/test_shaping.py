@@ -317,6 +317,14 @@ def test_what_is_no_number_for_each_turn_is_told(given: Any, told: str) -> None:
         shaped([episode("e0"), episode("e1")], ("mine", 1.0, Given(given)))
 
 
+def test_a_reward_that_its_weight_makes_too_large_is_told() -> None:
+    told = r'reward "mine" gave 1e\+200 for turn 0, times its weight 1e\+200 beyond what can be learned from'
+    with pytest.raises(UserError, match=told):
+        shaped([episode("e0"), episode("e1")], ("mine", 1e200, Given([[1e200], [1.0]])))
+    with pytest.raises(UserError, match="times its weight -2 beyond"):
+        shaped([episode("e0"), episode("e1")], ("mine", -2.0, Given([[1.0], [6e11]])))
+
+
 def test_what_is_no_reward_is_told_before_anything_is_played() -> None:
     with pytest.raises(UserError, match=r"a reward is an agentgym\.Shaper or a function of a trajectory, found int 3"):
         Rollout(Door, TOKENIZER, Plain(), shapers=[("three", 1.0, 3)], max_context=64)  # type: ignore[list-item]

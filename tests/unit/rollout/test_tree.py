@@ -191,6 +191,17 @@ def test_a_moment_of_a_host_that_is_killed_is_not_forgotten_there() -> None:
     assert [line.attempt for line in lines] == [0, 0]
 
 
+def test_a_host_that_does_not_forget_in_time_is_killed_and_its_lines_stay() -> None:
+    class Keeps(Stage):
+        async def forget(self, *marks: Mark) -> None:
+            await asyncio.sleep(10**6)
+
+    stage = Keeps(seen(), seen(over=True))
+    lines = timeless(Sessions().tree(Stages(stage), 2, 1).play(spec()))
+    assert [line.stop_reason for line in lines] == [StopReason.TERMINATED, StopReason.TERMINATED]
+    assert stage.num_killed == 1
+
+
 def test_a_mistake_in_a_tree_kills_the_host_and_releases_all() -> None:
     sessions = Sessions()
     stages = Stages(Stage(seen(), UserError("no")))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentgym.tools import ToolError, call, parse_calls
-from agentgym.tools.calls import Untyped
+from agentgym.tools.calls import QUOTING, UnreadableError, Untyped
 from agentgym.types import ToolCall
 
 
@@ -26,7 +26,13 @@ from agentgym.types import ToolCall
         ('get(a="x" , b="y")', {"a": "x", "b": "y"}),
         ('get(a=[1, "b"], b={"c": {}}, d=null)', {"a": [1, "b"], "b": {"c": {}}, "d": "null"}),
         ("get(\na=1,\nb=2\n)", {"a": "1", "b": "2"}),
-        ("get(a='1')", {"a": "'1'"}),
+        ("get(a='1')", {"a": "1"}),
+        ("get(a='1, (2)', b='')", {"a": "1, (2)", "b": ""}),
+        (r"get(a='it\'s \"so\" \\ \n\u00e9 \d')", {"a": 'it\'s "so" \\ \né \\d'}),
+        ("get(a='tis so)", {"a": "'tis so"}),
+        ("get(a=it's, b=2)", {"a": "it's", "b": "2"}),
+        ('get(a="1\n2\t3")', {"a": "1\n2\t3"}),
+        ('get($a=1, b.c=2, d[e]=3, 4f=5, "g h"=6)', {"$a": "1", "b.c": "2", "d[e]": "3", "4f": "5", "g h": "6"}),
     ],
 )
 def test_the_short_form(text: str, arguments: dict[str, Any]) -> None:
@@ -34,46 +40,132 @@ def test_the_short_form(text: str, arguments: dict[str, Any]) -> None:
 
 
 def test_values_that_are_written_bare_have_no_type_and_others_have_theirs() -> None:
-    (found,) = parse_calls('get(a=1, b="1", c=[1])') or []
-    assert [type(value) for value in found.arguments.values()] == [Untyped, str, list]
+    (found,) = parse_calls("get(a=1, b=\"1\", c=[1], d='1')") or []
+    assert [type(value) for value in found.arguments.values()] == [Untyped, str, list, str]
 
 
-@pytest.mark.parametrize("name", ["a", "_a", "a.b", "a-b", "A1"])
+@pytest.mark.parametrize("name", ["a", "_a", "a.b", "a-b", "A1", "user/get", "docs:read", "2fa", "größe"])
 def test_names_of_tools(name: str) -> None:
     (found,) = parse_calls(f"{name}()") or []
     assert found.name == name
 
 
+TOOLS = ("get", "add_all", "user/get", "2fa", "Get Weather", "get.more", "get(all)")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("user/get(a=1)", "user/get"),
+        (" 2fa (a=1) ", "2fa"),
+        ("Get Weather(a=1)", "Get Weather"),
+        ("get.more(a=1)", "get.more"),
+        ("get(all)(a=1)", "get(all)"),
+        ("get (a=1)", "get"),
+        ("other(a=1)", "other"),
+        ("Get(a=1)", "Get"),
+    ],
+)
+def test_a_tool_is_called_by_its_name_whatever_it_looks_like(text: str, name: str) -> None:
+    assert parse_calls(text, TOOLS) == [ToolCall(name=name, arguments={"a": "1"})]
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "get",
-        "get(",
+        "",
         "get)",
         "(a=1)",
-        "1get()",
         "get it()",
-        "get(a)",
-        "get(1)",
-        "get(=1)",
-        "get(a=1, b)",
-        "get(a=1 b=2)x",
-        "get(a=(1))",
-        "get(a=1, a=1)",
-        'get(a="1)',
-        'get(a="1" 2)',
-        "get(a=[1)",
-        'get(a={"b": NaN})',
-        'get(a="\\ud800")',
-        "get(a=" + "[" * 100_000 + ")",
-        "get(1a=2)",
-        "get(,a=1)",
-        "get(a=1,,b=2)",
-        "get(a=1); get(a=2)",
-        "Please get(a=1)",
+        "Please do.",
+        "Sure(as I said)",
+        "Get it (the first) now.",
+        "get (the first) now.",
+        "getting there",
+        "get: it is 5",
+        "P(X=1) = 0.5",
+        "f(x) = 2",
+        "f(2)",
+        "It costs 5 (or 6).",
+        "I did get it.",
+        "forget()s",
+        "x < y > z",
     ],
 )
-def test_what_is_almost_a_call_is_words(text: str) -> None:
+def test_words(text: str) -> None:
+    assert parse_calls(text, TOOLS) is None
+    assert parse_calls(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("get(a=1, b)", '"b)" stands where argument=value or the end of the call was expected'),
+        ("get(a=1,,b=2)", '",b=2)" stands where argument=value or the end of the call was expected'),
+        ("get(a=(1))", 'after the value of "a" comes "(1))", where a comma or the end of the call was expected'),
+        ("get(a=1 (2), b=3)", 'after the value of "a" comes "(2), b=3)", where'),
+        ("get(a=1", 'after the value of "a" comes the end of the text, where'),
+        ("get(a=1, a=1)", 'the argument "a" is there twice'),
+        ('get(a="1)', 'the value of "a" is not valid JSON (Unterminated string'),
+        ('get(a="1" 2)', 'after the value of "a" comes "2)", where'),
+        ("get(a=[1)", 'the value of "a" is not valid JSON (Expecting'),
+        ('get(a={"b": NaN})', 'the value of "a" is not valid JSON (Out of range'),
+        ('get(a="\\ud800")', 'the value of "a" is not valid JSON ('),
+        ("get(a=" + "[" * 100_000 + ")", 'the value of "a" is not valid JSON (it is nested too deep)'),
+        ("get(a='it's')", 'the value of "a" has quotes within quotes'),
+        ("get(a='1, 2)", '"2)" stands where'),
+        ('get("\\x"=1)', "a name is not valid JSON ("),
+        ("get(a=1); get(a=2)", 'after it comes "; get(a=2)"; write one call and nothing else, or several as a list: ['),
+    ],
+)
+def test_what_sets_out_to_be_a_call_and_cannot_be_read_is_a_mistake(text: str, problem: str) -> None:
+    with pytest.raises(UnreadableError) as error:
+        parse_calls(text, TOOLS)
+    told = str(error.value)
+    assert told.startswith(f"This call cannot be read: {problem}")
+    assert told.endswith(f". {QUOTING}")
+    assert error.value.tool == "get"
+    assert len(told) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "tool"),
+    [
+        ("get(hello)", "get"),
+        ("get(", "get"),
+        ("get('hello')", "get"),
+        ('get({"a": 1})', "get"),
+        ("get(a: 1)", "get"),
+        ("get(a=1) now", "get"),
+        ("get()\nget()", "get"),
+        ("get", "get"),
+        ("2fa", "2fa"),
+        ("get[1]", "get"),
+        ('get {"a": 1}', "get"),
+        ("get a=1", "get"),
+        ("get: a = 1", "get"),
+        ("add_all (1)", "add_all"),
+        ("user/get(1)", "user/get"),
+        ("Action: get(a=1)", "get"),
+        ("`get(a=1)`", "get"),
+        ("I did get(a=1), it is 5.", "get"),
+        ("So: user/get()", "user/get"),
+        ("<get a='1'/>", "get"),
+        ("see <user/get>1</user/get>", "user/get"),
+        ("Get(a=1, b)", "Get"),
+        ("ad_all(1)", "ad_all"),
+        ("unknown(a=1, b)", "unknown"),
+        ("unknown(a=1", "unknown"),
+    ],
+)
+def test_other_ways_to_call_a_tool_are_mistakes_too(text: str, tool: str) -> None:
+    with pytest.raises(UnreadableError, match=r"^This call cannot be read: ") as error:
+        parse_calls(text, TOOLS)
+    assert error.value.tool == tool
+
+
+@pytest.mark.parametrize("text", ["get", "get(", "get(1)", "get(a=1) now", "get(a=1); get(a=2)", "Please get(a=1)"])
+def test_where_no_tool_is_known_less_is_a_call(text: str) -> None:
     assert parse_calls(text) is None
 
 
@@ -108,8 +200,12 @@ def test_json(text: str, calls: list[tuple[str, dict[str, Any], str]]) -> None:
         ('{"name": "f", "arguments": {}, "parameters": {}}', r'; found the keys "name", "arguments", "parameters"\.$'),
         ('{"function": {"name": "f", "arguments": {}}}', r'; found the keys "function"\.$'),
         ('{"type": "text", "name": "f"}', r'; found the keys "type", "name"\.$'),
+        ("[42]", r"found 42\.$"),
         ('{"name": "f", "arguments": "{}"}', r'; found the arguments "\{\}"\.$'),
-        ('{"name": "f", "arguments": {"a": 1, "a": 2}}', r'^This is not valid JSON: the name "a" is there twice\.$'),
+        (
+            '{"name": "f", "arguments": {"a": 1, "a": 2}}',
+            r'^This is not valid JSON: the name "a" is there twice\. Write \{"name": "\.\.\.", ',
+        ),
         ('[[{"name": "get"}]]', r"^A call is an object"),
         ('{"arguments": {}}', r"^A call is an object"),
         ('{"name": true}', r"^A call is an object"),
@@ -134,12 +230,18 @@ def test_json_that_is_no_call_is_a_mistake(text: str, words: str) -> None:
         ('"x"', '"\\"x\\""'),
         ("[x", '"[x"'),
         ("{x", '"{x"'),
+        ("'x'", "\"'x'\""),
+        ("'tis", '"\'tis"'),
+        ("it's", "it's"),
         ("x[1]", "x[1]"),
         ("é", "é"),
         ([1, "é"], '[1, "é"]'),
         ({"a": None}, '{"a": null}'),
         (True, "true"),
         ("true", "true"),
+        ("null", '"null"'),
+        ("nullable", "nullable"),
+        (None, "null"),
     ],
 )
 def test_how_an_expert_writes_a_value(value: Any, written: str) -> None:
@@ -151,5 +253,8 @@ def test_how_an_expert_writes_a_value(value: Any, written: str) -> None:
     assert (str(kept) if isinstance(value, str) else kept) == (value if not isinstance(kept, Untyped) else written)
 
 
-def test_an_argument_may_have_the_name_of_the_tools() -> None:
+def test_an_argument_may_have_the_name_of_the_tools_and_any_other() -> None:
     assert call("get", name="x") == "get(name=x)"
+    action = call("get", **{"$a": 1, "b c": "x", "d=": "y"})
+    assert action == 'get($a=1, "b c"=x, "d="=y)'
+    assert parse_calls(action) == [ToolCall(name="get", arguments={"$a": "1", "b c": "x", "d=": "y"})]

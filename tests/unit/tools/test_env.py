@@ -7,10 +7,13 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
 from agentgym.errors import EnvError
-from agentgym.tools import FunctionTool, ToolEnv, ToolError, call, tool
+from agentgym.tools import FunctionTool, Tool, ToolEnv, ToolError, call, tool
 from agentgym.types import Action, Observation, StepResult, TaskId, ToolCall
+
+OVER = "The episode is over. A reply without a call is the last."
 
 
 class Shop(ToolEnv):
@@ -83,7 +86,7 @@ def test_the_last_turn_is_judged_once_and_paid_by_the_verdict(before: int, rewar
 
 
 def test_without_a_word_of_its_own_an_environment_pays_the_verdict_and_nothing_before() -> None:
-    class Plain(ToolEnv):
+    class Waits(ToolEnv):
         def start(self, task: TaskId) -> str:
             return "begin"
 
@@ -92,9 +95,9 @@ def test_without_a_word_of_its_own_an_environment_pays_the_verdict_and_nothing_b
             """Wait."""
             return "…"
 
-    env = begun(Plain)
+    env = begun(Waits)
     assert stepped(env, "wait()")[1:] == (0.0, False, False, {})
-    assert stepped(env, "bye") == ("", 0.0, True, False, {"success": False})
+    assert stepped(env, "bye") == (OVER, 0.0, True, False, {"success": False})
     assert env.words == "bye"
 
 
@@ -151,6 +154,24 @@ def test_calls_that_came_with_the_action_go_before_its_text() -> None:
         (" \n", "This is empty. Call a tool or say something."),
         ("a\udc00", "This is not text: it has half of a character."),
         ("{", "This is not valid JSON: "),
+        (
+            "buy(item=a mug, blue)",
+            'This call cannot be read: "blue)" stands where argument=value or the end of the call was expected. '
+            "A text with a comma or a parenthesis goes in double quotes, as in "
+            'argument="a, b"; lists and objects are JSON. Usage: buy(item: string, count: integer = 1)',
+        ),
+        ("buy(item=mug (blue))", 'This call cannot be read: after the value of "item" comes "(blue))", where'),
+        ("buy(item=mug", 'This call cannot be read: after the value of "item" comes the end of the text, where'),
+        ("buy(item=mug) now", 'This call cannot be read: after it comes "now"; write one call and nothing else'),
+        ("I will buy(item=mug).", "This call cannot be read: there is more than the call of buy; write buy(argument="),
+        ("buy", "This call cannot be read: its arguments stand in parentheses after the name; write buy(argument="),
+        ("buuy(item=a, b)", 'There is no tool "buuy". Did you mean "buy"? Tools: buy, leave'),
+        (
+            '<tool_call>{"name": "buy", "arguments": {"item": "mug"}}</tool_call>',
+            'This has a call in the form "hermes", which is not read here. Call a tool with name(argument=value), and '
+            "nothing else in the reply. A text with a comma",
+        ),
+        ('Sure. {"name": "buy", "arguments": {"item": "mug"}}', 'This has a call in the form "llama", which is not '),
         ("buuy(item=mug)", 'There is no tool "buuy". Did you mean "buy"? Tools: buy, leave'),
         ("x" * 100 + "()", 'There is no tool "' + "x" * 60 + '". Tools: buy, leave'),
     ],
@@ -187,7 +208,7 @@ def test_words_are_heard_without_the_blanks_around_them_and_forgotten_with_the_n
     assert env.words == "it costs 5 (or 6)"
     env.step("buy(item=mug)")
     assert env.words == ""
-    assert stepped(env, "bye") == ("", 0.5, True, False, {"success": False})
+    assert stepped(env, "bye") == (OVER, 0.5, True, False, {"success": False})
     assert env.words == "bye"
     env.reset(seed=1)
     assert env.words == ""
@@ -239,10 +260,79 @@ def test_what_a_tool_shows_keeps_its_own_actions_and_tools() -> None:
 
 def test_usage_has_every_tool_with_what_it_is_for() -> None:
     assert begun().usage == (
-        "Call a tool with name(argument=value). Tools:\n"
+        "Call a tool with name(argument=value), and nothing else in the reply. A text with a comma or a parenthesis "
+        'goes in double quotes, as in argument="a, b"; lists and objects are JSON. Tools:\n'
         "- buy(item: string, count: integer = 1): Buy something.\n"
         "- leave(): Leave the shop."
     )
+
+
+class Book(BaseModel):
+    """A book."""
+
+    title: str = Field(description="as on the cover")
+    year: int | None = None
+
+
+def test_usage_has_what_nested_arguments_are_and_what_they_are_for_on_lines_of_their_own() -> None:
+    class Shelf(Shop):
+        @tool
+        def put(self, books: list[Book], *, to: str = "east") -> None:
+            """Put books away.
+
+            Args:
+                books: in any order.
+            """
+
+    assert begun(Shelf).usage.splitlines()[3:] == [
+        '- put(books: array of {title: string, year: integer or null = null}, to: string = "east"): Put books away.',
+        "    books: in any order.",
+        "    books[]: A book.",
+        "    books[].title: as on the cover",
+    ]
+    told = stepped(begun(Shelf), 'put(books=["x"])').observation
+    assert "Usage: put(books: array of {title: string, year: integer or null = null}, to: string" in told
+
+
+def test_the_usage_of_a_tool_with_what_may_be_left_out_says_how_that_is_marked() -> None:
+    assert "?" not in begun().usage
+    env = begun()
+    env.toolbox = {"get": Plain("get", "Get.", {"properties": {"a": {"type": "integer"}}})}
+    assert env.usage.endswith("objects are JSON. ? marks what may be left out. Tools:\n- get(a?: integer): Get.")
+
+
+class Plain(Tool):
+    """Takes anything."""
+
+    def check(self, arguments: Any) -> Any:
+        return dict(arguments)
+
+    def run(self, owner: Any, arguments: Any) -> Any:
+        return ""
+
+
+def test_an_episode_that_a_tool_ends_without_a_word_says_so() -> None:
+    class Quiet(Shop):
+        @tool
+        def quit(self) -> str:
+            """End it."""
+            self.finish()
+            return ""
+
+        @tool
+        def look(self) -> str:
+            """See nothing."""
+            return ""
+
+    assert stepped(begun(Quiet), "quit()").observation == "The episode is over. quit ended it."
+    assert stepped(begun(Quiet), "look()").observation == ""
+
+
+def test_a_tool_whose_name_is_no_identifier_is_called_by_it() -> None:
+    env = begun()
+    env.toolbox = {name: Plain(name, "x", {"properties": {"$a": {}}}) for name in ("user/get", "2fa")}
+    for action in ("user/get($a=1)", "2fa()"):
+        assert stepped(env, action)[2:] == (False, False, {})
 
 
 def test_an_instance_may_have_tools_of_its_own() -> None:

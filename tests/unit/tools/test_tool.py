@@ -84,7 +84,10 @@ def test_long_and_broken_values_are_told_in_short() -> None:
 
 def test_values_written_without_a_type_are_given_that_of_the_schema() -> None:
     given = {"item": Untyped("12"), "count": Untyped("12"), "express": Untyped("true"), "note": Untyped("null")}
-    assert ORDER.check(given) == {"item": "12", "count": 12, "express": True, "note": "null"}
+    assert ORDER.check(given) == {"item": "12", "count": 12, "express": True, "note": None}
+    assert ORDER.check({"item": "null", "note": "null"}) == {"item": "null", "note": "null"}
+    with pytest.raises(ToolError, match='the argument "item" is null: Input should be a valid string'):
+        ORDER.check({"item": Untyped("null")})
     with pytest.raises(ToolError, match='the argument "count" is "1 2": Input should be a valid integer'):
         ORDER.check({"item": "mug", "count": Untyped("1 2")})
     with pytest.raises(ToolError, match='there is no argument "other"'):
@@ -95,6 +98,14 @@ def test_values_written_without_a_type_are_given_that_of_the_schema() -> None:
     ("text", "schema", "value"),
     [
         ("null", {"type": "integer"}, None),
+        ("null", {"type": "string"}, None),
+        ("null", {"anyOf": [{"type": "string"}, {"enum": ["null"]}]}, "null"),
+        ("null", {"type": ["string", "null"]}, None),
+        ("null", {"anyOf": [{"type": "string"}, {"type": "null"}]}, None),
+        ("null", {"enum": ["null", None]}, None),
+        ("null", {"anyOf": [{"type": "string"}, {"const": None}]}, None),
+        ("null", {"enum": ["null"]}, "null"),
+        ("nul", {"type": ["string", "null"]}, "nul"),
         ("[1]", {"type": "array"}, [1]),
         ("NaN", {"type": "number"}, "NaN"),
         ("[" * 100_000, {"type": "array"}, "[" * 100_000),
@@ -206,7 +217,7 @@ def test_a_tool_of_another_source_has_a_schema_of_its_own() -> None:
         "$defs": {"B": {"enum": ["x", "y"]}},
     }
     made = Foreign("get", "Get.", schema)
-    assert made.usage == 'get(a: integer = null, b: "x" or "y", c: any = null)'
+    assert made.usage == 'get(a?: integer, b: "x" or "y", c?: any)'
     assert made.template == "get(b=<b>)"
     assert made.check({"a": Untyped("1"), "b": Untyped("x"), "c": Untyped("[]"), "d": "1"}) == {
         "a": 1,
@@ -218,5 +229,9 @@ def test_a_tool_of_another_source_has_a_schema_of_its_own() -> None:
     assert str(made.refusal("what?")) == f"get: what? Usage: {made.usage}"
     schema["required"] = []
     assert made.required == ["b"]
+    odd = Foreign("odd", "Odd.", {"properties": {"$a": {}, "b c": {}}, "required": ["$a", "b c"]})
+    assert (odd.usage, odd.template) == ('odd($a: any, "b c": any)', 'odd($a=<$a>, "b c"=<b c>)')
+    pay = Foreign("pay", "Pay.", {"anyOf": [{"properties": {name: {}}, "required": [name]} for name in ("a", "b")]})
+    assert pay.usage == "pay(a: any) or pay(b: any)"
     bare = Foreign("bare", "Bare.", {})
     assert (bare.usage, bare.required, bare.properties) == ("bare()", [], {})

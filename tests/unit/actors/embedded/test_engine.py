@@ -112,12 +112,12 @@ def test_a_failing_forward_is_told_to_those_who_wait_as_well() -> None:
 
 def test_closing_cancels_who_runs_and_who_waits_and_frees_the_slots() -> None:
     def held() -> list[int]:
-        """Lengths of this engine's memory, which is known by its context."""
-        caches = [found for found in gc.get_objects() if type(found) is SlotCache and found.max_length == 131]
+        """Lengths of this engine's memory, which is known by its context, rounded up."""
+        caches = [found for found in gc.get_objects() if type(found) is SlotCache and found.max_length == 128]
         return [cache.length for cache in caches]
 
     async def main() -> None:
-        engine, before = EmbeddedEngine(PLAIN, max_sessions=1, max_context=131), asyncio.all_tasks()
+        engine, before = EmbeddedEngine(PLAIN, max_sessions=1, max_context=127), asyncio.all_tasks()
         both = [asked(engine, name, max_tokens=120) for name in "ab"]
         await until(lambda: engine.sampled_tokens > 2)
         assert held() == [128]
@@ -151,11 +151,11 @@ def test_new_weights_between_requests_stamp_their_version_and_have_all_computed_
         first = await asked(engine, "a", max_tokens=3)
         ids = [*PROMPT, *first.token_ids, 2, 2]
         second = await asked(engine, "a", ids, max_tokens=3)
-        assert engine.prefill_tokens == 5 + 3  # the last token that was said, and two that were heard
+        assert engine.prefill_tokens == 8 + 8  # 4, in eights; the last token that was said, and two that were heard
         await engine.update_weights(6, [])
         ids += [*second.token_ids, 2]
         third = await asked(engine, "a", ids, max_tokens=3)
-        assert engine.prefill_tokens == 5 + 3 + len(ids)
+        assert (len(ids), engine.prefill_tokens) == (14, 8 + 8 + 16)
         versions = [one.policy_versions for one in (first, second, third)]
         assert (versions, engine.policy_version) == ([[0] * 3, [0] * 3, [6] * 3], 6)
 

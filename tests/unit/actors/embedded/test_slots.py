@@ -36,6 +36,28 @@ def test_it_doubles_as_it_is_needed_and_stays_within_the_context(
     assert found == lengths
 
 
+def test_there_is_memory_for_as_many_slots_as_were_needed_and_not_for_all_that_there_may_be() -> None:
+    cache, found = SlotCache(11, 10), []
+    for rows in (slice(0, 3), slice(0, 2), slice(3, 4), torch.tensor([6, 2]), slice(0, 11)):
+        num = len(rows) if isinstance(rows, torch.Tensor) else rows.stop - (rows.start or 0)
+        cache.begin(rows, torch.zeros(num, 1, dtype=torch.long), 1)
+        stored(cache, *[1.0] * num)
+        found.append(cache.keys_SHLD[0].shape[0])
+    assert found == [3, 3, 6, 11, 11]
+    copied = SlotCache(4, 10)
+    begun(copied, 0)
+    stored(copied, 5.0)
+    copied.copy(0, 3, 1)
+    assert copied.keys_SHLD[0][3, 0, 0, 0] == 5.0
+
+
+def test_there_is_room_for_who_writes_beyond_what_is_read() -> None:
+    cache = SlotCache(2, 1000)
+    cache.begin(slice(0, 2), torch.tensor([[200], [3]]), 4)
+    assert cache.length == 201
+    assert stored(cache, 1.0, 2.0).shape == (2, 4)
+
+
 def test_what_was_stored_is_there_after_it_grew() -> None:
     cache = SlotCache(2, 1000)
     begun(cache, 0, 0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from agentgym.actors.openai import capped
 from agentgym.actors.openai import client as module
 from agentgym.actors.openai.client import BadStatus, Client, NoAnswer, Unreachable
 from agentgym.errors import EngineError
@@ -205,3 +207,48 @@ def test_the_address_is_taken_with_and_without_a_stroke_at_its_end(connect: Call
 
 def test_a_machine_that_is_there_answers_at_once(connect: Callable[..., Client]) -> None:
     assert module.CONNECT_TIMEOUT == 10.0
+
+
+def test_an_answer_has_an_end(
+    server: FakeServer, connect: Callable[..., Client], waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capped, "MAX_BYTES", 2**20)
+    client = connect()
+    server.fault = lambda asked: Fault(body="x" * 2**20)
+    assert run(lambda: client.get("/models")) == "x" * 2**20
+    for status in (200, 400):
+        server.fault = lambda asked, status=status: Fault(status=status, body="x" * (2**20 + 1))  # type: ignore[misc]
+        with pytest.raises(EngineError, match=r"to /models is not read: it is longer than 1 MiB; look at") as raised:
+            run(lambda: client.get("/models"))
+        assert not isinstance(raised.value, NoAnswer | BadStatus)
+    assert waits == [], "it would be as long the next time"
+
+
+def test_an_answer_that_is_packed_is_as_long_as_it_is_unpacked(
+    connect: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousandth of it would pass."""
+    packed = gzip.compress(bytes(2**24))
+    assert len(packed) < 2**15
+
+    async def main() -> str:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(packed)}\r\n\r\n"
+            writer.write(head.encode() + packed)
+            await writer.drain()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as served:
+            port = served.sockets[0].getsockname()[1]
+            options: dict[str, Any] = {"api_key": "key", "timeout": 60.0, "max_retries": 0, "max_requests": 1}
+            client = Client(f"http://127.0.0.1:{port}/v1", **options)
+            try:
+                return await client.get("/models")
+            finally:
+                await client.close()
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert run(main) == "\0" * 2**24
+    monkeypatch.setattr(capped, "MAX_BYTES", 2**20)
+    with pytest.raises(EngineError, match="it is longer than 1 MiB"):
+        run(main)

@@ -11,6 +11,7 @@ from agentgym.actors.openai.wire import (
     Choice,
     Completions,
     Generated,
+    GeneratedAnswer,
     Models,
     as_function,
     as_message,
@@ -86,9 +87,65 @@ def generated(*spans: tuple[str, int, int], ids: tuple[int, ...] = (5, 6, 7, 8))
 
 
 def test_a_span_of_versions_ends_before_its_end() -> None:
-    assert versions_of(generated(("8", 1, 3), ("9", 3, 4)), 2) == [2, 8, 8, 9]
-    assert versions_of(generated(("default", 0, 2), ("11", 2, 4)), 2) == [2, 2, 11, 11]
-    assert versions_of(generated(), 2) == [2] * 4
+    assert versions_of(generated(("8", 1, 3), ("9", 3, 4)), 2, newest=9) == [2, 8, 8, 9]
+    assert versions_of(generated(("default", 0, 2), ("11", 2, 4)), 2, newest=11) == [2, 2, 11, 11]
+    assert versions_of(generated(), 2, newest=2) == [2] * 4
+
+
+@pytest.mark.parametrize(
+    ("spans", "told"),
+    [
+        ([("8", 0, 5)], "tokens 0 to 5, expected a span between 0 and 4"),
+        ([("8", 0, 10**12)], "tokens 0 to 1000000000000, expected"),
+        ([("8", 3, 2)], "tokens 3 to 2, expected"),
+        ([("8", 0, 3), ("9", 2, 4)], "tokens 2 to 4, expected a span between 3 and 4"),
+        ([("8", 2, 4), ("9", 0, 2)], "tokens 0 to 2, expected a span between 4 and 4"),
+        ([("10", 0, 4)], "sampled with weights 10, the last it was brought are 9"),
+        ([("9" * 64, 0, 4)], "the last it was brought are 9"),
+    ],
+)
+def test_spans_lie_one_after_the_other_in_the_completion(spans: list[tuple[str, int, int]], told: str) -> None:
+    with pytest.raises(EngineError, match=told):
+        versions_of(generated(*spans), 2, newest=9)
+    assert versions_of(generated(("\u0663", 0, 4)), 2, newest=9) == [2] * 4  # no digit of ours
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"token_ids": [8, -1]}, r"token_ids\.1: Input should be greater than or equal to 0"),
+        ({"token_ids": [8, 2**31]}, r"token_ids\.1: Input should be less than 2147483648"),
+        ({"token_ids": [8, True]}, r"token_ids\.1: Input should be a valid integer"),
+        ({"token_ids": [8, "9"]}, r"token_ids\.1: Input should be a valid integer"),
+        ({"token_ids": [8, 1.5]}, r"token_ids\.1: Input should be a valid integer"),
+        ({"prompt_token_ids": [-1]}, r"prompt_token_ids\.0: Input should be greater"),
+        ({"logprobs": {"token_logprobs": [-0.5, 0.25]}}, r"token_logprobs\.1: Input should be less than or equal to 0"),
+        ({"logprobs": {"token_logprobs": [-0.5, -1e30]}}, r"token_logprobs\.1: Input should be greater"),
+        ({"logprobs": {"token_logprobs": [-0.5, "-1"]}}, r"token_logprobs\.1: Input should be a valid number"),
+        ({"logprobs": {"top_logprobs": [{"x": 3.0}]}}, r"top_logprobs\.0\.x: Input should be less"),
+    ],
+)
+def test_ids_and_log_probabilities_are_in_range_or_refused(changes: dict[str, Any], where: str) -> None:
+    choice = {"token_ids": [8, 8], "logprobs": {"token_logprobs": [-0.5, 1e-7]}, "finish_reason": "length"}
+    assert read(Completions, json.dumps({"choices": [choice]}), "/x").choices[0].token_ids == [8, 8]
+    with pytest.raises(EngineError, match=where):
+        read(Completions, json.dumps({"choices": [{**choice, **changes}]}), "/x")
+
+
+@pytest.mark.parametrize("token", [{"token_id": -5, "logprob": -0.25}, {"token_id": 5, "logprob": 0.25}])
+def test_the_same_where_each_token_is_told_by_itself(token: dict[str, Any]) -> None:
+    answer = {"choices": [{"token_ids": [5], "logprobs": {"content": [token]}}]}
+    with pytest.raises(EngineError, match="Input should be"):
+        read(GeneratedAnswer, json.dumps(answer), "/x")
+
+
+def test_a_token_that_the_model_does_not_have_is_refused() -> None:
+    choice = Choice.model_validate(
+        {"token_ids": [8, 9], "logprobs": {"token_logprobs": [-0.5, -0.5]}, "finish_reason": "length"}
+    )
+    assert completion_of(choice, sampling(), [1, 1], vocabulary=10).token_ids == [8, 9]
+    with pytest.raises(EngineError, match="sampled token 9, the model has 9: it serves another model"):
+        completion_of(choice, sampling(), [1, 1], vocabulary=9)
 
 
 def test_log_probabilities_are_those_of_the_tokens_beside_them() -> None:

@@ -88,6 +88,16 @@ def test_what_is_no_packet_ends_it() -> None:
     on_a_line(go)
 
 
+def test_what_came_whole_before_what_is_no_packet_is_heard() -> None:
+    async def go(line: Line) -> None:
+        whole = b"".join(framed(Packet({"n": number})) for number in (1, 2))
+        line.other.sendall(whole + b"printed by mistake")
+        await until(lambda: line.ends > 0)
+        assert (line.heard, line.ends, line.channel.is_open) == ([1, 2], 1, False)
+
+    on_a_line(go)
+
+
 def test_a_connection_that_is_reset_is_an_end() -> None:
     async def go(line: Line) -> None:
         line.channel.send(b"unread")

@@ -51,11 +51,11 @@ def test_a_long_packet_is_wanted_in_long_pieces() -> None:
     stream = framed(Packet({}, bytes(5_000_000)))
     frames = Frames()
     assert frames.wanted == 1 << 16
-    assert frames.feed(stream[:1000]) == []
+    assert list(frames.feed(stream[:1000])) == []
     assert frames.wanted == 1 << 20
-    frames.feed(stream[1000:-100_000])
+    assert list(frames.feed(stream[1000:-100_000])) == []
     assert frames.wanted == 100_000
-    assert len(frames.feed(stream[-100_000:])[0].attached) == 5_000_000
+    assert [len(packet.attached) for packet in frames.feed(stream[-100_000:])] == [5_000_000]
     assert frames.wanted == 1 << 16
 
 
@@ -101,7 +101,12 @@ def test_values_too_deep_and_circular_are_refused() -> None:
 @pytest.mark.parametrize("data", [b"\xff" * 8, b"printed by mistake", b"\x00\x00\x00\x02\x00\x00\x00\x00{]"])
 def test_what_is_no_packet_is_refused(data: bytes) -> None:
     with pytest.raises(EnvError, match="what came"):
-        Frames().feed(data)
+        list(Frames().feed(data))
+
+
+def test_json_that_is_no_object_is_refused() -> None:
+    with pytest.raises(EnvError, match=r"what came is \[1\], expected an object of JSON"):
+        list(Frames().feed(b"\x00\x00\x00\x03\x00\x00\x00\x00[1]"))
 
 
 def test_json_of_a_packet_is_json() -> None:

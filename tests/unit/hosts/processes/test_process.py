@@ -59,7 +59,7 @@ class Hand:
         """The next call."""
         loop = asyncio.get_running_loop()
         while data := await loop.sock_recv(self.others[0], 1 << 16):
-            if packets := self.frames.feed(data):
+            if packets := list(self.frames.feed(data)):
                 return packets[0].head
         raise EOFError("the host has let go of the socket")
 
@@ -82,7 +82,7 @@ async def made() -> AsyncIterator[tuple[ProcessHost, Hand]]:
     host = ProcessHost(cast(Nurse, hand), "the-id")
     begin = asyncio.create_task(host.begin())
     assert await hand.asked() == {"call": "make"}
-    hand.answer({"name": "shop", "instructions": "Buy.", "max_turns": 5})
+    hand.answer({"name": "shop", "instructions": "Buy.", "max_turns": 5, "corpus_episodes": 2})
     await begin
     try:
         yield host, hand
@@ -197,6 +197,63 @@ def test_what_failed_there_is_raised_here_with_its_circumstances() -> None:
             hand.answer({"failed": ["EnvError", "raised KeyError: 'k'", "  File x"]})
             with pytest.raises(EnvError, match=r"\(task 2, seed 8, last action 'b'\)"):
                 await load
+
+    finishes(go())
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, "KeyError: 'text'"),
+        (
+            shown("s", reward="1", terminated=False, truncated=False, info={}),
+            "ValueError: step gave the reward str",
+        ),
+        (shown("s", reward=0.0, terminated=1, truncated=False, info={}), "ValueError: step gave terminated=int 1"),
+        (shown("s", reward=0.0, terminated=True, truncated=False, info={"success": "no"}), "ValueError: info"),
+        (shown("s", reward=0.0, terminated=True, truncated=False, info=[]), "ValueError: info is a dict, found list"),
+        (shown("s", reward=0.0, terminated=True, truncated=False, info={}, tools=[1]), "TypeError: its tools are no"),
+        (
+            shown("s", reward=0.0, terminated=True, truncated=False, info={}, admissible=[1]),
+            "ValueError: admissi",
+        ),
+        ({"failed": 7}, "TypeError"),
+    ],
+)
+def test_what_is_no_answer_is_told_whoever_wrote_it(said: Packet | dict[str, Any], told: str) -> None:
+    async def go() -> None:
+        async with made() as (host, hand):
+            await begun(host, hand)
+            step = asyncio.create_task(host.step(Action("x")))
+            await hand.asked()
+            hand.answer(said)
+            with pytest.raises(
+                EnvError, match=rf"^what came from the process of shop is no answer \(task 1, seed 3, .*\): {told}"
+            ):
+                await step
+
+    finishes(go())
+
+
+def test_tasks_and_whether_there_is_an_expert_are_asked_there() -> None:
+    async def go() -> None:
+        async with made() as (host, hand):
+            assert host.corpus_episodes == 2
+            for answer, expected in (({"range": [0, 9, 3]}, range(0, 9, 3)), ({"tasks": ["a", 1]}, ["a", 1])):
+                tasks = asyncio.create_task(host.tasks("test"))
+                assert await hand.asked() == {"call": "tasks", "split": "test"}
+                hand.answer(answer)
+                assert await tasks == expected
+            for said in (True, False):
+                has = asyncio.create_task(host.has_expert())
+                assert await hand.asked() == {"call": "has_expert"}
+                hand.answer({"has_expert": said})
+                assert await has is said
+            tasks = asyncio.create_task(host.tasks("test"))
+            await hand.asked()
+            hand.answer({"tasks": [None]})
+            with pytest.raises(EnvError, match=r'is no answer .*tasks\("test"\)\[0\] is NoneType'):
+                await tasks
 
     finishes(go())
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -11,7 +14,7 @@ from agentgym.hosts.processes import wire
 from agentgym.hosts.processes.frames import Frames, Packet, framed
 from agentgym.media import as_media
 from agentgym.tools.calls import Untyped
-from agentgym.types import Action, Media, Observation, StepResult, ToolCall
+from agentgym.types import Action, Media, Observation, StepResult, TaskId, ToolCall
 from tests.unit.hosts.odd import pictures
 from tests.unit.hosts.processes.test_frames import TEXT, VALUES
 
@@ -52,6 +55,11 @@ def test_values_without_a_type_arrive_without_one() -> None:
     assert arrived is not None
     assert arrived.tool_calls == action.tool_calls
     assert [type(value) for value in arrived.tool_calls[0].arguments.values()] == [Untyped, str]
+
+
+@pytest.mark.parametrize("tasks", [range(10**12), range(9, 0, -2), [], ["a", 3]], ids=str)
+def test_tasks(tasks: Sequence[TaskId]) -> None:
+    assert wire.unpack_tasks(sent(Packet(wire.pack_tasks(tasks))).head) == tasks
 
 
 def test_no_action() -> None:
