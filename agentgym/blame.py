@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import sysconfig
 import traceback
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-__all__ = ["blamed", "innermost", "own_frames", "place"]
+__all__ = ["blamed", "innermost", "own_frames", "place", "told_frames"]
 
 _FRAMES = 5
 
@@ -48,9 +49,13 @@ def blamed(error: BaseException) -> str:
     if not (frames := own_frames(error)):
         return ""
     inner = innermost(error)
-    lines = [f"  {_told(frame)}, in {frame.name}: {frame.line}" for frame in frames[-_FRAMES:]]
     said = inner.msg if isinstance(inner, SyntaxError) else str(inner)
-    return "\n".join([f"{type(inner).__name__}: {said}", *lines])
+    return f"{type(inner).__name__}: {said}\n{told_frames(frames[-_FRAMES:])}"
+
+
+def told_frames(frames: Iterable[traceback.FrameSummary]) -> str:
+    """``file:line``, function and code of each, on a line of its own."""
+    return "\n".join(f"  {_told(frame)}, in {frame.name}: {frame.line}" for frame in frames)
 
 
 def _told(frame: traceback.FrameSummary) -> str:

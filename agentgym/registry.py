@@ -16,7 +16,6 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel
 
+from agentgym.blame import place
 from agentgym.config import validated
 from agentgym.errors import AgentGymError, ConfigError, EnvError, UnknownIdError, UserError, did_you_mean
 from agentgym.gymnasium_specs import gymnasium_id, tell_gymnasium
@@ -318,10 +318,8 @@ def _load_file(file: Path) -> ModuleType:
 
 def _why_not_imported(file: Path, error: Exception) -> str:
     """What an author's file raised when it was imported, and where."""
-    if isinstance(error, SyntaxError):
-        return f"cannot import {error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-    told = f"cannot import {file}, line {lines[-1] if lines else '?'}: {type(error).__name__}: {error}"
+    said = error.msg if isinstance(error, SyntaxError) else error
+    told = f"cannot import {place(error)}: {type(error).__name__}: {said}"
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         is_beside = (file.parent / f"{package}.py").is_file() or (file.parent / package).is_dir()

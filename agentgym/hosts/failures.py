@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agentgym.blame import innermost, own_frames
+from agentgym.blame import innermost, own_frames, told_frames
 from agentgym.errors import (
     ConfigError,
     DataError,
@@ -111,7 +111,7 @@ def _trace(error: BaseException) -> str:
     own = own_frames(error)
     if own and own[-1] not in shown:  # libraries went deeper from there
         shown = [own[-1], *shown]
-    return bounded("".join(traceback.format_list(shown)).rstrip())
+    return bounded(told_frames(shown))
 
 
 def _is_ours(filename: str) -> bool:

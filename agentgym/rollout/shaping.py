@@ -182,4 +182,4 @@ def _place(error: BaseException) -> str:
     """The line of the reward that raised it, or called what did."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = next((frame for frame in frames if frame.filename not in _OURS), frames[-1])
-    return f"{theirs.filename}, line {theirs.lineno}"
+    return f"{theirs.filename}:{theirs.lineno}"

@@ -92,7 +92,7 @@ def test_flags_win_over_the_file(agentgym: Typed, tmp_path: Path) -> None:
     assert f"report: {output}/report.json" in printed
     config = json.loads((output / "config.json").read_text())
     assert (config["updates"], config["trainer"]["groups"], config["trainer"]["group_size"]) == (1, 1, 2)
-    assert config["model"] == {"id": "nano", "width": 16, "feed_forward": 8}
+    assert [config["model"][key] for key in ("id", "width", "feed_forward", "layers")] == ["nano", 16, 8, 2]
     report = json.loads((output / "report.json").read_text())
     assert report["wall_seconds"] > 0
     for when in ("before", "after"):

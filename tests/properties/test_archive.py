@@ -20,7 +20,7 @@ from agentgym.types import Sample, StopReason, ToolCall, Trajectory, Turn
 
 TEXT = st.text(max_size=30)
 REAL = st.floats(allow_nan=False, allow_infinity=False)
-SINGLE = st.floats(allow_nan=False, allow_infinity=False, width=32)
+LOGPROB = st.floats(-(2.0**126), 0, width=32)
 COUNT = st.integers(0, 2**31 - 1)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | REAL | TEXT,
@@ -35,7 +35,7 @@ def a_sample(draw: st.DrawFn, before: Sample | None = None) -> Sample:
     num = draw(st.integers(0, 40))
     ids = draw(st.sampled_from([255, 256, 65_535, 65_536, 2**31 - 1]))
     mask = draw(st.lists(st.booleans(), min_size=num, max_size=num))
-    values = draw(st.lists(SINGLE, min_size=num, max_size=num))
+    values = draw(st.lists(LOGPROB, min_size=num, max_size=num))
     is_odd = draw(st.integers(0, 4)) == 0  # log-probabilities where none are expected
     columns: dict[str, list[Any]] = {
         "token_ids": draw(st.lists(st.integers(0, ids), min_size=num, max_size=num)),

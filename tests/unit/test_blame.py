@@ -59,10 +59,13 @@ def test_the_last_line_of_somebodys_own_is_blamed_however_deep_a_library_went(
 
 def test_a_line_that_is_no_python_is_blamed(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text("x = 1\ndef f(:\n")
-    with pytest.raises(SyntaxError) as found:
+    with pytest.raises(package.UserError) as found:
         plugins("trainers").get(str(tmp_path / "odd.py"))
-    error = found.value.with_traceback(None)
-    assert blamed(error) == f"SyntaxError: invalid syntax\n  {tmp_path}/odd.py:2, in <module>: def f(:"
+    assert isinstance(error := found.value.__cause__, SyntaxError)
+    assert (
+        blamed(error.with_traceback(None))
+        == f"SyntaxError: invalid syntax\n  {tmp_path}/odd.py:2, in <module>: def f(:"
+    )
 
 
 def test_an_error_of_ours_or_a_librarys_is_nobodys_own(tmp_path: Path) -> None:
@@ -182,5 +185,5 @@ def test_an_error_in_any_file_of_ones_own_is_told_with_its_line(
     typed = ["--warm_start.enabled", "false", "--eval.episodes", "1", "--eval.validation_episodes", "1", *small]
     ended, _, errors = agentgym("train", "--env", str(bell), f"--{kind}", str(file), *typed, "--output", output)
     assert ended == 2
-    assert f"{file.name}:{line}, in " in errors
+    assert f"{file.name}:{line}" in errors
     assert "Traceback" not in errors

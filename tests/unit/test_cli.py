@@ -674,7 +674,7 @@ def test_init_writes_a_reward_and_a_trainer(agentgym: Typed) -> None:
         ("train --env BELL --seed -1", "seed: Input should be greater than or equal to 0"),
         ("train --env BELL --warm_start.until 2", "warm_start.until: Input should be less than or equal to 1"),
         ("train --env BELL --model.width 30 --model.heads 4", "width 30 must be a multiple"),
-        ("train --env BELL --model ./nowhere", 'there is no directory "./nowhere" to load a model from'),
+        ("train --env BELL --model ./nowhere", 'cannot load the model "./nowhere": there is no such directory'),
         ("train --env BELL updates 3", 'expected a flag such as --seed or --env.catalogue, found "updates"'),
         ("train --resume ./nowhere", "nowhere is not a run directory"),
         ("train --config ./nowhere.toml", "nowhere.toml: No such file or directory"),

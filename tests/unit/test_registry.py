@@ -154,12 +154,18 @@ def test_no_such_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("x = 1\ndef f(:\n", "line 2: SyntaxError: invalid syntax"),
-        ("\nimport not_to_be_had\n", "line 2: ModuleNotFoundError: No module named 'not_to_be_had'; type: pip install"),
+        ("x = 1\ndef f(:\n", "broken_plugin.py:2: SyntaxError: invalid syntax"),
+        (
+            "\nimport not_to_be_had\n",
+            "broken_plugin.py:2: ModuleNotFoundError: No module named 'not_to_be_had'; type: pip install",
+        ),
         ("import beside_it\n", "No module named 'beside_it'; type: PYTHONPATH={} agentgym …"),
-        ("from math import no_such_thing\n", "line 1: ImportError: cannot import name 'no_such_thing' from 'math'"),
-        ("def f():\n    raise RuntimeError('not me')\n\nf()\n", "line 2: RuntimeError: not me"),
-        ("import json\njson.loads('x')\n", "line 2: JSONDecodeError: Expecting value"),
+        (
+            "from math import no_such_thing\n",
+            "broken_plugin.py:1: ImportError: cannot import name 'no_such_thing' from 'math'",
+        ),
+        ("def f():\n    raise RuntimeError('not me')\n\nf()\n", "broken_plugin.py:2: RuntimeError: not me"),
+        ("import json\njson.loads('x')\n", "broken_plugin.py:2: JSONDecodeError: Expecting value"),
     ],
 )
 def test_a_file_that_cannot_be_imported_is_told_with_the_line(kind: str, text: str, told: str, tmp_path: Path) -> None:
@@ -168,7 +174,7 @@ def test_a_file_that_cannot_be_imported_is_told_with_the_line(kind: str, text: s
     file.write_text(text)
     with pytest.raises(UserError) as caught:
         agentgym.plugins(kind).get(str(file))
-    assert str(caught.value).startswith(f"cannot import {file}, line ")
+    assert str(caught.value).startswith("cannot import ")
     assert told.format(tmp_path) in str(caught.value)
     assert "broken_plugin" not in sys.modules
 
@@ -207,7 +213,7 @@ def test_a_file_that_fails_to_import_is_not_half_loaded(tmp_path: Path) -> None:
     file = tmp_path / "failing_maze.py"
     file.write_text("import agentgym\nraise ZeroDivisionError('on import')\n")
     for _ in range(2):
-        with pytest.raises(UserError, match=r"failing_maze\.py, line 2: ZeroDivisionError: on import$"):
+        with pytest.raises(UserError, match=r"failing_maze\.py:2: ZeroDivisionError: on import$"):
             agentgym.make(str(file))
     file.write_text(write(tmp_path, "good.py", "Maze").read_text())
     assert agentgym.make(str(file)).reset()[0] == "Maze"

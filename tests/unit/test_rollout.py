@@ -132,13 +132,15 @@ def test_an_invalid_action_marks_the_turn_and_the_episode_goes_on() -> None:
     assert trajectory.success
 
 
-def test_what_was_wrong_with_an_action_is_on_record_as_a_file_can_hold_it() -> None:
+def test_text_that_no_file_can_hold_voids_the_episode() -> None:
     class Garbled(Door):
         def step(self, action: str) -> Result:
             return "?", 0.0, False, False, {"invalid_action": "half \udcff"}
 
     (trajectory,) = played(script("open"), env=Garbled)
-    assert trajectory.turns[0].error == "half \\udcff"
+    assert trajectory.stop_reason is StopReason.ENV_ERROR
+    assert "invalid_action" in str(trajectory.error)
+    assert "UTF-8" in str(trajectory.error)
     assert Trajectory.model_validate_json(trajectory.model_dump_json()) == trajectory
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -41,6 +42,8 @@ _VECTORS = 64
 _NAME = "agentgym_alone"
 
 _ACTIVATIONS = ("transformers.activations", "torch.nn.modules.activation")
+_OF_SEVERAL = (nn.MultiheadAttention, nn.Softmax, nn.Softmin, nn.LogSoftmax, nn.Softmax2d, nn.GLU, nn.PReLU)
+"""What stands among the activations, and whose numbers depend on others or on their place."""
 
 
 def padded(length: int, unit: int = ROWS) -> int:
@@ -77,8 +80,9 @@ def is_alone(module: Any) -> bool:
 
 
 def activations_of(module: Any) -> list[Any]:
-    """The parts of ``module`` that are an activation."""
-    return [part for part in module.modules() if type(part).__module__ in _ACTIVATIONS]
+    """The parts of ``module`` that are an activation, of each number by itself."""
+    found = (part for part in module.modules() if type(part).__module__ in _ACTIVATIONS)
+    return [part for part in found if not isinstance(part, _OF_SEVERAL)]
 
 
 @contextlib.contextmanager

@@ -65,7 +65,6 @@ COMPARING = {
 
 SEVERAL: list[tuple[type[kit.Sound], set[str], str]] = [
     (kit.GlobalRandom, {"passes_gymnasium", *COMPARING}, "turn 1 differs"),
-    (kit.RandomSuccess, {"passes_gymnasium", *COMPARING}, "turn 1 differs"),
     (kit.SharesAcrossInstances, {"passes_gymnasium", *COMPARING}, "turn 1 differs"),
     (kit.RandomRewards, {"passes_gymnasium", "refuses_forged_rewards", *COMPARING}, "turn 1 differs"),
     (kit.Remembers, COMPARING - {"keeps_instances_apart"}, "on an instance that played before, turn 0 differs"),

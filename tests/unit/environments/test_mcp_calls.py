@@ -305,10 +305,10 @@ def test_two_tools_of_one_name_are_refused(wires: list[Wire]) -> None:
 
 def test_what_the_server_says_of_itself_is_told(tmp_path: Path) -> None:
     Wire.lists, Wire.says = [("read", True)], " Call read first. \n"
-    assert served(tmp_path).instructions == (
-        "Call a tool with name(argument=value). Tools:\n- read(title: string = null): x\n"
-        "The server says: Call read first.\nAnswer in words when you are done."
-    )
+    usage, tool, said, end = served(tmp_path).instructions.split("\n")
+    assert usage.startswith("Call a tool with name(argument=value)")
+    assert (tool, said) == ("- read(title?: string): x", "The server says: Call read first.")
+    assert end == "Answer in words when you are done, with the answer itself last."
     Wire.says = "  "
     assert "The server says" not in served(tmp_path).instructions
 
@@ -320,7 +320,7 @@ def test_tools_that_change_are_taken_over_and_told(tmp_path: Path, wires: list[W
     assert wires[0].listed == 1
     Wire.lists, wires[0].tools_changed = [("read", True), ("draw", False)], True
     seen = Observation.of(served_here.step("read(title=a)")[0])
-    assert seen == "ok\nNew tools:\n- draw(title: string = null): x\nTools that are gone: write"
+    assert seen == "ok\nNew tools:\n- draw(title?: string): x\nTools that are gone: write"
     assert [tool["function"]["name"] for tool in seen.tools] == ["read", "draw"]
     assert served_here.step("draw(title=a)")[0] == "ok"
     assert wires[0].listed == 2
@@ -338,8 +338,7 @@ def test_tools_that_change_before_an_action_can_be_called_by_it(tmp_path: Path, 
     served_here.reset(seed=0)
     Wire.lists, wires[0].tools_changed = [("draw", True)], True
     assert (
-        served_here.step("draw(title=a)")[0]
-        == "ok\nNew tools:\n- draw(title: string = null): x\nTools that are gone: read"
+        served_here.step("draw(title=a)")[0] == "ok\nNew tools:\n- draw(title?: string): x\nTools that are gone: read"
     )
 
 

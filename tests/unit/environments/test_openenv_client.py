@@ -249,7 +249,7 @@ def test_a_server_that_is_gone_voids_the_episode(server: Server, monkeypatch: py
     env = OpenEnv(name="http://there")
     env.close()
 
-    def gone(url: str, *, timeout: float) -> Any:
+    def gone(url: str, **options: Any) -> Any:
         raise UserError("no server answers")
 
     monkeypatch.setattr(module, "Link", gone)

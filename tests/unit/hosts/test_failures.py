@@ -24,7 +24,7 @@ def failure(what: str) -> Failure:
 def test_type_message_place_and_last_frames_are_told() -> None:
     error = failure("KeyError").error(SITUATION)
     assert type(error) is EnvError
-    assert str(error).startswith("shop raised KeyError: 'shelf' (task 'mug', seed 5, last action 'look')\n  File ")
+    assert str(error).startswith("shop raised KeyError: 'shelf' (task 'mug', seed 5, last action 'look')\n  ")
     assert "odd.py" in str(error)
     assert "raise RAISED[self.what]()" in str(error)
 

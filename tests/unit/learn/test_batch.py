@@ -254,8 +254,8 @@ def slow_microbatch(rows: list[Row], weights: list[float], chunk: list[int]) -> 
     return made
 
 
-_TOLD = ("lengths", "media", "episodes")
-"""What a microbatch has for each sequence as it is in the rows."""
+_TOLD = ("lengths", "media", "episodes", "highest")
+"""What a microbatch has for each sequence as it is in the rows, or for all of them."""
 
 
 @settings(max_examples=40)
@@ -278,6 +278,7 @@ def test_against_lists_and_one_token_at_a_time(made: list[Row], data: st.DataObj
     for batch, chunk in zip(found, chunks, strict=True):
         expected = slow_microbatch(made, weights, chunk)
         assert batch.lengths == expected.pop("lengths")
+        assert batch.highest == max(max(made[i].token_ids[: made[i].num_needed + 1]) for i in chunk)
         held = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch) if f.name not in _TOLD}
         assert {name for name, value in held.items() if value is not None} == set(expected)
         for name, values in expected.items():

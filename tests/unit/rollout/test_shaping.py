@@ -258,13 +258,13 @@ async def wrong_later(trajectory: Trajectory) -> list[float]:
 @pytest.mark.parametrize("reward", [wrong, wrong_later])
 def test_a_mistake_in_a_reward_names_it_and_the_line(reward: Callable[[Trajectory], Any]) -> None:
     line = reward.__code__.co_firstlineno + (1 if reward is wrong else 2)
-    with pytest.raises(UserError, match=rf'reward "mine" raised KeyError: .*no such key.* \({__file__}, line {line}\)'):
+    with pytest.raises(UserError, match=rf'reward "mine" raised KeyError: .*no such key.* \({__file__}:{line}\)'):
         shaped([episode()], ("mine", 1.0, reward))
 
 
 def test_a_reward_that_cannot_be_called_names_where_it_was_called() -> None:
     two: Any = lambda trajectory, other: [1.0]  # noqa: E731
-    with pytest.raises(UserError, match=r"missing 1 required positional argument: 'other' \(.*reward\.py, line \d+\)"):
+    with pytest.raises(UserError, match=r"missing 1 required positional argument: 'other' \(.*reward\.py:\d+\)"):
         shaped([episode("e0")], ("mine", 1.0, two))
 
 

@@ -114,3 +114,9 @@ def test_single_tokens_are_attended_to_by_one_thread(width: int, threads: int, m
     assert torch.get_num_threads() == 2
     assert torch.allclose(here, expected, atol=1e-5)
     assert model.config._attn_implementation == "sdpa"
+
+
+def test_what_needs_several_numbers_at_once_is_left_whole() -> None:
+    whole = [torch.nn.MultiheadAttention(4, 2), torch.nn.Softmax(-1), torch.nn.GLU(), torch.nn.PReLU(3)]
+    parts = torch.nn.ModuleList([torch.nn.GELU(), *whole, torch.nn.SiLU()])
+    assert [type(part).__name__ for part in activations_of(parts)] == ["GELU", "SiLU"]

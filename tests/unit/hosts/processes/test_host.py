@@ -104,7 +104,7 @@ def test_what_does_not_exist_or_does_not_fit() -> None:
 
 def test_a_module_that_cannot_be_imported(tmp_path: Path) -> None:
     (tmp_path / "broken_module.py").write_text("import agentgym\nboom = 1 / 0\n")
-    with pytest.raises(UserError, match=r"broken_module\.py, line 2: ZeroDivisionError: division by zero$"):
+    with pytest.raises(UserError, match=r"broken_module\.py:2: ZeroDivisionError: division by zero$"):
         asyncio.run(first_observation(str(tmp_path / "broken_module.py")))
     (tmp_path / "deadly_module.py").write_text("import os\nos._exit(5)\n")
     with pytest.raises(EnvError, match=r"the process that imports .*deadly_module.py died"):
