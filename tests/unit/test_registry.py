@@ -154,18 +154,18 @@ def test_no_such_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("x = 1\ndef f(:\n", "broken_plugin.py:2: SyntaxError: invalid syntax"),
+        ("x = 1\ndef f(:\n", ":2: SyntaxError: invalid syntax"),
         (
             "\nimport not_to_be_had\n",
-            "broken_plugin.py:2: ModuleNotFoundError: No module named 'not_to_be_had'; type: pip install",
+            ":2: ModuleNotFoundError: No module named 'not_to_be_had'; type: pip install",
         ),
         ("import beside_it\n", "No module named 'beside_it'; type: PYTHONPATH={} agentgym …"),
         (
             "from math import no_such_thing\n",
-            "broken_plugin.py:1: ImportError: cannot import name 'no_such_thing' from 'math'",
+            ":1: ImportError: cannot import name 'no_such_thing' from 'math'",
         ),
-        ("def f():\n    raise RuntimeError('not me')\n\nf()\n", "broken_plugin.py:2: RuntimeError: not me"),
-        ("import json\njson.loads('x')\n", "broken_plugin.py:2: JSONDecodeError: Expecting value"),
+        ("def f():\n    raise RuntimeError('not me')\n\nf()\n", ":2: RuntimeError: not me"),
+        ("import json\njson.loads('x')\n", ":2: JSONDecodeError: Expecting value"),
     ],
 )
 def test_a_file_that_cannot_be_imported_is_told_with_the_line(kind: str, text: str, told: str, tmp_path: Path) -> None:
