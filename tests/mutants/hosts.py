@@ -132,10 +132,11 @@ MODULES = (
         ("tests/unit/test_boundary.py", "tests/unit/test_env.py"),
         (
             Mutation("an endless reward", "if not math.isfinite(found):", "if math.isnan(found):"),
+            Mutation("info of any class", "value if type(value) is dict else", "value if True else"),
             Mutation("a sum beyond all bounds", "if abs(total + paid) > MAX_REWARD:", "if False:"),
             Mutation("a reward beyond all bounds", "if abs(paid) > MAX_REWARD:", "if paid > MAX_REWARD:"),
             Mutation("any number is success", "and value in (0, 1):", "and value == value:"),
-            Mutation("no word is a wrong action", "(type(value) is str and not value)", "False"),
+            Mutation("no word is a wrong action", "(isinstance(value, str) and str.__len__(value) == 0)", "False"),
             Mutation("tools without a name", "if not (isinstance(name, str) and name):", "if name is None:"),
             Mutation("tools are looked at each turn", "all(map(operator.is_, tools, known))", "tools == ()"),
             Mutation("a text's own idea of itself", "text = str.__str__(value)", "text = str(value)"),
