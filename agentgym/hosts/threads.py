@@ -19,7 +19,7 @@ from typing import Any
 
 from agentgym.env import Env
 from agentgym.errors import EnvError, UserError
-from agentgym.hosts.exits import contained
+from agentgym.exits import contained
 from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
 from agentgym.hosts.resident import About, Resident

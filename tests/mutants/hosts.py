@@ -123,9 +123,12 @@ MODULES = (
         ),
     ),
     Module(
-        "agentgym/hosts/exits.py",
-        ("tests/unit/hosts/test_hosts.py::test_leaving_the_process_is_an_error_of_the_environment",),
-        (Mutation("whoever leaves ends the run", "if _process.get() == os.getpid():", "if False:"),),
+        "agentgym/exits.py",
+        ("tests/unit/test_exits.py", "tests/unit/hosts/test_hosts.py"),
+        (
+            Mutation("whoever leaves ends the run", "in (_process.get(), _owned", "in (0, _owned"),
+            Mutation("in a thread it ends the run", "_owned.get(caller)):", "0):"),
+        ),
     ),
     Module(
         "agentgym/boundary.py",

@@ -189,7 +189,7 @@ def test_info_of_a_class_of_its_own_becomes_a_plain_dict() -> None:
         def get(self, *_: Any) -> Any:
             raise RuntimeError("get")
 
-        __iter__ = items = get  # type: ignore[assignment]
+        __iter__ = items = get
 
     _, info = checked_reset(("", Odd(success=True, page=7)))
     assert (type(info), info) == (dict, {"success": True, "page": 7})

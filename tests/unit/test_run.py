@@ -274,7 +274,12 @@ def test_a_run_goes_on_with_what_a_run_makes_alone(name: str, make: str, told: s
     with run.locked():
         pass
     (tmp_path / name).parent.mkdir(exist_ok=True)
-    makers = {"mkdir": Path.mkdir, "touch": Path.touch, "fifo": os.mkfifo, "link": lambda path: path.symlink_to("/etc")}
+    makers: dict[str, Any] = {
+        "mkdir": Path.mkdir,
+        "touch": Path.touch,
+        "fifo": os.mkfifo,
+        "link": lambda path: path.symlink_to("/etc"),
+    }
     makers[make](tmp_path / name)
     with pytest.raises(DataError, match=rf"{tmp_path}/{told}"), run.locked():
         pass

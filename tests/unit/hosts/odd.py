@@ -275,9 +275,9 @@ SAID: dict[str, tuple[Callable[[], Any], str]] = {
     "no calls": (lambda: with_calls(None), "tool_calls is NoneType None, expected a list of ToolCall"),
     "dict as call": (lambda: with_calls([{"name": "add"}]), r"tool_calls\[0\] is dict .*, expected a ToolCall"),
     "id": (
-        lambda: with_calls([ToolCall(name="add", arguments={}, id=b"c")]),
-        r"tool_calls\[0\].id is text, found bytes",
-    ),  # type: ignore[arg-type]
+        lambda: with_calls([ToolCall(name="add", arguments={}, id=7)]),  # type: ignore[arg-type]
+        r"tool_calls\[0\].id is text, found int 7",
+    ),
     "exit": (lambda: sys.exit(0), "raised SystemExit: 0"),
 }
 
@@ -286,7 +286,7 @@ class Past(agentgym.Env):
     """Goes past the checks of its class, as its options say; its expert says what the options of reset name."""
 
     def __init__(self, *, reward: float = 0.0) -> None:
-        self.step = lambda action: StepResult(Observation("past"), reward, True, False, {"success": "no"})  # type: ignore[method-assign,assignment,return-value]
+        self.step = lambda action: StepResult(Observation("past"), reward, True, False, {"success": "no"})  # type: ignore[method-assign]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         self.said = (options or {}).get("said")

@@ -97,13 +97,18 @@ def finished(folder: Path, **changes: Any) -> str:
     return str(folder)
 
 
+def as_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
 @pytest.mark.parametrize("part", ["policies", "ledger.jsonl"])
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
         (lambda file: file.write_text('{"a": 1}'), "is not what a run of this version writes: it has no env"),
         (Path.unlink, "is missing"),
-        (lambda file: (file.unlink(), os.mkfifo(file)), "is not a plain file"),
+        (as_pipe, "is not a plain file"),
     ],
 )
 def test_a_run_without_its_settings_is_no_model(damage: Any, told: str, part: str, tmp_path: Path) -> None:
