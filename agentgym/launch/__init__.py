@@ -131,7 +131,8 @@ async def record_async(
         agentgym.train({"env": "webshop", "trainer": {"id": "dpo", "data": str(there)}})
     """
     reporter = reporter or Silent()
-    settings = settings_for(given, model, seed=seed, note=reporter.note)
+    with LastResort(_IMPORT_SECONDS).armed():
+        settings = settings_for(given, model, seed=seed, note=reporter.note)
     there = output or Path("recorded") / f"{Path(settings.env.id).stem}-{seed}"
     if there.exists():
         raise UserError(f"{there} exists already, and episodes are not mixed; choose another --output, or move it away")

@@ -219,8 +219,11 @@ def _anew(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run_settings(model: str, kind: type[SpeechSettings]) -> dict[str, Any]:
     """Those of a run's settings that ``kind`` has."""
-    file = Path(model) / "config.json"
-    config = read_config(Path(model)) if file.is_file() else {}
+    directory = Path(model)
+    is_run = (directory / "policies").is_dir() or (directory / "ledger.jsonl").exists()
+    config = read_config(directory) if is_run or (directory / "config.json").is_file() else {}
+    if "env" not in config and is_run:
+        raise damaged(directory, ConfigError("it has no env"))
     if "env" not in config:
         return {}
     if not (Path(model) / "policy").is_dir():

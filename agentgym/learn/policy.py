@@ -18,7 +18,14 @@ from transformers.utils.logging import disable_progress_bar
 
 from agentgym.errors import UserError
 from agentgym.learn.processing import load_processor, sees
-from agentgym.learn.sources import base_of, is_adapter, loading, note_base, refuse_other_rank
+from agentgym.learn.sources import (
+    base_of,
+    is_adapter,
+    loading,
+    note_base,
+    refuse_no_tokenizer,
+    refuse_other_rank,
+)
 from agentgym.processor import Images
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.vision import attach
@@ -134,6 +141,7 @@ def load_tokenizer(source: str) -> Any:
     """
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+    refuse_no_tokenizer(Path(source))
     config = Path(source) / "tokenizer_config.json"
     own = config.is_file() and json.loads(config.read_text()).get("tokenizer_class") in (
         "TokenizersBackend",

@@ -15,11 +15,15 @@ from typing import Any
 
 from agentgym.errors import AgentGymError, ConfigError, DataError, UserError
 
-__all__ = ["base_of", "is_adapter", "loading", "note_base", "refuse_other_rank"]
+__all__ = ["base_of", "is_adapter", "loading", "note_base", "refuse_no_tokenizer", "refuse_other_rank"]
 
 _BASE = "base_model.json"
 _POINTER = b"version https://git-lfs"
 _LARGEST_POINTER = 1024
+_LEFT_OUT = ("generation_config.json", "tokenizer_config.json")
+"""Files that transformers does without where they cannot be read: replies would end elsewhere."""
+_OBJECTS = ("config.json", "adapter_config.json", "special_tokens_map.json", *_LEFT_OUT)
+_TOKENIZERS = ("tokenizer.json", "*.model", "vocab*", "*.tiktoken", "tekken.json")
 
 
 def is_adapter(source: str | Path) -> bool:
@@ -88,10 +92,12 @@ def _read(file: Path) -> dict[str, Any]:
 def loading(source: str | Path, *places: str | Path) -> Iterator[None]:
     """While entered, whatever a library raises about a file becomes a UserError that names ``source`` and the file.
 
-    ``places`` are the directories that are read. Raises it first where one has pointers of git-lfs in place of files.
+    ``places`` are the directories that are read. Raises it first where one has pointers of git-lfs in place of files,
+    and for broken files that a library would do without and say nothing.
     """
     for place in dict.fromkeys(map(Path, (source, *places))):
         _refuse_pointers(source, place)
+        _refuse_left_out(source, place)
     try:
         yield
     except (AgentGymError, MemoryError):
@@ -119,6 +125,12 @@ def _refuse_pointers(source: str | Path, place: Path) -> None:
             )
 
 
+def _refuse_left_out(source: str | Path, place: Path) -> None:
+    for name in _LEFT_OUT:
+        if (place / name).exists() and (told := _told(place / name)):
+            raise UserError(f'cannot load the model "{source}": {told}; download it again, or delete it')
+
+
 def _reason(error: Exception) -> str:
     if "trust_remote_code" in str(error):
         return (
@@ -141,17 +153,47 @@ def _broken(place: Path, error: Exception) -> str | None:
         name = file if file.is_file() else place / "tokenizer_config.json"
         line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
         return f"{name}{line}: the chat template does not work: {error.message}" if place.is_dir() else None
-    for file in _files(place):
-        try:
-            _try_to_read(file)
-        except Exception as found:
-            return f"{file} is broken, or was not copied in whole: {_reason(found)}"
+    for file in sorted(place.iterdir()) if place.is_dir() else ():
+        if told := _told(file):
+            return told
+    return _no_tokenizer(place) if "tokenizer" in str(error) else None
+
+
+def refuse_no_tokenizer(place: Path) -> None:
+    """Raise ValueError for a model's directory that has none: an empty one would be made, which says nothing."""
+    if not (place / "tokenizer_config.json").exists() and (told := _no_tokenizer(place)):
+        raise ValueError(told)
+
+
+def _no_tokenizer(place: Path) -> str | None:
+    if not place.is_dir() or any(any(place.glob(name)) for name in _TOKENIZERS):
+        return None
+    return f"{place} has no tokenizer: none of {', '.join(_TOKENIZERS)}"
+
+
+def _told(file: Path) -> str | None:
+    """What is wrong with ``file``, if anything is found."""
+    if not file.is_file():
+        return None if file.is_dir() and not file.suffix else f"{file} is not a plain file"
+    try:
+        _try_to_read(file)
+    except Exception as found:
+        return f"{file} is broken, or was not copied in whole: {_reason(found)}"
     return None
 
 
 def _try_to_read(file: Path) -> None:
-    if file.suffix == ".json":
+    if file.name == "tokenizer.json":
+        from tokenizers import Tokenizer
+
+        json.loads(file.read_bytes())  # which tells where it is broken
+        Tokenizer.from_file(str(file))
+    elif file.suffix == ".json":
+        if file.name in _OBJECTS and not isinstance(json.loads(file.read_bytes()), dict):
+            raise ValueError("it is not a JSON object")
         json.loads(file.read_bytes())
+    elif file.suffix in (".jinja", ".txt"):
+        file.read_text(encoding="utf-8")
     elif file.suffix == ".safetensors":
         from safetensors import safe_open
 

@@ -969,7 +969,11 @@ MODULES = (
                 "        if played.shaping_error is not None:\n",
                 "        if False:\n",
             ),
-            Mutation("a whole episode", "limits=dataclasses.replace(parts.limits, max_turns=1)", "limits=parts.limits"),
+            Mutation(
+                "a whole episode",
+                "limits = dataclasses.replace(parts.limits, max_turns=1)",
+                "limits = parts.limits",
+            ),
             Mutation(
                 "pictures that nobody sees",
                 "    if parts.policy.tokenizer.sees_images:\n        raise",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentgym.config import Choice, parse_flags, read_toml
-from agentgym.errors import ConfigError, UserError
+from agentgym.errors import ConfigError, DataError, UserError
 from agentgym.launch.resolving import resolve, settings_for
 from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
 from agentgym.manual import describe, page
@@ -94,6 +95,28 @@ def finished(folder: Path, **changes: Any) -> str:
     config = resolve({"env": "webshop", **changes}).model_dump(mode="json")
     (folder / "config.json").write_text(json.dumps(config))
     return str(folder)
+
+
+def as_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.parametrize("part", ["policies", "ledger.jsonl"])
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda file: file.write_text('{"a": 1}'), "is not what a run of this version writes: it has no env"),
+        (Path.unlink, "is missing"),
+        (as_pipe, "is not a plain file"),
+    ],
+)
+def test_a_run_without_its_settings_is_no_model(damage: Any, told: str, part: str, tmp_path: Path) -> None:
+    run = Path(finished(tmp_path / "run"))
+    (run / part).mkdir()
+    damage(run / "config.json")
+    with pytest.raises(DataError, match=f"{run}/config.json {told}"):
+        settings_for({"env": "webshop"}, str(run), seed=0)
 
 
 def test_options_alone_are_those_of_what_the_run_has(tmp_path: Path) -> None:
