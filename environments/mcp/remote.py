@@ -23,6 +23,8 @@ class RemoteTool(Tool):
     """
 
     def __init__(self, listed: Any) -> None:
+        if not listed.name.strip():
+            raise UserError("a tool has no name")
         schema = listed.input_schema
         super().__init__(listed.name, listed.description or listed.title or listed.name, schema)
         hints = listed.annotations
