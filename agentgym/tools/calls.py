@@ -153,9 +153,8 @@ def _of_any(text: str, tools: Collection[str]) -> ToolCall | None:
         arguments, end = _arguments(head[1], text, head.end())
     except UnreadableError:
         is_whole = text.rstrip().endswith(")") or ")" not in text
-        if (is_whole and (_LIKE.match(text, head.end() - 1) or (tools and _is_joined(text, head)))) or _is_near(
-            text[head.start(1) : head.end() - 1], tools
-        ):
+        is_code = _LIKE.match(text, head.end() - 1) or (tools and _is_joined(text, head))
+        if (is_whole and is_code) or _is_near(text[head.start(1) : head.end() - 1], tools):
             raise
         return None
     return None if text[end:].strip() else ToolCall(name=head[1], arguments=arguments)

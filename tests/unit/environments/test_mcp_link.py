@@ -486,7 +486,7 @@ def test_a_tool_that_only_reads_or_may_be_called_twice_is_repeatable(hints: Any,
         ({"name": " "}, "^a tool has no name$"),
         (
             {"input_schema": {"type": "object", "properties": {"a": {"default": float("nan")}}}},
-            "^the tool add has no schema that can be shown: .* is nan",
+            "^the tool add has no schema that can be shown: .* is float nan",
         ),
     ],
 )
