@@ -320,11 +320,6 @@ MODULES = (
                 'named |= {name: {} for name in schema.get("required", ()) if name not in named}',
                 "pass",
             ),
-            Mutation(
-                "ways without end",
-                "if self._num_parts > _MOST_PARTS:\n                return",
-                "if False:\n                return",
-            ),
             Mutation("values without end", '["enum"][:_MOST_VALUES]', '["enum"]'),
             Mutation("items are not told", '        yield from self._purposes(whole.get("items"), f"{path}[]")\n', ""),
             Mutation("no parentheses", 'f"({told})" if " or " in told', 'f"({told})" if False'),
