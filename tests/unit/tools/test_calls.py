@@ -93,6 +93,7 @@ def test_a_tool_is_called_by_its_name_whatever_it_looks_like(text: str, name: st
         'Paris ("the city")',
         "So get(1) it is.",
         "sin(x, y)",
+        "user/name (the first)",
         "x < y > z",
     ],
 )
@@ -161,6 +162,7 @@ def test_what_sets_out_to_be_a_call_and_cannot_be_read_is_a_mistake(text: str, p
         ("unknown(a=1, b)", "unknown"),
         ("unknown(a=1", "unknown"),
         ("unknown(", "unknown"),
+        ("gett(1, 2)", "gett"),
         ('unknown("a", 1)', "unknown"),
         ("un_known(a, b)", "un_known"),
         ("un/known(1)", "un/known"),

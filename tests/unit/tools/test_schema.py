@@ -60,7 +60,7 @@ def of(value: Any, **more: Any) -> dict[str, Any]:
         ),
         (
             of(
-                {"$ref": "b.json#/$defs/N"},
+                {"$ref": "http://a/b.json#/$defs/N"},
                 **{"$id": "http://a/a.json", "$defs": {"B": {"$id": "b.json", "$defs": {"N": NUMBER}}}},
             ),
             of({"$ref": "#/$defs/N"}, **{"$defs": {"N": NUMBER}}),
