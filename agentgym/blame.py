@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sysconfig
 import traceback
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-__all__ = ["blamed", "innermost", "own_frames", "place"]
+__all__ = ["blamed", "home", "innermost", "own_frames", "place"]
 
 _FRAMES = 5
 
@@ -51,6 +53,14 @@ def blamed(error: BaseException) -> str:
     lines = [f"  {_told(frame)}, in {frame.name}: {frame.line}" for frame in frames[-_FRAMES:]]
     said = inner.msg if isinstance(inner, SyntaxError) else str(inner)
     return "\n".join([f"{type(inner).__name__}: {said}", *lines])
+
+
+def home(function: Any) -> str:
+    """``file:line`` at which somebody's own file defines ``function``; "" for all others."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None or not _is_own(code.co_filename):
+        return ""
+    return _told(traceback.FrameSummary(code.co_filename, code.co_firstlineno, code.co_name, lookup_line=False))
 
 
 def _told(frame: traceback.FrameSummary) -> str:

@@ -102,6 +102,11 @@ def test_a_model_is_watched_with_what_a_run_of_it_would_have(env: Any, monkeypat
         log.append("taken apart")
 
     monkeypatch.setattr("agentgym.launch.resolving.settings_for", settings_for)
+
+    async def refuse_unplayable(settings: Any) -> None:
+        log.append(f"{settings.env.id} can be played")
+
+    monkeypatch.setattr("agentgym.launch.early.refuse_unplayable", refuse_unplayable)
     monkeypatch.setattr("agentgym.launch.parts.assembled", assembled)
     monkeypatch.setattr("agentgym.repl.playing.make", make)
     out = io.StringIO()
@@ -111,7 +116,7 @@ def test_a_model_is_watched_with_what_a_run_of_it_would_have(env: Any, monkeypat
     )
     given = {"env": "stairs"} if isinstance(env, str) else env
     assert asked == [(given, "runs/mine", {"seed": 6, "kind": PolicySettings})]
-    assert log == ["made of tower", "tower with {'level': 5}", "taken apart"]
+    assert log == ["tower can be played", "made of tower", "tower with {'level': 5}", "taken apart"]
     assert "Stairs: task 4, seed 6" in out.getvalue()
     assert "policy: 0.25 17" in out.getvalue()
     assert "reward 0.25" in out.getvalue()
