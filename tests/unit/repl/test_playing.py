@@ -115,6 +115,8 @@ def test_a_model_is_watched_with_what_a_run_of_it_would_have(env: Any, monkeypat
         env, model="runs/mine", task=4, seed=6, temperature=0.25, stdin=io.StringIO(":step\n"), console=console
     )
     given = {"env": "stairs"} if isinstance(env, str) else env
+    note = asked[0][2].pop("note")
+    assert callable(note)
     assert asked == [(given, "runs/mine", {"seed": 6, "kind": PolicySettings})]
     assert log == ["tower can be played", "made of tower", "tower with {'level': 5}", "taken apart"]
     assert "Stairs: task 4, seed 6" in out.getvalue()
