@@ -615,7 +615,12 @@ def test_doctor_opens_the_environment_once_before_it_begins(agentgym: Typed, sta
 
 @pytest.mark.parametrize(
     ("typed", "protocol", "tokens"),
-    [([], "plain", 10), (["--model", "nano"], "plain", 2), (["--protocol", "react"], "react", 10)],
+    [
+        ([], "plain", 10),
+        (["--model", "nano"], "plain", 2),
+        (["--protocol", "react"], "react", 10),
+        (["--protocol.actions", "shown"], "plain", 10),
+    ],
 )
 def test_doctor_tries_the_tokens_of_the_model_and_the_protocol_it_speaks(
     typed: list[str], protocol: str, tokens: int, agentgym: Typed, stands_in: StandsIn
