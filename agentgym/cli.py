@@ -28,7 +28,7 @@ from agentgym.registry import EnvFactory
 from agentgym.types import StopReason
 
 if TYPE_CHECKING:
-    from agentgym.launch.settings import EnvSettings
+    from agentgym.launch.settings import EnvSettings, TrainSettings
 
 __all__ = ["main"]
 
@@ -319,8 +319,9 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
 
     given = _given(context, env)
     make_env = _env_factory(given, SpeechSettings)
+    settings = _spoken(given, model)
     make_env().close()
-    tokenizer, protocol = _speech(given, model)
+    tokenizer, protocol = _speech(settings, model)
     with Console(stderr=True).status("") as status:
         findings = diagnose(
             make_env,
@@ -356,11 +357,9 @@ def _given(context: click.Context, env: str) -> dict[str, Any]:
 
 def _env_factory(given: Mapping[str, Any], kind: type[EnvSettings]) -> EnvFactory:
     """Makes the environment of settings of that kind. Raises ConfigError for other keys."""
-    from agentgym.config import validated
-    from agentgym.launch.resolving import pointing
+    from agentgym.launch.resolving import env_of
 
-    with pointing(kind, given):
-        choice = validated(kind, given).env
+    choice = env_of(kind, given)
     return EnvFactory(choice.id, choice.options)
 
 
@@ -368,27 +367,33 @@ def _warn(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
+def _spoken(given: Mapping[str, Any], model: str | None) -> TrainSettings:
+    """The settings of ``model``, or nano's. Raises UserError, before torch is imported, where there is none such."""
+    from agentgym.launch.absent import refuse_unloadable
+    from agentgym.launch.resolving import resolve, settings_for
+    from agentgym.launch.settings import SpeechSettings
+
+    if model in (None, "nano"):
+        return resolve(given)
+    settings = settings_for(given, str(model), seed=0, kind=SpeechSettings, note=_warn)
+    refuse_unloadable(settings)
+    return settings
+
+
+def _speech(settings: TrainSettings, model: str | None) -> tuple[Any, Any]:
     """Tokenizer and protocol of ``model``; without one, single bytes and the protocol that nano has by default."""
     from agentgym.launch.models import make_policy
     from agentgym.launch.prompting import prompted
-    from agentgym.launch.resolving import resolve, settings_for
-    from agentgym.launch.settings import SpeechSettings
     from agentgym.learn.byte_tokenizer import byte_tokenizer
     from agentgym.loops import run
     from agentgym.tokenizer import ChatTokenizer
 
-    is_made = model in (None, "nano")
-    settings = resolve(given) if is_made else settings_for(given, str(model), seed=0, kind=SpeechSettings, note=_warn)
     protocol = agentgym.plugins("protocols").build(settings.protocol.id, settings.protocol.options)
-    env = agentgym.make(settings.env.id, **settings.env.options)
-    try:
+    with contextlib.closing(agentgym.make(settings.env.id, **settings.env.options)) as env:
         if model is None:
             return ChatTokenizer(byte_tokenizer()), run(prompted(protocol, env))
         tokenizer = run(make_policy(settings.model, env, seed=0)).tokenizer
         return tokenizer, run(prompted(protocol.suited(*tokenizer.speech), env))
-    finally:
-        env.close()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agentgym.config import CHOICES, Settings, long_form, merged, validated
-from agentgym.errors import ConfigError, UserError, did_you_mean
+from agentgym.config import CHOICES, Choice, Settings, long_form, merged, validated
+from agentgym.errors import ConfigError, UserError
+from agentgym.launch.absent import refuse_missing_model
 from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle_curriculum, spent
 from agentgym.launch.places import code_of, damaged, told_code
 from agentgym.launch.settings import (
@@ -27,12 +28,13 @@ from agentgym.registry import plugins
 from agentgym.run import read_config
 
 __all__ = [
+    "checked",
     "chosen_id",
     "decided",
+    "env_of",
     "in_full",
     "nano_defaults",
     "pointing",
-    "refuse_missing_model",
     "resolve",
     "run_directory",
     "settings_for",
@@ -55,9 +57,9 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
 def decided(given: Mapping[str, Any]) -> TrainSettings:
     """The same of ``given`` in full form, before the options of plug-ins are checked."""
     layers = [nano_defaults(given) if chosen_id(given, "model") == "nano" else {}, given]
-    settings = _checked(TrainSettings, merged(*layers))
+    settings = checked(TrainSettings, merged(*layers))
     if more := spent(settings, given):
-        settings = _checked(TrainSettings, merged(*layers, more))
+        settings = checked(TrainSettings, merged(*layers, more))
     refuse_filters(settings.rollout)
     play_ahead(settings)
     refuse_idle_curriculum(settings)
@@ -70,13 +72,21 @@ def run_directory(settings: TrainSettings) -> Path:
     return settings.output or Path("runs") / f"{'-'.join(names)}-{settings.seed}"
 
 
-S = TypeVar("S", bound=SpeechSettings)
+S = TypeVar("S", bound=EnvSettings)
 
 
-def _checked(kind: type[S], values: Mapping[str, Any]) -> S:
+def checked(kind: type[S], values: Mapping[str, Any]) -> S:
     """Settings of that kind; where only options of a choice are given, they are those of the default."""
+    if "env" not in values or (isinstance(values["env"], Mapping) and "id" not in values["env"]):
+        raise ConfigError("no environment is named; type: --env webshop   (agentgym envs lists the environments)")
     ids = {key: {"id": chosen_id(values, key)} for key in CHOICES if isinstance(values.get(key), Mapping)}
     return validated(kind, merged({key: id for key, id in ids.items() if id["id"]}, values))
+
+
+def env_of(kind: type[EnvSettings], given: Mapping[str, Any]) -> Choice:
+    """The environment of settings of that kind. Raises ConfigError for keys that they do not have."""
+    with pointing(kind, full := in_full(given)):
+        return checked(kind, full).env
 
 
 def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +148,20 @@ def pointing(kind: type[EnvSettings], given: Mapping[str, Any]) -> Iterator[None
     try:
         yield
     except ConfigError as error:
-        raise error.pointed(_keys_beside(kind, given)) from None
+        raise _of_others(kind, error).pointed(_keys_beside(kind, given)) from None
+
+
+def _of_others(kind: type[EnvSettings], error: ConfigError) -> ConfigError:
+    """The same error, but of a key that another command has it says which."""
+    message, unknown = str(error), dict(error.unknown)
+    for key, told in error.unknown.items():
+        group = key.partition(".")[0]
+        if group in TrainSettings.model_fields and group not in kind.model_fields:
+            is_train = group not in MeasureSettings.model_fields
+            whose = "training: agentgym train" if is_train else "a policy: agentgym train, eval or play --model RUN"
+            message = message.replace(told, f'"{key}" has no effect here, it is of {whose}')
+            del unknown[key]
+    return ConfigError(message, unknown=unknown)
 
 
 def _keys_beside(kind: type[EnvSettings], given: Mapping[str, Any]) -> Iterator[str]:
@@ -157,22 +180,6 @@ def _keys(settings: type[Any], prefix: str = "") -> Iterator[str]:
             yield from _keys(group, f"{prefix}{name}.")
         else:
             yield prefix + name
-
-
-def refuse_missing_model(settings: TrainSettings) -> None:
-    """Raise UserError where the model is a path that leads nowhere; a name may be one of Hugging Face or a server."""
-    id, engine = settings.model.id, plugins("engines").get(settings.engine.id)
-    path = Path(id)
-    looks_like_one = path.is_absolute() or id.startswith((".", "~")) or len(path.parts) > 2
-    if (looks_like_one or path.parts[:1] == ("runs",)) and not (
-        path.exists() or getattr(engine, "has_own_model", False)
-    ):
-        beside = [str(each.parent) for each in path.parent.glob("*/config.json")]
-        raise UserError(
-            f'cannot load the model "{id}": there is no such directory.{did_you_mean(str(path), beside)} Expected a '
-            "run directory, a directory with config.json and model.safetensors, or a Hugging Face id such as "
-            "Qwen/Qwen3-0.6B"
-        )
 
 
 # -- a finished policy -----------------------------------------------------------------------------------
@@ -200,10 +207,10 @@ def settings_for(
     of_run = _run_settings(model, kind)
     chosen = merged(of_run, _anew(in_full(given)), own)
     with pointing(kind, chosen):
-        _checked(kind, chosen)
+        checked(kind, chosen)
         if code := sorted({*code_of(of_run)} & {*code_of(chosen)}):
             note(told_code(Path(model), code))
-        settings = _checked(TrainSettings, merged(chosen, {"model": {"id": model}, "seed": seed}))
+        settings = checked(TrainSettings, merged(chosen, {"model": {"id": model}, "seed": seed}))
         settings.complete()
     refuse_missing_model(settings)
     return settings
@@ -230,7 +237,7 @@ def _run_settings(model: str, kind: type[SpeechSettings]) -> dict[str, Any]:
         raise ConfigError(f"{model} has no trained policy yet; let it finish: agentgym train --resume {model}")
     shared = {key: value for key, value in _shared(config, kind).items() if key != "model"}
     try:
-        _checked(kind, shared)
+        checked(kind, shared)
     except ConfigError as error:
         raise damaged(Path(model), error) from None
     return as_given(shared, beside=config)

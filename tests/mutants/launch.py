@@ -162,6 +162,11 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/launch/combinations.py",
+        (f"{UNIT}/test_evaluation.py",),
+        (Mutation("filters of nothing", "if filters and temperature == 0:", "if False:"),),
+    ),
+    Module(
         "agentgym/launch/evaluation.py",
         (f"{UNIT}/test_evaluation.py",),
         (
@@ -180,7 +185,6 @@ MODULES = (
             Mutation("nobody is told", "on_episode=on_episode, ", ""),
             Mutation("sessions stay", "release=engine.release, ", ""),
             Mutation("filters forgotten", "                **filters,\n", ""),
-            Mutation("filters of nothing", "if filters and temperature == 0:", "if False:"),
             Mutation(
                 "another disk problem hidden", "        if sealed.disk_problem(error) is None:\n            raise\n", ""
             ),
@@ -716,7 +720,7 @@ MODULES = (
                 "an engine's wishes for the model", '{"id": "nano", **_nano("engines", engine)}', '{"id": "nano"}'
             ),
             Mutation("nano is not finished", '    if model == "nano":\n        raise', "    if False:\n        raise"),
-            Mutation("keys of any kind", "    _checked(kind, chosen)\n", ""),
+            Mutation("keys of any kind", "        checked(kind, chosen)\n", ""),
             Mutation("measured by another seed", '"seed": seed}', '"seed": 0}'),
             Mutation(
                 "the run overrules the user",

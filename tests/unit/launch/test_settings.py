@@ -60,7 +60,7 @@ def test_resolved_settings_survive_the_run_directory() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({}, "env: Field required"),
+        ({}, "no environment is named; type: --env webshop"),
         ({"env": "webshop", "eval": {"episods": 3}}, 'unknown key "eval.episods". Did you mean "episodes"'),
         ({"env": "webshop", "updates": -1, "seed": -1}, "updates: .*\nseed: "),
         ({"env": "webshop", "eval": 3}, "eval: "),
@@ -130,11 +130,15 @@ def test_options_alone_are_those_of_what_the_run_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "given", "told"),
     [
-        (MeasureSettings, {"updates": 3}, 'unknown key "updates"'),
+        (MeasureSettings, {"updates": 3}, '"updates" has no effect here, it is of training: agentgym train'),
         (MeasureSettings, {"rollout": {"temperature": 0.5}}, 'unknown key "rollout.temperature"'),
         (PolicySettings, {"rollout": {"max_turns": 3}}, 'unknown key "rollout.max_turns"'),
-        (PolicySettings, {"rewards": {"success": 1}}, 'unknown key "rewards"'),
-        (SpeechSettings, {"engine": "embedded"}, 'unknown key "engine"'),
+        (PolicySettings, {"rewards": {"success": 1}}, '"rewards" has no effect here, it is of training'),
+        (
+            SpeechSettings,
+            {"engine": "embedded"},
+            '"engine" has no effect here, it is of a policy: agentgym train',
+        ),
         (SpeechSettings, {"env": {"observation_mod": "url"}}, 'unknown key "env.observation_mod"'),
     ],
 )
@@ -214,7 +218,7 @@ def test_a_curriculum_is_chosen_like_everything_else(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=re.escape(told)):
             resolve({"env": "webshop", **wrong})
-    with pytest.raises(ConfigError, match='unknown key "curriculum"'):
+    with pytest.raises(ConfigError, match='"curriculum" has no effect here, it is of training: agentgym train'):
         settings_for({"curriculum": "frontier"}, finished(tmp_path / "run"), seed=0)
 
 
