@@ -347,7 +347,8 @@ def _wide_console() -> Any:
 
 def _given(context: click.Context, env: str) -> dict[str, Any]:
     """The settings that were typed, with the environment of the argument."""
-    from agentgym.config import merged, twice
+    from agentgym.config import merged
+    from agentgym.flags import twice
 
     flags = flags_of(context)
     if isinstance(flags.get("env"), Mapping) and "id" in flags["env"]:

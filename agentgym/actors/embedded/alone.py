@@ -4,10 +4,10 @@ A kernel sums in an order that depends on the shape that it is given, so a row's
 attention the keys have a length that follows from the row's own, ``padded_keys``: rows that advance by single tokens go
 through the model together, and are attended for apart where they differ in that (``attending``). In the other matrix
 products rows are what is multiplied, and libraries sum them alike as soon as there are some: so there are always
-``ROWS`` of them, or a multiple. Whether a library keeps to that is tried out (``is_alone``); where it does not, ``forward`` has passes of one
-size only. An activation is computed in pieces that no second thread takes a part of and that vectors fill, since what
-is left over is computed in another way. The attention of single tokens is left to one thread, since others have their
-scratch memory where it is not aligned, and sum in another order there.
+``ROWS`` of them, or a multiple. Whether a library keeps to that is tried out (``is_alone``); where it does not,
+``forward`` has passes of one size only. An activation is computed in pieces that no second thread takes a part of and
+that vectors fill, since what is left over is computed in another way. The attention of single tokens is left to one
+thread, since others have their scratch memory where it is not aligned, and sum in another order there.
 """
 
 from __future__ import annotations

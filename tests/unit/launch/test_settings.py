@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from agentgym.config import Choice, parse_flags, read_toml
+from agentgym.config import Choice, read_toml
 from agentgym.errors import ConfigError, DataError, UserError
+from agentgym.flags import parse_flags
 from agentgym.launch.resolving import resolve, settings_for
 from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
 from agentgym.manual import describe, page
