@@ -23,7 +23,7 @@ from agentgym.command import SettingsCommand, flags_of
 from agentgym.commands import Group, Real, hang_up, write_json
 from agentgym.env import SPLITS
 from agentgym.errors import AgentGymError, ConfigError, UserError
-from agentgym.progress import progress
+from agentgym.progress import progress, wide_console
 from agentgym.registry import EnvFactory
 from agentgym.types import StopReason
 
@@ -248,7 +248,7 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
                 )
     if json_file is not None:
         write_json(json_file, as_json(listed))
-    _wide_console().print(environments_table(listed))
+    wide_console().print(environments_table(listed))
 
 
 @_open(takes="EnvSettings")
@@ -331,18 +331,11 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
         )
     if json_file is not None:
         write_json(json_file, as_json(make_env.id, make_env.options, findings))
-    _wide_console().print(findings_table(findings))
+    wide_console().print(findings_table(findings))
     if model is not None:
         click.echo(shown_prompt(make_env, tokenizer=tokenizer, protocol=protocol))
     if not all(finding.passed for finding in findings):
         sys.exit(1)
-
-
-def _wide_console() -> Any:
-    """For tables: as wide as the terminal, and wide enough for a line a row in a file or a pipe."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 200)
 
 
 def _given(context: click.Context, env: str) -> dict[str, Any]:

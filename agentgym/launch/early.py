@@ -13,7 +13,8 @@ from agentgym.errors import ConfigError
 from agentgym.hosts import make_hosts
 from agentgym.launch import places
 from agentgym.launch.absent import refuse_unloadable
-from agentgym.launch.resolving import checked, in_full, pointing, run_directory
+from agentgym.launch.pointing import pointing
+from agentgym.launch.resolving import checked, in_full, run_directory
 from agentgym.launch.scout import sent_ahead
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.written import as_given

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,16 +11,16 @@ from agentgym.errors import ConfigError, UserError
 from agentgym.launch.absent import refuse_missing_model
 from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle_curriculum, spent
 from agentgym.launch.places import code_of, damaged, told_code
+from agentgym.launch.pointing import pointing
 from agentgym.launch.settings import (
-    KINDS,
     EnvSettings,
     MeasureSettings,
     PolicySettings,
     SpeechSettings,
     TrainSettings,
+    chosen_id,
 )
 from agentgym.launch.written import as_given
-from agentgym.learn.model_settings import model_settings
 from agentgym.learn.nano_settings import WISHES
 from agentgym.prompt import text_of_option
 from agentgym.registry import plugins
@@ -29,12 +28,10 @@ from agentgym.run import read_config
 
 __all__ = [
     "checked",
-    "chosen_id",
     "decided",
     "env_of",
     "in_full",
     "nano_defaults",
-    "pointing",
     "resolve",
     "run_directory",
     "settings_for",
@@ -46,6 +43,7 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
     """Settings of a training run. Raises UserError: UnknownIdError for a plug-in, ConfigError for everything else."""
     given = in_full(given)
     with pointing(TrainSettings, given):
+        given = merged(_spoken_by(given), given)
         settings = decided(given)
         settings.complete()
     refuse_missing_model(settings)
@@ -132,56 +130,6 @@ def usual(kind: type[EnvSettings], given: Mapping[str, Any]) -> dict[str, Any]:
     return merged(_run_settings(model, kind) if model else {}, own)
 
 
-def chosen_id(given: Mapping[str, Any], key: str) -> str:
-    """The id of a choice in full form, or its default; empty where there is none."""
-    chosen, default = given.get(key), TrainSettings.model_fields[key].default
-    id = chosen.get("id") if isinstance(chosen, Mapping) else None
-    return str(id or getattr(default, "id", ""))
-
-
-# -- what is not there -----------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def pointing(kind: type[EnvSettings], given: Mapping[str, Any]) -> Iterator[None]:
-    """An error within about an unknown key says where there is such a key, if there is one."""
-    try:
-        yield
-    except ConfigError as error:
-        raise _of_others(kind, error).pointed(_keys_beside(kind, given)) from None
-
-
-def _of_others(kind: type[EnvSettings], error: ConfigError) -> ConfigError:
-    """The same error, but of a key that another command has it says which."""
-    message, unknown = str(error), dict(error.unknown)
-    for key, told in error.unknown.items():
-        group = key.partition(".")[0]
-        if group in TrainSettings.model_fields and group not in kind.model_fields:
-            is_train = group not in MeasureSettings.model_fields
-            whose = "training: agentgym train" if is_train else "a policy: agentgym train, eval or play --model RUN"
-            message = message.replace(told, f'"{key}" has no effect here, it is of {whose}')
-            del unknown[key]
-    return ConfigError(message, unknown=unknown)
-
-
-def _keys_beside(kind: type[EnvSettings], given: Mapping[str, Any]) -> Iterator[str]:
-    """Every key in full that settings of that kind have, those of the chosen plug-ins among them."""
-    yield from _keys(kind)
-    for key in CHOICES:
-        if key in kind.model_fields and (id := chosen_id(given, key)):
-            with contextlib.suppress(UserError):  # that there is no such plug-in is another error
-                yield from _keys(model_settings(id) if key == "model" else plugins(KINDS[key]).settings(id), f"{key}.")
-
-
-def _keys(settings: type[Any], prefix: str = "") -> Iterator[str]:
-    for name, field in settings.model_fields.items():
-        group = field.annotation
-        if isinstance(group, type) and issubclass(group, Settings):
-            yield from _keys(group, f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
 # -- a finished policy -----------------------------------------------------------------------------------
 
 
@@ -214,6 +162,20 @@ def settings_for(
         settings.complete()
     refuse_missing_model(settings)
     return settings
+
+
+def _spoken_by(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The protocol that the run which training begins with talks in, where no other is given.
+
+    What the run made of options of the prompt is left behind in another environment.
+    """
+    own = _run_settings(chosen_id(given, "model"), SpeechSettings)
+    spoken, asked = own.get("protocol", {}), given.get("protocol", {})
+    if not spoken or asked.get("id", spoken["id"]) != spoken["id"]:
+        return {}
+    if own["env"]["id"] != chosen_id(given, "env"):
+        spoken = {key: value for key, value in spoken.items() if key != "kept"}
+    return {"protocol": dict(spoken)}
 
 
 def _anew(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,6 +98,18 @@ def finished(folder: Path, **changes: Any) -> str:
     return str(folder)
 
 
+def test_training_goes_on_in_the_form_of_the_run_it_begins_with(tmp_path: Path) -> None:
+    """Its policy has learned to reply in it; what was made of options of the prompt stays with the environment."""
+    run = finished(tmp_path / "run", env="countdown", protocol={"id": "plain", "actions": "errors"})
+    given = {"env": "countdown", "model": run}
+    assert resolve(given).protocol == Choice(id="plain", actions="errors")
+    assert resolve({**given, "protocol": {"actions": "shown"}}).protocol == Choice(id="plain", actions="shown")
+    assert resolve({**given, "protocol": "tools"}).protocol == Choice(id="tools")
+    kept = finished(tmp_path / "kept", env="countdown", protocol={"id": "plain", "kept": {"example": "1 + 1"}})
+    assert resolve({"env": "countdown", "model": kept}).protocol.options == {"kept": {"example": "1 + 1"}}
+    assert resolve({"env": "blocksworld", "model": kept}).protocol == Choice(id="plain")
+
+
 def as_pipe(file: Path) -> None:
     file.unlink()
     os.mkfifo(file)
