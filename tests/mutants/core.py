@@ -9,6 +9,7 @@ MODULES = (
         "agentgym/progress.py",
         ("tests/unit/test_cli.py",),
         (
+            Mutation("rows are broken", "Console(width=None if sys.stdout.isatty() else 200)", "Console()"),
             Mutation("earlier stages stay", "self.progress.update(self.task, visible=False)", "pass"),
             Mutation("the bar stands still", "completed=done, rate=rate", "rate=rate"),
             Mutation("no rate", "rate=rate, values", 'rate="", values'),
@@ -326,7 +327,6 @@ MODULES = (
             Mutation("all environments", "listed = environments(ids)", "listed = environments()"),
             Mutation("one is measured", "listed[number] = measured(", "listed[0] = measured("),
             Mutation("another number of tasks", "env, measure, on_episode", "env, measure + 1, on_episode"),
-            Mutation("rows are broken", "Console(width=None if sys.stdout.isatty() else 200)", "Console()"),
             Mutation("nothing of how it is served", "made.options, **how, tell", "made.options, tell"),
             Mutation(
                 "two environments", 'if isinstance(flags.get("env"), Mapping) and "id" in flags["env"]:', "if False:"

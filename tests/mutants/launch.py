@@ -690,6 +690,10 @@ MODULES = (
         "agentgym/launch/resolving.py",
         (f"{UNIT}/test_settings.py",),
         (
+            Mutation("training forgets how its run talks", "given = merged(_spoken_by(given), given)\n", "pass\n"),
+            Mutation(
+                "examples of another environment", 'if own["env"]["id"] != chosen_id(given, "env"):', "if False:"
+            ),
             Mutation("a trainer without wishes", '{"id": trainer, **wishes}', '{"id": trainer}'),
             Mutation("wishes overrule the user", "else {}, given]", "else {}, given][::-1]"),
             Mutation("wishes for all", 'if chosen_id(given, "model") == "nano" else {}', "if True else {}"),
