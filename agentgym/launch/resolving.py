@@ -22,6 +22,7 @@ from agentgym.launch.settings import (
 from agentgym.launch.written import as_given
 from agentgym.learn.model_settings import model_settings
 from agentgym.learn.nano_settings import WISHES
+from agentgym.learn.sources import EXPECTED
 from agentgym.prompt import text_of_option
 from agentgym.registry import plugins
 from agentgym.run import read_config
@@ -163,15 +164,15 @@ def refuse_missing_model(settings: TrainSettings) -> None:
     """Raise UserError where the model is a path that leads nowhere; a name may be one of Hugging Face or a server."""
     id, engine = settings.model.id, plugins("engines").get(settings.engine.id)
     path = Path(id)
-    looks_like_one = path.is_absolute() or id.startswith((".", "~")) or len(path.parts) > 2
+    looks_like_one = path.is_absolute() or id.startswith((".", "~")) or len(path.parts) > 2 or path.suffix == ".gguf"
     if (looks_like_one or path.parts[:1] == ("runs",)) and not (
         path.exists() or getattr(engine, "has_own_model", False)
     ):
-        beside = [str(each.parent) for each in path.parent.glob("*/config.json")]
+        kind = "file" if path.suffix == ".gguf" else "directory"
+        beside = [*(each.parent for each in path.parent.glob("*/config.json")), *path.parent.glob("*.gguf")]
         raise UserError(
-            f'cannot load the model "{id}": there is no such directory.{did_you_mean(str(path), beside)} Expected a '
-            "run directory, a directory with config.json and model.safetensors, or a Hugging Face id such as "
-            "Qwen/Qwen3-0.6B"
+            f'cannot load the model "{id}": there is no such {kind}.'
+            f"{did_you_mean(str(path), list(map(str, beside)))} Expected {EXPECTED}"
         )
 
 
