@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import functools
 import hashlib
+import importlib.util
 import io
 import json
 import math
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from agentgym import sealed
-from agentgym.errors import UserError
+from agentgym.errors import MissingExtraError, UserError
 from agentgym.extras import require
 from agentgym.learn.gguf_header import Header, read_header
 from agentgym.learn.gguf_text import refuse_unknown_splits, split_as_trained
@@ -146,10 +147,14 @@ def _say(text: str) -> None:
 
 def _refuse_unreadable(header: Header) -> None:
     require("accelerate", extra="gguf")  # transformers' reader asks for it
-    require("transformers.integrations.gguf", extra="gguf")
     from transformers import __version__
-    from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
     from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
+
+    if importlib.util.find_spec("transformers.integrations.gguf") is None:
+        raise MissingExtraError(
+            f"this needs transformers 5.19 or newer, found {__version__}; type: pip install 'agentgym-lab[gguf]'"
+        )
+    from transformers.integrations.gguf.gguf_config_mapping import GGUF_CONFIG_ARCHS
 
     listed = {*GGUF_SUPPORTED_ARCHITECTURES, *GGUF_CONFIG_ARCHS} - _NO_LANGUAGE_MODELS
     readable = {_FILE_NAMES.get(name, name) for name in listed}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -38,7 +39,10 @@ class Policy:
 
     def save(self, directory: Path) -> None:
         """Write weights (safetensors), configuration and tokenizer or processor."""
-        self.module.save_pretrained(directory)
+        with warnings.catch_warnings():
+            # peft looks for a configuration beside the base, which a GGUF file has inside; its vocabulary is as it was.
+            warnings.filterwarnings("ignore", "Could not find a config file in .* - will assume")
+            self.module.save_pretrained(directory)
         if _is_adapted(self.module):
             note_base(directory, str(self.module.get_base_model().name_or_path))
         self._processor.save_pretrained(directory)
