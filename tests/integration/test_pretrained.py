@@ -24,6 +24,7 @@ from agentgym import cli
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.engine import Prompt
 from agentgym.launch import resume, train
+from agentgym.learn import checkpoint
 from agentgym.learn.forward import score
 from agentgym.learn.policy import Policy, load_policy
 from agentgym.learn.rows import Row
@@ -134,13 +135,15 @@ def test_sampler_and_learner_agree(dtype: Literal["float32", "bfloat16"], bound:
     assert math.fsum(apart) / len(apart) < bound / 4
 
 
-def settings(directory: Path, file: Path, **changes: Any) -> dict[str, Any]:
-    (directory / "words.py").write_text(WORDS)
-    return {**SETTINGS, "env": str(directory / "words.py"), "model": {"id": str(file)}, **changes}
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("words") / "words.py"
+    file.write_text(WORDS)
+    return str(file)
 
 
 def moved(run: Path) -> list[float]:
-    """Of each update the loss, after a look that everything in it is a number and the two sides agree."""
+    """Of each update the norm of the gradient, after a look that everything in it is a number and the two sides agree."""
     lines = metrics(run, "train")
     learned = [line for line in lines if "loss" in line]
     assert [line["update"] for line in learned] == [1, 2]
@@ -148,19 +151,22 @@ def moved(run: Path) -> list[float]:
     return [line["grad_norm"] for line in learned]
 
 
-def test_two_updates_of_all_its_weights(file: Path, tmp_path: Path) -> None:
+def test_two_updates_of_all_its_weights(file: Path, words: str, tmp_path: Path) -> None:
     trainer = {**SETTINGS["trainer"], "learning_rate": 1e-6}
-    run = train({**settings(tmp_path, file), "trainer": trainer, "keep_checkpoints": 1, "output": tmp_path / "run"})
+    own = {"env": words, "model": str(file), "trainer": trainer, "keep_checkpoints": 1, "checkpoint_seconds": 3600}
+    run = train({**SETTINGS, **own, "output": tmp_path / "run"})
     assert max(moved(run)) > 0
     before = dict(policy(file).weights())
-    after = dict(load_policy(run / "policies" / latest(run), device="cpu").weights())
+    after = dict(load_policy(latest(run) / "policy", device="cpu").weights())
     assert before.keys() == after.keys()
     assert sum(int((before[name] != after[name]).sum()) for name in before) > 1_000_000
     shutil.rmtree(run)
 
 
-def latest(run: Path) -> str:
-    return max((path.name for path in (run / "policies").iterdir()), key=int)
+def latest(run: Path) -> Path:
+    found = checkpoint.latest(run / "checkpoints")
+    assert found is not None
+    return found
 
 
 class Killer(Notes):
@@ -172,10 +178,10 @@ class Killer(Notes):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_an_adapter_that_is_killed_and_goes_on_is_the_same_to_the_bit(file: Path, tmp_path: Path) -> None:
+def test_an_adapter_that_is_killed_and_goes_on_is_the_same_to_the_bit(file: Path, words: str, tmp_path: Path) -> None:
     model = {"id": str(file), "lora": True, "lora_rank": 4}
     trainer = {**SETTINGS["trainer"], "learning_rate": 1e-4}
-    given = {**settings(tmp_path, file), "model": model, "trainer": trainer}
+    given = {**SETTINGS, "env": words, "model": model, "trainer": trainer}
     whole = train({**given, "output": tmp_path / "whole"})
     assert max(moved(whole)) > 0
     child = multiprocessing.get_context("fork").Process(

@@ -1040,7 +1040,7 @@ MODULES = (
                 "sessions=settings.rollout.concurrency, ahead=True)",
             ),
             Mutation(
-                "a server's model here", "bool(factory.has_own_model) and not is_here", "bool(factory.has_own_model)"
+                "a server's model here", "bool(factory.has_own_model) and not is_ours", "bool(factory.has_own_model)"
             ),
             Mutation(
                 "a model without a name",

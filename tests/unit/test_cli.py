@@ -710,6 +710,7 @@ def test_init_writes_a_reward_and_a_trainer(agentgym: Typed) -> None:
         ("train --env BELL --rewards ./nowhere.py", "no such file: "),
         ("train --env BELL --help trainre", '--help knows no "trainre". Did you mean "trainer"?'),
         ("eval --model runs/gone --env BELL", 'cannot load the model "runs/gone": there is no such directory.'),
+        ("train --model gone.gguf --env BELL", 'cannot load the model "gone.gguf": there is no such file. Expected'),
     ],
 )
 def test_bad_input_is_told_and_leaves_nothing_behind(typed: str, told: str, agentgym: Typed) -> None:

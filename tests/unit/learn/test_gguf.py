@@ -55,7 +55,8 @@ def dequantized(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def logprobs(module: Any) -> torch.Tensor:
     with torch.inference_mode():
-        return module(torch.arange(3, 43)[None]).logits.log_softmax(-1)
+        logits: torch.Tensor = module(torch.arange(3, 43)[None]).logits
+    return logits.log_softmax(-1)
 
 
 # -- the same model ----------------------------------------------------------------------------------------
