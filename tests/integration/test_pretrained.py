@@ -12,7 +12,6 @@ import json
 import math
 import multiprocessing
 import os
-import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +23,6 @@ from agentgym import cli
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.engine import Prompt
 from agentgym.launch import resume, train
-from agentgym.learn import checkpoint
 from agentgym.learn.forward import score
 from agentgym.learn.policy import Policy, load_policy
 from agentgym.learn.rows import Row
@@ -143,30 +141,18 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def moved(run: Path) -> list[float]:
-    """Of each update the norm of the gradient, after a look that everything in it is a number and the two sides agree."""
-    lines = metrics(run, "train")
-    learned = [line for line in lines if "loss" in line]
+    """The share of the weights that each update changed; everything is a number, and the two sides agree."""
+    learned = [line for line in metrics(run, "train") if "loss" in line]
     assert [line["update"] for line in learned] == [1, 2]
     assert all(math.isfinite(line["loss"]) and abs(line["mismatch"]) < 1e-3 for line in learned)
-    return [line["grad_norm"] for line in learned]
+    return [line["moved"] for line in learned]
 
 
 def test_two_updates_of_all_its_weights(file: Path, words: str, tmp_path: Path) -> None:
     trainer = {**SETTINGS["trainer"], "learning_rate": 1e-6}
     own = {"env": words, "model": str(file), "trainer": trainer, "keep_checkpoints": 1, "checkpoint_seconds": 3600}
     run = train({**SETTINGS, **own, "output": tmp_path / "run"})
-    assert max(moved(run)) > 0
-    before = dict(policy(file).weights())
-    after = dict(load_policy(latest(run) / "policy", device="cpu").weights())
-    assert before.keys() == after.keys()
-    assert sum(int((before[name] != after[name]).sum()) for name in before) > 1_000_000
-    shutil.rmtree(run)
-
-
-def latest(run: Path) -> Path:
-    found = checkpoint.latest(run / "checkpoints")
-    assert found is not None
-    return found
+    assert max(moved(run)) > 0.5
 
 
 class Killer(Notes):
