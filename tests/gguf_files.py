@@ -77,12 +77,14 @@ def written(
     writer.add_context_length(config.max_position_embeddings)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_feed_forward_length(getattr(config, "intermediate_size", None) or 4 * config.hidden_size)
     writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_rope_dimension_count(config.head_dim)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_head_count_kv(getattr(config, "num_key_value_heads", config.num_attention_heads))
+    if architecture == "llama":
+        writer.add_rope_dimension_count(config.head_dim)
+    writer.add_rope_freq_base((getattr(config, "rope_parameters", None) or {}).get("rope_theta", 10000.0))
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_layer_norm_eps(1e-5)
     writer.add_vocab_size(config.vocab_size)
     keys = {
         "tokenizer.ggml.model": "gpt2",
@@ -101,7 +103,8 @@ def written(
             type(value), writer.add_array
         )
         add(key, value)
-    for name, array in {**_arrays(model), **(tensors or {})}.items():
+    arrays = _arrays(model) if isinstance(model, LlamaForCausalLM) else _named(model, architecture)
+    for name, array in {**arrays, **(tensors or {})}.items():
         if name in (quantized or {}):
             kind, raw = (quantized or {})[name]
             writer.add_tensor(name, raw, raw_dtype=kind)
@@ -112,6 +115,23 @@ def written(
     writer.write_tensors_to_file()
     writer.close()
     return file
+
+
+def _named(model: Any, architecture: str) -> dict[str, np.ndarray | None]:
+    """The weights of another type, by the package's own names; some files have norms with one added, or matrices turned."""
+    import gguf
+
+    kinds = {name: kind for kind, name in gguf.MODEL_ARCH_NAMES.items()}
+    names = gguf.get_tensor_name_map(kinds[architecture], model.config.num_hidden_layers)
+    found: dict[str, np.ndarray | None] = {}
+    for name, tensor in model.state_dict().items():
+        if name == "lm_head.weight" and model.config.tie_word_embeddings:
+            continue
+        short = str(names.get_name(name, try_suffixes=(".weight", ".bias")))
+        adds_one = architecture in ("gemma2", "nemotron") and short.endswith("norm.weight")
+        is_turned = architecture == "gpt2" and short.startswith("blk.") and tensor.ndim == 2
+        found[short] = np.ascontiguousarray((tensor + adds_one).T.numpy() if is_turned else (tensor + adds_one).numpy())
+    return found
 
 
 def _arrays(model: Any) -> dict[str, np.ndarray | None]:

@@ -41,6 +41,8 @@ _FILE_NAMES = {"qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "gpt_oss": "gpt
 _NO_LANGUAGE_MODELS = {"general", "tokenizer", "t5", "umt5"}
 _PLAIN_ROPE = {"llama", "mistral", "qwen2", "qwen3", "qwen2moe", "qwen3moe", "stablelm", "starcoder2"}
 """Architectures whose configuration takes scaled rotary positions as one setting for all layers."""
+_LARGEST = {"gemma2": 46, "gemma3": 62}
+"""Layers of the one size whose queries are scaled by the share of a head, which no file says, and not by its width."""
 
 
 def gguf_in(source: str | Path) -> Path | None:
@@ -190,7 +192,7 @@ def _rope(header: Header) -> dict[str, Any] | None:
     raise _unscaled(header, f'"{kind}"' if kind else ", ".join(sorted(tables)))
 
 
-def _as_llama3(header: Header) -> dict[str, Any] | None:
+def _as_llama3(header: Header) -> dict[str, Any]:
     """Llama 3's way, of which the file has the divisors of frequencies and not the settings that they follow from."""
     import numpy as np
 
@@ -201,8 +203,6 @@ def _as_llama3(header: Header) -> dict[str, Any] | None:
         stream.seek(tensor.start)
         found = np.frombuffer(stream.read(tensor.end - tensor.start), np.float32)
     factor, low, high, limit = float(found.max(initial=1.0)), 1.0, 4.0, 8192
-    if factor == 1.0:
-        return None
     theta, num = float(header.own("rope.freq_base") or 10000.0), len(found)
     turns = np.clip((limit * theta ** (-np.arange(num) / num) / (2 * math.pi) - low) / (high - low), 0.0, 1.0)
     if not np.allclose(found, 1 / ((1 - turns) / factor + turns), rtol=1e-3):
@@ -270,8 +270,17 @@ def _quiet() -> Iterator[None]:
 
 def _correct(config: Any, header: Header) -> None:
     """Put into ``config`` what the reader leaves out."""
-    if (width := header.own("attention.key_length")) and header.architecture in ("llama", "mistral", "qwen3"):
+    width = header.own("attention.key_length")
+    if width and header.architecture in ("llama", "mistral", "qwen3"):
         config.head_dim = width
+    if header.architecture in _LARGEST and header.own("attention.head_count"):
+        is_largest = header.own("block_count") == _LARGEST[header.architecture]
+        share = header.own("embedding_length") // header.own("attention.head_count")
+        config.query_pre_attn_scalar = share if is_largest else width or config.query_pre_attn_scalar
+    if header.architecture == "gpt2" and header.own("context_length"):
+        config.n_positions = header.own("context_length")
+    if config.pad_token_id is not None and config.pad_token_id >= config.vocab_size:
+        config.pad_token_id = None  # the default of a type, of another vocabulary
     if scaled := _rope(header):
         config.rope_parameters = {**config.rope_parameters, **scaled}
 

@@ -32,9 +32,12 @@ MODULES = (
                 "    refuse_unknown_splits(header)\n",
             ),
             Mutation("any table", "    if not np.allclose(", "    if False and not np.allclose("),
-            Mutation("even tables scale", "    if factor == 1.0:\n        return None\n", ""),
             Mutation("scaling is left out", "    if scaled := _rope(header):\n", "    if scaled := None:\n"),
             Mutation("heads of their share", "        config.head_dim = width\n", "        pass\n"),
+            Mutation("queries of the largest", "share if is_largest else width", "share if True else width"),
+            Mutation(
+                "places of GPT-2", '        config.n_positions = header.own("context_length")\n', "        pass\n"
+            ),
             Mutation("split as the reader does", "        split_as_trained(tokenizer, header)\n", ""),
             Mutation("random weights", "    if missing:\n", "    if False:\n"),
             Mutation("weights left out", "    if over > 0 and", "    if False and"),

@@ -14,6 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    GPT2Config,
+    NemotronConfig,
+    Phi3Config,
+    Qwen2Config,
+    Qwen3Config,
+    Starcoder2Config,
+)
 
 from agentgym.errors import MissingExtraError, UserError
 from agentgym.learn import gguf as ours
@@ -74,6 +84,49 @@ def test_it_is_the_model_that_the_file_was_made_of(tied: bool, tmp_path: Path) -
     assert loaded.tokenizer.encode("the<|im_end|>\n  1") == [3 + 83, 260, 2, 3 + 188 + 10, 3 + 188 + 32, 261]
     assert loaded.tokenizer.stop_token_ids == (2,)
     assert loaded.tokenizer.render([{"role": "user", "content": "a"}]).startswith("<|im_start|>user\na<|im_end|>\n")
+
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 262,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "rms_norm_eps": 1e-5,
+    "initializer_range": 0.3,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "config"),
+    [
+        ("qwen2", Qwen2Config(**SMALL, rope_theta=1e6)),
+        ("qwen3", Qwen3Config(**SMALL, head_dim=16, tie_word_embeddings=True)),
+        ("gemma2", Gemma2Config(**SMALL, head_dim=16, query_pre_attn_scalar=16)),
+        ("gemma2", Gemma2Config(**SMALL | {"num_hidden_layers": 46}, head_dim=16, query_pre_attn_scalar=8)),
+        ("phi3", Phi3Config(**SMALL)),
+        ("nemotron", NemotronConfig(**SMALL, norm_eps=1e-5)),
+        ("starcoder2", Starcoder2Config(**SMALL, norm_epsilon=1e-5)),
+        ("gpt2", GPT2Config(vocab_size=262, n_embd=32, n_layer=2, n_head=4, n_positions=512, initializer_range=0.3)),
+    ],
+)
+def test_other_architectures_are_the_models_that_they_were_made_of(
+    architecture: str, config: Any, tmp_path: Path
+) -> None:
+    """Weights of any number, so that a norm or a bias that is taken otherwise shows."""
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    wide = {f"{architecture}__attention__key_length": 16} if getattr(config, "head_dim", None) == 16 else {}
+    file = written(tmp_path / "tiny.gguf", model, architecture=architecture, **wide)
+    assert torch.equal(logprobs(load_policy(file, device="cpu").module), logprobs(model))
 
 
 def test_as_it_is_in_a_directory_and_in_half_the_bytes(file: Path) -> None:
