@@ -17,7 +17,7 @@ __all__ = ["LETTERS", "tiny_llama", "written"]
 LETTERS = list(bytes_to_unicode().values())
 """The 256 bytes as byte-level vocabularies write them."""
 _SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-_MERGES = ["Ġ Ġ", "h e", "Ġ 1"]
+_MERGES = ["Ġ Ġ", "h e", "Ġ 1", "1 2"]
 _TOKENS = [*_SPECIAL, *LETTERS, *(merge.replace(" ", "") for merge in _MERGES)]
 _NAMES = {
     "self_attn.q_proj": "attn_q",
@@ -118,7 +118,7 @@ def written(
 
 
 def _named(model: Any, architecture: str) -> dict[str, np.ndarray | None]:
-    """The weights of another type, by the package's own names; some files have norms with one added, or matrices turned."""
+    """The weights of another type, by the package's own names; some have norms with one added, or matrices turned."""
     import gguf
 
     kinds = {name: kind for kind, name in gguf.MODEL_ARCH_NAMES.items()}
