@@ -404,7 +404,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a pointer": (
         lambda file: file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 98362432\n"),
-        r"tiny\.gguf is a pointer of git-lfs, not the file itself; type: git -C \S+ lfs pull",
+        r"tiny\.gguf is a pointer of git-lfs, not the file itself; type: git -C (?!\S+\.gguf )\S+ lfs pull",
     ),
     "old": (replacing(b"GGUF\x03", b"GGUF\x01"), r"it is of GGUF's version 1; versions 2 and 3 .* are read"),
     "other machines": (replacing(b"GGUF\x03\0\0\0", b"GGUF\0\0\0\x03"), "in the byte order of other machines"),
