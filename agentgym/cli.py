@@ -99,7 +99,7 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
 
 
 @_open("eval", takes="MeasureSettings")
-@click.option("--model", required=True, help="A run directory, a model directory or a Hugging Face id.")
+@click.option("--model", required=True, help="A run directory, a model directory, a .gguf file or a Hugging Face id.")
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Whose tasks.")
 @click.option("--temperature", type=Real(0), default=0.0, show_default=True, help="0 is greedy.")
@@ -151,7 +151,9 @@ def evaluate(
 
 
 @_open(takes="MeasureSettings")
-@click.option("--model", required=True, help="Who plays: a run directory, a model directory or a Hugging Face id.")
+@click.option(
+    "--model", required=True, help="Who plays: a run directory, a model directory, a .gguf file or a Hugging Face id."
+)
 @click.option(
     "-o",
     "--output",
@@ -211,7 +213,9 @@ def export(source: Path, output: Path | None, **asked: Any) -> None:
 @click.option("--task", help="Task to play; none given: the first of the split.")
 @click.option("--split", type=click.Choice(SPLITS), help="Whose tasks; none given: as the environment likes.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--model", help="A policy to watch: a run directory, a model directory or a Hugging Face id.")
+@click.option(
+    "--model", help="A policy to watch: a run directory, a model directory, a .gguf file or a Hugging Face id."
+)
 @click.option("--temperature", type=Real(0), default=1.0, show_default=True, help="0 is greedy.")
 @click.pass_context
 def play(

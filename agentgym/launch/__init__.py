@@ -85,8 +85,8 @@ async def evaluate_async(
     """The score of ``model`` on tasks of ``split``, and the episodes. Raises UserError for bad input.
 
     ``samples`` episodes of each task are played, and no more than one at temperature 0, which is greedy; ``model`` is a
-    run directory, a model directory or a Hugging Face id. ``trajectories``, where given, gets the episodes as they end:
-    an archive in that directory, or a JSONL file where the name ends in .jsonl.
+    run directory, a model directory, a .gguf file or a Hugging Face id. ``trajectories``, where given, gets the
+    episodes as they end: an archive in that directory, or a JSONL file where the name ends in .jsonl.
 
     Example::
 

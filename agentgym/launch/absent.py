@@ -9,14 +9,11 @@ from typing import Any
 from agentgym.errors import UserError, did_you_mean
 from agentgym.extras import installed
 from agentgym.launch.settings import TrainSettings
+from agentgym.learn.sources import EXPECTED
 from agentgym.registry import plugins
 
 __all__ = ["refuse_missing_model", "refuse_unloadable"]
 
-_EXPECTED = (
-    "expected a run directory, a directory with config.json and model.safetensors, or a Hugging Face id such as "
-    "Qwen/Qwen3-0.6B"
-)
 _CONFIGS = ("config.json", "adapter_config.json")
 _ANSWER_SECONDS = 10.0
 """That Hugging Face may take to say whether it has a model."""
@@ -25,12 +22,13 @@ _ANSWER_SECONDS = 10.0
 def refuse_missing_model(settings: TrainSettings) -> None:
     """Raise UserError where the model is a path that leads nowhere; a name may be one of Hugging Face or a server."""
     id, path = settings.model.id, Path(settings.model.id)
-    looks_like_one = path.is_absolute() or id.startswith((".", "~")) or len(path.parts) > 2
+    looks_like_one = path.is_absolute() or id.startswith((".", "~")) or len(path.parts) > 2 or path.suffix == ".gguf"
     if (looks_like_one or path.parts[:1] == ("runs",)) and not (path.exists() or _is_served(settings)):
-        beside = [str(each.parent) for each in path.parent.glob("*/config.json")]
+        kind = "file" if path.suffix == ".gguf" else "directory"
+        beside = [*(each.parent for each in path.parent.glob("*/config.json")), *path.parent.glob("*.gguf")]
         raise UserError(
-            f'cannot load the model "{id}": there is no such directory.{did_you_mean(str(path), beside)} '
-            f"{_EXPECTED[0].upper()}{_EXPECTED[1:]}"
+            f'cannot load the model "{id}": there is no such {kind}.'
+            f"{did_you_mean(str(path), list(map(str, beside)))} Expected {EXPECTED}"
         )
 
 
@@ -50,7 +48,7 @@ def refuse_unloadable(settings: TrainSettings) -> None:
     if path.exists():
         _refuse_other_place(path)
     elif not (_is_served(settings) or _is_cached(id)) and (reason := _why_not_there(id)):
-        raise UserError(f'cannot load the model "{id}": {reason};{_run_meant(id)} {_EXPECTED}')
+        raise UserError(f'cannot load the model "{id}": {reason};{_run_meant(id)} expected {EXPECTED}')
 
 
 def _is_served(settings: TrainSettings) -> bool:
@@ -58,16 +56,18 @@ def _is_served(settings: TrainSettings) -> bool:
 
 
 def _refuse_other_place(path: Path) -> None:
-    """Raise UserError for a file or directory of something else."""
-    if not path.is_dir():
-        if path.suffix != ".gguf":
-            raise UserError(f'cannot load the model "{path}": it is a file; {_EXPECTED}')
+    """Raise UserError for a file or directory of something else, and for a GGUF file whose header is damaged."""
+    if not path.is_dir() and path.suffix != ".gguf":
+        raise UserError(f'cannot load the model "{path}": it is a file; expected {EXPECTED}')
+    if (path / "policy").is_dir() or any((path / name).is_file() for name in _CONFIGS):
         return
-    is_one = (path / "policy").is_dir() or any((path / name).is_file() for name in _CONFIGS)
-    if not (is_one or any(path.glob("*.gguf"))):
-        inside = sorted(str(each.parent) for name in _CONFIGS for each in path.glob(f"*/{name}"))
-        hint = f' did you mean "{inside[0]}"?' if inside else ""
-        raise UserError(f'cannot load the model "{path}": that directory has no config.json;{hint} {_EXPECTED}')
+    file = gguf_in(path)
+    if file is not None:
+        read_header(file)
+        return
+    inside = sorted(str(each.parent) for name in _CONFIGS for each in path.glob(f"*/{name}"))
+    hint = f' did you mean "{inside[0]}"?' if inside else ""
+    raise UserError(f'cannot load the model "{path}": that directory has no config.json;{hint} expected {EXPECTED}')
 
 
 def _run_meant(id: str) -> str:

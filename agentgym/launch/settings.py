@@ -68,7 +68,7 @@ class PolicySettings(SpeechSettings):
     """A policy in an environment."""
 
     model: Choice = Choice(id="nano")
-    """"nano", a Hugging Face id, a model directory or a run directory; its options as --model.<option>."""
+    """"nano", a Hugging Face id, a .gguf file, a model or run directory; its options as --model.<option>."""
     engine: Choice = Choice(id="embedded")
     """What samples, and its options as --engine.<option>."""
     rollout: ReplySettings = ReplySettings()

@@ -14,8 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from agentgym.errors import AgentGymError, ConfigError, DataError, UserError
+from agentgym.learn.gguf import gguf_in, unpacked
 
-__all__ = ["base_of", "is_adapter", "loading", "note_base", "refuse_no_tokenizer", "refuse_other_rank"]
+__all__ = [
+    "EXPECTED",
+    "base_of",
+    "directory_of",
+    "is_adapter",
+    "is_here",
+    "loading",
+    "note_base",
+    "refuse_no_tokenizer",
+    "refuse_other_rank",
+]
+
+EXPECTED = (
+    "a run directory, a directory with config.json and model.safetensors, a .gguf file, or a Hugging Face id such as "
+    "Qwen/Qwen3-0.6B"
+)
 
 _BASE = "base_model.json"
 _POINTER = b"version https://git-lfs"
@@ -26,22 +42,33 @@ _OBJECTS = ("config.json", "adapter_config.json", "special_tokens_map.json", *_L
 _TOKENIZERS = ("tokenizer.json", "*.model", "vocab*", "*.tiktoken", "tekken.json")
 
 
+def is_here(source: str | Path) -> bool:
+    """Whether ``source`` is on this machine: a directory, or a file (of GGUF)."""
+    return Path(source).is_dir() or Path(source).is_file()
+
+
+def directory_of(base: str) -> str:
+    """Where transformers reads the model ``base``: for a GGUF file, where it is unpacked, now if it never was."""
+    file = gguf_in(base)
+    return base if file is None else str(unpacked(file))
+
+
 def is_adapter(source: str | Path) -> bool:
     """Whether ``source`` is the directory of an adapter."""
     return (Path(source) / "adapter_config.json").is_file()
 
 
 def base_of(source: str | Path) -> str:
-    """The model to load for ``source``: itself, or what its adapter was trained on. Directories are absolute.
+    """The model to load for ``source``: itself, or what its adapter was trained on. Paths are absolute.
 
     Raises DataError where an adapter's model is not to be found.
     """
     if not is_adapter(source):
-        return str(Path(source).resolve()) if Path(source).is_dir() else str(source)
+        return str(Path(source).resolve()) if is_here(source) else str(source)
     here = Path(source).resolve()
     stored = str(_read(here / "adapter_config.json").get("base_model_name_or_path"))
     for place in _candidates(here, stored):
-        if place.is_dir():
+        if is_here(place):
             return str(place.resolve())
     if Path(stored).is_absolute() or stored.startswith(".") or stored.count("/") > 1 or stored == "None":
         raise DataError(
@@ -59,8 +86,8 @@ def _candidates(here: Path, stored: str) -> list[Path]:
 
 
 def note_base(directory: Path, base: str) -> None:
-    """Write into the adapter's ``directory`` where its model is, if that is a directory."""
-    if Path(base).is_dir():
+    """Write into the adapter's ``directory`` where its model is, if that is on this machine."""
+    if is_here(base):
         relative = os.path.relpath(Path(base).resolve(), directory.resolve())
         (directory / _BASE).write_text(json.dumps({"relative": relative}))
 
@@ -94,6 +121,7 @@ def loading(source: str | Path, *places: str | Path) -> Iterator[None]:
 
     ``places`` are the directories that are read. Raises it first where one has pointers of git-lfs in place of files,
     and for broken files that a library would do without and say nothing.
+    ``places`` are what is read. Raises it first where one has pointers of git-lfs in place of files.
     """
     for place in dict.fromkeys(map(Path, (source, *places))):
         _refuse_pointers(source, place)
@@ -105,15 +133,11 @@ def loading(source: str | Path, *places: str | Path) -> Iterator[None]:
     except Exception as error:
         if not Path(source).exists() and str(source).startswith((".", "/", "~")):
             raise UserError(
-                f'there is no directory "{source}" to load a model from, seen from {os.getcwd()}; expected a run or a '
-                "model's directory, or a Hugging Face id such as Qwen/Qwen3-0.6B"
+                f'there is no directory "{source}" to load a model from, seen from {os.getcwd()}; expected {EXPECTED}'
             ) from None
         broken = (told for place in map(Path, places or (source,)) if (told := _broken(place, error)))
         reason = next(broken, None) or _reason(error)
-        raise UserError(
-            f'cannot load the model "{source}": {reason}; expected a run directory, a directory with config.json and '
-            "model.safetensors, or a Hugging Face id such as Qwen/Qwen3-0.6B"
-        ) from None
+        raise UserError(f'cannot load the model "{source}": {reason}; expected {EXPECTED}') from None
 
 
 def _refuse_pointers(source: str | Path, place: Path) -> None:
@@ -121,7 +145,7 @@ def _refuse_pointers(source: str | Path, place: Path) -> None:
         if file.stat().st_size <= _LARGEST_POINTER and file.read_bytes().startswith(_POINTER):
             raise UserError(
                 f'cannot load the model "{source}": {file} is a pointer of git-lfs, not the file itself; type: '
-                f"git -C {place} lfs pull"
+                f"git -C {file.parent} lfs pull"
             )
 
 
@@ -202,4 +226,6 @@ def _try_to_read(file: Path) -> None:
 
 
 def _files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
     return sorted(path for path in place.iterdir() if path.is_file()) if place.is_dir() else []

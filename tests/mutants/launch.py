@@ -691,9 +691,7 @@ MODULES = (
         (f"{UNIT}/test_settings.py",),
         (
             Mutation("training forgets how its run talks", "given = merged(_spoken_by(given), given)\n", "pass\n"),
-            Mutation(
-                "examples of another environment", 'if own["env"]["id"] != chosen_id(given, "env"):', "if False:"
-            ),
+            Mutation("examples of another environment", 'if own["env"]["id"] != chosen_id(given, "env"):', "if False:"),
             Mutation("a trainer without wishes", '{"id": trainer, **wishes}', '{"id": trainer}'),
             Mutation("wishes overrule the user", "else {}, given]", "else {}, given][::-1]"),
             Mutation("wishes for all", 'if chosen_id(given, "model") == "nano" else {}', "if True else {}"),
@@ -1052,7 +1050,7 @@ MODULES = (
                 "sessions=settings.rollout.concurrency, ahead=True)",
             ),
             Mutation(
-                "a server's model here", "bool(factory.has_own_model) and not is_here", "bool(factory.has_own_model)"
+                "a server's model here", "bool(factory.has_own_model) and not is_ours", "bool(factory.has_own_model)"
             ),
             Mutation(
                 "a model without a name",

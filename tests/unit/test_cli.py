@@ -726,6 +726,7 @@ def test_init_writes_a_reward_and_a_trainer(agentgym: Typed) -> None:
         ("doctor BELL --model ./gone", 'cannot load the model "./gone": there is no such directory.'),
         ("play BELL --model ./gone", 'cannot load the model "./gone": there is no such directory.'),
         ("eval --model runs/gone --env BELL", 'cannot load the model "runs/gone": there is no such directory.'),
+        ("train --model gone.gguf --env BELL", 'cannot load the model "gone.gguf": there is no such file. Expected'),
     ],
 )
 def test_bad_input_is_told_and_leaves_nothing_behind(typed: str, told: str, agentgym: Typed) -> None:
