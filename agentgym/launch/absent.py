@@ -9,6 +9,8 @@ from typing import Any
 from agentgym.errors import UserError, did_you_mean
 from agentgym.extras import installed
 from agentgym.launch.settings import TrainSettings
+from agentgym.learn.gguf import gguf_in
+from agentgym.learn.gguf_header import read_header
 from agentgym.learn.sources import EXPECTED
 from agentgym.registry import plugins
 
