@@ -97,7 +97,11 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @contextmanager
 def playing(entry: str, env: str) -> Iterator[Any]:
     """The program at a terminal; it must leave cleanly at the end of input."""
-    answers = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1"}  # pexpect does not answer questions about the cursor
+    answers = {
+        **os.environ,
+        "TERM": "xterm",
+        "PROMPT_TOOLKIT_NO_CPR": "1",
+    }  # pexpect does not answer questions about the cursor
     child = pexpect.spawn(
         sys.executable, program(entry, env), env=answers, encoding="utf-8", timeout=30, dimensions=(50, 99)
     )

@@ -69,11 +69,21 @@ def test_nobody_is_asked_for_nano_a_server_or_what_is_here(tmp_path: Path, monke
     Path("run/policy").mkdir()
     for file in ("model/config.json", "adapter/adapter_config.json", "weights/small.gguf", "small.gguf"):
         Path(file).touch()
+    heads: list[Path] = []
+    monkeypatch.setattr("agentgym.launch.absent.read_header", heads.append)
     for model in ("nano", "run", "model", "adapter", "weights", "small.gguf"):
         refuse_unloadable(settings(model))
+    assert heads == [Path("weights/small.gguf"), Path("small.gguf")]
     pytest.importorskip("openai", reason="needs the extra openai")
     refuse_unloadable(settings("theirs", engine={"id": "openai"}))
     assert ids == []
+
+
+def test_a_file_that_is_damaged_is_told_before_torch(tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="needs the extra gguf")
+    (tmp_path / "small.gguf").touch()
+    with pytest.raises(UserError, match=r"small\.gguf\": it is empty; download it again"):
+        refuse_unloadable(settings(str(tmp_path / "small.gguf")))
 
 
 def test_a_run_that_was_meant_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,7 +183,11 @@ def test_webshop_through_a_pipe() -> None:
 
 
 def test_webshop_at_a_terminal() -> None:
-    env = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1"}  # pexpect does not answer questions about the cursor
+    env = {
+        **os.environ,
+        "TERM": "xterm",
+        "PROMPT_TOOLKIT_NO_CPR": "1",
+    }  # pexpect does not answer questions about the cursor
     child = pexpect.spawn(
         sys.executable, ["-c", PLAY_WEBSHOP], env=env, encoding="utf-8", timeout=60, dimensions=(50, 99)
     )
