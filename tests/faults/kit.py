@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from agentgym.archive import Archive
@@ -129,3 +130,13 @@ def board(run: Path) -> dict[str, Iterable[tuple[int, float]]]:
     read.Reload()
     tags = [tag for tag in read.Tags()["scalars"] if "seconds" not in tag]
     return {tag: [(event.step, event.value) for event in read.Scalars(tag)] for tag in tags}
+
+
+def everywhere(trainers: Iterable[str], often: tuple[str, str] | None = None) -> list[Any]:
+    """Each trainer with environments in each place, as parameters: one place a trainer at each change, all at night."""
+    places, params, nightly = ("loop", "threads", "processes"), [], [pytest.mark.slow, pytest.mark.nightly]
+    for number, trainer in enumerate(trainers):
+        for place in places:
+            marks = [pytest.mark.slow] if place == places[number % 3] else nightly
+            params.append(pytest.param(trainer, place, marks=[] if (trainer, place) == often else marks))
+    return params

@@ -20,7 +20,7 @@ import pytest
 from agentgym.learn import checkpoint
 from agentgym.ledger import audit
 from agentgym.run import Run
-from tests.faults.kit import SETTINGS, Nursery, assert_same, kept, tensors
+from tests.faults.kit import SETTINGS, Nursery, assert_same, everywhere, kept, tensors
 from tests.kit import ROOT
 
 NUM_KILLS = int(os.environ.get("AGENTGYM_KILLS", "10"))
@@ -109,9 +109,7 @@ TRAINERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("hosts", ["loop", "threads", "processes"])
-@pytest.mark.parametrize("trainer", TRAINERS)
+@pytest.mark.parametrize(("trainer", "hosts"), everywhere(TRAINERS))
 def test_killed_whatever_the_trainer(trainer: str, hosts: str, nursery: Nursery, tmp_path: Path) -> None:
     chosen: dict[str, Any] = {"trainer": {"id": trainer, **TRAINERS[trainer]}}
     chosen["rollout"] = {**SETTINGS["rollout"], "hosts": hosts}

@@ -19,7 +19,7 @@ from agentgym.errors import ConfigError, UserError
 from agentgym.launch import resume, train
 from agentgym.learn import checkpoint
 from agentgym.run import Run
-from tests.faults.kit import episodes
+from tests.faults.kit import episodes, everywhere
 from tests.integration.finished import SETTINGS
 from tests.kit import BELL, Notes, byte_tokenizer, eventually, metrics, report, tiny_model
 
@@ -97,7 +97,9 @@ def elsewhere(hosts: str, concurrency: int) -> dict[str, Any]:
     [
         ("processes", 5),
         *(
-            pytest.param(hosts, concurrency, marks=pytest.mark.slow)
+            pytest.param(
+                hosts, concurrency, marks=[pytest.mark.slow, *([] if concurrency == 128 else [pytest.mark.nightly])]
+            )
             for hosts in ("loop", "threads", "processes")
             for concurrency in (1, 5, 128)
             if (hosts, concurrency) != ("processes", 5)
@@ -125,15 +127,7 @@ EACH: dict[str, dict[str, Any]] = {
 }
 
 
-OFTEN = ("cory",)  # which keeps most; the others take their time
-
-
-@pytest.mark.parametrize(
-    "hosts", ["loop", *(pytest.param(h, marks=pytest.mark.slow) for h in ("threads", "processes"))]
-)
-@pytest.mark.parametrize(
-    "trainer", [pytest.param(trainer, marks=[] if trainer in OFTEN else pytest.mark.slow) for trainer in EACH]
-)
+@pytest.mark.parametrize(("trainer", "hosts"), everywhere(EACH, often=("cory", "loop")))
 def test_whatever_a_trainer_keeps_comes_back(trainer: str, hosts: str, tmp_path: Path) -> None:
     chosen = {
         "trainer": {"id": trainer, **EACH[trainer]},
