@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentgym.errors import DataError, EnvError, UserError
 from agentgym.hosts.failures import Failure, Situation, bounded
+from agentgym.snapshot import Mark
 from tests.unit.hosts.odd import RAISED, Raise
 
 SITUATION = Situation("shop", 5, "mug", "look")
@@ -79,6 +82,11 @@ def test_where_an_episode_is() -> None:
     assert len(str(situation)) < 300
     situation.begin(4, {"task": 0})
     assert str(situation) == "task 0, seed 4"
+    mark = Mark(id="m", rung="native", seed=8, options={"task": 2}, actions=("a", "b"), digests=("0", "1", "2"))
+    situation.return_to(mark)
+    assert str(situation) == "task 2, seed 8, last action 'b'"
+    situation.return_to(dataclasses.replace(mark, actions=(), digests=("0",)))
+    assert str(situation) == "task 2, seed 8"
 
 
 @given(text=st.text(st.characters(exclude_categories=[]), max_size=60))
