@@ -24,7 +24,7 @@ from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel
 
-from agentgym.blame import place
+from agentgym.blame import own_frames, place
 from agentgym.config import validated
 from agentgym.errors import AgentGymError, ConfigError, EnvError, UnknownIdError, UserError, did_you_mean
 from agentgym.exits import contained, own
@@ -323,7 +323,8 @@ def _load_file(file: Path) -> ModuleType:
 def _why_not_imported(file: Path, error: Exception) -> str:
     """What an author's file raised when it was imported, and where."""
     said = error.msg if isinstance(error, SyntaxError) else error
-    told = f"cannot import {place(error)}: {type(error).__name__}: {said}"
+    where = place(error) if own_frames(error) else file  # one that lies among what is installed is nobody's own
+    told = f"cannot import {where}: {type(error).__name__}: {said}"
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         is_beside = (file.parent / f"{package}.py").is_file() or (file.parent / package).is_dir()

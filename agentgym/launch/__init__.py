@@ -19,7 +19,7 @@ from agentgym.loops import plain
 from agentgym.watchdog import LastResort
 
 if TYPE_CHECKING:
-    from agentgym.launch.evaluation import Score
+    from agentgym.launch.score import Score
     from agentgym.types import Trajectory
 
 __all__ = [

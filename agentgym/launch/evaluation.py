@@ -13,13 +13,13 @@ from agentgym.errors import UserError
 from agentgym.launch.combinations import refuse_greedy, sampling_filters
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
-from agentgym.launch.score import Score, advice, outcomes, sample_of, score, told, told_void
+from agentgym.launch.score import Score, advice, sample_of, score, told, told_void
 from agentgym.launch.settings import TrainSettings
 from agentgym.media import MediaStore
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor, seed_of
 from agentgym.types import TaskId, Trajectory
 
-__all__ = ["Score", "measure", "outcomes", "play_tasks", "score"]
+__all__ = ["measure", "play_tasks"]
 
 
 async def play_tasks(

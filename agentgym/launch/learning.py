@@ -12,9 +12,10 @@ from typing import Any, cast
 from agentgym import sealed
 from agentgym.config import Choice
 from agentgym.curriculum import Curriculum
-from agentgym.launch.evaluation import play_tasks, score
+from agentgym.launch.evaluation import play_tasks
 from agentgym.launch.models import make_engine, make_learner
 from agentgym.launch.reporting import why_nothing
+from agentgym.launch.score import score
 from agentgym.launch.stage import Stage, Workbench
 from agentgym.learn.loop import Loop, Outcome
 from agentgym.learn.players import Players
@@ -237,8 +238,7 @@ class Train(Learning):
         """Keep this policy if it does best on the validation tasks so far, by success, then by reward."""
         if self.checked == self.at:
             return
-        bench = self.bench
-        episodes = await self.validate()
+        bench, episodes = self.bench, await self.validate()
         seen = score(episodes)
         merit = seen.success + 1e-3 * seen.reward
         if merit > self.best:

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agentgym.alarms import AlarmSettings, Watch, played, ranges
-from agentgym.launch.evaluation import Score
 from agentgym.launch.reporting import Reporter
+from agentgym.launch.score import Score
 from agentgym.launch.settings import TrainSettings
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.learner import Learner

@@ -12,8 +12,9 @@ import pytest
 
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch import evaluation
-from agentgym.launch.evaluation import Score, measure, play_tasks, score
+from agentgym.launch.evaluation import measure, play_tasks
 from agentgym.launch.resolving import resolve
+from agentgym.launch.score import Score, score
 from agentgym.rollout import EpisodeSpec, Limits
 from agentgym.store import read
 from agentgym.types import StopReason, Trajectory

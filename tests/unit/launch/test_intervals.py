@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agentgym.launch.evaluation import outcomes, score
 from agentgym.launch.intervals import clustered, gain, paired, wilson
+from agentgym.launch.score import outcomes, score
 from agentgym.types import StopReason
 from tests.kit import episode
 

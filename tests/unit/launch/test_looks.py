@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agentgym.launch.evaluation import score
 from agentgym.launch.monitor import Monitor
+from agentgym.launch.score import score
 from agentgym.learn.learner import Learner
 from agentgym.types import StopReason, Trajectory
 from tests.kit import Notes, episode, sample

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from agentgym.alarms import AlarmSettings
-from agentgym.launch.evaluation import score
 from agentgym.launch.monitor import Monitor, bounds
 from agentgym.launch.resolving import resolve
+from agentgym.launch.score import score
 from agentgym.launch.settings import TrainSettings
 from agentgym.learn.drift import base_rows, forward_kl
 from agentgym.learn.learner import Learner

@@ -157,7 +157,8 @@ def test_what_is_told_of_an_episode_is_its_shaped_record() -> None:
 
 
 def test_evaluation_asks_no_shaper() -> None:
-    from agentgym.launch.evaluation import play_tasks, score
+    from agentgym.launch.evaluation import play_tasks
+    from agentgym.launch.score import score
 
     rank = Rank()
     rollout = Rollout(Door, TOKENIZER, Plain(), shapers=[("rank", 5.0, rank)], max_context=4096)

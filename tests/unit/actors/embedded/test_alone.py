@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional
+from transformers import AttentionInterface
 
 from agentgym.actors.embedded.alone import (
     activations_of,
@@ -124,23 +125,28 @@ def test_what_needs_several_numbers_at_once_is_left_whole() -> None:
     assert [type(part).__name__ for part in activations_of(parts)] == ["GELU", "SiLU"]
 
 
-def test_rows_are_attended_for_with_their_own_number_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is behind a row's own keys may be anything, also for the rows between and behind it."""
-    model, found = tiny_model(), []
-    plain = functional.scaled_dot_product_attention
+def test_rows_are_attended_for_with_their_own_number_of_keys() -> None:
+    """What lies behind a row's own keys may be anything: here it would spoil all that looks at it."""
+    module, configs = tiny_model().model.layers[0].self_attn, configs_of(tiny_model())
+    heads, shared = module.config.num_attention_heads, module.config.num_key_value_heads
+    generator = torch.Generator().manual_seed(0)
+    query_3H1D = torch.randn(3, heads, 1, 8, generator=generator)
+    key_3H6D, value_3H6D = (torch.randn(3, shared, 6, 8, generator=generator) for _ in range(2))
+    lengths = (2, 2, 5)
+    for row, length in enumerate(lengths):
+        key_3H6D[row, :, length:] = value_3H6D[row, :, length:] = float("nan")
+    mask_316 = torch.zeros(3, 1, 1, 6)
+    attend = AttentionInterface()["agentgym_alone"]
+    with attending(configs, [(slice(0, 2), 2), (slice(2, 3), 5)]):
+        found_31HD, _ = attend(module, query_3H1D, key_3H6D, value_3H6D, mask_316)
+    for row, length in enumerate(lengths):
+        seen = key_3H6D[row, None, :, :length], value_3H6D[row, None, :, :length]
+        alone_1H1D = functional.scaled_dot_product_attention(query_3H1D[row, None], *seen, enable_gqa=True)
+        assert torch.allclose(found_31HD[row], alone_1H1D[0].transpose(0, 1), atol=1e-6)
 
-    def noted(query: torch.Tensor, key: torch.Tensor, *given: Any, **options: Any) -> Any:
-        found.append((len(query), key.shape[2]))
-        return plain(query, key, *given, **options)
 
-    monkeypatch.setattr(functional, "scaled_dot_product_attention", noted)
-    ids_3Q, configs = torch.tensor([[3], [4], [5]]), configs_of(model)
-    mask_3Q = torch.zeros(3, 1, 1, 1)
-    expected = model(input_ids=ids_3Q, attention_mask=mask_3Q).logits
-    with attending(configs, [(slice(0, 2), 1), (slice(2, 3), 1)]):
-        here = model(input_ids=ids_3Q, attention_mask=mask_3Q).logits
-    assert found == [(3, 1)] * 2 + [(2, 1), (1, 1)] * 2
-    assert torch.allclose(here, expected, atol=1e-6)
+def test_only_where_all_is_pytorch_s_attention_are_rows_attended_for_apart() -> None:
+    configs = configs_of(tiny_model())
     assert is_attended_apart(configs)
     configs[0]._attn_implementation = "eager"
     assert not is_attended_apart(configs)
