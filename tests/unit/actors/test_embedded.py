@@ -11,6 +11,8 @@ import torch
 from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
+from agentgym.actors.embedded.forward import Forward
+from agentgym.actors.embedded.rows import Row
 from agentgym.engine import Completion, Prompt
 from agentgym.errors import ConfigError, EngineError
 from agentgym.weights import weights_of
@@ -570,3 +572,11 @@ def test_an_opening_that_several_sessions_have_is_computed_once() -> None:
         assert engine.prefill_tokens == 32 + 24  # 29 and 19, in eights: the last is computed by itself
 
     run(main)
+
+
+def test_rows_that_advance_together_have_each_their_own_number_of_keys() -> None:
+    """Slots 0 to 4 hold 10, 100, nobody's, 101 and 600 tokens after the pass: 64, 128 and 1,024 keys."""
+    forward = Forward(LONG, max_context=None, num_slots=5, own_copy=False)
+    rows = [Row(slot, end - 1, [3], sampling(), 0.5) for slot, end in ((0, 10), (1, 100), (3, 101), (4, 600))]
+    assert forward._parts(rows, range(5)) == [(slice(0, 1), 64), (slice(1, 4), 128), (slice(4, 5), 1024)]
+    assert forward._parts(rows[1:2], [2, 1, 1]) == [(slice(0, 3), 128)]
