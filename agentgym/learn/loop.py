@@ -154,14 +154,16 @@ class Loop:
     ) -> tuple[Lesson, dict[str, float]]:
         """The same in a thread, while episodes go on. An interruption waits for it and comes right after."""
         studying = asyncio.ensure_future(asyncio.to_thread(self._study, trajectories, number))
-        interrupted = False
+        task, interrupted = asyncio.current_task(), False
+        assert task is not None
         async with lag:
             while not studying.done():
                 try:
                     await asyncio.wait([studying])
                 except asyncio.CancelledError:
+                    task.uncancel()  # it is asked for once: by more, asyncio.run would not know a Ctrl-C
                     interrupted = True
-        if interrupted and (task := asyncio.current_task()):
+        if interrupted:
             task.cancel()
         return studying.result()
 

@@ -71,6 +71,7 @@ MODULES = (
                 "                    interrupted = True",
                 "                    raise",
             ),
+            Mutation("interrupted twice over", "                    task.uncancel()", "                    task.cancelling()"),
             Mutation("no sign of life", "        self.beat()\n        played =", "        played ="),
         ),
     ),

@@ -427,6 +427,7 @@ def test_an_interruption_waits_for_what_is_being_learned_and_comes_after_it_was_
         may.set()
         with pytest.raises(asyncio.CancelledError):
             await calling
+        assert calling.cancelling() == 1  # of more, asyncio.run raises no KeyboardInterrupt
 
     asyncio.run(main())
     assert [type(each).__name__ for each in counted] == ["Outcome"]
