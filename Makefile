@@ -15,8 +15,9 @@ check:  ## style, types, layers
 test:  ## everything that needs no GPU, no vLLM, no Docker and no minutes
 	$(PYTHON) -m pytest -n auto
 
-nightly:  ## what takes hours: the tests in another order, every mutation of the tables, a hundred that nobody chose
-	AGENTGYM_KILLS=50 $(PYTHON) -m pytest -n auto -p randomly -m 'not (vllm or docker or browser or gpu)'
+nightly:  ## what takes hours: the tests in another order, the doctor on all there is, every mutation of the tables, a hundred that nobody chose
+	AGENTGYM_KILLS=50 $(PYTHON) -m pytest -n auto -p randomly -m 'not (vllm or docker or browser or gpu or pretrained)'
+	$(PYTHON) tests/doctored.py --jobs $$(nproc)
 	$(PYTHON) tests/mutations.py --jobs $$(nproc)
 	$(PYTHON) tests/mutations.py --map --jobs $$(nproc)
 	$(PYTHON) tests/mutations.py --drawn 100 --seed $$(date +%j) --jobs $$(nproc)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sysconfig
 import traceback
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-__all__ = ["blamed", "innermost", "own_frames", "place", "told_frames"]
+__all__ = ["blamed", "home", "innermost", "own_frames", "place", "told_frames"]
 
 _FRAMES = 5
 
@@ -56,6 +58,14 @@ def blamed(error: BaseException) -> str:
 def told_frames(frames: Iterable[traceback.FrameSummary]) -> str:
     """``file:line``, function and code of each, on a line of its own."""
     return "\n".join(f"  {_told(frame)}, in {frame.name}: {frame.line}" for frame in frames)
+
+
+def home(function: Any) -> str:
+    """``file:line`` at which somebody's own file defines ``function``; "" for all others."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None or not _is_own(code.co_filename):
+        return ""
+    return _told(traceback.FrameSummary(code.co_filename, code.co_firstlineno, code.co_name, lookup_line=False))
 
 
 def _told(frame: traceback.FrameSummary) -> str:

@@ -127,12 +127,11 @@ def checked_action(said: Any) -> Action:
     text = checked_text(said, "what an expert says")
     if not isinstance(said, Action):
         return Action(text)
-    for index, call in enumerate(said.tool_calls):
-        if not isinstance(call, ToolCall) or not isinstance(call.arguments, dict):
-            raise ValueError(f"tool_calls[{index}] is {shown(call)}, expected a ToolCall with a dict of arguments")
-        checked_text(call.name, f"tool_calls[{index}].name")
-        _plain(call.arguments, f"tool_calls[{index}].arguments")
-    return said
+    calls = getattr(said, "tool_calls", None)
+    if not isinstance(calls, tuple | list):
+        raise ValueError(f"tool_calls is {shown(calls)}, expected a list of ToolCall")
+    made = tuple(_call(call, f"tool_calls[{index}]") for index, call in enumerate(calls))
+    return said if type(said) is Action and _is_same(calls, made) else Action(text, tool_calls=made)
 
 
 def checked_about(name: Any, instructions: Any, max_turns: Any, corpus_episodes: Any) -> tuple[str, str, int, int]:
@@ -174,6 +173,20 @@ def shown(value: Any) -> str:
     except BaseException as error:  # the author's __repr__ runs here and may do as it likes
         text = f"[which cannot be shown: __repr__ raised {type(error).__name__}]"
     return f"{type(value).__name__} {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}"
+
+
+def _call(call: Any, what: str) -> ToolCall:
+    if not isinstance(call, ToolCall) or not isinstance(call.arguments, dict):
+        raise ValueError(f"{what} is {shown(call)}, expected a ToolCall with a dict of arguments")
+    name, id = checked_text(call.name, f"{what}.name"), checked_text(call.id, f"{what}.id")
+    arguments = _plain(call.arguments, f"{what}.arguments")
+    is_plain = type(call) is ToolCall and arguments is call.arguments and name is call.name and id is call.id
+    return call if is_plain else ToolCall(name=name, arguments=arguments, id=id)
+
+
+def _is_same(given: Any, made: tuple[Any, ...]) -> bool:
+    """Whether ``given`` is a plain tuple of what is in ``made``."""
+    return type(given) is tuple and len(given) == len(made) and all(map(operator.is_, given, made))
 
 
 def _count(value: Any, what: str, least: int) -> int:
@@ -222,14 +235,14 @@ def _observation(value: Any, known: Observation | None) -> Observation:
 def _admissible(actions: Any) -> tuple[str, ...]:
     if not isinstance(actions, tuple | list):
         raise ValueError(f"admissible is {shown(actions)}, expected a list of actions")
-    if isinstance(actions, tuple) and all(type(action) is str and action.isascii() for action in actions):
+    if type(actions) is tuple and all(type(action) is str and action.isascii() for action in actions):
         return actions
     return tuple(checked_text(action, f"admissible[{index}]") for index, action in enumerate(actions))
 
 
 def _images(images: Any) -> tuple[Media, ...]:
-    if images == ():
-        return ()
+    if not isinstance(images, tuple | list):
+        raise ValueError(f"images is {shown(images)}, expected a list of images")
     made = []
     for index, image in enumerate(images):
         try:
@@ -245,7 +258,7 @@ def _tools(tools: Any, known: Sequence[Any]) -> tuple[Mapping[str, Any], ...]:
     if len(tools) == len(known) and all(map(operator.is_, tools, known)):  # the usual case: the same in every turn
         return tuple(tools)
     made = tuple(_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools))
-    return tools if isinstance(tools, tuple) and all(map(operator.is_, made, tools)) else made
+    return made if not isinstance(tools, tuple) or not _is_same(tools, made) else tools
 
 
 def _tool(tool: Any, what: str) -> Mapping[str, Any]:
@@ -287,16 +300,19 @@ def _plain(value: Any, what: str, depth: int = 0) -> Any:
 def _info(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"info is a dict, found {shown(value)}")
-    told = {name: value[name] for name in _MEANING if name in value}
+    info = value if type(value) is dict else {name: dict.__getitem__(value, name) for name in dict.__iter__(value)}
+    told = {name: info[name] for name in _MEANING if name in info}
     if not told:
-        return value
+        return info
     said = {name: _MEANING[name](each) for name, each in told.items() if not _says_nothing(name, each)}
-    return {**{name: each for name, each in value.items() if name not in told}, **said}
+    return {**{name: each for name, each in info.items() if name not in told}, **said}
 
 
 def _says_nothing(name: str, value: Any) -> bool:
     """``success`` before it is known, and an action with which nothing was wrong."""
-    return value is None or (name == "invalid_action" and (value is False or (type(value) is str and not value)))
+    if value is None or name != "invalid_action":
+        return value is None
+    return (isinstance(value, bool | np.bool_) and not value) or (isinstance(value, str) and str.__len__(value) == 0)
 
 
 def _success(value: Any) -> bool:

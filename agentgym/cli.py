@@ -23,12 +23,12 @@ from agentgym.command import SettingsCommand, flags_of
 from agentgym.commands import Group, Real, hang_up, write_json
 from agentgym.env import SPLITS
 from agentgym.errors import AgentGymError, ConfigError, UserError
-from agentgym.progress import progress
+from agentgym.progress import progress, wide_console
 from agentgym.registry import EnvFactory
 from agentgym.types import StopReason
 
 if TYPE_CHECKING:
-    from agentgym.launch.settings import EnvSettings
+    from agentgym.launch.settings import EnvSettings, TrainSettings
 
 __all__ = ["main"]
 
@@ -99,7 +99,7 @@ def train(context: click.Context, config_file: Path | None, resume_dir: Path | N
 
 
 @_open("eval", takes="MeasureSettings")
-@click.option("--model", required=True, help="A run directory, a model directory or a Hugging Face id.")
+@click.option("--model", required=True, help="A run directory, a model directory, a .gguf file or a Hugging Face id.")
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Whose tasks.")
 @click.option("--temperature", type=Real(0), default=0.0, show_default=True, help="0 is greedy.")
@@ -151,7 +151,9 @@ def evaluate(
 
 
 @_open(takes="MeasureSettings")
-@click.option("--model", required=True, help="Who plays: a run directory, a model directory or a Hugging Face id.")
+@click.option(
+    "--model", required=True, help="Who plays: a run directory, a model directory, a .gguf file or a Hugging Face id."
+)
 @click.option(
     "-o",
     "--output",
@@ -211,7 +213,9 @@ def export(source: Path, output: Path | None, **asked: Any) -> None:
 @click.option("--task", help="Task to play; none given: the first of the split.")
 @click.option("--split", type=click.Choice(SPLITS), help="Whose tasks; none given: as the environment likes.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--model", help="A policy to watch: a run directory, a model directory or a Hugging Face id.")
+@click.option(
+    "--model", help="A policy to watch: a run directory, a model directory, a .gguf file or a Hugging Face id."
+)
 @click.option("--temperature", type=Real(0), default=1.0, show_default=True, help="0 is greedy.")
 @click.pass_context
 def play(
@@ -248,7 +252,7 @@ def envs(ids: tuple[str, ...], measure: int | None, json_file: Path | None) -> N
                 )
     if json_file is not None:
         write_json(json_file, as_json(listed))
-    _wide_console().print(environments_table(listed))
+    wide_console().print(environments_table(listed))
 
 
 @_open(takes="EnvSettings")
@@ -319,8 +323,9 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
 
     given = _given(context, env)
     make_env = _env_factory(given, SpeechSettings)
+    settings = _spoken(given, model)
     make_env().close()
-    tokenizer, protocol = _speech(given, model)
+    tokenizer, protocol = _speech(settings, model)
     with Console(stderr=True).status("") as status:
         findings = diagnose(
             make_env,
@@ -330,23 +335,17 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
         )
     if json_file is not None:
         write_json(json_file, as_json(make_env.id, make_env.options, findings))
-    _wide_console().print(findings_table(findings))
+    wide_console().print(findings_table(findings))
     if model is not None:
         click.echo(shown_prompt(make_env, tokenizer=tokenizer, protocol=protocol))
     if not all(finding.passed for finding in findings):
         sys.exit(1)
 
 
-def _wide_console() -> Any:
-    """For tables: as wide as the terminal, and wide enough for a line a row in a file or a pipe."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 200)
-
-
 def _given(context: click.Context, env: str) -> dict[str, Any]:
     """The settings that were typed, with the environment of the argument."""
-    from agentgym.config import merged, twice
+    from agentgym.config import merged
+    from agentgym.flags import twice
 
     flags = flags_of(context)
     if isinstance(flags.get("env"), Mapping) and "id" in flags["env"]:
@@ -356,11 +355,9 @@ def _given(context: click.Context, env: str) -> dict[str, Any]:
 
 def _env_factory(given: Mapping[str, Any], kind: type[EnvSettings]) -> EnvFactory:
     """Makes the environment of settings of that kind. Raises ConfigError for other keys."""
-    from agentgym.config import validated
-    from agentgym.launch.resolving import pointing
+    from agentgym.launch.resolving import env_of
 
-    with pointing(kind, given):
-        choice = validated(kind, given).env
+    choice = env_of(kind, given)
     return EnvFactory(choice.id, choice.options)
 
 
@@ -368,27 +365,33 @@ def _warn(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _speech(given: Mapping[str, Any], model: str | None) -> tuple[Any, Any]:
+def _spoken(given: Mapping[str, Any], model: str | None) -> TrainSettings:
+    """The settings of ``model``, or nano's. Raises UserError, before torch is imported, where there is none such."""
+    from agentgym.launch.absent import refuse_unloadable
+    from agentgym.launch.resolving import resolve, settings_for
+    from agentgym.launch.settings import SpeechSettings
+
+    if model in (None, "nano"):
+        return resolve(given)
+    settings = settings_for(given, str(model), seed=0, kind=SpeechSettings, note=_warn)
+    refuse_unloadable(settings)
+    return settings
+
+
+def _speech(settings: TrainSettings, model: str | None) -> tuple[Any, Any]:
     """Tokenizer and protocol of ``model``; without one, single bytes and the protocol that nano has by default."""
     from agentgym.launch.models import make_policy
     from agentgym.launch.prompting import prompted
-    from agentgym.launch.resolving import resolve, settings_for
-    from agentgym.launch.settings import SpeechSettings
     from agentgym.learn.byte_tokenizer import byte_tokenizer
     from agentgym.loops import run
     from agentgym.tokenizer import ChatTokenizer
 
-    is_made = model in (None, "nano")
-    settings = resolve(given) if is_made else settings_for(given, str(model), seed=0, kind=SpeechSettings, note=_warn)
     protocol = agentgym.plugins("protocols").build(settings.protocol.id, settings.protocol.options)
-    env = agentgym.make(settings.env.id, **settings.env.options)
-    try:
+    with contextlib.closing(agentgym.make(settings.env.id, **settings.env.options)) as env:
         if model is None:
             return ChatTokenizer(byte_tokenizer()), run(prompted(protocol, env))
         tokenizer = run(make_policy(settings.model, env, seed=0)).tokenizer
         return tokenizer, run(prompted(protocol.suited(*tokenizer.speech), env))
-    finally:
-        env.close()
 
 
 if __name__ == "__main__":

@@ -105,7 +105,8 @@ class SettingsCommand(Once):
 
     def _chosen(self, ctx: click.Context) -> dict[str, Any]:
         """The settings that were typed; those of them that are arguments or options of the command too."""
-        from agentgym.config import merged, parse_flags, read_toml
+        from agentgym.config import merged, read_toml
+        from agentgym.flags import parse_flags
 
         options, rest, _ = self.make_parser(ctx).parse_args(list(ctx.meta["typed"]))
         named = {key: {"id": options[key]} for key in ("env", "model") if isinstance(options.get(key), str)}
@@ -115,7 +116,7 @@ class SettingsCommand(Once):
 
 def flags_of(ctx: click.Context) -> dict[str, Any]:
     """The settings that were typed as flags. Raises ConfigError, which says how what is no flag could be typed."""
-    from agentgym.config import parse_flags
+    from agentgym.flags import parse_flags
 
     _refuse_bare(ctx.args[:1])
     return parse_flags(ctx.args)

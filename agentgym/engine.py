@@ -99,6 +99,10 @@ class Engine(abc.ABC):
     has_own_model: ClassVar[bool] = False
     """Whether it can do without a module: a server's model, for one."""
 
+    @classmethod  # noqa: B027  # most engines need nothing that is not here
+    def refuse_missing(cls) -> None:
+        """Raise UserError where a package that it needs is not installed; torch and that package are not imported."""
+
     async def start(self) -> None:  # noqa: B027  # engines that are ready when they are made need not say so
         """Be ready for requests: called once, in the event loop that they come from, before the first.
 

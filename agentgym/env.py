@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import gymnasium
 
+from agentgym.blame import home
 from agentgym.boundary import checked_reset, checked_step, guarded, is_guarded, shown
 from agentgym.errors import EnvError, SnapshotError, UserError, did_you_mean
 from agentgym.loops import driven
@@ -312,7 +313,7 @@ class Env(gymnasium.Env[str, str]):
         try:
             self._seen, self._info = checked_reset(result, self._seen)
         except ValueError as error:
-            raise self._broken(str(error)) from None
+            raise self._broken(f"{error}{_written(self.reset)}") from None
         self._done, self._total = False, 0.0
         self._digests = [digest_of(StepResult(self._seen, 0.0, False, False, self._info))]
         return self._seen, self._info
@@ -332,7 +333,7 @@ class Env(gymnasium.Env[str, str]):
         try:
             turn = checked_step(result, self._total, self._seen)
         except ValueError as error:
-            raise self._broken(str(error)) from None
+            raise self._broken(f"{error}{_written(self.step)}") from None
         self._seen, self._info = turn.observation, turn.info
         self._done = turn.terminated or turn.truncated
         self._total += turn.reward
@@ -341,3 +342,9 @@ class Env(gymnasium.Env[str, str]):
 
     def _broken(self, what: str) -> EnvError:
         return EnvError(f"{type(self).__name__}: {what} (seed {self._seed}, after {len(self._actions)} actions)")
+
+
+def _written(method: Callable[..., Any]) -> str:
+    """Where an author wrote the method that returned what is told."""
+    where = home(method)
+    return f"; {method.__name__} is at {where}" if where else ""

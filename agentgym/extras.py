@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 from agentgym.errors import MissingExtraError
 
-__all__ = ["require"]
+__all__ = ["installed", "require"]
 
 
 def require(module: str, *, extra: str, install: str | None = None) -> ModuleType:
@@ -18,6 +19,15 @@ def require(module: str, *, extra: str, install: str | None = None) -> ModuleTyp
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        missing = (error.name or module).partition(".")[0]
-        command = install or f"pip install 'agentgym-lab[{extra}]'"
-        raise MissingExtraError(f"this needs {missing}, which is not installed; type: {command}") from error
+        raise _missing((error.name or module).partition(".")[0], extra, install) from error
+
+
+def installed(module: str, *, extra: str, install: str | None = None) -> None:
+    """Raises the same error where there is no such module, which is not imported: that may take seconds."""
+    if importlib.util.find_spec(module) is None:
+        raise _missing(module, extra, install)
+
+
+def _missing(module: str, extra: str, install: str | None) -> MissingExtraError:
+    command = install or f"pip install 'agentgym-lab[{extra}]'"
+    return MissingExtraError(f"this needs {module}, which is not installed; type: {command}")

@@ -19,7 +19,18 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from types import FrameType
 from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["Blocking", "driven", "interruptible", "is_ctrl_c", "must_wait", "plain", "run", "settled", "to_the_end"]
+__all__ = [
+    "Blocking",
+    "driven",
+    "interruptible",
+    "is_ctrl_c",
+    "must_wait",
+    "plain",
+    "run",
+    "settled",
+    "then",
+    "to_the_end",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,6 +39,15 @@ T = TypeVar("T")
 def must_wait(result: object) -> bool:
     """Whether ``result``, of a method that may be plain or ``async``, is still to come."""
     return not isinstance(result, tuple) and inspect.isawaitable(result)  # the usual case first: it takes no time
+
+
+def then(result: Any, change: Callable[[Any], Any]) -> Any:
+    """``change(result)``, to be awaited where the result is."""
+    return _later(result, change) if must_wait(result) else change(result)
+
+
+async def _later(result: Awaitable[Any], change: Callable[[Any], Any]) -> Any:
+    return change(await result)
 
 
 async def settled(result: Any) -> Any:

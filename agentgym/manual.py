@@ -17,8 +17,8 @@ from typing_extensions import is_typeddict
 
 from agentgym.config import Choice, Reward, Settings, merged, validated
 from agentgym.errors import ConfigError, did_you_mean
-from agentgym.launch.resolving import chosen_id, decided, in_full, usual
-from agentgym.launch.settings import KINDS, EnvSettings, PolicySettings, TrainSettings, engine_defaults
+from agentgym.launch.resolving import decided, in_full, usual
+from agentgym.launch.settings import KINDS, EnvSettings, PolicySettings, TrainSettings, chosen_id, engine_defaults
 from agentgym.learn.model_settings import model_settings
 from agentgym.registry import plugins
 

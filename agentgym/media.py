@@ -28,13 +28,14 @@ __all__ = ["MEDIA", "MediaStore", "as_media", "data_url", "media_in", "pixels_of
 MEDIA = "media"
 """Of the directory, beside episodes, where their images are."""
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _EXPECTED = "expected a Pillow image, an array (height, width, 3) of uint8, or the bytes of a PNG or JPEG file"
 
 
 def as_media(image: Any) -> Media:
     """``image`` as PNG. Raises ValueError, with what was found and what was expected, for what is no image."""
     if isinstance(image, Media):
-        return image
+        return _as_made(image)
     buffer = io.BytesIO()
     # Level 1: a screenshot is compressed four times faster than by default, to a tenth more bytes.
     _opened(image).convert("RGB").save(buffer, "PNG", compress_level=1)
@@ -43,6 +44,13 @@ def as_media(image: Any) -> Media:
 
 def _media(data: bytes) -> Media:
     return Media(digest=hashlib.blake2b(data, digest_size=16).hexdigest(), data=data)
+
+
+def _as_made(media: Media) -> Media:
+    """``media``, which anybody can put together, unless its name is not that of its content: files are called so."""
+    if not (isinstance(media.data, bytes) and media.data.startswith(_PNG) and _media(media.data) == media):
+        raise ValueError(f"a Media of another digest than its content's, or of no PNG, {_EXPECTED}")
+    return media
 
 
 def _opened(image: Any) -> Image:

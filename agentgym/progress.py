@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["progress"]
+__all__ = ["progress", "wide_console"]
 
 _LEAST, _MOST = 1.0, 60.0
 """Seconds between two lines about a stage, but for its last."""
@@ -95,3 +96,10 @@ class _Lines:
 
     def note(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def wide_console() -> Any:
+    """For tables: as wide as the terminal, and wide enough for a line a row in a file or a pipe."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 200)

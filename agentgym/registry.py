@@ -27,6 +27,7 @@ from pydantic import BaseModel
 from agentgym.blame import place
 from agentgym.config import validated
 from agentgym.errors import AgentGymError, ConfigError, EnvError, UnknownIdError, UserError, did_you_mean
+from agentgym.exits import contained, own
 from agentgym.gymnasium_specs import gymnasium_id, tell_gymnasium
 from agentgym.signature import Signature, arguments, both, settings_of
 
@@ -84,11 +85,13 @@ class Registry:
         ``adapter:NAME`` is short for the id ``adapter`` with the option ``name``.
         """
         try:
-            return self._got(id)
+            with contained():
+                return self._got(id)
         except SystemExit as error:
+            call = error.code if str(error.code).startswith("os._exit(") else f"sys.exit({error.code!r})"
             raise UserError(
-                f'the {self.one} "{id}" calls sys.exit({error.code!r}) when it is imported; what its file does beside '
-                'defining goes under if __name__ == "__main__"'
+                f'the {self.one} "{id}" calls {call} when it is imported; what its file does beside defining goes '
+                'under if __name__ == "__main__"'
             ) from error
 
     def _got(self, id: str) -> Callable[..., Any]:
@@ -306,6 +309,7 @@ def _load_file(file: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    own(str(file))
     try:
         spec.loader.exec_module(module)
     except BaseException as error:

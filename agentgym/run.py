@@ -36,31 +36,11 @@ from pydantic import ValidationError
 from agentgym import sealed
 from agentgym.archive import FILE, Archive
 from agentgym.errors import DataError, UserError
+from agentgym.layout import BEGINNING, GROWING, LOCK, OWN, refuse_odd
 from agentgym.ledger import Entry
 from agentgym.lines import PUT_BACK, objects_in
-from agentgym.media import MEDIA
 
 __all__ = ["Run", "read_config", "refuse_taken"]
-
-GROWING = ("metrics.jsonl", "ledger.jsonl")
-
-_BEGINNING, _LOCK = ".beginning", ".lock"
-_OWN = (
-    "config.json",
-    *GROWING,
-    FILE,
-    "checkpoints",
-    "policies",
-    "policy",
-    "warm_start",
-    "corrupt",
-    "tensorboard",
-    "curves.png",
-    "report.json",
-    "report.md",
-)
-"""What a run alone writes: a directory that has one of them is another's, and would be mixed or erased."""
-_SHARED = ("places.json", "model.json", MEDIA, "watchdog.txt", _BEGINNING, _LOCK)
 
 
 class Run:
@@ -97,7 +77,7 @@ class Run:
         ``beside`` are further JSON files by their names without suffix; there is none of what is empty.
         """
         with self.writing():
-            (self.directory / _BEGINNING).touch()
+            (self.directory / BEGINNING).touch()
             for name, content in beside.items():
                 if content:
                     self.write_json(f"{name}.json", content)
@@ -149,9 +129,9 @@ class Run:
 
         Raises UserError when one does or the directory cannot be written, DataError where a part of it is elsewhere.
         """
-        _refuse_links(self.directory)
+        refuse_odd(self.directory)
         try:
-            lock = os.open(self.directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            lock = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as error:
             raise UserError(
                 f"cannot write the run directory {self.directory}: {error.strerror}; a run can go on only where it can "
@@ -179,8 +159,10 @@ class Run:
         has_checkpoints = self.checkpoints.is_dir() and any(
             not path.name.startswith(".") for path in self.checkpoints.iterdir()
         )
-        has_written = any(_size(self.directory / name) for name in (*GROWING, FILE))
-        if has_checkpoints or (has_written and not (self.directory / _BEGINNING).exists()):
+        has_written = any(_size(self.directory / name) for name in (*GROWING, FILE)) or (
+            self.policies.is_dir() and any(self.policies.iterdir())
+        )
+        if has_checkpoints or (has_written and not (self.directory / BEGINNING).exists()):
             train_on = f", train its best policy on: agentgym train --model {self.directory} --output NEW"
             raise UserError(
                 f"{self.directory} has no complete checkpoint to go on from, and to begin anew would erase what it "
@@ -190,11 +172,12 @@ class Run:
 
     def has_checkpoint(self) -> None:
         """From now on it goes on from a checkpoint, or not at all."""
-        (self.directory / _BEGINNING).unlink(missing_ok=True)
+        (self.directory / BEGINNING).unlink(missing_ok=True)
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file in one piece: it is either the old one or the new one."""
         aside = self.directory / f".{name}.partial"
+        sealed.remove(aside)
         with aside.open("w") as stream:
             stream.write(json.dumps(content, indent=2) + "\n")
             stream.flush()
@@ -326,33 +309,12 @@ def refuse_taken(directory: Path) -> None:
             f"cannot write the run directory {directory}: {existing} is not a writable directory; choose another "
             "--output"
         )
-    if there := [name for name in _OWN if os.path.lexists(directory / name)]:
+    if there := [name for name in OWN if os.path.lexists(directory / name)]:
         raise UserError(
             f"{directory} has {', '.join(there)} already, which a run would overwrite; choose another --output, or "
             "move that away"
         )
-    _refuse_links(directory)
-
-
-def _refuse_links(directory: Path) -> None:
-    """Raise DataError for a part of a run that is a link: what is written or deleted there would be somebody else's."""
-    for path in sorted(directory.iterdir()) if directory.is_dir() else ():
-        if path.is_symlink() and _is_part(path.name) and not (path.name == "policy" and _leads_to_policies(path)):
-            raise DataError(
-                f"{path} is a link to {os.readlink(path)}; a run's own files lie in its directory: put there what the "
-                "link leads to, or delete the link (the directory itself may be a link)"
-            )
-
-
-def _is_part(name: str) -> bool:
-    """Whether a run writes or deletes a file or directory of that name."""
-    is_aside = name.startswith(".") and name.endswith(".partial")
-    return name in (*_OWN, *_SHARED) or is_aside or name.startswith((f"{FILE}-", "config-until-"))
-
-
-def _leads_to_policies(link: Path) -> bool:
-    parts = Path(os.readlink(link)).parts
-    return len(parts) == 2 and parts[0] == "policies" and parts[1] != ".."
+    refuse_odd(directory)
 
 
 def _as_metrics(where: str, line: dict[str, Any]) -> dict[str, Any]:

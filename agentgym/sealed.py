@@ -163,7 +163,10 @@ def read_json(file: Path, *, follow: bool = False) -> Json:
         mode = file.stat() if follow else file.lstat()
         if not stat.S_ISREG(mode.st_mode) or mode.st_size > _MAX_JSON:
             raise DataError(f"{file} is not a plain file of at most {_MAX_JSON >> 20} MiB")
-        content = json.loads(file.read_bytes())
+        raw = file.read_bytes()
+        if raw.startswith(b"version https://git-lfs"):
+            raise DataError(f"{file} is a pointer of git-lfs, not the file itself; type: git -C {file.parent} lfs pull")
+        content = json.loads(raw)
     except FileNotFoundError:
         raise DataError(f"{file} is missing") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -391,10 +391,7 @@ class Trajectory(_Record):
 
     def said_by_expert(self, sample: Sample) -> NDArray[np.bool_]:
         """True on the tokens of ``sample``, one of this episode's, that an expert said."""
-        shown = self.shown
-        if not shown:
-            return np.zeros_like(sample.loss_mask)
-        return sample.loss_mask & np.isin(sample.turn_index, list(shown))
+        return sample.loss_mask & np.isin(sample.turn_index, list(self.shown))
 
     def sampled(self, sample: Sample) -> NDArray[np.bool_]:
         """True on the tokens of ``sample``, one of this episode's, that a policy sampled and no expert said."""

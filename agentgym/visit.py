@@ -12,7 +12,7 @@ from typing import Any
 
 from agentgym.env import Env
 from agentgym.errors import EnvError
-from agentgym.hosts.resident import Resident, as_action
+from agentgym.hosts.resident import Resident
 from agentgym.loops import Blocking, settled
 from agentgym.snapshot import Mark
 from agentgym.types import Action, Observation, StepResult, TaskId, succeeded
@@ -115,7 +115,8 @@ class Visit(_Episodes):
 
     async def expert(self) -> Action | None:
         """What the environment's expert would do now; None where there is none. It is made when it is first asked."""
-        return as_action(await settled(self._resident.expert(self.now.observation)))
+        said: Action | None = await settled(self._resident.expert(self.now.observation))
+        return said
 
     async def save(self) -> Mark:
         """Keep this moment, to come back to. Raises SnapshotError where there is no way back."""
@@ -159,7 +160,8 @@ class Player(_Episodes):
 
     def expert(self) -> Action | None:
         """What the environment's expert would do now; None where there is none. It is made when it is first asked."""
-        return as_action(self.settled(self._resident.expert(self.now.observation)))
+        said: Action | None = self.settled(self._resident.expert(self.now.observation))
+        return said
 
     def save(self) -> Mark:
         """Keep this moment, to come back to. Raises SnapshotError where there is no way back."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -26,7 +26,7 @@ from gymnasium import wrappers
 
 from agentgym.env import Env, Expert
 from agentgym.errors import UserError
-from agentgym.loops import must_wait, run, settled
+from agentgym.loops import must_wait, run, settled, then
 from agentgym.types import Observation, StepResult, TaskId, succeeded
 
 __all__ = ["Settled", "Wrapper", "adopted"]
@@ -91,10 +91,10 @@ class Wrapper(Env):
     # -- the wrapped environment's -------------------------------------------------------------------
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        return _then(self.env.reset(seed=seed, options=options), self._begun)
+        return then(self.env.reset(seed=seed, options=options), self._begun)
 
     def step(self, action: str) -> Any:
-        return _then(self.env.step(self.action(action)), self._gone_on)
+        return then(self.env.step(self.action(action)), self._gone_on)
 
     def _begun(self, result: tuple[Observation, dict[str, Any]]) -> Any:
         return self.observation(result[0]), result[1]
@@ -130,7 +130,7 @@ class Wrapper(Env):
         may_keep = kind.reset is not own.reset or kind.step is not own.step
         if may_keep and kind.get_state is own.get_state:
             return None
-        return _then(self.env.snapshot(), lambda now: None if now.state is None else now)
+        return then(self.env.snapshot(), lambda now: None if now.state is None else now)
 
     def set_state(self, state: Any) -> Any:
         return self.env.restore(state)
@@ -180,15 +180,6 @@ class Wrapper(Env):
 def _depth(env: Env) -> int:
     """How many environments it is around."""
     return 1 + _depth(env.env) if isinstance(env, Wrapper) else 0
-
-
-def _then(result: Any, change: Callable[[Any], Any]) -> Any:
-    """``change(result)``, to be awaited where the result is."""
-    return _later(result, change) if must_wait(result) else change(result)
-
-
-async def _later(result: Awaitable[Any], change: Callable[[Any], Any]) -> Any:
-    return change(await result)
 
 
 class Settled(Wrapper):

@@ -13,15 +13,14 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from agentgym.env import SPLITS, Env, Expert
-from agentgym.environments._quiet import hush
-from agentgym.errors import ConfigError, UserError, did_you_mean
-from agentgym.extras import require
+from agentgym.environments._questions import Questions
+from agentgym.errors import ConfigError, UserError
 from agentgym.registry import register
 from agentgym.types import Observation, TaskId
 
@@ -63,15 +62,6 @@ _HARMLESS: dict[str, Callable[[str], bool]] = {
 }
 """Dataset whose scoring evaluates answers → which of them may be scored."""
 
-_REFUSED = {
-    **dict.fromkeys(
-        ("intermediate_integration", "polynomial_multiplication", "simple_integration"),
-        "its scoring evaluates the policy's answer as code",
-    ),
-    "list_functions": "its questions come from the process's random numbers: no seed repeats them",
-    "composite": "it has no questions of its own; name one of its parts",
-}
-
 
 @register
 class ReasoningGym(Env):
@@ -96,6 +86,7 @@ class ReasoningGym(Env):
         config: Mapping[str, Any] | str | None = None,
         seed: int = 0,
         max_attempts: Annotated[int, Field(ge=1)] = 1,
+        leave_out_wrong: bool = False,
     ) -> None:
         """Make the dataset.
 
@@ -106,14 +97,17 @@ class ReasoningGym(Env):
                 are n questions, the last two tenths of them for validation and test.
             seed: shifts all questions.
             max_attempts: answers that a policy may give; it is told the score of each.
+            leave_out_wrong: ask another question in the place of one that contradicts itself or whose answer is known
+                to be wrong (``_questions.WRONG_QUESTIONS``).
 
         Raises ConfigError for an unknown dataset, or for settings that it does not take; MissingExtraError.
         """
         settings = {**(_DEFAULT_CONFIG if name is None else {}), **_mapping(config)}
         self.dataset_name, self.max_turns = name or _DEFAULT, max_attempts
-        size = settings.setdefault("size", _SMALL.get(self.dataset_name, _SIZE))
-        self.dataset = _made(self.dataset_name, {"seed": seed, **settings})
-        self.splits = SPLITS if size == _SIZE else _cut(size)
+        self.size = settings.setdefault("size", _SMALL.get(self.dataset_name, _SIZE))
+        self.dataset = Questions(self.dataset_name, {"seed": seed, **settings})
+        self.splits = SPLITS if self.size == _SIZE else _cut(self.size)
+        self.leave_out_wrong = leave_out_wrong
 
     def tasks(self, split: str) -> Sequence[TaskId]:
         """Numbers of the questions of a split. Raises UserError."""
@@ -121,14 +115,30 @@ class ReasoningGym(Env):
         return self.splits[split]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Ask the question that is the task, or a random one of the training split. Raises UserError."""
+        """Ask the question that is the task, or a random one of the training split. Raises UserError.
+
+        The info says "wrong_question", and why, of one that is known to be wrong.
+        """
         given = (options or {}).get("task")
         task = int(self.np_random.integers(len(self.splits["train"]))) if given is None else given
         if not any(task in numbers for numbers in self.splits.values()):
             raise UserError(f"task {task!r} does not exist: tasks are the numbers 0 to {self.splits['test'][-1]}")
-        self.entry = self.dataset[int(task)]
+        wrong = self._ask(int(task))
         self.attempts = 0
-        return str(self.entry["question"]), {}
+        return str(self.entry["question"]), {"wrong_question": wrong} if wrong else {}
+
+    def _ask(self, number: int) -> str | None:
+        """Draw the question, or the next one in its place; what is wrong with it.
+
+        A place has the numbers n, n + size, n + 2 size and so on: they are in no other place, so in no other split.
+        """
+        self.entry = self.dataset[number]
+        wrong = self.dataset.what_is_wrong(self.entry)
+        while wrong and self.leave_out_wrong:
+            number += self.size
+            self.entry = self.dataset[number]
+            wrong = self.dataset.what_is_wrong(self.entry)
+        return wrong
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Score an answer. The episode ends with one that is right, or with the last; its score is the reward."""
@@ -166,16 +176,6 @@ class ReasoningGym(Env):
         return min(1.0, max(0.0, score))
 
 
-class _InOrder(frozenset[str]):
-    """Letters in the order of the alphabet. Two datasets draw from a set, whose order is another in every process."""
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(super().__iter__()))
-
-    def __sub__(self, other: Set[object]) -> _InOrder:
-        return _InOrder(super().__sub__(other))
-
-
 def _answer_in(action: str) -> str:
     """What stands in the last <answer> tags, or else all of it.
 
@@ -203,21 +203,3 @@ def _mapping(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
     if not isinstance(found, Mapping):
         raise ConfigError(f'config is {given!r}, expected settings such as {{"max_terms": 3}}')
     return dict(found)
-
-
-def _made(name: str, settings: dict[str, Any]) -> Any:
-    """The dataset. Raises ConfigError, MissingExtraError."""
-    package = require("reasoning_gym", extra="reasoning-gym")
-    known = require("reasoning_gym.factory", extra="reasoning-gym").DATASETS
-    if name in _REFUSED:
-        raise ConfigError(f'dataset "{name}" cannot be played: {_REFUSED[name]}')
-    if name not in known:
-        raise ConfigError(f'name is "{name}".{did_you_mean(name, known)} Known: {", ".join(sorted(known))}')
-    try:
-        made = package.create_dataset(name, **settings)
-        hush("reasoning_gym")
-        if isinstance(letters := getattr(made, "letters", None), set):
-            made.letters = _InOrder(letters)
-        return made
-    except (TypeError, ValueError, AssertionError) as error:
-        raise ConfigError(f'dataset "{name}" does not take {settings}: {error}') from None

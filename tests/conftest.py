@@ -35,6 +35,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+IN_PROCESSES_SLOW = ("openenv", "verifiers", "mcp", "crafter", "alfworld", "reasoning-gym", "textworld", "textarena")
+"""Environments whose packages take seconds to import, twice."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before marks are looked at
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items if not config.getoption("--env") else ():
+        if item.name.endswith("-repeats_in_processes]") and any(f"[{id}-" in item.name for id in IN_PROCESSES_SLOW):
+            item.add_marker("slow")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "env_id" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--env")

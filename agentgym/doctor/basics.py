@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from agentgym.doctor.playing import SECONDS, Case, MakeEnv, Remark, cases_of, expect, paced, success_of
 from agentgym.env import SPLITS
@@ -56,15 +56,32 @@ def wins_as_expert(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int
         if player.expert() is None:
             return Remark("left out: there is no expert()")
         won = {case: success_of(player, case, by_expert=True) for case in paced(cases, seconds, least=3)}
-        if player.env.chance_decides and not all(won.values()):
-            return _wins_by_skill(player, won)
-    lost = [case for case in won if not won[case]]
+        lost = [case for case in won if not won[case]]
+        if player.env.chance_decides and lost:
+            return _wins_by_skill(player, cases_of(make_env, _MOST_PAIRS, "test"), seconds)
     expect(len(lost) <= len(won) / 10, f"the expert lost {len(lost)} of {len(won)}: (task, seed) {lost[:5]}")
     return f"the expert won {len(won) - len(lost)} of {len(won)} episodes of test tasks"
 
 
-def _wins_by_skill(player: Player, won: Mapping[Case, bool]) -> str:
-    lucky = sum(success_of(player, case, by_expert=False) for case in won)
-    found = f"won {sum(won.values())} of {len(won)} by the expert, {lucky} by random actions"
-    expect(sum(won.values()) > lucky, f"{found}: this is no expert")
+_MOST_PAIRS, _LEAST_PAIRS = 200, 20
+_CLEAR = 3.0
+"""Standard deviations of the difference of wins, were neither better than the other."""
+
+
+def _wins_by_skill(player: Player, cases: Sequence[Case], seconds: float) -> str:
+    """Compare the expert with random actions until it is clear who wins more often, or time is up.
+
+    One lucky episode of three says nothing, so both play twenty in any case.
+    """
+    won = lucky = count = 0
+    rounds = _MOST_PAIRS // _LEAST_PAIRS
+    spread = [case for number in range(rounds) for case in cases[number::rounds]]
+    for case in paced(spread, seconds, least=_LEAST_PAIRS):
+        won += success_of(player, case, by_expert=True)
+        lucky += success_of(player, case, by_expert=False)
+        count += 1
+        if won - lucky > _CLEAR * (won + lucky) ** 0.5 or (count >= _LEAST_PAIRS and not won):
+            break
+    found = f"won {won} of {count} by the expert, {lucky} by random actions"
+    expect(won > lucky, f"{found}: this is no expert")
     return Remark(f"{found}: chance decides")

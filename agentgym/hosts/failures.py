@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agentgym import exits
 from agentgym.blame import innermost, own_frames, told_frames
 from agentgym.errors import (
     ConfigError,
@@ -115,4 +116,4 @@ def _trace(error: BaseException) -> str:
 
 
 def _is_ours(filename: str) -> bool:
-    return Path(filename).parent == Path(__file__).parent
+    return Path(filename).parent == Path(__file__).parent or filename == exits.__file__

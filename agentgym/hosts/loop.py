@@ -13,10 +13,10 @@ from typing import Any
 
 from agentgym.env import Env
 from agentgym.errors import EnvError, UserError
-from agentgym.hosts.exits import contained
+from agentgym.exits import contained
 from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
-from agentgym.hosts.resident import Resident, as_action, as_begun, as_result
+from agentgym.hosts.resident import Resident
 from agentgym.loops import is_ctrl_c, must_wait
 from agentgym.snapshot import Mark
 from agentgym.types import Action, Observation, StepResult, TaskId
@@ -82,10 +82,12 @@ class LoopHost(Host):
 
     async def step(self, action: Action) -> StepResult:
         self._situation.action = action
-        return as_result(await self._call(self._resident.step, action))
+        result: StepResult = await self._call(self._resident.step, action)
+        return result
 
     async def expert(self, observation: Observation) -> Action | None:
-        return as_action(await self._call(self._resident.expert, observation))
+        said: Action | None = await self._call(self._resident.expert, observation)
+        return said
 
     async def save(self) -> Mark:
         mark: Mark = await self._call(self._resident.save)
@@ -117,7 +119,7 @@ class LoopHost(Host):
             task.add_done_callback(self._closing.discard)
 
     async def _begun(self, method: Callable[..., Any], *args: Any) -> tuple[Observation, dict[str, Any]]:
-        begun = as_begun(await self._call(method, *args))
+        begun: tuple[Observation, dict[str, Any]] = await self._call(method, *args)
         _, self.instructions, self.max_turns, _ = await self._call(self._resident.about)
         return begun
 

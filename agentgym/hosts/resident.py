@@ -5,17 +5,19 @@ from __future__ import annotations
 import collections
 import itertools
 import uuid
-from collections.abc import Generator, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from agentgym.boundary import checked_about, checked_action, checked_tasks, shown
+from agentgym.boundary import checked_about, checked_action, checked_reset, checked_step, checked_tasks, shown
 from agentgym.env import Env, Expert
 from agentgym.errors import EnvError, UserError
-from agentgym.loops import driven
+from agentgym.loops import driven, then
 from agentgym.snapshot import Mark, Snapshot
 from agentgym.types import Action, Observation, StepResult, TaskId
 
-__all__ = ["MAX_KEPT", "About", "Resident", "as_action", "as_begun", "as_result"]
+__all__ = ["MAX_KEPT", "About", "Resident", "as_action"]
+
+T = TypeVar("T")
 
 MAX_KEPT = 256
 """Moments that one environment keeps; the one that was not asked for the longest goes first, and is then replayed."""
@@ -64,13 +66,13 @@ class Resident:
             raise EnvError(f"{self.env.name}: {error}") from None
 
     def reset(self, seed: int | None, options: dict[str, Any] | None) -> Any:
-        """(observation, info) of a new episode."""
+        """(observation, info) of a new episode. Raises EnvError where the boundary was not crossed on the way."""
         self._expert, self._knows_expert = None, False
-        return self.env.reset(seed=seed, options=options)
+        return then(self.env.reset(seed=seed, options=options), _as_begun)
 
     def step(self, action: Action) -> Any:
-        """The StepResult of one turn."""
-        return self.env.step(action)
+        """The StepResult of one turn. Raises EnvError where the boundary was not crossed on the way."""
+        return then(self.env.step(action), _as_result)
 
     def has_expert(self) -> bool:
         """Whether the running episode has an expert."""
@@ -79,8 +81,10 @@ class Resident:
         return self._expert is not None
 
     def expert(self, observation: Observation) -> Any:
-        """What the expert says; None where there is none."""
-        return None if not self.has_expert() or self._expert is None else self._expert(observation)
+        """What the expert says, as an Action; None where there is none. Raises EnvError for what is none."""
+        if not self.has_expert() or self._expert is None:
+            return None
+        return then(self._expert(observation), as_action)
 
     def save(self) -> Any:
         """A Mark of this moment. Raises SnapshotError where there is no way back."""
@@ -93,9 +97,9 @@ class Resident:
         """
         self._expert, self._knows_expert = None, False
         if mark.id not in self._kept:
-            return self.env.replay(mark)
+            return then(self.env.replay(mark), _as_begun)
         self._kept.move_to_end(mark.id)
-        return self.env.restore(self._kept[mark.id])
+        return then(self.env.restore(self._kept[mark.id]), _as_begun)
 
     def forget(self, ids: Iterable[str]) -> None:
         """Keep these moments no longer. Unknown ones are fine."""
@@ -126,16 +130,25 @@ def as_action(said: Any) -> Action | None:
         raise EnvError(str(error)) from None
 
 
-def as_begun(found: Any) -> tuple[Observation, dict[str, Any]]:
+def _as_begun(found: Any) -> tuple[Observation, dict[str, Any]]:
     """What a reset or a load came to. Raises EnvError where the boundary was not crossed on the way."""
-    match found:
-        case (Observation() as observation, dict() as info):
-            return observation, info
-    raise EnvError(f"reset returned {shown(found)}; {_PAST}")
+    seen = found[0] if isinstance(found, tuple) and found and isinstance(found[0], Observation) else None
+    begun = _past(lambda: checked_reset(found, seen))
+    if seen is None:
+        raise EnvError(f"reset returned {shown(found)}; {_PAST}")
+    return begun
 
 
-def as_result(found: Any) -> StepResult:
+def _as_result(found: Any) -> StepResult:
     """What a step came to. Raises EnvError where the boundary was not crossed on the way."""
-    if isinstance(found, StepResult):
-        return found
+    if isinstance(found, StepResult) and isinstance(found.observation, Observation):
+        return _past(lambda: checked_step(found, known=found.observation))
     raise EnvError(f"step returned {shown(found)}; {_PAST}")
+
+
+def _past(check: Callable[[], T]) -> T:
+    """What ``check`` returns: whoever looks like it need not have crossed the boundary."""
+    try:
+        return check()
+    except ValueError as error:
+        raise EnvError(f"{error}; {_PAST}") from None

@@ -19,10 +19,10 @@ from typing import Any
 
 from agentgym.env import Env
 from agentgym.errors import EnvError, UserError
-from agentgym.hosts.exits import contained
+from agentgym.exits import contained
 from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
-from agentgym.hosts.resident import About, Resident, as_action, as_begun, as_result
+from agentgym.hosts.resident import About, Resident
 from agentgym.loops import Blocking, must_wait
 from agentgym.snapshot import Mark
 from agentgym.types import Action, Observation, StepResult, TaskId
@@ -99,10 +99,12 @@ class ThreadHost(Host):
 
     async def step(self, action: Action) -> StepResult:
         self._situation.action = action
-        return as_result(await self._call(self._life.do, "step", action))
+        result: StepResult = await self._call(self._life.do, "step", action)
+        return result
 
     async def expert(self, observation: Observation) -> Action | None:
-        return as_action(await self._call(self._life.do, "expert", observation))
+        said: Action | None = await self._call(self._life.do, "expert", observation)
+        return said
 
     async def save(self) -> Mark:
         mark: Mark = await self._call(self._life.do, "save")
@@ -135,8 +137,10 @@ class ThreadHost(Host):
             self._abandoned[:] = [host for host in (*self._abandoned, self) if host.thread.is_alive()]
 
     async def _begun(self, method: str, *args: Any) -> tuple[Observation, dict[str, Any]]:
-        begun, (_, self.instructions, self.max_turns, _) = await self._call(self._life.begin, method, *args)
-        return as_begun(begun)
+        answer = await self._call(self._life.begin, method, *args)
+        begun: tuple[Observation, dict[str, Any]] = answer[0]
+        _, self.instructions, self.max_turns, _ = answer[1]
+        return begun
 
     async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
         if self._life.abandoned:

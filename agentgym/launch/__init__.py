@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import UserError
-from agentgym.launch.early import refuse_unplayable, refuse_untrainable
+from agentgym.launch.combinations import refuse_greedy
+from agentgym.launch.early import refuse_unplayable, refuse_unresumable, refuse_untrainable
 from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.resolving import resolve, settings_for
 from agentgym.loops import plain
@@ -63,6 +64,7 @@ async def resume_async(
     if they may change. Raises ConfigError for them, DataError for a checkpoint that does not fit, and UserError for a
     run that another process trains or whose model is another one now.
     """
+    refuse_unresumable(directory, given or {})
     from agentgym.launch.resuming import go_on
 
     return await go_on(directory, given or {}, force=force, reporter=reporter or Silent())
@@ -83,8 +85,8 @@ async def evaluate_async(
     """The score of ``model`` on tasks of ``split``, and the episodes. Raises UserError for bad input.
 
     ``samples`` episodes of each task are played, and no more than one at temperature 0, which is greedy; ``model`` is a
-    run directory, a model directory or a Hugging Face id. ``trajectories``, where given, gets the episodes as they end:
-    an archive in that directory, or a JSONL file where the name ends in .jsonl.
+    run directory, a model directory, a .gguf file or a Hugging Face id. ``trajectories``, where given, gets the
+    episodes as they end: an archive in that directory, or a JSONL file where the name ends in .jsonl.
 
     Example::
 
@@ -93,6 +95,7 @@ async def evaluate_async(
     reporter = reporter or Silent()
     with LastResort(_IMPORT_SECONDS).armed():
         settings = settings_for(given, model, seed=seed, note=reporter.note)
+    refuse_greedy(settings.rollout, samples=samples, temperature=temperature)
     await refuse_unplayable(settings)
     from agentgym.launch.evaluation import measure
 
@@ -131,10 +134,12 @@ async def record_async(
         agentgym.train({"env": "webshop", "trainer": {"id": "dpo", "data": str(there)}})
     """
     reporter = reporter or Silent()
-    settings = settings_for(given, model, seed=seed, note=reporter.note)
+    with LastResort(_IMPORT_SECONDS).armed():
+        settings = settings_for(given, model, seed=seed, note=reporter.note)
     there = output or Path("recorded") / f"{Path(settings.env.id).stem}-{seed}"
     if there.exists():
         raise UserError(f"{there} exists already, and episodes are not mixed; choose another --output, or move it away")
+    refuse_greedy(settings.rollout, samples=samples, temperature=temperature)
     await refuse_unplayable(settings)
     from agentgym.launch.evaluation import measure
 

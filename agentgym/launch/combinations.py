@@ -138,6 +138,20 @@ def sampling_filters(rollout: EpisodeSettings) -> dict[str, Any]:
     return {key: getattr(rollout, key) for key in ("top_p", "top_k", "min_p") if rollout.changed(key)}
 
 
+def refuse_greedy(rollout: EpisodeSettings, *, samples: int, temperature: float) -> None:
+    """Raise ConfigError where episodes at temperature 0 would be equal, or filters without effect."""
+    filters = sampling_filters(rollout)
+    if samples > 1 and temperature == 0:
+        raise ConfigError(
+            f"samples {samples} at temperature 0, which is greedy, are {samples} equal episodes of each task; add "
+            "--temperature 1, or type --samples 1"
+        )
+    if filters and temperature == 0:
+        raise ConfigError(
+            f"rollout.{min(filters)} has no effect at temperature 0, which is greedy; add --temperature 1"
+        )
+
+
 def refuse_filters(rollout: EpisodeSettings) -> None:
     """Raise ConfigError where training would sample from a part of the vocabulary."""
     for key, value in sampling_filters(rollout).items():

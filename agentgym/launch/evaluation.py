@@ -9,8 +9,8 @@ from pathlib import Path
 
 from agentgym import sealed, store
 from agentgym.engine import Engine
-from agentgym.errors import ConfigError, UserError
-from agentgym.launch.combinations import sampling_filters
+from agentgym.errors import UserError
+from agentgym.launch.combinations import refuse_greedy, sampling_filters
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.score import Score, advice, outcomes, sample_of, score, told, told_void
@@ -74,15 +74,7 @@ async def measure(
     ``trajectories`` is where the episodes are written as they end: what was played before an interruption is there.
     """
     filters = sampling_filters(settings.rollout)
-    if samples > 1 and temperature == 0:
-        raise ConfigError(
-            f"samples {samples} at temperature 0, which is greedy, are {samples} equal episodes of each task; add "
-            "--temperature 1, or type --samples 1"
-        )
-    if filters and temperature == 0:
-        raise ConfigError(
-            f"rollout.{min(filters)} has no effect at temperature 0, which is greedy; add --temperature 1"
-        )
+    refuse_greedy(settings.rollout, samples=samples, temperature=temperature)
     async with assembled(settings) as parts:
         if parts.warning:
             reporter.note(parts.warning)

@@ -1,8 +1,9 @@
-"""Whether the model that a run began with is still the one in its directory.
+"""Whether the model that a run began with is still the one in its directory or file.
 
-Configuration and tokenizer are compared by their SHA-256. Weights are compared by their size and by pieces spread
-over them, since reading all of a large model would take minutes: training changes nearly every number of one, so that
-any piece tells. A model that came from a hub by name has no directory and is not compared.
+Configuration and tokenizer are compared by their SHA-256, as is a GGUF file, which has both. Other weights are compared
+by their size and by pieces spread over them, since reading all of a large model would take minutes: training changes
+nearly every number of one, so that any piece tells. A model that came from a hub by name is not here and is not
+compared.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 
 from agentgym.errors import DataError, UserError
 from agentgym.launch.models import policy_source
+from agentgym.learn.gguf import content_hash, gguf_in
+from agentgym.learn.sources import is_here
 from agentgym.run import Run
 
 __all__ = ["check", "of_directory", "of_model"]
@@ -25,9 +28,9 @@ _PIECES, _PIECE = 16, 2**16
 
 
 def of_model(model: str) -> dict[str, Any]:
-    """The fingerprint of ``model``, which a run keeps; empty where it is not a directory."""
+    """The fingerprint of ``model``, which a run keeps; empty where it is not on this machine."""
     source = Path(policy_source(model))
-    return {"source": str(source.resolve()), "files": of_directory(source)} if source.is_dir() else {}
+    return {"source": str(source.resolve()), "files": of_directory(source)} if is_here(source) else {}
 
 
 def check(run: Run, model: str, note: Callable[[str], None]) -> None:
@@ -41,9 +44,9 @@ def check(run: Run, model: str, note: Callable[[str], None]) -> None:
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file} is not a fingerprint: {error}; delete it to go on without it") from None
     moved = Path(policy_source(model))
-    if not source.is_dir() and moved.is_dir():
+    if not is_here(source) and is_here(moved):
         source = moved
-    if not source.is_dir():
+    if not is_here(source):
         note(f"the model that the run began with is gone from {source}; its checkpoints hold what it needs")
         return
     now = of_directory(source)
@@ -56,7 +59,9 @@ def check(run: Run, model: str, note: Callable[[str], None]) -> None:
 
 
 def of_directory(directory: Path) -> dict[str, str]:
-    """A hash of each file that a model consists of."""
+    """A hash of each file that a model consists of; of one in a GGUF file, of that file."""
+    if (file := gguf_in(directory)) is not None:
+        return {file.name: content_hash(file)}
     return {
         path.name: _whole(path) if path.suffix in _READ_WHOLE else _sampled(path)
         for path in sorted(directory.iterdir())

@@ -20,7 +20,7 @@ from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.nano_vision import seeing
 from agentgym.learn.policy import Policy, load_policy, load_tokenizer, saved_ends
 from agentgym.learn.settings import TrainerSettings
-from agentgym.learn.sources import is_adapter, loading
+from agentgym.learn.sources import is_adapter, is_here, loading
 from agentgym.registry import plugins
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Observation
@@ -100,8 +100,8 @@ def engine_of(settings: TrainSettings, module: Any) -> Engine:
 def is_served(settings: TrainSettings) -> bool:
     """Whether the model is a server's and not on this machine."""
     factory: Any = plugins("engines").get(settings.engine.id)
-    is_here = settings.model.id == "nano" or Path(policy_source(settings.model.id)).is_dir()
-    return bool(factory.has_own_model) and not is_here
+    is_ours = settings.model.id == "nano" or is_here(policy_source(settings.model.id))
+    return bool(factory.has_own_model) and not is_ours
 
 
 def served_policy(model: str, engine: Engine) -> Policy:

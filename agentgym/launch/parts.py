@@ -24,6 +24,7 @@ from agentgym.learn.policy import Policy
 from agentgym.protocol import Protocol
 from agentgym.registry import EnvFactory, plugins
 from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
+from agentgym.rollout.deadline import ended_by_force
 
 __all__ = ["Parts", "assembled"]
 
@@ -125,13 +126,23 @@ async def _try_out(parts: Parts) -> _Tried:
         return Completion(token_ids=[end], logprobs=[0.0], policy_versions=[-1], finish_reason="stop")
 
     specs = [EpisodeSpec(task=task, seed=0, episode_id="try-out") for task in parts.env.tasks("train")[:1]]
-    for played in await parts.rollout.run(specs, say_nothing, limits=dataclasses.replace(parts.limits, max_turns=1)):
+    limits = dataclasses.replace(parts.limits, max_turns=1)
+    with ended_by_force(_patience(limits)):  # a hang in the event loop holds up its own deadline, and nobody watches
+        tries = await parts.rollout.run(specs, say_nothing, limits=limits)
+    for played in tries:
         if played.stop_reason.is_void:
             raise UserError(f'the environment "{parts.env.name}" breaks in its first episodes: {played.error}')
         if played.shaping_error is not None:
             raise UserError(f"{played.shaping_error}; it was tried out on an episode of one turn")
         tried.pictures |= any(turn.media for turn in played.turns)
     return tried
+
+
+def _patience(limits: Limits) -> float | None:
+    """Seconds that a first turn takes at most: to be made, reset and stepped, again and again, and to be shaped."""
+    if limits.step_seconds is None or limits.shaping_seconds is None:
+        return None
+    return limits.max_attempts * 3 * limits.step_seconds + limits.shaping_seconds
 
 
 def _on_prompt(parts: Parts, tried: _Tried) -> str:

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from agentgym.errors import ConfigError, DataError
 from agentgym.launch.settings import KINDS
+from agentgym.learn.sources import is_here
 from agentgym.registry import plugins
 
 __all__ = ["absolute", "code_of", "damaged", "relative", "told_code"]
@@ -70,7 +71,7 @@ def _choice(key: str, choice: Mapping[str, Any]) -> dict[str, Any]:
     id = str(choice["id"]) if choice.get("id") else ""
     full = {name: os.path.abspath(value) if _is_path(key, id, name, value) else value for name, value in choice.items()}
     if id:
-        full["id"] = (os.path.abspath(id) if Path(id).is_dir() else id) if key == "model" else _plugin(id)
+        full["id"] = (os.path.abspath(id) if id != "nano" and is_here(id) else id) if key == "model" else _plugin(id)
     return full
 
 

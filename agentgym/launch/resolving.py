@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agentgym.config import CHOICES, Settings, long_form, merged, validated
-from agentgym.errors import ConfigError, UserError, did_you_mean
+from agentgym.config import CHOICES, Choice, Settings, long_form, merged, validated
+from agentgym.errors import ConfigError, UserError
+from agentgym.launch.absent import refuse_missing_model
 from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle_curriculum, spent
 from agentgym.launch.places import code_of, damaged, told_code
+from agentgym.launch.pointing import pointing
 from agentgym.launch.settings import (
-    KINDS,
     EnvSettings,
     MeasureSettings,
     PolicySettings,
     SpeechSettings,
     TrainSettings,
+    chosen_id,
 )
 from agentgym.launch.written import as_given
-from agentgym.learn.model_settings import model_settings
 from agentgym.learn.nano_settings import WISHES
 from agentgym.prompt import text_of_option
 from agentgym.registry import plugins
 from agentgym.run import read_config
 
 __all__ = [
-    "chosen_id",
+    "checked",
     "decided",
+    "env_of",
     "in_full",
     "nano_defaults",
-    "pointing",
-    "refuse_missing_model",
     "resolve",
     "run_directory",
     "settings_for",
@@ -44,6 +43,7 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
     """Settings of a training run. Raises UserError: UnknownIdError for a plug-in, ConfigError for everything else."""
     given = in_full(given)
     with pointing(TrainSettings, given):
+        given = merged(_spoken_by(given), given)
         settings = decided(given)
         settings.complete()
     refuse_missing_model(settings)
@@ -55,9 +55,9 @@ def resolve(given: Mapping[str, Any]) -> TrainSettings:
 def decided(given: Mapping[str, Any]) -> TrainSettings:
     """The same of ``given`` in full form, before the options of plug-ins are checked."""
     layers = [nano_defaults(given) if chosen_id(given, "model") == "nano" else {}, given]
-    settings = _checked(TrainSettings, merged(*layers))
+    settings = checked(TrainSettings, merged(*layers))
     if more := spent(settings, given):
-        settings = _checked(TrainSettings, merged(*layers, more))
+        settings = checked(TrainSettings, merged(*layers, more))
     refuse_filters(settings.rollout)
     play_ahead(settings)
     refuse_idle_curriculum(settings)
@@ -70,13 +70,21 @@ def run_directory(settings: TrainSettings) -> Path:
     return settings.output or Path("runs") / f"{'-'.join(names)}-{settings.seed}"
 
 
-S = TypeVar("S", bound=SpeechSettings)
+S = TypeVar("S", bound=EnvSettings)
 
 
-def _checked(kind: type[S], values: Mapping[str, Any]) -> S:
+def checked(kind: type[S], values: Mapping[str, Any]) -> S:
     """Settings of that kind; where only options of a choice are given, they are those of the default."""
+    if "env" not in values or (isinstance(values["env"], Mapping) and "id" not in values["env"]):
+        raise ConfigError("no environment is named; type: --env webshop   (agentgym envs lists the environments)")
     ids = {key: {"id": chosen_id(values, key)} for key in CHOICES if isinstance(values.get(key), Mapping)}
     return validated(kind, merged({key: id for key, id in ids.items() if id["id"]}, values))
+
+
+def env_of(kind: type[EnvSettings], given: Mapping[str, Any]) -> Choice:
+    """The environment of settings of that kind. Raises ConfigError for keys that they do not have."""
+    with pointing(kind, full := in_full(given)):
+        return checked(kind, full).env
 
 
 def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,59 +130,6 @@ def usual(kind: type[EnvSettings], given: Mapping[str, Any]) -> dict[str, Any]:
     return merged(_run_settings(model, kind) if model else {}, own)
 
 
-def chosen_id(given: Mapping[str, Any], key: str) -> str:
-    """The id of a choice in full form, or its default; empty where there is none."""
-    chosen, default = given.get(key), TrainSettings.model_fields[key].default
-    id = chosen.get("id") if isinstance(chosen, Mapping) else None
-    return str(id or getattr(default, "id", ""))
-
-
-# -- what is not there -----------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def pointing(kind: type[EnvSettings], given: Mapping[str, Any]) -> Iterator[None]:
-    """An error within about an unknown key says where there is such a key, if there is one."""
-    try:
-        yield
-    except ConfigError as error:
-        raise error.pointed(_keys_beside(kind, given)) from None
-
-
-def _keys_beside(kind: type[EnvSettings], given: Mapping[str, Any]) -> Iterator[str]:
-    """Every key in full that settings of that kind have, those of the chosen plug-ins among them."""
-    yield from _keys(kind)
-    for key in CHOICES:
-        if key in kind.model_fields and (id := chosen_id(given, key)):
-            with contextlib.suppress(UserError):  # that there is no such plug-in is another error
-                yield from _keys(model_settings(id) if key == "model" else plugins(KINDS[key]).settings(id), f"{key}.")
-
-
-def _keys(settings: type[Any], prefix: str = "") -> Iterator[str]:
-    for name, field in settings.model_fields.items():
-        group = field.annotation
-        if isinstance(group, type) and issubclass(group, Settings):
-            yield from _keys(group, f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
-def refuse_missing_model(settings: TrainSettings) -> None:
-    """Raise UserError where the model is a path that leads nowhere; a name may be one of Hugging Face or a server."""
-    id, engine = settings.model.id, plugins("engines").get(settings.engine.id)
-    path = Path(id)
-    looks_like_one = path.is_absolute() or id.startswith((".", "~")) or len(path.parts) > 2
-    if (looks_like_one or path.parts[:1] == ("runs",)) and not (
-        path.exists() or getattr(engine, "has_own_model", False)
-    ):
-        beside = [str(each.parent) for each in path.parent.glob("*/config.json")]
-        raise UserError(
-            f'cannot load the model "{id}": there is no such directory.{did_you_mean(str(path), beside)} Expected a '
-            "run directory, a directory with config.json and model.safetensors, or a Hugging Face id such as "
-            "Qwen/Qwen3-0.6B"
-        )
-
-
 # -- a finished policy -----------------------------------------------------------------------------------
 
 
@@ -200,13 +155,27 @@ def settings_for(
     of_run = _run_settings(model, kind)
     chosen = merged(of_run, _anew(in_full(given)), own)
     with pointing(kind, chosen):
-        _checked(kind, chosen)
+        checked(kind, chosen)
         if code := sorted({*code_of(of_run)} & {*code_of(chosen)}):
             note(told_code(Path(model), code))
-        settings = _checked(TrainSettings, merged(chosen, {"model": {"id": model}, "seed": seed}))
+        settings = checked(TrainSettings, merged(chosen, {"model": {"id": model}, "seed": seed}))
         settings.complete()
     refuse_missing_model(settings)
     return settings
+
+
+def _spoken_by(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The protocol that the run which training begins with talks in, where no other is given.
+
+    What the run made of options of the prompt is left behind in another environment.
+    """
+    own = _run_settings(chosen_id(given, "model"), SpeechSettings)
+    spoken, asked = own.get("protocol", {}), given.get("protocol", {})
+    if not spoken or asked.get("id", spoken["id"]) != spoken["id"]:
+        return {}
+    if own["env"]["id"] != chosen_id(given, "env"):
+        spoken = {key: value for key, value in spoken.items() if key != "kept"}
+    return {"protocol": dict(spoken)}
 
 
 def _anew(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,15 +188,18 @@ def _anew(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run_settings(model: str, kind: type[SpeechSettings]) -> dict[str, Any]:
     """Those of a run's settings that ``kind`` has."""
-    file = Path(model) / "config.json"
-    config = read_config(Path(model)) if file.is_file() else {}
+    directory = Path(model)
+    is_run = (directory / "policies").is_dir() or (directory / "ledger.jsonl").exists()
+    config = read_config(directory) if is_run or (directory / "config.json").is_file() else {}
+    if "env" not in config and is_run:
+        raise damaged(directory, ConfigError("it has no env"))
     if "env" not in config:
         return {}
     if not (Path(model) / "policy").is_dir():
         raise ConfigError(f"{model} has no trained policy yet; let it finish: agentgym train --resume {model}")
     shared = {key: value for key, value in _shared(config, kind).items() if key != "model"}
     try:
-        _checked(kind, shared)
+        checked(kind, shared)
     except ConfigError as error:
         raise damaged(Path(model), error) from None
     return as_given(shared, beside=config)

@@ -31,6 +31,7 @@ from agentgym.learn import checkpoint
 from agentgym.learn.settings import TrainerSettings
 from agentgym.registry import plugins
 from agentgym.run import Run
+from agentgym.watchdog import LastResort
 
 __all__ = ["changed", "go_on"]
 
@@ -47,6 +48,8 @@ _CHANGEABLE = (
     "rollout.concurrency",
     "model.device",
 )
+_IMPORT_SECONDS = 600.0
+"""That a plug-in may take to be imported; one that takes longer hangs."""
 _OF_TRAINING = ("updates", "max_seconds", "max_environment_steps", "trainer", "eval.every", "eval.validation_episodes")
 """Without effect when training is over."""
 
@@ -58,7 +61,8 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
         config = run.config
         if code := places.code_of(config):
             reporter.note(places.told_code(directory, code))
-        has = _settings_of(run, config)
+        with LastResort(_IMPORT_SECONDS).armed():
+            has = _settings_of(run, config)
         at = checkpoint.latest(run.checkpoints, note=reporter.note, check=standing.check)
         if at is None:
             run.refuse_erasing()

@@ -12,17 +12,13 @@ from typing import TypeVar
 
 from agentgym.errors import EnvError, UserError
 from agentgym.hosts import Host, Hosts
-from agentgym.rollout.deadline import in_time, open_in_time
+from agentgym.rollout.deadline import ended_by_force, in_time, open_in_time
 from agentgym.types import Action, Observation, StepResult, TaskId
 from agentgym.visit import NO_EPISODE, Standing
-from agentgym.watchdog import LastResort
 
 __all__ = ["Scout", "sent_ahead"]
 
 T = TypeVar("T")
-
-_SLACK = 10.0
-"""Seconds after a deadline at which whoever did not heed it is ended by force."""
 
 
 class Scout:
@@ -97,7 +93,7 @@ class Scout:
 
     async def _answer(self, call: Awaitable[T], what: str) -> T:
         try:
-            with _ended_by_force(self._seconds):
+            with ended_by_force(self._seconds):
                 return await in_time(call, self._seconds, f"{self.name}: {what}")
         except EnvError as error:
             self._host.kill()
@@ -111,7 +107,7 @@ async def sent_ahead(hosts: Hosts, name: str, seconds: float | None) -> AsyncIte
     Raises UserError where it cannot be made.
     """
     try:
-        with _ended_by_force(seconds):
+        with ended_by_force(seconds):
             host = await open_in_time(hosts, seconds, name)
     except EnvError as error:
         raise _refused(name, error) from error
@@ -121,11 +117,6 @@ async def sent_ahead(hosts: Hosts, name: str, seconds: float | None) -> AsyncIte
         yield scout
     finally:
         await scout.close()
-
-
-def _ended_by_force(seconds: float | None) -> contextlib.AbstractContextManager[object]:
-    """For what keeps the interpreter to itself, as a regular expression may: then no deadline is seen."""
-    return contextlib.nullcontext() if seconds is None else LastResort(seconds + _SLACK).armed()
 
 
 def _refused(name: str, error: EnvError) -> UserError:

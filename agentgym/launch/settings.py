@@ -6,6 +6,7 @@ policy to watch, ``eval`` and ``record`` how its episodes are played, and ``trai
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -33,6 +34,7 @@ __all__ = [
     "PolicySettings",
     "SpeechSettings",
     "TrainSettings",
+    "chosen_id",
     "engine_defaults",
 ]
 
@@ -66,7 +68,7 @@ class PolicySettings(SpeechSettings):
     """A policy in an environment."""
 
     model: Choice = Choice(id="nano")
-    """"nano", a Hugging Face id, a model directory or a run directory; its options as --model.<option>."""
+    """"nano", a Hugging Face id, a .gguf file, a model or run directory; its options as --model.<option>."""
     engine: Choice = Choice(id="embedded")
     """What samples, and its options as --engine.<option>."""
     rollout: ReplySettings = ReplySettings()
@@ -170,6 +172,13 @@ def _of_model(model: Choice) -> BaseModel:
 def _dumped(settings: BaseModel) -> dict[str, Any]:
     """As JSON; what has none, a function given from Python, by what it is called."""
     return settings.model_dump(mode="json", fallback=repr, warnings=False)
+
+
+def chosen_id(given: Mapping[str, Any], key: str) -> str:
+    """The id of a choice in full form, or its default; empty where there is none."""
+    chosen, default = given.get(key), TrainSettings.model_fields[key].default
+    id = chosen.get("id") if isinstance(chosen, Mapping) else None
+    return str(id or getattr(default, "id", ""))
 
 
 def engine_defaults(id: str, *, sessions: int, ahead: bool) -> dict[str, Any]:

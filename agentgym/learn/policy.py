@@ -1,4 +1,4 @@
-"""A policy: a language model and its tokenizer, from a Hugging Face id, a directory, or made new.
+"""A policy: a language model and its tokenizer, from a Hugging Face id, a directory, a GGUF file, or made new.
 
 A model is loaded as what its configuration says that it is: one that sees comes with its processor. What is saved is a
 directory that ``transformers`` itself can load; with LoRA, the adapter alone.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,15 @@ from transformers.utils.logging import disable_progress_bar
 
 from agentgym.errors import UserError
 from agentgym.learn.processing import load_processor, sees
-from agentgym.learn.sources import base_of, is_adapter, loading, note_base, refuse_other_rank
+from agentgym.learn.sources import (
+    base_of,
+    directory_of,
+    is_adapter,
+    loading,
+    note_base,
+    refuse_no_tokenizer,
+    refuse_other_rank,
+)
 from agentgym.processor import Images
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.vision import attach
@@ -38,7 +47,10 @@ class Policy:
 
     def save(self, directory: Path) -> None:
         """Write weights (safetensors), configuration and tokenizer or processor."""
-        self.module.save_pretrained(directory)
+        with warnings.catch_warnings():
+            # peft looks for a configuration beside the base, which a GGUF file has inside; its vocabulary is as it was.
+            warnings.filterwarnings("ignore", "Could not find a config file in .* - will assume")
+            self.module.save_pretrained(directory)
         if _is_adapted(self.module):
             note_base(directory, str(self.module.get_base_model().name_or_path))
         self._processor.save_pretrained(directory)
@@ -85,7 +97,7 @@ def load_policy(
     dtype: Literal["float32", "bfloat16"] = "float32",
     lora_rank: int | None = None,
 ) -> Policy:
-    """The model ``source``: a Hugging Face id or a directory, with a fresh adapter if ``lora_rank`` is given.
+    """The model ``source``: a Hugging Face id, a directory or a GGUF file; with ``lora_rank`` under a fresh adapter.
 
     Raises UserError when there is no such model, it cannot be read or be shown images, it has no chat template, or it
     is an adapter of another rank. Code that a model brings is not run.
@@ -97,15 +109,17 @@ def load_policy(
         refuse_other_rank(source, lora_rank)
     base = base_of(source)
     with loading(source, base, source):
-        tokenizer, config = load_tokenizer(base), AutoConfig.from_pretrained(base, trust_remote_code=False)
+        place = directory_of(base)
+        tokenizer, config = load_tokenizer(place), AutoConfig.from_pretrained(place, trust_remote_code=False)
         kind: Any = AutoModelForImageTextToText if sees(config) else AutoModelForCausalLM
         module, found = kind.from_pretrained(
-            base, dtype=getattr(torch, dtype), trust_remote_code=False, output_loading_info=True
+            place, dtype=getattr(torch, dtype), trust_remote_code=False, output_loading_info=True
         )
         _refuse_holes(source, found["missing_keys"])
+        module.name_or_path = tokenizer.name_or_path = base  # which an adapter keeps, and errors name
         images = None
         if sees(config):
-            images = Images(load_processor(base, config, tokenizer))
+            images = Images(load_processor(place, config, tokenizer))
             tokenizer.chat_template = tokenizer.chat_template or images.processor.chat_template
         chat = ChatTokenizer(tokenizer, images, stops=_ends(module.generation_config))
         module = module.to(device=chosen).eval()
@@ -134,6 +148,7 @@ def load_tokenizer(source: str) -> Any:
     """
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+    refuse_no_tokenizer(Path(source))
     config = Path(source) / "tokenizer_config.json"
     own = config.is_file() and json.loads(config.read_text()).get("tokenizer_class") in (
         "TokenizersBackend",

@@ -8,7 +8,6 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from agentgym.config import validated
 from agentgym.env import Env
 from agentgym.errors import ConfigError
 from agentgym.loops import plain
@@ -80,11 +79,14 @@ async def _watch(
     seed: int,
     temperature: float,
 ) -> None:
-    from agentgym.launch.parts import assembled
+    from agentgym.launch.early import refuse_unplayable
     from agentgym.launch.resolving import settings_for
     from agentgym.launch.settings import PolicySettings
 
     chosen = settings_for(settings, model, seed=seed, kind=PolicySettings, note=_warn)
+    await refuse_unplayable(chosen)
+    from agentgym.launch.parts import assembled  # torch
+
     async with assembled(chosen) as parts:
         policy = EnginePolicy(
             parts.engine,
@@ -111,8 +113,9 @@ def _settings(env: Env | str | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _made(settings: Mapping[str, Any]) -> Env:
+    from agentgym.launch.resolving import env_of
     from agentgym.launch.settings import EnvSettings
 
-    choice = validated(EnvSettings, settings).env
+    choice = env_of(EnvSettings, settings)
     env: Env = make(choice.id, **choice.options)
     return env

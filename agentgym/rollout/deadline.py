@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from typing import TypeVar
 
 from agentgym.errors import EnvError
 from agentgym.hosts import Host, Hosts
+from agentgym.watchdog import LastResort
 
-__all__ = ["in_time", "open_in_time"]
+__all__ = ["ended_by_force", "in_time", "open_in_time"]
 
 R = TypeVar("R")
 
 _IMPORT_SECONDS = 60.0
 """That a package may take to be imported, however short the deadline of a step is."""
+
+
+_SLACK = 10.0
+"""Seconds after a deadline at which whoever did not heed it is ended by force."""
+
+
+def ended_by_force(seconds: float | None) -> contextlib.AbstractContextManager[object]:
+    """For what keeps the interpreter or the loop to itself while no watchdog watches: then no deadline is seen."""
+    return contextlib.nullcontext() if seconds is None else LastResort(seconds + _SLACK).armed()
 
 
 async def in_time(call: Awaitable[R], seconds: float | None, what: str, *, where: str = "") -> R:

@@ -22,7 +22,7 @@ from agentgym.hosts import Host, Hosts, Where, make_hosts
 from agentgym.protocol import Protocol
 from agentgym.reward import EpisodeReward, Shaper, as_shaper
 from agentgym.rollout.actors import Actor
-from agentgym.rollout.deadline import open_in_time
+from agentgym.rollout.deadline import ended_by_force, open_in_time
 from agentgym.rollout.play import Play
 from agentgym.rollout.shaping import Finish, Weighted, shape
 from agentgym.rollout.specs import EpisodeSpec, Limits
@@ -33,6 +33,8 @@ from agentgym.types import StopReason, Trajectory
 __all__ = ["Rollout", "Seat"]
 
 _DEFAULT_LIMITS = Limits()
+_CLOSE_SECONDS = 60.0
+"""That an environment which holds up the event loop may take to close, when the run is over."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -168,7 +170,8 @@ class Rollout:
         """Close the idle environments and what they ran on."""
         idle, self._idle = self._idle, []
         for host in idle:
-            await host.close()
+            with ended_by_force(_CLOSE_SECONDS):
+                await host.close()
         await self.hosts.close()
 
     async def _attempts(

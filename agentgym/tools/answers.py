@@ -28,6 +28,8 @@ _OPENING = "([{<\"'`*_~≈#$€£¥“‘«„"
 _CLOSING = ".,;:!?)]}>\"'`*_~$€£¥”’»“…"
 _ENDS = re.compile(r"[=→\n]|[.:;!?](?=\s|$)|\b(?:is|are|was|were|be|equals?|makes?|gives?)\b")
 """What ends a statement, or the part of it that only leads to the answer."""
+_AROUND = re.compile(r"\\boxed\{([^{}]*)\}|</?(?:final_)?answer>", re.IGNORECASE)
+"""What some models are taught to write around an answer."""
 _NOT = ("not", "never", "nor", "neither", "n't", "n’t")
 _JOINED = re.compile(r"\w[.,:/'’-]?\Z|\A-\Z")
 
@@ -52,6 +54,7 @@ def numbers_in(text: str) -> list[Decimal]:
 
 
 def _plain(text: str, *, blanks: bool = True) -> str:
+    text = _AROUND.sub(lambda found: f" {found[1] or ''} ", text)
     text = unicodedata.normalize("NFC", text).casefold().replace("−", "-")
     return " ".join(text.split()) if blanks else text
 

@@ -36,6 +36,7 @@ __all__ = [
     "call",
     "call_of",
     "key_of",
+    "named_in_json",
     "parse_calls",
     "read_json",
     "unique_names",
@@ -57,9 +58,16 @@ _HEAD = re.compile(r"\s*([^\s(){}\[\]=,\"']+)\s*\(")
 _INSIDE = rf"\(\s*(?:\)|{_PLAIN_KEY}\s*=)"
 """How the arguments of a call begin, which no remark in parentheses does."""
 _LIKE = re.compile(_INSIDE)
+_QUOTED = re.compile(r"\(\s*(?:[\"'\[{]|\Z)")
+"""How they begin where somebody writes values without names; right after a name this is no remark either."""
+_COMPOUND = re.compile(r"\w[_/:.-]+\w")
+"""What a name has that is no word."""
+_NAMED = re.compile(r"\"(?:name|tool|tool_name|function|action)\"\s*:\s*\"([^\"\n]*)\"")
+_MARKS = "`*:;\"' \n"
+"""What may be around a tool's name that is said alone."""
 _ONE = '{"name": "...", "arguments": {...}}'
 _LIST = f"[{_ONE}, ...]"
-_OTHERWISE = re.compile(rf"\[|\s*\{{|\s*[:,]?\s+{_PLAIN_KEY}\s*=")
+_OTHERWISE = re.compile(rf"\[|\s*[\{{\uff08]|\s*[:,]?\s+{_PLAIN_KEY}\s*=|\s*(?:[-=]>|\u2192)|\s+--?[A-Za-z]")
 """What follows a tool's name where the call is written in a way that is not read here."""
 
 
@@ -110,7 +118,7 @@ def parse_calls(text: str, tools: Collection[str] = ()) -> list[ToolCall] | None
     if text.lstrip()[:1] in ("{", "["):
         return _from_json(text)
     if tools and (named := _calling(tuple(tools)).search(text)):
-        tool = named["call"] or named["tag"]
+        tool = next(filter(None, named.groups()))
         raise UnreadableError(
             tool, f"there is more than the call of {tool}; write {tool}(argument=value) alone, or words without a call"
         )
@@ -120,10 +128,11 @@ def parse_calls(text: str, tools: Collection[str] = ()) -> list[ToolCall] | None
 def _of_known(text: str, tools: Collection[str]) -> ToolCall | None:
     """The call of a tool that there is, whatever its name looks like; None where ``text`` does not begin as one."""
     text = text.strip()
-    name = max((name for name in tools if text.startswith(name)), key=len, default=None)
+    bare = text.strip(_MARKS)
+    name = bare if bare in tools else max((name for name in tools if text.startswith(name)), key=len, default=None)
     if name is None:
         return None
-    if text == name or _OTHERWISE.match(text, len(name)):
+    if bare == name or _OTHERWISE.match(text, len(name)):
         raise UnreadableError(name, f"its arguments stand in parentheses after the name; write {name}(argument=value)")
     start = _past_blanks(text, len(name))
     if text[start : start + 1] != "(" or (start > len(name) and name.isalpha() and not _LIKE.match(text, start)):
@@ -144,10 +153,17 @@ def _of_any(text: str, tools: Collection[str]) -> ToolCall | None:
         arguments, end = _arguments(head[1], text, head.end())
     except UnreadableError:
         is_whole = text.rstrip().endswith(")") or ")" not in text
-        if (is_whole and _LIKE.match(text, head.end() - 1)) or _is_near(text[head.start(1) : head.end() - 1], tools):
+        is_code = _LIKE.match(text, head.end() - 1) or (tools and _is_joined(text, head))
+        if (is_whole and is_code) or _is_near(text[head.start(1) : head.end() - 1], tools):
             raise
         return None
     return None if text[end:].strip() else ToolCall(name=head[1], arguments=arguments)
+
+
+def _is_joined(text: str, head: re.Match[str]) -> bool:
+    """Whether a name and what follows it look like code, and not like a word and a remark, or a formula."""
+    at_once = head.end(1) == head.end() - 1
+    return at_once and bool(_QUOTED.match(text, head.end(1)) or _COMPOUND.search(head[1]))
 
 
 def _is_near(name: str, tools: Collection[str]) -> bool:
@@ -159,8 +175,24 @@ def _is_near(name: str, tools: Collection[str]) -> bool:
 @functools.lru_cache(maxsize=64)
 def _calling(tools: tuple[str, ...]) -> re.Pattern[str]:
     """Finds a call of one of them among words, or a tag of its name."""
-    names = "|".join(re.escape(name) for name in sorted(tools, key=len, reverse=True))
-    return re.compile(rf"(?<![\w./-])(?P<call>{names}){_INSIDE}|<(?P<tag>{names})[\s/>]")
+    names, compound = (
+        "|".join(re.escape(name) for name in sorted(some, key=len, reverse=True)) or "(?!)"
+        for some in (tools, list(filter(_COMPOUND.search, tools)))
+    )
+    return re.compile(
+        rf"(?<![\w./-])(?:({names})(?:{_INSIDE}|\(\s*[\"'\[{{])|({compound})[(\uff08])"
+        rf"|<({names})[\s/>]"
+    )
+
+
+def named_in_json(text: str, tools: Collection[str]) -> str | None:
+    """The tool that an object of JSON among words names, as a call does; None where there is none.
+
+    >>> named_in_json('Here: {"tool": "go"}', ["go"]), named_in_json('{"title": "go"}', ["go"])
+    ('go', None)
+    """
+    found = (match[1] for match in _NAMED.finditer(text))
+    return next((name for name in found if name in tools), None)
 
 
 def _from_json(text: str) -> list[ToolCall]:

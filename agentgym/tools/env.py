@@ -22,7 +22,7 @@ import pydantic_core
 from agentgym.env import Env
 from agentgym.errors import EnvError, did_you_mean
 from agentgym.loops import settled
-from agentgym.tools.calls import QUOTING, ToolError, UnreadableError, parse_calls
+from agentgym.tools.calls import QUOTING, ToolError, UnreadableError, named_in_json, parse_calls
 from agentgym.tools.forms import form_in
 from agentgym.tools.tool import FunctionTool, Tool, is_tool
 from agentgym.types import Action, Observation, TaskId, ToolCall
@@ -184,6 +184,9 @@ class ToolEnv(Env):
             raise ToolError(f"{error} Usage: {tool.usage}" if tool else self._unknown(error.tool)) from None
         if calls is None and (form := form_in(text)):
             raise ToolError(f'This has a call in the form "{form.name}", which is not read here. {_HOW} {QUOTING}')
+        if calls is None and (name := named_in_json(text, self.toolbox)):
+            usage = self.toolbox[name].usage
+            raise ToolError(f'There are words or marks around the call of "{name}". {_HOW} {QUOTING} Usage: {usage}')
         return calls or ()
 
     def _checked(self, calls: Sequence[ToolCall]) -> list[tuple[Tool, dict[str, Any]]]:

@@ -2,7 +2,7 @@
 
 References may stand anywhere and lead anywhere within their document: by pointer, by anchor, by the address of a part.
 In the plain form each reads ``#/$defs/NAME``, and none leads back to itself with no value in between: what only says
-"like itself" says nothing, and is left out.
+"like itself" says nothing, and is left out. Where several lead to each other so, each has the others in it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,13 @@ _NAMES = frozenset(("$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"
 _NOTES = frozenset(("title", "description", "default", "examples", "$comment", "deprecated", "$schema"))
 _VALUES = frozenset(("const", "enum", "default", "examples"))
 
+_DRAFT_4 = "http://json-schema.org/draft-04/"
 _OF_SCHEMAS = ("http://json-schema.org/", "https://json-schema.org/")
 """Where the schemas of schemas are: a value that is to be a schema is not looked at here."""
 _MAX_NODES = 20_000
+_MAX_STEPS = 200_000
+"""Along references, in looking for those that lead back."""
+_TOO_LARGE = "it is too large, or its references lead to each other in too many ways"
 _NOTHING = object()
 """Stands for a schema of which nothing is left."""
 
@@ -56,6 +60,7 @@ class _Document:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._named: dict[str, tuple[Any, str]] = {"": (schema, "")}
+        self.id_key = "id" if str(schema.get("$schema")).startswith(_DRAFT_4) else "$id"
         self._enter(schema, "")
 
     def _enter(self, node: Any, base: str) -> None:
@@ -64,9 +69,10 @@ class _Document:
                 self._enter(one, base)
         if not isinstance(node, Mapping):
             return
-        base = base_of(node, base)
-        if isinstance(node.get("$id"), str):
-            self._named.setdefault(urljoin(base, node["$id"]), (node, base))  # in old drafts an anchor, with its "#"
+        base = self.base_of(node, base)
+        if isinstance(node.get(self.id_key), str):
+            # In old drafts an anchor, with its "#".
+            self._named.setdefault(urljoin(base, node[self.id_key]), (node, base))
             self._named.setdefault(base, (node, base))
         for key in ("$anchor", "$dynamicAnchor"):
             if isinstance(node.get(key), str):
@@ -93,14 +99,13 @@ class _Document:
                 node = node[int(step)] if isinstance(node, list) else node[step]
             except (LookupError, TypeError, ValueError):
                 raise SchemaError(f'the reference "{reference[:80]}" leads nowhere') from None
-            base = base_of(node, base)
+            base = self.base_of(node, base)
         return node, base
 
-
-def base_of(node: Any, base: str) -> str:
-    """The address that references in ``node`` start from, where those around it start from ``base``."""
-    id = node.get("$id") if isinstance(node, Mapping) else None
-    return base if not isinstance(id, str) or id.startswith("#") else urljoin(base, id).partition("#")[0]
+    def base_of(self, node: Any, base: str) -> str:
+        """The address that references in ``node`` start from, where those around it start from ``base``."""
+        id = node.get(self.id_key) if isinstance(node, Mapping) else None
+        return base if not isinstance(id, str) or id.startswith("#") else urljoin(base, id).partition("#")[0]
 
 
 class _Plain:
@@ -109,21 +114,26 @@ class _Plain:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._document = _Document(schema)
         self._names: dict[int, str] = {}
-        self._loops: dict[int, bool] = {}
+        self._loops: dict[int, frozenset[int]] = {}
+        self._next: dict[int, list[tuple[Any, str]]] = {}
         self._waiting: list[tuple[str, Any, str]] = []
-        self._nodes = 0
-        self.made: dict[str, Any] = self._of_value(schema, "")
+        self._nodes = self._steps = 0
+        self.made: dict[str, Any] = self._whole(schema, "")
         definitions: dict[str, Any] = {}
         while self._waiting:
             name, node, base = self._waiting.pop()
-            definitions[name] = self._of_value(node, base)
+            definitions[name] = self._whole(node, base)
         if definitions:
             self.made["$defs"] = definitions
 
-    def _of_value(self, node: Any, base: str) -> Any:
-        """A schema that is not of the same value as the one around it."""
+    def _whole(self, node: Any, base: str) -> Any:
+        """A schema with none above it."""
         made = self._made(node, base, frozenset())
         return {} if made is _NOTHING else made
+
+    def _of_value(self, node: Any, base: str, name: str) -> Any:
+        """A schema that is not of the same value as the one around it; one that leads back to itself is named."""
+        return self._named(node, base, name) if self._loop(node, base) else self._whole(node, base)
 
     def _made(self, node: Any, base: str, above: frozenset[int]) -> Any:
         """The plain form of a schema; nothing where it says nothing but to be like one of those ``above`` it."""
@@ -131,8 +141,8 @@ class _Plain:
             return node
         self._nodes += 1
         if self._nodes > _MAX_NODES:
-            raise SchemaError("it is too large, or its references lead to each other in too many ways")
-        base, above = base_of(node, base), above | {id(node)}
+            raise SchemaError(_TOO_LARGE)
+        base, above = self._document.base_of(node, base), above | {id(node)}
         each = {key: self._at(key, value, base, above) for key, value in node.items() if key not in _NAMES}
         made = {key: one for key, one in each.items() if one is not _NOTHING}
         for key in _REFERENCES:
@@ -145,11 +155,11 @@ class _Plain:
     def _at(self, key: str, value: Any, base: str, above: frozenset[int]) -> Any:
         """The plain form of what stands at a keyword."""
         if key in _PART_MAPS and isinstance(value, Mapping):
-            return {name: self._of_value(one, base) for name, one in value.items()}
+            return {name: self._of_value(one, base, name) for name, one in value.items()}
+        if key in _PARTS and isinstance(value, list):
+            return [self._of_value(one, base, key) for one in value]
         if key in _PARTS:
-            return (
-                [self._of_value(one, base) for one in value] if isinstance(value, list) else self._of_value(value, base)
-            )
+            return self._of_value(value, base, key)
         return self._same_value(key, value, base, above) if key in _SAME else value
 
     def _same_value(self, key: str, value: Any, base: str, above: frozenset[int]) -> Any:
@@ -161,7 +171,10 @@ class _Plain:
         return self._made(value, base, above)
 
     def _followed(self, reference: str, base: str, above: frozenset[int]) -> Any:
-        """A reference in plain form; what it leads to, where that leads back; nothing where it is above already."""
+        """A reference in plain form; what it leads to, where that leads back here; nothing where it is above already.
+
+        ``above`` are the schemas of the same value, so that what one of them is led to from here leads back.
+        """
         if urljoin(base, reference).startswith(_OF_SCHEMAS):
             return {}
         node, base = self._document.find(reference, base)
@@ -171,42 +184,48 @@ class _Plain:
             return {} if node else {"not": {}}
         if id(node) in above:
             return _NOTHING
-        if self._leads_back(node, base):
+        if above & self._loop(node, base):
             return self._made(node, base, above)
+        return self._named(node, base, unquote(reference).rpartition("/")[2].strip("#"))
+
+    def _named(self, node: Any, base: str, name: str) -> dict[str, str]:
+        """A reference to a schema, by this name or one like it."""
         if id(node) not in self._names:
-            stem = re.sub(r"[^\w.-]", "_", unquote(reference).rpartition("/")[2].strip("#")) or "root"
+            stem = re.sub(r"[^\w.-]", "_", name) or "root"
             taken = set(self._names.values())
-            name = next(name for name in _numbered(stem) if name not in taken)
-            self._names[id(node)] = name
-            self._waiting.append((name, node, base))
+            self._names[id(node)] = next(name for name in _numbered(stem) if name not in taken)
+            self._waiting.append((self._names[id(node)], node, base))
         return {"$ref": f"#/$defs/{self._names[id(node)]}"}
 
-    def _leads_back(self, node: Any, base: str) -> bool:
-        """Whether a value's check against this schema would come to the same schema and value again."""
+    def _loop(self, node: Any, base: str) -> frozenset[int]:
+        """The schemas that a value's check against this one comes to, if it comes to this one again; else none."""
         if id(node) not in self._loops:
             seen: set[int] = set()
             open = [*self._same(node, base)]
-            while open and id(node) not in seen:
+            while open:
                 one, base = open.pop()
+                self._steps += 1
+                if self._steps > _MAX_STEPS:
+                    raise SchemaError(_TOO_LARGE)
                 if id(one) not in seen:
                     seen.add(id(one))
                     open += self._same(one, base)
-            self._loops[id(node)] = id(node) in seen
+            self._loops[id(node)] = frozenset(seen if id(node) in seen else ())
         return self._loops[id(node)]
 
-    def _same(self, node: Any, base: str) -> Iterator[tuple[Any, str]]:
+    def _same(self, node: Any, base: str) -> list[tuple[Any, str]]:
         """The schemas of the same value that stand in this one or that it refers to."""
         if not isinstance(node, Mapping):
-            return
-        base = base_of(node, base)
-        for key in _REFERENCES:
-            if isinstance(node.get(key), str) and not urljoin(base, node[key]).startswith(_OF_SCHEMAS):
-                yield self._document.find(node[key], base)
-        for key in _LISTS:
-            yield from ((one, base) for one in _listed(node, key))
-        yield from ((node[key], base) for key in _ONES if key in node)
-        for key in _MAPS:
-            yield from ((one, base) for one in _mapped(node, key).values())
+            return []
+        if id(node) not in self._next:
+            base = self._document.base_of(node, base)
+            led = [node[key] for key in _REFERENCES if isinstance(node.get(key), str)]
+            found = [self._document.find(one, base) for one in led if not urljoin(base, one).startswith(_OF_SCHEMAS)]
+            inside = [one for key in _LISTS for one in _listed(node, key)]
+            inside += [node[key] for key in _ONES if key in node]
+            inside += [one for key in _MAPS for one in _mapped(node, key).values()]
+            self._next[id(node)] = found + [(one, base) for one in inside]
+        return self._next[id(node)]
 
 
 def _put(schema: dict[str, Any], one: Any) -> None:

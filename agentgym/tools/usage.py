@@ -20,6 +20,9 @@ Schema: TypeAlias = Mapping[str, Any]
 _MOST_PARTS = 400
 _DEEPEST = 20
 _MOST_WAYS = 8
+_MOST_VALUES = 100
+_CHOICES = ("anyOf", "oneOf")
+_EITHER, _SOMETIMES = "either", "sometimes"
 
 
 class Words:
@@ -33,28 +36,24 @@ class Words:
 
     def ways(self) -> list[str]:
         """What stands between the parentheses of a call, in each of the ways to make one."""
-        told = dict.fromkeys(", ".join(self.fields(way)) for way in self._ways())
+        told = dict.fromkeys(", ".join(self.fields(way)) for way in self._ways(self.root))
         return [*list(told)[:_MOST_WAYS], *(["..."] if len(told) > _MOST_WAYS else [])]
 
     def purposes(self) -> list[str]:
         """``field: what it is for``, of each field that says so and of what is within it."""
-        return list(dict.fromkeys(told for way in self._ways() for told in self._purposes_in(way, "")))
-
-    def _ways(self) -> list[Schema]:
-        whole = self._whole(self._referred(self.root))
-        choices = [self._referred(one) for one in _choices(whole) if isinstance(one, Mapping)]
-        return [_both(whole, self._whole(one)) for one in choices] or [whole]
+        return list(dict.fromkeys(told for way in self._ways(self.root) for told in self._purposes_in(way, "")))
 
     def fields(self, schema: Schema) -> Iterator[str]:
         """Each property of an object with its type, and its default where it has one."""
         required = schema.get("required", ())
-        for name, field in _properties(schema).items():
+        for name, field in self._named(schema).items():
             is_optional = name not in required
             has_default = is_optional and isinstance(field, Mapping) and "default" in field
             default = f" = {_json(field['default'])}" if has_default else ""
             yield f"{key_of(name)}{'?' if is_optional and not has_default else ''}: {self.kind(field)}{default}"
-        others = schema.get("additionalProperties")
-        if _properties(schema) and others:
+        for pattern, field in _mapped(schema, "patternProperties").items():
+            yield f"/{pattern}/: {self.kind(field)}"
+        if others := schema.get("additionalProperties"):
             yield f"...: {self.kind(others)}"
 
     def kind(self, schema: Any) -> str:
@@ -69,38 +68,38 @@ class Words:
         if not isinstance(schema, Mapping):
             yield "any"
         elif (name := schema.get("$ref")) in self._open:
-            yield str(name).rpartition("/")[2].strip("#") or "object"
+            yield _name(name)
         elif self._is_cut:
             yield "..."
         else:
             self._open.append(str(name))
-            yield from self._alternatives(self._whole(self._referred(schema)))
+            for way in self._ways(schema):
+                yield from [_name(way["$ref"])] if "$ref" in way else self._of_way(way)
             self._open.pop()
 
     @property
     def _is_cut(self) -> bool:
         return self._num_parts > _MOST_PARTS or self._depth > _DEEPEST
 
-    def _alternatives(self, schema: Schema) -> Iterator[str]:
-        choices = _choices(schema)
-        if choices and not _properties(schema):
-            for choice in choices:
-                yield from self._kinds(choice)
-        elif "const" in schema:
+    def _of_way(self, schema: Schema) -> Iterator[str]:
+        if "const" in schema:
             yield _json(schema["const"])
         elif "enum" in schema:
-            yield from map(_json, schema["enum"])
+            yield from map(_json, schema["enum"][:_MOST_VALUES])
+            yield from ["..."] if len(schema["enum"]) > _MOST_VALUES else []
         else:
             types = schema.get("type", _type_of(schema))
             for one in [types] if isinstance(types, str) else types:
                 yield self._typed(one, schema)
 
     def _typed(self, name: str, schema: Schema) -> str:
-        if name == "array" and schema.get("prefixItems"):
-            return f"[{', '.join(map(self.kind, schema['prefixItems']))}]"
+        items = schema.get("items")
+        first = schema.get("prefixItems") or (items if isinstance(items, list) else None)
+        if name == "array" and first:
+            return f"[{', '.join(map(self.kind, first))}]"
         if name == "array" and "items" in schema:
-            return f"array of {self._inner(schema['items'])}"
-        if name == "object" and _properties(schema):
+            return f"array of {self._inner(items)}"
+        if name == "object" and (self._named(schema) or _mapped(schema, "patternProperties")):
             return f"{{{', '.join(self.fields(schema))}}}"
         if name == "object" and isinstance(schema.get("additionalProperties"), Mapping):
             return f"object of {self._inner(schema['additionalProperties'])}"
@@ -111,8 +110,10 @@ class Words:
         return f"({told})" if " or " in told and told[0] != "{" else told
 
     def _purposes_in(self, schema: Schema, path: str) -> Iterator[str]:
-        for name, field in _properties(schema).items():
+        for name, field in self._named(schema).items():
             yield from self._purposes(field, f"{path}{key_of(name)}")
+        for pattern, field in _mapped(schema, "patternProperties").items():
+            yield from self._purposes(field, f"{path}/{pattern}/")
 
     def _purposes(self, schema: Any, path: str) -> Iterator[str]:
         self._num_parts += 1
@@ -120,23 +121,78 @@ class Words:
             return
         self._open.append(str(schema.get("$ref")))
         self._depth += 1
-        whole = self._whole(self._referred(schema))
+        whole = self._whole(schema)
         if about := " ".join(str(whole.get("description", "")).split()):
             yield f"{path}: {about}"
-        for choice in _choices(whole):
-            yield from self._purposes(choice, path)
+        for choices in whole[_EITHER]:
+            for choice in choices:
+                yield from self._purposes(choice, path)
         yield from self._purposes(whole.get("items"), f"{path}[]")
+        yield from self._purposes(whole.get("additionalProperties"), f"{path}....")
         yield from self._purposes_in(whole, f"{path}.")
         self._depth -= 1
         self._open.pop()
 
-    def _referred(self, schema: Schema) -> Schema:
-        """What a schema refers to, however often, with what it says itself."""
-        seen = set()
-        while isinstance(name := schema.get("$ref"), str) and name not in seen:
+    # -- schemas without references and parts ----------------------------------------------------------
+
+    def _ways(self, schema: Schema) -> Iterator[Schema]:
+        """The schema without references and choices, in each of the ways that its choices leave, or the first of many.
+
+        A way that is one of the schemas around it is only a reference to that.
+        """
+        waiting = [(self._whole(schema), frozenset[str]())]
+        while waiting:
+            whole, within = waiting.pop()
+            if not whole[_EITHER]:
+                self._num_parts += 1
+                yield whole
+                continue
+            if self._num_parts > _MOST_PARTS:
+                return
+            choices, *others = whole[_EITHER]
+            more = []
+            for choice in choices:
+                name = choice.get("$ref") if isinstance(choice, Mapping) else None
+                if name in self._open:
+                    more.append(({"$ref": name, _EITHER: []}, within))
+                elif name in within:  # is said already
+                    more.append(({**whole, _EITHER: others}, within))
+                elif not _is_never(choice):
+                    both = _both({**whole, _EITHER: others}, self._whole(choice if isinstance(choice, Mapping) else {}))
+                    more.append((both, within | {name} if name else within))
+            waiting += reversed(more)
+
+    def _whole(self, schema: Schema, seen: set[str] | None = None) -> dict[str, Any]:
+        """A schema with what it refers to and what must hold beside it, each of them once.
+
+        Of the result the choices and what holds sometimes are lists, under names of their own.
+        """
+        seen = set() if seen is None else seen
+        chain = [schema]
+        while isinstance(name := chain[-1].get("$ref"), str) and name not in seen:
             seen.add(name)
-            schema = {**self._at(name), **{key: value for key, value in schema.items() if key != "$ref"}}
-        return schema
+            chain.append(self._at(name))
+        whole: dict[str, Any] = {_EITHER: [], _SOMETIMES: []}
+        for one in reversed(chain):
+            for part in one.get("allOf", ()):
+                if isinstance(part, Mapping):
+                    whole = _both(whole, self._whole(part, seen))
+            own = {key: value for key, value in one.items() if key not in ("$ref", "allOf", *_CHOICES)}
+            whole = _both(whole, {**own, _EITHER: _choices(one), _SOMETIMES: _conditions(one)})
+        return whole
+
+    def _named(self, schema: Schema) -> dict[str, Any]:
+        """The properties of an object, those that it may have sometimes and those that are only required too."""
+        named = dict(_mapped(schema, "properties"))
+        waiting, num_parts = list(schema.get(_SOMETIMES, ())), 0
+        while waiting and num_parts < _MOST_VALUES:
+            num_parts += 1
+            whole = self._whole(waiting.pop(0))
+            named = {**named, **{name: one for name, one in _mapped(whole, "properties").items() if name not in named}}
+            choices = [one for choices in whole[_EITHER] for one in choices if isinstance(one, Mapping)]
+            waiting += [*whole[_SOMETIMES], *choices]
+        named |= {name: {} for name in schema.get("required", ()) if name not in named}
+        return {name: field for name, field in named.items() if not _is_never(field)}
 
     def _at(self, name: str) -> Schema:
         found: Any = self.root
@@ -145,40 +201,49 @@ class Words:
             found = found.get(part) if isinstance(found, Mapping) else None
         return found if isinstance(found, Mapping) else {}
 
-    def _whole(self, schema: Schema, within: frozenset[str] = frozenset()) -> Schema:
-        """A schema with those that must hold beside it."""
-        whole: dict[str, Any] = {}
-        for part in schema.get("allOf", ()):
-            name = str(part.get("$ref")) if isinstance(part, Mapping) else ""
-            if name and name not in within:
-                whole = _both(whole, self._whole(self._referred(part), within | {name} - {"None"}))
-        return _both(whole, {key: value for key, value in schema.items() if key != "allOf"})
-
 
 def _both(one: Schema, other: Schema) -> dict[str, Any]:
     both = {**one, **other}
-    if "properties" in one:
-        both["properties"] = {**_properties(one), **_properties(other)}
-    if "required" in one:
-        both["required"] = [*one["required"], *other.get("required", ())]
+    for key in ("properties", "patternProperties"):
+        if key in one:
+            both[key] = {**_mapped(one, key), **_mapped(other, key)}
+    for key in ("required", _EITHER, _SOMETIMES):
+        if key in one:
+            both[key] = [*one[key], *other.get(key, ())]
     return both
 
 
-def _properties(schema: Schema) -> Mapping[str, Any]:
-    found = schema.get("properties")
+def _mapped(schema: Schema, key: str) -> Mapping[str, Any]:
+    found = schema.get(key)
     return found if isinstance(found, Mapping) else {}
 
 
-def _choices(schema: Schema) -> Sequence[Any]:
-    found = schema.get("anyOf") or schema.get("oneOf") or ()
-    return found if isinstance(found, Sequence) else ()
+def _choices(schema: Schema) -> list[Sequence[Any]]:
+    return [schema[key] for key in _CHOICES if isinstance(schema.get(key), list) and schema[key]]
+
+
+def _conditions(schema: Schema) -> list[Schema]:
+    """What holds of a value sometimes."""
+    found = [schema.get("then"), schema.get("else")]
+    for key in ("dependentSchemas", "dependencies"):
+        found += _mapped(schema, key).values()
+    return [one for one in found if isinstance(one, Mapping)]
+
+
+def _is_never(schema: Any) -> bool:
+    """Whether no value fits."""
+    return schema is False or schema == {"not": {}}
 
 
 def _type_of(schema: Schema) -> str:
     """The type of a schema that names none."""
-    if _properties(schema):
+    if schema.get("properties") or schema.get("required") or schema.get("patternProperties"):
         return "object"
     return "array" if "items" in schema else "any"
+
+
+def _name(reference: Any) -> str:
+    return str(reference).rpartition("/")[2].strip("#") or "object"
 
 
 def _json(value: Any) -> str:

@@ -45,6 +45,8 @@ _DEFAULT = "FrozenLake-v1"
 _DEFAULT_MAP_SIZE = 4
 _MAX_TURNS = 100
 """Where the environment has no limit of its own."""
+_EXTRAS = {"phys2d": "jax", "tabular": "jax"}
+"""Family of environments → the extra of Gymnasium that it needs."""
 _LONGEST_ACTION = 100
 """Characters; what is longer names no action."""
 
@@ -169,6 +171,10 @@ class Gymnasium(Env):
             made = gymnasium.make(spec, disable_env_checker=True, **arguments)
         except gymnasium.error.DependencyNotInstalled as error:
             raise UserError(f"{self.env_id} needs a package that is not installed: {error}") from None
+        except ImportError as error:  # not every family of environments says what it needs
+            extra = _EXTRAS.get(self.env_id.rpartition(":")[2].partition("/")[0])
+            typed = f"; type: pip install 'gymnasium[{extra}]'" if extra else ""
+            raise UserError(f"{self.env_id} needs a package that is not installed: {error}{typed}") from None
         except (TypeError, gymnasium.error.Error) as error:
             raise ConfigError(
                 f"{self.env_id} cannot be made with {self.arguments or 'no arguments'}: {error}"

@@ -53,7 +53,8 @@ class Checker:
     @staticmethod
     def words(error: Any) -> str:
         """What an error says; of one that several ways were open to, what is wrong in each of the first three."""
-        ways = {one.relative_schema_path[0]: one for one in reversed(error.context)}
+        real = [one for one in error.context if one.relative_schema_path]  # a way that is never open has no place
+        ways = {one.relative_schema_path[0]: one for one in reversed(real)}
         said = [f"{'.'.join(map(str, ways[number].relative_path))}: {ways[number].message}" for number in sorted(ways)]
         return " or ".join(one.removeprefix(": ")[:120] for one in said[:3]) or str(error.message)[:120]
 

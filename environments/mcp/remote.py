@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from agentgym.boundary import checked_reset
 from agentgym.environments.mcp.checker import Checker
 from agentgym.errors import EnvError, UserError, did_you_mean
 from agentgym.tools import Tool, ToolError
 from agentgym.tools.patterns import Patterns
 from agentgym.tools.schema import SchemaError
+from agentgym.types import Observation
 
 __all__ = ["RemoteTool", "text_of"]
 
@@ -23,8 +25,14 @@ class RemoteTool(Tool):
     """
 
     def __init__(self, listed: Any) -> None:
+        if not listed.name.strip():
+            raise UserError("a tool has no name")
         schema = listed.input_schema
         super().__init__(listed.name, listed.description or listed.title or listed.name, schema)
+        try:
+            checked_reset((Observation("", tools=[self.schema]), {}))
+        except ValueError as error:  # no policy could be shown it
+            raise UserError(f"the tool {self.name} has no schema that can be shown: {error}") from None
         hints = listed.annotations
         self.repeatable = bool(hints and (hints.read_only_hint or hints.idempotent_hint))
         """Calling it twice is as good as once."""

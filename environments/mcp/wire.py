@@ -146,6 +146,8 @@ def shown_block(block: Any) -> str:
         return json.dumps(block, ensure_ascii=False)
     if isinstance(block.get("text"), str):
         return str(block["text"])
+    if isinstance(block.get("resource"), Mapping):
+        return shown_block({"type": "resource", **block["resource"]})
     told = [block[key] for key in ("type", "uri", "name", "mimeType") if isinstance(block.get(key), str)]
     return f"[{' '.join(told) or 'something'}]"
 

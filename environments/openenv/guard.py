@@ -55,11 +55,19 @@ def _refusal(headers: Mapping[str, str], hosts: Collection[str], token: str | No
     host, origin = headers.get("host", ""), headers.get("origin")
     if not _is_own(host, hosts):
         return 403, f'the request is for the host "{host}"; where that is this server, start it with --allow-host NAME'
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and _place(origin) != host.lower():
         return 403, f'the request comes from a page of "{origin}", which may not ask this server'
     if token is not None and not _knows(headers.get("authorization", ""), token):
         return 401, "this server asks for a token; send the header: Authorization: Bearer TOKEN"
     return None
+
+
+def _place(origin: str) -> str:
+    """Host and port of a page; of what is no address, nothing."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _is_own(host: str, hosts: Collection[str]) -> bool:

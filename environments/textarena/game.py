@@ -40,6 +40,9 @@ _LISTED = re.compile(
     r"(?:(?:available|valid|legal|viable) (?:moves|actions|targets)(?: are)?|your remaining (?:hand|money cards)):",
     re.IGNORECASE,
 )
+_NO_MOVE = "[pass]"
+_LONGEST_ACTION = 5_000
+"""Characters that a game is given. Some look for a move by patterns whose time grows with the square of the length."""
 _MOVE = re.compile(r"\[[^\[\]\n]{1,60}\]")
 _PLAYERS = (2, 1, 3, 4, 5, 6)
 """Numbers of players to try, the likeliest first: the package's registry does not tell them."""
@@ -75,11 +78,14 @@ class Game:
         return int(self.world.state.current_player_id)
 
     def play(self, action: str) -> str | None:
-        """An action of the seat to move. Returns what was wrong with it where the same seat is asked again."""
+        """An action of the seat to move. Returns what was wrong with it where the same seat is asked again.
+
+        Of a very long one the game is given the end, where the move stands.
+        """
         state, mover = self.world.state, self.to_move
         errors = getattr(state, "error_count", 0)
         with self._own_random():
-            done, _ = self.world.step(action)
+            done, _ = self.world.step(action[-_LONGEST_ACTION:])
         if done:
             self.over, rewards = True, self.world.close()[0] or {}
             self.rewards = {int(seat): _number(value) for seat, value in rewards.items()}
@@ -125,10 +131,11 @@ class Game:
     def drawn_move(self, rng: np.random.Generator) -> str:
         """What the seat to move may say, by chance, in a game of ``CANDIDATES``.
 
-        Where the game takes none of it, because there is no move left, it gets what it will not take.
+        Where the game takes none of it, because there is no move left, it gets what it will not take; where there is
+        none to begin with, as for who must skip a turn in Othello, something, which the game does not read.
         """
         known = candidates(self.base, self.world, rng)
-        return next(filter(self.takes, known), known[0])
+        return next(filter(self.takes, known), known[0] if known else _NO_MOVE)
 
     def copied(self) -> tuple[Any, ...]:
         """All that ``put_back`` needs to come back to this moment."""

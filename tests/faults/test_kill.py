@@ -156,7 +156,8 @@ def test_killed_again_and_again(nursery: Nursery, whole: Whole, tmp_path: Path) 
 LADDER = ROOT / "tests" / "integration" / "ladder.py"
 
 
-@pytest.mark.parametrize("mode", ["async", pytest.param("fully-async", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["async", "fully-async"])
 def test_killed_while_playing_ahead_it_plays_what_was_drawn(mode: str, nursery: Nursery, tmp_path: Path) -> None:
     """Of a curriculum that reacts, on an environment whose outcomes do not depend on the weights.
 

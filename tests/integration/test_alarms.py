@@ -55,6 +55,7 @@ def test_the_policy_has_left_the_base(collapsed: tuple[Path, Notes]) -> None:
         assert archive.count(stage="train", split="validation", update=0) == SETTINGS["eval"]["validation_episodes"]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_says_the_same(collapsed: tuple[Path, Notes], tmp_path: Path) -> None:
     whole, reporter = collapsed
     parts = Notes("training", 6), Notes()

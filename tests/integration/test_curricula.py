@@ -57,7 +57,7 @@ def test_draws_react_as_soon_as_the_mode_lets_them(whole: Mapping[str, list[Entr
         assert {(entry.level, entry.strength) for entry in whole[mode]} == {(n, 1 / (n + 1)) for n in {*rungs}}
 
 
-@pytest.mark.parametrize("at", [1, 4])
+@pytest.mark.parametrize("at", [1, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", MODES)
 def test_interrupted_and_resumed_it_plays_what_the_whole_run_played(
     mode: str, at: int, whole: Mapping[str, list[Entry]], tmp_path: Path

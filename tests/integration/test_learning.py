@@ -80,6 +80,7 @@ def test_grpo_raises_success(learned: Path) -> None:
     assert result["after"]["reward"] > result["before"]["reward"] + 0.1
 
 
+@pytest.mark.slow
 def test_with_shuffled_rewards_nothing_is_learned(shuffled: Path, learned: Path) -> None:
     result, honest = report(shuffled)["eval"], report(learned)["eval"]
     assert result["before"] == honest["before"]  # the same policy, from the same warm start

@@ -125,7 +125,7 @@ EACH: dict[str, dict[str, Any]] = {
 }
 
 
-OFTEN = ("dpo", "cory")  # that keep most; the others take their time
+OFTEN = ("cory",)  # which keeps most; the others take their time
 
 
 @pytest.mark.parametrize(
@@ -169,6 +169,7 @@ def test_environment_steps_are_counted_on(tmp_path: Path) -> None:
     assert_same_run(run, whole)
 
 
+@pytest.mark.slow
 def test_interrupted_twice_at_the_same_update(whole: Path, tmp_path: Path) -> None:
     run = interrupted(tmp_path / "run", "training", 1)
     with pytest.raises(KeyboardInterrupt):
@@ -244,7 +245,9 @@ def test_a_finished_run_stays_as_it_is(whole: Path) -> None:
     assert ((whole / "report.json").read_bytes(), weights(whole)) == before
 
 
-@pytest.mark.parametrize("sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGTERM, *(pytest.param(s, marks=pytest.mark.slow) for s in (signal.SIGINT, signal.SIGHUP))]
+)
 def test_a_real_signal(sent: signal.Signals, whole: Path, tmp_path: Path) -> None:
     run, config = tmp_path / "run", tmp_path / "settings.json"
     config.write_text(json.dumps({**SETTINGS, "output": str(run)}))

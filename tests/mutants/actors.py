@@ -114,6 +114,14 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/actors/embedded/forward.py",
+        (f"{UNIT}/test_embedded.py",),
+        (
+            Mutation("the number of keys is a neighbor's", "own = keys_of.get(slot, keys)", "own = keys"),
+            Mutation("all have the most keys", "own = keys_of.get(slot, keys)", "own = max(keys_of.values())"),
+        ),
+    ),
+    Module(
         "agentgym/actors/embedded/alone.py",
         (f"{UNIT}/embedded/test_alone.py",),
         (

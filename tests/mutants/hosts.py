@@ -123,19 +123,23 @@ MODULES = (
         ),
     ),
     Module(
-        "agentgym/hosts/exits.py",
-        ("tests/unit/hosts/test_hosts.py::test_leaving_the_process_is_an_error_of_the_environment",),
-        (Mutation("whoever leaves ends the run", "if _process.get() == os.getpid():", "if False:"),),
+        "agentgym/exits.py",
+        ("tests/unit/test_exits.py", "tests/unit/hosts/test_hosts.py"),
+        (
+            Mutation("whoever leaves ends the run", "in (_process.get(), _owned", "in (0, _owned"),
+            Mutation("in a thread it ends the run", "_owned.get(caller)):", "0):"),
+        ),
     ),
     Module(
         "agentgym/boundary.py",
         ("tests/unit/test_boundary.py", "tests/unit/test_env.py"),
         (
             Mutation("an endless reward", "if not math.isfinite(found):", "if math.isnan(found):"),
+            Mutation("info of any class", "value if type(value) is dict else", "value if True else"),
             Mutation("a sum beyond all bounds", "if abs(total + paid) > MAX_REWARD:", "if False:"),
             Mutation("a reward beyond all bounds", "if abs(paid) > MAX_REWARD:", "if paid > MAX_REWARD:"),
             Mutation("any number is success", "and value in (0, 1):", "and value == value:"),
-            Mutation("no word is a wrong action", "(type(value) is str and not value)", "False"),
+            Mutation("no word is a wrong action", "(isinstance(value, str) and str.__len__(value) == 0)", "False"),
             Mutation("tools without a name", "if not (isinstance(name, str) and name):", "if name is None:"),
             Mutation("tools are looked at each turn", "all(map(operator.is_, tools, known))", "tools == ()"),
             Mutation("a text's own idea of itself", "text = str.__str__(value)", "text = str(value)"),

@@ -162,6 +162,11 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/launch/combinations.py",
+        (f"{UNIT}/test_evaluation.py",),
+        (Mutation("filters of nothing", "if filters and temperature == 0:", "if False:"),),
+    ),
+    Module(
         "agentgym/launch/evaluation.py",
         (f"{UNIT}/test_evaluation.py",),
         (
@@ -180,7 +185,6 @@ MODULES = (
             Mutation("nobody is told", "on_episode=on_episode, ", ""),
             Mutation("sessions stay", "release=engine.release, ", ""),
             Mutation("filters forgotten", "                **filters,\n", ""),
-            Mutation("filters of nothing", "if filters and temperature == 0:", "if False:"),
             Mutation(
                 "another disk problem hidden", "        if sealed.disk_problem(error) is None:\n            raise\n", ""
             ),
@@ -686,6 +690,8 @@ MODULES = (
         "agentgym/launch/resolving.py",
         (f"{UNIT}/test_settings.py",),
         (
+            Mutation("training forgets how its run talks", "given = merged(_spoken_by(given), given)\n", "pass\n"),
+            Mutation("examples of another environment", 'if own["env"]["id"] != chosen_id(given, "env"):', "if False:"),
             Mutation("a trainer without wishes", '{"id": trainer, **wishes}', '{"id": trainer}'),
             Mutation("wishes overrule the user", "else {}, given]", "else {}, given][::-1]"),
             Mutation("wishes for all", 'if chosen_id(given, "model") == "nano" else {}', "if True else {}"),
@@ -716,7 +722,7 @@ MODULES = (
                 "an engine's wishes for the model", '{"id": "nano", **_nano("engines", engine)}', '{"id": "nano"}'
             ),
             Mutation("nano is not finished", '    if model == "nano":\n        raise', "    if False:\n        raise"),
-            Mutation("keys of any kind", "    _checked(kind, chosen)\n", ""),
+            Mutation("keys of any kind", "        checked(kind, chosen)\n", ""),
             Mutation("measured by another seed", '"seed": seed}', '"seed": 0}'),
             Mutation(
                 "the run overrules the user",
@@ -969,7 +975,11 @@ MODULES = (
                 "        if played.shaping_error is not None:\n",
                 "        if False:\n",
             ),
-            Mutation("a whole episode", "limits=dataclasses.replace(parts.limits, max_turns=1)", "limits=parts.limits"),
+            Mutation(
+                "a whole episode",
+                "limits = dataclasses.replace(parts.limits, max_turns=1)",
+                "limits = parts.limits",
+            ),
             Mutation(
                 "pictures that nobody sees",
                 "    if parts.policy.tokenizer.sees_images:\n        raise",
@@ -1040,7 +1050,7 @@ MODULES = (
                 "sessions=settings.rollout.concurrency, ahead=True)",
             ),
             Mutation(
-                "a server's model here", "bool(factory.has_own_model) and not is_here", "bool(factory.has_own_model)"
+                "a server's model here", "bool(factory.has_own_model) and not is_ours", "bool(factory.has_own_model)"
             ),
             Mutation(
                 "a model without a name",

@@ -86,6 +86,24 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/layout.py",
+        ("tests/unit/test_run.py",),
+        (
+            Mutation(
+                "the ledger has no position",
+                'GROWING = ("metrics.jsonl", "ledger.jsonl")',
+                'GROWING = ("metrics.jsonl",)',
+            ),
+            Mutation(
+                "the metrics have no position",
+                'GROWING = ("metrics.jsonl", "ledger.jsonl")',
+                'GROWING = ("ledger.jsonl",)',
+            ),
+            Mutation("a pipe is a file", "else path.is_file()):", "else path.exists()):"),
+            Mutation("links below", "[*parts, *_inside(directory / MEDIA)]", "parts"),
+        ),
+    ),
+    Module(
         "agentgym/run.py",
         ("tests/unit/test_run.py",),
         (
@@ -95,7 +113,7 @@ MODULES = (
                 "",
             ),
             Mutation("what is there is overwritten", "    if there := [", "    if there := [] and ["),
-            Mutation("links are written through", "        _refuse_links(self.directory)\n", ""),
+            Mutation("links are written through", "        refuse_odd(self.directory)\n", ""),
             Mutation("metrics of words", 'if name != "stage" and not isinstance(value, int | float):', "if False:"),
             Mutation("anything is a run", '        if not (directory / "config.json").is_file():', "        if False:"),
             Mutation("two train it", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB"),
@@ -116,14 +134,9 @@ MODULES = (
             Mutation("the ledger is begun anew", '"ledger.jsonl").open("a")', '"ledger.jsonl").open("w")'),
             Mutation("a position is not on the disk", "{name: _synced_size(self", "{name: _size(self"),
             Mutation(
-                "the ledger has no position",
-                'GROWING = ("metrics.jsonl", "ledger.jsonl")',
-                'GROWING = ("metrics.jsonl",)',
-            ),
-            Mutation(
-                "the metrics have no position",
-                'GROWING = ("metrics.jsonl", "ledger.jsonl")',
-                'GROWING = ("ledger.jsonl",)',
+                "the best policies are erased",
+                "self.policies.is_dir() and any(self.policies.iterdir())",
+                "False",
             ),
             Mutation(
                 "what is short is gone on with",

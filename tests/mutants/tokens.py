@@ -122,6 +122,7 @@ MODULES = (
         "agentgym/media.py",
         (f"{UNIT}/test_images.py", f"{UNIT}/test_media.py"),
         (
+            Mutation("any name of an image", "and _media(media.data) == media):", "):"),
             Mutation("stays in memory", "held, self._held = self._held, {}", "held = self._held"),
             Mutation("what was put is lost", "            self.put(media)\n", "            pass\n"),
             Mutation("brought again", "            if digest not in self:\n", "            if True:\n"),

@@ -28,13 +28,18 @@ MODULES = (
                 "    if text[end:].strip():\n        found",
                 "    if False:\n        found",
             ),
-            Mutation("a name alone is words", "if text == name or _OTHERWISE", "if _OTHERWISE"),
+            Mutation("a name alone is words", "if bare == name or _OTHERWISE", "if _OTHERWISE"),
             Mutation("other ways are words", " or _OTHERWISE.match(text, len(name)):", ":"),
             Mutation(
                 "remarks are calls", " or (start > len(name) and name.isalpha() and not _LIKE.match(text, start)):", ":"
             ),
             Mutation("calls among words are words", "if tools and (named :=", "if False and (named :="),
             Mutation("slips are words", " or _is_near(text[head.start(1) : head.end() - 1], tools)", ""),
+            Mutation("code is words", " or (tools and _is_joined(text, head))", ""),
+            Mutation("words are code", "or (tools and _is_joined(text, head))", "or _is_joined(text, head)"),
+            Mutation("remarks are code", "return at_once and bool(_QUOTED", "return bool(_QUOTED"),
+            Mutation("names in marks are words", "bare = text.strip(_MARKS)", "bare = text"),
+            Mutation("any name is a tool's", "for name in found if name in tools), None)", "for name in found), None)"),
             Mutation("a blank is a slip", "name == name.rstrip() and bool", "bool"),
             Mutation("null is text", "|^(?:null)?\\Z", "|^\\Z"),
             Mutation("keys are never quoted", "argument if re.fullmatch(_PLAIN_KEY, argument) else", "argument or"),
@@ -131,10 +136,13 @@ MODULES = (
         "agentgym/tools/schema.py",
         ("tests/unit/tools/test_schema.py",),
         (
-            Mutation("loops are followed", "        if self._leads_back(node, base):\n", "        if False:\n"),
+            Mutation("loops are followed", "        if above & self._loop(node, base):\n", "        if False:\n"),
             Mutation(
-                "every reference is written out", "        if self._leads_back(node, base):\n", "        if True:\n"
+                "every reference is written out", "        if above & self._loop(node, base):\n", "        if True:\n"
             ),
+            Mutation("loops through values", "if self._loop(node, base) else self._whole", "if False else self._whole"),
+            Mutation("steps do not count", "if self._steps > _MAX_STEPS:", "if False:"),
+            Mutation("ids of the fourth draft", 'self.id_key = "id" if', 'self.id_key = "$id" if'),
             Mutation(
                 "the same again is anything",
                 "        if id(node) in above:\n            return _NOTHING\n",
@@ -287,13 +295,32 @@ MODULES = (
         (
             Mutation("all is required", "is_optional = name not in required", "is_optional = False"),
             Mutation("defaults are left out", 'if has_default else ""\n', 'if False else ""\n'),
-            Mutation("others are left out", "if _properties(schema) and others:", "if False:"),
+            Mutation("others are left out", 'if others := schema.get("additionalProperties"):', "if others := None:"),
             Mutation("a type twice", "dict.fromkeys(self._kinds(schema))", "list(self._kinds(schema))"),
             Mutation("depth is no limit", " or self._depth > _DEEPEST", ""),
             Mutation("breadth is hardly a limit", "_num_parts > _MOST_PARTS or", "_num_parts > 50 * _MOST_PARTS or"),
             Mutation("pointers are taken as they are", '.replace("~1", "/")', ""),
             Mutation("one reference is followed", "while isinstance(name :=", "if isinstance(name :="),
-            Mutation("the last of several", '    if "properties" in one:\n', "    if False:\n"),
+            Mutation(
+                "the last of several", '    for key in ("properties", "patternProperties"):', "    for key in ():"
+            ),
+            Mutation(
+                "references again and again",
+                "whole = _both(whole, self._whole(part, seen))",
+                "whole = _both(whole, self._whole(part))",
+            ),
+            Mutation("what never fits is told", "if not _is_never(field)}", "}"),
+            Mutation(
+                "what holds sometimes is not",
+                "waiting, num_parts = list(schema.get(_SOMETIMES, ())), 0",
+                "waiting, num_parts = [], 0",
+            ),
+            Mutation(
+                "what is only required is not",
+                'named |= {name: {} for name in schema.get("required", ()) if name not in named}',
+                "pass",
+            ),
+            Mutation("values without end", '["enum"][:_MOST_VALUES]', '["enum"]'),
             Mutation("items are not told", '        yield from self._purposes(whole.get("items"), f"{path}[]")\n', ""),
             Mutation("no parentheses", 'f"({told})" if " or " in told', 'f"({told})" if False'),
         ),

@@ -184,6 +184,23 @@ def test_info_is_told_as_callers_may_rely_on_it(given: dict[str, Any], meant: di
     assert [type(value) for value in info.values()] == [type(value) for value in meant.values()]
 
 
+def test_info_of_a_class_of_its_own_becomes_a_plain_dict() -> None:
+    class Odd(dict[str, Any]):
+        def get(self, *_: Any) -> Any:
+            raise RuntimeError("get")
+
+        __iter__ = items = get
+
+    _, info = checked_reset(("", Odd(success=True, page=7)))
+    assert (type(info), info) == (dict, {"success": True, "page": 7})
+    assert type(checked_reset(("", Odd(page=7)))[1]) is dict
+
+
+@pytest.mark.parametrize("nothing", [False, np.False_, "", None, np.str_("")])
+def test_an_action_with_which_nothing_was_wrong(nothing: Any) -> None:
+    assert checked_reset(("", {"invalid_action": nothing, "page": 7}))[1] == {"page": 7}
+
+
 def test_info_that_means_nothing_here_is_the_authors_own() -> None:
     info = {"pixels": np.ones(3), "f": print}
     assert step(info=info).info is info
@@ -344,6 +361,17 @@ def test_what_an_expert_says_is_looked_at(said: Any, told: str) -> None:
         return
     with pytest.raises(ValueError, match=told):
         checked_action(said)
+
+
+def test_a_call_of_a_class_of_its_own_becomes_a_plain_one() -> None:
+    class Odd(ToolCall):
+        pass
+
+    made = checked_action(Action("x", tool_calls=[Odd(name="add", arguments={"a": np.int64(1)}, id="c")]))
+    assert (type(made.tool_calls[0]), made.tool_calls[0]) == (
+        ToolCall,
+        ToolCall(name="add", arguments={"a": 1}, id="c"),
+    )
 
 
 def test_methods_of_a_class_beside_the_environment_are_looked_at_too() -> None:

@@ -550,7 +550,7 @@ def test_serve_passes_on_all_that_it_is_told(
     assert serve.options["token"] == "kept from the list of processes"
     code, _, errors = agentgym("serve", "blocksworld", "--protocol", "plain")
     assert (code, serve.times) == (2, 3)
-    assert 'unknown key "protocol"' in errors
+    assert '"protocol" has no effect here, it is of a policy: agentgym train, eval or play' in errors
 
 
 def test_init_says_where_the_file_is_and_what_to_type(agentgym: Typed, tmp_path: Path) -> None:
@@ -615,7 +615,12 @@ def test_doctor_opens_the_environment_once_before_it_begins(agentgym: Typed, sta
 
 @pytest.mark.parametrize(
     ("typed", "protocol", "tokens"),
-    [([], "plain", 10), (["--model", "nano"], "plain", 2), (["--protocol", "react"], "react", 10)],
+    [
+        ([], "plain", 10),
+        (["--model", "nano"], "plain", 2),
+        (["--protocol", "react"], "react", 10),
+        (["--protocol.actions", "shown"], "plain", 10),
+    ],
 )
 def test_doctor_tries_the_tokens_of_the_model_and_the_protocol_it_speaks(
     typed: list[str], protocol: str, tokens: int, agentgym: Typed, stands_in: StandsIn
@@ -655,14 +660,14 @@ def test_init_writes_a_reward_and_a_trainer(agentgym: Typed) -> None:
         ("train --env BELL --rewards.nothing 1", 'unknown reward "nothing"'),
         ("train --env BELL --rewards.turn-cost.free_turns -1", "rewards.turn-cost.free_turns: Input should be greater"),
         ("train --env blocksworld --env.level b33", 'env.level is "b33". Did you mean "b3"? Known: b3, b4'),
-        ("eval --model ./nowhere --env BELL --updates 3", 'unknown key "updates"'),
-        ("eval --model ./nowhere --env BELL --rewards.success 1", 'unknown key "rewards"'),
+        ("eval --model ./nowhere --env BELL --updates 3", '"updates" has no effect here, it is of training'),
+        ("eval --model ./nowhere --env BELL --rewards.success 1", '"rewards" has no effect here, it is of training'),
         ("train --env BELL --rewards./nowhere.py:judge 1", "no such file: /nowhere.py"),
         ("train --env BELL --model ./nowhere --rollout.shaping_seconds 3", "has no effect without rewards"),
         ("eval --model ./nowhere --env BELL --rollout.temperature 1", 'unknown key "rollout.temperature"'),
-        ("play BELL --model ./nowhere --rewards.success 1", 'unknown key "rewards"'),
-        ("serve BELL --protocol plain", 'unknown key "protocol"'),
-        ("doctor BELL --engine embedded", 'unknown key "engine"'),
+        ("play BELL --model ./nowhere --rewards.success 1", '"rewards" has no effect here, it is of training'),
+        ("serve BELL --protocol plain", '"protocol" has no effect here, it is of a policy'),
+        ("doctor BELL --engine embedded", '"engine" has no effect here, it is of a policy'),
         ("train --env NO_EXPERT --warm_start.until 0.5", "warm_start.until has no effect"),
         ("train --env NO_EXPERT --warm_start.enabled true", "has no expert() to imitate"),
         ("train --env NO_EXPERT --trainer sft", "has no expert() to imitate"),
@@ -709,7 +714,19 @@ def test_init_writes_a_reward_and_a_trainer(agentgym: Typed) -> None:
         ("train --env BELL --rewards succes", 'unknown reward "succes". Did you mean "success"?'),
         ("train --env BELL --rewards ./nowhere.py", "no such file: "),
         ("train --env BELL --help trainre", '--help knows no "trainre". Did you mean "trainer"?'),
+        ("train --updates 3", "no environment is named; type: --env webshop   (agentgym envs lists"),
+        ("train --env.level b3", "no environment is named; type: --env webshop"),
+        ("eval --model gone/run", "no environment is named; type: --env webshop"),
+        ("eval --model x --env BELL --trainer ppo", '"trainer" has no effect here, it is of training: agentgym train'),
+        ("eval --model x --env BELL --warm_start.until 1", '"warm_start" has no effect here, it is of training'),
+        ("play BELL --protocol.system x", '"protocol" has no effect here, it is of a policy: agentgym train, eval or'),
+        ("play BELL --env.lvl 3", 'unknown key "env.lvl"'),
+        ("serve BELL --rollout.max_turns 3", '"rollout" has no effect here, it is of a policy: agentgym train, eval'),
+        ("doctor BELL --protocol.sytem x", 'unknown key "protocol.sytem". Did you mean "system"?'),
+        ("doctor BELL --model ./gone", 'cannot load the model "./gone": there is no such directory.'),
+        ("play BELL --model ./gone", 'cannot load the model "./gone": there is no such directory.'),
         ("eval --model runs/gone --env BELL", 'cannot load the model "runs/gone": there is no such directory.'),
+        ("train --model gone.gguf --env BELL", 'cannot load the model "gone.gguf": there is no such file. Expected'),
     ],
 )
 def test_bad_input_is_told_and_leaves_nothing_behind(typed: str, told: str, agentgym: Typed) -> None:
@@ -756,12 +773,19 @@ def test_names_and_keys_are_checked_without_torch(tmp_path: Path) -> None:
         "train --env glimpse --output run",
         "train --env glimpse --help trainer",
         "eval --env glimpse --model ./gone",
+        "eval --env glimpse --model run/..",
+        "train --env glimpse --engine vllm --model nobody/has-this",
+        "train --resume gone",
+        "play glimpse --model ./gone",
+        "doctor glimpse --protocol.sytem x",
+        "doctor glimpse --model ./gone",
     ):
         done = subprocess.run(
             [sys.executable, "-c", program, typed], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert done.stdout.splitlines()[-1] == "set()", (typed, done.stdout, done.stderr)
+        assert "Traceback" not in done.stderr
 
 
 def test_an_unwritable_run_directory(agentgym: Typed, tmp_path: Path) -> None:
@@ -778,7 +802,7 @@ def test_bad_toml_and_unknown_keys_in_it(agentgym: Typed, tmp_path: Path) -> Non
         ("updates = = 3", f"{file} is not valid TOML"),
         (f'env = "{BELL}"\n[eval]\nepisode = 3', 'unknown key "eval.episode". Did you mean "episodes"?'),
         (f'env = "{BELL}"\nupdates = "x"', "updates: Input should be a valid integer"),
-        ("updates = 3", "env: Field required"),
+        ("updates = 3", "no environment is named; type: --env webshop"),
     ]:
         file.write_text(text)
         code, _, errors = agentgym("train", "--config", file)

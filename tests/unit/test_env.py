@@ -6,6 +6,7 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -517,3 +518,22 @@ def test_no_global_random_numbers_are_touched() -> None:
     env.reset(seed=1)
     env.step("a")
     assert (np.random.get_state()[1] == before).all()  # type: ignore[index]
+
+
+def test_garbage_is_told_with_the_place_of_the_method_that_returned_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("garbage_of_mine.py").write_text(
+        "import agentgym\n\n\nclass Garbage(agentgym.Env):\n"
+        "    def reset(self, *, seed=None, options=None):\n        return self.seen, {}\n\n"
+        "    def step(self, action):\n        return 'x', None, True, False, {}\n"
+    )
+    env = agentgym.make("./garbage_of_mine.py")
+    env.seen = 5
+    with pytest.raises(EnvError, match=r"found int 5; reset is at garbage_of_mine\.py:5 \(seed 1, after 0 actions\)$"):
+        env.reset(seed=1)
+    env.seen = "here"
+    env.reset(seed=1)
+    with pytest.raises(EnvError, match=r"finite number; step is at garbage_of_mine\.py:8 \(seed 1, after 1 actions\)$"):
+        env.step("go")

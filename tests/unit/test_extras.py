@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentgym.errors import MissingExtraError
-from agentgym.extras import require
+from agentgym.extras import installed, require
 
 
 def test_what_is_there_is_imported() -> None:
@@ -25,6 +25,17 @@ def test_what_is_missing_is_asked_for_by_what_to_type(install: str | None, comma
         require("package_that_nobody_has.part", extra="zoo", install=install)
     assert str(error.value) == f"this needs package_that_nobody_has, which is not installed; type: {command}"
     assert isinstance(error.value.__cause__, ModuleNotFoundError)
+
+
+def test_whether_something_is_there_is_found_out_without_its_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a_slow_zoo_of_tests.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    installed("a_slow_zoo_of_tests", extra="zoo")
+    assert "a_slow_zoo_of_tests" not in sys.modules
+    with pytest.raises(MissingExtraError, match=r"^this needs nobody_has_it, which is not installed; type: pip"):
+        installed("nobody_has_it", extra="zoo")
 
 
 def test_what_is_missing_further_down_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from agentgym.errors import DataError, EnvError
 from agentgym.media import MediaStore, as_media, data_url, media_in, pixels_of, text_of
 from agentgym.protocols.plain import Plain
 from agentgym.rollout.context import SUMMARY_REQUEST, asked_to_summarize, keep_last, resumed_from
-from agentgym.types import Observation
+from agentgym.types import Media, Observation
 
 PIXELS = arrays.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3)))
 PICTURE = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
@@ -55,10 +56,12 @@ def test_a_jpeg_is_an_image() -> None:
         (b"\x89PNG\r\n\x1a\n....", r"12 bytes that cannot be read \(.*\), expected"),
         (encoded(PICTURE, "PNG")[:40], r"40 bytes that cannot be read"),
         (b"GIF89a", "6 bytes that cannot be read"),
+        (Media(digest="../../x", data=as_media(PICTURE).data), "a Media of another digest than its content's"),
+        (Media(digest=hashlib.blake2b(b"x", digest_size=16).hexdigest(), data=b"x"), "a Media .* or of no PNG"),
         ("page.png", "str 'page.png', expected a Pillow image, an array"),
         (None, "NoneType None, expected"),
     ],
-    ids=["floats", "gray", "empty", "no png", "cut", "gif", "path", "none"],
+    ids=["floats", "gray", "empty", "no png", "cut", "gif", "its name", "its data", "path", "none"],
 )
 def test_what_is_no_image_is_told_at_the_boundary(image: Any, found: str) -> None:
     class Shows(agentgym.Env):

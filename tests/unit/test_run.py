@@ -254,6 +254,53 @@ def test_a_new_run_writes_through_no_link(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "precious").read_text() == "years"
 
 
+@pytest.mark.parametrize(
+    ("name", "make", "told"),
+    [
+        ("ledger.jsonl", "mkdir", "ledger.jsonl is not a plain file, as that of a run is; put back what was written"),
+        ("metrics.jsonl", "mkdir", "metrics.jsonl is not a plain file"),
+        ("episodes.sqlite", "fifo", "episodes.sqlite is not a plain file"),
+        ("watchdog.txt", "fifo", "watchdog.txt is not a plain file"),
+        ("config-until-beginning.json", "mkdir", "config-until-beginning.json is not a plain file"),
+        ("checkpoints", "touch", "checkpoints is not a directory"),
+        ("policies", "touch", "policies is not a directory"),
+        ("media", "touch", "media is not a directory"),
+        ("media/ab", "touch", "media/ab is not a directory"),
+        ("media/ab", "link", "media/ab is a link to /etc; a run's own files lie in its directory"),
+    ],
+)
+def test_a_run_goes_on_with_what_a_run_makes_alone(name: str, make: str, told: str, tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    with run.locked():
+        pass
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    makers: dict[str, Any] = {
+        "mkdir": Path.mkdir,
+        "touch": Path.touch,
+        "fifo": os.mkfifo,
+        "link": lambda path: path.symlink_to("/etc"),
+    }
+    makers[make](tmp_path / name)
+    with pytest.raises(DataError, match=rf"{tmp_path}/{told}"), run.locked():
+        pass
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_left_in_the_way_of_a_file_goes(make: Any, tmp_path: Path) -> None:
+    make(tmp_path / ".report.json.partial")
+    Run(tmp_path).write_json("report.json", {"a": 1})
+    assert (tmp_path / "report.json").read_text() == '{\n  "a": 1\n}\n'
+
+
+def test_to_begin_anew_would_erase_the_best_policies(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, {})
+    (run.policies / "000003").mkdir(parents=True)
+    run.refuse_erasing()  # nothing was learned yet
+    run.has_checkpoint()
+    with pytest.raises(UserError, match="has no complete checkpoint to go on from, and to begin anew would erase"):
+        run.refuse_erasing()
+
+
 @pytest.mark.parametrize("target", ["policies/..", "..", "/etc", "policies/a/../../..", "policies"])
 def test_the_link_to_the_best_policy_leads_to_one_of_the_runs(target: str, tmp_path: Path) -> None:
     run = Run.create(tmp_path, {})

@@ -212,6 +212,13 @@ def test_a_json_file_is_plain_and_of_a_bounded_size(tmp_path: Path, monkeypatch:
         sealed.read_json(tmp_path / "gone.json")
 
 
+def test_a_pointer_in_place_of_a_json_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n")
+    told = rf"{tmp_path}/a\.json is a pointer of git-lfs, not the file itself; type: git -C {tmp_path} lfs pull"
+    with pytest.raises(DataError, match=told):
+        sealed.read_json(tmp_path / "a.json")
+
+
 def test_json_that_is_too_deep_is_told(tmp_path: Path) -> None:
     (tmp_path / "deep.json").write_text("[" * 200_000)
     with pytest.raises(DataError, match=r"deep\.json is not JSON: "):

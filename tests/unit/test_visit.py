@@ -115,7 +115,7 @@ class Plain(agentgym.Env):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (None, r"reset returned None, expected \(observation, info\)"),
+        (None, r"reset returned NoneType None, expected \(observation, info\)"),
         ((1, {}), "an observation is text, found int 1"),
         (("a", {}, 1), r"expected \(observation, info\)"),
     ],

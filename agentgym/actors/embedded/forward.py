@@ -7,7 +7,6 @@ stay in slots, so that a row brings its new tokens only. On a CPU a pass has row
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -16,10 +15,13 @@ import torch
 from agentgym import rope, vision
 from agentgym.actors.embedded.alone import (
     ROWS,
+    Parts,
     activations_of,
-    in_one_thread,
+    attending,
+    configs_of,
     in_pieces,
     is_alone,
+    is_attended_apart,
     padded,
     padded_keys,
     shared_keys,
@@ -79,6 +81,8 @@ class Forward:
         self._on_cpu = source.device.type == "cpu"
         self._unit = ROWS if self._on_cpu else 1
         self._activations = activations_of(self.module) if self._on_cpu else []
+        self._configs = configs_of(self.module)
+        self._apart = self._on_cpu and is_attended_apart(self._configs)
         self._refuse_misfit()
         self._one_size = self._on_cpu and self.module.dtype == torch.float32 and not is_alone(self.module)
         """Whether passes are all of one size, since a row's numbers would depend on how many there are."""
@@ -176,11 +180,11 @@ class Forward:
             for some in [[row] for row in group] if self._one_size else _groups(group, self._unit):
                 drawn |= self._prefill(some, keys)
                 held |= {row.slot: row.start + len(row.token_ids) for row in some}
-        for group, keys in self._by_keys(decoding):
-            num = ROWS if self._one_size else len(group)
-            for some in (group[i : i + num] for i in range(0, len(group), num)):
-                drawn |= self._decode({row.slot: row for row in some}, keys, held)
-                held |= {row.slot: row.start + 1 for row in some}
+        num = ROWS if self._one_size else max(1, len(decoding))
+        together = [decoding] if self._apart else [group for group, _ in self._by_keys(decoding)]
+        for some in (group[i : i + num] for group in together for i in range(0, len(group), num)):
+            drawn |= self._decode(some, held)
+            held |= {row.slot: row.start + 1 for row in some}
         return [drawn[row.slot] for row in rows]
 
     def _by_keys(self, rows: Iterable[Row]) -> Iterator[tuple[list[Row], int]]:
@@ -235,8 +239,9 @@ class Forward:
         begin = row.start + row.shift - vision.shift(self.module, seen)
         return vision.positions(self.module, row.token_ids, seen, begin)
 
-    def _decode(self, by_slot: Mapping[int, Row], keys: int, held: Mapping[int, int]) -> dict[int, Drawn]:
+    def _decode(self, rows: Sequence[Row], held: Mapping[int, int]) -> dict[int, Drawn]:
         """The rows' slots; those between them are computed too where that is cheaper than to gather."""
+        by_slot = {row.slot: row for row in rows}
         num, wanted = padded(max(by_slot) + 1, self._unit), padded(len(by_slot), self._unit)
         if num > min(wanted if self._one_size else 2 * wanted, self._cache.num_slots):  # too sparse for a range
             order = [*by_slot, *[max(by_slot)] * (wanted - len(by_slot))]
@@ -249,11 +254,26 @@ class Forward:
         if any(row.shift for row in by_slot.values()):
             shift_R = torch.tensor([by_slot[slot].shift if slot in by_slot else 0 for slot in order])
             options["position_ids"] = (start_R + shift_R)[:, None].to(self.module.device)
-        logits_RV = self._logits(slots, ids_RQ, start_R, torch.zeros_like(start_R), keys, options)
+        parts = self._parts(rows, order)
+        keys = max(keys for _, keys in parts)
+        logits_RV = self._logits(slots, ids_RQ, start_R, torch.zeros_like(start_R), keys, options, parts)
         if list(by_slot) != order:
             place = {slot: i for i, slot in enumerate(order)}
             logits_RV = logits_RV[[place[slot] for slot in by_slot]]
         return _by_slot(list(by_slot.values()), logits_RV)
+
+    def _parts(self, rows: Sequence[Row], order: Sequence[int]) -> list[tuple[slice, int]]:
+        """Runs of ``order`` with the same number of keys, and the number; slots that are nobody's go along."""
+        keys_of = {row.slot: keys for group, keys in self._by_keys(rows) for row in group}
+        parts: list[tuple[slice, int]] = []
+        for place, slot in enumerate(order):
+            begin, keys = (parts[-1][0].start, parts[-1][1]) if parts else (0, 0)
+            own = keys_of.get(slot, keys)
+            if own == keys or not keys:
+                parts[-1:] = [(slice(begin, place + 1), own)]
+            else:
+                parts.append((slice(place, place + 1), own))
+        return parts
 
     def _logits(
         self,
@@ -263,11 +283,12 @@ class Forward:
         last_R: torch.Tensor,
         keys: int,
         options: Mapping[str, Any],
+        parts: Parts = (),
     ) -> torch.Tensor:
         """Logits [R, V] after each row's last new token; rows shorter than Q are padded at the end.
 
-        Each row is computed with ``keys`` keys. A token's place in its slot is its position too, unless ``options``
-        say another.
+        Each row is computed with ``keys`` keys, or with those of its part of ``parts``. A token's place in its slot is
+        its position too, unless ``options`` say another.
 
         What padding writes lies beyond a row's end: no query sees it, and the row's next tokens overwrite it.
         """
@@ -277,8 +298,8 @@ class Forward:
         rows = slots if isinstance(slots, slice) else slots.to(device)
         self._cache.begin(rows, positions_RQ, keys)
         divided = self._on_cpu and width == 1 and not self.own_copy and torch.get_num_threads() > 1
-        attending = in_one_thread(self.module) if divided else contextlib.nullcontext()
-        with _Last(self.module, last_R.to(device), self._unit), in_pieces(self._activations), attending:
+        apart = attending(self._configs, parts, in_one_thread=divided)
+        with _Last(self.module, last_R.to(device), self._unit), in_pieces(self._activations), apart:
             output = self.module(
                 input_ids=ids_RQ.to(device),
                 attention_mask=self._mask(positions_RQ, keys),

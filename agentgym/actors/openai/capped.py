@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentgym.extras import require
-
 __all__ = ["MAX_BYTES", "TooLong", "capped"]
 
 MAX_BYTES = 2**26
@@ -21,7 +19,6 @@ class TooLong(Exception):
 
 def capped(openai: Any) -> Any:
     """The package's own HTTP client, but for the length of what it reads. It raises TooLong."""
-    httpx = require("httpx", extra="openai")
 
     class Capped(openai.DefaultAsyncHttpxClient):  # type: ignore[misc]
         async def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
@@ -38,7 +35,7 @@ def capped(openai: Any) -> Any:
             finally:
                 await answer.aclose()
             headers = [pair for pair in answer.headers.multi_items() if pair[0].lower() not in _OF_THE_BODY]
-            return httpx.Response(
+            return type(answer)(  # of the package that this release of openai is built on: httpx, or httpx2
                 answer.status_code,
                 headers=headers,
                 content=b"".join(parts),

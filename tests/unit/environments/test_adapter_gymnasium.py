@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,20 @@ def test_a_missing_package_is_named() -> None:
         pytest.skip("the package that LunarLander needs is installed")
     with pytest.raises(UserError, match="LunarLander-v3 needs a package that is not installed"):
         Gymnasium(name="LunarLander-v3")
+
+
+@pytest.mark.parametrize("name", ["phys2d/CartPole-v1", "phys2d/Pendulum-v0", "tabular/Blackjack-v0"])
+def test_a_family_whose_package_is_missing_says_what_to_type(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jax", None)
+    for module in [one for one in sys.modules if one.startswith(("gymnasium.envs.phys2d", "gymnasium.envs.tabular"))]:
+        monkeypatch.delitem(sys.modules, module)
+    with pytest.raises(UserError, match=rf"{name} needs a package .*jax.*; type: pip install 'gymnasium\[jax\]'"):
+        agentgym.make(f"gymnasium:{name}")
+
+
+def test_what_the_maker_fails_to_import_is_told() -> None:
+    with pytest.raises(UserError, match=r"GymV21Environment-v0 needs a package .*shimmy\[gym-v21\]"):
+        agentgym.make("gymnasium:GymV21Environment-v0")
 
 
 def test_a_package_that_registers_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

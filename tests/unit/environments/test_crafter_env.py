@@ -182,7 +182,7 @@ def test_a_world_is_the_same_when_it_is_made_and_when_it_was_kept(monkeypatch: p
 
 
 SCRIPTED = [name for name, level in LEVELS.items() if level.has_expert]
-LONG = {"wood", "table", "stone-tools", "furnace"}
+LONG = {"wood", "table", "pickaxe", "stone-tools", "furnace"}
 """Some seconds each."""
 
 

@@ -57,6 +57,8 @@ FOUR = {"properties": {"a": {"maximum": 5, "exclusiveMaximum": True}}}
         ({"propertyNames": {"pattern": "^[a-z]+$"}}, {"A": 1}, ": 'A' does not match '^[a-z]+$'"),
         ({"properties": {"a": {"items": False}}}, {"a": []}, None),
         ({"properties": {"a": {"allOf": [True, {"anyOf": [False, True]}]}}}, {"a": 1}, None),
+        ({"properties": {"a": {"anyOf": [False, TEXT]}}}, {"a": 1}, "a: 1 is not of type 'string'"),
+        ({"properties": {"a": {"anyOf": [False]}}}, {"a": 1}, "a: 1 is not valid under any of the given schemas"),
         (LOOP, {"a": "x"}, None),
         (LOOP, {"a": 1}, "a: 1 is not of type 'string'"),
         ({"properties": {"a": {"items": [TEXT, NUMBER]}}}, {"a": ["x", 1]}, None),

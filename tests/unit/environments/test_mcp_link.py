@@ -479,6 +479,22 @@ def test_a_tool_that_only_reads_or_may_be_called_twice_is_repeatable(hints: Any,
     assert RemoteTool(listed(annotations=annotations)).repeatable is repeatable
 
 
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"name": ""}, "^a tool has no name$"),
+        ({"name": " "}, "^a tool has no name$"),
+        (
+            {"input_schema": {"type": "object", "properties": {"a": {"default": float("nan")}}}},
+            "^the tool add has no schema that can be shown: .* is float nan",
+        ),
+    ],
+)
+def test_a_tool_that_no_policy_can_be_shown_is_refused(more: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        RemoteTool(listed(**more))
+
+
 def test_a_tool_is_described_by_what_there_is() -> None:
     assert RemoteTool(listed(description="Sums.", title="Add")).description == "Sums."
     assert RemoteTool(listed(title="Add")).description == "Add"

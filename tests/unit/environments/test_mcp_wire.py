@@ -94,6 +94,8 @@ def test_a_result_is_brought_into_its_form(result: Any, expected: Any) -> None:
     [
         ({"type": "resource_link", "uri": "file:///a"}, "[resource_link file:///a]"),
         ({"type": "note", "text": "42"}, "42"),
+        ({"type": "resource", "resource": {"text": "42"}}, "42"),
+        ({"type": "resource", "resource": {"uri": "note://1", "blob": 7}}, "[resource note://1]"),
         ({}, "[something]"),
         (None, "null"),
     ],

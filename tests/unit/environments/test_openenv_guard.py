@@ -94,6 +94,7 @@ def test_a_name_that_was_pointed_at_this_machine_is_refused(host: str, status: i
         ("http://evil.example", 403),
         ("http://localhost:8000.evil.example", 403),
         ("null", 403),
+        ("http://[", 403),  # no address at all
         ("", 403),
     ],
 )

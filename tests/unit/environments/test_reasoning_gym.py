@@ -8,12 +8,13 @@ import pytest
 
 pytest.importorskip("reasoning_gym", reason="the extra reasoning-gym is not installed")
 
+from agentgym.environments._questions import Questions
 from agentgym.environments.reasoning_gym import ReasoningGym
 from agentgym.errors import UserError
 from agentgym.types import Observation
 
 
-class Answers:
+class Answers(Questions):
     """A dataset whose answers are scored by what they say, and which keeps what it is asked."""
 
     def __init__(self, answer: Any = "1") -> None:
@@ -28,6 +29,9 @@ class Answers:
     def score_answer(self, answer: str, entry: dict[str, Any]) -> float:
         self.scored.append(answer)
         return float(answer)
+
+    def what_is_wrong(self, entry: dict[str, Any]) -> None:
+        return None
 
 
 def made(answer: Any = "1", **options: Any) -> tuple[ReasoningGym, Answers]:

@@ -47,6 +47,30 @@ def test_the_game_takes_a_move_or_not_and_is_left_as_it_is() -> None:
     }
 
 
+def test_of_a_very_long_action_the_end_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for the column in all of a million characters would take hours."""
+    game, given = Game("ConnectFour-v0"), []
+    game.reset(0)
+    step = game.world.step
+    monkeypatch.setattr(game.world, "step", lambda action: given.append(action) or step(action))  # type: ignore[func-returns-value]
+    assert game.play("a" * 1_000_000 + "[col 3]") is None
+    assert game.play("[col 4]" + "a" * 5_000) is not None
+    assert [len(action) for action in given] == [5_000, 5_000]
+    assert game.world.state.game_state["board"][5] == [".", ".", ".", "X", ".", ".", "."]
+
+
+def test_who_has_no_move_in_othello_says_something_and_is_skipped() -> None:
+    """Black has no white piece beside its own that it could close in."""
+    game = Game("Othello-v0-tiny")
+    game.reset(0)
+    game.world.board[:] = [["B", "", "", ""], ["", "", "", ""], ["", "", "", ""], ["", "", "", "W"]]
+    game.world.state.game_state["valid_moves"] = game.world._valid_moves("B")
+    assert game.world.state.game_state["valid_moves"] == []
+    assert game.drawn_move(np.random.default_rng(0)) == "[pass]"
+    assert game.play("[pass]") is None
+    assert game.over, "neither has a move"
+
+
 @pytest.mark.parametrize("id", ["ConnectFour-v0", "LiarsDice-v0-small", "ThreePlayerGOPS-v0", "SecretMafia-v0"])
 def test_all_seats_play_by_chance_to_an_end_that_no_refused_move_brought(id: str) -> None:
     game, rng = Game(id), np.random.default_rng(1)

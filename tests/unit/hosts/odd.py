@@ -21,7 +21,7 @@ import agentgym
 from agentgym.env import Expert
 from agentgym.errors import ConfigError, DataError, MissingExtraError, UserError
 from agentgym.media import as_media
-from agentgym.types import Action, Observation
+from agentgym.types import Action, Observation, StepResult, ToolCall
 
 Result = tuple[Any, Any, Any, Any, Any]
 TOOLS = ({"name": "add", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}},)
@@ -254,6 +254,46 @@ class Give(agentgym.Env):
 
     def step(self, action: str) -> Any:
         return GARBAGE[action]() if action in GARBAGE else UNSENDABLE[action][0]()
+
+
+class Silent(Action):
+    """Cannot be made plain text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("it cannot")
+
+
+def with_calls(calls: Any) -> Action:
+    """An action whose calls are what somebody put there later."""
+    said = Action("go")
+    said.tool_calls = calls
+    return said
+
+
+SAID: dict[str, tuple[Callable[[], Any], str]] = {
+    "calls": (lambda: with_calls(5), "tool_calls is int 5, expected a list of ToolCall"),
+    "no calls": (lambda: with_calls(None), "tool_calls is NoneType None, expected a list of ToolCall"),
+    "dict as call": (lambda: with_calls([{"name": "add"}]), r"tool_calls\[0\] is dict .*, expected a ToolCall"),
+    "id": (
+        lambda: with_calls([ToolCall(name="add", arguments={}, id=7)]),  # type: ignore[arg-type]
+        r"tool_calls\[0\].id is text, found int 7",
+    ),
+    "exit": (lambda: sys.exit(0), "raised SystemExit: 0"),
+}
+
+
+class Past(agentgym.Env):
+    """Goes past the checks of its class, as its options say; its expert says what the options of reset name."""
+
+    def __init__(self, *, reward: float = 0.0) -> None:
+        self.step = lambda action: StepResult(Observation("past"), reward, True, False, {"success": "no"})  # type: ignore[method-assign]
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        self.said = (options or {}).get("said")
+        return "", {}
+
+    def expert(self) -> Expert:
+        return lambda observation: Silent("go") if self.said is None else SAID[self.said][0]()
 
 
 class Says(Plain):

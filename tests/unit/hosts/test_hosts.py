@@ -18,7 +18,7 @@ from agentgym.registry import EnvFactory
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import Action, Observation, StepResult, ToolCall
 from tests.unit.hosts.kit import EVERYWHERE, factory, hosted, opened
-from tests.unit.hosts.odd import GARBAGE, RAISED, TOOLS, UNSENDABLE, pictures
+from tests.unit.hosts.odd import GARBAGE, RAISED, SAID, TOOLS, UNSENDABLE, pictures
 
 STRINGS = ["", "\x00\x1b[2J", "<|im_start|>system\n<|im_end|>", "é漢🙂\u202e", '"\\\n\r\u2028', "[1, 2]", "\x7f\xff"]
 
@@ -171,6 +171,38 @@ def test_garbage_is_refused_at_the_boundary(where: Where) -> None:
                 await host.reset(5, None)
                 with pytest.raises(EnvError, match=r"^Give: .*\(seed 5, after 1 actions\)$"):
                     await host.step(Action(what))
+
+    asyncio.run(go())
+
+
+@EVERYWHERE
+def test_what_goes_past_the_checks_of_the_class_is_checked_all_the_same(where: Where) -> None:
+    async def go() -> None:
+        async with hosted(where, "Past") as host:
+            await host.reset(5, None)
+            with pytest.raises(EnvError, match=r'info\["success"\] is str \'no\', expected True or False; this passed'):
+                await host.step(Action("x"))
+        async with hosted(where, "Past", reward=2e12) as host:
+            await host.reset(5, None)
+            with pytest.raises(
+                EnvError, match=r"step gave the reward float 2000000000000.0, expected no more than 1e\+12"
+            ):
+                await host.step(Action("x"))
+
+    asyncio.run(go())
+
+
+@EVERYWHERE
+def test_what_an_expert_says_is_checked_where_it_says_it(where: Where) -> None:
+    async def go() -> None:
+        async with hosted(where, "Past") as host:
+            for what, (_, told) in SAID.items():
+                seen, _ = await host.reset(5, {"said": what})
+                with pytest.raises(EnvError, match=told):
+                    await host.expert(seen)
+            seen, _ = await host.reset(5, None)
+            said = await host.expert(seen)
+            assert (type(said), str(said)) == (Action, "go")
 
     asyncio.run(go())
 
@@ -384,8 +416,9 @@ def test_leaving_the_process_is_an_error_of_the_environment(where: Where) -> Non
         async with hosted(where, "Says", key="x", value="x") as host:
             await host.reset(0, None)
             said = r"left with exit code 0" if where == "processes" else r"raised SystemExit: os\._exit\(0\)"
-            with pytest.raises(EnvError, match=said):
+            with pytest.raises(EnvError, match=said) as caught:
                 await host.step(Action("leave"))
+            assert where == "processes" or str(caught.value).endswith("os._exit(0)")  # the author's line is the last
 
     asyncio.run(go())
 

@@ -122,6 +122,32 @@ def test_the_policy_of_a_run_is_what_is_compared(tmp_path: Path, model: Path) ->
     assert "config.json changed since" in told(run, tmp_path / "before")
 
 
+@pytest.mark.parametrize("told_as", ["tiny.gguf", "."])
+def test_a_model_in_a_gguf_file_is_that_file(told_as: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it: the tokenizer and the chat template are in it too."""
+    (tmp_path / "model").mkdir()
+    file = tmp_path / "model" / "tiny.gguf"
+    file.write_bytes(bytes(2**20))
+    monkeypatch.chdir(file.parent)
+    run = Run.create(tmp_path / "other", {}, model=fingerprint.of_model(told_as))
+    (file.parent / "notes.json").write_text("of no concern")
+    assert told(run, file) == ""
+    file.write_bytes(bytes(300_000) + b"!" + bytes(2**20 - 300_001))
+    assert "tiny.gguf changed since" in told(run, file)
+    shutil.rmtree(file.parent)
+    assert "is gone from" in told(run, file)
+
+
+def test_a_gguf_file_that_moved_with_its_run_is_compared(tmp_path: Path) -> None:
+    (tmp_path / "tiny.gguf").write_bytes(b"GGUF")
+    run = Run.create(tmp_path / "other", {}, model=fingerprint.of_model(str(tmp_path / "tiny.gguf")))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "tiny.gguf").rename(tmp_path / "there" / "tiny.gguf")
+    assert told(run, tmp_path / "there" / "tiny.gguf") == ""
+    (tmp_path / "there" / "tiny.gguf").write_bytes(b"GGUG")
+    assert "tiny.gguf changed since" in told(run, tmp_path / "there" / "tiny.gguf")
+
+
 def test_large_weights_are_compared_from_beginning_to_end(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     size = 3 * 2**20

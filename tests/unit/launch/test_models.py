@@ -219,6 +219,9 @@ def test_a_model_is_the_servers_where_it_is_not_here(tmp_path: Path) -> None:
     assert served("some/model")
     assert not served("nano")
     assert not served(str(tmp_path))
+    (tmp_path / "tiny.gguf").write_bytes(b"GGUF")
+    assert not served(str(tmp_path / "tiny.gguf"))
+    assert served("tiny.gguf")
     assert not served("some/model", "embedded")
 
 

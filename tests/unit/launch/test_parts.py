@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +236,31 @@ def test_what_breaks_or_cannot_be_judged_is_found_out_first(
 ) -> None:
     with pytest.raises(UserError, match=told):
         Making(monkeypatch, first=first)()
+
+
+@pytest.mark.parametrize(
+    ("rollout", "seconds"),
+    [
+        ({"step_seconds": 5, "shaping_seconds": 7}, 37),  # twice made, reset and stepped, and shaped
+        ({"step_seconds": None}, None),
+        ({"shaping_seconds": None}, None),
+    ],
+)
+def test_a_first_turn_that_holds_up_its_own_deadline_has_a_last_resort(
+    rollout: dict[str, Any], seconds: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log: list[Any] = []
+
+    @contextlib.contextmanager
+    def armed(seconds: float | None) -> Iterator[None]:
+        log.append(seconds)
+        yield
+        log.append(len(making.tried))
+
+    making = Making(monkeypatch, rollout=rollout)
+    monkeypatch.setattr(parts, "ended_by_force", armed)
+    making()
+    assert log == [seconds, 1]
 
 
 def test_torch_has_the_threads_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

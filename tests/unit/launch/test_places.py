@@ -53,6 +53,14 @@ def test_paths_are_stored_in_full(here: Path) -> None:
     }
 
 
+def test_a_model_that_is_a_file_is_stored_in_full_and_nano_is_none(here: Path) -> None:
+    for name in ("tiny.gguf", "nano"):
+        (here / name).write_bytes(b"GGUF")
+    assert places.absolute({"model": {"id": "tiny.gguf"}}) == {"model": {"id": f"{here}/tiny.gguf"}}
+    assert places.absolute({"model": {"id": "nano"}}) == {"model": {"id": "nano"}}
+    assert places.absolute({"model": {"id": "gone.gguf"}}) == {"model": {"id": "gone.gguf"}}
+
+
 def test_the_code_that_a_configuration_has_run_is_known() -> None:
     config = {
         "env": {"id": "/a/env.py:Bell", "note": "x.py"},

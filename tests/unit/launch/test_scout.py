@@ -10,8 +10,8 @@ import pytest
 
 from agentgym.corpus import corpus
 from agentgym.errors import ConfigError, EnvError, UserError
-from agentgym.launch import scout
 from agentgym.launch.scout import Scout, sent_ahead
+from agentgym.rollout import deadline
 from agentgym.types import Action, Observation, TaskId
 from tests.unit.rollout.kit import Stage, Stages, seen, timeless
 
@@ -148,7 +148,7 @@ def test_where_no_deadline_can_be_seen_there_is_a_last_resort(
         def __exit__(self, *_: object) -> None:
             log.append("over")
 
-    monkeypatch.setattr(scout, "LastResort", Resort)
+    monkeypatch.setattr(deadline, "LastResort", Resort)
 
     async def go(sent: Scout) -> None:
         await asyncio.sleep(0)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentgym.config import Choice, parse_flags, read_toml
-from agentgym.errors import ConfigError, UserError
+from agentgym.config import Choice, read_toml
+from agentgym.errors import ConfigError, DataError, UserError
+from agentgym.flags import parse_flags
 from agentgym.launch.resolving import resolve, settings_for
 from agentgym.launch.settings import MeasureSettings, PolicySettings, SpeechSettings, TrainSettings
 from agentgym.manual import describe, page
@@ -59,7 +61,7 @@ def test_resolved_settings_survive_the_run_directory() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({}, "env: Field required"),
+        ({}, "no environment is named; type: --env webshop"),
         ({"env": "webshop", "eval": {"episods": 3}}, 'unknown key "eval.episods". Did you mean "episodes"'),
         ({"env": "webshop", "updates": -1, "seed": -1}, "updates: .*\nseed: "),
         ({"env": "webshop", "eval": 3}, "eval: "),
@@ -96,6 +98,40 @@ def finished(folder: Path, **changes: Any) -> str:
     return str(folder)
 
 
+def test_training_goes_on_in_the_form_of_the_run_it_begins_with(tmp_path: Path) -> None:
+    """Its policy has learned to reply in it; what was made of options of the prompt stays with the environment."""
+    run = finished(tmp_path / "run", env="countdown", protocol={"id": "plain", "actions": "errors"})
+    given = {"env": "countdown", "model": run}
+    assert resolve(given).protocol == Choice(id="plain", actions="errors")
+    assert resolve({**given, "protocol": {"actions": "shown"}}).protocol == Choice(id="plain", actions="shown")
+    assert resolve({**given, "protocol": "tools"}).protocol == Choice(id="tools")
+    kept = finished(tmp_path / "kept", env="countdown", protocol={"id": "plain", "kept": {"example": "1 + 1"}})
+    assert resolve({"env": "countdown", "model": kept}).protocol.options == {"kept": {"example": "1 + 1"}}
+    assert resolve({"env": "blocksworld", "model": kept}).protocol == Choice(id="plain")
+
+
+def as_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.parametrize("part", ["policies", "ledger.jsonl"])
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda file: file.write_text('{"a": 1}'), "is not what a run of this version writes: it has no env"),
+        (Path.unlink, "is missing"),
+        (as_pipe, "is not a plain file"),
+    ],
+)
+def test_a_run_without_its_settings_is_no_model(damage: Any, told: str, part: str, tmp_path: Path) -> None:
+    run = Path(finished(tmp_path / "run"))
+    (run / part).mkdir()
+    damage(run / "config.json")
+    with pytest.raises(DataError, match=f"{run}/config.json {told}"):
+        settings_for({"env": "webshop"}, str(run), seed=0)
+
+
 def test_options_alone_are_those_of_what_the_run_has(tmp_path: Path) -> None:
     run = finished(tmp_path / "run", protocol="tools", engine={"id": "openai", "max_retries": 1})
     found = settings_for({"engine": {"max_context": 64}, "model": {"device": "cpu"}}, run, seed=0)
@@ -107,11 +143,15 @@ def test_options_alone_are_those_of_what_the_run_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "given", "told"),
     [
-        (MeasureSettings, {"updates": 3}, 'unknown key "updates"'),
+        (MeasureSettings, {"updates": 3}, '"updates" has no effect here, it is of training: agentgym train'),
         (MeasureSettings, {"rollout": {"temperature": 0.5}}, 'unknown key "rollout.temperature"'),
         (PolicySettings, {"rollout": {"max_turns": 3}}, 'unknown key "rollout.max_turns"'),
-        (PolicySettings, {"rewards": {"success": 1}}, 'unknown key "rewards"'),
-        (SpeechSettings, {"engine": "embedded"}, 'unknown key "engine"'),
+        (PolicySettings, {"rewards": {"success": 1}}, '"rewards" has no effect here, it is of training'),
+        (
+            SpeechSettings,
+            {"engine": "embedded"},
+            '"engine" has no effect here, it is of a policy: agentgym train',
+        ),
         (SpeechSettings, {"env": {"observation_mod": "url"}}, 'unknown key "env.observation_mod"'),
     ],
 )
@@ -191,7 +231,7 @@ def test_a_curriculum_is_chosen_like_everything_else(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=re.escape(told)):
             resolve({"env": "webshop", **wrong})
-    with pytest.raises(ConfigError, match='unknown key "curriculum"'):
+    with pytest.raises(ConfigError, match='"curriculum" has no effect here, it is of training: agentgym train'):
         settings_for({"curriculum": "frontier"}, finished(tmp_path / "run"), seed=0)
 
 

@@ -55,7 +55,23 @@ def writing(name: str, text: str) -> Callable[[Path], None]:
     return write
 
 
-SPOILED: dict[str, tuple[Callable[[Path], None], str]] = {
+def without(*names: str) -> Callable[[Path], None]:
+    def remove(directory: Path) -> None:
+        for name in names:
+            (directory / name).unlink()
+
+    return remove
+
+
+def odd(name: str, make: Callable[[Path], None]) -> Callable[[Path], None]:
+    def put(directory: Path) -> None:
+        (directory / name).unlink()
+        make(directory / name)
+
+    return put
+
+
+SPOILED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "weights are a pointer": (
         writing("model.safetensors", POINTER),
         r"model\.safetensors is a pointer of git-lfs, not the file itself; type: git -C .* lfs pull",
@@ -72,6 +88,34 @@ SPOILED: dict[str, tuple[Callable[[Path], None], str]] = {
     "the tokenizer was cut": (
         writing("tokenizer.json", '{"version": '),
         r"tokenizer\.json is broken, or was not copied in whole: Expecting value",
+    ),
+    "the tokenizer is none": (writing("tokenizer.json", '{"a": 1}'), r"/tokenizer\.json is broken, or was not copied"),
+    "the tokenizer is a list": (writing("tokenizer.json", "[]"), r"/tokenizer\.json is broken, or was not copied"),
+    "the tokenizer is a directory": (odd("tokenizer.json", Path.mkdir), r"/tokenizer\.json is not a plain file"),
+    "no tokenizer": (
+        without("tokenizer.json", "tokenizer_config.json"),
+        r"/model has no tokenizer: none of tokenizer\.json, \*\.model, ",
+    ),
+    "settings of a tokenizer alone": (
+        without("tokenizer.json"),
+        r"/model has no tokenizer: none of tokenizer\.json, \*\.model, ",
+    ),
+    "weights are a pipe": (odd("model.safetensors", os.mkfifo), r"/model\.safetensors is not a plain file"),
+    "the template is no text": (
+        lambda d: (d / "chat_template.jinja").write_bytes(b"\xff\x00"),
+        r"/chat_template\.jinja is broken, or was not copied in whole: 'utf-8' codec",
+    ),
+    "how it ends was cut": (
+        writing("generation_config.json", '{"eos_token_id": '),
+        r"/generation_config\.json is broken, .*; download it again, or delete it",
+    ),
+    "how it ends is a list": (
+        writing("generation_config.json", "[]"),
+        r"/generation_config\.json is broken, or was not copied in whole: it is not a JSON object",
+    ),
+    "how it ends is a pipe": (
+        odd("generation_config.json", os.mkfifo),
+        r"/generation_config\.json is not a plain file",
     ),
     "another size": (lambda d: configured(d, hidden_size=32), "You set `ignore_mismatched_sizes`"),
     "a layer more": (without_last_layer, r"its files have no weights for model\.layers\.2\..* and \d+ more"),

@@ -102,6 +102,11 @@ def test_a_model_is_watched_with_what_a_run_of_it_would_have(env: Any, monkeypat
         log.append("taken apart")
 
     monkeypatch.setattr("agentgym.launch.resolving.settings_for", settings_for)
+
+    async def refuse_unplayable(settings: Any) -> None:
+        log.append(f"{settings.env.id} can be played")
+
+    monkeypatch.setattr("agentgym.launch.early.refuse_unplayable", refuse_unplayable)
     monkeypatch.setattr("agentgym.launch.parts.assembled", assembled)
     monkeypatch.setattr("agentgym.repl.playing.make", make)
     out = io.StringIO()
@@ -110,8 +115,10 @@ def test_a_model_is_watched_with_what_a_run_of_it_would_have(env: Any, monkeypat
         env, model="runs/mine", task=4, seed=6, temperature=0.25, stdin=io.StringIO(":step\n"), console=console
     )
     given = {"env": "stairs"} if isinstance(env, str) else env
-    assert [(*each, kept["seed"], kept["kind"]) for *each, kept in asked] == [(given, "runs/mine", 6, PolicySettings)]
-    assert log == ["made of tower", "tower with {'level': 5}", "taken apart"]
+    note = asked[0][2].pop("note")
+    assert callable(note)
+    assert asked == [(given, "runs/mine", {"seed": 6, "kind": PolicySettings})]
+    assert log == ["tower can be played", "made of tower", "tower with {'level': 5}", "taken apart"]
     assert "Stairs: task 4, seed 6" in out.getvalue()
     assert "policy: 0.25 17" in out.getvalue()
     assert "reward 0.25" in out.getvalue()

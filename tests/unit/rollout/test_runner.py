@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import agentgym
 from agentgym.engine import Completion
 from agentgym.errors import EnvError, UserError
 from agentgym.protocols.plain import Plain
-from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
+from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout, runner
 from agentgym.types import StopReason, Trajectory
 from tests.kit import episode, until
 from tests.unit.rollout.kit import TOKENIZER, Stage, Stages, rollout_on, said, says, seen, spec, timeless
@@ -275,6 +276,23 @@ def test_hosts_that_there_are_already_are_played_on_and_closed() -> None:
     assert (trajectory.terminated, len(hosts.opened)) == (True, 1)
     timeless(rollout.close())
     assert hosts.num_closed == 1
+
+
+def test_what_hangs_while_it_closes_has_a_last_resort(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[Any] = []
+
+    @contextlib.contextmanager
+    def armed(seconds: float | None) -> Iterator[None]:
+        log.append(seconds)
+        yield
+        log.append([one.num_closed for one in hosts.opened])
+
+    hosts = Stages()
+    rollout = rollout_on(hosts)
+    timeless(rollout.run([spec()], says()))
+    monkeypatch.setattr(runner, "ended_by_force", armed)
+    timeless(rollout.close())
+    assert log == [60.0, [1]]
 
 
 def test_a_mistake_is_not_tried_again() -> None:

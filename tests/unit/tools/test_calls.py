@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agentgym.tools import ToolError, call, parse_calls
-from agentgym.tools.calls import QUOTING, UnreadableError, Untyped
+from agentgym.tools.calls import QUOTING, UnreadableError, Untyped, named_in_json
 from agentgym.types import ToolCall
 
 
@@ -89,6 +89,11 @@ def test_a_tool_is_called_by_its_name_whatever_it_looks_like(text: str, name: st
         "It costs 5 (or 6).",
         "I did get it.",
         "forget()s",
+        "get - the first",
+        'Paris ("the city")',
+        "So get(1) it is.",
+        "sin(x, y)",
+        "user/name (the first)",
         "x < y > z",
     ],
 )
@@ -156,6 +161,22 @@ def test_what_sets_out_to_be_a_call_and_cannot_be_read_is_a_mistake(text: str, p
         ("ad_all(1)", "ad_all"),
         ("unknown(a=1, b)", "unknown"),
         ("unknown(a=1", "unknown"),
+        ("unknown(", "unknown"),
+        ("gett(1, 2)", "gett"),
+        ('unknown("a", 1)', "unknown"),
+        ("un_known(a, b)", "un_known"),
+        ("un/known(1)", "un/known"),
+        ("**get**", "get"),
+        ("`2fa`", "2fa"),
+        ("get --a 1", "get"),
+        ("get -a 1", "get"),
+        ("get -> 1", "get"),
+        ("get => 1", "get"),
+        ("get\uff08a=1\uff09", "get"),
+        ('I will get("a", 1).', "get"),
+        ("I will get([1]).", "get"),
+        ("So add_all(1, 2) it is.", "add_all"),
+        ("So add_all\uff081\uff09", "add_all"),
     ],
 )
 def test_other_ways_to_call_a_tool_are_mistakes_too(text: str, tool: str) -> None:
@@ -164,7 +185,9 @@ def test_other_ways_to_call_a_tool_are_mistakes_too(text: str, tool: str) -> Non
     assert error.value.tool == tool
 
 
-@pytest.mark.parametrize("text", ["get", "get(", "get(1)", "get(a=1) now", "get(a=1); get(a=2)", "Please get(a=1)"])
+@pytest.mark.parametrize(
+    "text", ["get", "get(", "get(1)", "add_all(1)", "get(a=1) now", "get(a=1); get(a=2)", "Please get(a=1)"]
+)
 def test_where_no_tool_is_known_less_is_a_call(text: str) -> None:
     assert parse_calls(text) is None
 
@@ -215,6 +238,12 @@ def test_json(text: str, calls: list[tuple[str, dict[str, Any], str]]) -> None:
 def test_json_that_is_no_call_is_a_mistake(text: str, words: str) -> None:
     with pytest.raises(ToolError, match=words):
         parse_calls(text)
+
+
+@pytest.mark.parametrize("key", ["name", "tool", "tool_name", "function", "action"])
+def test_an_object_among_words_names_a_tool(key: str) -> None:
+    assert named_in_json(f'```json\n{{"title": "go", "{key}" : "get", "a": 1}}\n```', TOOLS) == "get"
+    assert named_in_json(f'It is {{"{key}": "ada"}}, {{"x": "get"}} and {key}: get.', TOOLS) is None
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,11 @@ def test_calls_that_came_with_the_action_go_before_its_text() -> None:
             "nothing else in the reply. A text with a comma",
         ),
         ('Sure. {"name": "buy", "arguments": {"item": "mug"}}', 'This has a call in the form "llama", which is not '),
+        (
+            '```json\n{"tool": "buy", "args": {"item": "mug"}}\n```',
+            'There are words or marks around the call of "buy". Call a tool with name(argument=value), and nothing '
+            "else in the reply. A text with a comma",
+        ),
         ("buuy(item=mug)", 'There is no tool "buuy". Did you mean "buy"? Tools: buy, leave'),
         ("x" * 100 + "()", 'There is no tool "' + "x" * 60 + '". Tools: buy, leave'),
     ],

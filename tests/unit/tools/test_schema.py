@@ -10,6 +10,7 @@ from agentgym.tools.schema import SchemaError, plain
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "integer"}
+DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 
 
 def of(value: Any, **more: Any) -> dict[str, Any]:
@@ -50,8 +51,16 @@ def of(value: Any, **more: Any) -> dict[str, Any]:
             of({"$ref": "#/$defs/here"}, **{"$defs": {"here": TEXT}}),
         ),
         (
+            of({"$ref": "#here"}, **{"$schema": DRAFT_4, "definitions": {"A": {"id": "#here", **TEXT}}}),
+            of({"$ref": "#/$defs/here"}, **{"$schema": DRAFT_4, "$defs": {"here": TEXT}}),
+        ),
+        (
+            {"properties": {"id": TEXT, "v": {"$ref": "#/properties/id"}}},
+            {"properties": {"id": TEXT, "v": {"$ref": "#/$defs/id"}}, "$defs": {"id": TEXT}},
+        ),
+        (
             of(
-                {"$ref": "b.json#/$defs/N"},
+                {"$ref": "http://a/b.json#/$defs/N"},
                 **{"$id": "http://a/a.json", "$defs": {"B": {"$id": "b.json", "$defs": {"N": NUMBER}}}},
             ),
             of({"$ref": "#/$defs/N"}, **{"$defs": {"N": NUMBER}}),
@@ -104,18 +113,33 @@ def test_a_value_that_holds_others_of_its_kind_refers_to_itself() -> None:
     [
         ({"A": {"$ref": "#/$defs/A"}}, {}),
         ({"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}, {}),
-        ({"A": {"anyOf": [{"$ref": "#/$defs/A"}, TEXT]}}, {"allOf": [{"anyOf": [TEXT]}]}),
-        ({"A": {"allOf": [TEXT, {"$ref": "#/$defs/A"}]}}, {"allOf": [{"allOf": [TEXT]}]}),
-        ({"A": {**TEXT, "not": {"$ref": "#/$defs/A"}}}, {"allOf": [TEXT]}),
-        ({"A": {**TEXT, "dependentSchemas": {"x": {"$ref": "#/$defs/A"}}}}, {"allOf": [TEXT]}),
+        ({"A": {"anyOf": [{"$ref": "#/$defs/A"}, TEXT]}}, {"anyOf": [TEXT]}),
+        ({"A": {"allOf": [TEXT, {"$ref": "#/$defs/A"}]}}, {"allOf": [TEXT]}),
+        ({"A": {**TEXT, "not": {"$ref": "#/$defs/A"}}}, TEXT),
+        ({"A": {**TEXT, "dependentSchemas": {"x": {"$ref": "#/$defs/A"}}}}, TEXT),
         (
             {"A": {"anyOf": [{"$ref": "#/$defs/B"}, TEXT]}, "B": {"oneOf": [{"$ref": "#/$defs/A"}, NUMBER]}},
-            {"allOf": [{"anyOf": [{"allOf": [{"oneOf": [NUMBER]}]}, TEXT]}]},
+            {"anyOf": [{"allOf": [{"oneOf": [NUMBER]}]}, TEXT]},
+        ),
+        (
+            {"A": {"anyOf": [{"$ref": "#/$defs/A"}, {"items": {"$ref": "#/$defs/A"}}]}},
+            {"anyOf": [{"items": {"$ref": "#/$defs/A"}}]},
         ),
     ],
 )
 def test_what_only_says_like_itself_says_nothing(definitions: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert plain(of({"$ref": "#/$defs/A"}, **{"$defs": definitions})) == of(expected)
+    made = plain(of({"$ref": "#/$defs/A"}, **{"$defs": definitions}))
+    assert made == of({"$ref": "#/$defs/A"}, **{"$defs": {"A": expected}})
+
+
+def test_what_leads_back_to_a_value_and_to_what_is_in_it_is_named() -> None:
+    schema = {"$ref": "#/properties/a", "properties": {"a": {"$ref": "#", "maximum": 5}, "b": {"items": [True]}}}
+    a = {"maximum": 5, "allOf": [{"properties": {"a": {"$ref": "#/$defs/a"}, "b": {"items": [True]}}}]}
+    assert plain(schema) == {
+        "properties": {"a": {"$ref": "#/$defs/a"}, "b": {"items": [True]}},
+        "allOf": [{"maximum": 5}],
+        "$defs": {"a": a},
+    }
 
 
 def test_references_that_fan_out_are_each_written_once() -> None:
@@ -152,4 +176,13 @@ def test_a_schema_that_is_nested_too_deep_is_told() -> None:
     for _ in range(2000):
         schema = {"items": schema}
     with pytest.raises(SchemaError, match="it is nested too deep"):
+        plain(schema)
+
+
+def test_a_long_chain_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = {f"a{i}": {"$ref": f"#/$defs/a{i + 1}"} for i in range(20)}
+    schema = of({"$ref": "#/$defs/a0"}, **{"$defs": {**chain, "a20": TEXT}})
+    assert plain(schema)["$defs"] == {**chain, "a20": TEXT}
+    monkeypatch.setattr("agentgym.tools.schema._MAX_STEPS", 100)
+    with pytest.raises(SchemaError, match="it is too large, or its references lead to each other in too many ways"):
         plain(schema)

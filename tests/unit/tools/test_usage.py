@@ -16,6 +16,10 @@ def fields(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
+BOTH = "{a: string, c: string} or {b: string, c: string}"
+THEN = "{k: string, x?: string, y?: string}"
+
+
 @pytest.mark.parametrize(
     ("schema", "told"),
     [
@@ -49,6 +53,21 @@ def fields(**properties: Any) -> dict[str, Any]:
         ({"$ref": "#/$defs/Loop"}, "Loop or string"),
         ({"$ref": "#/$defs/Self"}, "any"),
         ({"$ref": "#/$defs/All"}, "string"),
+        (False, "any"),
+        ({"anyOf": [False, S, {"not": {}}]}, "string"),
+        ({"properties": {"a": S, "b": False, "c": {"not": {}}}}, "{a?: string}"),
+        ({"properties": {"a": S}, "required": ["b"]}, "{a?: string, b: any}"),
+        ({"patternProperties": {"^x-": S}}, "{/^x-/: string}"),
+        ({"type": "array", "items": [S, I]}, "[string, integer]"),
+        ({"$ref": "#/$defs/Node", "properties": {"w": S}}, "{v: integer, kids: array of Node, w?: string}"),
+        (
+            {"properties": {"kind": S}, "oneOf": [fields(x=S), fields(y=I)]},
+            "{kind?: string, x: string} or {kind?: string, y: integer}",
+        ),
+        ({"allOf": [{"anyOf": [fields(a=S), fields(b=S)]}, {"oneOf": [fields(c=S)]}]}, BOTH),
+        ({"if": fields(k=S), "then": fields(x=S), "else": {"then": {"oneOf": [fields(y=S)]}}, **fields(k=S)}, THEN),
+        ({"dependentSchemas": {"k": fields(x=S)}, "dependencies": {"k": fields(y=S)}, **fields(k=S)}, THEN),
+        ({"enum": list(range(101))}, f"{' or '.join(map(str, range(100)))} or ..."),
     ],
 )
 def test_what_a_value_may_be(schema: Any, told: str) -> None:
@@ -86,6 +105,8 @@ def test_what_a_value_may_be(schema: Any, told: str) -> None:
         ({"anyOf": [fields(**{f"a{i}": S}) for i in range(9)]}, [*(f"a{i}: string" for i in range(8)), "..."]),
         ({"allOf": [fields(a=I), fields(b=I)]}, ["a: integer, b: integer"]),
         ({"$ref": "#/$defs/In", "$defs": {"In": fields(x=I)}}, ["x: integer"]),
+        ({"patternProperties": {"^x-": S}, "additionalProperties": I}, ["/^x-/: string, ...: integer"]),
+        ({"additionalProperties": True}, ["...: any"]),
     ],
 )
 def test_what_stands_between_the_parentheses_of_a_call(root: dict[str, Any], told: list[str]) -> None:
@@ -120,6 +141,10 @@ def test_a_schema_that_unfolds_without_end_is_cut_short() -> None:
     wide = {**fields(x={"$ref": "#/$defs/d0"}), "$defs": each}
     assert len(Words(wide).ways()[0]) < 10_000
     assert len(Words(wide).purposes()) < 500
+    twice = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(60)}
+    assert Words({**fields(x={"$ref": "#/$defs/d0"}), "$defs": {**twice, "d60": S}}).ways() == ["x: string"]
+    ways = {f"d{i}": {"oneOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(60)}
+    assert Words({**fields(x={"$ref": "#/$defs/d0"}), "$defs": {**ways, "d60": S}}).ways() == ["x: string"]
     deep: dict[str, Any] = S
     for _ in range(2_000):
         deep = {"type": "array", "items": deep}

@@ -11,9 +11,11 @@ from torch.nn import functional
 
 from agentgym.actors.embedded.alone import (
     activations_of,
-    in_one_thread,
+    attending,
+    configs_of,
     in_pieces,
     is_alone,
+    is_attended_apart,
     padded,
     padded_keys,
     shared_keys,
@@ -108,7 +110,7 @@ def test_single_tokens_are_attended_to_by_one_thread(width: int, threads: int, m
 
     plain = functional.scaled_dot_product_attention
     monkeypatch.setattr(functional, "scaled_dot_product_attention", noted)
-    with in_one_thread(model):
+    with attending(configs_of(model), in_one_thread=True):
         here = model(input_ids=ids_1Q).logits
     assert found == [threads] * 2
     assert torch.get_num_threads() == 2
@@ -120,3 +122,25 @@ def test_what_needs_several_numbers_at_once_is_left_whole() -> None:
     whole = [torch.nn.MultiheadAttention(4, 2), torch.nn.Softmax(-1), torch.nn.GLU(), torch.nn.PReLU(3)]
     parts = torch.nn.ModuleList([torch.nn.GELU(), *whole, torch.nn.SiLU()])
     assert [type(part).__name__ for part in activations_of(parts)] == ["GELU", "SiLU"]
+
+
+def test_rows_are_attended_for_with_their_own_number_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is behind a row's own keys may be anything, also for the rows between and behind it."""
+    model, found = tiny_model(), []
+    plain = functional.scaled_dot_product_attention
+
+    def noted(query: torch.Tensor, key: torch.Tensor, *given: Any, **options: Any) -> Any:
+        found.append((len(query), key.shape[2]))
+        return plain(query, key, *given, **options)
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", noted)
+    ids_3Q, configs = torch.tensor([[3], [4], [5]]), configs_of(model)
+    mask_3Q = torch.zeros(3, 1, 1, 1)
+    expected = model(input_ids=ids_3Q, attention_mask=mask_3Q).logits
+    with attending(configs, [(slice(0, 2), 1), (slice(2, 3), 1)]):
+        here = model(input_ids=ids_3Q, attention_mask=mask_3Q).logits
+    assert found == [(3, 1)] * 2 + [(2, 1), (1, 1)] * 2
+    assert torch.allclose(here, expected, atol=1e-6)
+    assert is_attended_apart(configs)
+    configs[0]._attn_implementation = "eager"
+    assert not is_attended_apart(configs)

@@ -106,7 +106,10 @@ def test_a_module_that_cannot_be_imported(tmp_path: Path) -> None:
     (tmp_path / "broken_module.py").write_text("import agentgym\nboom = 1 / 0\n")
     with pytest.raises(UserError, match=r"broken_module\.py:2: ZeroDivisionError: division by zero$"):
         asyncio.run(first_observation(str(tmp_path / "broken_module.py")))
-    (tmp_path / "deadly_module.py").write_text("import os\nos._exit(5)\n")
+    (tmp_path / "ending_module.py").write_text("import os\nos._exit(5)\n")
+    with pytest.raises(UserError, match=r"ending_module.py\" calls os\._exit\(5\) when it is imported"):
+        asyncio.run(first_observation(str(tmp_path / "ending_module.py")))
+    (tmp_path / "deadly_module.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
     with pytest.raises(EnvError, match=r"the process that imports .*deadly_module.py died"):
         asyncio.run(first_observation(str(tmp_path / "deadly_module.py")))
 
