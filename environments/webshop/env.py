@@ -160,6 +160,11 @@ class WebShop(Env):
 
         return lambda observation: next_action(self.session, plan(self.session.state.task))
 
+    @property
+    def expert_may_lose(self) -> bool:
+        """Whether it is the hasty one."""
+        return self.shopper == "hasty"
+
     def get_state(self) -> dict[str, Any]:
         """The episode as plain JSON."""
         history = {"observed": list(self._observed), "acted": list(self._acted)}
