@@ -11,7 +11,7 @@ from agentgym import rope
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch import fingerprint, places
 from agentgym.launch.kept import Kept
-from agentgym.launch.learning import Train, WarmStart
+from agentgym.launch.learning import Train
 from agentgym.launch.measure import Measure
 from agentgym.launch.monitor import Monitor
 from agentgym.launch.parts import Parts, assembled
@@ -22,6 +22,7 @@ from agentgym.launch.room import DiskEstimate, episodes_at_once, refuse_full_dis
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
+from agentgym.launch.warming import WarmStart
 from agentgym.launch.written import resolved
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import Tally
