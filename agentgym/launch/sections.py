@@ -88,6 +88,8 @@ class WarmStartSettings(SFTSettings):
     """Stop after so many updates in any case."""
     check_every: int = Field(25, ge=1)
     """Updates between two looks at the validation tasks."""
+    patience: int = Field(12, ge=1)
+    """Stop after so many looks in a row at which neither success nor reward has risen."""
 
 
 class RecipeSettings(Settings):
