@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentgym import sealed
-from agentgym.launch.evaluation import score
+from agentgym.launch.score import score
 from agentgym.launch.learning import Learning
 
 __all__ = ["WarmStart"]
