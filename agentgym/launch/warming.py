@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentgym import sealed
-from agentgym.launch.score import score
 from agentgym.launch.learning import Learning
+from agentgym.launch.score import score
 
 __all__ = ["WarmStart"]
 
