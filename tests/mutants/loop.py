@@ -71,7 +71,9 @@ MODULES = (
                 "                    interrupted = True",
                 "                    raise",
             ),
-            Mutation("interrupted twice over", "                    task.uncancel()", "                    task.cancelling()"),
+            Mutation(
+                "interrupted twice over", "                    task.uncancel()", "                    task.cancelling()"
+            ),
             Mutation("no sign of life", "        self.beat()\n        played =", "        played ="),
         ),
     ),
