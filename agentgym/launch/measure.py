@@ -88,17 +88,15 @@ class Measure(Stage):
             return
         was, teacher = bench.report.pop(_BEFORE, None), bench.report.pop(_BY_TEACHER, None)
         if was is not None:  # measured by a version that did not keep it
-            self._tell_gain("gain", "", was, (sampled, greedy))
+            for name, told in self._gains("gain", was, (sampled, greedy)).items():
+                bench.reporter.note(f"{name} test success {told_gain(told)}")
         if teacher is not None:
-            self._tell_gain(
-                "gain_over_teacher", ", over the expert that was imitated,", (teacher, teacher), (sampled, greedy)
-            )
+            self._gains("gain_over_teacher", (teacher, teacher), (sampled, greedy))
 
-    def _tell_gain(self, key: str, what: str, was: Sequence[Outcomes], now: Sequence[Outcomes]) -> None:
+    def _gains(self, key: str, was: Sequence[Outcomes], now: Sequence[Outcomes]) -> dict[str, dict[str, Any]]:
         gains = {name: gain(*pair) for name, *pair in zip(("sampled", "greedy"), was, now, strict=True)}
         told = self.bench.report[key] = {name: _plain(each) for name, each in gains.items() if each is not None}
-        for name, each in told.items():
-            self.bench.reporter.note(f"{name} test success{what} {told_gain(each)}")
+        return told
 
 
 def _plain(result: Score | Gain) -> dict[str, Any]:

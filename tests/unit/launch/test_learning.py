@@ -290,7 +290,7 @@ def test_a_training_stage_goes_on_from_its_state(tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
     ran(stage, lambda: seen.append(stage.state()))
     state = {key: value for key, value in seen[1].items() if key != "loop"}
-    assert state == {"at": 2, "checked": 0, "began": 0.0, "best": 1.0, "steps": 6.0, "has_learned": True}
+    assert state == {"at": 2, "checked": 0, "began": 0.0, "best": 1.0, "steps": 6.0, "has_learned": True, "idle": 0}
     again = train(workbench(tmp_path / "other", updates=3))
     again.open()
     again.load_state({**seen[1], "began": 4.0, "checked": 2})
