@@ -274,6 +274,26 @@ def test_what_a_preset_decides_it_decides_for_nano() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "scaled"),
+    [
+        ({}, False),
+        ({"scale_by_std": True}, True),
+        ({"preset": "dapo"}, True),  # as in its paper
+        ({"preset": "dr_grpo"}, False),
+        ({"set_size": 4}, True),  # which knows no deviation, so that the setting would have no effect
+        ({"loss": "nft"}, True),
+        ({"group_size": 4}, False),
+    ],
+)
+def test_nano_does_not_divide_by_the_deviation(options: dict[str, Any], scaled: bool) -> None:
+    chosen = resolve({"env": "webshop", "trainer": options}).complete()["trainer"]
+    assert chosen["scale_by_std"] is scaled
+    assert resolve({"env": "webshop", "model": "some/model", "trainer": options}).complete()["trainer"][
+        "scale_by_std"
+    ] is (options.get("preset") != "dr_grpo")
+
+
+@pytest.mark.parametrize(
     ("trainer", "updates"),
     [
         ({"id": "grpo"}, 62),  # 500 of the budget's 800 are left, for 8 episodes each
