@@ -49,7 +49,7 @@ WISHES: dict[str, Any] = {
     "rewards": {"success": {"weight": 2.0}},
     "threads": 1,
     "protocol": {"id": "plain"},
-    "warm_start": {"demonstrations": 1000},
+    "warm_start": {"demonstrations": 3000},
     "rollout": {"max_reply_tokens": 24, "max_invalid_actions": 3, "concurrency": 128},
 }
 """Settings of the run, by group: a small policy made from nothing has little to say and gains little by threads.
