@@ -258,7 +258,7 @@ def test_help_lists_curricula_and_shows_the_settings_of_the_chosen_one() -> None
 def test_each_part_brings_what_nano_wants_of_it() -> None:
     assert resolve({"env": "webshop", "engine": "vllm"}).model.options == {"width": 128}
     assert resolve({"env": "webshop", "trainer": "ppo"}).trainer.options["critic_learning_rate"] == 2e-3
-    assert resolve({"env": "webshop", "warm_start": {"until": 0.5}}).warm_start.batch_size == 4
+    assert resolve({"env": "webshop", "warm_start": {"until": 0.5}}).warm_start.batch_size == 8
     assert resolve({"env": "webshop", "rewards": {"success": 1}}).rewards["success"].weight == 1.0
     with pytest.raises(ConfigError, match=r'unknown key "protocol\.x"'):
         resolve({"env": "webshop", "protocol": {"x": 1}})
