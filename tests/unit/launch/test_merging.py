@@ -151,21 +151,24 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
         merge(source, tmp_path / "file" / "plain")
 
 
+@pytest.mark.parametrize(("dtype", "size"), [(torch.float32, 4), (torch.bfloat16, 2)])
 def test_a_disk_without_room_is_told_before_anything_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dtype: torch.dtype, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    policy = a_policy()
     asked: list[Path] = []
+    policy = a_policy()
+    needed = size * policy.num_parameters
+    policy.module.to(dtype)
 
     def usage(path: Path) -> Usage:
         asked.append(path)
         return Usage(10**9, 10**9 - free, free)
 
+    source = run_of(tmp_path / "run", policy)
     monkeypatch.setattr(shutil, "disk_usage", usage)
-    source, size = run_of(tmp_path / "run", policy), 4 * policy.num_parameters
-    free = size - 1
+    free = needed - 1
     with pytest.raises(UserError, match=r"the model takes 0.0 MB under .*/plain, 0.0 MB are free; choose an --output"):
         merge(source, tmp_path / "plain")
     assert (asked, [path.name for path in tmp_path.iterdir()]) == ([tmp_path], ["run"])
-    free = size
+    free = needed
     merge(source, tmp_path / "plain")
