@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import agentgym
 from agentgym.launch.absent import refuse_unloadable
 from agentgym.launch.resolving import resolve, settings_for
 from agentgym.launch.settings import SpeechSettings
+from agentgym.registry import make, plugins
 
 if TYPE_CHECKING:
     from agentgym.launch.settings import TrainSettings
@@ -37,8 +37,8 @@ def speech(settings: TrainSettings, model: str | None) -> tuple[Any, Any]:
     from agentgym.loops import run
     from agentgym.tokenizer import ChatTokenizer
 
-    protocol = agentgym.plugins("protocols").build(settings.protocol.id, settings.protocol.options)
-    with contextlib.closing(agentgym.make(settings.env.id, **settings.env.options)) as env:
+    protocol = plugins("protocols").build(settings.protocol.id, settings.protocol.options)
+    with contextlib.closing(make(settings.env.id, **settings.env.options)) as env:
         if model is None:
             return ChatTokenizer(byte_tokenizer()), run(prompted(protocol, env))
         tokenizer = run(make_policy(settings.model, env, seed=0)).tokenizer

@@ -28,7 +28,7 @@ from vllm import LLM, SamplingParams
 
 if __name__ == "__main__":
     directory, ids = sys.argv[1], json.loads(sys.argv[2])
-    llm = LLM(directory, dtype="auto", enforce_eager=True, max_model_len=128, max_num_seqs=1, block_size=32,
+    llm = LLM(directory, dtype="float32", enforce_eager=True, max_model_len=128, max_num_seqs=1, block_size=32,
               kv_cache_memory_bytes=2**27, logprobs_mode="processed_logprobs")
     [answer] = llm.generate({"prompt_token_ids": ids}, SamplingParams(temperature=0, max_tokens=16, logprobs=0))
     tokens = list(answer.outputs[0].token_ids)
