@@ -44,7 +44,10 @@ def trained(model: dict[str, Any], words: str, output: Path, learning_rate: floa
 
 
 def asked(directory: Path, ids: list[int]) -> dict[str, Any]:
-    """What vLLM says, greedily, of the model in ``directory``, which it loads as it would any."""
+    """What vLLM says, greedily, of the model in ``directory``, which it loads as it would any.
+
+    It would take weights of four bytes as two by itself: log-probabilities then differ by 0.07.
+    """
     settings = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
     settings |= {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-c", _ASK, str(directory), json.dumps(ids)]
@@ -66,6 +69,6 @@ def test_two_updates_of_an_adapter_and_vllm_says_the_same_of_it_merged(file: Pat
     ids, tokens, logprobs = said(policy, "What is the capital of France?", num=16)
     found = asked(tmp_path / "plain", ids)
     assert found["tokens"] == tokens
-    assert found["logprobs"] == pytest.approx(logprobs, abs=1e-3)
+    assert found["logprobs"] == pytest.approx(logprobs, abs=1e-4)
     assert found["text"] == policy.tokenizer.decode(tokens).removesuffix("<|im_end|>")
     assert "Paris" in found["text"]
