@@ -869,6 +869,34 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/launch/speech.py",
+        ("tests/unit/test_cli.py",),
+        (
+            Mutation(
+                "always single bytes",
+                "        if model is None:\n            return ChatTokenizer(byte_tokenizer())",
+                "        if True:\n            return ChatTokenizer(byte_tokenizer())",
+            ),
+            Mutation(
+                "always the same protocol", "build(settings.protocol.id, settings.protocol.options)", 'build("plain")'
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/launch/merging.py",
+        (f"{UNIT}/test_merging.py",),
+        (
+            Mutation("the adapter is lost", "policy.module.merge_and_unload()", "policy.module.unload()"),
+            Mutation("whatever comes out", "if not merged < _CLOSE:", "if False:"),
+            Mutation("always float32", "    policy.module.to(dtype)\n", "    pass\n"),
+            Mutation("a run of no policy is a model", "if is_run and place == source:", "if False:"),
+            Mutation("full directories", "if output.is_dir() and not any(output.iterdir()):", "if output.is_dir():"),
+            Mutation("no directory is new", "if os.path.lexists(output):", "if output.is_dir():"),
+            Mutation("a byte more", "if needed > free:", "if needed >= free:"),
+            Mutation("in four bytes", "return dtype.itemsize *", "return 4 *"),
+        ),
+    ),
+    Module(
         "agentgym/launch/room.py",
         (f"{UNIT}/test_room.py",),
         (
