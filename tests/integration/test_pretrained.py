@@ -234,9 +234,13 @@ def test_a_merged_adapter_is_a_model_that_transformers_loads(
 @pytest.mark.parametrize(
     ("protocol", "env", "shown"),
     [
-        ("plain", BELL, "<|im_start|>assistant\nwest<|im_end|>"),
-        ("react", BELL, "Action: west<|im_end|>"),
-        ("tools", str(EXAMPLES / "tools.py"), '"arguments": {"shelf": '),
+        ("plain", BELL, r"rings in the (\w+)\.<.im_end.>\n<.im_start.>assistant\n\1<.im_end.>"),
+        ("react", BELL, r"rings in the (\w+)\.<.im_end.>\n<.im_start.>assistant\n[^<]*Action: \1<.im_end.>"),
+        (
+            "tools",
+            str(EXAMPLES / "tools.py"),
+            r'"name": "fetch", "arguments": \{"shelf": "(east|west)"\}\}</tool_call><.im_end.>',
+        ),
     ],
 )
 def test_an_episode_of_each_protocol_with_a_system_prompt_and_an_example(
@@ -248,10 +252,9 @@ def test_an_episode_of_each_protocol_with_a_system_prompt_and_an_example(
     measured, [episode] = evaluate({"env": env, "protocol": told, "rollout": rollout, **own}, str(file), episodes=1)
     assert (measured.episodes, measured.void, len(episode.turns)) == (1, 0, 2)
     [sample] = episode.samples
-    text = policy(file).tokenizer.decode(list(sample.token_ids))
-    print(text)
+    text = policy(file).tokenizer.decode(sample.token_ids.tolist())
     assert text.startswith("<|im_start|>system\nYou are a careful player. ")
-    assert shown in text
+    assert re.search(shown, text)
     assert text.count("<|im_start|>system") == 1
     assert 2 <= int(sample.loss_mask.sum()) <= 32
     assert all(math.isfinite(each) and each <= 0 for each in sample.logprobs)
