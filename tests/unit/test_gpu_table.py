@@ -79,7 +79,7 @@ def test_operations_by_hand() -> None:
 def test_every_model_and_kind_has_its_part() -> None:
     assert len([name for name in gpu.table() if name.startswith("learner-")]) == 2 * 2 * 3
     assert sum(name.startswith(("engine-", "parity-", "update-", "vllm-")) for name in gpu.table()) == 2 * (2 + 3)
-    assert list(gpu.table())[0] == "device"
+    assert next(iter(gpu.table())) == "device"
 
 
 def test_parts_are_chosen_by_the_beginnings_of_their_names(capsys: pytest.CaptureFixture[str]) -> None:
