@@ -57,8 +57,8 @@ def table() -> dict[str, Part]:
         parts[f"parity-{model}"] = Part(_of(agreement.measure_parity, model), 90)
         parts[f"update-{model}"] = Part(_of(agreement.measure_update, model), 60)
         parts[f"vllm-{model}"] = Part(_of(served.measure, model), 240)
-    parts["resume"] = Part(runs.measure_resume, 240)
-    parts["train"] = Part(runs.measure_train, 240)
+    parts["resume"] = Part(runs.measure_resume, 420)
+    parts["train"] = Part(runs.measure_train, 420)
     return parts
 
 

@@ -37,7 +37,7 @@ COMMON = {
     "eval.every": 100,
 }
 
-UPDATES, KILLED_AT = 8, 3
+UPDATES, KILLED_AT = 5, 3
 
 
 def measure_resume(bench: Bench) -> Rows:
