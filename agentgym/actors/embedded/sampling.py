@@ -45,7 +45,8 @@ def _inverted(probabilities_RV: torch.Tensor, uniform_R: torch.Tensor) -> torch.
     """The token of each row whose share of the cumulative distribution its number falls into."""
     rows_R = torch.arange(len(uniform_R), device=uniform_R.device)
     vocabulary = probabilities_RV.shape[-1]
-    blocks_RNB = torch.nn.functional.pad(probabilities_RV, (0, -vocabulary % _BLOCK)).unflatten(-1, (-1, _BLOCK))
+    filled_RV = torch.nn.functional.pad(probabilities_RV, (0, -vocabulary % _BLOCK))
+    blocks_RNB = filled_RV.reshape(len(uniform_R), -1, _BLOCK)
     sums_RN = blocks_RNB.sum(-1).double()
     until_RN = sums_RN.cumsum(-1)
     block_R = _above(until_RN, uniform_R)

@@ -68,3 +68,26 @@ def test_only_where_all_is_pytorch_s_attention_are_rows_attended_for_apart() -> 
     assert is_attended_apart(configs)
     configs[0]._attn_implementation = "eager"
     assert not is_attended_apart(configs)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_heads_that_are_shared_are_not_repeated(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four heads ask two: for a single token two and two stand beside each other as tokens do."""
+    model, given = tiny_model(), []
+    ids_2Q = torch.tensor([[3, 4, 5], [6, 7, 8]])[:, :width]
+    mask_21Q4 = torch.zeros(2, 1, width, 4).masked_fill(torch.ones(width, 4).triu(4 - width + 1).bool(), -torch.inf)
+    before_24 = torch.tensor([[9, 8, 7, 6], [1, 2, 3, 4]])[:, : 4 - width]
+    expected_2QV = model(input_ids=torch.cat([before_24, ids_2Q], 1)).logits[:, -width:]
+    past = model(input_ids=before_24, use_cache=True).past_key_values
+
+    def noted(query: Any, key: Any, value: Any, mask: Any, **options: Any) -> Any:
+        given.append((query.shape, key.shape, value.shape, options.get("enable_gqa", False)))
+        return plain(query, key, value, mask, **options)
+
+    plain = functional.scaled_dot_product_attention
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", noted)
+    with attending(configs_of(model)):
+        found_2QV = model(input_ids=ids_2Q, attention_mask=mask_21Q4, past_key_values=past).logits
+    queries = {1: (2, 2, 2, 8), 3: (2, 4, 3, 8)}[width]
+    assert given == [(queries, (2, 2, 4, 8), (2, 2, 4, 8), width > 1)] * 2
+    assert torch.allclose(found_2QV, expected_2QV, atol=1e-5)
