@@ -519,7 +519,7 @@ def test_it_may_compute_in_another_type_than_its_model(own: torch.dtype, other: 
         found = [await engine.score(Prompt(ids))]
         with torch.no_grad():
             for parameter in model.parameters():
-                parameter.mul_(3)
+                parameter.mul_(1.5)
         await engine.update_weights(1, weights_of(model))
         said = await engine.generate(Prompt(ids), sampling(), session="s")
         return [*found, await engine.score(Prompt([*ids, *said.token_ids])), [*ids, *said.token_ids], said.logprobs]
@@ -528,9 +528,9 @@ def test_it_may_compute_in_another_type_than_its_model(own: torch.dtype, other: 
     before, after, said, logprobs = run(main)
     assert model.dtype == own
     assert 1e-5 < max(map(abs, np.subtract(before[1:], logprobs_of(whole, ids)))) < 0.05
-    assert 1e-5 < max(map(abs, np.subtract(after[1:], logprobs_of(model, said)))) < 0.3
-    assert logprobs == pytest.approx(after[12:], abs=0.3)
-    assert np.abs(np.subtract(before, after[:12])).max() > 0.5
+    assert 1e-5 < max(map(abs, np.subtract(after[1:], logprobs_of(model, said)))) < 0.2
+    assert logprobs == pytest.approx(after[12:], abs=0.2)
+    assert np.abs(np.subtract(before, after[:12])).max() > 0.3
 
 
 def test_its_own_type_is_no_reason_for_a_copy() -> None:
