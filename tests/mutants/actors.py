@@ -87,12 +87,8 @@ MODULES = (
         (
             Mutation("a boundary belongs to the token before", "right=True", "right=False"),
             Mutation("log-probs of temperature 1", "not in (0.0, 1.0) for", "not in (0.0, 0.5, 1.0) for"),
-            Mutation(
-                "greedy is drawn", "torch.where(temperatures > 0, chosen_R", "torch.where(temperatures >= 0, chosen_R"
-            ),
-            Mutation(
-                "greedy only where all are", "if any(sampling.temperature == 0", "if all(sampling.temperature == 0"
-            ),
+            Mutation("greedy is drawn", "(temperatures > 0, chosen_R", "(temperatures >= 0, chosen_R"),
+            Mutation("greedy only where all are", "any(sampling.temperature == 0", "all(sampling.temperature == 0"),
             Mutation("within a block as within all", "share_R.clamp(min=0)", "uniform_R"),
             Mutation("the block's place is lost", "(block_R * _BLOCK + within_R)", "within_R"),
             Mutation("one row's filters for all", "truncated(row_V, s) for", "truncated(row_V, samplings[0]) for"),
