@@ -69,8 +69,13 @@ def smollm2() -> Path | None:
 def module_of(source: Path | None, dtype: Literal["float32", "bfloat16"]) -> Any:
     if source is not None:
         return load_policy(source, device="cpu", dtype=dtype).module
-    shape = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "vocab_size": 49_152}
-    heads = {"num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 8192}
+    shape: dict[str, Any] = {
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_hidden_layers": 30,
+        "vocab_size": 49_152,
+    }
+    heads: dict[str, Any] = {"num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 8192}
     config = LlamaConfig(**shape, **heads, tie_word_embeddings=True)
     return AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype)).eval()
 
@@ -83,7 +88,7 @@ def measure(module: Any, dtype: str, *, rounds: int) -> Rows:
     bare = Bare(module, texts)
     prefill = in_turn([functools.partial(begin, engine, texts), bare.prefill], rounds=rounds)
     said = [text + reply for text, reply in zip(texts, begin(engine, texts), strict=True)]
-    steps = [functools.partial(go_on, engine, said), bare.steps]
+    steps: list[Callable[[], object]] = [functools.partial(go_on, engine, said), bare.steps]
     in_turn(steps, rounds=1)  # a first call has its memory to find
     logits_RV = torch.randn(SESSIONS, vocabulary)
     ways, numbers = [Sampling()] * SESSIONS, [draw.random() for draw in draws]
