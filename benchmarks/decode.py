@@ -69,7 +69,8 @@ def smollm2() -> Path | None:
 def module_of(source: Path | None, dtype: Literal["float32", "bfloat16"]) -> Any:
     if source is not None:
         return load_policy(source, device="cpu", dtype=dtype).module
-    shape: dict[str, Any] = {
+    shape: dict[str, Any]
+    shape = {
         "hidden_size": 576,
         "intermediate_size": 1536,
         "num_hidden_layers": 30,
