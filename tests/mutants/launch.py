@@ -621,8 +621,9 @@ MODULES = (
         "agentgym/launch/monitor.py",
         (f"{UNIT}/test_looks.py", f"{UNIT}/test_monitor.py"),
         (
+            Mutation("other types are the same", "        mismatch = 0.5\n", "        pass\n"),
             Mutation("coarse is fine", "5e-2 if is_coarse else 1e-3", "1e-3"),
-            Mutation("a coarse model is fine", '(settings.model.options.get("dtype"), settings', "(settings"),
+            Mutation("a coarse model is fine", "in (own, settings.trainer", "in (settings.trainer"),
             Mutation("nano drifts", 'None if settings.model.id == "nano" else 0.5', "0.5"),
             Mutation(
                 "own bounds are overruled",
