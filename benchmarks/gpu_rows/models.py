@@ -65,6 +65,7 @@ TINY = {"vocab_size": 512, "num_hidden_layers": 2}
 
 
 def config_of(bench: Bench, name: str) -> Any:
+    kind: Any
     kind, sizes, smaller = MODELS[name]
     sizes = {**sizes, **smaller, **TINY} if bench.is_tiny else sizes
     return kind(**sizes, tie_word_embeddings=True, pad_token_id=None, bos_token_id=None, eos_token_id=None)
@@ -74,7 +75,8 @@ def make(bench: Bench, name: str, dtype: torch.dtype) -> Any:
     """The model, in evaluation mode on the device."""
     config = config_of(bench, name)
     if name == "135M" and (place := written(bench)) is not None:
-        return AutoModelForCausalLM.from_pretrained(place, dtype=dtype).to(bench.device).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
+        return model.to(bench.device).eval()
     torch.manual_seed(0)
     with bench.device:
         return AutoModelForCausalLM.from_config(config, dtype=dtype).eval()

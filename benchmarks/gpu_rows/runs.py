@@ -93,7 +93,7 @@ def measure_train(bench: Bench) -> Rows:
 
 
 def _middle(lines: list[dict[str, Any]], key: str) -> float:
-    return statistics.median(line[key] for line in lines)
+    return float(statistics.median(line[key] for line in lines))
 
 
 # -- processes -------------------------------------------------------------------------------------------
@@ -144,8 +144,8 @@ def _log(folder: str) -> Path:
 def returned(bench: Bench, place: Path) -> float:
     """The largest difference between what the checkpoint ``place`` holds and the policy that is loaded from it."""
     policy = load_policy(place / "policy", device=str(bench.device))
-    with contextlib.closing(policy.weights()) as weights:
-        return apart(load_file(place / "policy" / "model.safetensors"), {name: w.cpu() for name, w in weights})
+    weights = {name: weight.cpu() for name, weight in policy.weights()}
+    return apart(load_file(place / "policy" / "model.safetensors"), weights)
 
 
 def last_weights(run: Path) -> dict[str, torch.Tensor]:
