@@ -39,7 +39,7 @@ def merge(source: Path, output: Path) -> str:
     _refuse_taken(output)
     policy = load_policy(place, device="cpu")
     dtype = _stored_type(directory_of(base_of(place)))
-    _refuse_full_disk(output, size := _size(policy, dtype))
+    _refuse_full_disk(output, _size(policy, dtype))
     told = _merged(policy, place, dtype) if is_adapter(place) else "it had no adapter, and is what it was"
     policy.module.to(dtype)
     try:
@@ -47,7 +47,7 @@ def merge(source: Path, output: Path) -> str:
     except OSError as error:
         raise UserError(f"cannot write {output}: {error.strerror or error}; choose another --output") from None
     name = str(dtype).removeprefix("torch.")
-    return f"{output} is a plain model of {size / 1e6:.1f} MB in {name}: {told}"
+    return f"{output} is a plain model of {_size(policy, dtype) / 1e6:.1f} MB in {name}: {told}"
 
 
 def _policy_in(source: Path) -> Path:
@@ -80,7 +80,7 @@ def _stored_type(directory: str) -> torch.dtype:
 
 
 def _size(policy: Policy, dtype: torch.dtype) -> int:
-    """Bytes of the weights that will be written; an adapter's own, which are merged, are in them."""
+    """Bytes of the weights in ``dtype``; of an adapter that is not merged yet, its own too."""
     return dtype.itemsize * sum(tensor.numel() for _, tensor in weights_of(policy.module))
 
 
