@@ -30,6 +30,7 @@ BELL = str(ROOT / "examples" / "new_environment.py")
 
 COMMON = {
     "env": BELL,
+    "threads": 1,
     "protocol": "plain",
     "rollout.max_reply_tokens": 8,
     "eval.episodes": 4,
