@@ -130,8 +130,9 @@ def measured(name: str, bench: Bench, seconds_left: float) -> Rows:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.json"
         # CUDA does not outlive a fork; where there is none, a fork need not import everything again.
-        context: Any = multiprocessing.get_context("spawn" if bench.device.type == "cuda" else "fork")
-        process = context.Process(target=measure_into, args=(name, bench, file))
+        spawned, forked = multiprocessing.get_context("spawn").Process, multiprocessing.get_context("fork").Process
+        kind = spawned if bench.device.type == "cuda" else forked
+        process = kind(target=measure_into, args=(name, bench, file))
         process.start()
         process.join(limit)
         is_late = process.is_alive()

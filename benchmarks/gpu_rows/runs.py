@@ -29,6 +29,7 @@ BELL = str(ROOT / "examples" / "new_environment.py")
 
 COMMON = {
     "env": BELL,
+    "threads": 1,
     "protocol": "plain",
     "rollout.max_reply_tokens": 8,
     "eval.episodes": 4,
@@ -68,7 +69,10 @@ def measure_resume(bench: Bench) -> Rows:
 
 
 def measure_train(bench: Bench) -> Rows:
-    """``agentgym train``: imitation, then GRPO. The pretrained model where it is, else random weights."""
+    """``agentgym train``: imitation, then PPO, which learns from every episode; its critic is on the device too.
+
+    The pretrained model where it is, else random weights.
+    """
     with tempfile.TemporaryDirectory() as folder:
         run, place = Path(folder) / "run", models.written(bench)
         model = place or models.write(bench, "135M", Path(folder) / "model")
@@ -76,7 +80,7 @@ def measure_train(bench: Bench) -> Rows:
         settings = {**COMMON, "model": str(model), "model.device": str(bench.device), "output": str(run)}
         settings |= {"warm_start.enabled": "true", "warm_start.max_updates": 10 * updates, "updates": updates}
         settings |= {"warm_start.learning_rate": learning_rate, "warm_start.check_every": 10}
-        settings |= {"trainer": "grpo", "trainer.groups": 2 * updates, "trainer.group_size": 4}
+        settings |= {"trainer": "ppo", "trainer.episodes": 8 * updates}
         began = time.perf_counter()
         finish(train(settings, folder), folder)
         seconds = time.perf_counter() - began
@@ -87,7 +91,8 @@ def measure_train(bench: Bench) -> Rows:
     gaps = [line["engine_gap"] for line in lines if "engine_gap" in line]
     rows = row("train, from the command to the end", seconds, "s")
     rows |= row("train, imitation, an update learns", _middle(imitated, "learn_seconds"), "s")
-    rows |= row("train, GRPO, an update plays", _middle(reinforced, "play_seconds"), "s")
+    rows |= row("train, PPO, an update plays", _middle(reinforced, "play_seconds"), "s")
+    rows |= row("train, PPO, an update learns", _middle(reinforced, "learn_seconds"), "s")
     return rows | row("train, engine against learner, largest difference", max(gaps), "nats", "<= 1e-3")
 
 
@@ -148,7 +153,9 @@ def returned(bench: Bench, place: Path) -> float:
 
 
 def last_weights(run: Path) -> dict[str, torch.Tensor]:
-    return load_file(checkpoint.finished(run / "checkpoints")[-1] / "policy" / "model.safetensors")
+    """After the last update; what stands behind it is the best policy, which may be that of the beginning."""
+    trained = [place for place in checkpoint.finished(run / "checkpoints") if "-train-" in place.name]
+    return load_file(trained[-1] / "policy" / "model.safetensors")
 
 
 def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
