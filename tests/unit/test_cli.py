@@ -860,7 +860,7 @@ def test_help_shows_the_defaults_of_the_chosen_model(agentgym: Typed) -> None:
     _, of_nano, _ = agentgym("train", "--help")
     _, of_another, _ = agentgym("train", "--model", "HF", "--help")
     meaning = "End a training episode at the first invalid action beyond so many."
-    assert f"{meaning} [0]" in " ".join(of_nano.split())
+    assert f"{meaning} [3]" in " ".join(of_nano.split())
     assert f"{meaning} [" not in " ".join(of_another.split())
 
 

@@ -329,7 +329,7 @@ def test_complete_settings_have_every_plugins_own_defaults() -> None:
     whole = resolve(given).complete()
     assert (whole["env"]["level"], whole["env"]["goal"]) == ("b3", "remaining")
     assert whole["rewards"] == {"success": {"weight": 2.0}, "turn-cost": {"weight": 0.1, "free_turns": 0}}
-    assert (whole["trainer"]["batch_size"], whole["trainer"]["loss"]) == (4, "nll")
+    assert (whole["trainer"]["batch_size"], whole["trainer"]["loss"]) == (8, "nll")
     assert whole["model"]["layers"] == 2
     assert json.loads(json.dumps(whole)) == whole
 
