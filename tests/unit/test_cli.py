@@ -856,7 +856,6 @@ def test_help_lists_every_setting_with_its_meaning(agentgym: Typed) -> None:
 
 
 def test_help_shows_the_defaults_of_the_chosen_model(agentgym: Typed) -> None:
-    """Zero among them, which is a number like others."""
     _, of_nano, _ = agentgym("train", "--help")
     _, of_another, _ = agentgym("train", "--model", "HF", "--help")
     meaning = "End a training episode at the first invalid action beyond so many."
