@@ -414,6 +414,20 @@ def test_a_warm_start_ends_at_its_limit_in_any_case(tmp_path: Path) -> None:
     assert columns(bench, "warm_start_validation", "update") == [2]
 
 
+def test_a_warm_start_that_was_interrupted_after_a_look_does_not_look_again(tmp_path: Path) -> None:
+    bench = workbench(tmp_path, Looks((0.5, 0.5)), warm_start={"enabled": True, "until": 0.9, "check_every": 2})
+    stage = warm(bench, max_updates=3)
+    stage.open()
+    seen = {"at": 2, "checked": 2, "best_success": 0.25, "best_reward": 0.75, "risen_at": 2}
+    stage.load_state({**stage.state(), **seen})
+    asyncio.run(stage.run(nothing))
+    assert columns(bench, "warm_start", "update") == [3]
+    assert columns(bench, "warm_start_validation", "update") == []
+    state = {key: value for key, value in stage.state().items() if key in seen}
+    assert state == {**seen, "at": 3}
+    assert stage.ended == "it may have no more; at best success was 0.25 and reward 0.75"
+
+
 def test_a_warm_start_looks_at_its_own_weights_under_the_limits_of_training(tmp_path: Path) -> None:
     bench = workbench(tmp_path, warm_start={"enabled": True, "check_every": 2}, rollout={"max_turns": 5})
     ran(warm(bench, max_updates=2))
