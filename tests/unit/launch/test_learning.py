@@ -408,8 +408,10 @@ def test_a_warm_start_ends_where_neither_success_nor_reward_rises(
 
 
 def test_a_warm_start_ends_at_its_limit_in_any_case(tmp_path: Path) -> None:
-    bench = workbench(tmp_path, warm_start={"enabled": True, "check_every": 2})
-    ran(warm(bench, max_updates=3))
+    bench, looked = workbench(tmp_path, warm_start={"enabled": True, "check_every": 2}), list[int]()
+    stage = warm(bench, max_updates=3)
+    ran(stage, lambda: looked.append(stage.state()["checked"]))
+    assert looked == [-1, -1, 2]
     assert columns(bench, "warm_start", "update") == [1, 2, 3]
     assert columns(bench, "warm_start_validation", "update") == [2]
 
