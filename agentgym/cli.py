@@ -28,7 +28,7 @@ from agentgym.registry import EnvFactory
 from agentgym.types import StopReason
 
 if TYPE_CHECKING:
-    from agentgym.launch.settings import EnvSettings, TrainSettings
+    from agentgym.launch.settings import EnvSettings
 
 __all__ = ["main"]
 
@@ -186,7 +186,15 @@ def record(context: click.Context, /, model: str, output: Path | None, **how: An
 
 @cli.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="A .jsonl file, or a directory for an archive.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A .jsonl file, or a directory for an archive; with --merge a new or empty directory.",
+)
+@click.option(
+    "--merge", is_flag=True, help="Write the policy, not episodes: a plain model, with its adapter in the weights."
+)
 @click.option("--split", type=click.Choice(SPLITS), help="Only of tasks of this split.")
 @click.option("--stage", help="Only of this stage of a run: warm_start, before, train or after.")
 @click.option("--update", type=int, help="Only of this update.")
@@ -194,10 +202,20 @@ def record(context: click.Context, /, model: str, output: Path | None, **how: An
 @click.option(
     "--stop-reason", type=click.Choice([reason.value for reason in StopReason]), help="Only those that ended so."
 )
-def export(source: Path, output: Path | None, **asked: Any) -> None:
-    """Take episodes out of SOURCE, a run, an archive or a JSONL file: agentgym export RUN -o episodes.jsonl."""
+def export(source: Path, output: Path | None, merge: bool, **asked: Any) -> None:
+    """Take episodes out of SOURCE, a run, an archive or a JSONL file: agentgym export RUN -o episodes.jsonl.
+
+    Or take out the policy, of a run or of a model's directory, for transformers, vLLM and --model: agentgym export RUN
+    --merge -o DIR. It is written in the type of its base; what has no adapter is written as it is.
+    """
     from agentgym import store
 
+    if merge:
+        output = _refuse_beside_merge(output, asked)
+        from agentgym.launch.merging import merge as write_merged
+
+        click.echo(f"{write_merged(source, output)}; type: agentgym eval --env ENV --model {output}")
+        return
     with contextlib.closing(store.opened(source)) as found:
         if output is None:
             for episode in found.episodes(**asked):
@@ -206,6 +224,17 @@ def export(source: Path, output: Path | None, **asked: Any) -> None:
         with contextlib.closing(store.writable(output)) as target:
             num = store.copy(found, target, **asked)
     click.echo(f"{num} episodes are written to {output}")
+
+
+def _refuse_beside_merge(output: Path | None, asked: Mapping[str, Any]) -> Path:
+    """The directory for a model. Raises UsageError where there is none, and for what chooses episodes."""
+    if output is None:
+        raise click.UsageError("--merge writes a model, and needs a directory for it; type: --merge -o DIR")
+    for name, value in asked.items():
+        if value is not None:
+            flag = "failure" if value is False else name.replace("_", "-")
+            raise click.UsageError(f"--{flag} chooses episodes, and --merge writes none; leave one of them out")
+    return output
 
 
 @_open(takes="PolicySettings")
@@ -320,12 +349,13 @@ def doctor(context: click.Context, env: str, model: str | None, quick: bool, jso
 
     from agentgym.doctor import SECONDS, as_json, diagnose, findings_table, shown_prompt, tokens_check
     from agentgym.launch.settings import SpeechSettings
+    from agentgym.launch.speech import speech, spoken
 
     given = _given(context, env)
     make_env = _env_factory(given, SpeechSettings)
-    settings = _spoken(given, model)
+    settings = spoken(given, model, note=_warn)
     make_env().close()
-    tokenizer, protocol = _speech(settings, model)
+    tokenizer, protocol = speech(settings, model)
     with Console(stderr=True).status("") as status:
         findings = diagnose(
             make_env,
@@ -363,35 +393,6 @@ def _env_factory(given: Mapping[str, Any], kind: type[EnvSettings]) -> EnvFactor
 
 def _warn(text: str) -> None:
     click.echo(text, err=True)
-
-
-def _spoken(given: Mapping[str, Any], model: str | None) -> TrainSettings:
-    """The settings of ``model``, or nano's. Raises UserError, before torch is imported, where there is none such."""
-    from agentgym.launch.absent import refuse_unloadable
-    from agentgym.launch.resolving import resolve, settings_for
-    from agentgym.launch.settings import SpeechSettings
-
-    if model in (None, "nano"):
-        return resolve(given)
-    settings = settings_for(given, str(model), seed=0, kind=SpeechSettings, note=_warn)
-    refuse_unloadable(settings)
-    return settings
-
-
-def _speech(settings: TrainSettings, model: str | None) -> tuple[Any, Any]:
-    """Tokenizer and protocol of ``model``; without one, single bytes and the protocol that nano has by default."""
-    from agentgym.launch.models import make_policy
-    from agentgym.launch.prompting import prompted
-    from agentgym.learn.byte_tokenizer import byte_tokenizer
-    from agentgym.loops import run
-    from agentgym.tokenizer import ChatTokenizer
-
-    protocol = agentgym.plugins("protocols").build(settings.protocol.id, settings.protocol.options)
-    with contextlib.closing(agentgym.make(settings.env.id, **settings.env.options)) as env:
-        if model is None:
-            return ChatTokenizer(byte_tokenizer()), run(prompted(protocol, env))
-        tokenizer = run(make_policy(settings.model, env, seed=0)).tokenizer
-        return tokenizer, run(prompted(protocol.suited(*tokenizer.speech), env))
 
 
 if __name__ == "__main__":

@@ -173,8 +173,8 @@ class Env(gymnasium.Env[str, str]):
         return any(map(inspect.iscoroutinefunction, (type(self).reset, type(self).step)))
 
     @property
-    def chance_decides(self) -> bool:
-        """Whether the best play can lose by bad luck: then nobody expects nine wins in ten of the expert."""
+    def expert_may_lose(self) -> bool:
+        """Whether the expert may lose, by bad luck or because it errs: then nobody expects nine wins in ten of it."""
         return False
 
     @property

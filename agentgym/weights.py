@@ -31,15 +31,15 @@ def tensors_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 @torch.no_grad()
-def put(module: torch.nn.Module, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
-    """Copy ``weights``, all of them, into ``module``.
+def put(module: torch.nn.Module, weights: Iterable[tuple[str, torch.Tensor]], *, rounds: bool = False) -> None:
+    """Copy ``weights``, all of them, into ``module``; where it ``rounds``, into its number formats.
 
     Raises ValueError for a name, shape or number format that is not the module's, which then holds some of each.
     """
     missing = tensors_of(module)
     for name, new in weights:
         old = missing.pop(name, None)
-        if old is None or old.shape != new.shape or old.dtype != new.dtype:
+        if old is None or old.shape != new.shape or (old.dtype != new.dtype and not rounds):
             wanted = "no such weights" if old is None else f"{old.dtype} {list(old.shape)}"
             raise ValueError(f'"{name}" is {new.dtype} {list(new.shape)}, the {type(module).__name__} has {wanted}')
         old.copy_(new)
@@ -47,10 +47,16 @@ def put(module: torch.nn.Module, weights: Iterable[tuple[str, torch.Tensor]]) ->
         raise ValueError(f"no weights came for {', '.join(sorted(missing))}")
 
 
-def clone(module: Any) -> Any:
-    """A second module with the same weights, which from now on change on their own."""
+def clone(module: Any, *, dtype: torch.dtype | None = None) -> Any:
+    """A second module with the same weights, which from now on change on their own.
+
+    ``dtype`` is the number format of those that have the module's own, if it is to be another.
+    """
     made = blank(module)
-    put(made, weights_of(module))
+    for parameter in made.parameters() if dtype is not None else ():
+        if parameter.dtype == module.dtype:
+            parameter.data = torch.empty_like(parameter, dtype=dtype)
+    put(made, weights_of(module), rounds=dtype is not None)
     return made
 
 

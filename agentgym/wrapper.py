@@ -153,8 +153,8 @@ class Wrapper(Env):
         return self.env.has_own_tasks if type(self).tasks is Wrapper.tasks else True
 
     @property
-    def chance_decides(self) -> bool:
-        return self.env.chance_decides
+    def expert_may_lose(self) -> bool:
+        return self.env.expert_may_lose
 
     @property
     def is_async(self) -> bool:

@@ -51,7 +51,7 @@ def in_own_process(work: Callable[..., T], *arguments: Any) -> T:
 
 
 def measure_speed(num_tasks: int = 2000) -> Rows:
-    env = WebShop()
+    env = WebShop(shopper="careful")
     episodes = recorded(env, num_tasks)
     start = time.perf_counter()
     turns = sum(replay(env, task, actions) for task, actions in episodes)
@@ -60,7 +60,7 @@ def measure_speed(num_tasks: int = 2000) -> Rows:
 
 
 def measure_growth(num_episodes: int = 10_000) -> Rows:
-    env = WebShop()
+    env = WebShop(shopper="careful")
     episodes = recorded(env, 1000)
     megabytes, rates = [], []
     for _ in range(1 + num_episodes // len(episodes)):
@@ -94,7 +94,7 @@ def measure_load(folder: Path) -> Rows:
 
 
 def measure_expert() -> Rows:
-    env = WebShop()
+    env = WebShop(shopper="careful")
     tasks = [*env.tasks("test"), *env.tasks("train")[:1000]]
     rewards = [recorded_episode(env, task)[1] for task in tasks]
     first_hits = [is_first_hit_right(env, task) for task in tasks]

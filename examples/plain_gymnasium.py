@@ -8,7 +8,7 @@ import numpy as np
 
 import agentgym  # makes gymnasium.make know the environments
 
-env = gymnasium.make("agentgym/webshop-v0")
+env = gymnasium.make("agentgym/webshop-v0", shopper="careful")
 rng = np.random.default_rng(0)
 
 

@@ -19,7 +19,7 @@ What makes the loss, in the order in which an update meets it:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -152,11 +152,16 @@ class GRPO(GroupTrainer[GRPOSettings]):
     """Learn from how episodes of the same task differ."""
 
     Settings = GRPOSettings
+    nano: ClassVar[Mapping[str, Any]] = {**GroupTrainer.nano, "scale_by_std": False}
+    """Divided by the deviation, what tells two failures apart counts as much as what tells a success from a failure:
+    where successes are rare, the policy learns to fail well (webshop: it buys without choosing)."""
 
     @classmethod
     def nano_beside(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        """What a preset decides, it decides for a small model too."""
-        decided = PRESETS.get(str(options.get("preset")), {})
+        """What a preset decides, it decides for a small model too; a preset scales as its paper does."""
+        decided = {*PRESETS.get(str(options.get("preset")), {})}
+        if options.get("loss") == "nft" or not options.keys().isdisjoint(("preset", "set_size")):
+            decided.add("scale_by_std")
         return {key: value for key, value in super().nano_beside(options).items() if key not in decided}
 
     def unfit(self, group: Group) -> str:

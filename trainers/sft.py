@@ -74,7 +74,7 @@ class SFT(Trainer[SFTSettings]):
     nano: ClassVar[Mapping[str, Any]] = {
         "learning_rate": 3e-3,
         "warmup_updates": 30,
-        "batch_size": 4,
+        "batch_size": 8,
         "observation_weight": 0.3,
     }
     plays_policy = False

@@ -44,7 +44,8 @@ class Bounds(Settings):
     in a healthy run; of an adapter half in the first step."""
     mismatch: float | None = Field(None, gt=0)
     """Difference of a token's log-probability between sampler and learner with the same weights. None: 1e-3 in
-    float32, where the embedded engine differs by 1e-5 or less, and 5e-2 in bfloat16, which has three digits."""
+    float32, where the embedded engine differs by 1e-5 or less, 5e-2 in bfloat16, which has three digits, and 0.5 with
+    an ``engine.dtype`` that is not the model's: tokens of a pretrained model then differ by up to 0.27."""
     staleness: float = Field(8.0, ge=0)
     """Mean age, in versions of the weights, of what is trained on."""
     forward_kl: float | None = Field(None, gt=0)

@@ -16,7 +16,7 @@ from agentgym.launch.reporting import Reporter
 from agentgym.launch.score import Score, advice, sample_of, score, told, told_void
 from agentgym.launch.settings import TrainSettings
 from agentgym.media import MediaStore
-from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor, seed_of
+from agentgym.rollout import Actor, EpisodeSpec, Limits, Rollout, engine_actor, seed_of
 from agentgym.types import TaskId, Trajectory
 
 __all__ = ["measure", "play_tasks"]
@@ -36,11 +36,12 @@ async def play_tasks(
     seed: int = 0,
     samples: int = 1,
     limits: Limits | None = None,
+    actor: Actor | None = None,
     on_episode: Callable[[Trajectory], None] = lambda trajectory: None,
 ) -> list[Trajectory]:
     """``samples`` episodes of each task, called ``name`` and a number, with the environment's reward alone.
 
-    Greedy at temperature 0. Seeds depend on ``seed`` and the task alone.
+    Greedy at temperature 0; ``actor`` speaks in place of ``engine``. Seeds depend on ``seed`` and the task alone.
     """
     specs = [
         EpisodeSpec(
@@ -54,7 +55,7 @@ async def play_tasks(
         for index, task in enumerate(tasks)
         for member in range(samples)
     ]
-    actor = engine_actor(engine, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p)
+    actor = actor or engine_actor(engine, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p)
     return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode, shaped=False)
 
 

@@ -1,6 +1,6 @@
-"""The stages that learn: the warm start, which imitates, and the trainer's own.
+"""The stages that learn: what they share, and the trainer's own.
 
-Choices are made on validation tasks: when the warm start stops, and which policy of the run is kept.
+Which policy of the run is kept is chosen on validation tasks.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from agentgym import sealed
 from agentgym.config import Choice
 from agentgym.curriculum import Curriculum
 from agentgym.launch.evaluation import play_tasks
@@ -25,7 +24,7 @@ from agentgym.rollout import Limits, seed_of
 from agentgym.scheduler import Scheduler
 from agentgym.types import Trajectory
 
-__all__ = ["Train", "WarmStart"]
+__all__ = ["Learning", "Train"]
 
 
 class Learning(Stage):
@@ -137,34 +136,6 @@ class Learning(Stage):
         self.bench.report["stages"][self.name] = {"updates": self.at, "seconds": seconds}
 
 
-class WarmStart(Learning):
-    """Imitates until the policy begins to succeed."""
-
-    async def run(self, pause: Callable[[], None]) -> None:
-        bench = self.bench
-        await self.trainer.open()
-        bench.reporter.begin("warm start", self.max_updates, "updates")
-        while not await self._is_enough() and self.at < self.max_updates:
-            await self.update(pause)
-        directory = bench.run.directory / "warm_start"
-        if directory.exists():  # from before an interruption
-            sealed.discard(directory)
-        sealed.seal(directory, bench.parts.policy.save)
-        self.conclude()
-        bench.reporter.note(f"warm start: {self.at} updates, {bench.clock.elapsed:.0f} s")
-
-    async def _is_enough(self) -> bool:
-        settings = self.bench.settings.warm_start
-        if self.at in (0, self.checked) or self.at % settings.check_every:
-            return False
-        seen = score(await self.validate(self.bench.parts.limits))
-        self.bench.run.log("warm_start_validation", self.at, success=seen.success, reward=seen.reward)
-        if seen.success >= settings.until:
-            return True
-        self.checked = self.at
-        return False
-
-
 class Train(Learning):
     """The trainer's updates; at its end the policy is the best one on the validation tasks."""
 
@@ -177,6 +148,8 @@ class Train(Learning):
         self.steps = 0.0
         """Environment steps so far."""
         self.has_learned = False
+        self.idle = 0
+        """Updates since there was something to learn from."""
 
     def _scheduler(self, players: Players) -> Scheduler | None:
         settings = self.bench.settings
@@ -192,11 +165,13 @@ class Train(Learning):
         )
 
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "best": self.best, "steps": self.steps, "has_learned": self.has_learned}
+        own = {"best": self.best, "steps": self.steps, "has_learned": self.has_learned, "idle": self.idle}
+        return {**super().state(), **own}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         super().load_state(state)
         self.best, self.steps, self.has_learned = state["best"], state["steps"], state["has_learned"]
+        self.idle = state["idle"]
 
     def lose_best(self) -> None:
         self.best, self.checked = -1.0, -1  # the next look finds one
@@ -205,17 +180,23 @@ class Train(Learning):
         bench = self.bench
         await self.trainer.open()
         bench.reporter.begin("training", self.max_updates, "updates")
-        while self.at < self.max_updates and self.progress < 1:
+        while self.at < self.max_updates and self.progress < 1 and not self._is_idle:
             if self.at % bench.settings.eval.every == 0:
                 await self._keep_if_best()
             await self.update(pause)
         await self._keep_if_best()
-        if self.at and not self.has_learned:
+        if self.at and (self._is_idle or not self.has_learned):
             was_warm = "warm_start" in bench.report["stages"]
             expert = "used" if was_warm else "idle" if await bench.parts.env.has_expert() else "none"
-            bench.reporter.note(f"nothing was learned: {why_nothing(bench.run.ledger(), expert)}")
+            since = f" in the last {self.idle} updates, and training ends here" if self._is_idle else ""
+            bench.reporter.note(f"nothing was learned{since}: {why_nothing(bench.run.ledger(), expert)}")
         self.conclude()
         bench.kept.restore(bench.parts.policy)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether training leads nowhere."""
+        return self.bench.settings.idle_updates is not None and self.idle >= self.bench.settings.idle_updates
 
     @property
     def progress(self) -> float:
@@ -233,6 +214,7 @@ class Train(Learning):
             tally.begun, tally.pending = scheduler.num_begun, scheduler.pending
         self.steps += outcome.metrics["environment_steps"]
         self.has_learned |= "loss" in outcome.metrics
+        self.idle = 0 if "loss" in outcome.metrics else self.idle + 1
 
     async def _keep_if_best(self) -> None:
         """Keep this policy if it does best on the validation tasks so far, by success, then by reward."""

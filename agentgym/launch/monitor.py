@@ -31,8 +31,12 @@ MAX_BASE_EPISODES = 64
 def bounds(settings: TrainSettings) -> AlarmSettings:
     """The alarms' settings, with what depends on the rest of the run filled in."""
     chosen = settings.alarms
-    is_coarse = "bfloat16" in (settings.model.options.get("dtype"), settings.trainer.options.get("precision"))
-    defaults = {"mismatch": 5e-2 if is_coarse else 1e-3, "forward_kl": None if settings.model.id == "nano" else 0.5}
+    own = settings.model.options.get("dtype") or "float32"
+    is_coarse = "bfloat16" in (own, settings.trainer.options.get("precision"))
+    mismatch = 5e-2 if is_coarse else 1e-3
+    if (settings.engine.options.get("dtype") or own) != own:
+        mismatch = 0.5
+    defaults = {"mismatch": mismatch, "forward_kl": None if settings.model.id == "nano" else 0.5}
     return chosen.model_copy(update={key: value for key, value in defaults.items() if getattr(chosen, key) is None})
 
 

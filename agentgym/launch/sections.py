@@ -82,12 +82,14 @@ class WarmStartSettings(SFTSettings):
 
     enabled: bool | None = None
     """None: only for a model made from nothing, in an environment that has an expert."""
-    until: float = Field(0.1, ge=0, le=1)
+    until: float = Field(0.15, ge=0, le=1)
     """Stop at this success of sampled validation episodes."""
     max_updates: int = Field(1000, ge=1)
     """Stop after so many updates in any case."""
     check_every: int = Field(25, ge=1)
     """Updates between two looks at the validation tasks."""
+    patience: int = Field(12, ge=1)
+    """Stop after so many looks in a row at which neither success nor reward has risen."""
 
 
 class RecipeSettings(Settings):

@@ -112,6 +112,8 @@ class TrainSettings(MeasureSettings):
     """Updates that the weights may have made since an episode began; none given: 1 for async, 2 for fully-async."""
     updates: int = Field(130, ge=0)
     """Updates of the trainer."""
+    idle_updates: int | None = Field(30, ge=1)
+    """Stop the trainer after so many updates in a row in which there was nothing to learn from."""
     max_environment_steps: int | None = Field(None, ge=1)
     """Stop the trainer at the first update after so many turns, the expert's included."""
     max_seconds: float | None = Field(None, gt=0)

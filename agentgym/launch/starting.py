@@ -11,7 +11,7 @@ from agentgym import rope
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch import fingerprint, places
 from agentgym.launch.kept import Kept
-from agentgym.launch.learning import Train, WarmStart
+from agentgym.launch.learning import Train
 from agentgym.launch.measure import Measure
 from agentgym.launch.monitor import Monitor
 from agentgym.launch.parts import Parts, assembled
@@ -22,6 +22,7 @@ from agentgym.launch.room import DiskEstimate, episodes_at_once, refuse_full_dis
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Clock, Stage, Workbench
 from agentgym.launch.training import Training, seed_all
+from agentgym.launch.warming import WarmStart
 from agentgym.launch.written import resolved
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import Tally
@@ -147,20 +148,22 @@ async def stages_of(bench: Workbench) -> list[Stage]:
     await bench.parts.env.fetch("validation", "test")
     _refuse_held_out(trainer, bench.parts)
     has_expert = await bench.parts.env.has_expert()
-    stages: list[Stage] = [Measure(bench, "before"), Train(bench, trainer), Measure(bench, "after")]
-    needs_expert = trainer.needs_expert
+    warm: list[Stage] = []
+    needs_expert, has_teacher = trainer.needs_expert, False
     if _is_warm(settings, has_expert):
         imitator = SFT(settings.warm_start)
         imitator.check(tokenizer)
         _refuse_held_out(imitator, bench.parts)
-        stages.insert(0, WarmStart(bench, "warm_start", imitator, settings.warm_start.max_updates))
-        needs_expert = needs_expert or imitator.needs_expert
+        warm = [WarmStart(bench, "warm_start", imitator, settings.warm_start.max_updates)]
+        has_teacher = imitator.needs_expert
+    needs_expert = needs_expert or has_teacher
     if needs_expert and not has_expert:
         raise ConfigError(
             f'"{bench.parts.env.name}" has no expert() to imitate; choose another --trainer, and no '
             "--warm_start.enabled"
         )
-    return stages
+    before = Measure(bench, "before", has_teacher=has_teacher)
+    return [*warm, before, Train(bench, trainer), Measure(bench, "after")]
 
 
 def _refuse_held_out(trainer: Trainer[Any], parts: Parts) -> None:

@@ -26,7 +26,7 @@ from agentgym.learn.learner import Learner
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import audit
 from agentgym.media import MEDIA
-from agentgym.reports import draw_curves, summary_page
+from agentgym.reports import draw_curves, summary_page, verdict
 from agentgym.watchdog import frozen_heap
 
 __all__ = ["Training", "seed_all"]
@@ -213,4 +213,6 @@ class Training:
         bench.monitor.conclude(report, metrics)
         (directory / "report.md").write_text(summary_page(bench.run.config, report, metrics, directory))
         bench.run.write_json("report.json", report)
+        for line in verdict(report):
+            bench.reporter.note(line)
         draw_curves(metrics, report, directory / "curves.png")

@@ -23,6 +23,9 @@ _NAME = "agentgym_packed"
 
 _VARLEN = importlib.util.find_spec("torch.nn.attention.varlen") is not None  # PyTorch 2.10 and later
 
+_LARGEST_HEAD = 256
+"""That the kernel for sequences of unlike lengths takes."""
+
 _CHANGE_SCORES = ("softcap", "s_aux", "position_bias")
 """Arguments with which a layer asks for more than plain attention."""
 
@@ -89,7 +92,7 @@ def _attend(
     if asked or attention_mask is not None:
         raise UnsupportedAttentionError(f"{type(module).__name__} wants {asked or 'a mask of its own'}")
     options: dict[str, Any] = {"scale": scaling, "enable_gqa": query.shape[1] != key.shape[1]}
-    if _VARLEN and value.is_cuda and value.dtype in (torch.float16, torch.bfloat16) and not dropout:
+    if value.is_cuda and not dropout and _fits_kernel(value.dtype, value.shape[-1], value.device):
         return _attend_cuda(query, key, value, pack, options), None
     parts = []
     for (length, count), *qkv in zip(
@@ -99,6 +102,12 @@ def _attend(
         out = scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout, **options)
         parts.append(out.transpose(1, 2).flatten(0, 1))
     return torch.cat(parts)[None], None
+
+
+def _fits_kernel(dtype: torch.dtype, size: int, device: torch.device) -> bool:
+    """Whether PyTorch has a kernel for heads of ``size`` numbers; those of older GPUs and other sizes are refused."""
+    is_known = dtype in (torch.float16, torch.bfloat16) and size % 8 == 0 and size <= _LARGEST_HEAD
+    return _VARLEN and is_known and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _attend_cuda(

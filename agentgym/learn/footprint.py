@@ -92,8 +92,9 @@ def check_fits(needed: Mapping[str, int], device: torch.device) -> None:
 
 def available(device: torch.device) -> int | None:
     """Bytes that are free on ``device``; None where that cannot be told."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "cuda":  # what PyTorch keeps for later counts: it is the device's no longer, and yet free
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     if device.type != "cpu" or not Path("/proc/meminfo").exists():
         return None
     lines = Path("/proc/meminfo").read_text().splitlines()

@@ -49,6 +49,10 @@ WISHES: dict[str, Any] = {
     "rewards": {"success": {"weight": 2.0}},
     "threads": 1,
     "protocol": {"id": "plain"},
-    "rollout": {"max_reply_tokens": 24, "max_invalid_actions": 0, "concurrency": 128},
+    "warm_start": {"demonstrations": 3000},
+    "rollout": {"max_reply_tokens": 24, "max_invalid_actions": 3, "concurrency": 128},
 }
-"""Settings of the run, by group: a small policy made from nothing has little to say and gains little by threads."""
+"""Settings of the run, by group: a small policy made from nothing has little to say and gains little by threads.
+
+An episode goes on after an action without effect: one that ended there would teach not to try what is hard to spell.
+"""

@@ -76,7 +76,14 @@ class Policy:
         return self.tokenizer.images.processor if self.tokenizer.images else self.tokenizer.hf
 
     def restore(self, directory: Path) -> None:
-        """Take up the weights that ``save`` wrote to ``directory``. Raises UserError when there is no such model."""
+        """Take up the weights that ``save`` wrote to ``directory``. Raises UserError when there is no such model.
+
+        Of an adapter these alone are read: a second copy of the model that it is on may have no room.
+        """
+        if _is_adapted(self.module):
+            with loading(directory):
+                _put_adapter(self.module, directory)
+            return
         dtype: Any = str(self.module.dtype).removeprefix("torch.")
         put(self.module, load_policy(directory, device=str(self.module.device), dtype=dtype).weights())
 
@@ -177,6 +184,17 @@ def _ends(generation: Any) -> list[int]:
 
 def _is_adapted(module: Any) -> bool:
     return hasattr(module, "peft_config")
+
+
+def _put_adapter(module: Any, directory: Path) -> None:
+    """Raises ValueError where the adapter in ``directory`` has other weights than that of ``module``."""
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+    from peft.utils import load_peft_weights
+
+    found = load_peft_weights(str(directory), device=str(module.device))
+    if odd := sorted(found.keys() ^ get_peft_model_state_dict(module).keys()):
+        raise ValueError(f'it is another adapter: only one of the two has "{odd[0]}"')
+    set_peft_model_state_dict(module, found)
 
 
 def _with_adapter(module: Any, source: str | Path, rank: int | None, base: str) -> Any:

@@ -2,5 +2,6 @@
 
 from agentgym.reports.curves import draw_curves
 from agentgym.reports.summary import summary_page, told_gain
+from agentgym.reports.verdict import verdict, what_next
 
-__all__ = ["draw_curves", "summary_page", "told_gain"]
+__all__ = ["draw_curves", "summary_page", "told_gain", "verdict", "what_next"]

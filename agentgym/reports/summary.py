@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agentgym.reports.verdict import verdict, what_next
+
 __all__ = ["summary_page", "told_gain"]
 
 
 def summary_page(
     config: Mapping[str, Any], report: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], directory: Path
 ) -> str:
-    """Markdown of what was trained, how much better it is, which alarms went off, and what to look at next.
+    """Markdown of what was trained, what it did and did not learn, which alarms went off, and what to try and look at.
 
     ``config`` are the run's settings, ``report`` and ``metrics`` what it wrote.
     """
@@ -24,6 +26,7 @@ def summary_page(
         *_measured(report),
         *_moved(report, metrics),
         *_tasks(report.get("ledger", {})),
+        *_judged(config, report, metrics, directory),
         "## Alarms",
         "",
         *([_told(alarm) for alarm in report["alarms"]] or ["None went off."]),
@@ -46,11 +49,23 @@ def summary_page(
     return "\n".join(lines) + "\n"
 
 
+def _judged(
+    config: Mapping[str, Any], report: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], directory: Path
+) -> list[str]:
+    """The verdict and what to try next; nothing where nothing was compared."""
+    if not (said := verdict(report)):
+        return []
+    advice = [f"- {each}." for each in what_next(config, report, metrics, directory)]
+    return ["## Verdict", "", *said, "", *(["To try next:", "", *advice, ""] if advice else [])]
+
+
 def _trained(config: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
     stages = report["stages"]
     said = [f"Model: {config['model']['id']}, {report['num_parameters']:,} parameters."]
     if "warm_start" in stages:
-        said.append(f"Warm start: {stages['warm_start']['updates']} updates, {stages['warm_start']['seconds']} s.")
+        warm = stages["warm_start"]
+        ended = f"; {warm['ended']}" if "ended" in warm else ""  # older runs do not say
+        said.append(f"Warm start: {warm['updates']} updates, {warm['seconds']} s{ended}.")
     said.append(f"Training: {stages['train']['updates']} updates, {stages['train']['seconds']} s.")
     best = report.get("best_update")
     if best == 0 and stages["train"]["updates"]:
@@ -62,11 +77,14 @@ def _trained(config: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
 
 def _measured(report: Mapping[str, Any]) -> list[str]:
     before, after = report["eval"]["before"], report["eval"]["after"]
+    teacher = report.get("teacher")
     rows = [
-        "| test success | before | after |",
-        "|---|---|---|",
-        f"| sampled | {_success(before)} | {_success(after)} |",
-        f"| greedy | {_success(before['greedy'])} | {_success(after['greedy'])} |",
+        "| test success | before | after |" + (" expert that was imitated |" if teacher else ""),
+        "|---|---|---|" + ("---|" if teacher else ""),
+        *(
+            f"| {name} | {_success(was)} | {_success(now)} |" + (f" {_success(teacher)} |" if teacher else "")
+            for name, was, now in (("sampled", before, after), ("greedy", before["greedy"], after["greedy"]))
+        ),
         "",
         f"95 % intervals over {after['episodes']} tasks. Reward, sampled: {before['reward']:.3f} before, "
         f"{after['reward']:.3f} after.",

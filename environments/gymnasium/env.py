@@ -133,7 +133,7 @@ class Gymnasium(Env):
         return lambda observation: self.names[self._planned()[int(self.world.unwrapped.s)]]
 
     @property
-    def chance_decides(self) -> bool:
+    def expert_may_lose(self) -> bool:
         """Whether an action may lead to several states, as far as a transition table says."""
         table = getattr(self.world.unwrapped, "P", None)
         if not isinstance(table, Mapping):

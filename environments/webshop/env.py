@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import Field, InstanceOf
 
 from agentgym.env import Env, Expert
-from agentgym.environments.webshop.expert import Plan, next_action, plan_purchase
+from agentgym.environments.webshop.expert import Plan, next_action, plan_hastily, plan_purchase
 from agentgym.environments.webshop.render import SEPARATOR, as_html, as_rich_text, as_text
 from agentgym.environments.webshop.reward import Nouns
 from agentgym.environments.webshop.search import Ranker
@@ -69,6 +69,7 @@ class WebShop(Env):
         num_prev_observations: Annotated[int, Field(ge=0)] = 0,
         num_prev_actions: Annotated[int, Field(ge=0)] = 0,
         catalogue_seed: int = 0,
+        shopper: Literal["hasty", "careful"] = "hasty",
     ) -> None:
         """Open the shop; everything that can be shared with other environments of this process is.
 
@@ -85,6 +86,8 @@ class WebShop(Env):
             num_prev_observations: how many earlier observations stand before the present one.
             num_prev_actions: how many earlier actions stand between them.
             catalogue_seed: seed of the drawn prices and price ceilings, or of the embedded shop.
+            shopper: the expert: "hasty" buys the first hit, forgets most options and is right in three of ten tasks;
+                "careful" never errs.
 
         Raises ConfigError for a keyword that would have no effect, DataError for a malformed catalogue.
         """
@@ -103,6 +106,7 @@ class WebShop(Env):
         )
         self.observation_mode = observation_mode
         self.num_prev_observations, self.num_prev_actions = num_prev_observations, num_prev_actions
+        self.shopper = shopper
         self._observed: list[str] = []
         self._acted: list[str] = []
 
@@ -147,13 +151,19 @@ class WebShop(Env):
         return self._with_admissible(shown), reward, done, False, info
 
     def expert(self) -> Expert:
-        """An oracle that knows the goal: it buys the right product through the pages, from wherever it stands."""
+        """A shopper who knows the goal and buys through the pages, from wherever it stands; the hasty one errs."""
+        plan_of = plan_purchase if self.shopper == "careful" else plan_hastily
 
         @functools.lru_cache(maxsize=1)
         def plan(task: int) -> Plan:
-            return plan_purchase(self.shop, task)
+            return plan_of(self.shop, task)
 
         return lambda observation: next_action(self.session, plan(self.session.state.task))
+
+    @property
+    def expert_may_lose(self) -> bool:
+        """Whether it is the hasty one."""
+        return self.shopper == "hasty"
 
     def get_state(self) -> dict[str, Any]:
         """The episode as plain JSON."""

@@ -1,8 +1,10 @@
-"""An oracle shopper: knows the goal, and otherwise does what a careful person would.
+"""Two shoppers to imitate: one who knows the goal and never errs, and one who is in a hurry.
 
-It searches with words of the instruction in their order, takes the first hit that fits in every way, chooses
-the wanted options and buys. From any other place in the shop it finds its way back, so it can take over an
-episode midway. Nothing is random, and what it says is spelled as on the page: easy to imitate.
+Both search with words of the instruction in their order, choose options and buy. The careful one takes the first hit
+that fits in every way. The hasty one is what people really have as a teacher: takes the first hit whatever it costs,
+and forgets an option that is asked for more often than not. From any other place in the shop they find their way back,
+so that they can take over an episode midway. What they do follows from the task alone, and what they say is spelled as
+on the page: easy to imitate.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ from agentgym.environments.webshop.reward import similar
 from agentgym.environments.webshop.session import RESULTS_PER_PAGE, Session, parse_action
 from agentgym.environments.webshop.shop import Shop
 
-__all__ = ["Plan", "next_action", "plan_purchase"]
+__all__ = ["FORGETS", "Plan", "next_action", "plan_hastily", "plan_purchase"]
+
+FORGETS = 0.65
+"""Share of the options asked for that the hasty shopper does not choose."""
 
 _NO_DRAWS = np.random.default_rng(0)
 
@@ -48,6 +53,17 @@ def plan_purchase(shop: Shop, task: int) -> Plan:
         if best.reward == 1.0 and best.page == 1:
             break
     return best
+
+
+def plan_hastily(shop: Shop, task: int) -> Plan:
+    """The first hit of the first query that has any, with those of the options that are not forgotten."""
+    for query in _queries(shop.goals[task]):
+        if plan := next(_purchases(shop, task, query), None):
+            draws = np.random.default_rng(task).random(len(plan.options))
+            kept = [choice for choice, draw in zip(plan.options.items(), draws, strict=True) if draw >= FORGETS]
+            reward = shop.score(plan.asin, dict(kept), task).reward
+            return dataclasses.replace(plan, options=dict(kept), reward=reward)
+    return plan_purchase(shop, task)
 
 
 def next_action(session: Session, plan: Plan) -> str:

@@ -33,10 +33,10 @@ def test_every_episode_is_kept_and_says_where_it_belongs(finished: Path) -> None
     taught = range(1, report(finished)["stages"]["warm_start"]["updates"] + 1)
     assert sorted(counts.items()) == [
         (("after", "test", last), 12),
-        (("before", "test", 0), 12),
+        (("before", "test", 0), 18),  # the expert plays them too
         *((("train", "train", update), 18) for update in (1, 2, 3, 4)),
         *((("train", "validation", update), 4) for update in (0, 2, 4)),
-        *((("warm_start", "train", update), 4) for update in taught),
+        *((("warm_start", "train", update), 8) for update in taught),
         *((("warm_start", "validation", update), 4) for update in taught if update in (4, 8, 12)),
     ]
     assert {each.role for each in kept(finished) if (each.stage, each.split) == ("warm_start", "train")} == {"expert"}

@@ -45,7 +45,7 @@ def test_new_trainer(tmp_path: Path) -> None:
         {
             "env": str(EXAMPLES / "new_environment.py"),
             "trainer": {"id": str(EXAMPLES / "new_trainer.py"), "groups": 8, "learning_rate": 1e-3},
-            "warm_start": {"max_updates": 20, "check_every": 20},
+            "warm_start": {"max_updates": 20, "check_every": 20, "batch_size": 4},
             "rollout": {"max_reply_tokens": 4},
             "eval": {"episodes": 40, "validation_episodes": 40, "every": 5},
             "updates": 10,

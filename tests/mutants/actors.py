@@ -86,15 +86,14 @@ MODULES = (
         (f"{UNIT}/embedded/test_sampling.py", f"{UNIT}/test_filters.py"),
         (
             Mutation("a boundary belongs to the token before", "right=True", "right=False"),
-            Mutation(
-                "log-probs of temperature 1",
-                "(logits_RV / scale_R[:, None])",
-                "(logits_RV * torch.where(temperatures > 0, 1.0, scale_R)[:, None])",
-            ),
-            Mutation("greedy is drawn", "(temperatures > 0) & (drawn_R", "(temperatures >= 0) & (drawn_R"),
+            Mutation("log-probs of temperature 1", "not in (0.0, 1.0) for", "not in (0.0, 0.5, 1.0) for"),
+            Mutation("greedy is drawn", "(temperatures > 0, chosen_R", "(temperatures >= 0, chosen_R"),
+            Mutation("greedy only where all are", "any(sampling.temperature == 0", "all(sampling.temperature == 0"),
+            Mutation("within a block as within all", "share_R.clamp(min=0)", "uniform_R"),
+            Mutation("the block's place is lost", "(block_R * _BLOCK + within_R)", "within_R"),
             Mutation("one row's filters for all", "truncated(row_V, s) for", "truncated(row_V, samplings[0]) for"),
             Mutation("all rows must be cut", "if any(sampling.is_truncated", "if all(sampling.is_truncated"),
-            Mutation("one number for all", "uniform_R[:, None] * cumulative", "uniform_R[:1, None] * cumulative"),
+            Mutation("one number for all", "_above(until_RN, uniform_R)", "_above(until_RN, uniform_R[:1])"),
             Mutation(
                 "one too many of the likeliest",
                 "kept_V[sampling.top_k :] = False",
@@ -132,9 +131,17 @@ MODULES = (
                 "divided among threads", "    if num <= _PIECE or torch.get_num_threads() == 1:\n", "    if True:\n"
             ),
             Mutation("pieces for ever", '            part.__dict__.pop("forward", None)\n', "            pass\n"),
+        ),
+    ),
+    Module(
+        "agentgym/actors/embedded/attention.py",
+        (f"{UNIT}/embedded/test_attention.py",),
+        (
             Mutation("all threads attend", "    torch.set_num_threads(1)\n", ""),
             Mutation("one thread for ever", "        torch.set_num_threads(threads)\n", "        pass\n"),
             Mutation("one thread for texts too", "    if query.shape[2] > 1:\n", "    if False:\n"),
+            Mutation("heads are repeated", "if heads == shared or mask is None", "if True or mask is None"),
+            Mutation("single tokens as texts", "    if width == 1:\n", "    if False:\n"),
         ),
     ),
     Module(

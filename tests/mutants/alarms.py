@@ -235,11 +235,13 @@ MODULES = (
             Mutation("intervals that touch are worse", "if high < 0:", "if high <= 0:"),
             Mutation("better by the mean", "if low > 0:", "if change > 0:"),
             Mutation(
-                "sampled is greedy",
-                "| sampled | {_success(before)} | {_success(after)} |",
-                "| sampled | {_success(before['greedy'])} | {_success(after['greedy'])} |",
+                "sampled is greedy", '("sampled", before, after)', '("sampled", before["greedy"], after["greedy"])'
             ),
-            Mutation("greedy is sampled", "{_success(after['greedy'])} |", "{_success(after)} |"),
+            Mutation("greedy is sampled", 'before["greedy"], after["greedy"])', 'before["greedy"], after)'),
+            Mutation("before for the expert", 'f" {_success(teacher)} |"', 'f" {_success(was)} |"'),
+            Mutation(
+                "a verdict on nothing", "if not (said := verdict(report)):", "if (said := verdict(report)) is None:"
+            ),
             Mutation(
                 "nothing was gained without an update", 'if best == 0 and stages["train"]["updates"]:', "if best == 0:"
             ),
@@ -260,6 +262,23 @@ MODULES = (
                 '[_told(alarm) for alarm in report["alarms"][:1]]',
             ),
             Mutation("minus nothing", "round(look['forward_kl'], 3) + 0.0:.3f", "look['forward_kl']:.3f"),
+        ),
+    ),
+    Module(
+        "agentgym/reports/verdict.py",
+        ("tests/unit/reports/test_verdict.py",),
+        (
+            Mutation("intervals that touch are better", 'gain["ci95"][0] > 0]', 'gain["ci95"][0] >= 0]'),
+            Mutation("intervals that touch are worse", 'gain["ci95"][1] < 0]', 'gain["ci95"][1] <= 0]'),
+            Mutation("a fall is passed over", "    if fell:\n", "    if fell and not rose:\n"),
+            Mutation("every interval is sure", "if low > 0 or high < 0 else", "if True else"),
+            Mutation("less for more", "if change >= 0 else", "if change < 0 else"),
+            Mutation("the first of all is the last", 'best == updates[-1]["update"]', 'best == updates[0]["update"]'),
+            Mutation("it went on without rising", 'looks[-1]["success"] > looks[0]["success"]', "True"),
+            Mutation("groups that are nobody's", ' if name != "problem"', ""),
+            Mutation("a share above", "equal / num >= _SHARE_EQUAL", "equal / num > _SHARE_EQUAL"),
+            Mutation("success may rise too", ' and after["success"] <= before["success"]', ""),
+            Mutation("entropy below all", "_ENTROPY_LEFT * entropies[0]", "entropies[0]"),
         ),
     ),
     Module(

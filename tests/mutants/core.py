@@ -353,14 +353,9 @@ MODULES = (
                 "for finding in findings):\n        sys.exit(1)",
                 "for finding in findings):\n        sys.exit(0)",
             ),
-            Mutation(
-                "always single bytes",
-                "        if model is None:\n            return ChatTokenizer(byte_tokenizer())",
-                "        if True:\n            return ChatTokenizer(byte_tokenizer())",
-            ),
-            Mutation(
-                "always the same protocol", "build(settings.protocol.id, settings.protocol.options)", 'build("plain")'
-            ),
+            Mutation("a merged policy is episodes", "    if merge:\n", "    if False:\n"),
+            Mutation("episodes are chosen in vain", "        if value is not None:\n", "        if value:\n"),
+            Mutation("a failure is a success", '"failure" if value is False else', '"failure" if False else'),
             Mutation(
                 "the argument is lost",
                 'merged({"env": {"id": env}}, flags)',

@@ -8,6 +8,53 @@ UNIT = "tests/unit/launch"
 
 MODULES = (
     Module(
+        "agentgym/launch/warming.py",
+        (f"{UNIT}/test_learning.py",),
+        (
+            Mutation(
+                "the imitator is not started",
+                '        await self.trainer.open()\n        bench.reporter.begin("warm',
+                '        bench.reporter.begin("warm',
+            ),
+            Mutation(
+                "a warm start beyond its limit",
+                "return self.at >= self.max_updates",
+                "return self.at > self.max_updates",
+            ),
+            Mutation(
+                "what was left is in the way",
+                "        if directory.exists():  # from before an interruption\n"
+                "            sealed.discard(directory)\n",
+                "",
+            ),
+            Mutation("the warm policy is not kept", "        sealed.seal(directory, bench.parts.policy.save)\n", ""),
+            Mutation("looked at again", "self.at not in (0, self.checked)", "self.at not in (0,)"),
+            Mutation("looked at before anything", "self.at not in (0, self.checked)", "self.at != self.checked"),
+            Mutation("looked at every time", " and self.at % self.bench.settings.warm_start.check_every == 0", ""),
+            Mutation("a warm start without limits", "self.validate(self.bench.parts.limits)", "self.validate()"),
+            Mutation("the look does not count", "        self.checked = self.at\n", ""),
+            Mutation("more than enough", "seen.success >= settings.until", "seen.success > settings.until"),
+            Mutation("without patience", "settings.patience * settings.check_every", "settings.check_every"),
+            Mutation("one update of patience more", "< settings.patience *", "<= settings.patience *"),
+            Mutation(
+                "success alone rises",
+                "seen.success > self.best_success or seen.reward > self.best_reward",
+                "seen.success > self.best_success",
+            ),
+            Mutation(
+                "reward alone rises",
+                "seen.success > self.best_success or seen.reward > self.best_reward",
+                "seen.reward > self.best_reward",
+            ),
+            Mutation("equal is more", "or seen.reward > self.best_reward", "or seen.reward >= self.best_reward"),
+            Mutation("patience anew", '        self.risen_at = state["risen_at"]\n', ""),
+            Mutation(
+                "the best is forgotten", "self.best_success, self.best_reward = state", "_, self.best_reward = state"
+            ),
+            Mutation("nobody hears why", '["ended"] = self.ended', '["ended"] = ""'),
+        ),
+    ),
+    Module(
         "agentgym/launch/learning.py",
         (f"{UNIT}/test_learning.py",),
         (
@@ -25,7 +72,10 @@ MODULES = (
             ),
             Mutation("in order for all", 'in_order=settings.mode == "async"', "in_order=True"),
             Mutation("in order for none", 'in_order=settings.mode == "async"', "in_order=False"),
-            Mutation("more than enough", "seen.success >= settings.until", "seen.success > settings.until"),
+            Mutation("never idle", "self.idle >= self.bench.settings.idle_updates", "False"),
+            Mutation("idle one update too soon", "self.idle >= self.bench", "self.idle + 1 >= self.bench"),
+            Mutation("idle in all", 'self.idle = 0 if "loss" in outcome.metrics else', "self.idle ="),
+            Mutation("idle anew", '        self.idle = state["idle"]\n', ""),
             Mutation("the stage has no beginning", "        self.began = bench.clock.elapsed\n", ""),
             Mutation("steps an update", "self.max_updates * trainer.num_steps", "self.max_updates"),
             Mutation(
@@ -84,35 +134,9 @@ MODULES = (
                 "round(self.bench.clock.elapsed, 1)",
             ),
             Mutation(
-                "the imitator is not started",
-                '        await self.trainer.open()\n        bench.reporter.begin("warm',
-                '        bench.reporter.begin("warm',
-            ),
-            Mutation(
                 "the trainer is not started",
                 '        await self.trainer.open()\n        bench.reporter.begin("training',
                 '        bench.reporter.begin("training',
-            ),
-            Mutation(
-                "a warm start beyond its limit",
-                "self.at < self.max_updates:\n            await self.update(pause)\n        directory",
-                "self.at <= self.max_updates:\n            await self.update(pause)\n        directory",
-            ),
-            Mutation(
-                "what was left is in the way",
-                "        if directory.exists():  # from before an interruption\n"
-                "            sealed.discard(directory)\n",
-                "",
-            ),
-            Mutation("the warm policy is not kept", "        sealed.seal(directory, bench.parts.policy.save)\n", ""),
-            Mutation("looked at again", "self.at in (0, self.checked)", "self.at in (0,)"),
-            Mutation("looked at before anything", "self.at in (0, self.checked)", "self.at in (self.checked,)"),
-            Mutation("looked at every time", " or self.at % settings.check_every:", ":"),
-            Mutation("a warm start without limits", "self.validate(self.bench.parts.limits)", "self.validate()"),
-            Mutation(
-                "the look does not count",
-                "        self.checked = self.at\n        return False",
-                "        return False",
             ),
             Mutation(
                 "at the default temperature", "        self.temperature = bench.settings.rollout.temperature\n", ""
@@ -126,7 +150,7 @@ MODULES = (
             Mutation("played without end", "num_updates=settings.updates", "num_updates=settings.updates + 1"),
             Mutation("the best is forgotten", '"best": self.best, ', '"best": -1.0, '),
             Mutation("steps are forgotten", '"steps": self.steps, ', '"steps": 0.0, '),
-            Mutation("learning is forgotten", '"has_learned": self.has_learned}', '"has_learned": False}'),
+            Mutation("learning is forgotten", '"has_learned": self.has_learned,', '"has_learned": False,'),
             Mutation("a lost best stays the bound", "self.best, self.checked = -1.0, -1  #", "self.checked = -1  #"),
             Mutation("no new look for a lost best", "self.best, self.checked = -1.0, -1  #", "self.best = -1.0  #"),
             Mutation("looks after every update", "if self.at % bench.settings.eval.every == 0:", "if True:"),
@@ -141,8 +165,14 @@ MODULES = (
                 "        if self.at and",
             ),
             Mutation("the last for the best", "        bench.kept.restore(bench.parts.policy)\n", ""),
-            Mutation("nothing learned, nothing said", "if self.at and not self.has_learned:", "if False:"),
-            Mutation("said of no update", "if self.at and not self.has_learned:", "if not self.has_learned:"),
+            Mutation(
+                "nothing learned, nothing said", "if self.at and (self._is_idle or not self.has_learned):", "if False:"
+            ),
+            Mutation(
+                "said of no update",
+                "if self.at and (self._is_idle or not self.has_learned):",
+                "if self._is_idle or not self.has_learned:",
+            ),
             Mutation("not in the ledger", "        run.account(outcome.entries)\n", ""),
             Mutation("counts the updates", "tally.begun += len(outcome.entries)", "tally.begun += 1"),
             Mutation("pending is forgotten", "scheduler.num_begun, scheduler.pending", "scheduler.num_begun, []"),
@@ -245,7 +275,17 @@ MODULES = (
             Mutation("greedy is sampled", 'play("greedy", 0.0)', 'play("greedy", 1.0)'),
             Mutation("tests of any seed", 'seed=seed_of("test")', "seed=seed_of(bench.settings.seed)"),
             Mutation("greedy for sampled", "sampled, greedy = map(", "greedy, sampled = map("),
-            Mutation("greedy is not kept", "self.keep([*played[0], *played[1]]", "self.keep([*played[0]]"),
+            Mutation(
+                "greedy is not kept", "self.keep([*teacher, *played[0], *played[1]]", "self.keep([*teacher, *played[0]]"
+            ),
+            Mutation("the expert plays twice", 'self.has_teacher and self.name == "before"', "self.has_teacher"),
+            Mutation("the expert is not kept", "self.keep([*teacher, ", "self.keep(["),
+            Mutation("the engine for the expert", "                actor=actor,\n", ""),
+            Mutation(
+                "the gain of the expert",
+                "(teacher, teacher), (sampled, greedy)",
+                "(sampled, greedy), (teacher, teacher)",
+            ),
             Mutation("kept without a number", "*played[1]], update=update)", "*played[1]], update=0)"),
         ),
     ),
@@ -581,8 +621,9 @@ MODULES = (
         "agentgym/launch/monitor.py",
         (f"{UNIT}/test_looks.py", f"{UNIT}/test_monitor.py"),
         (
+            Mutation("other types are the same", "        mismatch = 0.5\n", "        pass\n"),
             Mutation("coarse is fine", "5e-2 if is_coarse else 1e-3", "1e-3"),
-            Mutation("a coarse model is fine", '(settings.model.options.get("dtype"), settings', "(settings"),
+            Mutation("a coarse model is fine", "in (own, settings.trainer", "in (settings.trainer"),
             Mutation("nano drifts", 'None if settings.model.id == "nano" else 0.5', "0.5"),
             Mutation(
                 "own bounds are overruled",
@@ -798,14 +839,13 @@ MODULES = (
             Mutation("warnings are not told", "        reporter.note(parts.warning)\n", "        pass\n"),
             Mutation("the trainer is not asked", "    trainer.check(tokenizer)\n", ""),
             Mutation("the imitator is not asked", "        imitator.check(tokenizer)\n", ""),
-            Mutation("warm at the end", "stages.insert(0, WarmStart", "stages.append(WarmStart"),
+            Mutation("warm at the end", "[*warm, before, Train(", "[before, *warm, Train("),
+            Mutation("tested once", 'Train(bench, trainer), Measure(bench, "after")]', "Train(bench, trainer)]"),
             Mutation(
-                "tested once",
-                'stages: list[Stage] = [Measure(bench, "before"), Train(bench, trainer), Measure(bench, "after")]',
-                'stages: list[Stage] = [Measure(bench, "before"), Train(bench, trainer)]',
+                "nobody was imitated", 'Measure(bench, "before", has_teacher=has_teacher)', 'Measure(bench, "before")'
             ),
             Mutation("nobody to imitate", "    if needs_expert and not has_expert:\n", "    if False:\n"),
-            Mutation("the imitator needs nobody", "needs_expert = needs_expert or imitator.needs_expert", "pass"),
+            Mutation("the imitator needs nobody", "has_teacher = imitator.needs_expert", "pass"),
             Mutation(
                 "a choice is overruled",
                 "    if settings.warm_start.enabled is not None:\n        return settings.warm_start.enabled\n",
@@ -827,6 +867,34 @@ MODULES = (
             Mutation("what hangs goes on", "            self._host.kill()\n", ""),
             Mutation("it stays open", "        await scout.close()\n", "        pass\n"),
             Mutation("turns without end", " and self.now.num_turns < self._host.max_turns", ""),
+        ),
+    ),
+    Module(
+        "agentgym/launch/speech.py",
+        ("tests/unit/test_cli.py",),
+        (
+            Mutation(
+                "always single bytes",
+                "        if model is None:\n            return ChatTokenizer(byte_tokenizer())",
+                "        if True:\n            return ChatTokenizer(byte_tokenizer())",
+            ),
+            Mutation(
+                "always the same protocol", "build(settings.protocol.id, settings.protocol.options)", 'build("plain")'
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/launch/merging.py",
+        (f"{UNIT}/test_merging.py",),
+        (
+            Mutation("the adapter is lost", "policy.module.merge_and_unload()", "policy.module.unload()"),
+            Mutation("whatever comes out", "if not merged < _CLOSE:", "if False:"),
+            Mutation("always float32", "    policy.module.to(dtype)\n", "    pass\n"),
+            Mutation("a run of no policy is a model", "if is_run and place == source:", "if False:"),
+            Mutation("full directories", "if output.is_dir() and not any(output.iterdir()):", "if output.is_dir():"),
+            Mutation("no directory is new", "if os.path.lexists(output):", "if output.is_dir():"),
+            Mutation("a byte more", "if needed > free:", "if needed >= free:"),
+            Mutation("in four bytes", "return dtype.itemsize *", "return 4 *"),
         ),
     ),
     Module(

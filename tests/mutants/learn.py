@@ -206,11 +206,21 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/learn/attention.py",
+        (f"{UNIT}/test_attention.py",),
+        (
+            Mutation("heads of any size", "size % 8 == 0 and ", ""),
+            Mutation("the largest heads refused", "size <= _LARGEST_HEAD", "size < _LARGEST_HEAD"),
+            Mutation("older GPUs too", ">= (8, 0)", ">= (7, 0)"),
+        ),
+    ),
+    Module(
         "agentgym/learn/footprint.py",
         (
             f"{UNIT}/test_footprint.py::test_by_hand",
             f"{UNIT}/test_footprint.py::test_halves_and_layers_made_again_by_hand",
             f"{UNIT}/test_footprint.py::test_the_less_of_what_the_machine_and_its_container_have_is_free",
+            f"{UNIT}/test_footprint.py::test_on_a_gpu_what_pytorch_keeps_for_later_is_free",
             f"{UNIT}/test_footprint.py::test_what_fits_to_the_byte_fits",
             f"{UNIT}/test_footprint.py::test_sizes_are_told_in_the_unit_that_suits_them",
             f"{UNIT}/test_footprint.py::test_one_row_may_be_longer_than_a_microbatch",
@@ -218,6 +228,8 @@ MODULES = (
         (
             Mutation("all that is free is too much", "total <= free", "total < free"),
             Mutation("the more of two limits", "else min(free, limit)", "else max(free, limit)"),
+            Mutation("what is kept for later is taken", "mem_get_info(device)[0]) + kept", "mem_get_info(device)[0])"),
+            Mutation("what is in use is free", " - torch.cuda.memory_allocated(device)", ""),
             Mutation("kilobytes as bytes", "(1024 * int(", "(1 * int("),
             Mutation("what is used counts as free", "int(limit) - used", "int(limit)"),
             Mutation("the smallest item is named", "largest = max(needed", "largest = min(needed"),

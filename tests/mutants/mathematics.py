@@ -690,8 +690,10 @@ MODULES = (
     ),
     Module(
         "trainers/grpo.py",
-        ("tests/unit/trainers/test_group_trainers.py",),
+        ("tests/unit/trainers/test_group_trainers.py", "tests/unit/launch/test_settings.py"),
         (
+            Mutation("nano divides", '**GroupTrainer.nano, "scale_by_std": False}', "**GroupTrainer.nano}"),
+            Mutation("nano under a preset", '.isdisjoint(("preset", "set_size"))', '.isdisjoint(("set_size",))'),
             Mutation(
                 "nft compares rewards",
                 'if settings.loss == "nft":\n            return',

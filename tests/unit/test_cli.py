@@ -27,6 +27,7 @@ from agentgym import doctor, launch, listing, repl, store
 from agentgym import serve as serving
 from agentgym.doctor import Finding
 from agentgym.errors import EngineError, UserError
+from agentgym.launch import merging
 from agentgym.launch.resolving import resolve
 from agentgym.launch.settings import TrainSettings
 from tests.kit import BELL, ROOT, episode
@@ -449,6 +450,34 @@ def test_export_lets_go_of_both_when_it_fails(agentgym: Typed, stands_in: Stands
     assert (source.closed, target.closed) == (2, 1)
 
 
+def test_export_merges_a_policy(agentgym: Typed, stands_in: StandsIn) -> None:
+    merge, opened = stands_in(merging, "merge", "out is a plain model"), stands_in(store, "opened")
+    code, printed, errors = agentgym("export", "runs/mine", "--merge", "-o", "out")
+    assert (code, errors) == (0, "")
+    assert printed == "out is a plain model; type: agentgym eval --env ENV --model out\n"
+    assert (merge.args, opened.times) == ((Path("runs/mine"), Path("out")), 0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("", "--merge writes a model, and needs a directory for it; type: --merge -o DIR"),
+        ("-o out --split test", "--split chooses episodes, and --merge writes none; leave one of them out"),
+        ("-o out --update 0", "--update chooses episodes"),
+        ("-o out --update 1", "--update chooses episodes"),
+        ("-o out --success", "--success chooses episodes"),
+        ("-o out --failure", "--failure chooses episodes"),
+        ("-o out --stop-reason turn_limit", "--stop-reason chooses episodes"),
+    ],
+)
+def test_merging_takes_nothing_that_is_about_episodes(
+    typed: str, told: str, agentgym: Typed, stands_in: StandsIn
+) -> None:
+    merge = stands_in(merging, "merge")
+    code, _, errors = agentgym("export", "runs/mine", "--merge", *typed.split())
+    assert (code, told in errors, merge.times) == (2, True, 0), errors
+
+
 # -- play, envs, serve, init -------------------------------------------------------------------------------
 
 
@@ -827,11 +856,10 @@ def test_help_lists_every_setting_with_its_meaning(agentgym: Typed) -> None:
 
 
 def test_help_shows_the_defaults_of_the_chosen_model(agentgym: Typed) -> None:
-    """Zero among them, which is a number like others."""
     _, of_nano, _ = agentgym("train", "--help")
     _, of_another, _ = agentgym("train", "--model", "HF", "--help")
     meaning = "End a training episode at the first invalid action beyond so many."
-    assert f"{meaning} [0]" in " ".join(of_nano.split())
+    assert f"{meaning} [3]" in " ".join(of_nano.split())
     assert f"{meaning} [" not in " ".join(of_another.split())
 
 

@@ -71,6 +71,32 @@ def test_a_clone_is_the_same_and_goes_on_alone(kind: str) -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in weights_of(module))
 
 
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("tied", torch.bfloat16), ("of two kinds", torch.float32), ("lora", torch.bfloat16)]
+)
+def test_a_clone_may_be_of_another_kind(kind: str, dtype: torch.dtype) -> None:
+    """What had the module's own becomes that; constants, which are rounded in no model that is loaded so, do not."""
+    module = MODULES[kind]()
+    before, own = described(module), module.dtype
+    made = clone(module, dtype=dtype)
+    for (_, old), (name, new) in zip(module.named_parameters(), made.named_parameters(), strict=True):
+        assert new.dtype == (dtype if old.dtype == own else old.dtype), name
+        assert torch.equal(new, old.to(new.dtype)), name
+    assert [b.dtype for b in made.buffers()] == [b.dtype for b in module.buffers()]
+    assert list(tensors_of(made)) == list(tensors_of(module))  # what is tied is
+    assert described(module) == before
+
+
+def test_weights_are_rounded_only_where_that_is_meant() -> None:
+    target = tiny_model(0).bfloat16()
+    put(target, weights_of(tiny_model(1)), rounds=True)
+    assert all(
+        torch.equal(p, q.bfloat16()) for p, q in zip(target.parameters(), tiny_model(1).parameters(), strict=True)
+    )
+    with pytest.raises(ValueError, match=r"is torch.float32 .* has torch.bfloat16"):
+        put(target, weights_of(tiny_model(1)))
+
+
 @pytest.mark.parametrize("kind", MODULES)
 def test_a_shape_takes_no_memory(kind: str) -> None:
     module = MODULES[kind]()

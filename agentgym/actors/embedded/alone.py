@@ -2,12 +2,11 @@
 
 A kernel sums in an order that depends on the shape that it is given, so a row's shape must be its own. In each call of
 attention the keys have a length that follows from the row's own, ``padded_keys``: rows that advance by single tokens go
-through the model together, and are attended for apart where they differ in that (``attending``). In the other matrix
+through the model together, and are attended for apart where they differ in that (``attention``). In the other matrix
 products rows are what is multiplied, and libraries sum them alike as soon as there are some: so there are always
 ``ROWS`` of them, or a multiple. Whether a library keeps to that is tried out (``is_alone``); where it does not,
 ``forward`` has passes of one size only. An activation is computed in pieces that no second thread takes a part of and
-that vectors fill, since what is left over is computed in another way. The attention of single tokens is left to one
-thread, since others have their scratch memory where it is not aligned, and sum in another order there.
+that vectors fill, since what is left over is computed in another way.
 """
 
 from __future__ import annotations
@@ -15,32 +14,22 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import nn
-from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from agentgym import vision
 
 __all__ = [
     "ROWS",
-    "Parts",
     "activations_of",
-    "attending",
-    "configs_of",
     "in_pieces",
     "is_alone",
-    "is_attended_apart",
     "padded",
     "padded_keys",
     "shared_keys",
 ]
-
-Parts: TypeAlias = Sequence[tuple[slice, int]]
-"""Rows that stand beside each other and are attended for together, and how many keys they have."""
 
 ROWS = 8
 """Rows of a matrix product are a multiple of it."""
@@ -55,8 +44,6 @@ _PIECE = 32768
 
 _VECTORS = 64
 """Numbers that fill a round of vectors on any processor."""
-
-_NAME = "agentgym_alone"
 
 _ACTIVATIONS = ("transformers.activations", "torch.nn.modules.activation")
 _OF_SEVERAL = (nn.MultiheadAttention, nn.Softmax, nn.Softmin, nn.LogSoftmax, nn.Softmax2d, nn.GLU, nn.PReLU)
@@ -112,67 +99,6 @@ def in_pieces(activations: Sequence[Any]) -> Iterator[None]:
     finally:
         for part in activations:
             part.__dict__.pop("forward", None)
-
-
-def configs_of(module: Any) -> list[Any]:
-    """The configurations that the parts of ``module`` attend by."""
-    return list({id(part.config): part.config for part in module.modules() if hasattr(part, "config")}.values())
-
-
-def is_attended_apart(configs: Sequence[Any]) -> bool:
-    """Whether ``attending`` can do so with all of them."""
-    return all(config._attn_implementation == "sdpa" for config in configs)
-
-
-@contextlib.contextmanager
-def attending(configs: Sequence[Any], parts: Parts = (), *, in_one_thread: bool = False) -> Iterator[None]:
-    """While entered, single tokens are attended for in one thread, or for each of ``parts`` of the rows apart.
-
-    ``configs`` are those of the module. What ``parts`` are goes with the call: another module, in another thread, has
-    its own.
-    """
-    if len(parts) < 2 and not in_one_thread:
-        yield
-        return
-    found = [config for config in configs if config._attn_implementation == "sdpa"]
-    token = _ATTENDING.set((parts, in_one_thread))
-    try:
-        for config in found:
-            config._attn_implementation = _NAME
-        yield
-    finally:
-        for config in found:
-            config._attn_implementation = "sdpa"
-        _ATTENDING.reset(token)
-
-
-_ATTENDING: ContextVar[tuple[Parts, bool]] = ContextVar("_ATTENDING", default=((), False))
-
-
-def _attend(
-    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, **options: Any
-) -> tuple[torch.Tensor, None]:
-    """What transformers calls with query [R, H, Q, D], key and value [R, H, L, D] and a mask [R, 1, Q, L]."""
-    parts, in_one_thread = _ATTENDING.get()
-    if query.shape[2] > 1:
-        return sdpa_attention_forward(module, query, key, value, mask, **options)
-    threads = torch.get_num_threads()
-    if in_one_thread:
-        torch.set_num_threads(1)
-    try:
-        if len(parts) < 2:
-            return sdpa_attention_forward(module, query, key, value, mask, **options)
-        found_RQHD = query.new_empty(len(query), 1, query.shape[1], value.shape[-1])
-        for rows, keys in parts:
-            seen = key[rows, :, :keys], value[rows, :, :keys], mask[rows, ..., :keys]
-            found_RQHD[rows] = sdpa_attention_forward(module, query[rows], *seen, **options)[0]
-        return found_RQHD, None
-    finally:
-        if in_one_thread:
-            torch.set_num_threads(threads)
-
-
-AttentionInterface.register(_NAME, _attend)
 
 
 def _piecewise(activation: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:

@@ -8,8 +8,9 @@ whether they are shared, taken over or computed anew.
 
 The module is the learner's own, not a copy: taking up new weights means dropping what was computed with the
 old. With ``own_copy`` it is a copy, so that episodes can go on while the learner changes its weights; running
-requests then go on with the new weights where they are, which costs their tokens once more. Models whose layers keep
-other state than keys and values (Mamba, linear attention) are refused.
+requests then go on with the new weights where they are, which costs their tokens once more. A copy can have another
+``dtype`` than the model: what it samples differs a little from what the learner makes of it, which the trainers'
+``correction`` is for. Models whose layers keep other state than keys and values (Mamba, linear attention) are refused.
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ class EmbeddedEngine(Engine):
         share_openings: whether sessions with the same prompt, as a group's episodes have, compute it once: the same
             tokens, with log-probabilities that are rounded in other last digits, since a prompt's last token is then
             computed by itself
+        dtype: type of the weights that it samples with; another than the model's means a copy of its own, which is
+            rounded anew with each update
     """
 
     with_nano: ClassVar[Mapping[str, Any]] = {"share_openings": False}  # its learning curves are on record to the digit
@@ -95,10 +98,19 @@ class EmbeddedEngine(Engine):
         seed: int = 0,
         own_copy: bool = False,
         share_openings: bool = True,
+        dtype: Literal["float32", "bfloat16"] | None = None,
     ) -> None:
-        from agentgym.actors.embedded.forward import Forward  # imports torch, which takes a second
+        import torch  # takes a second
 
-        self._forward = Forward(module, max_context=max_context, num_slots=max_sessions, own_copy=own_copy)
+        from agentgym.actors.embedded.forward import Forward
+
+        self._forward = Forward(
+            module,
+            max_context=max_context,
+            num_slots=max_sessions,
+            own_copy=own_copy,
+            dtype=None if dtype is None else getattr(torch, dtype),
+        )
         self.max_context = self._forward.max_context
         self.supports_images = self._forward.sees
         self.share_openings = share_openings

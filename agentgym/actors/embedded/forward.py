@@ -15,17 +15,14 @@ import torch
 from agentgym import rope, vision
 from agentgym.actors.embedded.alone import (
     ROWS,
-    Parts,
     activations_of,
-    attending,
-    configs_of,
     in_pieces,
     is_alone,
-    is_attended_apart,
     padded,
     padded_keys,
     shared_keys,
 )
+from agentgym.actors.embedded.attention import Parts, attending, configs_of, is_attended_apart
 from agentgym.actors.embedded.rows import Drawn, Row
 from agentgym.actors.embedded.sampling import sampled
 from agentgym.actors.embedded.slots import SlotCache
@@ -48,15 +45,24 @@ _GREEDY = Sampling(temperature=0.0)
 class Forward:
     """``source``, a transformers causal LM on any one device, or a copy of it, with ``num_slots`` slots.
 
-    ``max_context`` is the length of a slot in tokens; None for what the model was made for. Raises ConfigError for a
-    model it cannot serve.
+    ``max_context`` is the length of a slot in tokens; None for what the model was made for. ``dtype`` is the number
+    format of a copy, where it is not the model's. Raises ConfigError for a model it cannot serve.
 
     Shape legend: R rows of this pass, Q new tokens a row, L tokens visible, V vocabulary, T tokens of one text.
     """
 
-    def __init__(self, source: Any, *, max_context: int | None, num_slots: int, own_copy: bool) -> None:
-        self.module = clone(source) if own_copy else source
-        self.own_copy = own_copy
+    def __init__(
+        self,
+        source: Any,
+        *,
+        max_context: int | None,
+        num_slots: int,
+        own_copy: bool,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self._rounds = dtype not in (None, source.dtype)
+        self.own_copy = own_copy or self._rounds
+        self.module = clone(source, dtype=dtype) if self.own_copy else source
         config = source.config.get_text_config()
         self.window, self._per_layer = _attention(source, config)
         model_context = int(getattr(config, "max_position_embeddings", 2**31))
@@ -81,7 +87,7 @@ class Forward:
         self._on_cpu = source.device.type == "cpu"
         self._unit = ROWS if self._on_cpu else 1
         self._activations = activations_of(self.module) if self._on_cpu else []
-        self._configs = configs_of(self.module)
+        self._configs = configs_of(self.module) if self._on_cpu else []
         self._apart = self._on_cpu and is_attended_apart(self._configs)
         self._refuse_misfit()
         self._one_size = self._on_cpu and self.module.dtype == torch.float32 and not is_alone(self.module)
@@ -150,7 +156,7 @@ class Forward:
     def take_up(self, weights: NamedWeights) -> None:
         """Have the copy take up ``weights``; without a copy they are there already."""
         if self.own_copy:
-            put(self.module, weights)
+            put(self.module, weights, rounds=self._rounds)
         self._features.clear()
 
     @torch.inference_mode()

@@ -1,7 +1,8 @@
 """How the embedded engine draws: one number a token, for rows that may each be sampled in their own way.
 
 The cumulative distribution is inverted at the row's number, so that a row's token does not depend on the rows beside
-it, and its log-probability is that of the very distribution it was drawn from.
+it, and its log-probability is that of the very distribution it was drawn from. A token's share is as exact as its
+probability is in float32, with any number of tokens: blocks are summed in float32, and added up in float64.
 """
 
 from __future__ import annotations
@@ -18,22 +19,49 @@ from agentgym.errors import EngineError
 __all__ = ["sampled", "truncated"]
 
 
+_BLOCK = 256
+"""Tokens whose probabilities are summed first: a row is searched for the block, and the block for the token."""
+
+
 def sampled(logits_RV: torch.Tensor, samplings: Sequence[Sampling], uniforms: Sequence[float]) -> list[Drawn]:
     """One token a row. Raises EngineError when a log-probability is not finite."""
     temperatures = torch.tensor([sampling.temperature for sampling in samplings], device=logits_RV.device)
-    scale_R = torch.where(temperatures > 0, temperatures, 1.0)
-    logprobs_RV = (logits_RV / scale_R[:, None]).log_softmax(-1)
+    if any(sampling.temperature not in (0.0, 1.0) for sampling in samplings):
+        logits_RV = logits_RV / torch.where(temperatures > 0, temperatures, 1.0)[:, None]
+    logprobs_RV = logits_RV.log_softmax(-1)
     if any(sampling.is_truncated for sampling in samplings):
         logprobs_RV = torch.stack([truncated(row_V, s) for row_V, s in zip(logprobs_RV, samplings, strict=True)])
     uniform_R = torch.tensor(uniforms, dtype=torch.float64, device=logits_RV.device)
-    cumulative_RV = logprobs_RV.double().exp().cumsum(-1)
-    drawn_R = torch.searchsorted(cumulative_RV, uniform_R[:, None] * cumulative_RV[:, -1:], right=True)[:, 0]
-    best_R = logprobs_RV.argmax(-1)
-    chosen_R = torch.where((temperatures > 0) & (drawn_R < logits_RV.shape[-1]), drawn_R, best_R)
+    chosen_R = _inverted(logprobs_RV.softmax(-1), uniform_R)
+    if any(sampling.temperature == 0 for sampling in samplings):
+        chosen_R = torch.where(temperatures > 0, chosen_R, logprobs_RV.argmax(-1))
     chosen_logprobs = logprobs_RV.gather(-1, chosen_R[:, None])[:, 0].tolist()
     if not all(map(math.isfinite, chosen_logprobs)):
         raise EngineError("a log-probability is not finite: the weights are broken")
     return list(zip(chosen_R.tolist(), chosen_logprobs, strict=True))
+
+
+def _inverted(probabilities_RV: torch.Tensor, uniform_R: torch.Tensor) -> torch.Tensor:
+    """The token of each row whose share of the cumulative distribution its number falls into."""
+    rows_R = torch.arange(len(uniform_R), device=uniform_R.device)
+    vocabulary = probabilities_RV.shape[-1]
+    filled_RV = torch.nn.functional.pad(probabilities_RV, (0, -vocabulary % _BLOCK))
+    blocks_RNB = filled_RV.reshape(len(uniform_R), -1, _BLOCK)
+    sums_RN = blocks_RNB.sum(-1).double()
+    until_RN = sums_RN.cumsum(-1)
+    block_R = _above(until_RN, uniform_R)
+    sum_R = sums_RN[rows_R, block_R]
+    share_R = (uniform_R * until_RN[:, -1] - (until_RN[rows_R, block_R] - sum_R)) / sum_R
+    within_R = _above(blocks_RNB[rows_R, block_R].double().cumsum(-1), share_R.clamp(min=0))
+    return (block_R * _BLOCK + within_R).clamp(max=vocabulary - 1)
+
+
+def _above(cumulative_RN: torch.Tensor, share_R: torch.Tensor) -> torch.Tensor:
+    """The first place of each row above its share of the whole; where rounding lets none, the last that adds to it."""
+    last_R = cumulative_RN[:, -1]
+    level_R = torch.minimum(share_R * last_R, last_R.nextafter(torch.zeros_like(last_R)))
+    places_R = torch.searchsorted(cumulative_RN, level_R[:, None], right=True)[:, 0]
+    return places_R.clamp(max=cumulative_RN.shape[-1] - 1)  # what is no number has no place
 
 
 def truncated(logprobs_V: torch.Tensor, sampling: Sampling) -> torch.Tensor:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
@@ -15,7 +16,7 @@ from agentgym.actors.embedded.forward import Forward
 from agentgym.actors.embedded.rows import Row
 from agentgym.engine import Completion, Prompt
 from agentgym.errors import ConfigError, EngineError
-from agentgym.weights import weights_of
+from agentgym.weights import clone, weights_of
 from tests.kit import one_thread, sampling, tiny_model
 from tests.unit.actors.kit import one_loop, run
 
@@ -506,6 +507,35 @@ def test_a_copy_follows_what_it_is_given_and_nothing_else() -> None:
     assert unchanged == first
     assert last == pytest.approx([0.0, *logprobs_of(model, ids)], abs=1e-5)
     assert last != pytest.approx(first, abs=1e-2)
+
+
+@pytest.mark.parametrize(("own", "other"), [(torch.float32, torch.bfloat16), (torch.bfloat16, torch.float32)])
+def test_it_may_compute_in_another_type_than_its_model(own: torch.dtype, other: torch.dtype) -> None:
+    """Its log-probabilities differ from the model's by what bfloat16 rounds, before and after an update."""
+    model, ids = clone(tiny_model(seed=1, initializer_range=0.1), dtype=own), prompt_of(12)
+
+    async def main() -> list[list[float]]:
+        engine = EmbeddedEngine(model, dtype=str(other).removeprefix("torch."))  # type: ignore[arg-type]
+        found = [await engine.score(Prompt(ids))]
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(1.5)
+        await engine.update_weights(1, weights_of(model))
+        said = await engine.generate(Prompt(ids), sampling(), session="s")
+        return [*found, await engine.score(Prompt([*ids, *said.token_ids])), [*ids, *said.token_ids], said.logprobs]
+
+    whole = tiny_model(seed=1, initializer_range=0.1)
+    before, after, said, logprobs = run(main)
+    assert model.dtype == own
+    assert 1e-5 < max(map(abs, np.subtract(before[1:], logprobs_of(whole, ids)))) < 0.05
+    assert 1e-5 < max(map(abs, np.subtract(after[1:], logprobs_of(model, said)))) < 0.2
+    assert logprobs == pytest.approx(after[12:], abs=0.2)
+    assert np.abs(np.subtract(before, after[:12])).max() > 0.3
+
+
+def test_its_own_type_is_no_reason_for_a_copy() -> None:
+    assert EmbeddedEngine(PLAIN, dtype="float32")._forward.module is PLAIN
+    assert EmbeddedEngine(PLAIN, dtype="bfloat16")._forward.module is not PLAIN
 
 
 def test_a_fork_goes_on_from_what_was_computed() -> None:

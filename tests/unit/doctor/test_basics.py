@@ -121,13 +121,13 @@ def test_where_there_is_no_expert_nothing_is_asked_of_it() -> None:
 
 
 def test_where_chance_decides_the_expert_wins_more_often_than_random_actions() -> None:
-    unlucky = type("Unlucky", (losing(3, 8, 9),), {"chance_decides": True})
+    unlucky = type("Unlucky", (losing(3, 8, 9),), {"expert_may_lose": True})
     found = doctor.wins_as_expert(unlucky, 600.0)
     assert isinstance(found, doctor.Remark)
-    assert found == "won 10 of 13 by the expert, 0 by random actions: chance decides", "clear by then: 10 > 3 √10"
+    assert found == "won 10 of 13 by the expert, 0 by random actions: this one may lose", "clear by then: 10 > 3 √10"
     with pytest.raises(EnvError, match=r"^won 0 of 20 by the expert, 0 by random actions: this is no expert$"):
-        doctor.wins_as_expert(type("Never", (losing(*range(20)),), {"chance_decides": True}), 600.0)
-    lucky = type("Lucky", (losing(),), {"chance_decides": True})
+        doctor.wins_as_expert(type("Never", (losing(*range(20)),), {"expert_may_lose": True}), 600.0)
+    lucky = type("Lucky", (losing(),), {"expert_may_lose": True})
     assert doctor.wins_as_expert(lucky, 600.0) == "the expert won 20 of 20 episodes of test tasks"
 
 
@@ -135,10 +135,10 @@ def test_luck_in_the_first_episodes_accuses_no_expert() -> None:
     """One of three against one of three, and then 12 of 14 against 1, which is clear: 11 > 3 √13."""
 
     class Lucky(losing(0, 1)):  # type: ignore[misc]
-        chance_decides = True
+        expert_may_lose = True
 
         def step(self, action: str) -> Result:
             *seen, info = super().step(action)
             return *seen, {"success": info["success"] or (self.task == "test 0" and action != "anything")}
 
-    assert doctor.wins_as_expert(Lucky, -1.0) == "won 12 of 14 by the expert, 1 by random actions: chance decides"
+    assert doctor.wins_as_expert(Lucky, -1.0) == "won 12 of 14 by the expert, 1 by random actions: this one may lose"

@@ -265,7 +265,7 @@ def test_a_package_that_registers_is_imported(tmp_path: Path, monkeypatch: pytes
     ],
 )
 def test_a_table_says_whether_chance_decides(name: str, make: dict[str, Any], decides: bool) -> None:
-    assert Gymnasium(name=name, make=make).chance_decides is decides
+    assert Gymnasium(name=name, make=make).expert_may_lose is decides
 
 
 class _Remade(CartPoleEnv, EzPickle):

@@ -18,7 +18,7 @@ from tests.unit.environments.webshop_kit import GOAL, make_shop, write_catalogue
 
 @pytest.fixture(scope="module")
 def env() -> WebShop:
-    return WebShop()
+    return WebShop(shopper="careful")
 
 
 def solve(env: WebShop, task: int, *first: str) -> tuple[float, int]:
@@ -150,6 +150,6 @@ def test_the_expert_solves_a_shop_read_from_files(env: WebShop, tmp_path: Path) 
         for p in products
     }
     folder = write_catalogue(tmp_path / "written", records, details, {})
-    shop = WebShop(catalogue=folder, human_goals=False)
+    shop = WebShop(catalogue=folder, human_goals=False, shopper="careful")
     assert len(shop.shop.goals) > 1000
     assert sum(solve(shop, task)[0] == 1.0 for task in range(200)) >= 194

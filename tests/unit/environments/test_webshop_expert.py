@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentgym.environments.webshop import WebShop
-from agentgym.environments.webshop.expert import plan_purchase
+from agentgym.environments.webshop.expert import plan_hastily, plan_purchase
 from agentgym.types import Observation
 from tests.unit.environments.webshop_kit import GOAL, make_shop
 
@@ -111,3 +111,28 @@ def test_another_product_and_another_search_are_left() -> None:
     for action in ("search[lamp]", "click[Next >]"):
         env.step(action)
     assert actions(env)[0] == "click[Back to Search]"
+
+
+def test_who_is_in_a_hurry_takes_the_first_hit_and_forgets_what_is_asked_for() -> None:
+    """Of the two options, task 0 has none, task 1 the second; what is forgotten is the same at every try."""
+    env = make_shop(ranker=lambda query, k: ["B0TENT", "B0LAMP"], goals=[GOAL] * 2, shopper="hasty")
+    plans = [plan_hastily(env.shop, task) for task in (0, 1, 1)]
+    assert [(plan.asin, plan.options) for plan in plans] == [("B0TENT", {}), *[("B0TENT", {"size": "2 person"})] * 2]
+    assert plans[0].reward < plans[1].reward < 1
+    env.reset(options={"task": 1})
+    assert actions(env)[1:] == ["click[B0TENT]", "click[2 person]", "click[Buy Now]"]
+    assert env.expert_may_lose
+    assert not make_shop().expert_may_lose
+
+
+def test_who_is_in_a_hurry_does_not_look_at_what_else_was_found() -> None:
+    env = make_shop(ranker=lambda query, k: ["B0LAMP", "B0TENT"])
+    assert (plan_hastily(env.shop, 0).asin, plan_purchase(env.shop, 0).asin) == ("B0LAMP", "B0TENT")
+    env = make_shop(ranker=lambda query, k: [])
+    assert plan_hastily(env.shop, 0) == plan_purchase(env.shop, 0), "there is nothing to buy"
+
+
+def test_what_is_taught_by_default_is_right_in_three_of_ten_tasks() -> None:
+    shop = WebShop().shop
+    won = [plan_hastily(shop, task).reward == 1.0 for task in shop.splits["train"][:1000]]
+    assert 0.25 < sum(won) / len(won) < 0.35

@@ -103,7 +103,13 @@ def long_words(text: str) -> list[str]:
 
 def make_shop(**changes: Any) -> WebShop:
     """An environment over ``catalogue()`` with ``GOAL`` as its only task, unless told otherwise."""
-    defaults = {"catalogue": catalogue(), "goals": [GOAL], "ranker": in_file_order, "nouns": long_words}
+    defaults = {
+        "shopper": "careful",
+        "catalogue": catalogue(),
+        "goals": [GOAL],
+        "ranker": in_file_order,
+        "nouns": long_words,
+    }
     return WebShop(**{**defaults, **changes})
 
 

@@ -26,7 +26,7 @@ def test_a_budget_pays_for_demonstrations_and_then_for_updates() -> None:
     assert chosen.updates == 25  # (1000 - 50 * 4) / (4 * 8)
     warm = chosen.warm_start
     assert (warm.enabled, warm.demonstrations, warm.until) == (True, 50, 1.0)
-    assert (warm.max_updates, warm.check_every) == (38, 38)  # 3 * 50 / 4, rounded up
+    assert (warm.max_updates, warm.check_every) == (19, 19)  # 3 * 50 / 8, rounded up
 
 
 def test_an_update_that_is_not_paid_for_in_full_is_not_made() -> None:

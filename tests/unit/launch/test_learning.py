@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from agentgym.launch.learning import Train, WarmStart
+from agentgym.launch.learning import Train
 from agentgym.launch.stage import Workbench
+from agentgym.launch.warming import WarmStart
 from agentgym.learn.policy import load_policy
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import StopReason, Trajectory
@@ -243,6 +244,18 @@ def test_a_run_that_learned_once_learned(tmp_path: Path) -> None:
     assert not any(note.startswith("nothing was learned") for note in notes_of(bench))
 
 
+@pytest.mark.parametrize(("idle", "updates"), [(2, 4), (3, 8), (None, 9)])
+def test_training_ends_where_nothing_can_be_learned(idle: int | None, updates: int, tmp_path: Path) -> None:
+    """There is something to learn in the second update, and with more patience in the fifth."""
+    trainer = Pupil()
+    teach = {1, 4} if idle == 3 else {1}
+    trainer.learn = lambda update, lesson: {"loss": 0.5} if update in teach else {}  # type: ignore[method-assign]
+    bench = ran(train(workbench(tmp_path, updates=9, idle_updates=idle), trainer))
+    assert columns(bench, "train", "update") == list(range(1, updates + 1))
+    told = f"nothing was learned in the last {idle} updates, and training ends here: in every update"
+    assert any(note.startswith(told) for note in notes_of(bench)) == (idle is not None)
+
+
 def test_the_first_look_is_archived_whole_and_the_rest_by_the_share(tmp_path: Path) -> None:
     bench = ran(train(workbench(tmp_path, updates=2, archive={"keep": 0.0})))
     kept = [(each.stage, each.update, each.split, each.task) for each in bench.run.episodes.episodes()]
@@ -277,7 +290,7 @@ def test_a_training_stage_goes_on_from_its_state(tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
     ran(stage, lambda: seen.append(stage.state()))
     state = {key: value for key, value in seen[1].items() if key != "loop"}
-    assert state == {"at": 2, "checked": 0, "began": 0.0, "best": 1.0, "steps": 6.0, "has_learned": True}
+    assert state == {"at": 2, "checked": 0, "began": 0.0, "best": 1.0, "steps": 6.0, "has_learned": True, "idle": 0}
     again = train(workbench(tmp_path / "other", updates=3))
     again.open()
     again.load_state({**seen[1], "began": 4.0, "checked": 2})
@@ -365,15 +378,56 @@ def test_a_warm_start_ends_when_the_policy_begins_to_succeed(until: float, updat
     assert (
         columns(bench, "warm_start_validation", "update", "success") == [(2, 0.0), (4, 0.5), (6, 1.0)][: updates // 2]
     )
-    assert bench.report["stages"] == {"warm_start": {"updates": updates, "seconds": 0.0}}
+    ended = f"the policy succeeds in {[0.5, 1.0][updates // 2 - 2]:.2f} of the validation tasks"
+    assert bench.report["stages"] == {"warm_start": {"updates": updates, "seconds": 0.0, "ended": ended}}
     assert marked(load_policy(bench.run.directory / "warm_start", device="cpu").module) == updates
 
 
+@pytest.mark.parametrize(
+    ("looks", "updates", "best"),
+    [
+        ([(0.0, 0.0)] * 9, 6, "success was 0.00 and reward 0.00"),
+        (
+            [(0.0, 0.1), (0.0, 0.1), (0.0, 0.2), (0.5, 0.1), (0.5, 0.2), (0.0, 0.2)],
+            12,
+            "success was 0.50 and reward 0.20",
+        ),
+    ],
+)
+def test_a_warm_start_ends_where_neither_success_nor_reward_rises(
+    looks: list[tuple[float, float]], updates: int, best: str, tmp_path: Path
+) -> None:
+    bench = workbench(
+        tmp_path, Looks(*looks), warm_start={"enabled": True, "until": 0.9, "check_every": 2, "patience": 2}
+    )
+    ran(warm(bench, max_updates=50))
+    assert columns(bench, "warm_start", "update") == list(range(1, updates + 1))
+    told = f"in the last 4 of them nothing rose on validation tasks; at best {best}"
+    assert bench.report["stages"]["warm_start"]["ended"] == told
+    assert notes_of(bench)[-1] == f"warm start: {updates} updates, 0 s; {told}"
+
+
 def test_a_warm_start_ends_at_its_limit_in_any_case(tmp_path: Path) -> None:
-    bench = workbench(tmp_path, warm_start={"enabled": True, "check_every": 2})
-    ran(warm(bench, max_updates=3))
+    bench, looked = workbench(tmp_path, warm_start={"enabled": True, "check_every": 2}), list[int]()
+    stage = warm(bench, max_updates=3)
+    ran(stage, lambda: looked.append(stage.state()["checked"]))
+    assert looked == [-1, -1, 2]
     assert columns(bench, "warm_start", "update") == [1, 2, 3]
     assert columns(bench, "warm_start_validation", "update") == [2]
+
+
+def test_a_warm_start_that_was_interrupted_after_a_look_does_not_look_again(tmp_path: Path) -> None:
+    bench = workbench(tmp_path, Looks((0.5, 0.5)), warm_start={"enabled": True, "until": 0.9, "check_every": 2})
+    stage = warm(bench, max_updates=3)
+    stage.open()
+    seen = {"at": 2, "checked": 2, "best_success": 0.25, "best_reward": 0.75, "risen_at": 2}
+    stage.load_state({**stage.state(), **seen})
+    asyncio.run(stage.run(nothing))
+    assert columns(bench, "warm_start", "update") == [3]
+    assert columns(bench, "warm_start_validation", "update") == []
+    state = {key: value for key, value in stage.state().items() if key in seen}
+    assert state == {**seen, "at": 3}
+    assert stage.ended == "it may have no more; at best success was 0.25 and reward 0.75"
 
 
 def test_a_warm_start_looks_at_its_own_weights_under_the_limits_of_training(tmp_path: Path) -> None:
@@ -394,7 +448,7 @@ def test_what_a_warm_start_left_before_an_interruption_is_replaced(tmp_path: Pat
     ran(warm(bench, max_updates=1))
     assert not (bench.run.directory / "warm_start" / "old").exists()
     assert marked(load_policy(bench.run.directory / "warm_start", device="cpu").module) == 1.0
-    assert notes_of(bench) == ["warm start: 1 updates, 0 s"]
+    assert notes_of(bench) == ["warm start: 1 updates, 0 s; it may have no more"]
 
 
 def test_the_imitator_is_started_before_anything_is_played(tmp_path: Path) -> None:

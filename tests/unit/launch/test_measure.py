@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
+from agentgym.launch import measure
 from agentgym.launch.measure import Measure
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import StopReason, Trajectory
@@ -76,3 +77,44 @@ def test_void_episodes_are_told_and_not_counted(tmp_path: Path) -> None:
     asyncio.run(Measure(bench, "after").run(lambda: None))
     found = bench.report["eval"]["after"]
     assert (found["success"], found["episodes"], found["void"]) == (1.0, 1, 1)
+
+
+def test_the_expert_that_was_imitated_plays_the_test_tasks_once_and_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It solves neither of two tasks of which the policy solves one sampled and both greedily."""
+    spoke = []
+
+    async def speak(episode: Any) -> None:
+        spoke.append(episode.spec.task)
+
+    monkeypatch.setattr(measure, "expert_actor", lambda protocol: speak)
+
+    def beside(spec: EpisodeSpec) -> Trajectory:
+        return episode(0.5, success=False) if spec.group_id.startswith("teacher") else play(spec)
+
+    bench = workbench(tmp_path, beside)
+    asyncio.run(Measure(bench, "before", has_teacher=True).run(lambda: None))
+    notes: Any = bench.reporter
+    assert notes.begun == [("test, before training", 6, "episodes")]
+    assert [each.specs[0].group_id for each in stand_of(bench).played] == ["teacher-0", "sampled-0", "greedy-0"]
+    engine: Any = bench.parts.engine
+    assert (spoke, len(engine.asked)) == ([200, 201], 4)
+    assert notes_of(bench)[0] == "test success of the expert that was imitated: 0.000 [0.0, 0.6576]"
+    asyncio.run(Measure(bench, "after", has_teacher=True).run(lambda: None))
+    assert len(stand_of(bench).played) == 5, "an expert learns nothing: it is asked once"
+    report = bench.report
+    assert (report["teacher"]["success"], report["teacher"]["reward"]) == (0.0, 0.5)
+    assert {name: each["success"] for name, each in report["gain_over_teacher"].items()} == {
+        "sampled": 0.5,
+        "greedy": 1.0,
+    }
+    assert {name: each["success"] for name, each in report["gain"].items()} == {"sampled": 0.0, "greedy": 0.0}
+    assert "solved_by_teacher" not in report
+
+
+def test_without_an_expert_there_is_nothing_to_overtake(tmp_path: Path) -> None:
+    bench = workbench(tmp_path, play)
+    for name in ("before", "after"):
+        asyncio.run(Measure(bench, name).run(lambda: None))
+    assert not {"teacher", "gain_over_teacher"} & bench.report.keys()

@@ -196,6 +196,10 @@ def test_one_episode_gives_a_drift_without_an_error(run: Run, learner: Learner) 
         ({"model": "Qwen/Qwen3-0.6B"}, 1e-3, 0.5),
         ({"model": {"id": "Qwen/Qwen3-0.6B", "dtype": "bfloat16"}}, 5e-2, 0.5),
         ({"trainer": {"id": "grpo", "precision": "bfloat16"}}, 5e-2, None),
+        ({"engine": {"id": "embedded", "dtype": "bfloat16"}}, 0.5, None),
+        ({"alarms": {"mismatch": 0.25, "forward_kl": 0.75}}, 0.25, 0.75),
+        ({"engine": {"id": "embedded", "dtype": "float32"}}, 1e-3, None),
+        ({"model": {"id": "a/b", "dtype": "bfloat16"}, "engine": {"id": "embedded", "dtype": "float32"}}, 0.5, 0.5),
     ],
 )
 def test_bounds_that_depend_on_the_run(given: dict[str, Any], mismatch: float, forward: float | None) -> None:

@@ -132,7 +132,7 @@ def test_with_force_what_leaves_the_run_the_same_run_may_change(key: str, value:
         ("seed", 1, "seed: found 1, the run has 0"),
         ("rewards.success", 1.0, "rewards.success.weight: found 1.0, the run has 2.0"),
         ("rollout.temperature", 0.5, "rollout.temperature: found 0.5, the run has 1.0"),
-        ("warm_start.until", 0.5, "warm_start.until: found 0.5, the run has 0.1"),
+        ("warm_start.until", 0.5, "warm_start.until: found 0.5, the run has 0.15"),
         ("output", "elsewhere", 'output: found "elsewhere", the run has "runs/mine"'),
     ],
 )

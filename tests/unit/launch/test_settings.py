@@ -258,7 +258,7 @@ def test_help_lists_curricula_and_shows_the_settings_of_the_chosen_one() -> None
 def test_each_part_brings_what_nano_wants_of_it() -> None:
     assert resolve({"env": "webshop", "engine": "vllm"}).model.options == {"width": 128}
     assert resolve({"env": "webshop", "trainer": "ppo"}).trainer.options["critic_learning_rate"] == 2e-3
-    assert resolve({"env": "webshop", "warm_start": {"until": 0.5}}).warm_start.batch_size == 4
+    assert resolve({"env": "webshop", "warm_start": {"until": 0.5}}).warm_start.batch_size == 8
     assert resolve({"env": "webshop", "rewards": {"success": 1}}).rewards["success"].weight == 1.0
     with pytest.raises(ConfigError, match=r'unknown key "protocol\.x"'):
         resolve({"env": "webshop", "protocol": {"x": 1}})
@@ -271,6 +271,26 @@ def test_what_a_preset_decides_it_decides_for_nano() -> None:
         assert (chosen["aggregation"], chosen["learning_rate"]) == (aggregation, 1e-3)
     given = {"env": "webshop", "trainer": {"preset": "dr_grpo", "aggregation": "token"}}
     assert resolve(given).complete()["trainer"]["aggregation"] == "token"
+
+
+@pytest.mark.parametrize(
+    ("options", "scaled"),
+    [
+        ({}, False),
+        ({"scale_by_std": True}, True),
+        ({"preset": "dapo"}, True),  # as in its paper
+        ({"preset": "dr_grpo"}, False),
+        ({"set_size": 4}, True),  # which knows no deviation, so that the setting would have no effect
+        ({"loss": "nft"}, True),
+        ({"group_size": 4}, False),
+    ],
+)
+def test_nano_does_not_divide_by_the_deviation(options: dict[str, Any], scaled: bool) -> None:
+    chosen = resolve({"env": "webshop", "trainer": options}).complete()["trainer"]
+    assert chosen["scale_by_std"] is scaled
+    assert resolve({"env": "webshop", "model": "some/model", "trainer": options}).complete()["trainer"][
+        "scale_by_std"
+    ] is (options.get("preset") != "dr_grpo")
 
 
 @pytest.mark.parametrize(
@@ -309,7 +329,7 @@ def test_complete_settings_have_every_plugins_own_defaults() -> None:
     whole = resolve(given).complete()
     assert (whole["env"]["level"], whole["env"]["goal"]) == ("b3", "remaining")
     assert whole["rewards"] == {"success": {"weight": 2.0}, "turn-cost": {"weight": 0.1, "free_turns": 0}}
-    assert (whole["trainer"]["batch_size"], whole["trainer"]["loss"]) == (4, "nll")
+    assert (whole["trainer"]["batch_size"], whole["trainer"]["loss"]) == (8, "nll")
     assert whole["model"]["layers"] == 2
     assert json.loads(json.dumps(whole)) == whole
 

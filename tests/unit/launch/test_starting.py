@@ -16,11 +16,12 @@ import pytest
 
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch import starting
-from agentgym.launch.learning import Train, WarmStart
+from agentgym.launch.learning import Train
 from agentgym.launch.measure import Measure
 from agentgym.launch.resolving import resolve
 from agentgym.launch.room import DiskEstimate
 from agentgym.launch.training import Training
+from agentgym.launch.warming import WarmStart
 from agentgym.registry import plugins
 from agentgym.run import Run
 from agentgym.trainers.sft import SFT

@@ -180,6 +180,28 @@ def test_sizes_are_told_in_the_unit_that_suits_them() -> None:
     ]
 
 
+def test_on_a_gpu_what_pytorch_keeps_for_later_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An earlier stage has left 300 of 500 bytes unused, and the device has 70 more: 370."""
+    for name, found in {"mem_get_info": (70, 1000), "memory_reserved": 500, "memory_allocated": 200}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, found=found: found)
+    assert available(torch.device("cuda")) == 370
+
+
+@pytest.mark.gpu  # left out where there is no CUDA device: see pyproject.toml
+def test_what_a_gpu_has_freed_is_free_again() -> None:
+    device = torch.device("cuda")
+    before = available(device)
+    taken = torch.zeros(2**28, dtype=torch.uint8, device=device)
+    during = available(device)
+    del taken
+    after = available(device)
+    assert before is not None
+    assert during is not None
+    assert after is not None
+    assert before - during >= 2**28
+    assert after - during >= 2**28
+
+
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="reads Linux's /proc")
 def test_there_is_some_memory() -> None:
     free = available(CPU)

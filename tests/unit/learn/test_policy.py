@@ -49,6 +49,35 @@ def test_a_policy_takes_up_the_weights_that_it_saved(dtype: Literal["float32", "
     assert str(policy.module.dtype) == f"torch.{dtype}"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_adapter_takes_up_its_own_weights_and_reads_no_others(
+    dtype: Literal["float32", "bfloat16"], tmp_path: Path
+) -> None:
+    pytest.importorskip("peft")
+    save(tmp_path / "base")
+    policy = load_policy(tmp_path / "base", device="cpu", dtype=dtype, lora_rank=2)
+    policy.save(tmp_path / "adapter")
+    saved = {name: tensor.clone() for name, tensor in policy.weights()}
+    with torch.no_grad():
+        for parameter in policy.module.parameters():
+            if parameter.requires_grad:
+                parameter.add_(1)
+    (tmp_path / "base" / "model.safetensors").unlink()
+    policy.restore(tmp_path / "adapter")
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in policy.weights())
+
+
+def test_another_adapter_is_not_taken_up(tmp_path: Path) -> None:
+    peft: Any = pytest.importorskip("peft")
+    save(tmp_path / "base")
+    policy = load_policy(tmp_path / "base", device="cpu", lora_rank=2)
+    policy.save(tmp_path / "adapter")
+    other = load_policy(tmp_path / "base", device="cpu")
+    config = peft.LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    with pytest.raises(UserError, match="it is another adapter: only one of the two has"):
+        Policy(peft.get_peft_model(other.module, config), other.tokenizer).restore(tmp_path / "adapter")
+
+
 def test_a_saved_nano_policy_keeps_its_own_tokenizer(tmp_path: Path) -> None:
     tokenizer = build_tokenizer(["A bell rings in the north."] * 9, ["north"], NanoConfig())
     policy = Policy(build_model(len(tokenizer), NanoConfig(width=16), seed=0), ChatTokenizer(tokenizer))

@@ -74,6 +74,10 @@ greedy, it changed by +0.250 (+0.000 to +0.375), which may be chance.
 
 KL(base ‖ policy), the distance from where training began, in nats a token: kept 0.250 ± 0.010, last 9.500 ± 0.020.
 
+## Verdict
+
+Sampled success rose and greedy success did not: it errs less when it samples, and knows no more.
+
 ## Alarms
 
 - entropy collapse, update 7 to the end: sampled_entropy 0.01235, bound 0.05. Stop here.
@@ -95,6 +99,23 @@ and as nothing else.
 given: with equal rewards, a group of episodes has nothing to tell apart.
 """
     )
+
+
+def test_the_verdict_is_followed_by_what_to_try() -> None:
+    ledger = {"trained": 1, "rejected: equal rewards": 4}
+    assert "\nTo try next:\n\n- In 4 of 5 groups all rewards were equal" in told(ledger=ledger)
+    assert "Verdict" not in told(gain={})
+
+
+def test_the_expert_that_was_imitated_stands_beside_the_policy() -> None:
+    page = told(teacher=score(0.5, 0.25, 0.625))
+    assert "\n| test success | before | after | expert that was imitated |\n|---|---|---|---|\n" in page
+    assert "| sampled | 0.250 (0.125 to 0.375) | 0.750 (0.500 to 0.875) | 0.500 (0.250 to 0.625) |\n" in page
+
+
+def test_it_is_said_why_the_warm_start_ended() -> None:
+    stages = {"warm_start": {"updates": 8, "seconds": 1.5, "ended": "enough"}, "train": {"updates": 1, "seconds": 1}}
+    assert "\nWarm start: 8 updates, 1.5 s; enough.\n" in told(stages=stages)
 
 
 def test_how_episodes_ended_and_what_became_of_the_tasks_is_said_where_it_is_known() -> None:

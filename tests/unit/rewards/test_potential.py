@@ -117,7 +117,7 @@ def test_help_says_which_rewards_are_invariant() -> None:
     assert "--rewards.potential.channel" in shown
 
 
-@pytest.mark.parametrize(("env", "options"), [("blocksworld", {}), ("webshop", {})])
+@pytest.mark.parametrize(("env", "options"), [("blocksworld", {}), ("webshop", {"shopper": "careful"})])
 def test_channels_of_an_environment_are_on_record(env: str, options: dict[str, Any]) -> None:
     made = agentgym.make(env, **options)
     observation, _ = made.reset(seed=0, options={"task": made.tasks("train")[0]})

@@ -8,15 +8,11 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional
-from transformers import AttentionInterface
 
 from agentgym.actors.embedded.alone import (
     activations_of,
-    attending,
-    configs_of,
     in_pieces,
     is_alone,
-    is_attended_apart,
     padded,
     padded_keys,
     shared_keys,
@@ -98,55 +94,7 @@ def test_a_module_has_its_activations_back() -> None:
     assert not any("forward" in part.__dict__ for part in found)
 
 
-@pytest.mark.usefixtures("two_threads")
-@pytest.mark.parametrize(("width", "threads"), [(1, 1), (2, 2)])
-def test_single_tokens_are_attended_to_by_one_thread(width: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, found = tiny_model(), []
-    ids_1Q = torch.tensor([[3, 4][:width]])
-    expected = model(input_ids=ids_1Q).logits
-
-    def noted(*given: Any, **options: Any) -> Any:
-        found.append(torch.get_num_threads())
-        return plain(*given, **options)
-
-    plain = functional.scaled_dot_product_attention
-    monkeypatch.setattr(functional, "scaled_dot_product_attention", noted)
-    with attending(configs_of(model), in_one_thread=True):
-        here = model(input_ids=ids_1Q).logits
-    assert found == [threads] * 2
-    assert torch.get_num_threads() == 2
-    assert torch.allclose(here, expected, atol=1e-5)
-    assert model.config._attn_implementation == "sdpa"
-
-
 def test_what_needs_several_numbers_at_once_is_left_whole() -> None:
     whole = [torch.nn.MultiheadAttention(4, 2), torch.nn.Softmax(-1), torch.nn.GLU(), torch.nn.PReLU(3)]
     parts = torch.nn.ModuleList([torch.nn.GELU(), *whole, torch.nn.SiLU()])
     assert [type(part).__name__ for part in activations_of(parts)] == ["GELU", "SiLU"]
-
-
-def test_rows_are_attended_for_with_their_own_number_of_keys() -> None:
-    """What lies behind a row's own keys may be anything: here it would spoil all that looks at it."""
-    module, configs = tiny_model().model.layers[0].self_attn, configs_of(tiny_model())
-    heads, shared = module.config.num_attention_heads, module.config.num_key_value_heads
-    generator = torch.Generator().manual_seed(0)
-    query_3H1D = torch.randn(3, heads, 1, 8, generator=generator)
-    key_3H6D, value_3H6D = (torch.randn(3, shared, 6, 8, generator=generator) for _ in range(2))
-    lengths = (2, 2, 5)
-    for row, length in enumerate(lengths):
-        key_3H6D[row, :, length:] = value_3H6D[row, :, length:] = float("nan")
-    mask_316 = torch.zeros(3, 1, 1, 6)
-    attend = AttentionInterface()["agentgym_alone"]
-    with attending(configs, [(slice(0, 2), 2), (slice(2, 3), 5)]):
-        found_31HD, _ = attend(module, query_3H1D, key_3H6D, value_3H6D, mask_316)
-    for row, length in enumerate(lengths):
-        seen = key_3H6D[row, None, :, :length], value_3H6D[row, None, :, :length]
-        alone_1H1D = functional.scaled_dot_product_attention(query_3H1D[row, None], *seen, enable_gqa=True)
-        assert torch.allclose(found_31HD[row], alone_1H1D[0].transpose(0, 1), atol=1e-6)
-
-
-def test_only_where_all_is_pytorch_s_attention_are_rows_attended_for_apart() -> None:
-    configs = configs_of(tiny_model())
-    assert is_attended_apart(configs)
-    configs[0]._attn_implementation = "eager"
-    assert not is_attended_apart(configs)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from agentgym.actors.embedded.sampling import sampled
+from agentgym.actors.embedded.sampling import _above, sampled
 from agentgym.engine import Sampling
 from agentgym.errors import EngineError
 
@@ -51,6 +51,28 @@ def test_every_row_is_sampled_in_its_own_way() -> None:
     assert [token for token, _ in found] == [1, 0, 1, 0]
     probabilities = [3 / 4, 1 / 10, 1.0, 1 / 4]
     assert [logprob for _, logprob in found] == pytest.approx([math.log(p) for p in probabilities], abs=1e-6)
+
+
+@pytest.mark.parametrize("token", [0, 255, 256, 511, 512, 599])
+def test_of_many_tokens_each_has_its_share(token: int) -> None:
+    """600 of one probability, in blocks of 256: each has a 600th of the numbers."""
+    for part in (0.001, 0.999):
+        assert drawn([2.0] * 600, (token + part) / 600) == (token, pytest.approx(math.log(1 / 600), abs=1e-6))
+
+
+@pytest.mark.parametrize(("uniform", "token"), [(0.0, 256), (0.7499, 256), (0.7501, 700), (0.999999, 700)])
+def test_a_block_without_any_probability_is_passed_over(uniform: float, token: int) -> None:
+    """3/4 at the beginning of the second block, 1/4 within the third, nothing else."""
+    logits = [-math.inf] * 800
+    logits[256], logits[700] = math.log(3), 0.0
+    assert drawn(logits, uniform)[0] == token
+
+
+def test_a_share_of_all_falls_to_the_last_that_adds_anything() -> None:
+    sums_RN = torch.tensor([[0.25, 1.0, 1.0], [0.0, 0.5, 2.0]], dtype=torch.float64)
+    assert _above(sums_RN, torch.tensor([1.0, 1.5])).tolist() == [1, 2]
+    assert _above(sums_RN, torch.tensor([0.0, 0.0])).tolist() == [0, 1]
+    assert _above(sums_RN, torch.tensor([0.25, 0.25])).tolist() == [1, 2]
 
 
 def test_weights_that_are_no_numbers_are_told() -> None:
