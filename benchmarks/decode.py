@@ -16,11 +16,9 @@ import asyncio
 import functools
 import gc
 import importlib.util
-import itertools
 import json
 import random
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +30,7 @@ from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.actors.embedded.sampling import sampled
 from agentgym.engine import Prompt, Sampling
 from agentgym.learn.policy import load_policy
+from benchmarks.embedded import in_turn, median_ratio
 
 SESSIONS, PROMPT, STEPS = 32, 200, 8
 
@@ -150,20 +149,6 @@ def ask(engine: EmbeddedEngine, texts: list[Tokens], length: int) -> list[Tokens
         return [list(completion.token_ids) for completion in await asyncio.gather(*requests)]
 
     return asyncio.run(gather())
-
-
-def in_turn(works: list[Callable[[], object]], *, rounds: int) -> list[list[float]]:
-    """Seconds of each work in each round."""
-    seconds: list[list[float]] = [[] for _ in works]
-    for _, (work, taken) in itertools.product(range(rounds), list(zip(works, seconds, strict=True))):
-        start = time.process_time()
-        work()
-        taken.append(time.process_time() - start)
-    return seconds
-
-
-def median_ratio(above: list[float], below: list[float]) -> float:
-    return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
 def number(rows: Rows, name: str) -> float:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from agentgym import register
+from agentgym.learn.nano_settings import WISHES
 from agentgym.reward import Shaper
 from agentgym.rollout import seed_of
 from agentgym.types import Trajectory
 
-SUCCESS = 2.0
+SUCCESS = float(WISHES["rewards"]["success"]["weight"])
 """What a success is worth on top, as in the main job."""
 
 
