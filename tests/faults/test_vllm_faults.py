@@ -22,6 +22,7 @@ from agentgym.engine import Completion, Prompt
 from agentgym.errors import EngineError
 from tests.unit.actors.test_vllm import (
     assert_parity,
+    begun,
     go_on,
     logprobs_of,
     model,
@@ -31,7 +32,6 @@ from tests.unit.actors.test_vllm import (
     run,
     sampling,
     started,
-    under_way,
 )
 
 pytestmark = pytest.mark.vllm
@@ -65,11 +65,15 @@ def pid_of(engine: Any, title: str) -> int:
 
 async def many(engine: Any, num: int, kill: Any) -> list[Completion]:
     """So many completions; ``kill`` is called when some are under way and some still wait their turn."""
-    asked = [
-        asyncio.ensure_future(engine.generate(Prompt(prompt_of(20, i)), sampling(max_tokens=400), session=f"k{i}"))
-        for i in range(num)
-    ]
-    await under_way(engine, 20, asked, at_least=1)
+    asked = await begun(
+        engine,
+        20,
+        lambda: [
+            asyncio.ensure_future(engine.generate(Prompt(prompt_of(20, i)), sampling(max_tokens=400), session=f"k{i}"))
+            for i in range(num)
+        ],
+        at_least=1,
+    )
     await go_on(engine)
     kill()
     completions = await asyncio.gather(*asked)
@@ -138,13 +142,14 @@ def test_an_engine_that_keeps_dying_is_given_up(engine: Any, monkeypatch: pytest
 CHILD = """
 import asyncio, json, os, signal, sys, threading
 from agentgym.engine import Prompt
-from tests.unit.actors.test_vllm import model, prompt_of, sampling, under_way
+from tests.unit.actors.test_vllm import begun, model, prompt_of, sampling
 
 async def main(engine, ending):
     await engine.start()
-    asked = [asyncio.ensure_future(engine.generate(Prompt(prompt_of(9, i)), sampling(max_tokens=400), session=f"{i}"))
-             for i in range(4)]
-    await under_way(engine, 20, asked)
+    await begun(engine, 20, lambda: [
+        asyncio.ensure_future(engine.generate(Prompt(prompt_of(9, i)), sampling(max_tokens=400), session=f"{i}"))
+        for i in range(4)
+    ])
     print(json.dumps({"pids": [int(p.partition(":")[0]) for p in engine._server._core.processes.split()]
                       + [engine._server._guard._process.pid],
                       "directory": str(engine._server._directory),
@@ -202,11 +207,16 @@ def test_closing_leaves_nothing() -> None:
     assert shared(segments) == segments
 
     async def main() -> None:
-        asked = [
-            asyncio.ensure_future(engine.generate(Prompt(prompt_of(9, i)), sampling(max_tokens=400), session=f"{i}"))
-            for i in range(4)
-        ]
-        await under_way(engine, 20, asked)
+        asked = await begun(
+            engine,
+            20,
+            lambda: [
+                asyncio.ensure_future(
+                    engine.generate(Prompt(prompt_of(9, i)), sampling(max_tokens=400), session=f"{i}")
+                )
+                for i in range(4)
+            ],
+        )
         began = time.monotonic()
         await engine.close()
         assert time.monotonic() - began < 5

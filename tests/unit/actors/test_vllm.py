@@ -104,13 +104,13 @@ async def under_way(
 
 
 async def begun(
-    engine: Any, num_tokens: int, ask: Callable[[], list[asyncio.Future[Completion]]]
+    engine: Any, num_tokens: int, ask: Callable[[], list[asyncio.Future[Completion]]], at_least: int | None = None
 ) -> list[asyncio.Future[Completion]]:
     """What ``ask`` asks for, ``under_way``; asked again where a small model is done before a busy machine looks."""
     for left in reversed(range(10)):
         asked = ask()
         try:
-            await under_way(engine, num_tokens, asked)
+            await under_way(engine, num_tokens, asked, at_least)
             break
         except AssertionError:
             if not left:
