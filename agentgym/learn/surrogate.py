@@ -162,9 +162,12 @@ class SurrogateTrainer(Trainer[S]):
         return episodes
 
     def score(self, rows: list[Row]) -> None:
-        """Fill in what the objective will want of the policy as it is now, and of the reference."""
+        """Fill in what the objective will want of the policy as it is now, and of the reference.
+
+        Where the update is one step, the objective sees the policy as it is now by itself: a forward pass is saved.
+        """
         in_reward = self.settings.kl_coefficient and self.settings.kl_in == "reward"
-        if self.num_steps > 1 or self.settings.correction != "none" or in_reward:
+        if self.num_steps > 1 or in_reward:
             self.equipment.learner.score_rows(rows, "proximal_logprobs")
         if self.reference is not None:
             self.reference.score(self.equipment.learner, rows)

@@ -301,9 +301,12 @@ def test_a_group_that_differs_in_length_alone_has_something_to_learn_from() -> N
     assert GRPO(GRPOSettings()).lesson(0, won).rejected == {0: "equal rewards"}
 
 
-@pytest.mark.parametrize(("steps", "wanted"), [({}, False), ({"epochs": 2}, True), ({"minibatches": 2}, True)])
+@pytest.mark.parametrize(
+    ("steps", "wanted"),
+    [({}, False), ({"correction": "mask"}, False), ({"epochs": 2}, True), ({"minibatches": 2}, True)],
+)
 def test_scores_at_the_start_of_an_update_are_kept_where_it_takes_several_steps(
-    steps: dict[str, int], wanted: bool
+    steps: dict[str, Any], wanted: bool
 ) -> None:
     trainer = equipped(GRPO(GRPOSettings(**steps)), tiny_model())
     assert [row.proximal_logprobs is not None for row in trainer.lesson(0, GROUP).rows] == [wanted] * 4
@@ -391,6 +394,9 @@ def test_what_the_sampler_saw_otherwise_counts_less(correction: str, level: str)
     assert metrics["mismatch"] > 0.1
     assert metrics["mismatch_bounded"] > 0
     assert metrics["mismatch_weight"] <= 1.01 + 1e-5
+    scored = equipped(GRPO(settings), tiny_model())
+    scored.equipment.learner.score_rows(lesson.rows, "proximal_logprobs")
+    assert scored.learn(0, lesson) == pytest.approx(metrics, rel=1e-5)  # what one step sees by itself
 
 
 # -- mixtures ------------------------------------------------------------------------------------------
