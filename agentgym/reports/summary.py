@@ -55,7 +55,7 @@ def _judged(
     """The verdict and what to try next; nothing where nothing was compared."""
     if not (said := verdict(report)):
         return []
-    advice = [f"- {each}." for each in what_next(config, report, metrics, directory)]
+    advice = [f"- {each}" for each in what_next(config, report, metrics, directory)]
     return ["## Verdict", "", *said, "", *(["To try next:", "", *advice, ""] if advice else [])]
 
 
