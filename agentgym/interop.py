@@ -14,6 +14,7 @@ The data set's column ``task``, where there is one, picks the task, and ``seed``
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ class TRLEnvironment:
 
     def __init__(self, make_env: EnvFactory) -> None:
         self._player = Player(make_env())
+        weakref.finalize(self, self._player.close)  # a trainer may hold it to the end, when __del__ comes too late
 
     def reset(self, task: int | str | None = None, seed: int | None = None, **_: Any) -> str:
         """Start an episode; returns the instructions and the first observation. Other columns have no effect."""
@@ -70,10 +72,6 @@ class TRLEnvironment:
 
     def _told(self, seen: Observation) -> str:
         return str(seen) if not seen.admissible else f"{seen}\nActions: {' | '.join(seen.admissible)}"
-
-    def __del__(self) -> None:
-        if hasattr(self, "_player"):
-            self._player.close()
 
 
 def as_trl(env: str, **options: Any) -> Callable[[], TRLEnvironment]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -76,3 +78,22 @@ def test_what_is_wrong_shows_at_once() -> None:
         as_trl("blocksworld", levle="b3")
     with pytest.raises(ConfigError, match="needs environments"):
         trl_reward([""])
+
+
+def test_an_environment_that_is_held_to_the_end_is_closed_while_that_can_be_done() -> None:
+    code = """
+import sys
+from agentgym.interop import as_trl
+sys.held = as_trl("blocksworld")()
+type(sys.held._player.env).close = lambda self: print("closed")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("closed\n", "")
+
+
+def test_an_environment_that_nobody_holds_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+    environment: Any = as_trl("blocksworld")()
+    monkeypatch.setattr(type(environment._player.env), "close", lambda self: closed.append(True))
+    del environment
+    assert closed
