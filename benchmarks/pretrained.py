@@ -64,7 +64,7 @@ REINFORCEMENT: dict[str, Settings] = {
     "ppo": {"groups": 4, "group_size": 8},
     "dpo": {"groups": 4, "group_size": 8},
 }
-EPISODES, VALIDATION_EPISODES = 100, 50
+EPISODES, VALIDATION_EPISODES, HARDER_EPISODES = 100, 50, 50
 CONTROLS = {"same demonstrations": DEMONSTRATIONS, "more demonstrations": None}
 
 
@@ -150,20 +150,22 @@ class Learner:
             "trainer": {
                 "id": self.trainer,
                 **REINFORCEMENT[self.trainer],
-                "learning_rate": 3e-4,
+                "learning_rate": 1e-4,
                 "precision": "bfloat16",
                 "correction": "truncate",
+                "max_microbatch_tokens": 2048,
             },
             "rollout": {**speech["rollout"], "concurrency": 64, "max_invalid_actions": 1},
+            "rewards": {"success": {"weight": 1.0}},
             "updates": self.updates,
-            "eval": {"episodes": EPISODES, "validation_episodes": VALIDATION_EPISODES, "every": 10},
+            "eval": {"episodes": EPISODES, "validation_episodes": VALIDATION_EPISODES, "every": 8},
             "seed": self.seed,
         }
 
     def _control(self, learned: Report, demonstrations: int | None) -> Settings:
         """Of a run from the same warm start that imitates for as long."""
         given = self._settings()
-        del given["warm_start"]
+        del given["warm_start"], given["rewards"]
         return {
             **given,
             "model": str(self.directory / "warm_start"),
@@ -177,11 +179,11 @@ class Learner:
     def _transfer(self) -> Report:
         """By how much success rose on a level that nothing was trained on."""
         given = {**self._speech(), "env": {"id": self.env, "level": self.course.harder}}
-        models = [self.directory / "warm_start", self.directory]
+        models, num = [self.directory / "warm_start", self.directory], HARDER_EPISODES
         found = {}
         for how, temperature in (("sampled", 1.0), ("greedy", 0.0)):
             before, after = (
-                [each.success for each in evaluate(given, str(model), episodes=EPISODES, temperature=temperature)[1]]
+                [each.success for each in evaluate(given, str(model), episodes=num, temperature=temperature)[1]]
                 for model in models
             )
             gained = gain(before, after)
