@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--trainer", choices=list(REINFORCEMENT), default="grpo")
     parser.add_argument("--controls", nargs="*", choices=list(CONTROLS), default=list(CONTROLS))
-    parser.add_argument("--updates", type=int, default=100)
+    parser.add_argument("--updates", type=int, default=60)
     parser.add_argument("--processes", type=int, default=1, help="runs at a time, one thread each")
     parser.add_argument("--output", type=Path, help="where the run directories go")
     parser.add_argument("--json", type=Path)
@@ -172,6 +172,7 @@ class Learner:
             "trainer": {"id": "sft", **IMITATION, "demonstrations": demonstrations},
             "updates": 10**6,
             "max_seconds": learned["stages"]["train"]["seconds"],
+            "eval": {**given["eval"], "every": 24},  # an update of imitation is shorter
         }
 
     # -- what else is to be known --------------------------------------------------------------------------
@@ -192,16 +193,17 @@ class Learner:
         return found
 
     def _forgotten(self) -> dict[str, float]:
-        """Answers to questions of general knowledge before and after, and KL(model ‖ policy) on the model's answers."""
-        before, after = (self._asked(model, 0.0) for model in (self.model, str(self.directory)))
+        """Share of questions of general knowledge that are answered, and KL(model ‖ policy) on the model's answers."""
+        found = {"questions answered before": _share(self._asked(self.model, 0.0))}
         rows = base_rows(self._asked(self.model, 1.0))
-        drift = forward_kl(load_policy(self.directory / "policy").module, rows)
-        return {
-            "questions answered before": _share(before),
-            "after": _share(after),
-            "forward KL": drift.kl,
-            "its error": drift.error,
-        }
+        for when, policy in (("imitation", "warm_start"), (self.trainer, "policy")):
+            drift = forward_kl(load_policy(self.directory / policy).module, rows)
+            found |= {
+                f"after {when}": _share(self._asked(str(self.directory / policy), 0.0)),
+                f"KL after {when}": drift.kl,
+                f"error of KL after {when}": drift.error,
+            }
+        return found
 
     def _asked(self, model: str, temperature: float) -> Sequence[Trajectory]:
         given = {
