@@ -1,0 +1,132 @@
+"""A learner whose competence is known, to see what a curriculum is worth without training anything.
+
+Rungs stand on each other. Practice raises the competence of a rung the more, the more its episodes differ (p (1 - p))
+and the better the rung below is known; whatever is not practised is forgotten by and by.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from agentgym.curriculum import Curriculum, Outcome, drawn, state_of
+from agentgym.types import Draw
+
+__all__ = ["Learner", "OnRungs", "episodes_to_mastery", "goes_on_alike", "longest_absence", "play"]
+
+MASTERED = 0.8
+
+
+class Learner:
+    """Competence of each rung, in [0, 1]."""
+
+    def __init__(self, num_rungs: int, *, seed: int, rate: float = 0.02, forgetting: float = 2e-4) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.competence = np.full(num_rungs, 0.02)
+        self.competence[0] = 0.2
+        self.rate, self.forgetting = rate, forgetting
+
+    def practise(self, rung: int, num_episodes: int) -> list[bool]:
+        """Play a group of episodes of a rung, and learn from them."""
+        p = self.competence[rung]
+        ready = self.competence[rung - 1] if rung else 1.0
+        others = np.arange(len(self.competence)) != rung
+        self.competence[others] *= (1 - self.forgetting) ** num_episodes
+        self.competence[rung] = min(0.98, p + num_episodes * self.rate * 4 * p * (1 - p) * ready)
+        self.competence = np.maximum(self.competence, 0.02)
+        return [bool(success) for success in self.rng.random(num_episodes) < p]
+
+    def forget(self) -> None:
+        """All but the beginnings."""
+        self.competence = np.minimum(self.competence, 0.05)
+        self.competence[0] = 0.2
+
+    @property
+    def has_mastered(self) -> bool:
+        return bool((self.competence >= MASTERED).all())
+
+
+class OnRungs:
+    """Which rung a draw plays: the value of the option ``rung``, else so many tasks stand on each."""
+
+    def __init__(self, tasks_per_rung: int = 1) -> None:
+        self.tasks_per_rung = tasks_per_rung
+
+    def __call__(self, draw: Draw) -> int:
+        return int(draw.options.get("rung", int(draw.task) // self.tasks_per_rung))
+
+
+def play(
+    curriculum: Curriculum, learner: Learner, update: int, rung_of: Callable[[Draw], int], *, size: int = 8
+) -> list[Outcome]:
+    """An update of ``size`` groups of four; the curriculum hears of it."""
+    outcomes = []
+    for ordinal in range(update * size, (update + 1) * size):
+        draw = drawn(curriculum, ordinal)
+        successes = learner.practise(rung_of(draw), 4)
+        outcomes.append(
+            Outcome(ordinal=ordinal, draw=draw, rewards=[float(success) for success in successes], successes=successes)
+        )
+    curriculum.learn(outcomes)
+    return outcomes
+
+
+def episodes_to_mastery(
+    make: Callable[[int], Curriculum],
+    num_rungs: int,
+    rung_of: Callable[[Draw], int],
+    *,
+    seeds: Sequence[int] = range(5),
+    forgets: bool = False,
+    max_updates: int = 1500,
+) -> float:
+    """Mean over the seeds; with ``forgets``, from the moment at which a learner that had mastered all forgets it."""
+    return float(
+        np.mean([_episodes(make(seed), Learner(num_rungs, seed=seed), rung_of, forgets, max_updates) for seed in seeds])
+    )
+
+
+def _episodes(
+    curriculum: Curriculum, learner: Learner, rung_of: Callable[[Draw], int], forgets: bool, max_updates: int
+) -> int:
+    begin = 0
+    for update in range(max_updates):
+        if learner.has_mastered:
+            if not forgets:
+                return 32 * (update - begin)
+            learner.forget()
+            begin, forgets = update, False
+        play(curriculum, learner, update, rung_of)
+    return 32 * (max_updates - begin)
+
+
+def longest_absence(rungs: Sequence[int], num_rungs: int) -> int:
+    """The most draws that any rung waited to be drawn again, the end counted as such."""
+    longest = 0
+    for rung in range(num_rungs):
+        places = [-1, *(place for place, drawn in enumerate(rungs) if drawn == rung), len(rungs)]
+        longest = max(longest, *(after - before for before, after in itertools.pairwise(places)))
+    return longest
+
+
+def goes_on_alike(make: Callable[[], Curriculum], groups: Sequence[Sequence[bool]], at: int, size: int = 3) -> None:
+    """Assert that one that comes back from a checkpoint at update ``at`` draws and learns as one that went on."""
+    one, other = make(), make()
+    for update in range(0, len(groups), size):
+        if update // size == at:
+            other.load_state(json.loads(json.dumps(state_of(one))))
+        outcomes = []
+        for ordinal, successes in enumerate(groups[update : update + size], update):
+            draw = drawn(one, ordinal)
+            assert update // size < at or drawn(other, ordinal) == draw
+            rewards = [float(success) for success in successes]
+            outcomes.append(Outcome(ordinal=ordinal, draw=draw, rewards=rewards, successes=successes))
+        one.learn(outcomes)
+        if update // size >= at:
+            other.learn(outcomes)
+    if at * size < len(groups):
+        assert state_of(other) == state_of(one)
+        assert [drawn(other, n) for n in range(40)] == [drawn(one, n) for n in range(40)]
