@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import numpy as np
-
 from agentgym.curriculum import TaskOrder
 from agentgym.errors import ConfigError, UserError
 from agentgym.types import Draw, TaskId
 
-__all__ = ["Level", "check_levels", "chosen", "level_index", "next_that", "recent", "review"]
+__all__ = ["Level", "check_levels", "level_index", "next_that", "recent", "review"]
 
 Level: TypeAlias = int | float | str
 """A value of an option of ``reset``."""
@@ -60,9 +58,3 @@ def next_that(fits: Callable[[TaskId], bool], order: TaskOrder, start: int, *, r
     size = len(order.tasks)
     tasks = (order[(start + place) % size] for place in range(size * rounds))
     return next((task for task in tasks if fits(task)), None)
-
-
-def chosen(weights: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]], rng: np.random.Generator) -> int:
-    """A place, as probably as its weight says."""
-    bounds = np.cumsum(weights)
-    return min(int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right")), len(bounds) - 1)
