@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ def written(
     import gguf
 
     config = model.config
+    logging.getLogger("gguf.gguf_writer").setLevel(logging.WARNING)  # a library that another test loads may show it
     writer = gguf.GGUFWriter(file, architecture)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_block_count(config.num_hidden_layers)
