@@ -25,9 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from agentgym.archive import Archive
 from agentgym.launch import record, train
-from agentgym.launch.intervals import gain
+from agentgym.launch.comparing import compare
 from agentgym.learn.nano_settings import WISHES
 from agentgym.registry import plugins
 
@@ -145,22 +144,7 @@ CONTROLS: dict[str, Callable[[int, Path, Report], dict[str, Any]]] = {
 
 def gains(control: Path, run: Path) -> Report:
     """By how much ``run`` succeeds more often than ``control`` on the same test tasks."""
-    found = {}
-    for how in ("sampled", "greedy"):
-        gained = gain(solved(control, how), solved(run, how))
-        assert gained is not None
-        found[how] = gained.model_dump(mode="json")
-    return found
-
-
-def solved(run: Path, how: str) -> list[bool]:
-    """Which test tasks the finished policy solves, in the order of the tasks."""
-    archive = Archive.open(run)
-    try:
-        cards = [card for card in archive.query(stage="after") if card.group_id.startswith(f"{how}-")]
-    finally:
-        archive.close()
-    return [card.success for card in sorted(cards, key=lambda card: int(card.group_id.rpartition("-")[2]))]
+    return {each.how: {"success": each.difference, "ci95": each.ci95} for each in compare([control], [run])}
 
 
 def tell(seed: int, learned: Report, beside: dict[str, tuple[Report, Report]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel
 
-__all__ = ["Gain", "clustered", "gain", "paired", "rounded", "wilson"]
+__all__ = ["Gain", "Limits", "clustered", "gain", "paired", "rounded", "wilson"]
 
 Limits: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 """(low, high)."""

@@ -241,7 +241,7 @@ MODULES = (
         ),
     ),
     Module(
-        "agentgym/cli.py",
+        "agentgym/cli/__init__.py",
         ("tests/unit/test_cli.py",),
         (
             Mutation(
