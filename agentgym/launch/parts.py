@@ -90,6 +90,7 @@ async def assembled(
             shapers=[
                 (name, reward.weight, plugins("rewards").build(name, reward.options))
                 for name, reward in settings.rewards.items()
+                if reward.weight
             ],
             max_context=engine.max_context * (_BYTES_A_TOKEN if engine.speaks_text else 1),
             concurrency=settings.rollout.concurrency,

@@ -11,6 +11,7 @@ from agentgym.errors import ConfigError, UserError
 from agentgym.launch.absent import refuse_missing_model
 from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle_curriculum, spent
 from agentgym.launch.places import code_of, damaged, told_code
+from agentgym.launch.paying import spelled_out
 from agentgym.launch.pointing import pointing
 from agentgym.launch.settings import (
     EnvSettings,
@@ -89,7 +90,7 @@ def env_of(kind: type[EnvSettings], given: Mapping[str, Any]) -> Choice:
 
 def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
     """``given`` with its short forms in full."""
-    full = long_form(given)
+    full = long_form(spelled_out(long_form(given)))
     model = full.get("model")
     if "lora" in full and isinstance(model, Mapping) and "lora" in model:
         raise ConfigError('"lora" is short for "model.lora", and both are given; leave one of them out')

@@ -90,7 +90,8 @@ class TrainSettings(MeasureSettings):
     rollout: RolloutSettings = RolloutSettings()
     """Episodes in training."""
     rewards: dict[str, Reward] = Field(default_factory=dict)
-    """Shapers added to the environment's reward: --rewards.<id> is the weight, and --rewards.<id>.<option> theirs."""
+    """Shapers added to the environment's reward: --rewards.<id> is the weight, and --rewards.<id>.<option> theirs.
+    In short --reward dense, sparse or NAME=WEIGHT,NAME=WEIGHT: these alone are what is learned from."""
     trainer: Choice = Choice(id="grpo")
     """Trainer, and its settings as --trainer.<setting>."""
     curriculum: Choice = Choice(id="uniform")
