@@ -10,8 +10,8 @@ from agentgym.config import CHOICES, Choice, Settings, long_form, merged, valida
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.absent import refuse_missing_model
 from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle_curriculum, spent
-from agentgym.launch.places import code_of, damaged, told_code
 from agentgym.launch.paying import spelled_out
+from agentgym.launch.places import code_of, damaged, told_code
 from agentgym.launch.pointing import pointing
 from agentgym.launch.settings import (
     EnvSettings,
