@@ -54,7 +54,7 @@ class Outcome:
     """What became of the episodes of an ordinal.
 
     Those that the policy played by itself and that count: an expert's, a partner's and those that an expert began say
-    nothing of the policy.
+    nothing of the policy, unless the draw itself has the expert begin (``shown_turns``).
     """
 
     ordinal: int
@@ -82,6 +82,26 @@ class Curriculum(abc.ABC):
     def learn(self, outcomes: Sequence[Outcome]) -> None:  # noqa: B027  # one that does not react need not say so
         """Called once after each update with what became of its ordinals, in their order."""
 
+    def stepped(self, grad_norm: float) -> None:  # noqa: B027
+        """Called after ``learn`` with the gradient's norm, where there was something to learn from."""
+
+    def looked(self, success: float) -> None:  # noqa: B027
+        """Called after each look at the validation tasks, which are played without any help."""
+
+    @property
+    def needs_expert(self) -> bool:
+        """Whether it draws what an expert has to play."""
+        return False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has nothing more to teach: training ends."""
+        return False
+
+    def report(self) -> dict[str, Any]:
+        """What the run's report says of it, as JSON; empty: nothing."""
+        return {}
+
     def state(self) -> dict[str, Any]:
         """What ``draw`` depends on beside what the constructor was given, as JSON."""
         return {}
@@ -103,11 +123,17 @@ def drawn(curriculum: Curriculum, ordinal: int) -> Draw:
         raise UserError(f"{who} drew strength {draw.strength!r:.80}, expected a number from 0 to 1")
     if draw.level is not None and not math.isfinite(level):
         raise UserError(f"{who} drew level {draw.level!r:.80}, expected a finite number or None")
+    if type(draw.shown_turns) is not int or draw.shown_turns < 0:
+        raise UserError(f"{who} drew shown_turns {draw.shown_turns!r:.80}, expected a whole number from 0")
+    for name, factor in draw.rewards.items():
+        if not math.isfinite(_number(factor)):
+            raise UserError(f"{who} drew {factor!r:.80} for the reward {name!r:.80}, expected a finite number")
     try:
-        options = _through_json(dict(draw.options))
+        options, rewards = _through_json(dict(draw.options)), _through_json(dict(draw.rewards))
     except (TypeError, ValueError) as error:
         raise UserError(f"{who} drew options that are no JSON: {error}") from None
-    return dataclasses.replace(draw, options=options, strength=strength, level=None if draw.level is None else level)
+    kept = {"options": options, "rewards": rewards, "strength": strength}
+    return dataclasses.replace(draw, **kept, level=None if draw.level is None else level)
 
 
 def state_of(curriculum: Curriculum) -> dict[str, Any]:
@@ -161,16 +187,22 @@ def outcomes_of(trajectories: Iterable[Trajectory]) -> list[Outcome]:
 
 def _outcome(ordinal: int, episodes: Sequence[Trajectory]) -> Outcome:
     first = episodes[0]
-    own = [episode for episode in episodes if episode.role == "policy" and not episode.shown]
+    led = min(episode.shown_turns for episode in episodes)
+    own = [episode for episode in episodes if _is_own(episode, led)]
     counted = [episode for episode in own if not episode.stop_reason.is_void]
     assert first.task is not None
     return Outcome(
         ordinal=ordinal,
-        draw=Draw(task=first.task, options=first.options, level=first.level, strength=first.strength),
+        draw=Draw(task=first.task, options=first.options, level=first.level, strength=first.strength, shown_turns=led),
         rewards=[episode.environment_reward for episode in counted],
         successes=[episode.success for episode in counted],
         num_void=len(own) - len(counted),
     )
+
+
+def _is_own(episode: Trajectory, led: int) -> bool:
+    """Whether the policy played it; where all of its group begin with ``led`` turns of an expert's, from there on."""
+    return episode.role == "policy" and (episode.shown_turns == led if led else not episode.shown)
 
 
 def grades(outcomes: Sequence[Outcome]) -> dict[str, float]:

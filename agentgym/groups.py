@@ -58,6 +58,8 @@ def group_specs(draws: Curriculum, update: int, *, groups: int, group_size: int)
             options=draw.options,
             level=draw.level,
             strength=draw.strength,
+            shown_turns=draw.shown_turns,
+            rewards=draw.rewards,
             split="train",
             seed=seed_of(draws.seed, "train", ordinal),
             member=member,

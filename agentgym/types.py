@@ -134,6 +134,10 @@ class Draw:
     """How hard it is, in the curriculum's own measure; None where it has none."""
     strength: float = 0.0
     """How much the environment helps, in [0, 1]; evaluation is at 0."""
+    shown_turns: int = 0
+    """First turns that the expert plays; the policy goes on from there."""
+    rewards: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Factors of the weights of the run's rewards, by name; 1 for those that are not named."""
 
 
 class StepResult(NamedTuple):
@@ -331,6 +335,8 @@ class Trajectory(_Record):
     """How hard the curriculum held it to be."""
     strength: float = 0.0
     """How much the environment helped."""
+    shown_turns: int = 0
+    """First turns that the expert was to play."""
     channels: dict[str, float] = Field(default_factory=dict)
     """Numbers that the environment reported at the reset, by name: ``info["channels"]``."""
     role: Role = "policy"

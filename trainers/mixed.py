@@ -147,7 +147,7 @@ class Mixed(GroupTrainer[MixedSettings]):
             for spec, example in zip(first, shown, strict=True)
             if not example.stop_reason.is_void
         }
-        return await players.led(
+        return await players.policy(
             [dataclasses.replace(spec, shown_turns=turns.get(spec.episode_id, 0)) for spec in specs]
         )
 

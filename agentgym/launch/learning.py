@@ -178,9 +178,10 @@ class Train(Learning):
 
     async def run(self, pause: Callable[[], None]) -> None:
         bench = self.bench
+        draws = self.loop.players.draws
         await self.trainer.open()
         bench.reporter.begin("training", self.max_updates, "updates")
-        while self.at < self.max_updates and self.progress < 1 and not self._is_idle:
+        while self.at < self.max_updates and self.progress < 1 and not (self._is_idle or draws.is_over):
             if self.at % bench.settings.eval.every == 0:
                 await self._keep_if_best()
             await self.update(pause)
@@ -191,6 +192,8 @@ class Train(Learning):
             since = f" in the last {self.idle} updates, and training ends here" if self._is_idle else ""
             bench.reporter.note(f"nothing was learned{since}: {why_nothing(bench.run.ledger(), expert)}")
         self.conclude()
+        if told := draws.report():
+            bench.report["curriculum"] = {"id": self.curriculum.id, **told}
         bench.kept.restore(bench.parts.policy)
 
     @property
@@ -229,4 +232,5 @@ class Train(Learning):
             bench.report["best_update"] = self.at
         bench.monitor.validated(self.at, seen, episodes, self.loop.learner)
         self.checked = self.at
+        self.loop.players.draws.looked(seen.success)
         bench.reporter.note(f"update {self.at}: validation success {seen.success:.3f}, reward {seen.reward:.3f}")

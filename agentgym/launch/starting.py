@@ -156,14 +156,20 @@ async def stages_of(bench: Workbench) -> list[Stage]:
         _refuse_held_out(imitator, bench.parts)
         warm = [WarmStart(bench, "warm_start", imitator, settings.warm_start.max_updates)]
         has_teacher = imitator.needs_expert
+    train = Train(bench, trainer)
     needs_expert = needs_expert or has_teacher
     if needs_expert and not has_expert:
         raise ConfigError(
             f'"{bench.parts.env.name}" has no expert() to imitate; choose another --trainer, and no '
             "--warm_start.enabled"
         )
+    if train.draws().needs_expert and not has_expert:
+        raise ConfigError(
+            f'"{bench.parts.env.name}" has no expert() to begin episodes for the curriculum '
+            f'"{settings.curriculum.id}"; choose another --curriculum'
+        )
     before = Measure(bench, "before", has_teacher=has_teacher)
-    return [*warm, before, Train(bench, trainer), Measure(bench, "after")]
+    return [*warm, before, train, Measure(bench, "after")]
 
 
 def _refuse_held_out(trainer: Trainer[Any], parts: Parts) -> None:

@@ -101,6 +101,8 @@ class Loop:
             self.scheduler.settle()
         outcomes = outcomes_of(trajectories)
         self.players.draws.learn(outcomes)
+        if "grad_norm" in learned:
+            self.players.draws.stepped(learned["grad_norm"])
         self.beat()
         if lesson.rows:
             self._canary, self._canary_media = _sampled(trajectories)

@@ -1,4 +1,4 @@
-"""Who plays the episodes that a trainer asks for: the policy, the expert, or the expert and then the policy."""
+"""Who plays the episodes that a trainer asks for: the policy, where a spec says so after the expert, or the expert."""
 
 from __future__ import annotations
 
@@ -28,10 +28,16 @@ class Players:
         """Awaited before the policy plays."""
 
     async def policy(self, specs: Sequence[EpisodeSpec], *, engine: Engine | None = None) -> list[Trajectory]:
-        """Episodes of the policy in training, or of the one in ``engine``."""
+        """Episodes of the policy in training, or of the one in ``engine``.
+
+        The first ``shown_turns`` replies of those that have some are the expert's.
+        """
         await self.before_policy()
         engine = engine or self.engine
-        return await self._play(specs, engine_actor(engine, temperature=self.temperature), engine, self.limits)
+        actor = engine_actor(engine, temperature=self.temperature)
+        if any(spec.shown_turns for spec in specs):
+            actor = led_actor(expert_actor(self.rollout.protocol), actor)
+        return await self._play(specs, actor, engine, self.limits)
 
     async def expert(self, specs: Sequence[EpisodeSpec], *, shaped: bool = True) -> list[Trajectory]:
         """Episodes of the environment's expert; their behavior log-probabilities are 0.
@@ -46,12 +52,6 @@ class Players:
         )
         shown = [dataclasses.replace(spec, role="expert") for spec in specs]
         return await self._play(shown, expert_actor(self.rollout.protocol), self.engine, limits, shaped=shaped)
-
-    async def led(self, specs: Sequence[EpisodeSpec]) -> list[Trajectory]:
-        """Episodes whose first ``shown_turns`` replies are the expert's and the rest the policy's."""
-        await self.before_policy()
-        actor = led_actor(expert_actor(self.rollout.protocol), engine_actor(self.engine, temperature=self.temperature))
-        return await self._play(specs, actor, self.engine, self.limits)
 
     async def shaped(self, recorded: list[Trajectory]) -> list[Trajectory]:
         """Episodes that were played at another time, group by group with the rewards of this run, where it has some."""

@@ -212,6 +212,7 @@ class Rollout:
             options=dict(spec.options),
             level=spec.level,
             strength=spec.strength,
+            shown_turns=spec.shown_turns,
             role=spec.role,
             tokenizer=self.tokenizer.fingerprint,
             attempt=attempt,

@@ -12,7 +12,7 @@ import inspect
 import math
 import numbers
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from agentgym.boundary import MAX_REWARD
@@ -53,12 +53,24 @@ class Finish:
     ) -> None:
         self._shapers, self._on_episode, self._seconds = shapers, on_episode, seconds
         self._missing: dict[str, list[str]] = {}
+        self._factors: dict[str, Mapping[str, float]] = {}
+        """Of the members of each group, which are of one draw."""
         for spec in specs:
             self._missing.setdefault(self._group(spec), []).append(spec.episode_id)
+            self._factors[self._group(spec)] = self._checked(spec.rewards)
         self._ended: dict[str, Trajectory] = {}
 
     def _group(self, of: EpisodeSpec | Trajectory) -> str:
         return f"group {of.group_id}" if of.group_id and self._shapers else f"episode {of.episode_id}"
+
+    def _checked(self, factors: Mapping[str, float]) -> Mapping[str, float]:
+        names = [weighted.name for weighted in self._shapers]
+        if self._shapers and (unknown := [name for name in factors if name not in names]):
+            raise UserError(
+                f'the curriculum draws a factor for the reward "{unknown[0]}", which this run has not; found '
+                f"{', '.join(names)}; type --rewards.{unknown[0]} 1"
+            )
+        return factors
 
     async def ended(self, trajectory: Trajectory) -> None:
         """Take in an episode. Whoever brings the last of a group waits until the group is shaped."""
@@ -67,7 +79,9 @@ class Finish:
         if any(name not in self._ended for name in members):
             return
         group = [self._ended.pop(name) for name in members]
-        await shape(group, self._shapers, seconds=self._seconds)
+        factors = self._factors[self._group(trajectory)]
+        weighted = [each._replace(weight=each.weight * factors.get(each.name, 1.0)) for each in self._shapers]
+        await shape(group, [each for each in weighted if each.weight], seconds=self._seconds)
         for member in group:
             self._on_episode(member)
 

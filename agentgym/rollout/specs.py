@@ -38,6 +38,8 @@ class EpisodeSpec:
     """Who plays."""
     shown_turns: int = 0
     """First turns in which the expert speaks, before whoever plays goes on."""
+    rewards: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Factors of the weights of rewards, by name."""
     preface: str = ""
     """Shown between the instructions and the first observation, for instance another policy's attempt."""
     shows_end: bool = False

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agentgym import store
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch import evaluate, resume, train
 from agentgym.learn import checkpoint
 from agentgym.ledger import Entry
 from agentgym.run import Run
 from tests.integration.finished import SETTINGS
-from tests.kit import Notes
+from tests.kit import Notes, report
 
 LADDER = Path(__file__).with_name("ladder.py")
 CLIMBING: dict[str, Any] = {
@@ -130,3 +132,78 @@ def test_an_option_that_the_environment_refuses_ends_the_run(tmp_path: Path) -> 
     )
     with pytest.raises(UserError, match="ladder has no option rnug; known: rung"):
         train({**CLIMBING, "curriculum": f"{file}:Wrong", "output": tmp_path / "run"})
+
+
+STAGES: list[dict[str, Any]] = [
+    {"name": "low", "options": {"rung": 0}, "rewards": {"turn-cost": 5.0}, "max_updates": 2},
+    {"name": "high", "options": {"rung": 2}, "rewards": {"success": 0.0}, "max_updates": 3},
+    {"name": "all"},
+]
+STAGED: dict[str, Any] = {
+    **CLIMBING,
+    "curriculum": {"id": "staged", "stages": STAGES, "max_updates": 9, "window": 2, "unsteady": 100.0},
+    "rewards": {"success": 1.0, "turn-cost": 0.5},
+    "trainer": {"id": "grpo", "groups": 3, "group_size": 2},
+    "eval": {"episodes": 2, "validation_episodes": 2, "every": 1},
+    "updates": 20,
+}
+
+
+def test_stages_are_gone_through_and_told_and_an_interruption_changes_nothing(tmp_path: Path) -> None:
+    runs = tmp_path / "whole", tmp_path / "broken"
+    train({**STAGED, "output": runs[0]})
+    with pytest.raises(KeyboardInterrupt):
+        train({**STAGED, "output": runs[1]}, reporter=Notes("training", 3))
+    assert position(runs[1])["curriculum"]["at"] == 1, "in the middle of the second"
+    resume(runs[1])
+    told = [report(run)["curriculum"] for run in runs]
+    assert told[0] == told[1]
+    assert [(stage["name"], stage["updates"]) for stage in told[0]["stages"][:2]] == [("low", 2), ("high", 3)]
+    assert told[0]["stages"][2]["ended"] == "9 updates, the most it may have", (
+        "where nothing is learned nothing is calm"
+    )
+    ledgers = [Run.open(run).ledger() for run in runs]
+    assert ledgers[0] == ledgers[1]
+    assert len(ledgers[0]) == 3 * 14, "when the last stage ends, training does"
+    assert [entry.options for entry in ledgers[0][::3]] == [{"rung": 0}] * 2 + [{"rung": 2}] * 3 + [{}] * 9
+
+
+def test_a_stage_pays_by_its_own_factors(tmp_path: Path) -> None:
+    run = train({**STAGED, "output": tmp_path / "run"})
+    paid: dict[float | None, dict[str, set[float]]] = {}
+    with contextlib.closing(store.opened(run)) as episodes:
+        for episode in episodes.episodes(stage="train", split="train"):
+            for channel, value in episode.turns[0].breakdown.items():
+                paid.setdefault(episode.level, {}).setdefault(channel, set()).add(value)
+    assert paid[0] == {"environment": {1.0}, "success": {1.0}, "turn-cost": {-2.5}}
+    assert paid[1].keys() == {"environment", "turn-cost"}
+    assert (paid[1]["turn-cost"], paid[2]["turn-cost"]) == ({-0.5}, {-0.5})
+
+
+def test_a_stage_that_pays_by_a_reward_that_the_run_has_not_is_told(tmp_path: Path) -> None:
+    stages = [{"name": "first", "rewards": {"potential": 2.0}}]
+    with pytest.raises(UserError, match=r'a factor for the reward "potential", which this run has not; .*turn-cost'):
+        train({**STAGED, "curriculum": {"id": "staged", "stages": stages}, "output": tmp_path / "run"})
+
+
+def test_an_expert_begins_and_the_policy_goes_on_and_only_in_training(tmp_path: Path) -> None:
+    settings = {
+        **CLIMBING,
+        "env": {"id": "blocksworld", "level": "b3"},
+        "curriculum": {"id": "reverse", "start": 2, "every": 3},
+        "warm_start": {"enabled": False},
+        "updates": 1,
+    }
+    run = train({**settings, "output": tmp_path / "run"})
+    with contextlib.closing(store.opened(run)) as episodes:
+        found = list(episodes.episodes(role="policy"))
+    begun = {(each.stage, each.ordinal % 3 if each.ordinal is not None else None, len(each.shown)) for each in found}
+    trained = {each for each in begun if each[0] == "train" and each[1] is not None}
+    assert trained == {("train", 0, 2), ("train", 1, 2), ("train", 2, 0)}
+    assert {each[2] for each in begun - trained} == {0}
+    assert report(run)["curriculum"]["shown_turns"] == {"first": 2, "last": 2}
+
+
+def test_who_has_no_expert_begins_at_the_beginning(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'has no expert\(\) to begin episodes for the curriculum "reverse"'):
+        train({**CLIMBING, "curriculum": "reverse", "output": tmp_path / "run"})

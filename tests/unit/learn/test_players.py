@@ -66,10 +66,9 @@ def test_the_policy_plays_under_the_limits_at_the_temperature_of_training() -> N
     asked = Asked(Limits(max_turns=3), temperature=0.5)
     asked.rollout.protocol = Plain()
     asyncio.run(asked.players.policy(SPECS))
-    asyncio.run(asked.players.led(SPECS))
-    assert [each.limits for each in asked.rollout.played] == [Limits(max_turns=3)] * 2
-    assert [each.shaped for each in asked.rollout.played] == [True, True]
-    assert [each.temperature for each in asked.engine.asked] == [0.5, 0.5]
+    assert [each.limits for each in asked.rollout.played] == [Limits(max_turns=3)]
+    assert [each.shaped for each in asked.rollout.played] == [True]
+    assert [each.temperature for each in asked.engine.asked] == [0.5]
 
 
 def test_another_engine_speaks_and_is_told_when_its_episodes_are_over() -> None:
@@ -93,7 +92,7 @@ def test_recorded_episodes_get_the_rewards_of_this_run() -> None:
 
 def test_an_episode_says_who_spoke_when() -> None:
     limits = Limits(max_turns=3)
-    (led,) = asyncio.run(players(limits).led([dataclasses.replace(SPECS[0], shown_turns=2)]))
+    (led,) = asyncio.run(players(limits).policy([dataclasses.replace(SPECS[0], shown_turns=2)]))
     (own,) = asyncio.run(players(limits).policy([dataclasses.replace(SPECS[0], role="partner")]))
     assert (led.role, led.shown, len(led.turns)) == ("policy", {0, 1}, 3)
     (sample,) = led.samples
@@ -116,5 +115,5 @@ def test_weights_are_published_before_the_policy_plays_and_not_for_an_expert() -
     asyncio.run(those.expert([EpisodeSpec(task=None, seed=0, episode_id="a")]))
     assert published == []
     asyncio.run(those.policy(SPECS))
-    asyncio.run(those.led(SPECS))
+    asyncio.run(those.policy([dataclasses.replace(SPECS[0], shown_turns=1)]))
     assert published == ["now", "now"]
