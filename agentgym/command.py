@@ -110,8 +110,8 @@ class SettingsCommand(Once):
 
         options, rest, _ = self.make_parser(ctx).parse_args(list(ctx.meta["typed"]))
         named = {key: {"id": options[key]} for key in ("env", "model") if isinstance(options.get(key), str)}
-        file = options.get("config_file")
-        return merged(read_toml(Path(file)) if isinstance(file, str) else {}, parse_flags(rest), named)
+        file, preset = options.get("config_file"), options.get("preset")
+        return merged(read_toml(Path(file), preset=preset) if isinstance(file, str) else {}, parse_flags(rest), named)
 
 
 def flags_of(ctx: click.Context) -> dict[str, Any]:

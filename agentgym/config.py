@@ -234,24 +234,44 @@ CHOICES = ("env", "trainer", "curriculum", "model", "engine", "protocol")
 REWARDS = "rewards"
 """Settings by the ids of rewards, whose bare value is short for the ``weight``."""
 
+PRESETS = "presets"
+"""Table of a file of settings with further tables, of which one may be chosen."""
+
 _MAX_TOML = 2**22
 """Bytes of a file of settings that are read at most."""
 
 
-def read_toml(file: Path) -> dict[str, Any]:
-    """Settings from a TOML file; a bare choice takes its long form. Raises ConfigError, naming the file."""
+def read_toml(file: Path, *, preset: str | None = None) -> dict[str, Any]:
+    """Settings from a TOML file; a bare choice takes its long form. Raises ConfigError, naming the file.
+
+    What its table ``[presets.NAME]`` says goes over the rest where that ``preset`` is asked for.
+    """
+    settings = _in_file(file)
+    presets = settings.pop(PRESETS, {})
+    if not isinstance(presets, dict) or not all(isinstance(each, dict) for each in presets.values()):
+        raise ConfigError(f"{file}: {PRESETS} is {presets!r:.80}, expected tables such as [{PRESETS}.nano]")
+    if preset is None:
+        return long_form(settings)
+    if preset not in presets:
+        raise ConfigError(
+            f'{file} has no preset "{preset}".{did_you_mean(preset, presets)} Found: {", ".join(presets) or "none"}; '
+            f"write it as [{PRESETS}.{preset}]"
+        )
+    return merged(long_form(settings), long_form(presets[preset]))
+
+
+def _in_file(file: Path) -> dict[str, Any]:
     try:
         about = file.stat()
         if not stat.S_ISREG(about.st_mode):  # a device may have no end, and a pipe never a beginning
             raise ConfigError(f"{file} is not a plain file; expected settings in TOML, in a file of their own")
         if about.st_size > _MAX_TOML:
             raise ConfigError(f"{file} has {about.st_size} bytes; expected settings in TOML, at most {_MAX_TOML}")
-        settings = tomllib.loads(file.read_text())
+        return tomllib.loads(file.read_text())
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
-    return long_form(settings)
 
 
 def long_form(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,23 +19,28 @@ from agentgym.progress import progress
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="Settings from a TOML file; flags win over it."
 )
+@click.option("--preset", help="With --config: what its table [presets.NAME] says too.")
 @click.option("--resume", "resume_dir", type=click.Path(path_type=Path), help="Go on with an interrupted run.")
 @click.option("--force-config", is_flag=True, help="With --resume: take up settings that differ and may change.")
 @click.pass_context
-def train(context: click.Context, config_file: Path | None, resume_dir: Path | None, force_config: bool) -> None:
+def train(
+    context: click.Context, config_file: Path | None, preset: str | None, resume_dir: Path | None, force_config: bool
+) -> None:
     """Train a policy: agentgym train --env webshop."""
     from agentgym.config import merged, read_toml
 
     flags = flags_of(context)
     if force_config and resume_dir is None:
         raise ConfigError("--force-config has no effect without --resume RUN")
+    if preset is not None and config_file is None:
+        raise ConfigError(f"--preset has no effect without --config FILE, whose table [presets.{preset}] it chooses")
     if resume_dir is None and not (flags or config_file):
         raise ConfigError(
             "nothing to train on; type: agentgym train --env webshop   (agentgym envs lists the environments)"
         )
     from agentgym import launch
 
-    given = merged(read_toml(config_file) if config_file else {}, flags)
+    given = merged(read_toml(config_file, preset=preset) if config_file else {}, flags)
     with progress() as reporter:
         if resume_dir is not None:
             run = launch.resume(resume_dir, given, force=force_config, reporter=reporter)

@@ -238,6 +238,14 @@ def test_train_is_given_flags_over_the_file(agentgym: Typed, stands_in: StandsIn
         },
     )
     assert list(train.options) == ["reporter"]
+    file.write_text(file.read_text() + "[presets.nano]\nupdates = 1\n")
+    agentgym("train", "--config", file, "--preset", "nano")
+    assert train.args[0]["updates"] == 1
+    code, _, errors = agentgym("train", "--env", "webshop", "--preset", "nano")
+    assert (code, errors) == (
+        2,
+        "error: --preset has no effect without --config FILE, whose table [presets.nano] it chooses\n",
+    )
     assert printed == "report: runs/mine/report.json   curves: runs/mine/curves.png   policy: --model runs/mine\n"
 
 

@@ -251,6 +251,25 @@ def test_toml(tmp_path: Path) -> None:
     assert validated(Run, read_toml(file)).optim.learning_rate == 0.5
 
 
+def test_a_preset_of_a_file_goes_over_the_rest_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(
+        'env = "webshop"\nupdates = 7\n[optim]\nlearning_rate = 0.5\n'
+        '[presets.nano]\nupdates = 2\n[presets.small]\nenv = {id = "webshop", n = 3}\noptim = {learning_rate = 0.1}\n'
+    )
+    assert read_toml(file) == {"env": {"id": "webshop"}, "updates": 7, "optim": {"learning_rate": 0.5}}
+    assert read_toml(file, preset="nano") == {**read_toml(file), "updates": 2}
+    small = {"env": {"id": "webshop", "n": 3}, "updates": 7, "optim": {"learning_rate": 0.1}}
+    assert read_toml(file, preset="small") == small
+    with pytest.raises(
+        ConfigError, match=r'run.toml has no preset "nan". Did you mean "nano"\? Found: nano, small; write'
+    ):
+        read_toml(file, preset="nan")
+    file.write_text("presets = 3\n")
+    with pytest.raises(ConfigError, match=r"presets is 3, expected tables such as \[presets.nano\]"):
+        read_toml(file)
+
+
 def test_toml_that_cannot_be_read_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read .*none\.toml: No such file"):
         read_toml(tmp_path / "none.toml")
