@@ -102,6 +102,12 @@ MODULES = (
             Mutation("weight from 0", "return low + (high - low) /", "return (high - low) /"),
             Mutation("gain and loss exchanged", "gain if advantage > 0 else loss", "loss if advantage > 0 else gain"),
             Mutation("losses weighed like gains", "difficulty_weight(1 - accuracy", "difficulty_weight(accuracy"),
+        ),
+    ),
+    Module(
+        "agentgym/lengths.py",
+        ("tests/unit/test_lengths.py",),
+        (
             Mutation("long answers praised", "math.exp(-alpha", "math.exp(alpha"),
             Mutation("wrong answers free", "if right else -1.0", "if right else 0.0"),
             Mutation("mean over all", "strict=True) if right]", "strict=True)]"),
