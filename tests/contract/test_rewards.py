@@ -76,6 +76,12 @@ def said(text: str, *, success: bool) -> Trajectory:
     return one
 
 
+def test_a_reward_that_believes_what_it_reads_would_be_found() -> None:
+    for text in FORGED:
+        credulous = as_shaper(lambda one, text=text: [float(text in turn.reply) for turn in one.turns])
+        assert shaped(credulous, group(text)) != shaped(credulous, group(neutral(text)))
+
+
 @pytest.mark.parametrize("text", FORGED)
 @pytest.mark.parametrize(("id", "settings"), CASES)
 def test_a_claim_is_worth_what_other_text_of_its_length_is(id: str, settings: dict[str, Any], text: str) -> None:

@@ -85,7 +85,9 @@ MODULES = (
                 "[turn.media for turn in self.turns]",
             ),
             Mutation(
-                "tokens of the first sample", "for sample in self.samples)\n", "for sample in self.samples[:1])\n"
+                "tokens of the first sample",
+                "len(sample.token_ids) for sample in self.samples)",
+                "len(sample.token_ids) for sample in self.samples[:1])",
             ),
             Mutation(
                 "nothing admissible is unknown",
