@@ -7,6 +7,18 @@ what another one gave.
 
     def brief(trajectory):
         return [-0.001 * len(turn.reply) for turn in trajectory.turns]
+
+Channels that several rewards read, under these names unless a setting says another; an environment reports those that
+it knows:
+
+    user_turns          turns of the user that the episode has, whether they are reached or not; at the reset
+    turn_success        how well a turn of the user's was done, in [0, 1]; with the turn that ends it
+    calls               calls of tools that were answered, run or refused; with each turn, 0 among it
+    failed_calls        those of them that were refused or failed
+    expected_calls      calls that would have been right since the last such report, or since the reset; where there is
+    made_calls          a reference, with the turn at which calls are compared with it; here and in the lines below the
+    matched_calls       numbers are ``agentgym.tools.compared``'s, so that one thing says when two calls are equal. The
+    exact_calls         reference itself stays in the environment
 """
 
 from __future__ import annotations
@@ -17,9 +29,9 @@ from typing import Any, ClassVar, TypeAlias
 
 from agentgym.errors import UserError
 from agentgym.loops import settled
-from agentgym.types import Trajectory
+from agentgym.types import StopReason, Trajectory
 
-__all__ = ["EpisodeReward", "EpisodeShaper", "Shaper", "as_shaper"]
+__all__ = ["EpisodeReward", "EpisodeShaper", "Shaper", "as_shaper", "check_reported", "on_last_turn", "unreported"]
 
 EpisodeReward: TypeAlias = Callable[[Trajectory], Sequence[float] | Awaitable[Sequence[float]]]
 """A number for each turn of an episode, now or once it is awaited."""
@@ -73,3 +85,31 @@ def as_shaper(reward: Any) -> Shaper:
             f"{reward!r:.80}"
         )
     return _Plain(reward)
+
+
+def on_last_turn(trajectory: Trajectory, value: float) -> list[float]:
+    """``value`` for the last turn and 0 for the others: what a whole episode is paid."""
+    return [0.0] * (len(trajectory.turns) - 1) + [value] if trajectory.turns else []
+
+
+def check_reported(
+    reward: str, trajectory: Trajectory, channel: str, *, at_end: bool = False, advice: str = ""
+) -> None:
+    """Raise UserError where something was done in an episode and no turn reports ``channel``.
+
+    ``at_end``: it need be reported only in episodes that come to the end that the environment has for them.
+    """
+    has_acted = any(turn.action is not None for turn in trajectory.turns)
+    may_lack = at_end and trajectory.stop_reason is not StopReason.TERMINATED
+    if has_acted and not may_lack and not any(channel in turn.channels for turn in trajectory.turns):
+        raise unreported(reward, trajectory, channel, advice=advice)
+
+
+def unreported(reward: str, trajectory: Trajectory, channel: str, *, advice: str = "") -> UserError:
+    """What to raise where the environment of ``trajectory`` does not report what ``reward`` is made of."""
+    reports = [trajectory.channels, *(turn.channels for turn in trajectory.turns)]
+    known = ", ".join(sorted({name for report in reports for name in report})) or "none"
+    return UserError(
+        f'reward "{reward}": in a whole episode {trajectory.env} reports no info["channels"]["{channel}"]; '
+        f"reported: {known}; {advice or 'choose another reward, or report it (see agentgym/reward.py)'}"
+    )

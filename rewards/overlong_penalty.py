@@ -13,7 +13,7 @@ from pydantic import Field
 
 from agentgym.errors import ConfigError
 from agentgym.registry import register
-from agentgym.reward import EpisodeShaper
+from agentgym.reward import EpisodeShaper, on_last_turn
 from agentgym.types import Trajectory
 
 __all__ = ["OverlongPenalty"]
@@ -41,7 +41,6 @@ class OverlongPenalty(EpisodeShaper):
 
     def __call__(self, trajectory: Trajectory) -> list[float]:
         """0 for each turn but the last."""
-        length = sum(sample.num_trained for sample in trajectory.samples)
-        excess = length - (self.max_tokens - self.overlong_buffer)
+        excess = trajectory.num_trained - (self.max_tokens - self.overlong_buffer)
         cost = min(1.0, max(0, excess) / self.overlong_buffer)
-        return [0.0] * (len(trajectory.turns) - 1) + [-cost] if trajectory.turns else []
+        return on_last_turn(trajectory, -cost)

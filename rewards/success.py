@@ -7,6 +7,7 @@ is nearly right. Not policy-invariant: it changes what is optimal where success 
 from __future__ import annotations
 
 from agentgym.registry import register
+from agentgym.reward import on_last_turn
 from agentgym.types import Trajectory
 
 __all__ = ["success"]
@@ -15,4 +16,4 @@ __all__ = ["success"]
 @register
 def success(trajectory: Trajectory) -> list[float]:
     """0 for each turn but the last, which gets 1 if the episode succeeded."""
-    return [0.0] * (len(trajectory.turns) - 1) + [float(trajectory.success)] if trajectory.turns else []
+    return on_last_turn(trajectory, float(trajectory.success))

@@ -31,6 +31,7 @@ __all__ = [
     "ROOT",
     "SPECIAL",
     "Notes",
+    "answered",
     "byte_tokenizer",
     "chat",
     "episode",
@@ -169,6 +170,11 @@ def episode(
     ended = {"terminated": stop is StopReason.TERMINATED, "truncated": stop.is_truncated}
     given = {"env": "toy", "task": 0, "seed": 0, "episode_id": "e0", "turns": turns, "stop_reason": stop}
     return Trajectory(**{**given, **ended, **changes})
+
+
+def answered(calls: int = 0, failed: int = 0) -> dict[str, Any]:
+    """What a step's info says of calls of tools that were answered, and how many of them failed."""
+    return {"channels": {"calls": float(calls), "failed_calls": float(failed)}}
 
 
 def row(length: int, salt: int = 0, **changes: Any) -> Row:

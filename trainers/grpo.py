@@ -32,11 +32,11 @@ from agentgym.learn.advantages import (
     difficulty_reweighted,
     entropy_shaped,
     group_zscore,
-    length_rewards,
     polychromic,
     turn_returns,
 )
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
+from agentgym.lengths import length_rewards
 from agentgym.registry import register
 from agentgym.rollout import seed_of
 from agentgym.types import Trajectory
@@ -216,7 +216,7 @@ class GRPO(GroupTrainer[GRPOSettings]):
 
 
 def _length_rewards(group: Group, rate: float) -> list[float]:
-    lengths = [sum(sample.num_trained for sample in member.samples) for member in group.members]
+    lengths = [member.num_trained for member in group.members]
     return length_rewards([member.success for member in group.members], lengths, alpha=rate)
 
 

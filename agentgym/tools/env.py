@@ -8,6 +8,10 @@ runs them in order and tells the policy what came back. Three choices that it ma
   policy is told, and the info says so under ``invalid_action``. Any other exception is the environment's failure;
 - words, that is an action without calls, go to ``heard``. Unless that is overridden they end the episode.
 
+Each step reports the channels ``calls``, the calls that were answered, and ``failed_calls``, those of them that were
+refused or that a tool gave up on; calls that did not run after one of these are in neither. An action in which no call
+can be read makes none.
+
 With ``async`` tools or hooks the environment is async, otherwise it is not.
 """
 
@@ -142,9 +146,10 @@ class ToolEnv(Env):
 
     async def _step(self, action: str) -> Step:
         self.words, self._over = "", False
-        info: dict[str, Any] = {}
+        channels = dict.fromkeys(("calls", "failed_calls"), 0.0)
+        info: dict[str, Any] = {"channels": channels}
         try:
-            calls = self._checked(self._calls(action))
+            calls = self._checked(self._calls(action), channels)
         except ToolError as error:
             info["invalid_action"] = str(error)
             calls, seen = [], str(error)
@@ -189,8 +194,12 @@ class ToolEnv(Env):
             raise ToolError(f'There are words or marks around the call of "{name}". {_HOW} {QUOTING} Usage: {usage}')
         return calls or ()
 
-    def _checked(self, calls: Sequence[ToolCall]) -> list[tuple[Tool, dict[str, Any]]]:
-        return [((tool := self._tool(call.name)), tool.check(call.arguments)) for call in calls]
+    def _checked(self, calls: Sequence[ToolCall], channels: dict[str, float]) -> list[tuple[Tool, dict[str, Any]]]:
+        try:
+            return [((tool := self._tool(call.name)), tool.check(call.arguments)) for call in calls]
+        except ToolError:
+            _count(channels, failed=True)
+            raise
 
     def _tool(self, name: str) -> Tool:
         if name not in self.toolbox:
@@ -209,6 +218,7 @@ class ToolEnv(Env):
                 result = shown(await settled(tool.run(self, arguments)))
             except self.tool_errors as error:
                 info["invalid_action"] = result = str(error) or type(error).__name__
+            _count(info["channels"], failed="invalid_action" in info)
             told.append(result if len(calls) == 1 else f"{tool.name}: {result}")
             if "invalid_action" in info or self._over:
                 break
@@ -254,6 +264,12 @@ async def _reset_async(
 async def _step_async(self: ToolEnv, action: str) -> Step:
     """One turn: the calls of ``action``, or its words."""
     return await self._step(action)
+
+
+def _count(channels: dict[str, float], *, failed: bool) -> None:
+    """Count a call that was answered."""
+    channels["calls"] += 1
+    channels["failed_calls"] += failed
 
 
 def shown(result: Any) -> str:

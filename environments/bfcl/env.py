@@ -12,6 +12,10 @@ A reply without a call answers the user and brings the next message; after the l
 BFCL's own runs in that the tools stand in the first observation as one line besides their schemas, in the limit of
 steps (see ``episode``), and in that a reply that looks like a call but cannot be read is answered with what is wrong
 with it, instead of ending the user's turn.
+
+Channels for rewards (``agentgym/reward.py``): ``user_turns`` at the reset; ``calls`` and ``failed_calls`` of each
+reply; with the one that closes a turn ``turn_success``, its score whatever ``reward`` pays, and how the turn's calls
+compare with those of the ground truth.
 """
 
 from __future__ import annotations
@@ -129,7 +133,8 @@ class BFCL(Env):
         task = self._task((options or {}).get("task"))
         self.episode = Episode(self.benchmark, task, max_steps=self.max_steps, fold_case=self.fold_case)
         usages = ", ".join(tool.usage for tool in self.episode.tools.values())
-        return self._observe(f"Tools: {usages}", self._user_says()), self._info_now()
+        channels = {"user_turns": float(self.episode.num_turns)}
+        return self._observe(f"Tools: {usages}", self._user_says()), self._info_now(channels)
 
     def _task(self, given: Any) -> Task:
         if given is None:
@@ -147,7 +152,8 @@ class BFCL(Env):
         except ParseError as error:
             if not self.episode.is_full:
                 self.episode.steps += 1
-                return self._observe(f"Error: {error}"), 0.0, False, False, self._info_now(invalid_action=str(error))
+                info = self._info_now(_counted([]), invalid_action=str(error))
+                return self._observe(f"Error: {error}"), 0.0, False, False, info
             calls = []
             forced = True
         else:
@@ -155,22 +161,25 @@ class BFCL(Env):
         if forced or not calls:
             return self._close_turn(forced=forced)
         replies = self.episode.call(calls)
-        return self._observe(*map(_shown, replies)), 0.0, False, False, self._info_now(**_invalid(replies))
+        info = self._info_now(_counted(replies), **_invalid(replies))
+        return self._observe(*map(_shown, replies)), 0.0, False, False, info
 
     def _close_turn(self, *, forced: bool) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        matches = self.episode.compared()
         verdict = self.episode.close_turn(forced=forced)
+        channels = {**_counted([]), "turn_success": verdict.score, **matches}
         note = [f"The turn is closed: it had its {self.max_steps} steps."] if forced else []
         if not self.episode.is_over:
             said = self._observe(*note, *self._new_tools(), self._user_says())
-            return said, self._reward(verdict), False, False, self._info_now(verdict)
+            return said, self._reward(verdict), False, False, self._info_now(channels, verdict)
         verdicts = self.episode.verdicts
         right = f"The conversation is over: {sum(v.is_right for v in verdicts)} of {len(verdicts)} turns are right."
-        info = self._info_now(verdict, success=self.episode.is_right)
+        info = self._info_now(channels, verdict, success=self.episode.is_right)
         return self._observe(*note, right), self._reward(verdict), True, False, info
 
     def _reward(self, verdict: Verdict) -> float:
         if self.reward == "progress":
-            return verdict.score / len(self.episode.task.messages)
+            return verdict.score / self.episode.num_turns
         return float(self.episode.is_over and self.episode.is_right)
 
     def _user_says(self) -> str:
@@ -184,10 +193,10 @@ class BFCL(Env):
         tools = [tool.schema for tool in self.episode.tools.values()] if self.schemas == "full" else []
         return Observation("\n".join(lines), tools=tools)
 
-    def _info_now(self, verdict: Verdict | None = None, **more: Any) -> dict[str, Any]:
+    def _info_now(self, channels: dict[str, float], verdict: Verdict | None = None, **more: Any) -> dict[str, Any]:
         """``turn`` and ``steps`` say where the episode is; ``verdict`` how a turn ended, where one just did."""
         ended = {} if verdict is None else {"verdict": verdict.as_json()}
-        return {"turn": self.episode.turn, "steps": self.episode.steps, **ended, **more}
+        return {"turn": self.episode.turn, "steps": self.episode.steps, "channels": channels, **ended, **more}
 
     def expert(self) -> Expert:
         """An oracle that plays the ground truth: all calls of a turn in one reply, then an answer."""
@@ -220,6 +229,11 @@ def _split(task: Task) -> str:
 
 def _shown(reply: Reply) -> str:
     return f"{reply.name}: {reply.text}"
+
+
+def _counted(replies: Sequence[Reply]) -> dict[str, float]:
+    """The calls of a reply that were answered, as channels."""
+    return {"calls": float(len(replies)), "failed_calls": float(sum(reply.has_failed for reply in replies))}
 
 
 def _invalid(replies: Sequence[Reply]) -> dict[str, Any]:

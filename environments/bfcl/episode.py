@@ -17,8 +17,10 @@ from agentgym.environments.bfcl.data import Benchmark, Task
 from agentgym.environments.bfcl.grading import Verdict, judge, reference
 from agentgym.environments.bfcl.spelling import as_shown
 from agentgym.environments.bfcl.toolbox import Tool
-from agentgym.environments.bfcl.world import World
+from agentgym.environments.bfcl.world import World, is_error
 from agentgym.errors import did_you_mean
+from agentgym.tools import compared
+from agentgym.types import ToolCall
 
 __all__ = ["Episode", "Reply"]
 
@@ -32,6 +34,11 @@ class Reply:
     problem: str | None = None
     """Why the call had no effect."""
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the call was refused, or the tool said that it went wrong."""
+        return self.problem is not None or is_error(self.text)
+
 
 class Episode:
     """The state of one conversation."""
@@ -40,6 +47,8 @@ class Episode:
         self.benchmark, self.task, self.max_steps, self.fold_case = benchmark, task, max_steps, fold_case
         self.world = World(benchmark, task)
         self.executed: list[tuple[str, dict[str, Any]]] = []
+        self.made: list[ToolCall] = []
+        """The calls of the present turn, with arguments by name where they fit the tool."""
         self.results: list[str] = []
         self.verdicts: list[Verdict] = []
         self.steps = 0
@@ -55,9 +64,14 @@ class Episode:
         return len(self.verdicts)
 
     @property
+    def num_turns(self) -> int:
+        """The user's turns, those to come among them."""
+        return len(self.task.messages)
+
+    @property
     def is_over(self) -> bool:
         """Whether the user has nothing more to say."""
-        return self.turn == len(self.task.messages)
+        return self.turn == self.num_turns
 
     @property
     def is_full(self) -> bool:
@@ -84,6 +98,8 @@ class Episode:
         return "\n".join([*docs, *self.task.messages[: self.turn + 1], *self.results])
 
     def _call(self, call: Call) -> Reply:
+        unfit = {**call.arguments, "": list(call.positional)}  # no parameter is called "": it equals no other call
+        self.made.append(ToolCall(name=call.name, arguments=unfit))
         tool = self.benchmark.tools.get(call.name)
         if tool is None or tool.api not in self.world.instances:
             known = ", ".join(self.tools)
@@ -94,6 +110,7 @@ class Episode:
         except TypeError as error:
             problem = f"{tool.name}() {error}; it is called as {tool.usage}"
             return Reply(tool.name, f"Error during execution: {problem}", problem)
+        self.made[-1] = ToolCall(name=tool.name, arguments=arguments)
         self.executed.append((tool.name, arguments))
         return Reply(tool.name, self.world.call(tool.name, arguments))
 
@@ -102,7 +119,7 @@ class Episode:
         expected = reference(self.task.id)[self.turn]
         verdict = judge(self.world, self.results, expected, called=self.called, forced=forced)
         self.verdicts.append(verdict)
-        self.steps, self.called = 0, False
+        self.steps, self.called, self.made = 0, False, []
         self.tools = self.benchmark.offered(self.task, self.turn)
         return verdict
 
@@ -114,11 +131,18 @@ class Episode:
         """What the ground truth calls in the present turn."""
         return [Call(name, arguments) for name, arguments in reference(self.task.id)[self.turn].calls]
 
+    def compared(self) -> dict[str, float]:
+        """How the calls of the present turn are to those of the ground truth: see ``agentgym.tools.compared``."""
+        return compared(
+            self.made, [ToolCall(name=call.name, arguments=call.arguments) for call in self.expected_calls()]
+        )
+
     def get_state(self) -> dict[str, Any]:
         """The episode as plain JSON: what was called, from which the world is played again."""
         return {
             "task": self.task.id,
             "executed": [[name, arguments] for name, arguments in self.executed],
+            "made": [[call.name, call.arguments] for call in self.made],
             "results": list(self.results),
             "verdicts": [verdict.as_json() for verdict in self.verdicts],
             "steps": self.steps,
@@ -134,6 +158,7 @@ class Episode:
         episode.executed = [(name, arguments) for name, arguments in state["executed"]]
         for name, arguments in episode.executed:
             episode.world.call(name, arguments)
+        episode.made = [ToolCall(name=name, arguments=arguments) for name, arguments in state["made"]]
         episode.results = list(state["results"])
         episode.verdicts = [Verdict(**verdict) for verdict in state["verdicts"]]
         episode.steps, episode.called = state["steps"], state["called"]

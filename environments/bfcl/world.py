@@ -17,13 +17,14 @@ from typing import Any
 
 from agentgym.environments.bfcl.data import Benchmark, Task
 
-__all__ = ["World"]
+__all__ = ["World", "is_error"]
 
 _ONE_AT_A_TIME = threading.Lock()
 """Some tools answer with one dict of their module, or set a precision for all threads: a call ends before the next."""
 
 _MOST = {"precision": 1000, "exponent": 1000, "decimal_places": 1000}
 _MOST_OF_OTHERS = 10**18
+_FAILED = "Error during execution:"
 
 
 class World:
@@ -39,7 +40,7 @@ class World:
         for key, value in arguments.items():
             most = _MOST.get(key, _MOST_OF_OTHERS)
             if isinstance(value, int | float) and abs(value) > most:
-                return f"Error during execution: {key} is too large, it may be {most:g} at most"
+                return f"{_FAILED} {key} is too large, it may be {most:g} at most"
         method = getattr(self.instances[tool.api], name)
         # A copy, since a tool may keep and change what it is given.
         given = {
@@ -49,7 +50,7 @@ class World:
             try:
                 return _as_text(method(**given))
             except Exception as error:  # whatever a tool makes of odd arguments is its answer, as in BFCL
-                return f"Error during execution: {error}"
+                return f"{_FAILED} {error}"
 
 
 def _instance(cls: type, task: Task, api: str) -> Any:
@@ -62,6 +63,16 @@ def _instance(cls: type, task: Task, api: str) -> Any:
             if isinstance(value, dict | list):
                 setattr(instance, name, copy.deepcopy(value))
     return instance
+
+
+def is_error(text: str) -> bool:
+    """Whether what a tool replied says that the call went wrong: in the executor's words, or under "error"."""
+    if not text.startswith("{"):
+        return text.startswith(_FAILED)
+    try:
+        return "error" in json.loads(text)
+    except (ValueError, RecursionError):  # it was no JSON either when it was made text
+        return False
 
 
 def _as_text(result: Any) -> str:

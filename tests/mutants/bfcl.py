@@ -56,17 +56,28 @@ MODULES = (
                 "all(verdict.is_right for verdict in self.verdicts)",
                 "self.verdicts[-1].is_right",
             ),
+            Mutation(
+                "calls of all turns",
+                "self.steps, self.called, self.made = 0, False, []",
+                "self.steps, self.called = 0, False",
+            ),
+            Mutation("what fits no tool equals a call", '"": list(call.positional)', "**{}"),
+            Mutation(
+                "refused calls are not made",
+                "        self.made.append(ToolCall(name=call.name, arguments=unfit))\n",
+                "        self.made += [ToolCall(name=call.name, arguments=unfit)] if call.name in self.tools else []\n",
+            ),
             Mutation("any turn", "return all(verdict", "return any(verdict"),
             Mutation("one step more", "self.steps >= self.max_steps", "self.steps > self.max_steps"),
             Mutation(
                 "steps of all turns",
-                "self.steps, self.called = 0, False\n        self.tools",
+                "self.steps, self.called, self.made = 0, False, []\n        self.tools",
                 "self.called = False\n        self.tools",
             ),
             Mutation(
                 "called in some turn",
-                "self.steps, self.called = 0, False\n        self.tools",
-                "self.steps = 0\n        self.tools",
+                "self.steps, self.called, self.made = 0, False, []\n        self.tools",
+                "self.steps, self.made = 0, []\n        self.tools",
             ),
             Mutation(
                 "results of the turn alone",
@@ -98,9 +109,7 @@ MODULES = (
         "environments/bfcl/env.py",
         (f"{_TESTS}env.py", f"{_TESTS}data.py"),
         (
-            Mutation(
-                "the whole reward for each turn", "verdict.score / len(self.episode.task.messages)", "verdict.score"
-            ),
+            Mutation("the whole reward for each turn", "verdict.score / self.episode.num_turns", "verdict.score"),
             Mutation(
                 "the end is enough",
                 "float(self.episode.is_over and self.episode.is_right)",
@@ -111,6 +120,12 @@ MODULES = (
                 "float(self.episode.is_over and self.episode.is_right)",
                 "float(self.episode.is_right)",
             ),
+            Mutation(
+                "rewards learn BFCL's verdict",
+                '"turn_success": verdict.score',
+                '"turn_success": float(verdict.is_right)',
+            ),
+            Mutation("refused calls alone fail", "reply.has_failed for", "reply.problem is not None for"),
             Mutation("unreadable calls are no steps", "                self.episode.steps += 1\n", ""),
             Mutation("calls after the last step", "forced = bool(calls) and self.episode.is_full", "forced = False"),
             Mutation(

@@ -85,7 +85,9 @@ MODULES = (
                 "[turn.media for turn in self.turns]",
             ),
             Mutation(
-                "tokens of the first sample", "for sample in self.samples)\n", "for sample in self.samples[:1])\n"
+                "tokens of the first sample",
+                "len(sample.token_ids) for sample in self.samples)",
+                "len(sample.token_ids) for sample in self.samples[:1])",
             ),
             Mutation(
                 "nothing admissible is unknown",
@@ -227,6 +229,13 @@ MODULES = (
             Mutation("nothing is awaited", "[await settled(self(trajectory)) for", "[self(trajectory) for"),
             Mutation("anything is a reward", "    if not callable(reward):", "    if False:"),
             Mutation("shapers are functions", "    if isinstance(reward, Shaper):\n        return reward\n", ""),
+            Mutation(
+                "paid first",
+                "[0.0] * (len(trajectory.turns) - 1) + [value]",
+                "[value] + [0.0] * (len(trajectory.turns) - 1)",
+            ),
+            Mutation("what was cut lacks channels too", "if has_acted and not may_lack and", "if has_acted and"),
+            Mutation("a look lacks channels too", "if has_acted and not may_lack and", "if not may_lack and"),
         ),
     ),
     Module(
@@ -235,7 +244,7 @@ MODULES = (
         (
             Mutation(
                 "paid each turn",
-                "[0.0] * (len(trajectory.turns) - 1) + [float(trajectory.success)]",
+                "on_last_turn(trajectory, float(trajectory.success))",
                 "[float(trajectory.success)] * len(trajectory.turns)",
             ),
             Mutation("paid for reward", "float(trajectory.success)", "float(trajectory.reward >= 1)"),
@@ -253,8 +262,8 @@ MODULES = (
             Mutation("from the end of the buffer", "self.max_tokens - self.overlong_buffer)", "self.max_tokens)"),
             Mutation("no bound", "min(1.0, max(", "max(0.0, max("),
             Mutation("short ones are paid", "max(0, excess)", "excess"),
-            Mutation("paid", "[-cost]", "[cost]"),
-            Mutation("all tokens", "sample.num_trained for", "len(sample.token_ids) for"),
+            Mutation("paid", "trajectory, -cost", "trajectory, cost"),
+            Mutation("all tokens", "trajectory.num_trained -", "trajectory.num_tokens -"),
         ),
     ),
     Module(

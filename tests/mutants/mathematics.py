@@ -102,6 +102,12 @@ MODULES = (
             Mutation("weight from 0", "return low + (high - low) /", "return (high - low) /"),
             Mutation("gain and loss exchanged", "gain if advantage > 0 else loss", "loss if advantage > 0 else gain"),
             Mutation("losses weighed like gains", "difficulty_weight(1 - accuracy", "difficulty_weight(accuracy"),
+        ),
+    ),
+    Module(
+        "agentgym/lengths.py",
+        ("tests/unit/test_lengths.py",),
+        (
             Mutation("long answers praised", "math.exp(-alpha", "math.exp(alpha"),
             Mutation("wrong answers free", "if right else -1.0", "if right else 0.0"),
             Mutation("mean over all", "strict=True) if right]", "strict=True)]"),
@@ -704,7 +710,7 @@ MODULES = (
             ),
             Mutation("brevity ignored", "if settings.brevity:", "if False:"),
             Mutation("lengths tell nothing apart", "if not self.settings.brevity or", "if True or"),
-            Mutation("lengths of everything seen", "sum(sample.num_trained for", "sum(len(sample.token_ids) for"),
+            Mutation("lengths of everything seen", "[member.num_trained for", "[member.num_tokens for"),
         ),
     ),
     Module(

@@ -192,6 +192,12 @@ MODULES = (
         "agentgym/tools/env.py",
         ("tests/unit/tools/test_env.py",),
         (
+            Mutation(
+                "refused calls are not counted",
+                "            _count(channels, failed=True)\n            raise",
+                "            raise",
+            ),
+            Mutation("no call fails", 'failed="invalid_action" in info)', "failed=False)"),
             Mutation("one call too many", "len(calls) > self.max_calls", "len(calls) > self.max_calls + 1"),
             Mutation("one call too few", "len(calls) > self.max_calls", "len(calls) >= self.max_calls"),
             Mutation("calls go on after a refusal", 'if "invalid_action" in info or self._over:', "if self._over:"),

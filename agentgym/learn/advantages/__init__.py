@@ -8,7 +8,7 @@ the forward pass.
 from agentgym.learn.advantages.anchors import anchor_advantages
 from agentgym.learn.advantages.group import group_zscore, leave_one_out
 from agentgym.learn.advantages.sets import polychromic
-from agentgym.learn.advantages.shaping import difficulty_reweighted, difficulty_weight, entropy_shaped, length_rewards
+from agentgym.learn.advantages.shaping import difficulty_reweighted, difficulty_weight, entropy_shaped
 from agentgym.learn.advantages.temporal import gae, turn_returns
 from agentgym.learn.advantages.whitening import whiten
 
@@ -20,7 +20,6 @@ __all__ = [
     "gae",
     "group_zscore",
     "leave_one_out",
-    "length_rewards",
     "polychromic",
     "turn_returns",
     "whiten",

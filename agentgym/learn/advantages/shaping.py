@@ -1,4 +1,4 @@
-"""What is done to rewards or advantages that exist already: entropy, difficulty, length.
+"""What is done to advantages that exist already: entropy, difficulty.
 
 Shape legend: N trained tokens of a microbatch (flat), or any other index, as long as both tensors share it.
 """
@@ -6,14 +6,13 @@ Shape legend: N trained tokens of a microbatch (flat), or any other index, as lo
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["difficulty_reweighted", "difficulty_weight", "entropy_shaped", "length_rewards"]
+__all__ = ["difficulty_reweighted", "difficulty_weight", "entropy_shaped"]
 
 
 def entropy_shaped(
@@ -57,25 +56,3 @@ def difficulty_reweighted(
     gain = difficulty_weight(accuracy, low=low, high=high, center=center, steepness=steepness)
     loss = difficulty_weight(1 - accuracy, low=low, high=high, center=center, steepness=steepness)
     return [advantage * (gain if advantage > 0 else loss) for advantage in advantages]
-
-
-def length_rewards(
-    is_correct: Sequence[bool], lengths: Sequence[int], *, alpha: float = 0.05, epsilon: float = 1e-6
-) -> list[float]:
-    """exp(−α z) for a correct episode of a group, −1 for a wrong one (GRPO-LEAD, arXiv 2504.09696).
-
-    z = (length − mean) / (std + ε) over the lengths of the *correct* ones, in tokens; std is the population's, so
-    that a single correct one has z = 0. Raises ValueError where the numbers of both differ.
-
-    >>> length_rewards([True, False], [120, 80])
-    [1.0, -1.0]
-    """
-    if len(is_correct) != len(lengths):
-        raise ValueError(f"one length for each episode, found {len(lengths)} for {len(is_correct)}")
-    correct = [length for length, right in zip(lengths, is_correct, strict=True) if right]
-    mean = statistics.fmean(correct) if correct else 0.0
-    spread = (statistics.pstdev(correct) if correct else 0.0) + epsilon
-    return [
-        math.exp(-alpha * (length - mean) / spread) if right else -1.0
-        for length, right in zip(lengths, is_correct, strict=True)
-    ]

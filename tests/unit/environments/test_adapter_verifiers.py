@@ -15,6 +15,7 @@ from agentgym.errors import ConfigError, EnvError, UserError
 pytest.importorskip("verifiers.v1", reason="the extra verifiers is not installed")
 
 from agentgym.environments.verifiers import Verifiers
+from tests.kit import answered
 
 TASKSET = """
 import verifiers.v1 as vf
@@ -130,13 +131,14 @@ def test_the_demonstration_by_hand() -> None:
     assert (plus, equals) == ("+", "=")
     assert said(env, str(int(a) + int(b)))[1:4] == (1.0, True, False)
     shown(env, 7)
-    assert said(env, "1000")[1:] == (0.0, True, False, {"success": False, "rewards": {"right": 0.0}})
+    assert said(env, "1000")[1:] == (0.0, True, False, {**answered(), "success": False, "rewards": {"right": 0.0}})
 
 
 def test_rewards_are_weighted_as_the_taskset_says(taskset: Any) -> None:
     env = agentgym.make(f"verifiers:{taskset()}")
     assert shown(env, 3) == "Be short.\n\nSay w3."
-    assert said(env, "w3")[1:] == (1.0, True, False, {"success": True, "rewards": {"has_word": 1.0, "is_short": 1.0}})
+    rewards = {"has_word": 1.0, "is_short": 1.0}
+    assert said(env, "w3")[1:] == (1.0, True, False, {**answered(), "success": True, "rewards": rewards})
     shown(env, 3)
     assert said(env, "something else that is long")[1] == 0.0
     shown(env, 3)

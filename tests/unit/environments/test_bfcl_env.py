@@ -14,6 +14,7 @@ from agentgym.environments.bfcl import BFCL
 from agentgym.environments.bfcl.env import Level
 from agentgym.errors import UserError
 from agentgym.types import Action, Observation, StepResult, ToolCall
+from tests.kit import answered
 
 pytest.importorskip("bfcl_eval", reason="needs bfcl-eval: pip install --no-deps bfcl-eval==2026.3.23")
 
@@ -57,15 +58,17 @@ def test_an_episode_by_hand() -> None:
         "User: Move 'final_report.pdf' within document directory to 'temp' directory in document. "
         "Make sure to create the directory"
     )
-    assert info == {"turn": 0, "steps": 0}
+    assert info == {"turn": 0, "steps": 0, "channels": {"user_turns": 4.0}}
     step, answer = played(env, TURNS[0], "Done.")
     assert step.observation == (
         'cd: {"current_working_directory": "document"}\nmkdir: None\n'
         "mv: {\"result\": \"'final_report.pdf' moved to 'temp/final_report.pdf'\"}"
     )
-    assert step[1:] == (0, False, False, {"turn": 0, "steps": 1})
+    assert step[1:] == (0, False, False, {"turn": 0, "steps": 1, **answered(3)})
     assert answer.observation.startswith("User: Perform a detailed search using grep")
-    assert answer[1:] == (0.25, False, False, {"turn": 1, "steps": 0, "verdict": verdict()})
+    same = {"made_calls": 3.0, "expected_calls": 3.0, "matched_calls": 3.0, "exact_calls": 3.0}
+    channels = {**answered()["channels"], "turn_success": 1.0, **same}
+    assert answer[1:] == (0.25, False, False, {"turn": 1, "steps": 0, "verdict": verdict(), "channels": channels})
     *_, last = played(env, TURNS[1], "ok", TURNS[2], "ok", TURNS[3], "ok")
     assert last.observation == "The conversation is over: 4 of 4 turns are right."
     assert last[1:4] == (0.25, True, False)
@@ -133,6 +136,56 @@ def test_sparse_reward_comes_at_the_end_for_a_conversation_that_is_right_through
     assert [r.reward for r in played(begun(reward="sparse"), *whole)] == [0] * 7 + [1]
     assert [r.reward for r in played(begun(reward="sparse"), *whole[:6], "ok")] == [0] * 7
     assert [r.reward for r in played(begun(), *whole[:6], "ok")] == [0, 0.25] * 3 + [0]
+
+
+def test_rewards_learn_how_each_turn_ended_whatever_is_paid() -> None:
+    actions = (TURNS[0], "ok", TURNS[1], "ok", "[pwd()]", "ok", TURNS[2], "ok", TURNS[3], "ok")
+    env = begun("multi_turn_miss_func_0", reward="sparse")
+    assert env.reset(options={"task": "multi_turn_miss_func_0"})[1]["channels"] == {"user_turns": 5.0}
+    results = played(env, *actions)
+    assert [r.info["channels"].get("turn_success") for r in results] == [None, 1, None, 1, None, 0, None, 1, None, 1]
+    assert [r.reward for r in results] == [0] * 9 + [1]
+
+
+@pytest.mark.parametrize(
+    ("call", "failed"),
+    [
+        ("pwd()", 0),
+        ("lss()", 1),
+        ("cd(path='a')", 1),
+        ("cd(folder='nowhere')", 1),  # the tool says so itself
+        ("touch(file_name='a|b')", 1),
+        ("echo(content='{\"error\": 1}')", 0),  # what a tool repeats is no error of its own
+        ("tail('x', lines=10000000000000000000)", 1),
+    ],
+)
+def test_calls_that_fail_are_counted(call: str, failed: int) -> None:
+    (step,) = played(begun(), f"[{call}, {call}]")
+    assert step.info["channels"] == answered(2, failed=2 * failed)["channels"], step.observation
+
+
+@pytest.mark.parametrize(
+    ("calls", "expected"),
+    [
+        ("cd('document'), mkdir('temp'), mv('final_report.pdf', destination='temp')", (3, 3, 3, 3)),
+        ("cd('document'), mkdir('Temp'), mv(source='final_report.pdf', destination='temp')", (3, 3, 3, 1)),
+        ("pwd(), cd('document'), mkdir('temp'), mv('final_report.pdf', 'temp')", (4, 3, 3, 0)),
+        ("mkdir('temp'), cd('document')", (2, 3, 2, 0)),
+        ("cd('document'), cd('document')", (2, 3, 1, 1)),
+        ("cd(folder='document', x=1), mkdir('a', 'b'), nothing()", (3, 3, 0, 0)),
+        ("cd('document', x=1), mkdir('temp', 'temp')", (2, 3, 0, 0)),
+    ],
+)
+def test_calls_are_compared_with_those_of_the_truth(calls: str, expected: tuple[int, ...]) -> None:
+    """Made, expected, matched in any order, exact from the first on."""
+    names = ("made_calls", "expected_calls", "matched_calls", "exact_calls")
+    env, other = begun(), begun()
+    played(env, f"[{calls}]")
+    other.restore(env.snapshot())
+    closed, after = played(env, "ok", "ok")
+    assert tuple(closed.info["channels"][name] for name in names) == expected
+    assert after.info["channels"]["made_calls"] == 0  # each turn has its own
+    assert stepped(other, "ok") == closed
 
 
 def test_a_turn_ends_after_its_steps() -> None:

@@ -24,7 +24,7 @@ from agentgym.environments.mcp.demo import demo_command, demo_tasks
 from agentgym.environments.mcp.tasks import CallSpec, Task
 from agentgym.errors import ConfigError, EnvError, UserError
 from agentgym.types import Action, Observation, StepResult, ToolCall
-from tests.kit import eventually
+from tests.kit import answered, eventually
 
 OVER = "The episode is over. A reply without a call is the last."
 FAULTY = Path(__file__).with_name("mcp_faulty_server.py")
@@ -111,7 +111,7 @@ def test_an_episode_by_hand(demo: MCP) -> None:
     assert step(demo, Action(tool_calls=both)).observation == f"read_note: {notes[first]}\nread_note: {notes[second]}"
     assert step(demo, f"add(a={notes[first]}, b={notes[second]})").observation == str(total)
     assert step(demo, f"write_note(title=total, text={total})")[:4] == ("written", 0.0, False, False)
-    assert step(demo, "done") == (OVER, 1.0, True, False, {"success": True})
+    assert step(demo, "done") == (OVER, 1.0, True, False, {**answered(), "success": True})
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_mistake_is_told_and_marked(demo: MCP, action: str, message: str) -> N
     seen, reward, terminated, truncated, info = step(demo, action)
     assert seen.startswith(message)
     assert (reward, terminated, truncated) == (0.0, False, False)
-    assert info == {"invalid_action": seen}
+    assert info == {**answered(1, failed=1), "invalid_action": seen}
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])

@@ -14,6 +14,7 @@ from agentgym.environments.policydesk.policy import Decision
 from agentgym.environments.policydesk.user import brief, opening, scripted
 from agentgym.tools import ToolError
 from agentgym.types import StepResult
+from tests.kit import answered
 
 
 def tables() -> Tables:
@@ -182,7 +183,7 @@ REFUSES = Decision(rules=(4, 7))
 )
 def test_the_amount_must_be_said(monkeypatch: pytest.MonkeyPatch, words: str, right: bool) -> None:
     result = last(at(monkeypatch, case()), FIND, TAKE, words)
-    assert (result.reward, result.terminated, result.info) == (float(right), True, {"success": right})
+    assert (result.reward, result.terminated, result.info) == (float(right), True, {**answered(), "success": right})
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_a_visit_knows_nothing_of_the_one_before(monkeypatch: pytest.MonkeyPatch
         assert [last(env, action).reward for action in (FIND, TAKE, "done: 90.")] == pytest.approx([1 / 3] * 3)
         env.reset(seed=0, options={"task": 0})
     env.reset(seed=0, options={"task": 0})
-    assert last(env, TAKE, "done: 90.").info == {"success": False}
+    assert last(env, TAKE, "done: 90.").info == {**answered(), "success": False}
 
 
 def test_dense_rewards_are_gains_and_losses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from agentgym.environments.policydesk.user import opening, scripted
 from agentgym.errors import ConfigError, UserError
 from agentgym.tools import parse_calls
 from agentgym.types import Message, Observation, StepResult
+from tests.kit import answered
 
 EVERY_LEVEL = pytest.mark.parametrize("level", list(LEVELS))
 
@@ -71,20 +72,25 @@ def test_a_return_by_hand() -> None:
         1.0,
         True,
         False,
-        {"success": True},
+        {**answered(), "success": True},
     )
 
 
 def test_a_refusal_by_hand() -> None:
     env = visited("return", refused=True)
     step(env, found(env))
-    assert step(env, "I am sorry: that is refused by Rule 4.")[1:] == (1.0, True, False, {"success": True})
+    assert step(env, "I am sorry: that is refused by Rule 4.")[1:] == (
+        1.0,
+        True,
+        False,
+        {**answered(), "success": True},
+    )
 
 
 def lost(env: PolicyDesk, *actions: str) -> bool:
     results = [step(env, action) for action in actions]
     assert results[-1].terminated
-    return results[-1].info == {"success": False} and all(result.reward == 0 for result in results)
+    return results[-1].info == {**answered(), "success": False} and all(result.reward == 0 for result in results)
 
 
 def test_what_is_no_success() -> None:
@@ -149,7 +155,7 @@ def test_the_expert_serves_everybody_in_half_the_turns(level: Level, reward: Any
             assert "invalid_action" not in info
             if over:
                 break
-        assert info == {"success": True}
+        assert info == {**answered(), "success": True}
         assert total == pytest.approx(1)
 
 
@@ -163,7 +169,7 @@ def test_the_expert_goes_on_from_wherever_it_is() -> None:
         if result.terminated:
             break
     assert result is not None
-    assert result.info == {"success": True}
+    assert result.info == {**answered(), "success": True}
 
 
 @EVERY_LEVEL
@@ -211,7 +217,7 @@ def test_calls_that_cannot_be_carried_out(action: str, message: str) -> None:
     before = copy.deepcopy(env.desk.tables)
     seen, reward, over, _, info = step(env, action)
     assert seen.startswith(message)
-    assert (reward, over, info) == (0.0, False, {"invalid_action": seen})
+    assert (reward, over, info) == (0.0, False, {**answered(1, failed=1), "invalid_action": seen})
     assert env.desk.tables == before
 
 

@@ -1,4 +1,4 @@
-"""Entropy, difficulty and length: by hand, against slow references, and the signs they must not turn."""
+"""Entropy and difficulty: by hand, against slow references, and the signs they must not turn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentgym.learn.advantages import difficulty_reweighted, difficulty_weight, entropy_shaped, length_rewards
+from agentgym.learn.advantages import difficulty_reweighted, difficulty_weight, entropy_shaped
 
 
 def shaped(advantages: list[float], entropies: list[float], alpha: float, kappa: float) -> list[float]:
@@ -75,31 +75,3 @@ def test_constants_of_the_weight_are_passed_on() -> None:
     # low 0, high 2, center 0.5, steepness ln 3: w(0.5 + 1) = 2 / (1 + 3) = 0.5, w(1 - 1.5) = 2 / (1 + 1/3) = 1.5
     found = difficulty_reweighted([1.0, -1.0], 1.5, low=0.0, high=2.0, center=0.5, steepness=math.log(3))
     assert found == pytest.approx([0.5, -1.5])
-
-
-def test_lengths_by_hand() -> None:
-    # Correct ones of 100 and 300 tokens: mean 200, population std 100, z = -1 and 1, exp(0.05) and exp(-0.05)
-    found = length_rewards([True, False, True], [100, 900, 300], epsilon=0.0)
-    assert found == pytest.approx([1.0512711, -1.0, 0.9512294])
-    assert length_rewards([True, False], [120, 80]) == [1.0, -1.0]
-    assert length_rewards([False, False], [120, 80]) == [-1.0, -1.0]
-    assert length_rewards([True, True], [50, 50]) == [1.0, 1.0]
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 500)), min_size=1, max_size=7))
-def test_lengths_against_a_slow_reference(episodes: list[tuple[bool, int]]) -> None:
-    right = [length for correct, length in episodes if correct]
-    expected = []
-    for correct, length in episodes:
-        if not correct:
-            expected.append(-1.0)
-            continue
-        mean = sum(right) / len(right)
-        deviation = math.sqrt(sum((other - mean) ** 2 for other in right) / len(right))
-        expected.append(math.exp(-0.05 * (length - mean) / (deviation + 1e-6)))
-    assert length_rewards(*map(list, zip(*episodes, strict=True))) == pytest.approx(expected, rel=1e-6)
-
-
-def test_a_missing_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="found 1 for 2"):
-        length_rewards([True, False], [10])

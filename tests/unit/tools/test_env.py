@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from agentgym.errors import EnvError
 from agentgym.tools import FunctionTool, Tool, ToolEnv, ToolError, call, tool
 from agentgym.types import Action, Observation, StepResult, TaskId, ToolCall
+from tests.kit import answered
 
 OVER = "The episode is over. A reply without a call is the last."
 
@@ -70,7 +71,7 @@ BOUGHT = '{"bought":"mug","count":2}'
 
 def test_a_turn_that_is_not_the_last_has_no_verdict() -> None:
     env = begun()
-    assert stepped(env, "buy(item=mug, count=2)") == (BOUGHT, -0.5, False, False, {})
+    assert stepped(env, "buy(item=mug, count=2)") == (BOUGHT, -0.5, False, False, answered(1))
     assert env.asked == [None]
     assert env.words == ""
 
@@ -81,7 +82,7 @@ def test_the_last_turn_is_judged_once_and_paid_by_the_verdict(before: int, rewar
     for _ in range(before):
         env.step("buy(item=mug)")
     env.asked.clear()
-    assert stepped(env, "leave()") == ("done", reward, True, False, {"success": success})
+    assert stepped(env, "leave()") == ("done", reward, True, False, {**answered(1), "success": success})
     assert env.asked == ["verdict", reward]
 
 
@@ -96,8 +97,8 @@ def test_without_a_word_of_its_own_an_environment_pays_the_verdict_and_nothing_b
             return "…"
 
     env = begun(Waits)
-    assert stepped(env, "wait()")[1:] == (0.0, False, False, {})
-    assert stepped(env, "bye") == (OVER, 0.0, True, False, {"success": False})
+    assert stepped(env, "wait()")[1:] == (0.0, False, False, answered(1))
+    assert stepped(env, "bye") == (OVER, 0.0, True, False, {**answered(), "success": False})
     assert env.words == "bye"
 
 
@@ -112,28 +113,37 @@ CALLS = {
 
 
 @pytest.mark.parametrize(
-    ("names", "told", "done", "problem"),
+    ("names", "told", "done", "problem", "num"),
     [
-        (["good"], BOUGHT, ["2 mug"], None),
-        (["good", "good"], f"buy: {BOUGHT}\nbuy: {BOUGHT}", ["2 mug"] * 2, None),
-        (["good", "good", "good"], "\n".join([f"buy: {BOUGHT}"] * 3), ["2 mug"] * 3, None),
-        (["good"] * 4, "These are 4 calls; one turn may make 3.", [], "These are 4 calls; one turn may make 3."),
-        (["refused"], "there is nothing", [], "there is nothing"),
-        (["silent"], "LookupError", [], "LookupError"),
-        (["good", "refused"], f"buy: {BOUGHT}\nbuy: there is nothing", ["2 mug"], "there is nothing"),
-        (["refused", "good"], "buy: there is nothing\nnot run: buy", [], "there is nothing"),
-        (["refused", "leave", "good"], "buy: there is nothing\nnot run: leave, buy", [], "there is nothing"),
-        (["leave", "good"], "leave: done\nnot run: buy", ["left"], None),
-        (["good", "leave"], f"buy: {BOUGHT}\nleave: done", ["2 mug", "left"], None),
-        (["good", "unknown"], None, [], 'There is no tool "sell". Tools: buy, leave'),
-        (["leave", "wrong"], None, [], 'buy: the argument "item" is missing; the argument "count" is "x": '),
+        (["good"], BOUGHT, ["2 mug"], None, (1, 0)),
+        (["good", "good"], f"buy: {BOUGHT}\nbuy: {BOUGHT}", ["2 mug"] * 2, None, (2, 0)),
+        (["good", "good", "good"], "\n".join([f"buy: {BOUGHT}"] * 3), ["2 mug"] * 3, None, (3, 0)),
+        (
+            ["good"] * 4,
+            "These are 4 calls; one turn may make 3.",
+            [],
+            "These are 4 calls; one turn may make 3.",
+            (0, 0),
+        ),
+        (["refused"], "there is nothing", [], "there is nothing", (1, 1)),
+        (["silent"], "LookupError", [], "LookupError", (1, 1)),
+        (["good", "refused"], f"buy: {BOUGHT}\nbuy: there is nothing", ["2 mug"], "there is nothing", (2, 1)),
+        (["refused", "good"], "buy: there is nothing\nnot run: buy", [], "there is nothing", (1, 1)),
+        (["refused", "leave", "good"], "buy: there is nothing\nnot run: leave, buy", [], "there is nothing", (1, 1)),
+        (["leave", "good"], "leave: done\nnot run: buy", ["left"], None, (1, 0)),
+        (["good", "leave"], f"buy: {BOUGHT}\nleave: done", ["2 mug", "left"], None, (2, 0)),
+        (["good", "unknown"], None, [], 'There is no tool "sell". Tools: buy, leave', (1, 1)),
+        (["leave", "wrong"], None, [], 'buy: the argument "item" is missing; the argument "count" is "x": ', (1, 1)),
     ],
 )
-def test_several_calls(names: list[str], told: str | None, done: list[str], problem: str | None) -> None:
+def test_several_calls(
+    names: list[str], told: str | None, done: list[str], problem: str | None, num: tuple[int, int]
+) -> None:
     env = begun()
     found = stepped(env, json.dumps([CALLS[name] for name in names]))
     assert env.done == done
     assert found.terminated == ("left" in done)
+    assert found.info["channels"] == answered(*num)["channels"]
     assert found.info.get("invalid_action", "").startswith(problem or "")
     assert ("invalid_action" in found.info) == (problem is not None)
     assert found.observation == (found.info["invalid_action"] if told is None else told)
@@ -187,7 +197,9 @@ def test_a_mistake_is_told_marked_and_paid_as_any_turn(action: str, words: str) 
     assert found.observation == found.info["invalid_action"]
     assert found.observation.startswith(words)
     assert (found.reward, found.terminated, env.done, env.asked) == (-0.5, False, [], [None])
-    assert list(found.info) == ["invalid_action"]
+    assert set(found.info) == {"channels", "invalid_action"}
+    num = int(action in ("buuy(item=mug)", "x" * 100 + "()"))  # these can be read
+    assert found.info["channels"] == answered(num, failed=num)["channels"]
 
 
 def test_an_environment_without_tools_says_so() -> None:
@@ -213,7 +225,7 @@ def test_words_are_heard_without_the_blanks_around_them_and_forgotten_with_the_n
     assert env.words == "it costs 5 (or 6)"
     env.step("buy(item=mug)")
     assert env.words == ""
-    assert stepped(env, "bye") == (OVER, 0.5, True, False, {"success": False})
+    assert stepped(env, "bye") == (OVER, 0.5, True, False, {**answered(), "success": False})
     assert env.words == "bye"
     env.reset(seed=1)
     assert env.words == ""
@@ -337,7 +349,7 @@ def test_a_tool_whose_name_is_no_identifier_is_called_by_it() -> None:
     env = begun()
     env.toolbox = {name: Plain(name, "x", {"properties": {"$a": {}}}) for name in ("user/get", "2fa")}
     for action in ("user/get($a=1)", "2fa()"):
-        assert stepped(env, action)[2:] == (False, False, {})
+        assert stepped(env, action)[2:] == (False, False, answered(1))
 
 
 def test_an_instance_may_have_tools_of_its_own() -> None:

@@ -14,10 +14,11 @@ from agentgym.curricula.uniform import Uniform
 from agentgym.engine import NamedWeights
 from agentgym.errors import ConfigError
 from agentgym.learn import objectives
-from agentgym.learn.advantages import group_zscore, length_rewards
+from agentgym.learn.advantages import group_zscore
 from agentgym.learn.forward import score
 from agentgym.learn.learner import Learner
 from agentgym.learn.trainer import Lesson, Trainer
+from agentgym.lengths import length_rewards
 from agentgym.rollout import EpisodeSpec
 from agentgym.trainers.cory import CORY, CORYSettings
 from agentgym.trainers.grpo import GRPO, PRESETS, GRPOSettings
