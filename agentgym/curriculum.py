@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from agentgym.errors import UserError
-from agentgym.types import Draw, TaskId, Trajectory
+from agentgym.types import STRENGTH, Draw, TaskId, Trajectory
 
 __all__ = ["Curriculum", "Outcome", "TaskOrder", "drawn", "grades", "outcomes_of", "state_of"]
 
@@ -75,6 +75,9 @@ class Curriculum(abc.ABC):
         self.tasks, self.seed = tasks, seed
         self.order = TaskOrder(tasks, seed=seed)
 
+    run_strength: float | None = None
+    """What a draw that says no strength is played at; None where nothing is augmented. The run's."""
+
     @abc.abstractmethod
     def draw(self, ordinal: int) -> Draw:
         """What ``ordinal`` plays: a pure function of it, of tasks, seed and settings, and of ``state``."""
@@ -98,9 +101,14 @@ def drawn(curriculum: Curriculum, ordinal: int) -> Draw:
         raise UserError(f"{who} gave {draw!r:.80}, expected an agentgym.types.Draw")
     if type(draw.task) not in (int, str):
         raise UserError(f"{who} drew the task {draw.task!r:.80}, expected an int or a str, one of its tasks")
-    strength, level = _number(draw.strength), _number(draw.level)
+    usual = curriculum.run_strength
+    strength, level = _number(usual or 0.0 if draw.strength is None else draw.strength), _number(draw.level)
     if not 0 <= strength <= 1:
         raise UserError(f"{who} drew strength {draw.strength!r:.80}, expected a number from 0 to 1")
+    if usual is None and strength:
+        raise UserError(f"{who} drew strength {strength:g}, and nothing is augmented; type: --augment error-hints")
+    if usual is not None and STRENGTH in draw.options:
+        raise UserError(f'{who} drew the option "{STRENGTH}", which augmentations take; give it as Draw(strength=...)')
     if draw.level is not None and not math.isfinite(level):
         raise UserError(f"{who} drew level {draw.level!r:.80}, expected a finite number or None")
     try:
@@ -176,6 +184,6 @@ def _outcome(ordinal: int, episodes: Sequence[Trajectory]) -> Outcome:
 def grades(outcomes: Sequence[Outcome]) -> dict[str, float]:
     """Mean level and strength of what was drawn, where there are any."""
     levels = [outcome.draw.level for outcome in outcomes if outcome.draw.level is not None]
-    strengths = [outcome.draw.strength for outcome in outcomes]
+    strengths = [outcome.draw.strength or 0.0 for outcome in outcomes]
     means = {"level": statistics.fmean(levels)} if levels else {}
     return means | ({"strength": statistics.fmean(strengths)} if any(strengths) else {})

@@ -27,6 +27,7 @@ import gymnasium
 from agentgym.blame import home
 from agentgym.boundary import checked_reset, checked_step, guarded, is_guarded, shown
 from agentgym.errors import EnvError, SnapshotError, UserError, did_you_mean
+from agentgym.hint import Hint
 from agentgym.loops import driven
 from agentgym.pickling import reduced
 from agentgym.snapshot import Copied, Past, Snapshot, digest_of
@@ -80,6 +81,8 @@ class Env(gymnasium.Env[str, str]):
     """What a policy must know of the actions; shown to it once, before the first observation."""
     corpus_episodes: ClassVar[int] = 200
     """Training episodes whose words make the vocabulary of a policy made from nothing; fewer where opening is slow."""
+    hints: ClassVar[tuple[Hint, ...]] = ()
+    """What may be added to its errors in training, the first that fits; by "error-hints"."""
     max_turns: int = 15
     """Turns after which a rollout cuts the episode, unless it is told otherwise; so do ``gymnasium.make`` and a server.
 

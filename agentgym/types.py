@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from agentgym.columns import Bools, Floats, Ints, Record
 
 __all__ = [
+    "STRENGTH",
     "Action",
     "Draw",
     "Media",
@@ -132,8 +133,12 @@ class Draw:
     """Given to ``reset`` beside the task; JSON."""
     level: float | None = None
     """How hard it is, in the curriculum's own measure; None where it has none."""
-    strength: float = 0.0
-    """How much the environment helps, in [0, 1]; evaluation is at 0."""
+    strength: float | None = None
+    """How strong the augmentations around the environment are, in [0, 1]; None: as the run says."""
+
+
+STRENGTH = "strength"
+"""The key of the options of ``reset`` that says how strong the augmentations of an episode are."""
 
 
 class StepResult(NamedTuple):
@@ -330,7 +335,7 @@ class Trajectory(_Record):
     level: float | None = None
     """How hard the curriculum held it to be."""
     strength: float = 0.0
-    """How much the environment helped."""
+    """How strong the augmentations around the environment were; 0 is the environment as it is."""
     channels: dict[str, float] = Field(default_factory=dict)
     """Numbers that the environment reported at the reset, by name: ``info["channels"]``."""
     role: Role = "policy"
