@@ -1,11 +1,17 @@
-"""What an error message leaves unsaid: a hint says why it came about, never what would be right."""
+"""What an error message leaves unsaid: a hint says why it came about, never what would be right.
+
+An environment's hints stand in a file ``hints.py`` beside it, which its attribute ``hints`` names; the augmentation
+"error-hints" adds them in training. Both kinds of Environment Tuning (arXiv 2510.10197) are hints: that one tool needs
+what another one tells, and what a tool takes.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 
-__all__ = ["Hint", "hint_for"]
+__all__ = ["Hint", "hints_for"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -13,26 +19,24 @@ class Hint:
     """What is added to an error.
 
     Both patterns are regular expressions, whatever the case: ``action`` is searched for in what was said, ``error`` in
-    what was shown for it. An environment's hints stand in a file ``hints.py`` of its own.
+    a line of what came back.
     """
 
     action: str
     error: str
     text: str
 
-    def fits(self, action: str, seen: str) -> bool:
-        """Whether it is about ``action``, which brought ``seen``."""
-        return bool(re.search(self.action, action, _FLAGS) and re.search(self.error, seen, _FLAGS))
+    def fits(self, action: str, line: str) -> bool:
+        """Whether it is about ``action`` and a ``line`` of what that brought."""
+        return bool(re.search(self.error, line, re.IGNORECASE) and re.search(self.action, action, re.IGNORECASE))
 
 
-_FLAGS = re.IGNORECASE | re.DOTALL
+def hints_for(hints: Sequence[Hint], action: str, told: str) -> list[str]:
+    """For each line of ``told`` the text of the first hint that fits, each once.
 
-
-def hint_for(hints: tuple[Hint, ...], action: str, seen: str) -> str:
-    """The text of the first of ``hints`` that fits, or "".
-
-    >>> hints = (Hint("put", "not clear", "A block with another one on it cannot be moved."),)
-    >>> hint_for(hints, "put red on blue", "That is not possible: red is not clear.")
-    'A block with another one on it cannot be moved.'
+    >>> hints = (Hint("put", "not clear", "A block with another one on it stays where it is."),)
+    >>> hints_for(hints, "put red on blue", "red is not clear")
+    ['A block with another one on it stays where it is.']
     """
-    return next((hint.text for hint in hints if hint.fits(action, seen)), "")
+    found = (next((hint.text for hint in hints if hint.fits(action, line)), "") for line in told.splitlines())
+    return list(dict.fromkeys(filter(None, found)))
