@@ -123,9 +123,9 @@ class Env(gymnasium.Env[str, str]):
         super().__init_subclass__(**kwargs)
         # Also those that come from a class beside this one, which is no environment itself.
         if not is_guarded(cls.reset):
-            cls.reset = guarded(cls.reset, cls._before_reset, cls._after_reset)  # type: ignore[method-assign]
+            cls.reset = guarded(cls.reset, _of("_before_reset"), _of("_after_reset"))  # type: ignore[method-assign]
         if not is_guarded(cls.step):
-            cls.step = guarded(cls.step, cls._before_step, cls._after_step)  # type: ignore[method-assign]
+            cls.step = guarded(cls.step, _of("_before_step"), _of("_after_step"))  # type: ignore[method-assign]
 
     # -- written by authors --------------------------------------------------------------------------
 
@@ -345,6 +345,11 @@ class Env(gymnasium.Env[str, str]):
 
     def _broken(self, what: str) -> EnvError:
         return EnvError(f"{type(self).__name__}: {what} (seed {self._seed}, after {len(self._actions)} actions)")
+
+
+def _of(name: str) -> Callable[..., Any]:
+    """The method of that name of the class that an environment is of, which may inherit ``reset`` and ``step``."""
+    return lambda env, *args, **named: getattr(type(env), name)(env, *args, **named)
 
 
 def _written(method: Callable[..., Any]) -> str:
