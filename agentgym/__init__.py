@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agentgym.registry import make, plugins, register, tell_gymnasium_of_all
 
 if TYPE_CHECKING:
+    from agentgym.augmentation import Augmentation
     from agentgym.env import Env, Snapshot
     from agentgym.errors import AgentGymError, JudgeError, UserError
     from agentgym.launch import (
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Action",
     "AgentGymError",
+    "Augmentation",
     "Env",
     "EpisodeShaper",
     "JudgeError",
@@ -65,6 +67,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "agentgym.augmentation": ("Augmentation",),
     "agentgym.env": ("Env", "Snapshot"),
     "agentgym.errors": ("AgentGymError", "JudgeError", "UserError"),
     "agentgym.launch": (

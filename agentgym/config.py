@@ -3,7 +3,8 @@
 Where a setting names a plug-in it is a ``Choice``: ``env = "webshop"`` and ``env = {id = "webshop",
 catalogue = "DIR"}`` are the same thing said short and long, and so are ``--env webshop --env.catalogue DIR``.
 The other keys of a choice are the plug-in's own options, checked against what it takes. A ``Reward`` is the same
-with a weight in place of the id; ``--rewards ./mine.py`` is short for a weight of 1.
+with a weight in place of the id; ``--rewards ./mine.py`` is short for a weight of 1. An ``Augment`` has options alone:
+``--augment noise`` is short for none.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from pydantic_core import PydanticCustomError
 from agentgym.errors import ConfigError, did_you_mean
 
 __all__ = [
+    "AUGMENT",
     "CHOICES",
     "REWARDS",
+    "Augment",
     "Choice",
     "Reward",
     "Settings",
@@ -109,6 +112,22 @@ class Reward(_Chosen):
     short_for = "weight"
 
     weight: float = 1.0
+
+
+class Augment(BaseModel):
+    """Options of an augmentation."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {} if value is True else value
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All of it."""
+        return dict(self.model_extra or {})
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -234,6 +253,9 @@ CHOICES = ("env", "trainer", "curriculum", "model", "engine", "protocol")
 REWARDS = "rewards"
 """Settings by the ids of rewards, whose bare value is short for the ``weight``."""
 
+AUGMENT = "augment"
+"""Settings by the ids of augmentations."""
+
 PRESETS = "presets"
 """Table of a file of settings with further tables, of which one may be chosen."""
 
@@ -275,17 +297,20 @@ def _in_file(file: Path) -> dict[str, Any]:
 
 
 def long_form(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The same settings with ``{"id": ...}`` for every bare choice, so that they can be merged; rewards likewise."""
+    """The same settings with ``{"id": ...}`` for every bare choice, to be merged; what goes by ids likewise."""
     written = {
         key: {"id": value} if key in CHOICES and isinstance(value, str) else value for key, value in settings.items()
     }
-    rewards = written.get(REWARDS)
-    if isinstance(rewards, str | list) and all(isinstance(id, str) for id in rewards):
-        written[REWARDS] = {id: {"weight": 1} for id in ([rewards] if isinstance(rewards, str) else rewards)}
-    elif isinstance(rewards, Mapping):
+    for key, usual in {REWARDS: {"weight": 1}, AUGMENT: {}}.items():
+        named = written.get(key)
+        if isinstance(named, str | list) and all(isinstance(id, str) for id in named):
+            written[key] = {id: dict(usual) for id in ([named] if isinstance(named, str) else named)}
+    if isinstance(rewards := written.get(REWARDS), Mapping):
         written[REWARDS] = {
             id: value if isinstance(value, Mapping) else {"weight": value} for id, value in rewards.items()
         }
+    if isinstance(augment := written.get(AUGMENT), Mapping):
+        written[AUGMENT] = {id: {} if value is True else value for id, value in augment.items()}
     return written
 
 

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from agentgym.errors import UserError
-from agentgym.types import Draw, TaskId, Trajectory
+from agentgym.types import STRENGTH, Draw, TaskId, Trajectory
 
 __all__ = ["Curriculum", "Outcome", "TaskOrder", "drawn", "grades", "outcomes_of", "state_of"]
 
@@ -75,6 +75,9 @@ class Curriculum(abc.ABC):
         self.tasks, self.seed = tasks, seed
         self.order = TaskOrder(tasks, seed=seed)
 
+    run_strength: float | None = None
+    """What a draw that says no strength is played at; None where nothing is augmented. The run's."""
+
     @abc.abstractmethod
     def draw(self, ordinal: int) -> Draw:
         """What ``ordinal`` plays: a pure function of it, of tasks, seed and settings, and of ``state``."""
@@ -118,22 +121,31 @@ def drawn(curriculum: Curriculum, ordinal: int) -> Draw:
         raise UserError(f"{who} gave {draw!r:.80}, expected an agentgym.types.Draw")
     if type(draw.task) not in (int, str):
         raise UserError(f"{who} drew the task {draw.task!r:.80}, expected an int or a str, one of its tasks")
-    strength, level = _number(draw.strength), _number(draw.level)
-    if not 0 <= strength <= 1:
-        raise UserError(f"{who} drew strength {draw.strength!r:.80}, expected a number from 0 to 1")
+    strength, level = _strength(who, draw, curriculum.run_strength), _number(draw.level)
     if draw.level is not None and not math.isfinite(level):
         raise UserError(f"{who} drew level {draw.level!r:.80}, expected a finite number or None")
     if type(draw.shown_turns) is not int or draw.shown_turns < 0:
         raise UserError(f"{who} drew shown_turns {draw.shown_turns!r:.80}, expected a whole number from 0")
-    for name, factor in draw.rewards.items():
-        if not math.isfinite(_number(factor)):
-            raise UserError(f"{who} drew {factor!r:.80} for the reward {name!r:.80}, expected a finite number")
+    if wrong := [name for name, factor in draw.rewards.items() if not math.isfinite(_number(factor))]:
+        raise UserError(f"{who} drew {draw.rewards[wrong[0]]!r:.80} for the reward {wrong[0]!r:.80}, expected a number")
     try:
         options, rewards = _through_json(dict(draw.options)), _through_json(dict(draw.rewards))
     except (TypeError, ValueError) as error:
         raise UserError(f"{who} drew options that are no JSON: {error}") from None
     kept = {"options": options, "rewards": rewards, "strength": strength}
     return dataclasses.replace(draw, **kept, level=None if draw.level is None else level)
+
+
+def _strength(who: str, draw: Draw, usual: float | None) -> float:
+    """That of the draw, or what is ``usual`` where it says none."""
+    strength = _number(usual or 0.0 if draw.strength is None else draw.strength)
+    if not 0 <= strength <= 1:
+        raise UserError(f"{who} drew strength {draw.strength!r:.80}, expected a number from 0 to 1")
+    if usual is None and strength:
+        raise UserError(f"{who} drew strength {strength:g}, and nothing is augmented; type: --augment error-hints")
+    if usual is not None and STRENGTH in draw.options:
+        raise UserError(f'{who} drew the option "{STRENGTH}", which augmentations take; give it as Draw(strength=...)')
+    return strength
 
 
 def state_of(curriculum: Curriculum) -> dict[str, Any]:
@@ -208,6 +220,6 @@ def _is_own(episode: Trajectory, led: int) -> bool:
 def grades(outcomes: Sequence[Outcome]) -> dict[str, float]:
     """Mean level and strength of what was drawn, where there are any."""
     levels = [outcome.draw.level for outcome in outcomes if outcome.draw.level is not None]
-    strengths = [outcome.draw.strength for outcome in outcomes]
+    strengths = [outcome.draw.strength or 0.0 for outcome in outcomes]
     means = {"level": statistics.fmean(levels)} if levels else {}
     return means | ({"strength": statistics.fmean(strengths)} if any(strengths) else {})

@@ -27,6 +27,7 @@ import gymnasium
 from agentgym.blame import home
 from agentgym.boundary import checked_reset, checked_step, guarded, is_guarded, shown
 from agentgym.errors import EnvError, SnapshotError, UserError, did_you_mean
+from agentgym.hint import Hint
 from agentgym.loops import driven
 from agentgym.pickling import reduced
 from agentgym.snapshot import Copied, Past, Snapshot, digest_of
@@ -80,6 +81,8 @@ class Env(gymnasium.Env[str, str]):
     """What a policy must know of the actions; shown to it once, before the first observation."""
     corpus_episodes: ClassVar[int] = 200
     """Training episodes whose words make the vocabulary of a policy made from nothing; fewer where opening is slow."""
+    hints: ClassVar[tuple[Hint, ...]] = ()
+    """What may be added to its errors in training, the first that fits; by "error-hints"."""
     max_turns: int = 15
     """Turns after which a rollout cuts the episode, unless it is told otherwise; so do ``gymnasium.make`` and a server.
 
@@ -120,9 +123,9 @@ class Env(gymnasium.Env[str, str]):
         super().__init_subclass__(**kwargs)
         # Also those that come from a class beside this one, which is no environment itself.
         if not is_guarded(cls.reset):
-            cls.reset = guarded(cls.reset, cls._before_reset, cls._after_reset)  # type: ignore[method-assign]
+            cls.reset = guarded(cls.reset, _of("_before_reset"), _of("_after_reset"))  # type: ignore[method-assign]
         if not is_guarded(cls.step):
-            cls.step = guarded(cls.step, cls._before_step, cls._after_step)  # type: ignore[method-assign]
+            cls.step = guarded(cls.step, _of("_before_step"), _of("_after_step"))  # type: ignore[method-assign]
 
     # -- written by authors --------------------------------------------------------------------------
 
@@ -342,6 +345,11 @@ class Env(gymnasium.Env[str, str]):
 
     def _broken(self, what: str) -> EnvError:
         return EnvError(f"{type(self).__name__}: {what} (seed {self._seed}, after {len(self._actions)} actions)")
+
+
+def _of(name: str) -> Callable[..., Any]:
+    """The method of that name of the class that an environment is of, which may inherit ``reset`` and ``step``."""
+    return lambda env, *args, **named: getattr(type(env), name)(env, *args, **named)
 
 
 def _written(method: Callable[..., Any]) -> str:

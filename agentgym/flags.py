@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from agentgym.config import CHOICES, REWARDS, flattened, merged
+from agentgym.config import AUGMENT, CHOICES, REWARDS, flattened, merged
 from agentgym.errors import ConfigError
 
 __all__ = ["parse_flags", "twice"]
@@ -40,21 +40,23 @@ def parse_flags(arguments: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-_REWARD_OF_FILE = re.compile(rf"{REWARDS}\.(.+?\.py(?::\w+)?)(?:\.(.+))?")
-"""The flag of a reward by path, and of its settings."""
+_BY_ID = (REWARDS, AUGMENT)
+"""Keys below which the ids of plug-ins stand."""
+_OF_FILE = re.compile(rf"({'|'.join(_BY_ID)})\.(.+?\.py(?::\w+)?)(?:\.(.+))?")
+"""The flag of a reward or an augmentation by path, and of its settings."""
 
 
 def _path(name: str) -> list[str]:
     """The parts of a flag's name; a blank is written as - or _, but in ids."""
-    if of_file := _REWARD_OF_FILE.fullmatch(name):
-        return [REWARDS, *filter(None, of_file.groups())]
+    if of_file := _OF_FILE.fullmatch(name):
+        return [*filter(None, of_file.groups())]
     parts = name.split(".")
-    return [part if depth and parts[0] == REWARDS else part.replace("-", "_") for depth, part in enumerate(parts)]
+    return [part if depth and parts[0] in _BY_ID else part.replace("-", "_") for depth, part in enumerate(parts)]
 
 
 def _bare(name: str, path: Sequence[str]) -> str:
     """What a flag without a value says: a switch is on, and a reward has its usual weight."""
-    if len(path) == 1 and path[0] in (*CHOICES, REWARDS):
+    if len(path) == 1 and path[0] in (*CHOICES, *_BY_ID):
         raise ConfigError(f"--{name} has no value; expected an id or a path, as in --{name} ./mine.py")
     return "1" if len(path) == 2 and path[0] == REWARDS else "true"
 
@@ -64,6 +66,10 @@ def _in_full(path: list[str], text: str) -> tuple[list[str], Any]:
     value = _literal(text)
     if path == [REWARDS] and isinstance(value, str):  # a reward by its id or path alone
         path, value = [REWARDS, value], 1
+    if path == [AUGMENT] and isinstance(value, str):
+        path, value = [AUGMENT, value], {}
+    if len(path) == 2 and path[0] == AUGMENT and value is True:
+        value = {}
     if not isinstance(value, dict):
         if len(path) == 1 and path[0] in CHOICES:
             path = [*path, "id"]

@@ -1,4 +1,9 @@
-"""Groups: several episodes of one task from one start, which are compared with each other."""
+"""Groups: several episodes of one task from one start, which are compared with each other.
+
+Where the environment is augmented, some of each group play it as it is: the clean share, from which can be seen, and
+learned, what is done without. How well an episode went says more of the augmentations than of the policy where theirs
+differ in strength, so those of one task are a group for each strength, unless they are to be mixed.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,14 @@ import dataclasses
 import statistics
 from collections.abc import Sequence
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agentgym.config import Settings
 from agentgym.curriculum import Curriculum, drawn
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.types import Trajectory
 
-__all__ = ["Group", "GroupSettings", "group_specs", "grouped", "is_informative"]
+__all__ = ["Group", "GroupSettings", "group_specs", "grouped", "is_informative", "untaught"]
 
 
 class GroupSettings(Settings):
@@ -23,14 +28,55 @@ class GroupSettings(Settings):
     """Tasks an update."""
     group_size: int = Field(8, ge=2)
     """Episodes of each task."""
+    clean_share: float | None = Field(None, ge=0, lt=1)
+    """Share of each group that plays without augmentations where the others play with some; none given: 0.25 of four or
+    more, two at least."""
+    mix_strengths: bool = False
+    """Compare episodes with each other that had augmentations of different strength."""
+
+    @property
+    def num_clean(self) -> int:
+        """Episodes of a group that play without augmentations where the others play with some."""
+        if self.clean_share is None:
+            return max(2, round(_CLEAN_SHARE * self.group_size)) if self.group_size >= 4 else 0
+        return round(self.clean_share * self.group_size)
+
+    @model_validator(mode="after")
+    def _can_be_compared(self) -> GroupSettings:
+        num, size = self.num_clean, self.group_size
+        if self.clean_share and not num:
+            raise ValueError(
+                f"clean_share {self.clean_share:g} of a group_size of {size} is no episode; raise it, or 0"
+            )
+        if self.mix_strengths and not num:
+            raise ValueError("mix_strengths has no effect where all of a group have one strength; raise clean_share")
+        if num and not self.mix_strengths and min(num, size - num) < 2:
+            raise ValueError(
+                f"clean_share {self.clean_share:g} of a group_size of {size} leaves an episode with nothing to be "
+                "compared with: there must be two with and two without; or set mix_strengths, or clean_share 0"
+            )
+        return self
+
+    def group_specs(self, draws: Curriculum, update: int) -> list[EpisodeSpec]:
+        """The episodes of an update, group after group."""
+        return group_specs(draws, update, groups=self.groups, group_size=self.group_size, num_clean=self.num_clean)
+
+    def grouped(self, trajectories: Sequence[Trajectory], *, keep_truncated: bool = True) -> list[Group]:
+        """Episodes by what they are compared with."""
+        return grouped(trajectories, keep_truncated=keep_truncated, mix_strengths=self.mix_strengths)
+
+
+_CLEAN_SHARE = 0.25
 
 
 @dataclasses.dataclass(slots=True)
 class Group:
-    """The episodes of one task that count."""
+    """The episodes of one task that count and are compared: those of one strength, unless strengths are mixed."""
 
     ordinal: int | None
     members: list[Trajectory]
+    strength: float | None = None
+    """Of the augmentations that they had; None where that is mixed."""
 
     @property
     def rewards(self) -> list[float]:
@@ -49,15 +95,20 @@ class Group:
         return "" if is_informative(self.rewards) else "equal rewards"
 
 
-def group_specs(draws: Curriculum, update: int, *, groups: int, group_size: int) -> list[EpisodeSpec]:
-    """The episodes of an update, group after group. Members share draw and environment seed."""
+def group_specs(
+    draws: Curriculum, update: int, *, groups: int, group_size: int, num_clean: int = 0
+) -> list[EpisodeSpec]:
+    """The episodes of an update, group after group. Members share draw and environment seed.
+
+    The last ``num_clean`` of each play at strength 0, whatever was drawn.
+    """
     plays = [(ordinal, drawn(draws, ordinal)) for ordinal in range(update * groups, (update + 1) * groups)]
     return [
         EpisodeSpec(
             task=draw.task,
             options=draw.options,
             level=draw.level,
-            strength=draw.strength,
+            strength=(draw.strength or 0.0) if member < group_size - num_clean else 0.0,
             shown_turns=draw.shown_turns,
             rewards=draw.rewards,
             split="train",
@@ -72,17 +123,31 @@ def group_specs(draws: Curriculum, update: int, *, groups: int, group_size: int)
     ]
 
 
-def grouped(trajectories: Sequence[Trajectory], *, keep_truncated: bool = True) -> list[Group]:
-    """Episodes by group, in the order in which the groups began.
+def grouped(
+    trajectories: Sequence[Trajectory], *, keep_truncated: bool = True, mix_strengths: bool = False
+) -> list[Group]:
+    """Episodes by group and, without ``mix_strengths``, by strength, in the order in which the groups began.
 
     Episodes that are unfit do not count, nor without ``keep_truncated`` those that a limit cut short.
     """
-    groups: dict[str, Group] = {}
+    groups: dict[tuple[str, float | None], Group] = {}
     for trajectory in trajectories:
-        group = groups.setdefault(trajectory.group_id, Group(trajectory.ordinal, []))
+        strength = None if mix_strengths else trajectory.strength
+        key = trajectory.group_id, strength
+        group = groups.setdefault(key, Group(trajectory.ordinal, [], strength))
         if not trajectory.unfit and (keep_truncated or not trajectory.truncated):
             group.members.append(trajectory)
     return list(groups.values())
+
+
+def untaught(groups: Sequence[Group], reasons: Sequence[str]) -> dict[int, str]:
+    """Why, for each ordinal of which no group teaches anything; ``reasons`` has "" for one that does."""
+    taught = {group.ordinal for group, reason in zip(groups, reasons, strict=True) if not reason}
+    found: dict[int, str] = {}
+    for group, reason in zip(groups, reasons, strict=True):
+        if group.ordinal is not None and group.ordinal not in taught:
+            found.setdefault(group.ordinal, reason)
+    return found
 
 
 def is_informative(rewards: Sequence[float], tolerance: float = 1e-9) -> bool:

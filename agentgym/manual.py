@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
-from agentgym.config import Choice, Reward, Settings, merged, validated
+from agentgym.config import Augment, Choice, Reward, Settings, merged, validated
 from agentgym.errors import ConfigError, did_you_mean
 from agentgym.launch.resolving import decided, in_full, usual
 from agentgym.launch.settings import KINDS, EnvSettings, PolicySettings, TrainSettings, chosen_id, engine_defaults
@@ -25,6 +25,8 @@ from agentgym.registry import plugins
 __all__ = ["describe", "page"]
 
 _WORDS = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH", Choice: "ID", Any: "VALUE"}
+_BY_ID = {"rewards": "rewards", "augment": "augmentations"}
+"""Keys below which there are ids, and the kind of plug-in that they are of."""
 _CHOICES = ("engine", "protocol", "model", "curriculum", "trainer", "env")
 """Keys that choose, the one that is asked for most last: there a terminal stands still."""
 
@@ -57,6 +59,8 @@ def page(
     ]
     for id in values.get("rewards", {}) if "rewards" in kind.model_fields else ():
         sections.append(_of_reward(id, shown["rewards"].get(id), topic))
+    for id in values.get("augment", {}) if "augment" in kind.model_fields else ():
+        sections.append(_of_augmentation(id, shown["augment"].get(id), topic))
     for key, id in ids.items():
         title = f"With --{key} {id}" if key not in beside else f"With {id}" if key in given else f"With --{key}"
         sections.append(describe(_settings_of(key, id), f"{key}.", title, _of_plugin(key, id, shown), only=topic))
@@ -77,7 +81,7 @@ def _topics(kind: type[EnvSettings]) -> list[str]:
     return [
         name
         for name, field in kind.model_fields.items()
-        if name in (*_CHOICES, "rewards")
+        if name in (*_CHOICES, *_BY_ID)
         or (isinstance(field.annotation, type) and issubclass(field.annotation, Settings))
     ]
 
@@ -85,12 +89,12 @@ def _topics(kind: type[EnvSettings]) -> list[str]:
 def _looked_up(kind: type[EnvSettings], topic: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The key that a topic is about, and ``given`` with the plug-in that it is the id of."""
     topic = topic.removeprefix("--")
-    for key, of in {**KINDS, "rewards": "rewards"}.items():
+    for key, of in {**KINDS, **_BY_ID}.items():
         if topic and key in kind.model_fields and topic not in kind.model_fields and topic in plugins(of).ids():
-            if key == "rewards":
-                return f"rewards.{topic}", merged(given, {"rewards": {topic: {}}})
+            if key in _BY_ID:
+                return f"{key}.{topic}", merged(given, {key: {topic: {}}})
             return key, merged(given, {key: {"id": topic}})
-    return topic if topic.startswith("rewards.") else topic.replace("-", "_"), given
+    return topic if topic.partition(".")[0] in _BY_ID else topic.replace("-", "_"), given
 
 
 def _ids(kind: type[EnvSettings], values: Mapping[str, Any], beside: Collection[str]) -> dict[str, str]:
@@ -146,10 +150,16 @@ def _of_reward(id: str, shown: Any, topic: str) -> str:
     return formatter.getvalue().strip("\n")
 
 
+def _of_augmentation(id: str, shown: Any, topic: str) -> str:
+    """Its settings."""
+    settings = plugins("augmentations").settings(id)
+    return describe(settings, f"augment.{id}.", f"With --augment {id}", dict(shown or {}), only=topic)
+
+
 def _known(kind: type[EnvSettings], topic: str = "") -> str:
     """The ids that there are of each kind."""
     formatter = click.HelpFormatter(width=_WIDTH)
-    kinds = {**KINDS, "rewards": "rewards"}
+    kinds = {**KINDS, **_BY_ID}
     rows = [(f"--{key}", ", ".join(plugins(kinds[key]).ids())) for key in kinds if key in kind.model_fields]
     if rows := [row for row in rows if topic in ("", row[0].removeprefix("--"))]:
         with formatter.section("Ids (name one beside --help, and its settings are shown)"):
@@ -226,7 +236,7 @@ def _words(annotation: Any) -> Iterator[str]:
     elif origin is Literal:
         yield from map(str, arguments)
     elif isinstance(origin, type) and issubclass(origin, collections.abc.Mapping):
-        yield "ID" if Reward in arguments else "TABLE"
+        yield "ID" if {Reward, Augment} & {*arguments} else "TABLE"
     elif isinstance(origin, type) and issubclass(origin, collections.abc.Iterable):
         yield "LIST"
     elif isinstance(annotation, type) and issubclass(annotation, enum.Enum):
@@ -243,7 +253,8 @@ def _is_model(annotation: Any) -> bool:
 
 def _shown(value: object) -> str:
     if isinstance(value, Mapping) and value and all(isinstance(each, Mapping) for each in value.values()):
-        return ", ".join(f"{id} {each.get('weight', 1.0)}" for id, each in value.items())  # rewards
+        weights = {id: f" {each['weight']}" if "weight" in each else "" for id, each in value.items()}
+        return ", ".join(f"{id}{weight}" for id, weight in weights.items())
     value = value.get("id", "") if isinstance(value, Mapping) else getattr(value, "id", value)
     value = value.value if isinstance(value, enum.Enum) else value
     if value is None or value == "" or value == [] or value == ():

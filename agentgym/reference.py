@@ -38,6 +38,10 @@ def _sections() -> Iterator[str]:
         env = plugins("environments").get(id)
         options = inspect.getdoc(env.__init__) if "__init__" in vars(env) else None
         yield f"### `{id}`\n\n{inspect.getdoc(env)}\n\n{_block(options or 'no options')}\n"
+    yield "## Augmentations\n\nSettings are given as `--augment.<id>.<setting>`.\n"
+    for id in plugins("augmentations").ids():
+        about = describe(plugins("augmentations").settings(id), f"augment.{id}.") or "no settings"
+        yield f"### `{id}`\n\n{_first_line(plugins('augmentations').get(id))}\n\n{_block(about)}\n"
     yield "## Protocols\n"
     yield from (f"- `{id}`: {_first_line(plugins('protocols').get(id))}" for id in plugins("protocols").ids())
     yield "\n## Curricula\n\nSettings are given as `--curriculum.<setting>`.\n"

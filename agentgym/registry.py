@@ -1,4 +1,4 @@
-"""Everything that is chosen by name: environments, rewards, protocols, curricula, engines, trainers.
+"""Everything that is chosen by name: environments and what is around them, rewards, protocols, curricula, engines, …
 
 A plug-in's id is the name of its file (or folder). Listing reads file names only; a module is
 imported when its plug-in is asked for. From outside the package a plug-in comes in by an entry point
@@ -37,6 +37,7 @@ P = TypeVar("P", bound=Callable[..., Any])
 
 KINDS = {
     "environments": "agentgym.environments",
+    "augmentations": "agentgym.augmentations",
     "rewards": "agentgym.rewards",
     "protocols": "agentgym.protocols",
     "curricula": "agentgym.curricula",
@@ -45,7 +46,7 @@ KINDS = {
 }
 """Kind of plug-in → package whose files are its ids."""
 
-_GIVEN = {"engines": ("module",), "curricula": ("tasks", "seed")}
+_GIVEN = {"engines": ("module",), "curricula": ("tasks", "seed"), "augmentations": ("env",)}
 """Parameters of constructors that are no settings: what they get is made here."""
 
 
@@ -134,7 +135,8 @@ class Registry:
 
     def checked(self, id: str, options: Mapping[str, Any]) -> BaseModel:
         """The settings of that plug-in with these options. Raises UnknownIdError or ConfigError."""
-        key = {"environments": "env", "rewards": f"rewards.{id}"}.get(self.kind, self.one)
+        keys = {"environments": "env", "rewards": f"rewards.{id}", "augmentations": f"augment.{id}"}
+        key = keys.get(self.kind, self.one)
         settings, (short, named) = self.settings(id), _with_name(id)
         if named and "name" not in settings.model_fields and settings.model_config.get("extra") != "allow":
             raise ConfigError(
@@ -365,9 +367,14 @@ class EnvFactory:
 
     id: str
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    augment: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    """Augmentations around it and their options, the innermost first."""
 
     def __call__(self) -> Any:
-        return make(self.id, **self.options)
+        env = make(self.id, **self.options)
+        for id, options in self.augment.items():
+            env = plugins("augmentations").build(id, options, env)
+        return env
 
 
 def make(id: str, **options: Any) -> Any:

@@ -93,7 +93,7 @@ import torch
 
 import agentgym
 from agentgym.curriculum import Curriculum
-from agentgym.groups import GroupSettings, group_specs, grouped
+from agentgym.groups import GroupSettings, untaught
 from agentgym.learn.batch import Microbatch
 from agentgym.learn.forward import Predictions
 from agentgym.learn.objectives.estimator import Metrics
@@ -120,14 +120,15 @@ class $title(Trainer[${title}Settings]):
 
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         """The episodes of an update."""
-        return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
+        return self.settings.group_specs(draws, update)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         """What is learned from them."""
         lesson = Lesson(rows=[])
-        for group in grouped(trajectories):
-            if group.unfit and group.ordinal is not None:  # "equal rewards": nothing is better than anything
-                lesson.rejected[group.ordinal] = group.unfit
+        groups = self.settings.grouped(trajectories)
+        lesson.rejected = untaught(groups, [group.unfit for group in groups])
+        for group in groups:
+            if group.unfit:  # "equal rewards": nothing is better than anything
                 continue
             middle = sum(group.rewards) / len(group.rewards) + self.settings.margin
             for member in group.members:

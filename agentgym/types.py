@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from agentgym.columns import Bools, Floats, Ints, Record
 
 __all__ = [
+    "STRENGTH",
     "Action",
     "Draw",
     "Media",
@@ -132,12 +133,16 @@ class Draw:
     """Given to ``reset`` beside the task; JSON."""
     level: float | None = None
     """How hard it is, in the curriculum's own measure; None where it has none."""
-    strength: float = 0.0
-    """How much the environment helps, in [0, 1]; evaluation is at 0."""
+    strength: float | None = None
+    """How strong the augmentations around the environment are, in [0, 1]; None: as the run says."""
     shown_turns: int = 0
     """First turns that the expert plays; the policy goes on from there."""
     rewards: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Factors of the weights of the run's rewards, by name; 1 for those that are not named."""
+
+
+STRENGTH = "strength"
+"""The key of the options of ``reset`` that says how strong the augmentations of an episode are."""
 
 
 class StepResult(NamedTuple):
@@ -334,7 +339,7 @@ class Trajectory(_Record):
     level: float | None = None
     """How hard the curriculum held it to be."""
     strength: float = 0.0
-    """How much the environment helped."""
+    """How strong the augmentations around the environment were; 0 is the environment as it is."""
     shown_turns: int = 0
     """First turns that the expert was to play."""
     channels: dict[str, float] = Field(default_factory=dict)

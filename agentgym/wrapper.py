@@ -63,6 +63,7 @@ class Wrapper(Env):
     extra = _Inner()
     instructions = _Inner()
     corpus_episodes = _Inner()
+    hints = _Inner()
     max_turns = _Inner()
     restored_by = _WayBack()
     render_mode = _Inner()
@@ -94,10 +95,13 @@ class Wrapper(Env):
         return then(self.env.reset(seed=seed, options=options), self._begun)
 
     def step(self, action: str) -> Any:
-        return then(self.env.step(self.action(action)), self._gone_on)
+        return then(self.env.step(self._told(action)), self._gone_on)
 
     def _begun(self, result: tuple[Observation, dict[str, Any]]) -> Any:
         return self.observation(result[0]), result[1]
+
+    def _told(self, action: str) -> str:
+        return self.action(action)
 
     def _gone_on(self, result: StepResult) -> Any:
         return result._replace(

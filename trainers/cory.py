@@ -16,7 +16,7 @@ from pydantic import Field
 
 from agentgym.curriculum import Curriculum
 from agentgym.engine import Engine
-from agentgym.groups import Group, group_specs
+from agentgym.groups import Group
 from agentgym.learn.advantages import group_zscore
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
 from agentgym.learn.players import Players
@@ -97,7 +97,7 @@ class CORY(Trainer[CORYSettings]):
         await self.engine.close()
 
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
-        return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
+        return self.settings.group_specs(draws, update)
 
     def num_played(self, draws: Curriculum) -> tuple[int, int]:
         return 2 * len(self.specs(0, draws)), 0

@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 from agentgym.archive import Card
 from agentgym.curriculum import Curriculum, TaskOrder
 from agentgym.errors import ConfigError, DataError
-from agentgym.groups import Group, GroupSettings, group_specs, grouped
+from agentgym.groups import Group, GroupSettings, untaught
 from agentgym.learn import objectives
 from agentgym.learn.aggregation import Aggregation
 from agentgym.learn.frozen import Frozen
@@ -175,7 +175,7 @@ class DPO(Trainer[DPOSettings]):
         return self.plays
 
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
-        return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
+        return self.settings.group_specs(draws, update)
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         if self.recorded is None:
@@ -191,7 +191,7 @@ class DPO(Trainer[DPOSettings]):
         return await players.shaped(episodes)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
-        groups = grouped(trajectories)
+        groups = self.settings.grouped(trajectories)
         found = [Pairs([], 0) if group.unfit else self._pairs(group) for group in groups]
         new = [row for pairs in found for pair in pairs.pairs for row in self._rows(pair)]
         if self.reference is not None:
@@ -205,9 +205,11 @@ class DPO(Trainer[DPOSettings]):
             "incomparable": float(sum(pairs.num_skipped for pairs in found)),
             "informative_groups": sum(bool(pairs.pairs) for pairs in found) / max(1, len(groups)),
         }
-        without = [group for group, pairs in zip(groups, found, strict=True) if not pairs.pairs]
-        rejected = {g.ordinal: g.unfit or self._why_none(g) for g in without if g.ordinal is not None}
-        return Lesson(rows, metrics, rejected)
+        reasons = [
+            "" if pairs.pairs else group.unfit or self._why_none(group)
+            for group, pairs in zip(groups, found, strict=True)
+        ]
+        return Lesson(rows, metrics, untaught(groups, reasons))
 
     def _pairs(self, group: Group) -> Pairs:
         find = {"extremes": best_worst_pair, "all": all_pairs, "steps": branch_pairs}[self.settings.pairs]

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from agentgym.curriculum import Curriculum
-from agentgym.groups import Group, grouped
+from agentgym.groups import Group
 from agentgym.learn import objectives
 from agentgym.learn.advantages import group_zscore
 from agentgym.learn.aggregation import denominator
@@ -124,7 +124,7 @@ class Mixed(GroupTrainer[MixedSettings]):
             return list(first)
         solved = {
             group.ordinal: [float(member.success) for member in group.members]
-            for group in grouped(own)
+            for group in reversed(self.settings.grouped(own))  # of the first member's strength, where they differ
             if group.members
         }
         return [

@@ -120,7 +120,7 @@ class SFT(Trainer[SFTSettings]):
                 task=draw.task,
                 options=draw.options,
                 level=draw.level,
-                strength=draw.strength,
+                strength=draw.strength or 0.0,
                 split="train",
                 seed=seed_of(draws.seed, "sft", n),
                 ordinal=update * self.settings.batch_size + i,

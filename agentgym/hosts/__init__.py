@@ -34,7 +34,7 @@ def make_hosts(where: Where, make_env: Callable[[], Env]) -> Hosts:
         case "threads":
             return ThreadHosts(make_env)
         case "processes" if isinstance(make_env, EnvFactory):
-            return ProcessHosts(make_env.id, make_env.options)
+            return ProcessHosts(make_env.id, make_env.options, make_env.augment)
         case "processes":
             raise ConfigError(
                 f"environments in processes are made there, from an id or path and options, found {make_env!r:.200}; "

@@ -10,6 +10,7 @@
   them over the whole vocabulary; the ratio of the two is the kept mass instead of 1, and the gradient wrong without a
   sign of it. As long as no learner here takes a mask of the kept tokens, such sampling is for evaluation.
 - A curriculum: a trainer that learns from a file follows none, and one that plays experts only teaches none.
+- Augmentations: of what is not played nothing is augmented, and where nothing is, no group has a clean share.
 """
 
 from __future__ import annotations
@@ -28,7 +29,14 @@ from agentgym.registry import plugins
 if TYPE_CHECKING:
     from agentgym.learn.trainer import Trainer
 
-__all__ = ["play_ahead", "refuse_filters", "refuse_idle_curriculum", "sampling_filters", "spent"]
+__all__ = [
+    "play_ahead",
+    "refuse_filters",
+    "refuse_idle_augmentations",
+    "refuse_idle_curriculum",
+    "sampling_filters",
+    "spent",
+]
 
 # -- a budget --------------------------------------------------------------------------------------------
 
@@ -128,6 +136,24 @@ def refuse_idle_curriculum(settings: TrainSettings) -> None:
             f"curriculum {chosen.id} learns from the policy's episodes, and the trainer {settings.trainer.id} plays "
             "none; leave out --curriculum, or choose another --trainer"
         )
+
+
+def refuse_idle_augmentations(settings: TrainSettings) -> None:
+    """Raise ConfigError for augmentations without effect, and for settings that are about those that there are not."""
+    trainer, ids = _trainer(settings), ", ".join(settings.augment)
+    if settings.augment and not trainer.plays:
+        raise ConfigError(
+            f"augment {ids} has no effect: the trainer {settings.trainer.id} learns from recorded episodes; leave out "
+            "--augment, or --trainer.data"
+        )
+    if settings.augment and not settings.augment_strength and settings.curriculum.id == "uniform":
+        raise ConfigError(
+            f"augment {ids} has no effect at augment_strength 0, which the curriculum uniform leaves at that; leave it "
+            "out, or choose a --curriculum that draws strengths"
+        )
+    for key in () if settings.augment else ("clean_share", "mix_strengths"):
+        if key in type(trainer.settings).model_fields and trainer.settings.changed(key):
+            raise ConfigError(f"trainer.{key} has no effect where nothing is augmented; add --augment error-hints")
 
 
 # -- which tokens may be sampled -------------------------------------------------------------------------

@@ -57,7 +57,7 @@ async def refuse_unplayable(settings: TrainSettings) -> None:
     It may have names and files of its own.
     """
     await asyncio.to_thread(refuse_unloadable, settings)
-    hosts = make_hosts("threads", EnvFactory(settings.env.id, settings.env.options))
+    hosts = make_hosts("threads", EnvFactory(settings.env.id, settings.env.options, settings.augmentations))
     try:
         async with sent_ahead(hosts, settings.env.id, settings.rollout.step_seconds):
             return

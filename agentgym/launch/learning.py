@@ -35,6 +35,8 @@ class Learning(Stage):
     """That training episodes are sampled at."""
     curriculum = Choice(id="uniform")
     """What says which tasks are played."""
+    strength: float | None = None
+    """Of the augmentations, where what is drawn says none; None: they are not for this stage, or there are none."""
 
     def __init__(self, bench: Workbench, name: str, trainer: Trainer[Any], max_updates: int) -> None:
         super().__init__(bench)
@@ -81,7 +83,9 @@ class Learning(Stage):
         """What says which tasks are played, at its beginning."""
         seed, chosen = seed_of(self.bench.settings.seed, self.name) % 2**31, self.curriculum
         tasks, known = self.bench.parts.env.tasks("train"), plugins("curricula")
-        return cast("Curriculum", known.build(chosen.id, chosen.options, tasks, seed=seed))
+        curriculum = cast("Curriculum", known.build(chosen.id, chosen.options, tasks, seed=seed))
+        curriculum.run_strength = self.strength
+        return curriculum
 
     def _scheduler(self, players: Players) -> Scheduler | None:
         """What plays ahead; None where nothing does."""
@@ -143,6 +147,7 @@ class Train(Learning):
         super().__init__(bench, "train", trainer, bench.settings.updates)
         self.temperature = bench.settings.rollout.temperature
         self.curriculum = bench.settings.curriculum
+        self.strength = bench.settings.augment_strength if bench.settings.augment else None
         self.best = -1.0
         """Merit of the best policy so far."""
         self.steps = 0.0

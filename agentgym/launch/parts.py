@@ -63,12 +63,13 @@ async def assembled(
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     async with contextlib.AsyncExitStack() as closing:
-        make_env = EnvFactory(settings.env.id, settings.env.options)
+        make_env = EnvFactory(settings.env.id, settings.env.options, settings.augmentations)
         is_in_processes = settings.rollout.hosts == "processes"
         hosts = make_hosts("processes" if is_in_processes else "threads", make_env)
         closing.push_async_callback(hosts.close)
         ahead = sent_ahead(hosts, settings.env.id, settings.rollout.step_seconds)
         env = await closing.enter_async_context(ahead)
+        env.is_augmented = bool(settings.augment)
         protocol: Protocol = plugins("protocols").build(settings.protocol.id, settings.protocol.options)
         if is_served(settings):
             engine = engine_of(settings, None)

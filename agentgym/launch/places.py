@@ -18,6 +18,9 @@ from agentgym.registry import plugins
 
 __all__ = ["absolute", "code_of", "damaged", "relative", "told_code"]
 
+_BY_ID = ("rewards", "augment")
+"""Settings by the ids of plug-ins."""
+
 
 def absolute(config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings in full form, all of them or some, with absolute paths of plug-ins, of the model and of their data."""
@@ -25,8 +28,9 @@ def absolute(config: Mapping[str, Any]) -> dict[str, Any]:
     for key in full.keys() & {"model", *KINDS}:
         if isinstance(full[key], Mapping):
             full[key] = _choice(key, full[key])
-    if isinstance(full.get("rewards"), Mapping):
-        full["rewards"] = {_plugin(id): value for id, value in full["rewards"].items()}
+    for key in _BY_ID:
+        if isinstance(full.get(key), Mapping):
+            full[key] = {_plugin(id): value for id, value in full[key].items()}
     warm = full.get("warm_start")
     if isinstance(warm, Mapping) and warm.get("data"):
         full["warm_start"] = {**warm, "data": os.path.abspath(str(warm["data"]))}
@@ -40,9 +44,10 @@ def relative(config: Mapping[str, Any], directory: Path) -> dict[str, str]:
 
 def code_of(config: Mapping[str, Any]) -> list[str]:
     """What ``config`` has run on this machine: the files of its plug-ins, and commands that they start."""
-    chosen, rewards = [config.get(key) for key in KINDS], config.get("rewards")
+    chosen, named = [config.get(key) for key in KINDS], [config.get(key) for key in _BY_ID]
     options = [choice if isinstance(choice, Mapping) else {"id": choice} for choice in chosen]
-    ids = [each.get("id") for each in options] + [*(rewards if isinstance(rewards, Mapping) else ())]
+    ids = [each.get("id") for each in options]
+    ids += [id for each in named if isinstance(each, Mapping) for id in each]
     files = {_file_of(id) for id in ids if isinstance(id, str) and ".py" in id}
     commands = [each["command"] for each in options if each.get("command")]
     return [*sorted(files), *(" ".join(map(str, each)) if isinstance(each, list) else str(each) for each in commands)]

@@ -47,7 +47,12 @@ class Score(BaseModel):
 
 
 def score(trajectories: Sequence[Trajectory]) -> Score:
-    """Sum up episodes. Raises UserError when none counts."""
+    """Sum up episodes. Raises UserError when none counts, and for an augmented one: that measures something else."""
+    if strong := [each for each in trajectories if each.strength]:
+        raise UserError(
+            f"episode {strong[0].episode_id} was played with augmentations of strength {strong[0].strength:g}; what is "
+            "measured is played at strength 0"
+        )
     counted = _counted(trajectories)
     if not counted:
         first = next((trajectory.error for trajectory in trajectories if trajectory.error), "there were no episodes")

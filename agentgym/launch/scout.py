@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from agentgym.errors import EnvError, UserError
 from agentgym.hosts import Host, Hosts
+from agentgym.rollout import EpisodeSpec
 from agentgym.rollout.deadline import ended_by_force, in_time, open_in_time
 from agentgym.types import Action, Observation, StepResult, TaskId
 from agentgym.visit import NO_EPISODE, Standing
@@ -27,6 +28,8 @@ class Scout:
     def __init__(self, host: Host, seconds: float | None) -> None:
         self._host, self._seconds = host, seconds
         self._tasks: dict[str, Sequence[TaskId]] = {}
+        self.is_augmented = False
+        """Whether there are augmentations around the environment."""
         self.now = NO_EPISODE
         """How its episode stands."""
 
@@ -58,10 +61,15 @@ class Scout:
         return await self._answer(self._host.has_expert(), "expert()")
 
     async def look(self) -> None:
-        """Reset, and take one turn, whatever comes of it. Raises UserError where it breaks or hangs."""
-        seen = await self.reset(next(iter(self.tasks("train")), None), seed=0)
-        action = await self.expert()
-        await self.step((seen.admissible or ("",))[0] if action is None else action)
+        """Reset, and take one turn, whatever comes of it: also with all that its augmentations do.
+
+        Raises UserError where it breaks or hangs, and for augmentations that do not fit.
+        """
+        task = next(iter(self.tasks("train")), None)
+        for strength in (0.0, 1.0) if self.is_augmented else (0.0,):
+            seen = await self.reset(task, seed=0, strength=strength)
+            action = await self.expert()
+            await self.step((seen.admissible or ("",))[0] if action is None else action)
 
     # -- an episode, as a Visit plays it -----------------------------------------------------------------
 
@@ -70,10 +78,10 @@ class Scout:
         """Whether a rollout would play another turn."""
         return not self.now.is_over and self.now.num_turns < self._host.max_turns
 
-    async def reset(self, task: TaskId | None = None, seed: int = 0) -> Observation:
+    async def reset(self, task: TaskId | None = None, seed: int = 0, *, strength: float = 0.0) -> Observation:
         """Begin an episode."""
-        options = None if task is None else {"task": task}
-        observation, info = await self._answer(self._host.reset(seed, options), "reset")
+        spec = EpisodeSpec(task=task, seed=seed, strength=strength)
+        observation, info = await self._answer(self._host.reset(seed, spec.reset_options), "reset")
         self.now = Standing(observation=observation, info=info)
         return observation
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel, Field, model_validator
 
 from agentgym.alarms import AlarmSettings
-from agentgym.config import Choice, Reward, Settings, validated
+from agentgym.config import Augment, Choice, Reward, Settings, validated
 from agentgym.errors import ConfigError
 from agentgym.launch.sections import (
     ArchiveSettings,
@@ -92,6 +92,11 @@ class TrainSettings(MeasureSettings):
     rewards: dict[str, Reward] = Field(default_factory=dict)
     """Shapers added to the environment's reward: --rewards.<id> is the weight, and --rewards.<id>.<option> theirs.
     In short --reward dense, sparse or NAME=WEIGHT,NAME=WEIGHT: these alone are what is learned from."""
+    augment: dict[str, Augment] = Field(default_factory=dict)
+    """Augmentations around the environment in training, the innermost first: --augment <id>, and their options as
+    --augment.<id>.<option>. Everything else is played without."""
+    augment_strength: float = Field(1.0, ge=0, le=1)
+    """How strong they are where the curriculum does not say it."""
     trainer: Choice = Choice(id="grpo")
     """Trainer, and its settings as --trainer.<setting>."""
     curriculum: Choice = Choice(id="uniform")
@@ -136,6 +141,17 @@ class TrainSettings(MeasureSettings):
             raise ValueError("rollout.shaping_seconds has no effect without rewards")
         return self
 
+    @model_validator(mode="after")
+    def _has_augmentations(self) -> TrainSettings:
+        if self.changed("augment_strength") and not self.augment:
+            raise ValueError("augment_strength has no effect without augment")
+        return self
+
+    @property
+    def augmentations(self) -> dict[str, dict[str, Any]]:
+        """What is around the environment in training, and its options."""
+        return {id: augment.options for id, augment in self.augment.items()}
+
     @property
     def measuring_temperature(self) -> float:
         """That validation and test tasks are sampled at."""
@@ -154,6 +170,9 @@ class TrainSettings(MeasureSettings):
         written["rewards"] = {
             id: {"weight": reward.weight, **_dumped(plugins("rewards").checked(id, reward.options))}
             for id, reward in self.rewards.items()
+        }
+        written["augment"] = {
+            id: _dumped(plugins("augmentations").checked(id, options)) for id, options in self.augmentations.items()
         }
         return written
 

@@ -58,7 +58,8 @@ def _parts(config: Mapping[str, Any]) -> list[tuple[dict[str, Any], str, str]]:
     """What is chosen, with its kind and id."""
     kinds = {**KINDS, "model": "model"}
     chosen = [(config[key], kind, config[key]["id"]) for key, kind in kinds.items() if key in config]
-    return [*chosen, *((reward, "rewards", id) for id, reward in config.get("rewards", {}).items())]
+    named = {"rewards": "rewards", "augment": "augmentations"}
+    return [*chosen, *((part, kind, id) for key, kind in named.items() for id, part in config.get(key, {}).items())]
 
 
 def _wanted(kind: str, id: str, config: Mapping[str, Any]) -> dict[str, Any]:

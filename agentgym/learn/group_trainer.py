@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from agentgym.curriculum import Curriculum
-from agentgym.groups import Group, GroupSettings, group_specs, grouped
+from agentgym.groups import Group, GroupSettings, untaught
 from agentgym.learn.rows import Row, per_token
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Lesson
@@ -51,10 +51,10 @@ class GroupTrainer(SurrogateTrainer[S]):
         return group.unfit
 
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
-        return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
+        return self.settings.group_specs(draws, update)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
-        groups = grouped(trajectories, keep_truncated=self.settings.keep_truncated)
+        groups = self.settings.grouped(trajectories, keep_truncated=self.settings.keep_truncated)
         reasons = [self.unfit(group) for group in groups]
         fit = [group for group, reason in zip(groups, reasons, strict=True) if not reason]
         episodes = iter(self.rows([member for group in fit for member in group.members]))
@@ -75,7 +75,7 @@ class GroupTrainer(SurrogateTrainer[S]):
                 "informative_groups": len(fit) / max(1, len(groups)),
                 "group_deviation": sum(group.deviation for group in groups) / max(1, len(groups)),
             },
-            {g.ordinal: reason for g, reason in zip(groups, reasons, strict=True) if g.ordinal is not None and reason},
+            untaught(groups, reasons),
             sum(map(_num_own, groups)) - sum(map(_num_own, fit)) if self.settings.aggregation == "constant" else 0,
         )
 

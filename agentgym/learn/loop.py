@@ -217,7 +217,10 @@ def _sampled(trajectories: Sequence[Trajectory], num: int = 64) -> tuple[list[in
 
 def _entries(trajectories: Sequence[Trajectory], rejected: Mapping[int, str], update: int, refused: str) -> list[Entry]:
     """One for each task ordinal that was played, in order."""
-    played = {t.ordinal: t for t in trajectories if t.ordinal is not None}
+    played: dict[int, Trajectory] = {}
+    for t in trajectories:
+        if t.ordinal is not None:  # the first of them is played as was drawn, others may be without augmentations
+            played.setdefault(t.ordinal, t)
     entries = []
     for ordinal, t in sorted(played.items()):
         reason = rejected.get(ordinal, refused)

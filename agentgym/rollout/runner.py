@@ -24,7 +24,7 @@ from agentgym.reward import EpisodeReward, Shaper, as_shaper
 from agentgym.rollout.actors import Actor
 from agentgym.rollout.deadline import ended_by_force, open_in_time
 from agentgym.rollout.play import Play
-from agentgym.rollout.shaping import Finish, Weighted, shape
+from agentgym.rollout.shaping import Finish, Weighted, shape, together
 from agentgym.rollout.specs import EpisodeSpec, Limits
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
@@ -126,7 +126,7 @@ class Rollout:
         """Give episodes that were played before, group after group, the rewards that they would be given now."""
         groups: dict[str, list[Trajectory]] = {}
         for trajectory in trajectories:
-            groups.setdefault(trajectory.group_id or trajectory.episode_id, []).append(trajectory)
+            groups.setdefault(together(trajectory), []).append(trajectory)
         for group in groups.values():
             await shape(group, self.shapers, seconds=self.limits.shaping_seconds)
 

@@ -1,8 +1,8 @@
 """From what the environment paid to what is learned from: rewards added to finished episodes.
 
-The members of a group are shaped together, when the last of them has ended. All numbers are there before any is added:
-an episode has all of its rewards or, where a judge failed, the environment's alone and a ``shaping_error``, which keeps
-it out of learning. A mistake in a reward ends the run and says where it is.
+The members of a group that are augmented alike are shaped together, when the last of them has ended. All numbers are
+there before any is added: an episode has all of its rewards or, where a judge failed, the environment's alone and a
+``shaping_error``, which keeps it out of learning. A mistake in a reward ends the run and says where it is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from agentgym.reward import EpisodeShaper, Shaper
 from agentgym.rollout.specs import EpisodeSpec
 from agentgym.types import Trajectory, Turn
 
-__all__ = ["Finish", "Weighted", "shape"]
+__all__ = ["Finish", "Weighted", "shape", "together"]
 
 _OURS = frozenset({__file__, inspect.getfile(Shaper), inspect.getfile(settled)})
 
@@ -61,7 +61,7 @@ class Finish:
         self._ended: dict[str, Trajectory] = {}
 
     def _group(self, of: EpisodeSpec | Trajectory) -> str:
-        return f"group {of.group_id}" if of.group_id and self._shapers else f"episode {of.episode_id}"
+        return f"group {together(of)}" if of.group_id and self._shapers else f"episode {of.episode_id}"
 
     def _checked(self, factors: Mapping[str, float]) -> Mapping[str, float]:
         names = [weighted.name for weighted in self._shapers]
@@ -84,6 +84,11 @@ class Finish:
         await shape(group, [each for each in weighted if each.weight], seconds=self._seconds)
         for member in group:
             self._on_episode(member)
+
+
+def together(of: EpisodeSpec | Trajectory) -> str:
+    """What the episodes that are shaped together have in common: augmentations of one strength among it."""
+    return f"{of.group_id or of.episode_id} at {of.strength}"
 
 
 async def shape(group: Sequence[Trajectory], shapers: Sequence[Weighted], *, seconds: float | None = None) -> None:

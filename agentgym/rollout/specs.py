@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from agentgym.types import Role, TaskId
+from agentgym.types import STRENGTH, Role, TaskId
 
 __all__ = ["EpisodeSpec", "Limits", "OnOverflow", "seed_of"]
 
@@ -26,7 +26,7 @@ class EpisodeSpec:
     level: float | None = None
     """How hard the curriculum holds it to be; for the record."""
     strength: float = 0.0
-    """How much the environment helps, in [0, 1]; for the record."""
+    """How strong the augmentations around the environment are, in [0, 1], where there are some."""
     split: str = ""
     """Of the task, where it is known; for the record."""
     member: int = 0
@@ -49,7 +49,8 @@ class EpisodeSpec:
     @property
     def reset_options(self) -> dict[str, Any] | None:
         """What ``reset`` is given beside the seed."""
-        return {**self.options, "task": self.task} if self.task is not None else dict(self.options) or None
+        task = {} if self.task is None else {"task": self.task}
+        return {**self.options, **task, **({STRENGTH: self.strength} if self.strength else {})} or None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from agentgym.environments.bfcl.calls import parse_calls, written
 from agentgym.environments.bfcl.data import CATEGORIES, WRONG_TRUTHS, Task, open_benchmark
 from agentgym.environments.bfcl.episode import Episode, Reply
 from agentgym.environments.bfcl.grading import Verdict
+from agentgym.environments.bfcl.hints import HINTS
 from agentgym.errors import ParseError, UserError, did_you_mean
 from agentgym.registry import register
 from agentgym.spaces import TextSpace
@@ -69,6 +70,7 @@ class BFCL(Env):
     """
 
     kind = "tools"
+    hints = HINTS
     extra = "bfcl"
     max_turns = 48
     instructions = (

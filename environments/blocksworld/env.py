@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeAlias
 
 from agentgym.env import SPLITS, Env, Expert
 from agentgym.environments._options import task_and_split
+from agentgym.environments.blocksworld.hints import HINTS
 from agentgym.environments.blocksworld.planner import shortest_plan
 from agentgym.environments.blocksworld.problems import Problem, problem_of_task
 from agentgym.environments.blocksworld.world import TABLE, World, blocks_in_place, parse_action
@@ -53,6 +54,7 @@ class BlocksWorld(Env):
     """
 
     kind = "planning"
+    hints = HINTS
     instructions = "Actions: pick up BLOCK, put down BLOCK, stack BLOCK on BLOCK, unstack BLOCK from BLOCK."
 
     def __init__(

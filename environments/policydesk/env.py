@@ -21,6 +21,7 @@ from agentgym.env import Env, Expert
 from agentgym.environments._options import task_and_split
 from agentgym.environments.policydesk.cases import Case, case_of_task
 from agentgym.environments.policydesk.desk import Desk, Write, copied
+from agentgym.environments.policydesk.hints import HINTS
 from agentgym.environments.policydesk.policy import Policy
 from agentgym.environments.policydesk.user import User, brief, opening, scripted
 from agentgym.registry import register
@@ -52,6 +53,7 @@ class PolicyDesk(ToolEnv):
     """
 
     max_turns = 8
+    hints = HINTS
 
     def __init__(
         self,

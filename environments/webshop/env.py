@@ -24,6 +24,7 @@ from pydantic import Field, InstanceOf
 
 from agentgym.env import Env, Expert
 from agentgym.environments.webshop.expert import Plan, next_action, plan_hastily, plan_purchase
+from agentgym.environments.webshop.hints import HINTS
 from agentgym.environments.webshop.render import SEPARATOR, as_html, as_rich_text, as_text
 from agentgym.environments.webshop.reward import Nouns
 from agentgym.environments.webshop.search import Ranker
@@ -51,6 +52,7 @@ class WebShop(Env):
     """
 
     kind = "web"
+    hints = HINTS
     instructions = "Buy the product that the instruction asks for. Actions: search[words], click[name on the page]."
     max_turns = 15
 

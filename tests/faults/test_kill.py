@@ -164,6 +164,7 @@ def test_killed_while_playing_ahead_it_plays_what_was_drawn(mode: str, nursery: 
     changes: dict[str, Any] = {
         "env": str(LADDER),
         "curriculum": {"id": f"{LADDER}:Climbing"},
+        "augment": {"truncation": {}},
         "trainer": {"id": "grpo", "groups": 3, "group_size": 2},
         "warm_start": {},
         "updates": 8,

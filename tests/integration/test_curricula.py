@@ -23,6 +23,7 @@ CLIMBING: dict[str, Any] = {
     **SETTINGS,
     "env": str(LADDER),
     "curriculum": f"{LADDER}:Climbing",
+    "augment": {"truncation": {}},
     "warm_start": {},
     "trainer": {"id": "grpo", "groups": 3, "group_size": 2},
     "eval": {"episodes": 2, "validation_episodes": 2, "every": 9},
@@ -107,7 +108,7 @@ def test_metrics_have_level_and_strength_where_there_are_any(tmp_path: Path) -> 
     run = train({**CLIMBING, "updates": 2, "output": tmp_path / "run"})
     lines = [line for line in Run.open(run).metrics() if line["stage"] == "train"]
     assert [(line["level"], line["strength"]) for line in lines] == [(0, 1), (1, 0.5)]
-    plain = train({**CLIMBING, "curriculum": "uniform", "updates": 1, "output": tmp_path / "plain"})
+    plain = train({**CLIMBING, "curriculum": "uniform", "augment": {}, "updates": 1, "output": tmp_path / "plain"})
     assert not any({"level", "strength"} & {*line} for line in Run.open(plain).metrics())
     _, episodes = evaluate({}, str(run), episodes=2)
     for episode in episodes:

@@ -9,6 +9,7 @@ import pytest
 import agentgym
 
 HOMES = {
+    "agentgym.augmentation": "Augmentation",
     "agentgym.env": "Env Snapshot",
     "agentgym.errors": "AgentGymError JudgeError UserError",
     "agentgym.launch": "evaluate evaluate_async record record_async resume resume_async train train_async",

@@ -89,9 +89,28 @@ def episode(ordinal: int | None, reward: float = 1.0, **changes: Any) -> Traject
 
 
 def test_numbers_are_drawn_as_they_come_back_from_a_checkpoint() -> None:
-    draw = drawn(Told(Draw(task=0, level=cast(float, np.int64(3)), strength=cast(float, np.float32(0.5)))), 0)
+    told = Told(Draw(task=0, level=cast(float, np.int64(3)), strength=cast(float, np.float32(0.5))))
+    told.run_strength = 1.0
+    draw = drawn(told, 0)
     assert (type(draw.level), type(draw.strength)) == (float, float)
     assert (draw.level, draw.strength) == (3, 0.5)
+
+
+@pytest.mark.parametrize(("usual", "strength"), [(None, 0.0), (0.0, 0.0), (0.75, 0.75)])
+def test_a_draw_without_a_strength_is_played_as_the_run_says(usual: float | None, strength: float) -> None:
+    told = Told(Draw(task=0))
+    told.run_strength = usual
+    assert drawn(told, 0).strength == strength
+
+
+def test_no_strength_is_drawn_where_nothing_is_augmented() -> None:
+    with pytest.raises(UserError, match=r"drew strength 0\.5, and nothing is augmented; type: --augment error-hints"):
+        drawn(Told(Draw(task=0, strength=0.5)), 0)
+    assert drawn(Told(Draw(task=0, strength=0.0, options={"strength": 3})), 0).options == {"strength": 3}
+    told = Told(Draw(task=0, options={"strength": 3}))
+    told.run_strength = 1.0
+    with pytest.raises(UserError, match=r'drew the option "strength", which augmentations take'):
+        drawn(told, 0)
 
 
 class Remembers(Curriculum):
@@ -189,7 +208,9 @@ def test_a_curriculum_that_says_nothing_more_has_no_state_and_learns_nothing() -
 
 def test_the_ends_of_the_scale_are_on_it() -> None:
     for strength in (0, 1):
-        assert drawn(Told(Draw(task=0, strength=strength)), 0).strength == strength
+        told = Told(Draw(task=0, strength=strength))
+        told.run_strength = 0.5
+        assert drawn(told, 0).strength == strength
     with pytest.raises(UserError, match=r"drew strength -0\.5"):
         drawn(Told(Draw(task=0, strength=-0.5)), 0)
     assert drawn(Told(Draw(task=0, level=-3.0)), 0).level == -3.0

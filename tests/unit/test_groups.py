@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from agentgym.config import validated
 from agentgym.curriculum import Curriculum
-from agentgym.groups import Group, GroupSettings, group_specs, grouped, is_informative
+from agentgym.errors import ConfigError
+from agentgym.groups import Group, GroupSettings, group_specs, grouped, is_informative, untaught
 from agentgym.types import Draw, StopReason, Trajectory
 from tests.kit import episode
 
@@ -59,6 +61,8 @@ def test_why_a_group_teaches_nothing(members: list[float], why: str) -> None:
 class Recipe(Curriculum):
     """Each ordinal its own task, options, level and strength."""
 
+    run_strength = 1.0
+
     def draw(self, ordinal: int) -> Draw:
         return Draw(task=ordinal * 10, options={"at": ordinal}, level=ordinal + 0.5, strength=ordinal / 16)
 
@@ -84,6 +88,57 @@ def test_the_start_of_an_ordinal_is_the_same_whatever_the_update_and_another_wit
     late = {s.ordinal: s.seed for s in group_specs(Recipe([0], seed=7), 0, groups=5, group_size=2)}
     assert late[3] == early
     assert early not in {s.seed for s in group_specs(Recipe([0], seed=8), 0, groups=5, group_size=2)}
+
+
+def test_the_last_of_each_group_play_without_augmentations() -> None:
+    specs = group_specs(Recipe(range(100), seed=7), 1, groups=2, group_size=4, num_clean=1)
+    assert [s.strength for s in specs] == [0.125, 0.125, 0.125, 0, 0.1875, 0.1875, 0.1875, 0]
+    assert {s.group_id for s in specs[:4]} == {"1-0"}
+    assert len({s.seed for s in specs[:4]}) == 1  # and from the same start
+
+
+@pytest.mark.parametrize(
+    ("given", "num"), [({}, 2), ({"group_size": 16}, 4), ({"group_size": 4}, 2), ({"group_size": 3}, 0)]
+)
+def test_a_quarter_of_a_group_is_clean_but_two_at_least(given: dict[str, Any], num: int) -> None:
+    assert GroupSettings(**given).num_clean == num
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"clean_share": 0.05}, "clean_share 0.05 of a group_size of 8 is no episode"),
+        ({"clean_share": 0.125}, "leaves an episode with nothing to be compared with"),
+        ({"clean_share": 0.875}, "leaves an episode with nothing to be compared with"),
+        ({"clean_share": 0.999}, "leaves an episode with nothing to be compared with"),
+        ({"clean_share": 0, "mix_strengths": True}, "mix_strengths has no effect"),
+        ({"group_size": 2, "mix_strengths": True}, "mix_strengths has no effect"),
+        ({"clean_share": 1}, "less than 1"),
+        ({"clean_share": -0.1}, "greater than or equal to 0"),
+    ],
+)
+def test_a_clean_share_must_leave_something_to_compare(given: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        validated(GroupSettings, given)
+    assert GroupSettings(clean_share=0.125, mix_strengths=True).num_clean == 1
+    assert GroupSettings(clean_share=0).num_clean == 0
+
+
+def test_episodes_of_other_strength_are_another_group_unless_they_are_to_be_mixed() -> None:
+    played = [
+        named(name, "g", strength=strength, ordinal=3)
+        for name, strength in (("a", 1.0), ("b", 0.0), ("c", 1.0), ("d", 0.0))
+    ]
+    apart = GroupSettings().grouped(played)
+    assert [(g.strength, [m.episode_id for m in g.members]) for g in apart] == [(1.0, ["a", "c"]), (0.0, ["b", "d"])]
+    (mixed,) = GroupSettings(mix_strengths=True).grouped(played)
+    assert (mixed.strength, len(mixed.members)) == (None, 4)
+
+
+def test_an_ordinal_is_taught_if_any_of_its_groups_teaches() -> None:
+    groups = [Group(ordinal, []) for ordinal in (0, 0, 1, 1, 2, None)]
+    reasons = ["equal rewards", "", "void", "equal rewards", "", "void"]
+    assert untaught(groups, reasons) == {1: "void"}
 
 
 def named(name: str, group: str, **changes: Any) -> Trajectory:

@@ -278,7 +278,7 @@ def test_a_record_of_nothing_is_empty() -> None:
     one = Trajectory(env="e", task=None, seed=0, episode_id="x")
     assert (one.terminated, one.truncated, one.success, one.attempt, one.strength) == (False, False, False, 0, 0.0)
     assert (one.turns, one.samples, one.options, one.channels, one.level) == ([], [], {}, {}, None)
-    assert Draw(task=0) == Draw(task=0, options={}, level=None, strength=0.0)
+    assert Draw(task=0) == Draw(task=0, options={}, level=None, strength=None)
 
 
 def test_an_image_is_not_shown_in_a_log() -> None:

@@ -50,12 +50,14 @@ _STATUS_SECONDS = 1.0
 class ProcessHosts(Hosts):
     """Gives each environment a process. Raises ConfigError for options that JSON cannot say."""
 
-    def __init__(self, id: str, options: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, id: str, options: dict[str, Any] | None = None, augment: dict[str, dict[str, Any]] | None = None
+    ) -> None:
         if sys.platform != "linux":
             raise ConfigError("environments run in processes on Linux only; let them run in threads")
-        self._factory = EnvFactory(id, dict(options or {}))
+        self._factory = EnvFactory(id, dict(options or {}), dict(augment or {}))
         try:
-            framed(Packet({"options": self._factory.options}))
+            framed(Packet({"options": self._factory.options, "augment": self._factory.augment}))
         except EnvError as error:
             raise ConfigError(f'options of "{id}": {error}') from None
         self._directory = os.getcwd()  # paths mean the same after a restart

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import os
 import signal
@@ -76,7 +77,7 @@ class Nurse:
     async def start(self) -> None:
         """Have it import the environment. Raises what that raises, as EnvError or UserError."""
         self._ready = asyncio.get_running_loop().create_future()
-        self._channel.send(framed(Packet({"id": self._factory.id, "options": self._factory.options})))
+        self._channel.send(framed(Packet(dataclasses.asdict(self._factory))))
         head = (await self._ready).head
         if "failed" in head:
             raise Failure(*head["failed"]).error(Situation(self._factory.id))

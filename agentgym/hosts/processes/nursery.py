@@ -135,8 +135,8 @@ class _Nursery:
 
     def _obey(self, order: dict[str, Any]) -> None:
         match order:
-            case {"id": str(id), "options": dict(options)}:
-                self._load(EnvFactory(id, options))
+            case {"id": str(id), "options": dict(options), "augment": dict(augment)}:
+                self._load(EnvFactory(id, options, augment))
             case {"open": int(number)}:
                 self._open(number, self._gifts.popleft())
             case {"kill": int(number)} if number in self._children:
@@ -236,6 +236,8 @@ def _preload(factory: EnvFactory) -> None:
     cls = plugins("environments").get(id)
     if (preload := getattr(cls, "preload", None)) is not None:
         preload(**options)
+    for each in factory.augment:
+        plugins("augmentations").get(each)
     _stop_progress_bars()
 
 
