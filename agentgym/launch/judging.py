@@ -9,7 +9,7 @@ from typing import Any
 
 from agentgym.config import Choice
 from agentgym.engine import Engine, Sampling
-from agentgym.errors import JudgeError, UserError
+from agentgym.errors import ConfigError, JudgeError, UserError
 from agentgym.judge import BYTES_A_TOKEN, Answer, Asking, Judge
 from agentgym.launch.models import make_engine, policy_source
 from agentgym.learn.policy import Policy, load_policy
@@ -103,5 +103,8 @@ async def _judge(name: str, *, sessions: int, closing: contextlib.AsyncExitStack
         own = load_policy(policy_source(name))
         engine, tokenizer = make_engine(Choice(id="embedded"), own.module, sessions=sessions), own.tokenizer
     closing.push_async_callback(engine.close)
-    await engine.start()
+    try:
+        await engine.start()
+    except ConfigError as error:
+        raise ConfigError(f'the judge "{name}" cannot be asked: {error}') from error
     return EngineJudge(engine, tokenizer)

@@ -144,7 +144,9 @@ def test_a_grade_is_a_number(verdict: str, value: float) -> None:
     assert number(verdict, 0, 10) == value
 
 
-@pytest.mark.parametrize("verdict", ["", "ten", "11", "-1", "nan", "inf", "1e1", "7/10", "0x7", "7 8", "\u0667", "1" * 30])
+@pytest.mark.parametrize(
+    "verdict", ["", "ten", "11", "-1", "nan", "inf", "1e1", "7/10", "0x7", "7 8", "\u0667", "1" * 30]
+)
 def test_what_is_no_grade_is_told(verdict: str) -> None:
     with pytest.raises(JudgeError, match="expected a number from 0 to 10"):
         number(verdict, 0, 10)
