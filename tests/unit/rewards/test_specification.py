@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 import agentgym
-from agentgym.errors import ConfigError, JudgeError, UserError
+from agentgym.errors import ConfigError, UserError
+from agentgym.rewards import _watched
 from agentgym.rewards.specification import Specification
 from agentgym.rollout.shaping import Weighted, shape
+from agentgym.tools.patterns import Patterns
 from agentgym.types import ToolCall, Trajectory
 from tests.kit import episode
 
@@ -100,11 +102,9 @@ def test_a_channel_that_is_never_reported_is_told() -> None:
     assert Specification("channel health > 1")(acted(None)) == [-1.0]  # nothing was done and nothing reported
 
 
-def test_an_expression_that_takes_too_long_for_what_was_said_is_no_verdict() -> None:
+def test_an_expression_that_takes_too_long_for_what_was_said_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the policy that says it: the episode is not learned from, and the run goes on."""
-    reward = Specification('action ~ "^(a|a)*$"')
+    monkeypatch.setattr(_watched, "Patterns", lambda: Patterns(0.02))
     seen = acted("a" * 60 + "!")
-    with pytest.raises(JudgeError, match="takes too long"):
-        reward(seen)
-    asyncio.run(shape([seen], [Weighted("specification", 1.0, reward)]))
-    assert "takes too long" in (seen.shaping_error or "")
+    asyncio.run(shape([seen], [Weighted("specification", 1.0, Specification('action ~ "^(a|a)*$"'))]))
+    assert "JudgeError: the expression '^(a|a)*$' takes too long for what was said: 'aaa" in (seen.shaping_error or "")
