@@ -92,8 +92,8 @@ def listed(observation: Observation) -> str:
     return "\n".join(["Possible actions:", *(f"- {action}" for action in observation.admissible or ["none"])])
 
 
-def text_of_option(value: Any) -> Any:
-    """What ``--protocol.system`` says: the text itself, or that of the file that it names.
+def text_of_option(value: Any, key: str = "protocol.system") -> Any:
+    """What an option such as ``--protocol.system`` says: the text itself, or that of the file that it names.
 
     Raises ConfigError for a file that is not there.
     """
@@ -105,9 +105,9 @@ def text_of_option(value: Any) -> Any:
             return file.read_text(encoding="utf-8").rstrip("\n")
     except (OSError, ValueError) as error:
         if is_meant:
-            raise ConfigError(f"protocol.system: cannot read {value}: {error}") from None
+            raise ConfigError(f"{key}: cannot read {value}: {error}") from None
     if is_meant:
-        raise ConfigError(f'protocol.system: there is no file "{value}"; expected a text, or a file that holds one')
+        raise ConfigError(f'{key}: there is no file "{value}"; expected a text, or a file that holds one')
     return value
 
 

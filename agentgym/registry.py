@@ -31,7 +31,7 @@ from agentgym.exits import contained, own
 from agentgym.gymnasium_specs import gymnasium_id, tell_gymnasium
 from agentgym.signature import Signature, arguments, both, settings_of
 
-__all__ = ["KINDS", "EnvFactory", "Registry", "gymnasium_id", "make", "plugins", "register"]
+__all__ = ["KINDS", "EnvFactory", "Registry", "function_from", "gymnasium_id", "make", "plugins", "register"]
 
 P = TypeVar("P", bound=Callable[..., Any])
 
@@ -320,6 +320,21 @@ def _load_file(file: Path) -> ModuleType:
             raise  # an end of the program among them: ``get`` says what that is
         raise UserError(_why_not_imported(file, error)) from error
     return module
+
+
+def function_from(spec: str) -> Callable[..., Any]:
+    """A function that is an option: ``path/to/file.py:name``. Raises UnknownIdError where there is none."""
+    path, _, name = spec.partition(".py:")
+    with contained():
+        module = _load_file(Path(f"{path.removesuffix('.py')}.py").resolve())
+    found = [key for key, value in vars(module).items() if inspect.isfunction(value) and not key.startswith("_")]
+    function: Callable[..., Any] | None = getattr(module, name or "", None)
+    if not callable(function):
+        hint = did_you_mean(name, found) or f" It has: {', '.join(found) or 'no function'}"
+        raise UnknownIdError(
+            f'{module.__file__} has no "{name}".{hint}' if name else f"{spec} names no function.{hint}"
+        )
+    return function
 
 
 def _why_not_imported(file: Path, error: Exception) -> str:

@@ -25,16 +25,41 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from agentgym.errors import UserError
 from agentgym.loops import settled
 from agentgym.types import StopReason, Trajectory
 
-__all__ = ["EpisodeReward", "EpisodeShaper", "Shaper", "as_shaper", "check_reported", "on_last_turn", "unreported"]
+__all__ = [
+    "Discount",
+    "EpisodeReward",
+    "EpisodeShaper",
+    "Shaper",
+    "as_shaper",
+    "check_reported",
+    "on_last_turn",
+    "unreported",
+]
 
 EpisodeReward: TypeAlias = Callable[[Trajectory], Sequence[float] | Awaitable[Sequence[float]]]
 """A number for each turn of an episode, now or once it is awaited."""
+
+
+class Discount(NamedTuple):
+    """How a learner adds up what an episode is paid."""
+
+    gamma: float = 1.0
+    """By which what comes later counts less."""
+    per: Literal["turn", "token"] = "turn"
+    """For each turn, or for each token that the policy sampled."""
+    continues: bool = False
+    """An episode that a limit cut short goes on, by an estimate of what would have come; otherwise it ends there."""
+
+    def fits(self, other: Discount) -> bool:
+        """Whether both add up alike: without a discount, turns and tokens are one."""
+        alike = self.gamma == other.gamma and (self.gamma == 1 or self.per == other.per)
+        return alike and self.continues == other.continues
 
 
 class Shaper(abc.ABC):
@@ -43,6 +68,8 @@ class Shaper(abc.ABC):
     plugin_kind: ClassVar[str] = "rewards"
     is_invariant: ClassVar[bool] = False
     """Whether it leaves what is optimal as it is, as potentials do (Ng, Harada & Russell, 1999)."""
+    discount: Discount | None = None
+    """Under which that holds: a learner that adds up in another way is refused. None: it holds under any."""
 
     @abc.abstractmethod
     async def shape(self, group: Sequence[Trajectory]) -> list[list[float]]:

@@ -38,6 +38,7 @@ from agentgym.learn.advantages import (
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
 from agentgym.lengths import length_rewards
 from agentgym.registry import register
+from agentgym.reward import Discount
 from agentgym.rollout import seed_of
 from agentgym.types import Trajectory
 
@@ -163,6 +164,13 @@ class GRPO(GroupTrainer[GRPOSettings]):
         if options.get("loss") == "nft" or not options.keys().isdisjoint(("preset", "set_size")):
             decided.add("scale_by_std")
         return {key: value for key, value in super().nano_beside(options).items() if key not in decided}
+
+    @property
+    def discount(self) -> Discount | None:
+        """None beside anchors with a discount of their own, and for sets, whose rewards are multiplied."""
+        settings = self.settings
+        has_two = settings.anchor_weight > 0 and settings.anchor_discount != 1
+        return None if has_two or settings.set_size is not None else super().discount
 
     def unfit(self, group: Group) -> str:
         if not self.settings.brevity or len(group.members) < 2:

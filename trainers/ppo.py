@@ -25,6 +25,7 @@ from agentgym.learn.running import Running
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Equipment, Lesson
 from agentgym.registry import register
+from agentgym.reward import Discount
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import Trajectory
 
@@ -93,6 +94,10 @@ class PPO(SurrogateTrainer[PPOSettings]):
         super().__init__(settings)
         self.returns = Running()
         """Returns up to each turn of the episodes so far."""
+
+    @property
+    def discount(self) -> Discount:
+        return Discount(self.settings.gamma, "token", self.settings.bootstrap)
 
     def prepare(self, equipment: Equipment) -> None:
         from agentgym.learn.critic import Critic, values

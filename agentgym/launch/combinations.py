@@ -9,6 +9,8 @@
 - Sampling from the likeliest tokens only: log-probabilities are then among the kept tokens, while the learner computes
   them over the whole vocabulary; the ratio of the two is the kept mass instead of 1, and the gradient wrong without a
   sign of it. As long as no learner here takes a mask of the kept tokens, such sampling is for evaluation.
+- A reward that leaves what is optimal as it is (a potential) does so for a learner that adds up rewards as it does;
+  beside another it would shift what is optimal without a sign of it.
 - A curriculum: a trainer that learns from a file follows none, and one that plays experts only teaches none.
 - Augmentations: of what is not played nothing is augmented, and where nothing is, no group has a clean share.
 """
@@ -25,6 +27,7 @@ from agentgym.errors import ConfigError
 from agentgym.launch.sections import EpisodeSettings
 from agentgym.launch.settings import TrainSettings
 from agentgym.registry import plugins
+from agentgym.reward import Discount
 
 if TYPE_CHECKING:
     from agentgym.learn.trainer import Trainer
@@ -34,6 +37,7 @@ __all__ = [
     "refuse_filters",
     "refuse_idle_augmentations",
     "refuse_idle_curriculum",
+    "refuse_shifting",
     "sampling_filters",
     "spent",
 ]
@@ -154,6 +158,40 @@ def refuse_idle_augmentations(settings: TrainSettings) -> None:
     for key in () if settings.augment else ("clean_share", "mix_strengths"):
         if key in type(trainer.settings).model_fields and trainer.settings.changed(key):
             raise ConfigError(f"trainer.{key} has no effect where nothing is augmented; add --augment error-hints")
+
+
+# -- what is paid beside the environment -----------------------------------------------------------------
+
+
+def refuse_shifting(settings: TrainSettings) -> None:
+    """Raise ConfigError for a reward that is invariant under another discount than the trainer's."""
+    for id, reward in settings.rewards.items():
+        if not getattr(plugins("rewards").get(id), "is_invariant", False):
+            continue
+        own: Discount | None = plugins("rewards").build(id, reward.options).discount
+        theirs = _trainer(settings).discount
+        if own is not None and (theirs is None or not own.fits(theirs)):
+            raise ConfigError(f"rewards.{id} would change what is optimal: {_unlike(id, own, theirs, settings)}")
+
+
+def _unlike(id: str, own: Discount, theirs: Discount | None, settings: TrainSettings) -> str:
+    """In what two discounts differ, and what to type."""
+    trainer = settings.trainer.id
+    if theirs is None:
+        return (
+            f"with these settings the trainer {trainer} adds up rewards in more than one way, and no reward is "
+            "invariant under all of them; leave out the reward, or set_size, or type --trainer.anchor_discount 1"
+        )
+    if own.continues != theirs.continues:
+        does = "goes on by an estimate" if theirs.continues else "ends"
+        return (
+            f"for the trainer {trainer} an episode that is cut {does}; type: --rewards.{id}.continues "
+            f"{str(theirs.continues).lower()}"
+        )
+    return (
+        f"it discounts by {own.gamma:g} for each {own.per}, and the trainer {trainer} by {theirs.gamma:g} for each "
+        f"{theirs.per}; type: --rewards.{id}.gamma {theirs.gamma:g} --rewards.{id}.per {theirs.per}"
+    )
 
 
 # -- which tokens may be sampled -------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import torch
 from agentgym.engine import Completion, Engine
 from agentgym.errors import ConfigError, UserError
 from agentgym.hosts import make_hosts
+from agentgym.launch.judging import appoint
 from agentgym.launch.models import engine_of, is_served, make_policy, served_policy
 from agentgym.launch.prompting import prompted
 from agentgym.launch.scout import Scout, sent_ahead
@@ -83,16 +84,18 @@ async def assembled(
         for text in protocol.own_texts:
             policy.tokenizer.spare(text)
         limits = training_limits(settings.rollout)
+        shapers = {
+            name: plugins("rewards").build(name, reward.options)
+            for name, reward in settings.rewards.items()
+            if reward.weight
+        }
+        await appoint(shapers.values(), engine, policy, sessions=settings.rollout.concurrency, closing=closing)
         rollout = Rollout(
             make_env,
             policy.tokenizer,
             protocol,
             limits=dataclasses.replace(limits, max_invalid_actions=None),
-            shapers=[
-                (name, reward.weight, plugins("rewards").build(name, reward.options))
-                for name, reward in settings.rewards.items()
-                if reward.weight
-            ],
+            shapers=[(name, settings.rewards[name].weight, shaper) for name, shaper in shapers.items()],
             max_context=engine.max_context * (_BYTES_A_TOKEN if engine.speaks_text else 1),
             concurrency=settings.rollout.concurrency,
             where=settings.rollout.hosts,

@@ -7,6 +7,7 @@ what is no longer where it was.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -30,7 +31,7 @@ def absolute(config: Mapping[str, Any]) -> dict[str, Any]:
             full[key] = _choice(key, full[key])
     for key in _BY_ID:
         if isinstance(full.get(key), Mapping):
-            full[key] = {_plugin(id): value for id, value in full[key].items()}
+            full[key] = {_plugin(id): _reward(value) for id, value in full[key].items()}
     warm = full.get("warm_start")
     if isinstance(warm, Mapping) and warm.get("data"):
         full["warm_start"] = {**warm, "data": os.path.abspath(str(warm["data"]))}
@@ -47,8 +48,10 @@ def code_of(config: Mapping[str, Any]) -> list[str]:
     chosen, named = [config.get(key) for key in KINDS], [config.get(key) for key in _BY_ID]
     options = [choice if isinstance(choice, Mapping) else {"id": choice} for choice in chosen]
     ids = [each.get("id") for each in options]
-    ids += [id for each in named if isinstance(each, Mapping) for id in each]
-    files = {_file_of(id) for id in ids if isinstance(id, str) and ".py" in id}
+    by_id = [each for each in named if isinstance(each, Mapping)]
+    ids += [id for each in by_id for id in each]
+    given = [value for each in by_id for options_of in each.values() for value in _code_in(options_of)]
+    files = {_file_of(id) for id in [*ids, *given] if isinstance(id, str) and ".py" in id}
     commands = [each["command"] for each in options if each.get("command")]
     return [*sorted(files), *(" ".join(map(str, each)) if isinstance(each, list) else str(each) for each in commands)]
 
@@ -78,6 +81,22 @@ def _choice(key: str, choice: Mapping[str, Any]) -> dict[str, Any]:
     if id:
         full["id"] = (os.path.abspath(id) if id != "nano" and is_here(id) else id) if key == "model" else _plugin(id)
     return full
+
+
+def _reward(value: Any) -> Any:
+    """A reward's weight, or that and its options, among which there may be a function of a file."""
+    if not isinstance(value, Mapping):
+        return value
+    return {**value, **{name: _plugin(option) for name, option in value.items() if option in _code_in(value)}}
+
+
+def _code_in(value: Any) -> list[str]:
+    """The options of a reward that name a function of a file, as ``function_from`` takes it."""
+    options = value.values() if isinstance(value, Mapping) else ()
+    return [option for option in options if isinstance(option, str) and _FUNCTION.fullmatch(option)]
+
+
+_FUNCTION = re.compile(r"\S+\.py:\w+")
 
 
 def _plugin(id: str) -> str:

@@ -14,6 +14,7 @@ from agentgym.launch.combinations import (
     refuse_filters,
     refuse_idle_augmentations,
     refuse_idle_curriculum,
+    refuse_shifting,
     spent,
 )
 from agentgym.launch.paying import spelled_out
@@ -69,6 +70,7 @@ def decided(given: Mapping[str, Any]) -> TrainSettings:
     play_ahead(settings)
     refuse_idle_curriculum(settings)
     refuse_idle_augmentations(settings)
+    refuse_shifting(settings)
     return settings
 
 
@@ -103,6 +105,10 @@ def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError('"lora" is short for "model.lora", and both are given; leave one of them out')
     if isinstance(protocol := full.get("protocol"), Mapping) and "system" in protocol:
         full["protocol"] = {**protocol, "system": text_of_option(protocol["system"])}
+    for id, reward in rewards.items() if isinstance(rewards := full.get("rewards"), Mapping) else ():
+        if isinstance(reward, Mapping) and "rubric" in reward:
+            text = text_of_option(reward["rubric"], f"rewards.{id}.rubric")
+            full["rewards"] = {**full["rewards"], id: {**reward, "rubric": text}}
     return merged(full, {"model": {"lora": full.pop("lora")}}) if "lora" in full else full
 
 

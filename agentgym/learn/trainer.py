@@ -18,6 +18,7 @@ from agentgym.engine import Engine
 from agentgym.learn.players import Players
 from agentgym.learn.rows import Row
 from agentgym.learn.settings import TrainerSettings
+from agentgym.reward import Discount
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Trajectory
@@ -103,6 +104,11 @@ class Trainer(abc.ABC, Generic[S]):
     def plays(self) -> bool:
         """Whether its episodes are played, of what is drawn; False where they were recorded before."""
         return True
+
+    @property
+    def discount(self) -> Discount | None:
+        """How it adds up the rewards of an episode; None where it does so in more than one way."""
+        return Discount()
 
     @property
     def plays_ahead(self) -> bool:

@@ -267,21 +267,6 @@ MODULES = (
         ),
     ),
     Module(
-        "rewards/potential.py",
-        ("tests/unit/rewards/test_potential.py",),
-        (
-            Mutation("kept at the end", "            potentials[-1] = 0.0\n", "            pass\n"),
-            Mutation(
-                "cuts go on",
-                "if potentials and not (self.continues and trajectory.truncated):",
-                "if potentials and not trajectory.truncated:",
-            ),
-            Mutation("not discounted", "self.gamma * after - now", "after - now"),
-            Mutation("unreported is 0", "report.get(self.channel, now)", "report.get(self.channel, 0.0)"),
-            Mutation("begins at 0", "trajectory.channels.get(self.channel, 0.0)", "0.0"),
-        ),
-    ),
-    Module(
         "agentgym/recorded.py",
         ("tests/unit/test_recorded.py",),
         (

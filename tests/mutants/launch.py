@@ -1022,7 +1022,7 @@ MODULES = (
                 "limits=dataclasses.replace(limits, max_invalid_actions=None)",
                 "limits=limits",
             ),
-            Mutation("a weight of one", "(name, reward.weight, plugins", "(name, 1.0, plugins"),
+            Mutation("a weight of one", "settings.rewards[name].weight, shaper", "1.0, shaper"),
             Mutation("any number at once", "            concurrency=settings.rollout.concurrency,\n", ""),
             Mutation("in the loop", "            where=settings.rollout.hosts,\n", ""),
             Mutation("no sign of life", "            beat=beat,\n", ""),

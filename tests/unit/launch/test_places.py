@@ -100,6 +100,14 @@ def test_what_is_no_path_is_left_alone(here: Path) -> None:
     assert places.absolute({"rewards": {"./mine.py": 1.0}}) == {"rewards": {f"{here}/mine.py": 1.0}}
 
 
+def test_a_function_that_a_reward_is_told_is_code_and_has_a_place(here: Path) -> None:
+    config = {"rewards": {"potential": {"weight": 0.5, "file": "placed.py:phi", "per": "turn"}}}
+    full = places.absolute(config)
+    assert full == {"rewards": {"potential": {"weight": 0.5, "file": f"{here}/placed.py:phi", "per": "turn"}}}
+    assert places.code_of(full) == [f"{here}/placed.py"]
+    assert places.relative(full, here) == {f"{here}/placed.py": "placed.py"}
+
+
 def test_a_run_that_is_moved_with_what_it_is_of_finds_it(here: Path) -> None:
     run_of(here)
     there = here.rename(here.parent / "there")

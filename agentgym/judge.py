@@ -1,0 +1,161 @@
+"""Judges: who is asked what an episode is worth, and what all rewards that ask one have in common.
+
+A reward that asks derives from ``Asking`` beside ``Shaper`` or ``EpisodeShaper``; who sets up a run appoints the judge
+that its settings name. Replies are kept by what was asked, so that nothing is asked twice of the same weights; calls
+and tokens have a budget. Whatever a judge fails to do is a JudgeError, which keeps the episode out of learning with a
+count: never a 0.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import collections
+import contextlib
+import hashlib
+import json
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from pydantic import BaseModel, Field
+
+from agentgym.config import Settings
+from agentgym.errors import EngineError, JudgeError, UserError
+from agentgym.types import Message
+from agentgym.verdict import Question
+
+__all__ = ["BYTES_A_TOKEN", "Answer", "Asking", "Judge", "JudgeSettings", "together"]
+
+BYTES_A_TOKEN = 4
+"""Roughly, where nobody counts tokens."""
+_MAX_KEPT = 4096
+"""Replies that are kept, the newest."""
+
+T = TypeVar("T")
+
+
+class Answer(NamedTuple):
+    """What a judge replied."""
+
+    text: str
+    num_tokens: int
+    """Of question and reply; roughly, where the judge does not count them."""
+
+
+class Judge(abc.ABC):
+    """Answers questions in text."""
+
+    @property
+    def version(self) -> int:
+        """Another number when the same question may be answered otherwise: of the weights, where they change."""
+        return 0
+
+    @abc.abstractmethod
+    async def ask(self, messages: Sequence[Message], *, max_tokens: int) -> Answer:
+        """The reply to a conversation, greedily sampled, of so many tokens at most.
+
+        Raises JudgeError, EngineError or OSError where there is none.
+        """
+
+
+class JudgeSettings(Settings):
+    """Who judges, and what that may cost."""
+
+    judge: str = Field("policy", min_length=1)
+    """Who judges: "policy", the one that is trained; openai:URL or openai:URL#MODEL, a server's model; a directory or
+    Hugging Face id of another model; or my.py:name, a function from chat messages to text."""
+    max_reply_tokens: int = Field(512, ge=1)
+    """Tokens that a reply of the judge may have."""
+    seconds: float = Field(120.0, gt=0)
+    """How long a reply may take."""
+    max_calls: int | None = Field(None, ge=1)
+    """Replies that a run may ask for; what it asks beyond is not judged. A run that is gone on with has as many again.
+    """
+    max_tokens: int | None = Field(None, ge=1)
+    """Tokens that questions and replies of a run may have together, likewise."""
+
+
+class Asking:
+    """What a reward that asks a judge is, beside a shaper. ``ask`` is all that it needs."""
+
+    shared_settings: ClassVar[type[BaseModel]] = JudgeSettings
+    asks: JudgeSettings = JudgeSettings()
+    num_calls = 0
+    num_tokens = 0
+    """Spent, or set aside for what is being asked."""
+    _judge: Judge | None = None
+
+    def take(self, settings: JudgeSettings) -> None:
+        """Take up what the user says of the judge."""
+        self.asks = settings
+
+    def appoint(self, judge: Judge) -> None:
+        """Have ``judge`` asked from now on."""
+        self._judge = judge
+        self._replies: collections.OrderedDict[str, str] = collections.OrderedDict()
+        self._asked_now: dict[str, asyncio.Lock] = {}
+
+    async def ask(self, question: Question) -> str:
+        """The verdict on ``question``, as it stands in its brackets. Raises JudgeError; UserError without a judge."""
+        if self._judge is None:
+            raise UserError(f"{self._name} has no judge to ask; hand it one: reward.appoint(judge)")
+        key = _key(self._judge.version, question.messages)
+        lock = self._asked_now.setdefault(key, asyncio.Lock())
+        try:
+            async with lock:  # who asks the same at the same time waits for the one reply
+                if key not in self._replies:
+                    self._replies[key] = await self._reply(self._judge, question)
+                    while len(self._replies) > _MAX_KEPT:
+                        self._replies.popitem(last=False)
+                reply = self._replies[key]
+        finally:
+            if not lock.locked():
+                self._asked_now.pop(key, None)
+        return question.verdict(reply)
+
+    async def _reply(self, judge: Judge, question: Question) -> str:
+        """Asked anew, within the budget."""
+        settings = self.asks
+        set_aside = question.num_bytes // BYTES_A_TOKEN + settings.max_reply_tokens
+        self._spend("max_calls", settings.max_calls, self.num_calls, 1)
+        self._spend("max_tokens", settings.max_tokens, self.num_tokens, set_aside)
+        self.num_calls, self.num_tokens = self.num_calls + 1, self.num_tokens + set_aside
+        try:
+            async with asyncio.timeout(settings.seconds) as deadline:
+                answer = await judge.ask(question.messages, max_tokens=settings.max_reply_tokens)
+        except (EngineError, OSError) as error:  # a TimeoutError is an OSError
+            if deadline.expired():
+                raise JudgeError(
+                    f"the judge did not reply in {settings.seconds:g} s; raise --{self._name}.seconds if it may"
+                ) from None
+            raise JudgeError(f"the judge did not reply: {error}") from error
+        self.num_tokens += answer.num_tokens - set_aside
+        return answer.text
+
+    def _spend(self, key: str, limit: int | None, spent: int, more: int) -> None:
+        if limit is not None and spent + more > limit:
+            raise JudgeError(
+                f"the judge's budget is spent: {spent} of --{self._name}.{key} {limit}, and a question needs {more}; "
+                "raise it to go on judging"
+            )
+
+    @property
+    def _name(self) -> str:
+        return f"rewards.{getattr(self, 'plugin_id', type(self).__name__)}"
+
+
+def _key(version: int, messages: Sequence[Message]) -> str:
+    asked = json.dumps([version, *messages], sort_keys=True)
+    return hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What all of ``work`` returns; where one raises, the others are not gone on with."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)
