@@ -6,18 +6,38 @@ and the better the rung below is known; whatever is not practised is forgotten b
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 
+from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Curriculum, Outcome, drawn, state_of
 from agentgym.types import Draw
 
-__all__ = ["Learner", "OnRungs", "episodes_to_mastery", "goes_on_alike", "longest_absence", "play"]
+__all__ = [
+    "GROUPS",
+    "RUNGS",
+    "Learner",
+    "OnRungs",
+    "episodes_to_mastery",
+    "goes_on_alike",
+    "heard",
+    "longest_absence",
+    "of_task",
+    "play",
+    "rungs_drawn",
+    "versus_uniform",
+]
 
 MASTERED = 0.8
+RUNGS: dict[str, Any] = {"option": "rung", "levels": (0, 1, 2, 3, 4, 5)}
+GROUPS = st.lists(st.lists(st.booleans(), max_size=8), min_size=3, max_size=45)
+"""What becomes of the groups of a run, for ``goes_on_alike``."""
 
 
 class Learner:
@@ -87,6 +107,44 @@ def episodes_to_mastery(
     return float(
         np.mean([_episodes(make(seed), Learner(num_rungs, seed=seed), rung_of, forgets, max_updates) for seed in seeds])
     )
+
+
+def versus_uniform(
+    make: Callable[[int], Curriculum], *, forgets: bool = False, tasks_per_rung: int = 1, num_seeds: int = 4
+) -> float:
+    """Episodes to the mastery of six rungs, as a share of those that ``uniform`` needs over tasks."""
+    ours = episodes_to_mastery(make, 6, OnRungs(tasks_per_rung), seeds=range(num_seeds), forgets=forgets)
+    return ours / _uniform(forgets, tasks_per_rung, num_seeds)
+
+
+@functools.cache
+def _uniform(forgets: bool, tasks_per_rung: int, num_seeds: int) -> float:
+    tasks = range(6 * tasks_per_rung)
+    return episodes_to_mastery(
+        lambda seed: Uniform(tasks, seed=seed), 6, OnRungs(tasks_per_rung), seeds=range(num_seeds), forgets=forgets
+    )
+
+
+def rungs_drawn(curriculum: Curriculum, num_updates: int = 60) -> list[int]:
+    """The rungs of all draws while a learner learns."""
+    learner, rung_of = Learner(6, seed=2), OnRungs()
+    updates = range(num_updates)
+    return [rung_of(outcome.draw) for update in updates for outcome in play(curriculum, learner, update, rung_of)]
+
+
+def heard(rung: int, *successes: bool, **changes: Any) -> Outcome:
+    """What became of a group at a rung."""
+    return _heard(Draw(task=0, options={"rung": rung}), successes, changes)
+
+
+def of_task(task: int, *successes: bool, **changes: Any) -> Outcome:
+    """What became of a group of a task."""
+    return _heard(Draw(task=task), successes, changes)
+
+
+def _heard(draw: Draw, successes: Sequence[bool], changes: dict[str, Any]) -> Outcome:
+    rewards = [float(success) for success in successes]
+    return Outcome(**{"ordinal": 0, "draw": draw, "rewards": rewards, "successes": successes, **changes})
 
 
 def _episodes(
