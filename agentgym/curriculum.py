@@ -21,7 +21,7 @@ import numpy as np
 from agentgym.errors import UserError
 from agentgym.types import Draw, TaskId, Trajectory
 
-__all__ = ["Curriculum", "Outcome", "TaskOrder", "drawn", "grades", "outcomes_of", "state_of"]
+__all__ = ["Curriculum", "Outcome", "TaskOrder", "draw_of", "drawn", "grades", "outcomes_of", "state_of"]
 
 _BLOCK = 65536
 """Very long task lists are shuffled within blocks of so many, which come in their own order."""
@@ -62,6 +62,10 @@ class Outcome:
     rewards: Sequence[float] = ()
     """Of each episode, the environment's own."""
     successes: Sequence[bool] = ()
+    strengths: Sequence[float] = ()
+    """How much the environment helped in each episode: some of a group may be without help."""
+    logprobs: Sequence[float | None] = ()
+    """Of each episode, the mean behavior log-probability of the tokens that the policy sampled; None without any."""
     num_void: int = 0
     """Episodes that do not count, because the environment broke."""
 
@@ -70,6 +74,8 @@ class Curriculum(abc.ABC):
     """Says what is played. ``tasks`` are those to train on; what else a constructor takes are settings."""
 
     plugin_kind: ClassVar[str] = "curricula"
+    of_policy: ClassVar[bool] = False
+    """Whether what it draws is of the policy's own episodes alone, also where it learns nothing from them."""
 
     def __init__(self, tasks: Sequence[TaskId], *, seed: int) -> None:
         self.tasks, self.seed = tasks, seed
@@ -103,11 +109,17 @@ def drawn(curriculum: Curriculum, ordinal: int) -> Draw:
         raise UserError(f"{who} drew strength {draw.strength!r:.80}, expected a number from 0 to 1")
     if draw.level is not None and not math.isfinite(level):
         raise UserError(f"{who} drew level {draw.level!r:.80}, expected a finite number or None")
+    if draw.max_turns is not None and not (isinstance(draw.max_turns, numbers.Integral) and draw.max_turns >= 1):
+        raise UserError(f"{who} drew max_turns {draw.max_turns!r:.80}, expected a whole number from 1 on or None")
     try:
         options = _through_json(dict(draw.options))
     except (TypeError, ValueError) as error:
         raise UserError(f"{who} drew options that are no JSON: {error}") from None
-    return dataclasses.replace(draw, options=options, strength=strength, level=None if draw.level is None else level)
+    found = {
+        "level": None if draw.level is None else level,
+        "max_turns": None if draw.max_turns is None else int(draw.max_turns),
+    }
+    return dataclasses.replace(draw, options=options, strength=strength, **found)
 
 
 def state_of(curriculum: Curriculum) -> dict[str, Any]:
@@ -159,23 +171,62 @@ def outcomes_of(trajectories: Iterable[Trajectory]) -> list[Outcome]:
     return [_outcome(ordinal, episodes) for ordinal, episodes in sorted(played.items())]
 
 
-def _outcome(ordinal: int, episodes: Sequence[Trajectory]) -> Outcome:
+def draw_of(episodes: Sequence[Trajectory]) -> Draw:
+    """What the episodes of an ordinal were drawn as; some of them may have had less help, or an expert no limit."""
     first = episodes[0]
+    return Draw(
+        task=first.task,  # type: ignore[arg-type]  # who plays without a task has none to tell
+        options=first.options,
+        level=first.level,
+        strength=max(episode.strength for episode in episodes),
+        max_turns=min((episode.max_turns for episode in episodes if episode.max_turns is not None), default=None),
+    )
+
+
+def _outcome(ordinal: int, episodes: Sequence[Trajectory]) -> Outcome:
     own = [episode for episode in episodes if episode.role == "policy" and not episode.shown]
     counted = [episode for episode in own if not episode.stop_reason.is_void]
-    assert first.task is not None
     return Outcome(
         ordinal=ordinal,
-        draw=Draw(task=first.task, options=first.options, level=first.level, strength=first.strength),
+        draw=draw_of(episodes),
         rewards=[episode.environment_reward for episode in counted],
         successes=[episode.success for episode in counted],
+        strengths=[episode.strength for episode in counted],
+        logprobs=[_mean_logprob(episode) for episode in counted],
         num_void=len(own) - len(counted),
     )
 
 
+def _mean_logprob(episode: Trajectory) -> float | None:
+    """Of the tokens that the policy sampled; None without any."""
+    sampled = [sample.logprobs[episode.sampled(sample)] for sample in episode.samples]
+    logprobs = np.concatenate([*sampled, np.zeros(0, np.float32)])
+    return float(logprobs.mean(dtype=np.float64)) if len(logprobs) else None
+
+
 def grades(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """Mean level and strength of what was drawn, where there are any."""
-    levels = [outcome.draw.level for outcome in outcomes if outcome.draw.level is not None]
-    strengths = [outcome.draw.strength for outcome in outcomes]
+    """Of what was drawn, where there is any: means of level, strength and turn limit, and success at each level.
+
+    Success is told of levels that are whole numbers, as those that somebody counted are; a share is a measure.
+    """
+    draws = [outcome.draw for outcome in outcomes]
+    levels = [draw.level for draw in draws if draw.level is not None]
+    limits = [draw.max_turns for draw in draws if draw.max_turns is not None]
     means = {"level": statistics.fmean(levels)} if levels else {}
-    return means | ({"strength": statistics.fmean(strengths)} if any(strengths) else {})
+    if any(draw.strength for draw in draws):
+        means["strength"] = statistics.fmean(draw.strength for draw in draws)
+    if limits:
+        means["turn_limit"] = statistics.fmean(limits)
+    return means | _success_by_level(outcomes)
+
+
+def _success_by_level(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    by_level: dict[int, list[bool]] = {}
+    for outcome in outcomes:
+        if outcome.draw.level is not None and float(outcome.draw.level).is_integer():
+            by_level.setdefault(int(outcome.draw.level), []).extend(outcome.successes)
+    return {
+        f"success_at_level_{level}": statistics.fmean(successes)
+        for level, successes in sorted(by_level.items())
+        if successes
+    }

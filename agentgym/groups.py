@@ -58,6 +58,7 @@ def group_specs(draws: Curriculum, update: int, *, groups: int, group_size: int)
             options=draw.options,
             level=draw.level,
             strength=draw.strength,
+            max_turns=draw.max_turns,
             split="train",
             seed=seed_of(draws.seed, "train", ordinal),
             member=member,

@@ -134,6 +134,8 @@ class Draw:
     """How hard it is, in the curriculum's own measure; None where it has none."""
     strength: float = 0.0
     """How much the environment helps, in [0, 1]; evaluation is at 0."""
+    max_turns: int | None = None
+    """Turns that its episodes may have, where that is less than they may have anyhow; evaluation has none."""
 
 
 class StepResult(NamedTuple):
@@ -331,6 +333,8 @@ class Trajectory(_Record):
     """How hard the curriculum held it to be."""
     strength: float = 0.0
     """How much the environment helped."""
+    max_turns: int | None = None
+    """Turns that the curriculum let it have; None where it set no limit of its own."""
     channels: dict[str, float] = Field(default_factory=dict)
     """Numbers that the environment reported at the reset, by name: ``info["channels"]``."""
     role: Role = "policy"

@@ -94,11 +94,11 @@ class Buckets(Armed):
             return self.unknown(rng, self.bucket_of)
         nearness = self._nearness()
         if self.levels:
-            return self.weighted(rng, dict(nearness.items()))
+            return self.weighted(rng, nearness)
         sizes = collections.Counter(self.bucket_of.values())
         return self.weighted(rng, {task: nearness[own] / sizes[own] for task, own in self.bucket_of.items()})
 
-    def _nearness(self) -> dict[int, float]:
+    def _nearness(self) -> dict[TaskId, float]:
         """Of each bucket, by how far its middle is from the place; the nearest has 1."""
         buckets, place = self._buckets, self.place
         steps = [(nth + 0.5 - place) / self.width for nth in range(len(buckets))]

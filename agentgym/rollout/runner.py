@@ -212,6 +212,7 @@ class Rollout:
             options=dict(spec.options),
             level=spec.level,
             strength=spec.strength,
+            max_turns=spec.max_turns,
             role=spec.role,
             tokenizer=self.tokenizer.fingerprint,
             attempt=attempt,

@@ -27,6 +27,8 @@ class EpisodeSpec:
     """How hard the curriculum holds it to be; for the record."""
     strength: float = 0.0
     """How much the environment helps, in [0, 1]; for the record."""
+    max_turns: int | None = None
+    """Turns that the curriculum lets it have: the smaller of this and of the limits counts; None sets none."""
     split: str = ""
     """Of the task, where it is known; for the record."""
     member: int = 0

@@ -44,7 +44,7 @@ class Learner:
     """Competence of each rung, in [0, 1]."""
 
     def __init__(self, num_rungs: int, *, seed: int, rate: float = 0.02, forgetting: float = 2e-4) -> None:
-        self.rng = np.random.default_rng(seed)
+        self.rng, self.noise = np.random.default_rng(seed), np.random.default_rng([seed, 1])
         self.competence = np.full(num_rungs, 0.02)
         self.competence[0] = 0.2
         self.rate, self.forgetting = rate, forgetting
@@ -58,6 +58,11 @@ class Learner:
         self.competence[rung] = min(0.98, p + num_episodes * self.rate * 4 * p * (1 - p) * ready)
         self.competence = np.maximum(self.competence, 0.02)
         return [bool(success) for success in self.rng.random(num_episodes) < p]
+
+    def logprobs(self, rung: int, num_episodes: int) -> list[float]:
+        """Mean log-probabilities of the tokens of as many episodes: the higher the competence, the surer they are."""
+        noise = self.noise.normal(0, 0.1, num_episodes)
+        return [min(0.0, float(logprob)) for logprob in self.competence[rung] - 1 + noise]
 
     def forget(self) -> None:
         """All but the beginnings."""
@@ -86,10 +91,8 @@ def play(
     outcomes = []
     for ordinal in range(update * size, (update + 1) * size):
         draw = drawn(curriculum, ordinal)
-        successes = learner.practise(rung_of(draw), 4)
-        outcomes.append(
-            Outcome(ordinal=ordinal, draw=draw, rewards=[float(success) for success in successes], successes=successes)
-        )
+        logprobs = learner.logprobs(rung_of(draw), 4)
+        outcomes.append(_heard(draw, learner.practise(rung_of(draw), 4), {"ordinal": ordinal, "logprobs": logprobs}))
     curriculum.learn(outcomes)
     return outcomes
 
@@ -180,8 +183,8 @@ def goes_on_alike(make: Callable[[], Curriculum], groups: Sequence[Sequence[bool
         for ordinal, successes in enumerate(groups[update : update + size], update):
             draw = drawn(one, ordinal)
             assert update // size < at or drawn(other, ordinal) == draw
-            rewards = [float(success) for success in successes]
-            outcomes.append(Outcome(ordinal=ordinal, draw=draw, rewards=rewards, successes=successes))
+            logprobs = [-sum(successes) / 8 - at / 32] * len(successes)
+            outcomes.append(_heard(draw, successes, {"ordinal": ordinal, "logprobs": logprobs}))
         one.learn(outcomes)
         if update // size >= at:
             other.learn(outcomes)
