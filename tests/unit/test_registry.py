@@ -376,7 +376,10 @@ def test_every_kind_lists_what_lies_in_its_package() -> None:
     assert {kind: inside(kind) for kind in registry.KINDS if kind != "environments"} == {
         "rewards": ["overlong-penalty", "potential", "success", "turn-cost"],
         "protocols": ["plain", "react", "tools"],
-        "curricula": ["bandit", "buckets", "frontier", "hard-cases", "pools", "success-band", "uniform"],
+        "curricula": [
+            *("adaptive-strength", "bandit", "buckets", "by-perplexity", "frontier", "hard-cases", "horizon", "pools"),
+            *("success-band", "uniform"),
+        ],
         "engines": ["embedded", "openai", "scripted", "vllm"],
         "trainers": ["cory", "dpo", "grpo", "mixed", "ppo", "rloo", "sft"],
     }

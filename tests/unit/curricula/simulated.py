@@ -49,15 +49,16 @@ class Learner:
         self.competence[0] = 0.2
         self.rate, self.forgetting = rate, forgetting
 
-    def practise(self, rung: int, num_episodes: int) -> list[bool]:
-        """Play a group of episodes of a rung, and learn from them."""
-        p = self.competence[rung]
+    def practise(self, rung: int, num_episodes: int, strength: float = 0.0) -> list[bool]:
+        """Play a group of episodes of a rung, and learn from them; where there is help, half as much."""
+        p, rate = self.competence[rung], self.rate * (0.5 if strength else 1)
+        helped = p + strength / 2 * (1 - p)
         ready = self.competence[rung - 1] if rung else 1.0
         others = np.arange(len(self.competence)) != rung
         self.competence[others] *= (1 - self.forgetting) ** num_episodes
-        self.competence[rung] = min(0.98, p + num_episodes * self.rate * 4 * p * (1 - p) * ready)
+        self.competence[rung] = min(0.98, p + num_episodes * rate * 4 * helped * (1 - helped) * ready)
         self.competence = np.maximum(self.competence, 0.02)
-        return [bool(success) for success in self.rng.random(num_episodes) < p]
+        return [bool(success) for success in self.rng.random(num_episodes) < helped]
 
     def logprobs(self, rung: int, num_episodes: int) -> list[float]:
         """Mean log-probabilities of the tokens of as many episodes: the higher the competence, the surer they are."""
@@ -87,12 +88,18 @@ class OnRungs:
 def play(
     curriculum: Curriculum, learner: Learner, update: int, rung_of: Callable[[Draw], int], *, size: int = 8
 ) -> list[Outcome]:
-    """An update of ``size`` groups of four; the curriculum hears of it."""
+    """An update of ``size`` groups of four, of whom two have no help; the curriculum hears of it."""
     outcomes = []
     for ordinal in range(update * size, (update + 1) * size):
         draw = drawn(curriculum, ordinal)
         logprobs = learner.logprobs(rung_of(draw), 4)
-        outcomes.append(_heard(draw, learner.practise(rung_of(draw), 4), {"ordinal": ordinal, "logprobs": logprobs}))
+        strengths = [0.0, 0.0, draw.strength, draw.strength]
+        if draw.strength:
+            successes = [*learner.practise(rung_of(draw), 2), *learner.practise(rung_of(draw), 2, draw.strength)]
+        else:
+            successes = learner.practise(rung_of(draw), 4)
+        told = {"ordinal": ordinal, "strengths": strengths, "logprobs": logprobs}
+        outcomes.append(_heard(draw, successes, told))
     curriculum.learn(outcomes)
     return outcomes
 
