@@ -21,7 +21,7 @@ import numpy as np
 from agentgym.errors import UserError
 from agentgym.types import STRENGTH, Draw, TaskId, Trajectory
 
-__all__ = ["Curriculum", "Outcome", "TaskOrder", "drawn", "grades", "outcomes_of", "state_of"]
+__all__ = ["Curriculum", "Outcome", "TaskOrder", "draw_of", "drawn", "grades", "outcomes_of", "state_of"]
 
 _BLOCK = 65536
 """Very long task lists are shuffled within blocks of so many, which come in their own order."""
@@ -62,6 +62,10 @@ class Outcome:
     rewards: Sequence[float] = ()
     """Of each episode, the environment's own."""
     successes: Sequence[bool] = ()
+    strengths: Sequence[float] = ()
+    """How much the environment helped in each episode: some of a group may be without help."""
+    logprobs: Sequence[float | None] = ()
+    """Of each episode, the mean behavior log-probability of the tokens that the policy sampled; None without any."""
     num_void: int = 0
     """Episodes that do not count, because the environment broke."""
 
@@ -70,6 +74,8 @@ class Curriculum(abc.ABC):
     """Says what is played. ``tasks`` are those to train on; what else a constructor takes are settings."""
 
     plugin_kind: ClassVar[str] = "curricula"
+    of_policy: ClassVar[bool] = False
+    """Whether what it draws is of the policy's own episodes alone, also where it learns nothing from them."""
 
     def __init__(self, tasks: Sequence[TaskId], *, seed: int) -> None:
         self.tasks, self.seed = tasks, seed
@@ -128,12 +134,17 @@ def drawn(curriculum: Curriculum, ordinal: int) -> Draw:
         raise UserError(f"{who} drew shown_turns {draw.shown_turns!r:.80}, expected a whole number from 0")
     if wrong := [name for name, factor in draw.rewards.items() if not math.isfinite(_number(factor))]:
         raise UserError(f"{who} drew {draw.rewards[wrong[0]]!r:.80} for the reward {wrong[0]!r:.80}, expected a number")
+    limit: Any = draw.max_turns
+    if limit is not None and not (isinstance(limit, numbers.Integral) and int(limit) >= 1):
+        raise UserError(f"{who} drew max_turns {draw.max_turns!r:.80}, expected a whole number from 1 on or None")
     try:
         options, rewards = _through_json(dict(draw.options)), _through_json(dict(draw.rewards))
     except (TypeError, ValueError) as error:
         raise UserError(f"{who} drew options that are no JSON: {error}") from None
     kept = {"options": options, "rewards": rewards, "strength": strength}
-    return dataclasses.replace(draw, **kept, level=None if draw.level is None else level)
+    kept["level"] = None if draw.level is None else level
+    kept["max_turns"] = None if draw.max_turns is None else int(draw.max_turns)
+    return dataclasses.replace(draw, **kept)
 
 
 def _strength(who: str, draw: Draw, usual: float | None) -> float:
@@ -197,17 +208,30 @@ def outcomes_of(trajectories: Iterable[Trajectory]) -> list[Outcome]:
     return [_outcome(ordinal, episodes) for ordinal, episodes in sorted(played.items())]
 
 
-def _outcome(ordinal: int, episodes: Sequence[Trajectory]) -> Outcome:
+def draw_of(episodes: Sequence[Trajectory]) -> Draw:
+    """What the episodes of an ordinal were drawn as; some of them may have had less help, or an expert no limit."""
     first = episodes[0]
-    led = min(episode.shown_turns for episode in episodes)
-    own = [episode for episode in episodes if _is_own(episode, led)]
+    return Draw(
+        task=first.task,  # type: ignore[arg-type]  # who plays without a task has none to tell
+        options=first.options,
+        level=first.level,
+        strength=max(episode.strength for episode in episodes),
+        max_turns=min((episode.max_turns for episode in episodes if episode.max_turns is not None), default=None),
+        shown_turns=min(episode.shown_turns for episode in episodes),
+    )
+
+
+def _outcome(ordinal: int, episodes: Sequence[Trajectory]) -> Outcome:
+    draw = draw_of(episodes)
+    own = [episode for episode in episodes if _is_own(episode, draw.shown_turns)]
     counted = [episode for episode in own if not episode.stop_reason.is_void]
-    assert first.task is not None
     return Outcome(
         ordinal=ordinal,
-        draw=Draw(task=first.task, options=first.options, level=first.level, strength=first.strength, shown_turns=led),
+        draw=draw,
         rewards=[episode.environment_reward for episode in counted],
         successes=[episode.success for episode in counted],
+        strengths=[episode.strength for episode in counted],
+        logprobs=[_mean_logprob(episode) for episode in counted],
         num_void=len(own) - len(counted),
     )
 
@@ -217,9 +241,36 @@ def _is_own(episode: Trajectory, led: int) -> bool:
     return episode.role == "policy" and (episode.shown_turns == led if led else not episode.shown)
 
 
+def _mean_logprob(episode: Trajectory) -> float | None:
+    """Of the tokens that the policy sampled; None without any."""
+    sampled = [sample.logprobs[episode.sampled(sample)] for sample in episode.samples]
+    logprobs = np.concatenate([*sampled, np.zeros(0, np.float32)])
+    return float(logprobs.mean(dtype=np.float64)) if len(logprobs) else None
+
+
 def grades(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """Mean level and strength of what was drawn, where there are any."""
-    levels = [outcome.draw.level for outcome in outcomes if outcome.draw.level is not None]
-    strengths = [outcome.draw.strength or 0.0 for outcome in outcomes]
+    """Of what was drawn, where there is any: means of level, strength and turn limit, and success at each level.
+
+    Success is told of levels that are whole numbers, as those that somebody counted are; a share is a measure.
+    """
+    draws = [outcome.draw for outcome in outcomes]
+    levels = [draw.level for draw in draws if draw.level is not None]
+    limits = [draw.max_turns for draw in draws if draw.max_turns is not None]
     means = {"level": statistics.fmean(levels)} if levels else {}
-    return means | ({"strength": statistics.fmean(strengths)} if any(strengths) else {})
+    if any(draw.strength for draw in draws):
+        means["strength"] = statistics.fmean(draw.strength or 0.0 for draw in draws)
+    if limits:
+        means["turn_limit"] = statistics.fmean(limits)
+    return means | _success_by_level(outcomes)
+
+
+def _success_by_level(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    by_level: dict[int, list[bool]] = {}
+    for outcome in outcomes:
+        if outcome.draw.level is not None and float(outcome.draw.level).is_integer():
+            by_level.setdefault(int(outcome.draw.level), []).extend(outcome.successes)
+    return {
+        f"success_at_level_{level}": statistics.fmean(successes)
+        for level, successes in sorted(by_level.items())
+        if successes
+    }

@@ -111,6 +111,7 @@ def group_specs(
             strength=(draw.strength or 0.0) if member < group_size - num_clean else 0.0,
             shown_turns=draw.shown_turns,
             rewards=draw.rewards,
+            max_turns=draw.max_turns,
             split="train",
             seed=seed_of(draws.seed, "train", ordinal),
             member=member,

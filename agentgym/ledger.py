@@ -29,6 +29,8 @@ class Entry(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict)
     level: float | None = None
     strength: float = 0.0
+    shown_turns: int = 0
+    max_turns: int | None = None
     update: int
     """Update that played it, from 1."""
     fate: Literal["trained", "rejected"]

@@ -135,6 +135,8 @@ class Draw:
     """How hard it is, in the curriculum's own measure; None where it has none."""
     strength: float | None = None
     """How strong the augmentations around the environment are, in [0, 1]; None: as the run says."""
+    max_turns: int | None = None
+    """Turns that its episodes may have, where that is less than they may have anyhow; evaluation has none."""
     shown_turns: int = 0
     """First turns that the expert plays; the policy goes on from there."""
     rewards: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -342,6 +344,8 @@ class Trajectory(_Record):
     """How strong the augmentations around the environment were; 0 is the environment as it is."""
     shown_turns: int = 0
     """First turns that the expert was to play."""
+    max_turns: int | None = None
+    """Turns that the curriculum let it have; None where it set no limit of its own."""
     channels: dict[str, float] = Field(default_factory=dict)
     """Numbers that the environment reported at the reset, by name: ``info["channels"]``."""
     role: Role = "policy"

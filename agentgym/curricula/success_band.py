@@ -22,12 +22,11 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from agentgym.curricula._arms import Level, check_levels, level_index, next_that, recent, review
-from agentgym.curriculum import Curriculum, Outcome
+from agentgym.curricula._arms import Armed, Level, Share, check_band, mean_of, next_that, recent
+from agentgym.curriculum import Outcome
 from agentgym.errors import ConfigError
 from agentgym.registry import register
-from agentgym.rollout import seed_of
-from agentgym.types import Draw, TaskId
+from agentgym.types import TaskId
 
 __all__ = ["SuccessBand"]
 
@@ -37,11 +36,9 @@ _FORGOTTEN = 0.1
 _ROUNDS = 8
 """How often all tasks are gone through for a sample in the band: that of an unknown task lies there by chance."""
 
-Share = Annotated[float, Field(ge=0, le=1)]
-
 
 @register
-class SuccessBand(Curriculum):
+class SuccessBand(Armed):
     """What is solved neither rarely nor nearly always: such tasks, or the level of an option where it is so."""
 
     def __init__(
@@ -67,41 +64,31 @@ class SuccessBand(Curriculum):
             half_life: Episodes of a task or level after which older ones count half.
             every: Of so many ordinals, one reviews tasks or levels in turn, whatever is known of them.
         """
-        super().__init__(tasks, seed=seed)
-        check_levels(option, levels)
-        if not low < high:
-            raise ConfigError(
-                f"curriculum.low must be below curriculum.high, found {low} and {high}; "
-                "type such as --curriculum.low 0.3 --curriculum.high 0.7"
-            )
+        super().__init__(tasks, seed=seed, option=option, levels=levels, every=every)
+        check_band(low, high)
         if levels and evidence > half_life:
             raise ConfigError(
                 f"curriculum.evidence is {evidence:g}, expected {half_life:g} at most: older episodes fade by "
                 f"curriculum.half_life; type --curriculum.half_life {evidence:g}"
             )
-        self.option, self.levels, self.low, self.high = option, levels, low, high
-        self.evidence, self.half_life, self.every = evidence, half_life, every
+        self.low, self.high, self.evidence, self.half_life = low, high, evidence, half_life
         self.at = 0
         """Place of the level that is played."""
         self.counts: dict[TaskId, tuple[float, float]] = {}
         """Task, or place of a level → (successes, episodes), newer ones counted more."""
 
-    def draw(self, ordinal: int) -> Draw:
-        turn = review(ordinal, self.every)
+    def choose(self, ordinal: int, rng: np.random.Generator) -> TaskId:
+        """The level that it is at; or the next task, from a random one on, with a sample in the band."""
         if self.levels:
-            at = self.at if turn is None else turn % len(self.levels)
-            return Draw(task=self.order[ordinal], options={self.option: self.levels[at]}, level=at)
-        task = self._in_band(ordinal) if turn is None else self.order[turn]
-        return Draw(task=task, level=1 - self.mean(task) if task in self.counts else None)
-
-    def _in_band(self, ordinal: int) -> TaskId:
-        """The next task, from a random one on, whose posterior's sample lies in the band; any where none does."""
-        rng = np.random.default_rng(seed_of(self.seed, "success-band", ordinal))
+            return self.at
         start = int(rng.integers(len(self.tasks)))
         task = next_that(
             lambda task: self.low <= self._sample(task, rng) <= self.high, self.order, start, rounds=_ROUNDS
         )
         return self.order[start] if task is None else task
+
+    def hardness(self, task: TaskId) -> float | None:
+        return 1 - self.mean(task) if task in self.counts else None
 
     def _sample(self, task: TaskId, rng: np.random.Generator) -> float:
         successes, episodes = self.counts.get(task, (0.0, 0.0))
@@ -109,22 +96,17 @@ class SuccessBand(Curriculum):
 
     def mean(self, arm: TaskId) -> float:
         """Of the posterior of the success of a task, or of the level at a place."""
-        successes, episodes = self.counts.get(arm, (0.0, 0.0))
-        return (successes + 1) / (episodes + 2)
+        return mean_of(self.counts.get(arm, (0.0, 0.0)))
 
     def learn(self, outcomes: Sequence[Outcome]) -> None:
-        if self.levels:
-            heard: list[tuple[TaskId, Outcome]] = [
-                (level_index(outcome.draw, self.option, self.levels), outcome) for outcome in outcomes
-            ]
-        else:
-            heard = [(outcome.draw.task, outcome) for outcome in outcomes]
+        if not self.levels:
             self._fade(sum(len(outcome.successes) for outcome in outcomes))
-        for arm, outcome in heard:
-            if outcome.successes:
-                self.counts[arm] = recent(self.counts.get(arm, (0.0, 0.0)), outcome.successes, self.half_life)
+        super().learn(outcomes)
         if self.levels:
             self._move()
+
+    def hear(self, arm: TaskId, outcome: Outcome) -> None:
+        self.counts[arm] = recent(self.counts.get(arm, (0.0, 0.0)), outcome.successes, self.half_life)
 
     def _fade(self, num_episodes: int) -> None:
         """What is known of tasks fades while others are played: what they teach changes the success of these too."""
@@ -146,15 +128,10 @@ class SuccessBand(Curriculum):
             self.counts.pop(goal, None)  # the hysteresis: what a level showed before does not move it at once
 
     def state(self) -> dict[str, Any]:
-        counts = [[self.levels[int(arm)] if self.levels else arm, *pair] for arm, pair in self.counts.items()]
+        counts = [[self.saved(arm), *pair] for arm, pair in self.counts.items()]
         return {"at": self.levels[self.at] if self.levels else None, "counts": counts}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        counts = [(self._arm(arm), (successes, episodes)) for arm, successes, episodes in state["counts"]]
-        self.at = int(self._arm(state["at"])) if self.levels else 0
+        counts = [(self.restored(saved), (successes, episodes)) for saved, successes, episodes in state["counts"]]
+        self.at = int(self.restored(state["at"])) if self.levels else 0
         self.counts = dict(counts)
-
-    def _arm(self, saved: Any) -> TaskId:
-        if not self.levels:
-            return saved  # type: ignore[no-any-return]
-        return level_index(Draw(task=0, options={self.option: saved}), self.option, self.levels)

@@ -135,6 +135,11 @@ def refuse_idle_curriculum(settings: TrainSettings) -> None:
             "episodes; leave out --curriculum, or --trainer.data"
         )
     factory: Any = plugins("curricula").get(chosen.id)
+    if factory.of_policy and not trainer.plays_policy:
+        raise ConfigError(
+            f"curriculum {chosen.id} has no effect: it is of the policy's episodes, and the trainer "
+            f"{settings.trainer.id} plays none; leave out --curriculum, or choose another --trainer"
+        )
     if factory.learn is not Curriculum.learn and not trainer.plays_policy:
         raise ConfigError(
             f"curriculum {chosen.id} learns from the policy's episodes, and the trainer {settings.trainer.id} plays "

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agentgym.curriculum import grades, outcomes_of, state_of
+from agentgym.curriculum import draw_of, grades, outcomes_of, state_of
 from agentgym.engine import Engine, Prompt
 from agentgym.errors import NonFiniteError
 from agentgym.learn.canary import engine_gap
@@ -217,14 +217,15 @@ def _sampled(trajectories: Sequence[Trajectory], num: int = 64) -> tuple[list[in
 
 def _entries(trajectories: Sequence[Trajectory], rejected: Mapping[int, str], update: int, refused: str) -> list[Entry]:
     """One for each task ordinal that was played, in order."""
-    played: dict[int, Trajectory] = {}
-    for t in trajectories:
-        if t.ordinal is not None:  # the first of them is played as was drawn, others may be without augmentations
-            played.setdefault(t.ordinal, t)
+    played: dict[int, list[Trajectory]] = {}
+    for trajectory in trajectories:
+        if trajectory.ordinal is not None:
+            played.setdefault(trajectory.ordinal, []).append(trajectory)
     entries = []
-    for ordinal, t in sorted(played.items()):
+    for ordinal, episodes in sorted(played.items()):
         reason = rejected.get(ordinal, refused)
         fate: Literal["trained", "rejected"] = "rejected" if reason else "trained"
-        draw = {"task": t.task, "options": t.options, "level": t.level, "strength": t.strength}
+        draw = dataclasses.asdict(draw_of(episodes))
+        del draw["rewards"]  # what was paid is in the episodes
         entries.append(Entry(ordinal=ordinal, **draw, update=update, fate=fate, reason=reason))
     return entries

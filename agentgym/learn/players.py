@@ -42,7 +42,8 @@ class Players:
     async def expert(self, specs: Sequence[EpisodeSpec], *, shaped: bool = True) -> list[Trajectory]:
         """Episodes of the environment's expert; their behavior log-probabilities are 0.
 
-        Without ``shaped`` they have the environment's reward alone: enough to imitate them.
+        Without ``shaped`` they have the environment's reward alone: enough to imitate them. No limit on turns holds for
+        them, nor that of a curriculum.
         """
         limits = Limits(  # it may say what it has to say; the environment ends its episodes
             max_reply_tokens=2**20,
@@ -50,7 +51,7 @@ class Players:
             episode_seconds=self.limits.episode_seconds,
             shaping_seconds=self.limits.shaping_seconds,
         )
-        shown = [dataclasses.replace(spec, role="expert") for spec in specs]
+        shown = [dataclasses.replace(spec, role="expert", max_turns=None) for spec in specs]
         return await self._play(shown, expert_actor(self.rollout.protocol), self.engine, limits, shaped=shaped)
 
     async def shaped(self, recorded: list[Trajectory]) -> list[Trajectory]:

@@ -141,7 +141,8 @@ class Play:
 
     @property
     def _max_turns(self) -> int:
-        return self.limits.max_turns or self.host.max_turns
+        limit = self.limits.max_turns or self.host.max_turns
+        return limit if self.spec.max_turns is None else min(limit, self.spec.max_turns)
 
     def _show(self, observation: Observation, *, had_no_effect: bool = False) -> None:
         for image in observation.images:

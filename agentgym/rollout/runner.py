@@ -213,6 +213,7 @@ class Rollout:
             level=spec.level,
             strength=spec.strength,
             shown_turns=spec.shown_turns,
+            max_turns=spec.max_turns,
             role=spec.role,
             tokenizer=self.tokenizer.fingerprint,
             attempt=attempt,

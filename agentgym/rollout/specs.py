@@ -27,6 +27,8 @@ class EpisodeSpec:
     """How hard the curriculum holds it to be; for the record."""
     strength: float = 0.0
     """How strong the augmentations around the environment are, in [0, 1], where there are some."""
+    max_turns: int | None = None
+    """Turns that the curriculum lets it have: the smaller of this and of the limits counts; None sets none."""
     split: str = ""
     """Of the task, where it is known; for the record."""
     member: int = 0

@@ -86,6 +86,7 @@ def episodes(draw: st.DrawFn) -> Trajectory:
         options=draw(st.dictionaries(TEXT, JSON, max_size=3)),
         level=draw(st.none() | REAL),
         strength=draw(st.floats(0, 1)),
+        max_turns=draw(st.none() | COUNT),
         role=draw(st.sampled_from(["policy", "expert", "partner"])),
         tokenizer=draw(TEXT),
         attempt=draw(st.integers(0, 3)),

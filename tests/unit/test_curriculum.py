@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agentgym import curriculum
 from agentgym.curriculum import Curriculum, Outcome, TaskOrder, drawn, grades, outcomes_of, state_of
 from agentgym.errors import UserError
-from agentgym.types import Draw, StopReason, Trajectory, Turn
+from agentgym.types import Draw, Sample, StopReason, Trajectory, Turn
 
 
 @given(st.integers(1, 40), st.integers(0, 2**40), st.integers(0, 5))
@@ -67,6 +67,11 @@ class Told(Curriculum):
         (Draw(task=0, strength=cast(float, "all")), "drew strength 'all', expected a number from 0 to 1"),
         (Draw(task=0, level=cast(float, "hard")), "drew level 'hard', expected a finite number or None"),
         (Draw(task=0, level=10**400), "drew level 10+, expected a finite number or None"),
+        (Draw(task=0, max_turns=0), "drew max_turns 0, expected a whole number from 1 on or None"),
+        (Draw(task=0, max_turns=cast(int, 2.5)), "drew max_turns 2.5, expected a whole number"),
+        (Draw(task=0, shown_turns=-1), "drew shown_turns -1, expected a whole number from 0"),
+        (Draw(task=0, shown_turns=cast(int, True)), "drew shown_turns True"),
+        (Draw(task=0, rewards={"success": math.nan}), "drew nan for the reward 'success', expected a number"),
         (Draw(task=0, options={"a": "\ud800"}), "drew options that are no JSON: .*surrogates"),
         (Draw(task=0, options={"a": {1}}), "drew options that are no JSON: Object of type set"),
         (Draw(task=0, options={"a": math.nan}), "drew options that are no JSON"),
@@ -89,11 +94,12 @@ def episode(ordinal: int | None, reward: float = 1.0, **changes: Any) -> Traject
 
 
 def test_numbers_are_drawn_as_they_come_back_from_a_checkpoint() -> None:
-    told = Told(Draw(task=0, level=cast(float, np.int64(3)), strength=cast(float, np.float32(0.5))))
+    level, strength, max_turns = cast(float, np.int64(3)), cast(float, np.float32(0.5)), cast(int, np.int64(4))
+    told = Told(Draw(task=0, level=level, strength=strength, max_turns=max_turns))
     told.run_strength = 1.0
     draw = drawn(told, 0)
-    assert (type(draw.level), type(draw.strength)) == (float, float)
-    assert (draw.level, draw.strength) == (3, 0.5)
+    assert (type(draw.level), type(draw.strength), type(draw.max_turns)) == (float, float, int)
+    assert (draw.level, draw.strength, draw.max_turns) == (3, 0.5, 4)
 
 
 @pytest.mark.parametrize(("usual", "strength"), [(None, 0.0), (0.0, 0.0), (0.75, 0.75)])
@@ -158,8 +164,34 @@ def test_outcomes_are_those_of_the_policy_by_itself_in_order() -> None:
         ]
     )
     draw = Draw(task=7, options={"rung": 1}, level=1.0, strength=0.5)
-    assert two == Outcome(ordinal=2, draw=draw, rewards=[1.0, 0.5], successes=[True, False], num_void=1)
-    assert five == Outcome(ordinal=5, draw=draw, rewards=[0.25], successes=[False])
+    assert two == Outcome(
+        ordinal=2,
+        draw=draw,
+        rewards=[1.0, 0.5],
+        successes=[True, False],
+        strengths=[0.5, 0.5],
+        logprobs=[None, None],
+        num_void=1,
+    )
+    assert five == Outcome(ordinal=5, draw=draw, rewards=[0.25], successes=[False], strengths=[0.5], logprobs=[None])
+
+
+def test_what_was_drawn_is_the_most_help_and_the_limit_that_members_had() -> None:
+    (one,) = outcomes_of(
+        [episode(0, strength=0.0), episode(0, max_turns=4), episode(0, strength=0.0, role="expert", max_turns=None)]
+    )
+    assert (one.draw.strength, one.draw.max_turns, one.strengths) == (0.5, 4, [0.0, 0.5])
+
+
+def test_a_log_probability_is_the_mean_over_what_the_policy_sampled() -> None:
+    def said(*logprobs: float, **changes: Any) -> Sample:
+        mask = [False, *(True for _ in logprobs)]
+        columns = {"token_ids": [1] * len(mask), "turn_index": [0] * len(mask), "policy_versions": [0] * len(mask)}
+        return Sample(**{**columns, "loss_mask": mask, "logprobs": [0.0, *logprobs], **changes})
+
+    long = episode(0, samples=[said(-1.0, -2.0), said(-6.0)])
+    (one,) = outcomes_of([long, episode(0), episode(0, samples=[said()])])
+    assert one.logprobs == [-3.0, None, None]
 
 
 def test_grades_are_means_over_what_has_any() -> None:
@@ -169,6 +201,18 @@ def test_grades_are_means_over_what_has_any() -> None:
     assert grades([]) == grades([outcome()]) == {}
     assert grades([outcome(level=0), outcome(level=3), outcome()]) == {"level": 1.5}
     assert grades([outcome(strength=1.0), outcome()]) == {"strength": 0.5}
+    assert grades([outcome(max_turns=5), outcome(max_turns=10), outcome()]) == {"turn_limit": 7.5}
+
+
+def test_success_is_told_by_level_where_levels_are_counted() -> None:
+    def outcome(level: float | None, *successes: bool) -> Outcome:
+        return Outcome(ordinal=0, draw=Draw(task=0, level=level), successes=successes)
+
+    told = grades(
+        [outcome(2.0, True), outcome(0, False), outcome(2, True, False, False), outcome(1), outcome(None, True)]
+    )
+    assert told == {"level": 1.25, "success_at_level_0": 0.0, "success_at_level_2": 0.5}
+    assert grades([outcome(0.25, True)]) == {"level": 0.25}
 
 
 # -- the frontier ----------------------------------------------------------------------------------------

@@ -64,7 +64,8 @@ class Recipe(Curriculum):
     run_strength = 1.0
 
     def draw(self, ordinal: int) -> Draw:
-        return Draw(task=ordinal * 10, options={"at": ordinal}, level=ordinal + 0.5, strength=ordinal / 16)
+        at = {"level": ordinal + 0.5, "strength": ordinal / 16, "max_turns": 1 + ordinal}
+        return Draw(task=ordinal * 10, options={"at": ordinal}, **at)
 
 
 def test_an_update_plays_its_own_ordinals_each_as_a_group_of_members_that_share_a_start() -> None:

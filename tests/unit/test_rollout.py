@@ -160,6 +160,17 @@ def test_an_environment_that_truncates() -> None:
     assert (trajectory.terminated, trajectory.truncated) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("limit", "own", "turns"), [(None, None, 5), (None, 3, 3), (None, 9, 5), (4, 3, 3), (2, 3, 2), (2, None, 2)]
+)
+def test_of_the_limits_of_episode_and_rollout_the_smaller_counts(
+    limit: int | None, own: int | None, turns: int
+) -> None:
+    (trajectory,) = played(script("look"), spec(max_turns=own), limits=Limits(max_turns=limit))
+    assert (trajectory.stop_reason, len(trajectory.turns)) == (StopReason.TURN_LIMIT, turns)
+    assert trajectory.max_turns == own
+
+
 @pytest.mark.parametrize(("limit", "turns"), [(None, 5), (2, 2), (9, 9)])
 def test_the_turn_limit(limit: int | None, turns: int) -> None:
     (trajectory,) = played(script("look"), limits=Limits(max_turns=limit))

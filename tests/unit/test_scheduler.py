@@ -155,7 +155,9 @@ def test_what_is_pending_is_played_as_it_was_drawn_whatever_is_drawn_by_now(in_o
         def drawn(update: int) -> list[EpisodeSpec]:
             options = {"sizes": [1, {"a": None}]}
             return [
-                dataclasses.replace(spec, task=task, options=options, level=0.5, strength=0.25, split="train", member=3)
+                dataclasses.replace(
+                    spec, task=task, options=options, level=0.5, strength=0.25, max_turns=4, split="train", member=3
+                )
                 for spec in specs(update, groups=2)
             ]
 

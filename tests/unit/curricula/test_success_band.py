@@ -10,29 +10,18 @@ from hypothesis import strategies as st
 
 import agentgym
 from agentgym.curricula.success_band import SuccessBand
-from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Outcome, drawn
 from agentgym.errors import ConfigError, UserError
-from agentgym.types import Draw
 from tests.unit.curricula.simulated import (
-    Learner,
-    OnRungs,
-    episodes_to_mastery,
+    GROUPS,
+    RUNGS,
     goes_on_alike,
+    heard,
     longest_absence,
-    play,
+    of_task,
+    rungs_drawn,
+    versus_uniform,
 )
-
-RUNGS: dict[str, Any] = {"option": "rung", "levels": (0, 1, 2, 3, 4, 5)}
-
-
-def heard(rung: int, *successes: bool) -> Outcome:
-    draw = Draw(task=0, options={"rung": rung})
-    return Outcome(ordinal=0, draw=draw, rewards=[float(s) for s in successes], successes=successes)
-
-
-def of_task(task: int, *successes: bool) -> Outcome:
-    return Outcome(ordinal=0, draw=Draw(task=task), rewards=[float(s) for s in successes], successes=successes)
 
 
 def test_it_plays_the_level_that_it_is_at_and_reviews_all_in_turn() -> None:
@@ -125,7 +114,7 @@ def test_what_is_known_of_tasks_fades_by_their_own_episodes_and_by_those_of_othe
 
 @given(
     st.sampled_from([{}, RUNGS]),
-    st.lists(st.lists(st.booleans(), max_size=8), min_size=3, max_size=45),
+    GROUPS,
     st.integers(0, 14),
 )
 def test_it_goes_on_from_a_checkpoint_at_any_moment(settings: Any, groups: list[list[bool]], at: int) -> None:
@@ -134,23 +123,17 @@ def test_it_goes_on_from_a_checkpoint_at_any_moment(settings: Any, groups: list[
 
 @pytest.mark.parametrize("forgets", [False, True])
 def test_over_levels_it_beats_uniform_by_far(forgets: bool) -> None:
-    ours = episodes_to_mastery(lambda seed: SuccessBand(range(60), seed=seed, **RUNGS), 6, OnRungs(), forgets=forgets)
-    theirs = episodes_to_mastery(lambda seed: Uniform(range(6), seed=seed), 6, OnRungs(), forgets=forgets)
-    assert ours < 0.75 * theirs
+    assert versus_uniform(lambda seed: SuccessBand(range(60), seed=seed, **RUNGS), forgets=forgets) < 0.75
 
 
-def test_over_tasks_it_beats_uniform_where_each_is_a_level() -> None:
-    for forgets in (False, True):
-        ours = episodes_to_mastery(lambda seed: SuccessBand(range(6), seed=seed), 6, OnRungs(), forgets=forgets)
-        theirs = episodes_to_mastery(lambda seed: Uniform(range(6), seed=seed), 6, OnRungs(), forgets=forgets)
-        assert ours < 0.95 * theirs
+@pytest.mark.parametrize("forgets", [False, True])
+def test_over_tasks_it_beats_uniform_where_each_is_a_level(forgets: bool) -> None:
+    assert versus_uniform(lambda seed: SuccessBand(range(6), seed=seed), forgets=forgets) < 0.95
 
 
 @pytest.mark.parametrize(("settings", "bound"), [(RUNGS, 4 * 6), ({}, 2 * 4 * 6)], ids=["levels", "tasks"])
 def test_it_starves_nothing(settings: Any, bound: int) -> None:
-    band, learner, rung_of = SuccessBand(range(6), seed=2, **settings), Learner(6, seed=2), OnRungs()
-    rungs = [rung_of(outcome.draw) for update in range(60) for outcome in play(band, learner, update, rung_of)]
-    assert longest_absence(rungs, 6) <= bound
+    assert longest_absence(rungs_drawn(SuccessBand(range(6), seed=2, **settings)), 6) <= bound
 
 
 @pytest.mark.parametrize(

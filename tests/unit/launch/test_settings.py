@@ -246,11 +246,13 @@ def test_a_curriculum_that_nothing_follows_or_teaches_is_refused(tmp_path: Path)
     with pytest.raises(ConfigError, match="curriculum frontier learns from the policy's episodes, and the trainer sft"):
         resolve({"env": "webshop", "trainer": "sft", "curriculum": "frontier"})
     assert resolve({"env": "webshop", "trainer": "sft", "curriculum": f"{file}:Easy"}).trainer.id == "sft"
+    with pytest.raises(ConfigError, match="curriculum horizon has no effect: it is of the policy's episodes, and the"):
+        resolve({"env": "webshop", "trainer": "sft", "curriculum": "horizon"})
 
 
 def test_help_lists_curricula_and_shows_the_settings_of_the_chosen_one() -> None:
     shown = page(TrainSettings, parse_flags(["--env", "webshop", "--curriculum", "frontier"]))
-    assert re.search(r"^  --curriculum .*\bfrontier\b.*\buniform\b", shown, re.MULTILINE)
+    assert re.search(r"^  --curriculum .*?\bfrontier\b.*?\buniform\b", shown, re.MULTILINE | re.DOTALL)
     assert "With --curriculum frontier" in shown
     assert "--curriculum.replay NUMBER" in shown
 

@@ -273,7 +273,7 @@ def test_the_third_refused_update_in_a_row_ends_training() -> None:
 
 
 def test_each_task_has_one_entry_in_their_order_with_its_draw() -> None:
-    hard = {"task": 7, "options": {"size": 3}, "level": 2.0, "strength": 0.5}
+    hard = {"task": 7, "options": {"size": 3}, "level": 2.0, "strength": 0.5, "shown_turns": 0, "max_turns": 4}
     bench = Given(played(5, **hard), played(5, **hard), played(2), played(None))
     bench.trainer.rejected = {2: "void"}
     outcome = bench.update(4)
@@ -284,6 +284,8 @@ def test_each_task_has_one_entry_in_their_order_with_its_draw() -> None:
             "options": {},
             "level": None,
             "strength": 0.0,
+            "shown_turns": 0,
+            "max_turns": None,
             "update": 5,
             "fate": "rejected",
             "reason": "void",

@@ -62,6 +62,15 @@ def test_an_expert_may_say_what_it_has_to_say_within_the_deadlines_of_training()
     assert (first.shaped, second.shaped) == (True, False)
 
 
+def test_no_horizon_of_a_curriculum_holds_for_an_expert() -> None:
+    those = players(Limits(max_turns=3))
+    spec = EpisodeSpec(task=None, seed=0, episode_id="e", max_turns=2)
+    (own,) = asyncio.run(those.policy([spec]))
+    (shown,) = asyncio.run(those.expert([spec]))
+    assert (len(own.turns), own.max_turns) == (2, 2)
+    assert (len(shown.turns), shown.max_turns) == (Led.max_turns, None)
+
+
 def test_the_policy_plays_under_the_limits_at_the_temperature_of_training() -> None:
     asked = Asked(Limits(max_turns=3), temperature=0.5)
     asked.rollout.protocol = Plain()

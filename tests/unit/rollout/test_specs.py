@@ -46,6 +46,7 @@ def test_what_hangs_is_given_up_unless_it_is_said_otherwise() -> None:
 def test_nothing_is_added_to_a_plain_episode() -> None:
     plain = EpisodeSpec(task=None, seed=0)
     assert (plain.member, plain.shown_turns, plain.strength, plain.level) == (0, 0, 0.0, None)
+    assert plain.max_turns is None
     assert (plain.options, plain.preface, plain.group_id, plain.role) == ({}, "", "", "policy")
 
 
