@@ -2,8 +2,8 @@
 
 The list of admissible actions is shuffled, and so are lists of them in the text: buttons, options, the products of a
 page with what is said of each. The strength is the probability that an observation is shuffled. A list is three
-actions or more at equal distances, in parts of the text that a line break, a comma or WebShop's mark divides; what is no
-such list stays as it is, and nothing is added or left out.
+actions or more at equal distances, in parts of the text that a line break, a comma or WebShop's mark divides; what is
+no such list stays as it is, and nothing is added or left out.
 """
 
 from __future__ import annotations
