@@ -62,7 +62,7 @@ class Augmentation(Wrapper):
     def rng(self, *of: int) -> np.random.Generator:
         """A generator that depends on the episode's seed and ``of`` alone; without ``of`` on the turn."""
         depth = sum(isinstance(each, Augmentation) for each in _inside(self.env))
-        return np.random.default_rng([self.seed, depth, *(of or (self.turn,))])
+        return np.random.default_rng([self.seed, depth, 1, *(of or (self.turn,))])
 
     # -- the wrapped environment's -------------------------------------------------------------------
 
