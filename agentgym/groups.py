@@ -57,9 +57,14 @@ class GroupSettings(Settings):
             )
         return self
 
-    def group_specs(self, draws: Curriculum, update: int) -> list[EpisodeSpec]:
-        """The episodes of an update, group after group."""
-        return group_specs(draws, update, groups=self.groups, group_size=self.group_size, num_clean=self.num_clean)
+    def group_specs(
+        self, draws: Curriculum, update: int, *, ordinals: range | None = None, first: int | None = None
+    ) -> list[EpisodeSpec]:
+        """The episodes of an update, group after group: those of its ordinals, of which ``first`` is the first."""
+        first = update * self.groups if first is None else first
+        ordinals = range(first, first + self.groups) if ordinals is None else ordinals
+        sizes = {"group_size": self.group_size, "num_clean": self.num_clean}
+        return group_specs(draws, update, ordinals=ordinals, first=first, **sizes)
 
     def grouped(self, trajectories: Sequence[Trajectory], *, keep_truncated: bool = True) -> list[Group]:
         """Episodes by what they are compared with."""
@@ -96,13 +101,14 @@ class Group:
 
 
 def group_specs(
-    draws: Curriculum, update: int, *, groups: int, group_size: int, num_clean: int = 0
+    draws: Curriculum, update: int, *, ordinals: range, first: int, group_size: int, num_clean: int = 0
 ) -> list[EpisodeSpec]:
-    """The episodes of an update, group after group. Members share draw and environment seed.
+    """The episodes of ``ordinals`` of an update, group after group. Members share draw and environment seed.
 
-    The last ``num_clean`` of each play at strength 0, whatever was drawn.
+    ``first`` is the update's first ordinal, from which its groups are numbered. The last ``num_clean`` of each group
+    play at strength 0, whatever was drawn.
     """
-    plays = [(ordinal, drawn(draws, ordinal)) for ordinal in range(update * groups, (update + 1) * groups)]
+    plays = [(ordinal, drawn(draws, ordinal)) for ordinal in ordinals]
     return [
         EpisodeSpec(
             task=draw.task,
@@ -115,9 +121,9 @@ def group_specs(
             split="train",
             seed=seed_of(draws.seed, "train", ordinal),
             member=member,
-            group_id=f"{update}-{ordinal - update * groups}",
+            group_id=f"{update}-{ordinal - first}",
             ordinal=ordinal,
-            episode_id=f"{update}-{ordinal - update * groups}-{member}",
+            episode_id=f"{update}-{ordinal - first}-{member}",
         )
         for ordinal, draw in plays
         for member in range(group_size)

@@ -87,6 +87,8 @@ class MixedSettings(GroupTrainerSettings):
                     raise ValueError(f"{key} has no effect with method srft")
             if self.kl_coefficient and self.kl_in == "loss":
                 raise ValueError("kl_coefficient has no effect in the loss of method srft; set kl_in reward")
+        if self.draw_on:
+            raise ValueError("draw_on has no effect with mixed, whose demonstrations are of the tasks of an update")
         if self.demonstrations > self.groups:
             raise ValueError(f"{self.demonstrations} demonstrations need as many groups, found {self.groups}")
         return self

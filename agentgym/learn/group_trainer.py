@@ -6,8 +6,11 @@ import abc
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from pydantic import Field, model_validator
+
 from agentgym.curriculum import Curriculum
 from agentgym.groups import Group, GroupSettings, untaught
+from agentgym.learn.players import Players
 from agentgym.learn.rows import Row, per_token
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Lesson
@@ -23,6 +26,18 @@ class GroupTrainerSettings(GroupSettings, SurrogateSettings):
     keep_truncated: bool = True
     """Whether episodes that a limit cut short count; if not, they are neither compared nor trained on
     ("overlong filtering", arXiv 2503.14476, §3.4)."""
+    draw_on: int = Field(0, ge=0)
+    """Draw on, so many times at most, until an update has as many groups that teach something as it is to have (dynamic
+    sampling, DAPO, arXiv 2503.14476, §3.2). What was drawn and teaches nothing is in the ledger; groups_drawn is what
+    it costs."""
+    weigh_groups: bool = False
+    """Weigh an update by the share of its groups that teach something; otherwise few weigh as much as many."""
+
+    @model_validator(mode="after")
+    def _weighs_once(self) -> GroupTrainerSettings:
+        if self.weigh_groups and self.aggregation == "constant":
+            raise ValueError('weigh_groups has no effect with aggregation "constant", where all episodes count anyhow')
+        return self
 
     def _idle_in_one_step(self) -> list[str]:
         idle = super()._idle_in_one_step()
@@ -53,6 +68,47 @@ class GroupTrainer(SurrogateTrainer[S]):
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return self.settings.group_specs(draws, update)
 
+    # -- drawing on ------------------------------------------------------------------------------------
+
+    num_drawn = 0
+    """Ordinals of the updates so far, where an update may have more than it is to have."""
+
+    @property
+    def plays_ahead(self) -> bool:
+        return type(self).play is GroupTrainer.play and not self.settings.draw_on
+
+    def num_played(self, draws: Curriculum) -> tuple[int, int]:
+        own, shown = super().num_played(draws)
+        return own * (1 + self.settings.draw_on), shown
+
+    async def play(self, update: int, players: Players) -> list[Trajectory]:
+        """Again and again, as long as groups are missing that teach something and ``draw_on`` lets it."""
+        if not self.settings.draw_on:
+            return await super().play(update, players)
+        played: list[Trajectory] = []
+        first = end = self.num_drawn
+        missing = self.settings.groups
+        for _ in range(1 + self.settings.draw_on):
+            ordinals = range(end, end + missing)
+            specs = self.settings.group_specs(players.draws, update, ordinals=ordinals, first=first)
+            played += await players.policy(specs)
+            end = ordinals.stop
+            groups = self.settings.grouped(played, keep_truncated=self.settings.keep_truncated)
+            idle = untaught(groups, [self.unfit(group) for group in groups])
+            missing = self.settings.groups - (end - first - len(idle))
+            if missing <= 0:
+                break
+        return played
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), **({"num_drawn": self.num_drawn} if self.settings.draw_on else {})}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        self.num_drawn = state.get("num_drawn", 0)
+
+    # -- learning from them ----------------------------------------------------------------------------
+
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         groups = self.settings.grouped(trajectories, keep_truncated=self.settings.keep_truncated)
         reasons = [self.unfit(group) for group in groups]
@@ -61,6 +117,7 @@ class GroupTrainer(SurrogateTrainer[S]):
         made = [[next(episodes) for _ in group.members] for group in fit]
         rows = [row for members in made for own in members for row in own]
         self.score(rows)
+        weight = len(fit) / len(groups) if self.settings.weigh_groups and groups else 1.0
         for group, members in zip(fit, made, strict=True):
             rewards = [
                 member.reward - sum(self._penalty(row) for row in own)
@@ -68,13 +125,18 @@ class GroupTrainer(SurrogateTrainer[S]):
             ]
             for member, own, advantage in zip(group.members, members, self.compare(group, rewards), strict=True):
                 for row, sample in zip(own, member.samples, strict=True):
-                    row.advantages = per_token(sample, advantage)
+                    row.advantages = weight * per_token(sample, advantage)
+        metrics = {
+            "informative_groups": len(fit) / max(1, len(groups)),
+            "group_deviation": sum(group.deviation for group in groups) / max(1, len(groups)),
+        }
+        if self.settings.draw_on:  # counted here: an update that is interrupted while it plays draws the same again
+            drawn = {group.ordinal for group in groups}
+            self.num_drawn += len(drawn)
+            metrics["groups_drawn"] = float(len(drawn))
         return Lesson(
             rows,
-            {
-                "informative_groups": len(fit) / max(1, len(groups)),
-                "group_deviation": sum(group.deviation for group in groups) / max(1, len(groups)),
-            },
+            metrics,
             untaught(groups, reasons),
             sum(map(_num_own, groups)) - sum(map(_num_own, fit)) if self.settings.aggregation == "constant" else 0,
         )

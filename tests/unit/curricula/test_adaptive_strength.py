@@ -60,7 +60,7 @@ def test_what_was_without_help_long_ago_does_not_hold_the_strength_for_ever() ->
     one.learn([helped([False] * 8, [0.0] * 8)])
     strengths.append(one.strength)
     one.learn([helped([True] * 8)])
-    assert one.clean == (0, 2)
+    assert [*one.clean] == [0, 2]
     assert [*strengths, one.strength] == pytest.approx([1, 1, 1 - 8 / 10])
 
 

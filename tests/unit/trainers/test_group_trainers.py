@@ -417,15 +417,13 @@ class Stage:
         self.asked: list[EpisodeSpec] = []
 
     async def policy(self, specs: list[EpisodeSpec], **_: Any) -> list[Trajectory]:
+        if any(spec.shown_turns for spec in specs):
+            self.asked = specs
         return self.own
 
     async def expert(self, specs: list[EpisodeSpec]) -> list[Trajectory]:
         self.asked += specs
         return [shown(spec.ordinal or 0, spec.group_id) for spec in specs]
-
-    async def led(self, specs: list[EpisodeSpec]) -> list[Trajectory]:
-        self.asked = specs
-        return self.own
 
 
 def mixed(**settings: Any) -> Mixed:
