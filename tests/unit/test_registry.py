@@ -374,7 +374,21 @@ def test_an_adapters_name_may_stand_in_the_id() -> None:
 def test_every_kind_lists_what_lies_in_its_package() -> None:
     """Files and folders, sorted, and none that begins with an underscore."""
     assert {kind: inside(kind) for kind in registry.KINDS if kind != "environments"} == {
-        "rewards": ["overlong-penalty", "potential", "success", "turn-cost"],
+        "rewards": [
+            "call-format",
+            "call-match",
+            "conciseness",
+            "diversity",
+            "overlong-penalty",
+            "plan-cost",
+            "potential",
+            "progress",
+            "rank",
+            "repetition",
+            "strict-schedule",
+            "success",
+            "turn-cost",
+        ],
         "protocols": ["plain", "react", "tools"],
         "curricula": ["frontier", "success-band", "uniform"],
         "engines": ["embedded", "openai", "scripted", "vllm"],
