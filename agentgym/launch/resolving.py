@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 from agentgym.config import CHOICES, Choice, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.absent import refuse_missing_model
-from agentgym.launch.combinations import play_ahead, refuse_filters, refuse_idle_curriculum, refuse_shifting, spent
+from agentgym.launch.combinations import (
+    play_ahead,
+    refuse_filters,
+    refuse_idle_curriculum,
+    refuse_lone,
+    refuse_shifting,
+    spent,
+)
 from agentgym.launch.places import code_of, damaged, told_code
 from agentgym.launch.pointing import pointing
 from agentgym.launch.settings import (
@@ -62,6 +69,7 @@ def decided(given: Mapping[str, Any]) -> TrainSettings:
     play_ahead(settings)
     refuse_idle_curriculum(settings)
     refuse_shifting(settings)
+    refuse_lone(settings)
     return settings
 
 
