@@ -68,6 +68,9 @@ class Shaper(abc.ABC):
     plugin_kind: ClassVar[str] = "rewards"
     is_invariant: ClassVar[bool] = False
     """Whether it leaves what is optimal as it is, as potentials do (Ng, Harada & Russell, 1999)."""
+    needs_group: ClassVar[bool] = False
+    """Whether it has nothing to tell of an episode that is alone: beside a trainer that plays no groups it is refused.
+    """
     discount: Discount | None = None
     """Under which that holds: a learner that adds up in another way is refused. None: it holds under any."""
 

@@ -46,6 +46,8 @@ class PairwiseJudge(Asking, Shaper):
     One that fails takes the group out of learning. An episode without others is as good as itself: 0.5.
     """
 
+    needs_group = True
+
     def __init__(
         self, rubric: Annotated[str, Field(min_length=1)], *, round_robin: Annotated[int, Field(ge=1)] = 4
     ) -> None:

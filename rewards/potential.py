@@ -76,7 +76,7 @@ class Potential(EpisodeShaper):
         """
         gamma, per, continues = self.discount
         first, *potentials = self._reported(trajectory) if self._phi is None else self._told(trajectory)
-        if potentials and not (continues and trajectory.truncated):
+        if potentials and not (continues and _goes_on(trajectory)):
             potentials[-1] = 0.0
         lengths = _lengths(trajectory) if per == "token" else [1] * len(potentials)
         pairs = zip(lengths, [first, *potentials], potentials, strict=False)
@@ -127,6 +127,12 @@ def so_far(trajectory: Trajectory, num_turns: int) -> Trajectory:
     return Trajectory(
         **{name: getattr(trajectory, name) for name in known}, turns=turns[:num_turns], final_observation=now
     )
+
+
+def _goes_on(trajectory: Trajectory) -> bool:
+    """Whether it was cut with the policy to speak next: after a reply that fills the context nothing is estimated."""
+    spoke_last = any(sample.loss_mask[-1:].any() for sample in trajectory.samples[-1:])
+    return trajectory.truncated and not spoke_last
 
 
 def _lengths(trajectory: Trajectory) -> Sequence[int]:

@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ __all__ = [
     "refuse_filters",
     "refuse_idle_augmentations",
     "refuse_idle_curriculum",
+    "refuse_lone",
     "refuse_shifting",
     "sampling_filters",
     "spent",
@@ -177,6 +179,20 @@ def refuse_shifting(settings: TrainSettings) -> None:
         theirs = _trainer(settings).discount
         if own is not None and (theirs is None or not own.fits(theirs)):
             raise ConfigError(f"rewards.{id} would change what is optimal: {_unlike(id, own, theirs, settings)}")
+
+
+def refuse_lone(settings: TrainSettings) -> None:
+    """Raise ConfigError for a reward that compares the members of a group, where each episode is one of its own."""
+    trainer = _trainer(settings)
+    comparing = [id for id in settings.rewards if getattr(plugins("rewards").get(id), "needs_group", False)]
+    if not (comparing and trainer.plays):
+        return
+    groups = Counter(spec.group_id or spec.episode_id for spec in trainer.specs(0, Uniform([0], seed=0)))
+    if max(groups.values(), default=0) < 2:
+        raise ConfigError(
+            f"rewards.{comparing[0]} has no effect: it compares the episodes of a group, and the trainer "
+            f"{settings.trainer.id} plays one of each task; leave it out, or choose another --trainer, such as grpo"
+        )
 
 
 def _unlike(id: str, own: Discount, theirs: Discount | None, settings: TrainSettings) -> str:

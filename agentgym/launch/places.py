@@ -84,10 +84,11 @@ def _choice(key: str, choice: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reward(value: Any) -> Any:
-    """A reward's weight, or that and its options, among which there may be a function of a file."""
+    """A reward's weight, or that and its options, among which there may be paths and functions of files."""
     if not isinstance(value, Mapping):
         return value
-    return {**value, **{name: _plugin(option) for name, option in value.items() if option in _code_in(value)}}
+    paths = {name: os.path.abspath(option) for name, option in value.items() if _is_path("", "", name, option)}
+    return {**value, **paths, **{name: _plugin(option) for name, option in value.items() if option in _code_in(value)}}
 
 
 def _code_in(value: Any) -> list[str]:
@@ -113,7 +114,7 @@ def _is_path(key: str, id: str, name: str, value: Any) -> bool:
         field = plugins(KINDS[key]).settings(id).model_fields.get(name)
         if field is not None and Path in (field.annotation, *get_args(field.annotation)):
             return True
-    return "/" in value and not _is_prose(value) and Path(value).exists()
+    return "/" in value and not _is_prose(value) and os.path.exists(value)
 
 
 def _is_prose(value: str) -> bool:

@@ -14,6 +14,7 @@ from agentgym.launch.combinations import (
     refuse_filters,
     refuse_idle_augmentations,
     refuse_idle_curriculum,
+    refuse_lone,
     refuse_shifting,
     spent,
 )
@@ -71,6 +72,7 @@ def decided(given: Mapping[str, Any]) -> TrainSettings:
     refuse_idle_curriculum(settings)
     refuse_idle_augmentations(settings)
     refuse_shifting(settings)
+    refuse_lone(settings)
     return settings
 
 

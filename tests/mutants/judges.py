@@ -12,9 +12,10 @@ MODULES = (
             Mutation("kept at the end", "            potentials[-1] = 0.0\n", "            pass\n"),
             Mutation(
                 "cuts go on",
-                "if potentials and not (continues and trajectory.truncated):",
+                "if potentials and not (continues and _goes_on(trajectory)):",
                 "if potentials and not trajectory.truncated:",
             ),
+            Mutation("always goes on", "return trajectory.truncated and not spoke_last", "return trajectory.truncated"),
             Mutation("not discounted", "gamma * after - _times", "after - _times"),
             Mutation("one token more", "_times(now, gamma, 1 - length)", "_times(now, gamma, -length)"),
             Mutation("turns and tokens are one", 'if per == "token" else', "if False else"),
@@ -37,8 +38,10 @@ MODULES = (
     ),
     Module(
         "agentgym/launch/combinations.py",
-        ("tests/unit/rewards/test_potential.py",),
+        ("tests/unit/rewards/test_potential.py", "tests/unit/launch/test_combinations.py"),
         (
+            Mutation("two are alone", "default=0) < 2:", "default=0) < 3:"),
+            Mutation("nobody compares", '"needs_group", False)', '"needs_group", False) and False'),
             Mutation("any discount", "or not own.fits(theirs)", "or False"),
             Mutation("more than one way", "(theirs is None or not", "(theirs is not None and not"),
             Mutation("others are asked too", '"is_invariant", False)', '"is_invariant", True) or True'),

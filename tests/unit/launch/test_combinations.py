@@ -107,3 +107,19 @@ def test_training_samples_from_the_whole_vocabulary(key: str, value: float) -> N
 
 def test_filters_that_filter_nothing_are_fine() -> None:
     assert settings(rollout={"top_p": 1.0, "top_k": 0, "min_p": 0.0}).rollout.top_p == 1.0
+
+
+# -- what is paid beside the environment -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trainer", [{"id": "ppo"}, {"id": "sft"}])
+def test_a_reward_that_compares_episodes_needs_groups(trainer: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"rewards\.pairwise-judge has no effect: .* the trainer (ppo|sft) plays one"):
+        settings(trainer=trainer, rewards={"pairwise-judge": {"rubric": "Be kind."}})
+
+
+@pytest.mark.parametrize("trainer", ["cory", "dpo", "grpo", "mixed", "rloo"])
+def test_a_trainer_that_plays_groups_takes_it(trainer: str) -> None:
+    rewards = {"pairwise-judge": {"rubric": "Be kind."}, "turn-cost": 1.0}
+    assert settings(trainer=trainer, rewards=rewards).rewards.keys() >= rewards.keys()
+    assert settings(trainer="ppo", rewards={"turn-cost": 1.0}).rewards.keys() >= {"turn-cost"}

@@ -108,6 +108,12 @@ def test_a_function_that_a_reward_is_told_is_code_and_has_a_place(here: Path) ->
     assert places.relative(full, here) == {f"{here}/placed.py": "placed.py"}
 
 
+def test_a_model_that_judges_has_a_place_and_a_long_rubric_has_none(here: Path) -> None:
+    options = {"judge": "models/small", "rubric": f"Fair and/or {'very ' * 60}kind."}
+    full = places.absolute({"rewards": {"rubric-judge": options}})
+    assert full["rewards"]["rubric-judge"] == {**options, "judge": f"{here}/models/small"}
+
+
 def test_a_run_that_is_moved_with_what_it_is_of_finds_it(here: Path) -> None:
     run_of(here)
     there = here.rename(here.parent / "there")

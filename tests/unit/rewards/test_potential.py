@@ -16,7 +16,7 @@ from agentgym.launch.resolving import resolve
 from agentgym.launch.settings import TrainSettings
 from agentgym.manual import page
 from agentgym.rewards.potential import Potential
-from agentgym.types import StopReason, Trajectory, Turn
+from agentgym.types import Sample, StopReason, Trajectory, Turn
 from tests import kit
 
 NUMBERS = st.floats(-100, 100, allow_nan=False).map(lambda value: round(value, 3))
@@ -63,6 +63,11 @@ def test_one_action_is_enough_to_miss_a_channel() -> None:
 def test_a_cut_is_an_end_unless_it_is_continued() -> None:
     cut = episode(None, 0.5, 1.0, stop=StopReason.TURN_LIMIT)
     assert Potential("progress")(cut) == [0.5, -0.5]
+    assert Potential("progress", continues=True)(cut) == [0.5, 0.5]
+    cut.samples = [kit.sample([[7], [7]])]
+    assert Potential("progress", continues=True)(cut) == [0.5, -0.5]  # the learner saw nothing to go on from
+    goes_on = [*cut.samples[0].loss_mask[:-1], False]
+    cut.samples = [Sample(**{**dict(cut.samples[0]), "loss_mask": goes_on})]
     assert Potential("progress", continues=True)(cut) == [0.5, 0.5]
     ended = episode(None, 0.5, 1.0)
     assert Potential("progress", continues=True)(ended) == Potential("progress")(ended) == [0.5, -0.5]
@@ -180,7 +185,7 @@ def test_a_function_gives_the_potential_of_an_episode_as_far_as_it_has_come(file
     assert told(file, "phi", played()) == [1.0, 1.0, -5.5]
     goes_on = Potential(file=f"{file}:phi", gamma=0.5, continues=True)
     cut = played()
-    cut.truncated = True
+    cut.truncated, cut.samples = True, []
     # Φ is 3.5, 4.5, 5.5 and 6.0
     assert goes_on(cut) == [2.25 - 3.5, 2.75 - 4.5, 3.0 - 5.5]
     assert told(file, "phi", kit.episode()) == []
