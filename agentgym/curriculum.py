@@ -104,22 +104,23 @@ def drawn(curriculum: Curriculum, ordinal: int) -> Draw:
         raise UserError(f"{who} gave {draw!r:.80}, expected an agentgym.types.Draw")
     if type(draw.task) not in (int, str):
         raise UserError(f"{who} drew the task {draw.task!r:.80}, expected an int or a str, one of its tasks")
-    strength, level = _number(draw.strength), _number(draw.level)
+    strength, level, limit = _number(draw.strength), _number(draw.level), _number(draw.max_turns)
     if not 0 <= strength <= 1:
         raise UserError(f"{who} drew strength {draw.strength!r:.80}, expected a number from 0 to 1")
     if draw.level is not None and not math.isfinite(level):
         raise UserError(f"{who} drew level {draw.level!r:.80}, expected a finite number or None")
-    if draw.max_turns is not None and not (isinstance(draw.max_turns, numbers.Integral) and draw.max_turns >= 1):
+    if draw.max_turns is not None and not (limit >= 1 and limit.is_integer()):
         raise UserError(f"{who} drew max_turns {draw.max_turns!r:.80}, expected a whole number from 1 on or None")
     try:
         options = _through_json(dict(draw.options))
     except (TypeError, ValueError) as error:
         raise UserError(f"{who} drew options that are no JSON: {error}") from None
-    found = {
-        "level": None if draw.level is None else level,
-        "max_turns": None if draw.max_turns is None else int(draw.max_turns),
-    }
-    return dataclasses.replace(draw, options=options, strength=strength, **found)
+    draw = dataclasses.replace(draw, options=options, strength=strength)
+    return dataclasses.replace(
+        draw,
+        level=None if draw.level is None else level,
+        max_turns=None if draw.max_turns is None else int(limit),
+    )
 
 
 def state_of(curriculum: Curriculum) -> dict[str, Any]:
