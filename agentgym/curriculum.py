@@ -134,17 +134,19 @@ def drawn(curriculum: Curriculum, ordinal: int) -> Draw:
         raise UserError(f"{who} drew shown_turns {draw.shown_turns!r:.80}, expected a whole number from 0")
     if wrong := [name for name, factor in draw.rewards.items() if not math.isfinite(_number(factor))]:
         raise UserError(f"{who} drew {draw.rewards[wrong[0]]!r:.80} for the reward {wrong[0]!r:.80}, expected a number")
-    limit: Any = draw.max_turns
-    if limit is not None and not (isinstance(limit, numbers.Integral) and int(limit) >= 1):
+    limit = _number(draw.max_turns)
+    if draw.max_turns is not None and not (limit >= 1 and limit.is_integer()):
         raise UserError(f"{who} drew max_turns {draw.max_turns!r:.80}, expected a whole number from 1 on or None")
     try:
         options, rewards = _through_json(dict(draw.options)), _through_json(dict(draw.rewards))
     except (TypeError, ValueError) as error:
         raise UserError(f"{who} drew options that are no JSON: {error}") from None
-    kept = {"options": options, "rewards": rewards, "strength": strength}
-    kept["level"] = None if draw.level is None else level
-    kept["max_turns"] = None if draw.max_turns is None else int(draw.max_turns)
-    return dataclasses.replace(draw, **kept)
+    draw = dataclasses.replace(draw, options=options, rewards=rewards, strength=strength)
+    return dataclasses.replace(
+        draw,
+        level=None if draw.level is None else level,
+        max_turns=None if draw.max_turns is None else int(limit),
+    )
 
 
 def _strength(who: str, draw: Draw, usual: float | None) -> float:

@@ -119,6 +119,11 @@ def check_levels(option: str, levels: Sequence[Level]) -> None:
             f"curriculum.{have} has no effect without curriculum.{lack}, found {option or [*levels]!r} alone; give "
             "both, such as --curriculum.option size --curriculum.levels '[3, 4, 5]', or neither: the tasks are chosen"
         )
+    if option == "task":
+        raise ConfigError(
+            "curriculum.option is task, which is what names the task to reset and has no effect as a level; type the "
+            "option that sets the level, such as --curriculum.option size"
+        )
     if levels and len(set(levels)) < max(2, len(levels)):
         raise ConfigError(
             f"curriculum.levels: expected two or more that differ, from easy to hard, found {[*levels]}; "

@@ -10,7 +10,7 @@ training, none in the last stage). Here success decides when, and there is no st
 
 With the simulated learner of the tests, who learns half as much from an episode with help, and half of whose episodes
 have none, it masters six levels in seven eighths of the episodes that ``uniform`` takes without help, and in a
-twentieth fewer than under help that never falls. Where the learner forgets all levels alike it takes as many as
+twentieth fewer than under help that never falls. Where the learner forgets all but the first it takes as many as
 ``uniform``.
 """
 

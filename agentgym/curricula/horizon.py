@@ -3,12 +3,11 @@
 All tasks are played alike. The turns that an episode may have are ``start`` in the first phase and ``step`` more in
 each further one, h(k) = start + k · step; after the last phase it has all that the environment and
 ``--rollout.max_turns`` give (ScalingInter-RL, arXiv 2509.08755: a horizon that grows by a constant every so many
-updates, in three phases). The smaller limit always counts, and evaluation and demonstrations have none from here.
+updates). The smaller limit always counts, and evaluation and demonstrations have none from here.
 
-Short episodes cost little and make the policy act before it explores. With the simulated learner of the tests, whose
-rungs take ever more turns, it masters six in two thirds of the turns that ``uniform`` takes. In episodes it does not
-win, for those of the far rungs are cut short. It does not look at success: what is forgotten later is played as
-``uniform`` plays it.
+Short episodes cost little. With the simulated learner of the tests, whose rungs take ever more turns, it masters six in
+three quarters of the turns that ``uniform`` takes. In episodes it does not win, for those of the far rungs are cut
+short. It does not look at success: what is forgotten later is played as ``uniform`` plays it.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ __all__ = ["SuccessBand"]
 _FORGOTTEN = 0.1
 """Of a task with fewer recent episodes nothing is known any more."""
 
+_EVIDENCE = 8
 _ROUNDS = 8
 """How often all tasks are gone through for a sample in the band: that of an unknown task lies there by chance."""
 
@@ -50,7 +51,7 @@ class SuccessBand(Armed):
         levels: tuple[Level, ...] = (),
         low: Share = 0.3,
         high: Share = 0.7,
-        evidence: Annotated[float, Field(ge=1)] = 8,
+        evidence: Annotated[float, Field(ge=1)] | None = None,
         half_life: Annotated[float, Field(ge=1)] = 8,
         every: Annotated[int, Field(ge=2)] = 4,
     ) -> None:
@@ -60,12 +61,18 @@ class SuccessBand(Armed):
             levels: Its values, from easy to hard.
             low: Success at or below this is too rare: a level down.
             high: Success at or above this is enough: a level up.
-            evidence: Recent episodes that a level needs before it is left.
+            evidence: Recent episodes that a level needs before it is left; none given: 8.
             half_life: Episodes of a task or level after which older ones count half.
             every: Of so many ordinals, one reviews tasks or levels in turn, whatever is known of them.
         """
         super().__init__(tasks, seed=seed, option=option, levels=levels, every=every)
         check_band(low, high)
+        if evidence is not None and not levels:
+            raise ConfigError(
+                f"curriculum.evidence has no effect without curriculum.levels, found {evidence:g}: no level is left; "
+                "leave out --curriculum.evidence"
+            )
+        evidence = _EVIDENCE if evidence is None else evidence
         if levels and evidence > half_life:
             raise ConfigError(
                 f"curriculum.evidence is {evidence:g}, expected {half_life:g} at most: older episodes fade by "

@@ -29,6 +29,18 @@ class Ladder(agentgym.Env):
         return "there", float(self.task % (self.rung + 1) == 0), True, False, {}
 
 
+class Stairs(agentgym.Env):
+    """Takes four turns, whatever is said."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        self.steps = 0
+        return "at the foot", {}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        return f"step {self.steps}", float(self.steps == 4), self.steps == 4, False, {}
+
+
 @agentgym.register
 class Climbing(Curriculum):
     """A rung higher after every update that was solved by half, and one lower after the others."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agentgym import store
+from agentgym.archive import Archive
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch import evaluate, resume, train
 from agentgym.learn import checkpoint
@@ -113,6 +114,26 @@ def test_metrics_have_level_and_strength_where_there_are_any(tmp_path: Path) -> 
     _, episodes = evaluate({}, str(run), episodes=2)
     for episode in episodes:
         assert (episode.split, episode.options, episode.level, episode.strength) == ("test", {}, None, 0)
+
+
+@pytest.mark.parametrize("mode", ["sync", pytest.param("async", marks=pytest.mark.slow)])
+def test_a_horizon_holds_in_training_alone_and_is_on_record(mode: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    horizon = {"id": "horizon", "start": 1, "step": 1, "phase": 6, "phases": 2}
+    settings = {**CLIMBING, "env": f"{LADDER}:Stairs", "curriculum": horizon, "mode": mode, "output": run}
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, reporter=Notes("training", 1))
+    resume(run)
+    limits = {n: 1 if n < 6 else 2 if n < 12 else None for n in range(18)}
+    assert {entry.ordinal: entry.max_turns for entry in Run.open(run).ledger()} == limits
+    with Archive.open(run) as archive:
+        episodes = list(archive.episodes())
+    seen = {(e.split, e.ordinal is not None and e.max_turns, len(e.turns)) for e in episodes if e.role == "policy"}
+    assert {(split, limit) for split, limit, _ in seen if split != "train"} == {("validation", False), ("test", False)}
+    assert {(limit, turns) for split, limit, turns in seen if split == "train"} == {(1, 1), (2, 2), (None, 4)}
+    assert {turns for split, _, turns in seen if split != "train"} == {4}
+    lines = [line for line in Run.open(run).metrics() if line["stage"] == "train"]
+    assert [line.get("turn_limit") for line in lines] == [1, 1, 2, 2, None, None]
 
 
 def test_another_curriculum_is_another_run(tmp_path: Path) -> None:

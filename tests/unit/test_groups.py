@@ -64,8 +64,13 @@ class Recipe(Curriculum):
     run_strength = 1.0
 
     def draw(self, ordinal: int) -> Draw:
-        at = {"level": ordinal + 0.5, "strength": ordinal / 16, "max_turns": 1 + ordinal}
-        return Draw(task=ordinal * 10, options={"at": ordinal}, **at)
+        return Draw(
+            task=ordinal * 10,
+            options={"at": ordinal},
+            level=ordinal + 0.5,
+            strength=ordinal / 16,
+            max_turns=1 + ordinal,
+        )
 
 
 def test_an_update_plays_its_own_ordinals_each_as_a_group_of_members_that_share_a_start() -> None:
@@ -75,6 +80,7 @@ def test_an_update_plays_its_own_ordinals_each_as_a_group_of_members_that_share_
         (7, 70, 7, 7.5, 0.4375),
         (8, 80, 8, 8.5, 0.5),
     ]
+    assert [s.max_turns for s in specs] == [7, 7, 8, 8, 9, 9]
     assert [s.group_id for s in specs] == ["2-0", "2-0", "2-1", "2-1", "2-2", "2-2"]
     assert [s.episode_id for s in specs] == ["2-0-0", "2-0-1", "2-1-0", "2-1-1", "2-2-0", "2-2-1"]
     assert [s.member for s in specs] == [0, 1] * 3

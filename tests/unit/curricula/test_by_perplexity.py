@@ -1,4 +1,4 @@
-"""By perplexity: a window moves from what the policy is surest of to what it is least sure of, as reviews succeed."""
+"""By perplexity: a window moves from what the policy is surest of to the rest as the reviews succeed."""
 
 from __future__ import annotations
 

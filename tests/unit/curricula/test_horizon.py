@@ -44,7 +44,6 @@ def costs(make: Callable[[int], Curriculum], num_seeds: int = 4) -> tuple[float,
 def test_it_takes_fewer_turns_than_uniform_and_no_fewer_episodes() -> None:
     turns, episodes = costs(lambda seed: Horizon(range(6), seed=seed, start=4, step=4, phase=100, phases=2))
     turns_of_uniform, episodes_of_uniform = costs(lambda seed: Uniform(range(6), seed=seed))
-    print(turns, turns_of_uniform, episodes, episodes_of_uniform)
     assert turns < 0.9 * turns_of_uniform
     assert episodes > 0.95 * episodes_of_uniform
 

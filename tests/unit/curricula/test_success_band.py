@@ -113,12 +113,12 @@ def test_what_is_known_of_tasks_fades_by_their_own_episodes_and_by_those_of_othe
 
 
 @given(
-    st.sampled_from([{}, RUNGS]),
+    st.sampled_from([{}, {**RUNGS, "evidence": 4}]),
     GROUPS,
     st.integers(0, 14),
 )
 def test_it_goes_on_from_a_checkpoint_at_any_moment(settings: Any, groups: list[list[bool]], at: int) -> None:
-    goes_on_alike(lambda: SuccessBand(range(10), seed=3, **settings, evidence=4), groups, at)
+    goes_on_alike(lambda: SuccessBand(range(10), seed=3, **settings), groups, at)
 
 
 @pytest.mark.parametrize("forgets", [False, True])
@@ -141,6 +141,8 @@ def test_it_starves_nothing(settings: Any, bound: int) -> None:
     [
         ({"option": "rung"}, "curriculum.option has no effect without curriculum.levels, found 'rung' alone"),
         ({"levels": [1, 2]}, r"curriculum.levels has no effect without curriculum.option, found \[1, 2\] alone"),
+        ({**RUNGS, "option": "task"}, "curriculum.option is task, which is what names the task .*type the option"),
+        ({"evidence": 4}, "curriculum.evidence has no effect without curriculum.levels, found 4: .*leave out"),
         ({"option": "rung", "levels": [1]}, r"expected two or more that differ, from easy to hard, found \[1\]"),
         ({"option": "rung", "levels": [1, 2, 1]}, r"that differ, from easy to hard, found \[1, 2, 1\]"),
         ({"low": 0.7, "high": 0.7}, "curriculum.low must be below curriculum.high, found 0.7 and 0.7"),

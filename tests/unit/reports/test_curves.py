@@ -107,6 +107,21 @@ def test_a_divergence_out_of_all_proportion_does_not_flatten_the_entropy(
     assert panel.get_ylim()[1] > divergence
 
 
+def test_what_a_curriculum_did_stands_at_the_bottom_level_by_level(draw: Draw) -> None:
+    first = {**TRAIN[0], "level": 0.5, "strength": 1.0, "success_at_level_0": 0.5, "success_at_level_10": 0.0}
+    second = {**TRAIN[1], "level": 2.5, "strength": 0.5, "success_at_level_2": 0.25}
+    levels, shares = draw([first, second], {"eval": {}})[2:]
+    assert curves(levels) == {"level": [(1, 0.5), (2, 2.5)]}
+    assert [*curves(shares)] == ["success at 0", "success at 2", "success at 10", "strength of help"]
+    assert curves(shares)["strength of help"] == [(1, 1.0), (2, 0.5)]
+    assert (levels.get_ylabel(), shares.get_ylabel(), shares.get_ylim()) == ("level", "share", (-0.02, 1.02))
+    assert [panel.get_xlabel() for panel in (levels, shares)] == ["updates", "updates"]
+    panels = draw([first, {**second, "clip_fraction": 0.25}], {"eval": {}})
+    assert [[*curves(panel)] for panel in panels[2:5]] == [[], ["clipped tokens"], ["level"]]
+    only_help = draw([{**TRAIN[0], "strength": 1.0}], {"eval": {}})
+    assert [[*curves(panel)] for panel in only_help[2:]] == [[], ["strength of help"]]
+
+
 def alarm(update: int, name: str) -> dict[str, Any]:
     return {"update": update, "name": name}
 
