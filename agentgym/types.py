@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from agentgym.columns import Bools, Floats, Ints, Record
 
 __all__ = [
-    "STRENGTH",
     "Action",
     "Draw",
     "Media",
@@ -135,10 +134,6 @@ class Draw:
     """How hard it is, in the curriculum's own measure; None where it has none."""
     strength: float | None = None
     """How strong the augmentations around the environment are, in [0, 1]; None: as the run says."""
-
-
-STRENGTH = "strength"
-"""The key of the options of ``reset`` that says how strong the augmentations of an episode are."""
 
 
 class StepResult(NamedTuple):
