@@ -13,7 +13,6 @@ between. Augmentations live in ``agentgym/augmentations``, one file each.
 
 from __future__ import annotations
 
-import numbers
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +20,8 @@ import numpy as np
 from agentgym.env import Env, Expert
 from agentgym.errors import UserError
 from agentgym.loops import then
-from agentgym.types import STRENGTH, Observation, StepResult
+from agentgym.strength import STRENGTH, is_strength
+from agentgym.types import Observation, StepResult
 from agentgym.wrapper import Wrapper
 
 __all__ = ["Augmentation", "is_augmented"]
@@ -81,7 +81,7 @@ class Augmentation(Wrapper):
     def _before_reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> dict[str, Any]:
         arguments = super()._before_reset(seed=seed, options=options)
         strength = arguments["options"].get(STRENGTH, 0.0)
-        if not (isinstance(strength, numbers.Real) and 0 <= float(strength) <= 1):
+        if not is_strength(strength):
             raise UserError(f"strength is {strength!r:.80}, expected a number from 0 to 1")
         if not is_augmented(self.env):  # what it is around never learns of it
             inner = {key: value for key, value in arguments["options"].items() if key != STRENGTH}

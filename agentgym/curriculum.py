@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from agentgym.errors import UserError
-from agentgym.types import STRENGTH, Draw, TaskId, Trajectory
+from agentgym.strength import STRENGTH
+from agentgym.types import Draw, TaskId, Trajectory
 
 __all__ = ["Curriculum", "Outcome", "TaskOrder", "draw_of", "drawn", "grades", "outcomes_of", "state_of"]
 

@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from agentgym.columns import Bools, Floats, Ints, Record
 
 __all__ = [
-    "STRENGTH",
     "Action",
     "Draw",
     "Media",
@@ -141,10 +140,6 @@ class Draw:
     """First turns that the expert plays; the policy goes on from there."""
     rewards: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Factors of the weights of the run's rewards, by name; 1 for those that are not named."""
-
-
-STRENGTH = "strength"
-"""The key of the options of ``reset`` that says how strong the augmentations of an episode are."""
 
 
 class StepResult(NamedTuple):

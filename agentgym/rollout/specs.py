@@ -7,7 +7,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from agentgym.types import STRENGTH, Role, TaskId
+from agentgym.strength import STRENGTH
+from agentgym.types import Role, TaskId
 
 __all__ = ["EpisodeSpec", "Limits", "OnOverflow", "seed_of"]
 

@@ -143,7 +143,7 @@ MODULES = (
                 "made = plugin(*args, settings, **kwargs)",
                 "made = plugin(*args, **kwargs)",
             ),
-            Mutation("options of a factory", "return make(self.id, **self.options)", "return make(self.id)"),
+            Mutation("options of a factory", "env = make(self.id, **self.options)", "env = make(self.id)"),
             Mutation(
                 "the second class takes the first one's id",
                 'return f"{stem}-{plugin.__name__}" if same_file else stem',
@@ -224,8 +224,8 @@ MODULES = (
             Mutation("weights of options", "elif len(path) == 2 and path[0]", "elif len(path) >= 2 and path[0]"),
             Mutation(
                 "ids of rewards with underscores",
-                "if depth and parts[0] == REWARDS else",
-                "if parts[0] == REWARDS and False else",
+                "if depth and parts[0] in _BY_ID else",
+                "if parts[0] in _BY_ID and False else",
             ),
             Mutation("keys with dashes", 'else part.replace("-", "_") for', "else part for"),
             Mutation(

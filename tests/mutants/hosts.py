@@ -518,7 +518,7 @@ MODULES = (
                 "        if False:\n            self._ready.set_exception",
             ),
             Mutation("its end is any death", ", with_nursery=True))", "))"),
-            Mutation("options of its environments are dropped", '"options": self._factory.options', '"options": {}'),
+            Mutation("options of its environments are dropped", '"options": made.options', '"options": {}'),
         ),
     ),
     Module(

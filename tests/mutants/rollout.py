@@ -164,9 +164,7 @@ MODULES = (
                 "async with self._place(), self._lent() as seat:",
                 "async with self._lent() as seat:",
             ),
-            Mutation(
-                "shaped one by one", "trajectory.group_id or trajectory.episode_id, [])", "trajectory.episode_id, [])"
-            ),
+            Mutation("shaped one by one", "together(trajectory), [])", "trajectory.episode_id, [])"),
             Mutation("the level is not on record", "            level=spec.level,\n", ""),
             Mutation("who played is not on record", "            role=spec.role,\n", ""),
         ),
@@ -196,13 +194,13 @@ MODULES = (
         "agentgym/rollout/specs.py",
         ("tests/unit/rollout/test_specs.py",),
         (
-            Mutation("task 0 is none", "if self.task is not None else", "if self.task else"),
+            Mutation("task 0 is none", "{} if self.task is None else", "{} if not self.task else"),
             Mutation(
                 "options win over the task",
-                '{**self.options, "task": self.task}',
-                '{"task": self.task, **self.options}',
+                "{**self.options, **task, ",
+                "{**task, **self.options, ",
             ),
-            Mutation("options alone are dropped", "else dict(self.options) or None", "else None"),
+            Mutation("options are dropped", "return {**self.options, ", "return {"),
             Mutation("seeds of 64 bits", '"big") >> 1', '"big")'),
         ),
     ),

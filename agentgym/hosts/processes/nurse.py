@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import itertools
 import os
 import signal
@@ -77,7 +76,8 @@ class Nurse:
     async def start(self) -> None:
         """Have it import the environment. Raises what that raises, as EnvError or UserError."""
         self._ready = asyncio.get_running_loop().create_future()
-        self._channel.send(framed(Packet(dataclasses.asdict(self._factory))))
+        made = self._factory
+        self._channel.send(framed(Packet({"id": made.id, "options": made.options, "augment": made.augment})))
         head = (await self._ready).head
         if "failed" in head:
             raise Failure(*head["failed"]).error(Situation(self._factory.id))
