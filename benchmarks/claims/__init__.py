@@ -1,0 +1,1 @@
+"""What papers claim, in small: a script for each claim, all made of the same parts (``arms``)."""
