@@ -1,4 +1,4 @@
-"""Rewards for each turn speed PPO up, and PPO, RLOO and GRPO come in this order (Practitioner's Guide, arXiv 2510.01132).
+"""Rewards for each turn speed PPO up; PPO, RLOO and GRPO come in this order (Practitioner's Guide, arXiv 2510.01132).
 
 Three blocks; dense is what the environment pays for each turn that brings the tower nearer, sparse 1 for success.
 

@@ -1,4 +1,4 @@
-"""Shaping by a potential does not change the policy that is reached, but reaches it sooner (Ng, Harada & Russell, 1999).
+"""Shaping by a potential reaches the same policy, and reaches it sooner (Ng, Harada & Russell, 1999).
 
 Three blocks, 1 for success; the potential is the share of the goal that is built, which the environment reports.
 

@@ -1,8 +1,8 @@
 """Stages whose errors give hints, and later no longer, beat one stage (Environment Tuning, arXiv 2510.10197).
 
-Three arms from one warm start, on four blocks and on the policy desk: GRPO alone; with hints in errors all the time; and
-in stages, with hints at first, then half of them, then none. A quarter of each group plays without hints in all of them.
-Tests are without hints.
+Three arms from one warm start, on four blocks and on the policy desk: GRPO alone; with hints in errors all the time;
+and in stages, with hints at first, then half of them, then none. Where there are hints, a quarter of each group plays
+without. Tests are without hints.
 
     python benchmarks/claims/staged.py [--seeds 0 1 2] [--steps N] [--processes N] [--output DIR] [--json FILE]
 """
