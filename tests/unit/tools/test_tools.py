@@ -19,6 +19,7 @@ from agentgym.media import as_media
 from agentgym.tools import FunctionTool, ToolEnv, ToolError, call, parse_calls, tool
 from agentgym.tools.tool import typed
 from agentgym.types import Action, Observation, StepResult, TaskId, ToolCall
+from tests.kit import answered
 
 OVER = "The episode is over. A reply without a call is the last."
 TEXT = st.text(alphabet=st.characters(codec="utf-8"))
@@ -293,7 +294,7 @@ def test_the_type_that_a_schema_gives_to_text(text: str, schema: dict[str, Any],
 )
 def test_a_call_in_any_form(action: str) -> None:
     seen, reward, terminated, truncated, info = after(action)
-    assert (seen, reward, terminated, truncated, info) == ("5", 0.0, False, False, {})
+    assert (seen, reward, terminated, truncated, info) == ("5", 0.0, False, False, answered(1))
     assert seen.admissible == ("add(a=<a>)", "paint(color=<color>)", "lose(what=<what>)", "leave()")
     assert len(seen.tools) == 4
 
@@ -332,14 +333,15 @@ def test_a_mistake_is_told_and_marked_and_does_nothing(action: str, message: str
     env = begun()
     seen, reward, terminated, truncated, info = env.step(action)
     assert (seen, reward, terminated, truncated) == (message, 0.0, False, False)
-    assert info == {"invalid_action": message}
+    num = 0 if message.startswith(("This is ", "These are ")) else 1  # that could be read
+    assert info == {**answered(num, failed=num), "invalid_action": message}
     assert vars(env)["log"] == []
 
 
 def test_several_calls_run_in_order() -> None:
     env = begun()
     seen, _, terminated, _, info = env.step('[{"name": "add", "arguments": {"a": 1}}, {"name": "leave"}]')
-    assert (seen, terminated, info) == ("add: 2\nleave: bye", True, {"success": False})
+    assert (seen, terminated, info) == ("add: 2\nleave: bye", True, {**answered(2), "success": False})
 
 
 def test_no_call_runs_when_one_of_them_is_wrong() -> None:
@@ -370,12 +372,12 @@ def test_what_the_author_did_not_declare_is_the_environments_failure() -> None:
 
 
 def test_words_end_the_episode_unless_they_are_heard() -> None:
-    assert after("It is 5.")[1:] == (0.0, True, False, {"success": False})
+    assert after("It is 5.")[1:] == (0.0, True, False, {**answered(), "success": False})
     env = begun(Talker)
     assert env.step("It is 5.")[:4] == ("you said It is 5.", 0.0, False, False)
     env.step("add(a=1)")
     env.step("add(a=1)")
-    assert env.step("bye") == (OVER, 1.0, True, False, {"success": True})
+    assert env.step("bye") == (OVER, 1.0, True, False, {**answered(), "success": True})
 
 
 def test_an_environment_with_tasks_gives_them_to_start_and_draws_a_train_task() -> None:
@@ -439,7 +441,7 @@ def test_async_tools_make_an_async_environment() -> None:
     first, second, third = asyncio.run(played())
     assert first == ("begun", {})
     assert second[0] == "2"
-    assert third == ("wait: 3\nleave: done", 1.0, True, False, {"success": True})
+    assert third == ("wait: 3\nleave: done", 1.0, True, False, {**answered(2), "success": True})
     assert asyncio.iscoroutinefunction(Waiting.step)
     assert not asyncio.iscoroutinefunction(Desk.step)
 
@@ -459,7 +461,8 @@ def test_waiting_in_what_is_not_async_is_an_error() -> None:
 def test_no_action_makes_it_raise(action: str) -> None:
     seen, *_, info = after(action, Talker)
     assert isinstance(seen, str)
-    assert set(info) <= {"invalid_action", "success"}
+    assert set(info) <= {"channels", "invalid_action", "success"}
+    assert 0 <= info["channels"]["failed_calls"] <= info["channels"]["calls"]
 
 
 def test_every_protocol_can_call_tools() -> None:
