@@ -10,6 +10,7 @@ reward's.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -81,12 +82,12 @@ class Point(EpisodeShaper):
 
     def __call__(self, trajectory: Trajectory) -> list[float]:
         """0 for a turn that does not point. Raises UserError for half a point, and for a point without a box."""
-        box, paid = dict[str, float](), []
-        for number, report in enumerate([trajectory.channels, *(turn.channels for turn in trajectory.turns)]):
-            box |= {name: report[name] for name in _BOX if name in report}
-            points = number > 0 and any(name in report for name in _POINT)
-            paid.append(self._paid(trajectory, {**box, **report}) if points else 0.0)
-        return paid[1:]
+        box, paid = _edges(trajectory.channels), list[float]()
+        for turn in trajectory.turns:
+            box |= _edges(turn.channels)
+            points = any(name in turn.channels for name in _POINT)
+            paid.append(self._paid(trajectory, box | turn.channels) if points else 0.0)
+        return paid
 
     def _paid(self, trajectory: Trajectory, report: dict[str, float]) -> float:
         if missing := [name for name in (*_POINT, *_BOX) if name not in report]:
@@ -102,3 +103,7 @@ class Point(EpisodeShaper):
                 f"{box.right:g}, bottom {box.bottom:g}; expected 0 to 1, left to right and top to bottom"
             )
         return self.hit * hit((x, y), box) + self.near * nearness((x, y), box)
+
+
+def _edges(report: Mapping[str, float]) -> dict[str, float]:
+    return {name: report[name] for name in _BOX if name in report}

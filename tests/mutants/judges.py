@@ -81,7 +81,7 @@ MODULES = (
             Mutation("the edge is outside", "box.left <= x <= box.right", "box.left < x < box.right"),
             Mutation("one axis", " and box.top <= y <= box.bottom)\n\n\ndef", ")\n\n\ndef"),
             Mutation("a box is forgotten", "box |= {", "box = {"),
-            Mutation("the reset points", "number > 0 and any", "any"),
+            Mutation("not from the reset", "_edges(trajectory.channels), list", "_edges({}), list"),
             Mutation("boxes of pixels", "<= box.bottom <= 1)", "<= box.bottom)"),
         ),
     ),
