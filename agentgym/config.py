@@ -122,7 +122,11 @@ class Augment(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
-        return {} if value is True else value
+        if value is True:
+            return {}
+        if not isinstance(value, Mapping):
+            raise ValueError(f"expected its options, found {value!r:.80}; to do without it, leave it out")
+        return value
 
     @property
     def options(self) -> dict[str, Any]:

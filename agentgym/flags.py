@@ -91,6 +91,8 @@ def _put(settings: dict[str, Any], path: list[str], text: str) -> None:
             raise ConfigError(f'"{name}" is given both a value and settings of its own')
         if not isinstance(value, dict):
             raise twice(name, old, value)
+        if not (old or value):
+            raise ConfigError(f'"{name}" is given twice; leave one of the two out')
         if both := dict(flattened(old)).keys() & dict(flattened(value)).keys():
             raise ConfigError(f'"{name}.{min(both)}" is given twice; leave one of the two out')
         value = merged(old, value)

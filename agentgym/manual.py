@@ -18,15 +18,21 @@ from typing_extensions import is_typeddict
 from agentgym.config import Augment, Choice, Reward, Settings, merged, validated
 from agentgym.errors import ConfigError, did_you_mean
 from agentgym.launch.resolving import decided, in_full, usual
-from agentgym.launch.settings import KINDS, EnvSettings, PolicySettings, TrainSettings, chosen_id, engine_defaults
+from agentgym.launch.settings import (
+    BY_ID,
+    KINDS,
+    EnvSettings,
+    PolicySettings,
+    TrainSettings,
+    chosen_id,
+    engine_defaults,
+)
 from agentgym.learn.model_settings import model_settings
 from agentgym.registry import plugins
 
 __all__ = ["describe", "page"]
 
 _WORDS = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH", Choice: "ID", Any: "VALUE"}
-_BY_ID = {"rewards": "rewards", "augment": "augmentations"}
-"""Keys below which there are ids, and the kind of plug-in that they are of."""
 _CHOICES = ("engine", "protocol", "model", "curriculum", "trainer", "env")
 """Keys that choose, the one that is asked for most last: there a terminal stands still."""
 
@@ -81,7 +87,7 @@ def _topics(kind: type[EnvSettings]) -> list[str]:
     return [
         name
         for name, field in kind.model_fields.items()
-        if name in (*_CHOICES, *_BY_ID)
+        if name in (*_CHOICES, *BY_ID)
         or (isinstance(field.annotation, type) and issubclass(field.annotation, Settings))
     ]
 
@@ -89,12 +95,12 @@ def _topics(kind: type[EnvSettings]) -> list[str]:
 def _looked_up(kind: type[EnvSettings], topic: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The key that a topic is about, and ``given`` with the plug-in that it is the id of."""
     topic = topic.removeprefix("--")
-    for key, of in {**KINDS, **_BY_ID}.items():
+    for key, of in {**KINDS, **BY_ID}.items():
         if topic and key in kind.model_fields and topic not in kind.model_fields and topic in plugins(of).ids():
-            if key in _BY_ID:
+            if key in BY_ID:
                 return f"{key}.{topic}", merged(given, {key: {topic: {}}})
             return key, merged(given, {key: {"id": topic}})
-    return topic if topic.partition(".")[0] in _BY_ID else topic.replace("-", "_"), given
+    return topic if topic.partition(".")[0] in BY_ID else topic.replace("-", "_"), given
 
 
 def _ids(kind: type[EnvSettings], values: Mapping[str, Any], beside: Collection[str]) -> dict[str, str]:
@@ -159,7 +165,7 @@ def _of_augmentation(id: str, shown: Any, topic: str) -> str:
 def _known(kind: type[EnvSettings], topic: str = "") -> str:
     """The ids that there are of each kind."""
     formatter = click.HelpFormatter(width=_WIDTH)
-    kinds = {**KINDS, **_BY_ID}
+    kinds = {**KINDS, **BY_ID}
     rows = [(f"--{key}", ", ".join(plugins(kinds[key]).ids())) for key in kinds if key in kind.model_fields]
     if rows := [row for row in rows if topic in ("", row[0].removeprefix("--"))]:
         with formatter.section("Ids (name one beside --help, and its settings are shown)"):

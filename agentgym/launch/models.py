@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from agentgym.config import Choice, validated
 from agentgym.corpus import Played, corpus
@@ -28,6 +29,10 @@ from agentgym.types import Observation
 __all__ = ["engine_of", "is_served", "make_engine", "make_learner", "make_policy", "policy_source", "served_policy"]
 
 
+Augmented: TypeAlias = Callable[[], Awaitable[tuple[list[str], list[str]]]]
+"""Plays an environment with its augmentations: what is seen, and what is said."""
+
+
 def policy_source(model: str | Path) -> str:
     """Where a policy is loaded from: a run directory means its trained policy.
 
@@ -43,8 +48,13 @@ def policy_source(model: str | Path) -> str:
     return str(trained) if trained.is_dir() else str(model)
 
 
-async def make_policy(model: Choice, env: Env | Played, *, seed: int, policy_dir: Path | None = None) -> Policy:
-    """The chosen policy: made from nothing, loaded, or taken from where a run left off."""
+async def make_policy(
+    model: Choice, env: Env | Played, *, seed: int, policy_dir: Path | None = None, augmented: Augmented | None = None
+) -> Policy:
+    """The chosen policy: made from nothing, loaded, or taken from where a run left off.
+
+    ``augmented`` plays what else one that is made from nothing is to have words for.
+    """
     if model.id != "nano":
         hf = validated(HFSettings, model.options, where="model")
         source = policy_dir or policy_source(model.id)
@@ -54,6 +64,9 @@ async def make_policy(model: Choice, env: Env | Played, *, seed: int, policy_dir
     if policy_dir is not None:
         return load_policy(policy_dir, device="cpu")
     observed, said = await corpus(env)
+    if augmented is not None:
+        more_observed, more_said = await augmented()
+        observed, said = observed + more_observed, said + more_said
     tokenizer = build_tokenizer(observed, said, nano)
     if any(Observation.of(text).images for text in observed):
         return seeing(tokenizer, nano, seed=seed)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import torch
 
+from agentgym.corpus import corpus
 from agentgym.engine import Completion, Engine
 from agentgym.errors import ConfigError, UserError
 from agentgym.hosts import make_hosts
@@ -75,7 +77,10 @@ async def assembled(
         if is_served(settings):
             engine = engine_of(settings, None)
         else:
-            policy = await make_policy(settings.model, env, seed=settings.seed, policy_dir=policy_dir)
+            augmented = functools.partial(_augmented, env, settings.env.id) if settings.augment else None
+            policy = await make_policy(
+                settings.model, env, seed=settings.seed, policy_dir=policy_dir, augmented=augmented
+            )
             engine = engine_of(settings, policy.module)
         closing.push_async_callback(engine.close)
         await engine.start()
@@ -110,6 +115,17 @@ async def assembled(
         tried = await _try_out(parts)
         told = [_on_history(policy), _on_prompt(parts, tried), _on_pictures(parts, settings) if tried.pictures else ""]
         yield dataclasses.replace(parts, warning="\n".join(filter(None, told)))
+
+
+async def _augmented(env: Scout, id: str) -> tuple[list[str], list[str]]:
+    """What is seen and said at full strength, and the hints, which whoever makes no mistake never sees."""
+    env.strength = 1.0
+    try:
+        observed, said = await corpus(env)
+    finally:
+        env.strength = 0.0
+    hints = getattr(plugins("environments").get(id), "hints", ())
+    return observed + [f"Hint: {hint.text}" for hint in hints], said
 
 
 @dataclasses.dataclass(slots=True)

@@ -13,14 +13,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from agentgym.errors import ConfigError, DataError
-from agentgym.launch.settings import KINDS
+from agentgym.launch.settings import BY_ID, KINDS
 from agentgym.learn.sources import is_here
 from agentgym.registry import plugins
 
 __all__ = ["absolute", "code_of", "damaged", "relative", "told_code"]
-
-_BY_ID = ("rewards", "augment")
-"""Settings by the ids of plug-ins."""
 
 
 def absolute(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,7 +26,7 @@ def absolute(config: Mapping[str, Any]) -> dict[str, Any]:
     for key in full.keys() & {"model", *KINDS}:
         if isinstance(full[key], Mapping):
             full[key] = _choice(key, full[key])
-    for key in _BY_ID:
+    for key in BY_ID:
         if isinstance(full.get(key), Mapping):
             full[key] = {_plugin(id): _reward(value) for id, value in full[key].items()}
     warm = full.get("warm_start")
@@ -45,7 +42,7 @@ def relative(config: Mapping[str, Any], directory: Path) -> dict[str, str]:
 
 def code_of(config: Mapping[str, Any]) -> list[str]:
     """What ``config`` has run on this machine: the files of its plug-ins, and commands that they start."""
-    chosen, named = [config.get(key) for key in KINDS], [config.get(key) for key in _BY_ID]
+    chosen, named = [config.get(key) for key in KINDS], [config.get(key) for key in BY_ID]
     options = [choice if isinstance(choice, Mapping) else {"id": choice} for choice in chosen]
     ids = [each.get("id") for each in options]
     by_id = [each for each in named if isinstance(each, Mapping)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from agentgym.config import CHOICES, Settings
 from agentgym.errors import ConfigError, UserError
-from agentgym.launch.settings import KINDS, EnvSettings, MeasureSettings, TrainSettings, chosen_id
+from agentgym.launch.settings import BY_ID, KINDS, EnvSettings, MeasureSettings, TrainSettings, chosen_id
 from agentgym.learn.model_settings import model_settings
 from agentgym.registry import plugins
 
@@ -44,6 +44,11 @@ def _keys_beside(kind: type[EnvSettings], given: Mapping[str, Any]) -> Iterator[
         if key in kind.model_fields and (id := chosen_id(given, key)):
             with contextlib.suppress(UserError):  # that there is no such plug-in is another error
                 yield from _keys(model_settings(id) if key == "model" else plugins(KINDS[key]).settings(id), f"{key}.")
+    for key, of in BY_ID.items():
+        named = given.get(key) if key in kind.model_fields else None
+        for id in named if isinstance(named, Mapping) else ():
+            with contextlib.suppress(UserError):
+                yield from _keys(plugins(of).settings(id), f"{key}.{id}.")
 
 
 def _keys(settings: type[Any], prefix: str = "") -> Iterator[str]:

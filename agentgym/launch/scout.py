@@ -30,6 +30,8 @@ class Scout:
         self._tasks: dict[str, Sequence[TaskId]] = {}
         self.is_augmented = False
         """Whether there are augmentations around the environment."""
+        self.strength = 0.0
+        """That they have in the episodes that begin."""
         self.now = NO_EPISODE
         """How its episode stands."""
 
@@ -66,8 +68,9 @@ class Scout:
         Raises UserError where it breaks or hangs, and for augmentations that do not fit.
         """
         task = next(iter(self.tasks("train")), None)
-        for strength in (0.0, 1.0) if self.is_augmented else (0.0,):
-            seen = await self.reset(task, seed=0, strength=strength)
+        for strength in (1.0, 0.0) if self.is_augmented else (0.0,):
+            self.strength = strength
+            seen = await self.reset(task, seed=0)
             action = await self.expert()
             await self.step((seen.admissible or ("",))[0] if action is None else action)
 
@@ -78,9 +81,9 @@ class Scout:
         """Whether a rollout would play another turn."""
         return not self.now.is_over and self.now.num_turns < self._host.max_turns
 
-    async def reset(self, task: TaskId | None = None, seed: int = 0, *, strength: float = 0.0) -> Observation:
+    async def reset(self, task: TaskId | None = None, seed: int = 0) -> Observation:
         """Begin an episode."""
-        spec = EpisodeSpec(task=task, seed=seed, strength=strength)
+        spec = EpisodeSpec(task=task, seed=seed, strength=self.strength)
         observation, info = await self._answer(self._host.reset(seed, spec.reset_options), "reset")
         self.now = Standing(observation=observation, info=info)
         return observation

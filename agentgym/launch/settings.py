@@ -28,6 +28,7 @@ from agentgym.learn.model_settings import HFSettings, model_settings
 from agentgym.registry import plugins
 
 __all__ = [
+    "BY_ID",
     "KINDS",
     "EnvSettings",
     "MeasureSettings",
@@ -48,6 +49,9 @@ KINDS = {
     "curriculum": "curricula",
 }
 """Key → kind of the plug-in that it chooses."""
+
+BY_ID = {"rewards": "rewards", "augment": "augmentations"}
+"""Key → kind of the plug-ins whose ids stand below it."""
 
 
 class EnvSettings(Settings):

@@ -16,7 +16,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from agentgym.config import validated
 from agentgym.errors import UserError
-from agentgym.launch.settings import KINDS, TrainSettings, engine_defaults
+from agentgym.launch.settings import BY_ID, KINDS, TrainSettings, engine_defaults
 from agentgym.learn.model_settings import model_settings
 from agentgym.registry import plugins
 
@@ -58,8 +58,7 @@ def _parts(config: Mapping[str, Any]) -> list[tuple[dict[str, Any], str, str]]:
     """What is chosen, with its kind and id."""
     kinds = {**KINDS, "model": "model"}
     chosen = [(config[key], kind, config[key]["id"]) for key, kind in kinds.items() if key in config]
-    named = {"rewards": "rewards", "augment": "augmentations"}
-    return [*chosen, *((part, kind, id) for key, kind in named.items() for id, part in config.get(key, {}).items())]
+    return [*chosen, *((part, kind, id) for key, kind in BY_ID.items() for id, part in config.get(key, {}).items())]
 
 
 def _wanted(kind: str, id: str, config: Mapping[str, Any]) -> dict[str, Any]:

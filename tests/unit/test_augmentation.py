@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,3 +185,18 @@ def test_a_factory_puts_them_around_in_order() -> None:
 def test_a_file_of_ones_own_is_an_augmentation() -> None:
     assert agentgym.plugins("augmentations").one == "augmentation"
     assert "error-hints" in agentgym.plugins("augmentations").ids()
+
+
+def test_the_examples_of_the_docs_do_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "augmentation.md").read_text()
+    hints, own = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(hints, {"__name__": "hints"})
+    assert capsys.readouterr().out == "Nothing moves.\nHint: Numbers are even.\nNothing moves.\n"
+    found: dict[str, Any] = {"__name__": "own"}
+    exec(own.replace("@agentgym.register\n", ""), found)  # which would be there for all tests
+    assert found["Whispering"](Strict()).reset(seed=0, options={"strength": 1})[0] == "begin 0"
+
+
+def test_the_docs_name_every_augmentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "augmentation.md").read_text()
+    assert [id for id in agentgym.plugins("augmentations").ids() if f"| `{id}` |" not in page] == []

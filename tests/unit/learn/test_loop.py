@@ -297,6 +297,13 @@ def test_each_task_has_one_entry_in_their_order_with_its_draw() -> None:
     assert outcome.trajectories == bench.episodes
 
 
+def test_the_entry_has_what_was_drawn_though_some_of_the_group_played_without() -> None:
+    bench = Given(played(5, strength=0.5), played(5, strength=0.0), played(2, strength=0.25), played(2, strength=0.0))
+    outcome = bench.update(0)
+    assert [(entry.ordinal, entry.strength) for entry in outcome.entries] == [(2, 0.25), (5, 0.5)]
+    assert outcome.metrics["strength"] == 0.375
+
+
 def test_what_the_trainer_measured_is_among_the_metrics() -> None:
     metrics = Bench().update(0).metrics
     assert (metrics["loss"], metrics["informative_groups"], metrics["success"]) == (0.5, 1.0, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -92,6 +93,22 @@ def test_members_that_end_at_different_times_in_a_rollout_are_shaped_together() 
     assert [[turn.breakdown["rank"] for turn in t.turns] for t in trajectories] == [
         [0.0, 0.0], [0.5, 0.5], [1.0, 1.0], [0.0, 0.0], [0.5, 0.5],
     ]  # fmt: skip
+
+
+def test_members_of_different_strength_are_shaped_apart() -> None:
+    specs = [
+        dataclasses.replace(spec(episode_id=f"g{n}", group_id="g"), strength=strength)
+        for n, strength in enumerate((1.0, 1.0, 0.0, 0.0))
+    ]
+    rank, seen = Rank(), list[str]()
+
+    async def end() -> None:
+        finish = Finish(specs, [Weighted("rank", 1.0, rank)], lambda ended: seen.append(ended.episode_id), seconds=None)
+        for each in specs[::-1]:
+            await finish.ended(episode(each.episode_id, group="g").model_copy(update={"strength": each.strength}))
+
+    timeless(end())
+    assert rank.asked == [["g2", "g3"], ["g0", "g1"]]
 
 
 def test_void_members_are_left_out() -> None:
