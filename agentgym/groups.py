@@ -18,7 +18,7 @@ from agentgym.curriculum import Curriculum, drawn
 from agentgym.rollout import EpisodeSpec, seed_of
 from agentgym.types import Trajectory
 
-__all__ = ["Group", "GroupSettings", "group_specs", "grouped", "is_informative", "untaught"]
+__all__ = ["Group", "GroupSettings", "group_specs", "grouped", "is_informative", "specs_of", "untaught"]
 
 
 class GroupSettings(Settings):
@@ -64,7 +64,7 @@ class GroupSettings(Settings):
         first = update * self.groups if first is None else first
         ordinals = range(first, first + self.groups) if ordinals is None else ordinals
         sizes = {"group_size": self.group_size, "num_clean": self.num_clean}
-        return group_specs(draws, update, ordinals=ordinals, first=first, **sizes)
+        return specs_of(draws, update, ordinals, first=first, **sizes)
 
     def grouped(self, trajectories: Sequence[Trajectory], *, keep_truncated: bool = True) -> list[Group]:
         """Episodes by what they are compared with."""
@@ -100,8 +100,14 @@ class Group:
         return "" if is_informative(self.rewards) else "equal rewards"
 
 
-def group_specs(
-    draws: Curriculum, update: int, *, ordinals: range, first: int, group_size: int, num_clean: int = 0
+def group_specs(draws: Curriculum, update: int, *, groups: int, group_size: int) -> list[EpisodeSpec]:
+    """The episodes of an update that has ``groups`` tasks, as every other has, group after group."""
+    first = update * groups
+    return specs_of(draws, update, range(first, first + groups), first=first, group_size=group_size)
+
+
+def specs_of(
+    draws: Curriculum, update: int, ordinals: range, *, first: int, group_size: int, num_clean: int = 0
 ) -> list[EpisodeSpec]:
     """The episodes of ``ordinals`` of an update, group after group. Members share draw and environment seed.
 

@@ -9,7 +9,7 @@ import torch
 
 import agentgym
 from agentgym.curriculum import Curriculum
-from agentgym.groups import GroupSettings, group_specs, grouped
+from agentgym.groups import GroupSettings, grouped
 from agentgym.learn.batch import Microbatch
 from agentgym.learn.forward import Predictions
 from agentgym.learn.objectives.estimator import Metrics
@@ -31,7 +31,7 @@ class BetterHalf(Trainer[BetterHalfSettings]):
     Settings = BetterHalfSettings
 
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
-        return group_specs(draws, update, groups=self.settings.groups, group_size=self.settings.group_size)
+        return self.settings.group_specs(draws, update)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         rows, rejected = [], {}

@@ -123,9 +123,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
             self.returns.load_state(state["returns"])
 
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
-        first = update * self.settings.episodes
-        ordinals = range(first, first + self.settings.episodes)
-        specs = group_specs(draws, update, ordinals=ordinals, first=first, group_size=1)
+        specs = group_specs(draws, update, groups=self.settings.episodes, group_size=1)
         return [dataclasses.replace(spec, shows_end=self.settings.bootstrap) for spec in specs]
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:

@@ -9,7 +9,7 @@ import pytest
 from agentgym.config import validated
 from agentgym.curriculum import Curriculum
 from agentgym.errors import ConfigError
-from agentgym.groups import Group, GroupSettings, group_specs, grouped, is_informative, untaught
+from agentgym.groups import Group, GroupSettings, group_specs, grouped, is_informative, specs_of, untaught
 from agentgym.types import Draw, StopReason, Trajectory
 from tests.kit import episode
 
@@ -74,7 +74,7 @@ class Recipe(Curriculum):
 
 
 def test_an_update_plays_its_own_ordinals_each_as_a_group_of_members_that_share_a_start() -> None:
-    specs = group_specs(Recipe(range(100), seed=7), 2, ordinals=range(6, 9), first=6, group_size=2)
+    specs = group_specs(Recipe(range(100), seed=7), 2, groups=3, group_size=2)
     assert [(s.ordinal, s.task, s.options["at"], s.level, s.strength) for s in specs[::2]] == [
         (6, 60, 6, 6.5, 0.375),
         (7, 70, 7, 7.5, 0.4375),
@@ -91,14 +91,14 @@ def test_an_update_plays_its_own_ordinals_each_as_a_group_of_members_that_share_
 
 
 def test_the_start_of_an_ordinal_is_the_same_whatever_the_update_and_another_with_another_seed() -> None:
-    (early,) = {s.seed for s in group_specs(Recipe([0], seed=7), 3, ordinals=range(3, 4), first=3, group_size=2)}
-    late = {s.ordinal: s.seed for s in group_specs(Recipe([0], seed=7), 0, ordinals=range(5), first=0, group_size=2)}
+    (early,) = {s.seed for s in group_specs(Recipe([0], seed=7), 3, groups=1, group_size=2)}
+    late = {s.ordinal: s.seed for s in group_specs(Recipe([0], seed=7), 0, groups=5, group_size=2)}
     assert late[3] == early
-    assert early not in {s.seed for s in group_specs(Recipe([0], seed=8), 0, ordinals=range(5), first=0, group_size=2)}
+    assert early not in {s.seed for s in group_specs(Recipe([0], seed=8), 0, groups=5, group_size=2)}
 
 
 def test_the_last_of_each_group_play_without_augmentations() -> None:
-    specs = group_specs(Recipe(range(100), seed=7), 1, ordinals=range(2, 4), first=2, group_size=4, num_clean=1)
+    specs = specs_of(Recipe(range(100), seed=7), 1, range(2, 4), first=2, group_size=4, num_clean=1)
     assert [s.strength for s in specs] == [0.125, 0.125, 0.125, 0, 0.1875, 0.1875, 0.1875, 0]
     assert {s.group_id for s in specs[:4]} == {"1-0"}
     assert len({s.seed for s in specs[:4]}) == 1  # and from the same start
