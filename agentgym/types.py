@@ -153,10 +153,7 @@ class StepResult(NamedTuple):
 
 
 def succeeded(info: Mapping[str, Any], total: float) -> bool:
-    """Whether an episode that ended with ``info`` and ``total`` reward is a success.
-
-    What the environment says counts; where it says nothing, a reward of 1 or more is one.
-    """
+    """Whether an episode that ended so is a success: as the environment says, or else by a ``total`` of 1 or more."""
     return bool(info.get("success", total >= 1))
 
 

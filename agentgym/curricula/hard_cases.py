@@ -9,7 +9,7 @@ Two departures: success is guessed from the latest group by the rule of successi
 infinitely hard, and levels are reviewed in turn, so that none starves once its cases are solved.
 
 With the simulated learner of the tests it masters six levels in three fifths of the episodes that ``uniform`` takes
-where a phase is long enough to master its level, and in nearly as many where it is too short. What is forgotten after
+where a phase is long enough to master its level, and in about as many where it is too short. What is forgotten after
 the last phase it recovers in one and a half times as many: half of the ordinals go on with the last level. Over tasks
 it wins a tenth.
 """

@@ -291,7 +291,8 @@ MODULES = (
                 '_plot(panel, metrics, "validation", key',
             ),
             Mutation("success twice", 'zip(axes[0], ("success", "reward")', 'zip(axes[0], ("success", "success")'),
-            Mutation("lower panels always", "num_rows = 2 if any(explained) else 1", "num_rows = 2"),
+            Mutation("lower panels always", "num_rows = 1 + any(explained)", "num_rows = 2"),
+            Mutation("levels as words", "key=lambda key: int(key.removeprefix(_AT_LEVEL))", "key=None"),
             Mutation("points of every stage", 'if line["stage"] == stage and key in line', "if key in line"),
             Mutation(
                 "the last update of any stage",

@@ -88,7 +88,12 @@ MODULES = (
             ),
             Mutation("experts without deadlines", "            episode_seconds=self.limits.episode_seconds,\n", ""),
             Mutation("experts' steps without deadlines", "            step_seconds=self.limits.step_seconds,\n", ""),
-            Mutation("an expert called a policy", 'dataclasses.replace(spec, role="expert")', "spec"),
+            Mutation(
+                "an expert called a policy",
+                'dataclasses.replace(spec, role="expert", max_turns=None)',
+                "dataclasses.replace(spec, max_turns=None)",
+            ),
+            Mutation("an expert under a horizon", 'role="expert", max_turns=None)', 'role="expert")'),
             Mutation("the wrong engine", "engine = engine or self.engine", "engine = self.engine"),
             Mutation(
                 "at another temperature",
