@@ -1,4 +1,4 @@
-"""Lengths of a group's episodes as rewards: what was right is worth more the shorter it was said."""
+"""How long episodes are, and of a group's as rewards: what was right is worth more the shorter it was said."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import math
 import statistics
 from collections.abc import Sequence
 
-__all__ = ["length_rewards"]
+from agentgym.types import Trajectory
+
+__all__ = ["length_of", "length_rewards"]
+
+
+def length_of(trajectory: Trajectory) -> int:
+    """Tokens of all replies."""
+    return sum(sample.num_trained for sample in trajectory.samples)
 
 
 def length_rewards(

@@ -11,14 +11,16 @@ what another one gave.
 Channels that several rewards read, under these names unless a setting says another; an environment reports those that
 it knows:
 
-    user_turns          turns of the user that the episode has, whether they are reached or not; at the reset
-    turn_success        how well a turn of the user's was done, in [0, 1]; with the turn that ends it
-    calls               calls of tools that were answered, run or refused; with each turn, 0 among it
-    failed_calls        those of them that were refused or failed
-    expected_calls      calls that would have been right since the last such report, or since the reset; where there is
-    made_calls          a reference, with the turn at which calls are compared with it; here and in the lines below the
-    matched_calls       numbers are ``agentgym.tools.compared``'s, so that one thing says when two calls are equal. The
-    exact_calls         reference itself stays in the environment
+    user_turns       at the reset: turns of the user that the episode has, whether they are reached or not
+    turn_success     with the turn that ends one of the user's: how well that was done, in [0, 1]
+    calls            with each turn: calls of tools that were answered, whether run or refused
+    failed_calls     with each turn: those of them that were refused or failed
+    made_calls       where calls are compared with a reference: those that were made since the last comparison
+    expected_calls   there too: those that the reference makes; the reference itself stays in the environment
+    matched_calls    there too: those in both, in any order and however their values are written
+    exact_calls      there too: those in both, in order and to the letter, up to the first that differs
+
+The last four come together, from ``agentgym.tools.compared``, so that one place says when two calls are the same.
 """
 
 from __future__ import annotations

@@ -386,11 +386,6 @@ class Trajectory(_Record):
         return sum(len(sample.token_ids) for sample in self.samples)
 
     @property
-    def num_trained(self) -> int:
-        """Tokens with a loss in all samples: those of the replies."""
-        return sum(sample.num_trained for sample in self.samples)
-
-    @property
     def media(self) -> set[str]:
         """Digests of the images that were shown."""
         shown = [turn.media for turn in self.turns] + [sample.media for sample in self.samples]

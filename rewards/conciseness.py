@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentgym.lengths import length_rewards
+from agentgym.lengths import length_of, length_rewards
 from agentgym.registry import register
 from agentgym.reward import Shaper, on_last_turn
 from agentgym.types import Trajectory
@@ -36,6 +36,6 @@ class Conciseness(Shaper):
 
     async def shape(self, group: Sequence[Trajectory]) -> list[list[float]]:
         """For each episode 0 for each turn but the last."""
-        lengths = [trajectory.num_trained for trajectory in group]
+        lengths = [length_of(trajectory) for trajectory in group]
         values = length_rewards([trajectory.success for trajectory in group], lengths, alpha=self.rate)
         return [on_last_turn(trajectory, value) for trajectory, value in zip(group, values, strict=True)]

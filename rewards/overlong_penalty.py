@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from agentgym.errors import ConfigError
+from agentgym.lengths import length_of
 from agentgym.registry import register
 from agentgym.reward import EpisodeShaper, on_last_turn
 from agentgym.types import Trajectory
@@ -41,6 +42,6 @@ class OverlongPenalty(EpisodeShaper):
 
     def __call__(self, trajectory: Trajectory) -> list[float]:
         """0 for each turn but the last."""
-        excess = trajectory.num_trained - (self.max_tokens - self.overlong_buffer)
+        excess = length_of(trajectory) - (self.max_tokens - self.overlong_buffer)
         cost = min(1.0, max(0, excess) / self.overlong_buffer)
         return on_last_turn(trajectory, -cost)

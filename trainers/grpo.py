@@ -36,7 +36,7 @@ from agentgym.learn.advantages import (
     turn_returns,
 )
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
-from agentgym.lengths import length_rewards
+from agentgym.lengths import length_of, length_rewards
 from agentgym.registry import register
 from agentgym.reward import Discount
 from agentgym.rollout import seed_of
@@ -224,7 +224,7 @@ class GRPO(GroupTrainer[GRPOSettings]):
 
 
 def _length_rewards(group: Group, rate: float) -> list[float]:
-    lengths = [member.num_trained for member in group.members]
+    lengths = [length_of(member) for member in group.members]
     return length_rewards([member.success for member in group.members], lengths, alpha=rate)
 
 

@@ -263,7 +263,7 @@ MODULES = (
             Mutation("no bound", "min(1.0, max(", "max(0.0, max("),
             Mutation("short ones are paid", "max(0, excess)", "excess"),
             Mutation("paid", "trajectory, -cost", "trajectory, cost"),
-            Mutation("all tokens", "trajectory.num_trained -", "trajectory.num_tokens -"),
+            Mutation("all tokens", "length_of(trajectory) -", "trajectory.num_tokens -"),
         ),
     ),
     Module(

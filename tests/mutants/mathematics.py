@@ -710,7 +710,7 @@ MODULES = (
             ),
             Mutation("brevity ignored", "if settings.brevity:", "if False:"),
             Mutation("lengths tell nothing apart", "if not self.settings.brevity or", "if True or"),
-            Mutation("lengths of everything seen", "[member.num_trained for", "[member.num_tokens for"),
+            Mutation("lengths of everything seen", "[length_of(member) for", "[member.num_tokens for"),
         ),
     ),
     Module(

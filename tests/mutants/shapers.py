@@ -93,7 +93,7 @@ MODULES = (
         "rewards/conciseness.py",
         (f"{_TESTS}conciseness.py", _CONTRACT),
         (
-            Mutation("tokens of the environment too", "trajectory.num_trained for", "trajectory.num_tokens for"),
+            Mutation("tokens of the environment too", "length_of(trajectory) for", "trajectory.num_tokens for"),
             Mutation("one rate", "alpha=self.rate", "alpha=0.05"),
             Mutation("by reward", "[trajectory.success for", "[trajectory.reward > 0 for"),
         ),
