@@ -38,7 +38,7 @@ def graded(judge: str, tmp_path: Path, engine: Engine | None = None) -> Any:
     async def main() -> Any:
         async with contextlib.AsyncExitStack() as closing:
             rewards = [
-                plugins("rewards").build("rubric-judge", {"rubric": "Be fair.", "judge": judge, "max_reply_tokens": 64})
+                plugins("rewards").build("rubric-judge", {"rubric": "Be fair.", "judge": judge, "max_reply_tokens": 60})
                 for _ in range(2)
             ]
             policy = Policy(None, TOKENIZER)
@@ -94,7 +94,7 @@ def test_a_model_of_a_server_judges(tmp_path: Path) -> None:
         earned, reward = graded(f"openai:{server.url}#tiny", tmp_path)
         (*_, body) = server.bodies("/v1/chat/completions")  # the first was to find out what the server can do
         assert earned == [0.4]
-        assert (body["model"], body["temperature"], body["max_tokens"]) == ("tiny", 0.0, 64)
+        assert (body["model"], body["temperature"], body["max_tokens"]) == ("tiny", 0.0, 60)
         assert 0 < reward.num_tokens < 1000
         with pytest.raises(UserError, match=r'the judge "openai:http.*#big" cannot be asked: .*big'):
             graded(f"openai:{server.url}#big", tmp_path)
