@@ -80,7 +80,7 @@ MODULES = (
             Mutation("outside the picture", "if not all(0 <= part <= 1 for part in point):", "if False:"),
             Mutation("the edge is outside", "box.left <= x <= box.right", "box.left < x < box.right"),
             Mutation("one axis", " and box.top <= y <= box.bottom)\n\n\ndef", ")\n\n\ndef"),
-            Mutation("a box is forgotten", "box |= {", "box = {"),
+            Mutation("a box is forgotten", "box |= _edges", "box = _edges"),
             Mutation("not from the reset", "_edges(trajectory.channels), list", "_edges({}), list"),
             Mutation("boxes of pixels", "<= box.bottom <= 1)", "<= box.bottom)"),
         ),

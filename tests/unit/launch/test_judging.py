@@ -12,15 +12,18 @@ from typing import Any
 import pytest
 
 from agentgym.actors.scripted import ScriptedEngine
+from agentgym.config import Choice
 from agentgym.engine import Engine
 from agentgym.errors import ConfigError, JudgeError, UserError
-from agentgym.launch import train
+from agentgym.launch import judging, train
 from agentgym.launch.judging import EngineJudge, FunctionJudge, appoint
+from agentgym.launch.parts import assembled
 from agentgym.launch.resolving import resolve
 from agentgym.learn.policy import Policy
 from agentgym.registry import plugins
+from agentgym.rewards.rubric_judge import RubricJudge
 from agentgym.types import Message
-from tests.kit import BELL, byte_tokenizer, chat, episode, metrics, tiny_model
+from tests.kit import BELL, chat, episode
 from tests.openai_server import FakeServer
 
 SMALL = {"model": {"id": "nano", "width": 16, "feed_forward": 8}}
@@ -38,7 +41,7 @@ def graded(judge: str, tmp_path: Path, engine: Engine | None = None) -> Any:
     async def main() -> Any:
         async with contextlib.AsyncExitStack() as closing:
             rewards = [
-                plugins("rewards").build("rubric-judge", {"rubric": "Be fair.", "judge": judge, "max_reply_tokens": 64})
+                plugins("rewards").build("rubric-judge", {"rubric": "Be fair.", "judge": judge, "max_reply_tokens": 60})
                 for _ in range(2)
             ]
             policy = Policy(None, TOKENIZER)
@@ -94,7 +97,7 @@ def test_a_model_of_a_server_judges(tmp_path: Path) -> None:
         earned, reward = graded(f"openai:{server.url}#tiny", tmp_path)
         (*_, body) = server.bodies("/v1/chat/completions")  # the first was to find out what the server can do
         assert earned == [0.4]
-        assert (body["model"], body["temperature"], body["max_tokens"]) == ("tiny", 0.0, 64)
+        assert (body["model"], body["temperature"], body["max_tokens"]) == ("tiny", 0.0, 60)
         assert 0 < reward.num_tokens < 1000
         with pytest.raises(UserError, match=r'the judge "openai:http.*#big" cannot be asked: .*big'):
             graded(f"openai:{server.url}#big", tmp_path)
@@ -102,38 +105,46 @@ def test_a_model_of_a_server_judges(tmp_path: Path) -> None:
         graded("openai:localhost", tmp_path)
 
 
-def test_another_model_judges(tmp_path: Path) -> None:
-    Policy(tiny_model(vocab_size=len(byte_tokenizer()), max_position_embeddings=4096), chat()).save(tmp_path / "judge")
-    with pytest.raises(JudgeError, match="gave no verdict"):  # it was trained on nothing
-        graded(str(tmp_path / "judge"), tmp_path)
-    with pytest.raises(UserError):
-        graded(str(tmp_path / "gone"), tmp_path)
+def test_another_model_judges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[Any] = []
+
+    def load(source: str) -> Policy:
+        loaded.append(source)
+        return Policy("its module", TOKENIZER)
+
+    def around(choice: Choice, module: Any, *, sessions: int) -> Engine:
+        loaded.extend((choice.id, module, sessions))
+        return talking("yes")
+
+    monkeypatch.setattr(judging, "load_policy", load)
+    monkeypatch.setattr(judging, "make_engine", around)
+    with pytest.raises(JudgeError, match=r"gave no verdict.*found 'yes'"):
+        graded("models/judge", tmp_path)
+    assert loaded == ["models/judge", "embedded", "its module", 4]
 
 
-def test_a_run_with_a_judge_learns_from_what_it_says(tmp_path: Path) -> None:
-    file = tmp_path / "rings.py"
+def test_a_run_has_its_judge_before_the_first_episode(tmp_path: Path) -> None:
+    """Which is tried out: an episode of one turn is judged."""
+    file, log = tmp_path / "rings.py", tmp_path / "asked.txt"
     file.write_text(
         "import re\n\ndef judge(messages):\n    text = messages[-1]['content']\n"
-        "    mark = re.findall('verdict ([0-9a-f]{16})', text)[-1]\n"
-        "    return f'verdict {mark} [{len(text) % 3}]'\n"
+        f"    open({str(log)!r}, 'a').write(text)\n"
+        "    return 'verdict ' + re.findall('verdict ([0-9a-f]{16})', text)[-1] + ' [1]'\n"
     )
     rubric = tmp_path / "rubric.md"
     rubric.write_text("Ring once.\n")
-    given = {
-        **SMALL,
-        "env": BELL,
-        "trainer": {"groups": 2, "group_size": 2},
-        "warm_start": {"enabled": False},
-        "eval": {"episodes": 2, "validation_episodes": 1},
-        "rewards": {"rubric-judge": {"rubric": str(rubric), "highest": 2, "judge": f"{file}:judge"}},
-        "updates": 1,
-        "output": tmp_path / "run",
-    }
-    assert resolve(given).rewards["rubric-judge"].options["rubric"] == "Ring once."
-    assert metrics(train(given), "train")
-    given["rewards"] = {"rubric-judge": {"rubric": "gone.md"}}
+    options = {"rubric": str(rubric), "highest": 2, "judge": f"{file}:judge"}
+
+    async def main() -> None:
+        async with assembled(resolve({**SMALL, "env": BELL, "rewards": {"rubric-judge": options}})) as made:
+            (weighted,) = [each for each in made.rollout.shapers if each.name == "rubric-judge"]
+            assert isinstance(weighted.shaper, RubricJudge)
+            assert weighted.shaper.num_calls == 1
+
+    asyncio.run(main())
+    assert log.read_text().startswith("What to judge by:\nRing once.\n\nbegin ")
     with pytest.raises(ConfigError, match=r'rewards\.rubric-judge\.rubric: there is no file "gone\.md"'):
-        resolve(given)
+        resolve({**SMALL, "env": BELL, "rewards": {"rubric-judge": {"rubric": "gone.md"}}})
 
 
 def test_a_judge_that_does_not_keep_to_the_form_is_found_out_before_a_run(tmp_path: Path) -> None:
