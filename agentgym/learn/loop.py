@@ -183,11 +183,15 @@ class Loop:
 
 
 def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, float]:
-    """Means over the episodes that count, and how many do not. ``version`` is that of the weights now."""
+    """Means over the episodes that count, and how many do not. ``version`` is that of the weights now.
+
+    ``clean_success`` is over those without augmentations, where others have some.
+    """
     counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
     num = max(1, len(counted))
     versions = [sample.policy_versions[t.sampled(sample)] for t in counted for sample in t.samples]
     ages = version - np.concatenate([*versions, np.zeros(0, np.int32)])
+    clean = [t.success for t in counted if not t.strength]
     return {
         "success": sum(t.success for t in counted) / num,
         "reward": sum(t.environment_reward for t in counted) / num,
@@ -200,6 +204,7 @@ def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, fl
         "void": float(len(trajectories) - len(counted)),
         "staleness": float(ages.sum()) / max(1, len(ages)),
         "staleness_max": float(max(ages.tolist(), default=0)),
+        **({"clean_success": sum(clean) / len(clean)} if 0 < len(clean) < len(counted) else {}),
     }
 
 

@@ -73,7 +73,7 @@ def test_the_environment_does_not_see_the_strength_and_the_augmentation_does() -
     seen, _ = env.reset(seed=1, options={"strength": 0.5, "size": 3})
     assert (seen, env.strength) == ("BEGIN 3 at 0.5", 0.5)
     assert env.step("loud one")[:2] == ("HEARD ONE at 0.5", 1.0)
-    assert env.unwrapped.heard == ["one"]
+    assert vars(env.unwrapped)["heard"] == ["one"]
     assert env.expert()(Observation())  # type: ignore[misc]
 
 

@@ -29,6 +29,7 @@ from agentgym.types import Observation
         ("x.x.x", []),  # of the last there is only half
         (".x.xx..x..x..x..", [(4, 3, 4)]),  # a page of products
         ("..xx.xxxx...xxxx", [(12, 1, 4), (5, 1, 3)]),  # options and buttons
+        ("x.x.xxx", [(0, 2, 3)]),  # and no part is of two lists
         ("", []),
         (".....", []),
     ],

@@ -14,6 +14,7 @@ import pytest
 import agentgym
 from agentgym.hint import hints_for
 from agentgym.registry import EnvFactory
+from agentgym.types import Observation
 
 pytest.importorskip("bfcl_eval")
 
@@ -97,7 +98,7 @@ def test_what_went_well_has_no_hint() -> None:
         seen, _ = env.reset(seed=0, options={"task": task})
         expert, is_over = env.expert(), False
         while not is_over:
-            said = expert(seen)
+            said = expert(Observation.of(seen))
             seen, _, is_over, _, info = env.step(said)
             if '"error"' not in seen and "Error" not in seen and "invalid_action" not in info:
                 assert hints_for(HINTS, said, seen) == [], (task, said, seen)

@@ -304,6 +304,14 @@ def test_the_entry_has_what_was_drawn_though_some_of_the_group_played_without() 
     assert outcome.metrics["strength"] == 0.375
 
 
+def test_success_without_augmentations_is_told_where_others_have_some() -> None:
+    one, other = played(0, strength=0.5, success=True), played(0, strength=0.0, success=False)
+    assert "clean_success" not in summary([other], version=0)
+    assert "clean_success" not in summary([one], version=0)
+    metrics = summary([one, other, played(0, strength=0.0, success=True)], version=0)
+    assert (metrics["clean_success"], metrics["success"]) == (0.5, pytest.approx(2 / 3))
+
+
 def test_what_the_trainer_measured_is_among_the_metrics() -> None:
     metrics = Bench().update(0).metrics
     assert (metrics["loss"], metrics["informative_groups"], metrics["success"]) == (0.5, 1.0, 0.0)
