@@ -18,9 +18,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from agentgym.draw import Draw
 from agentgym.errors import UserError
 from agentgym.strength import STRENGTH
-from agentgym.types import Draw, TaskId, Trajectory
+from agentgym.types import TaskId, Trajectory
 
 __all__ = ["Curriculum", "Outcome", "TaskOrder", "draw_of", "drawn", "grades", "outcomes_of", "state_of"]
 
@@ -125,7 +126,7 @@ def drawn(curriculum: Curriculum, ordinal: int) -> Draw:
     draw = curriculum.draw(ordinal)
     who = f"the curriculum {type(curriculum).__name__}, asked for ordinal {ordinal},"
     if not isinstance(draw, Draw):
-        raise UserError(f"{who} gave {draw!r:.80}, expected an agentgym.types.Draw")
+        raise UserError(f"{who} gave {draw!r:.80}, expected an agentgym.draw.Draw")
     if type(draw.task) not in (int, str):
         raise UserError(f"{who} drew the task {draw.task!r:.80}, expected an int or a str, one of its tasks")
     strength, level = _strength(who, draw, curriculum.run_strength), _number(draw.level)

@@ -22,7 +22,6 @@ from agentgym.columns import Bools, Floats, Ints, Record
 
 __all__ = [
     "Action",
-    "Draw",
     "Media",
     "Message",
     "Observation",
@@ -121,25 +120,6 @@ class Action(str):
     def of(cls, value: str) -> Action:
         """``value`` itself when it already is one, otherwise an action of that text."""
         return value if isinstance(value, cls) else cls(value)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
-    """What an ordinal of training plays, as a curriculum says."""
-
-    task: TaskId
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Given to ``reset`` beside the task; JSON."""
-    level: float | None = None
-    """How hard it is, in the curriculum's own measure; None where it has none."""
-    strength: float | None = None
-    """How strong the augmentations around the environment are, in [0, 1]; None: as the run says."""
-    max_turns: int | None = None
-    """Turns that its episodes may have, where that is less than they may have anyhow; evaluation has none."""
-    shown_turns: int = 0
-    """First turns that the expert plays; the policy goes on from there."""
-    rewards: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    """Factors of the weights of the run's rewards, by name; 1 for those that are not named."""
 
 
 class StepResult(NamedTuple):

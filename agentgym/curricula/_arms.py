@@ -10,9 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from agentgym.curriculum import Curriculum, Outcome, TaskOrder
+from agentgym.draw import Draw
 from agentgym.errors import ConfigError, UserError
 from agentgym.rollout import seed_of
-from agentgym.types import Draw, TaskId
+from agentgym.types import TaskId
 
 __all__ = [
     "Armed",

@@ -23,8 +23,9 @@ from pydantic import Field
 
 from agentgym.curricula._arms import Share, check_band, recent
 from agentgym.curriculum import Curriculum, Outcome
+from agentgym.draw import Draw
 from agentgym.registry import register
-from agentgym.types import Draw, TaskId
+from agentgym.types import TaskId
 
 __all__ = ["AdaptiveStrength"]
 

@@ -14,9 +14,10 @@ import numpy as np
 from pydantic import Field
 
 from agentgym.curriculum import Curriculum, Outcome
+from agentgym.draw import Draw
 from agentgym.registry import register
 from agentgym.rollout import seed_of
-from agentgym.types import Draw, TaskId
+from agentgym.types import TaskId
 
 __all__ = ["Frontier"]
 

@@ -24,10 +24,11 @@ from pydantic import Field
 
 from agentgym.curricula._arms import Level, check_levels, level_index, mean_of, review
 from agentgym.curriculum import Curriculum, Outcome
+from agentgym.draw import Draw
 from agentgym.errors import ConfigError
 from agentgym.registry import register
 from agentgym.rollout import seed_of
-from agentgym.types import Draw, TaskId
+from agentgym.types import TaskId
 
 __all__ = ["HardCases"]
 

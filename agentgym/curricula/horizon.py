@@ -18,8 +18,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from agentgym.curriculum import Curriculum
+from agentgym.draw import Draw
 from agentgym.registry import register
-from agentgym.types import Draw, TaskId
+from agentgym.types import TaskId
 
 __all__ = ["Horizon"]
 

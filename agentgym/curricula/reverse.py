@@ -20,9 +20,10 @@ from pydantic import Field
 
 from agentgym.curricula._arms import recent, review
 from agentgym.curriculum import Curriculum, Outcome
+from agentgym.draw import Draw
 from agentgym.errors import ConfigError
 from agentgym.registry import register
-from agentgym.types import Draw, TaskId
+from agentgym.types import TaskId
 
 __all__ = ["Reverse"]
 

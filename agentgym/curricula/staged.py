@@ -34,10 +34,11 @@ from pydantic import Field
 
 from agentgym.config import Settings
 from agentgym.curriculum import Curriculum, Outcome, TaskOrder
+from agentgym.draw import Draw
 from agentgym.errors import ConfigError, UserError
 from agentgym.registry import register
 from agentgym.rollout import seed_of
-from agentgym.types import Draw, TaskId
+from agentgym.types import TaskId
 
 __all__ = ["StageSettings", "Staged"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agentgym.curriculum import Curriculum
+from agentgym.draw import Draw
 from agentgym.registry import register
-from agentgym.types import Draw
 
 __all__ = ["Uniform"]
 

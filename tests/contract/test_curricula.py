@@ -12,8 +12,9 @@ import pytest
 
 import agentgym
 from agentgym.curriculum import Curriculum, Outcome, drawn
+from agentgym.draw import Draw
 from agentgym.errors import UserError
-from agentgym.types import Draw, TaskId
+from agentgym.types import TaskId
 
 IDS = agentgym.plugins("curricula").ids()
 TASKS: list[Sequence[TaskId]] = [range(100, 130), ["a", "b", "c"], [7]]

@@ -10,8 +10,9 @@ from typing import Any
 
 import agentgym
 from agentgym.curriculum import Curriculum, Outcome
+from agentgym.draw import Draw
 from agentgym.errors import UserError
-from agentgym.types import Draw, TaskId
+from agentgym.types import TaskId
 
 
 @agentgym.register

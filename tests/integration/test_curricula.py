@@ -148,7 +148,7 @@ def test_another_curriculum_is_another_run(tmp_path: Path) -> None:
 def test_an_option_that_the_environment_refuses_ends_the_run(tmp_path: Path) -> None:
     file = tmp_path / "wrong_options.py"
     file.write_text(
-        "from agentgym.curriculum import Curriculum\nfrom agentgym.types import Draw\n"
+        "from agentgym.curriculum import Curriculum\nfrom agentgym.draw import Draw\n"
         "class Wrong(Curriculum):\n"
         "    def draw(self, ordinal): return Draw(task=self.order[ordinal], options={'rnug': 1})\n"
     )

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from agentgym import curriculum
 from agentgym.curriculum import Curriculum, Outcome, TaskOrder, drawn, grades, outcomes_of, state_of
+from agentgym.draw import Draw
 from agentgym.errors import UserError
-from agentgym.types import Draw, Sample, StopReason, Trajectory, Turn
+from agentgym.types import Sample, StopReason, Trajectory, Turn
 
 
 @given(st.integers(1, 40), st.integers(0, 2**40), st.integers(0, 5))
@@ -58,7 +59,7 @@ class Told(Curriculum):
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        (3, "gave 3, expected an agentgym.types.Draw"),
+        (3, "gave 3, expected an agentgym.draw.Draw"),
         (Draw(task=cast(int, np.int64(3))), r"drew the task np.int64\(3\), expected an int or a str"),
         (Draw(task=True), "drew the task True"),
         (Draw(task=0, strength=1.5), "drew strength 1.5, expected a number from 0 to 1"),

@@ -8,9 +8,10 @@ import pytest
 
 from agentgym.config import validated
 from agentgym.curriculum import Curriculum
+from agentgym.draw import Draw
 from agentgym.errors import ConfigError
 from agentgym.groups import Group, GroupSettings, group_specs, grouped, is_informative, specs_of, untaught
-from agentgym.types import Draw, StopReason, Trajectory
+from agentgym.types import StopReason, Trajectory
 from tests.kit import episode
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from agentgym.draw import Draw
 from agentgym.types import (
     Action,
-    Draw,
     Media,
     Observation,
     Sample,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Curriculum, Outcome, drawn, state_of
-from agentgym.types import Draw
+from agentgym.draw import Draw
 
 __all__ = [
     "GROUPS",

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import agentgym
 from agentgym.curricula.adaptive_strength import AdaptiveStrength
 from agentgym.curriculum import Outcome
+from agentgym.draw import Draw
 from agentgym.errors import ConfigError
-from agentgym.types import Draw
 from tests.unit.curricula.simulated import GROUPS, goes_on_alike, longest_absence, rungs_drawn, versus_uniform
 
 

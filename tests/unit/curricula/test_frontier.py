@@ -10,7 +10,8 @@ import pytest
 from agentgym.curricula.frontier import Frontier
 from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Outcome
-from agentgym.types import Draw, TaskId
+from agentgym.draw import Draw
+from agentgym.types import TaskId
 
 
 def heard(task: int, *successes: bool) -> Outcome:

@@ -11,8 +11,8 @@ import agentgym
 from agentgym.curricula.horizon import Horizon
 from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Curriculum, drawn
+from agentgym.draw import Draw
 from agentgym.errors import ConfigError
-from agentgym.types import Draw
 from tests.unit.curricula.simulated import Learner
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from agentgym.curricula.reverse import Reverse
 from agentgym.curriculum import Outcome, drawn, outcomes_of, state_of
+from agentgym.draw import Draw
 from agentgym.errors import ConfigError
-from agentgym.types import Draw, Turn
+from agentgym.types import Turn
 from tests.kit import episode
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Outcome
-from agentgym.types import Draw
+from agentgym.draw import Draw
 
 
 def test_each_ordinal_plays_what_is_next_in_the_order_whatever_became_of_others() -> None:

@@ -195,7 +195,7 @@ def test_a_trainer_from_a_file_of_ones_own_gets_nanos_defaults(tmp_path: Path) -
 
 CURRICULA = """
 from agentgym.curriculum import Curriculum
-from agentgym.types import Draw
+from agentgym.draw import Draw
 
 
 class Easy(Curriculum):
