@@ -25,7 +25,8 @@ from pydantic import Field
 
 from agentgym.blame import place
 from agentgym.errors import AgentGymError, ConfigError, UserError
-from agentgym.registry import function_from, register
+from agentgym.own_files import function_from
+from agentgym.registry import register
 from agentgym.reward import Discount, EpisodeShaper
 from agentgym.rewards._channels import refuse_unreported
 from agentgym.types import Trajectory

@@ -14,7 +14,8 @@ from agentgym.judge import BYTES_A_TOKEN, Answer, Asking, Judge
 from agentgym.launch.models import make_engine, policy_source
 from agentgym.learn.policy import Policy, load_policy
 from agentgym.loops import settled
-from agentgym.registry import function_from, plugins
+from agentgym.own_files import function_from
+from agentgym.registry import plugins
 from agentgym.reward import Shaper
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer

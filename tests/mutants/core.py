@@ -75,6 +75,19 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/own_files.py",
+        ("tests/unit/test_registry.py",),
+        (
+            Mutation("a file is imported each time", "and _resolved(loaded) == file:", "and False:"),
+            Mutation("links are other files", "    return Path(file).resolve()\n", "    return Path(file)\n"),
+            Mutation("half of a module stays", "        del sys.modules[name]\n", "        pass\n"),
+            Mutation("what is loaded is hidden", "and name not in sys.modules and (other", "and (other"),
+            Mutation("what is installed is hidden", "(other is None or other.origin == str(file))", "True"),
+            Mutation("no file has a name of its own", " or other.origin == str(file)", ""),
+            Mutation("files of one name are one", "hashlib.blake2b(str(file)", "hashlib.blake2b(str(file.name)"),
+        ),
+    ),
+    Module(
         "agentgym/registry.py",
         ("tests/unit/test_registry.py",),
         (
@@ -115,14 +128,7 @@ MODULES = (
                 "in self._plugins.values() if plugin.__module__ == module.__name__]",
                 "in self._plugins.values()]",
             ),
-            Mutation("a file is imported each time", "and _resolved(loaded) == file:", "and False:"),
-            Mutation("links are other files", "    return Path(file).resolve()\n", "    return Path(file)\n"),
             Mutation("the path is not made whole", '+ ".py").resolve()', '+ ".py")'),
-            Mutation("half of a module stays", "        del sys.modules[name]\n", "        pass\n"),
-            Mutation("what is loaded is hidden", "and name not in sys.modules and (other", "and (other"),
-            Mutation("what is installed is hidden", "(other is None or other.origin == str(file))", "True"),
-            Mutation("no file has a name of its own", " or other.origin == str(file)", ""),
-            Mutation("files of one name are one", "hashlib.blake2b(str(file)", "hashlib.blake2b(str(file.name)"),
             Mutation(
                 "Gymnasium is told of rewards", 'if kind == "environments":\n        tell', "if True:\n        tell"
             ),
