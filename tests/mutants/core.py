@@ -276,10 +276,18 @@ MODULES = (
             ),
             Mutation("an interruption ends well", "sys.exit(130)", "sys.exit(0)"),
             Mutation("every error is swallowed", "except AgentGymError as error:", "except Exception as error:"),
+            Mutation("a closed terminal kills", "        signal.signal(signal.SIGHUP, hang_up)\n", "        pass\n"),
+            Mutation("nohup has no effect", "if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:", "if True:"),
+        ),
+    ),
+    Module(
+        "agentgym/cli/learning.py",
+        ("tests/unit/test_cli.py",),
+        (
             Mutation(
                 "the file wins",
-                "read_toml(config_file) if config_file else {}, flags)",
-                "flags, read_toml(config_file) if config_file else {})",
+                "read_toml(config_file, preset=preset) if config_file else {}, flags)",
+                "flags, read_toml(config_file, preset=preset) if config_file else {})",
             ),
             Mutation("a file is not enough", "not (flags or config_file)", "not flags"),
             Mutation(
@@ -306,6 +314,12 @@ MODULES = (
             Mutation("episodes are not kept", "            trajectories=trajectories,\n", ""),
             Mutation("the score is not written", "        write_json(json_file, text)\n", "        pass\n"),
             Mutation("the score is not shown", "    click.echo(text)\n", ""),
+        ),
+    ),
+    Module(
+        "agentgym/cli/runs.py",
+        ("tests/unit/test_cli.py",),
+        (
             Mutation("all episodes are exported", "store.copy(found, target, **asked)", "store.copy(found, target)"),
             Mutation("all episodes are printed", "found.episodes(**asked)", "found.episodes()"),
             Mutation(
@@ -323,6 +337,15 @@ MODULES = (
                 "click.Choice([reason.value for reason in StopReason])",
                 "click.Choice([*StopReason])",
             ),
+            Mutation("a merged policy is episodes", "    if merge:\n", "    if False:\n"),
+            Mutation("episodes are chosen in vain", "        if value is not None:\n", "        if value:\n"),
+            Mutation("a failure is a success", '"failure" if value is False else', '"failure" if False else'),
+        ),
+    ),
+    Module(
+        "agentgym/cli/playing.py",
+        ("tests/unit/test_cli.py",),
+        (
             Mutation("the first task", "task=task, split=split, seed=seed, temp", "split=split, seed=seed, temp"),
             Mutation("by hand", "repl.play(given, model=model, ", "repl.play(given, "),
             Mutation(
@@ -337,8 +360,6 @@ MODULES = (
             Mutation(
                 "two environments", 'if isinstance(flags.get("env"), Mapping) and "id" in flags["env"]:', "if False:"
             ),
-            Mutation("a closed terminal kills", "        signal.signal(signal.SIGHUP, hang_up)\n", "        pass\n"),
-            Mutation("nohup has no effect", "if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:", "if True:"),
             Mutation("the address is not told", ", tell=click.echo)", ")"),
             Mutation(
                 "settings of other commands",
@@ -348,7 +369,6 @@ MODULES = (
             Mutation(
                 "options are lost", "return EnvFactory(choice.id, choice.options)", "return EnvFactory(choice.id)"
             ),
-            Mutation("always here", "write_plugin(kind, name, directory)", "write_plugin(kind, name)"),
             Mutation("a shut environment is diagnosed", "    make_env().close()\n", ""),
             Mutation("never quick", "SECONDS / 5 if quick else SECONDS", "SECONDS"),
             Mutation("always quick", "SECONDS / 5 if quick else SECONDS", "SECONDS / 5"),
@@ -359,15 +379,17 @@ MODULES = (
                 "for finding in findings):\n        sys.exit(1)",
                 "for finding in findings):\n        sys.exit(0)",
             ),
-            Mutation("a merged policy is episodes", "    if merge:\n", "    if False:\n"),
-            Mutation("episodes are chosen in vain", "        if value is not None:\n", "        if value:\n"),
-            Mutation("a failure is a success", '"failure" if value is False else', '"failure" if False else'),
             Mutation(
                 "the argument is lost",
                 'merged({"env": {"id": env}}, flags)',
                 "flags",
             ),
         ),
+    ),
+    Module(
+        "agentgym/cli/files.py",
+        ("tests/unit/test_cli.py",),
+        (Mutation("always here", "write_plugin(kind, name, directory)", "write_plugin(kind, name)"),),
     ),
     Module(
         "agentgym/listing.py",

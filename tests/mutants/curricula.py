@@ -86,4 +86,33 @@ MODULES = (
             Mutation("help rises", "(self.high - success) /", "(success - self.low) /"),
         ),
     ),
+    Module(
+        "agentgym/curricula/staged.py",
+        (f"{_TESTS}staged.py",),
+        (
+            Mutation("all tasks in every stage", "        if not stage.tasks:", "        if True:"),
+            Mutation("success alone", "rise < self.slope and statistics", "rise < self.slope or statistics"),
+            Mutation("it may go on rising", "rise < self.slope and", "True and"),
+            Mutation("at the bound", "rise < self.slope", "rise <= self.slope"),
+            Mutation("the bound of another stage", "self.stages[self._now].max_updates or self", "self"),
+            Mutation("looks of other stages", "        self.looks = []\n", ""),
+            Mutation("norms of other stages", "self.at + 1, 0, []", "self.at + 1, 0, self.norms"),
+            Mutation("it never ends", "return self.at >= len(self.stages)", "return False"),
+            Mutation("the stage under way is not told", "begun = [] if self.is_over else", "begun = [] if True else"),
+            Mutation("stages may be others", '    if list(state["stages"])', '    if False and list(state["stages"])'),
+        ),
+    ),
+    Module(
+        "agentgym/curricula/reverse.py",
+        (f"{_TESTS}reverse.py",),
+        (
+            Mutation("never from the beginning", "shown = 0 if review", "shown = self.shown if review"),
+            Mutation("other starts count", "outcome.draw.shown_turns == self.shown and ", ""),
+            Mutation("there is no way back", "else 1 if share <= self.low else 0", "else 0"),
+            Mutation(
+                "later than where it began", "min(max(0, self.shown + step), self.start)", "max(0, self.shown + step)"
+            ),
+            Mutation("what another start showed", "self.shown, self.counts = goal, (0.0, 0.0)", "self.shown = goal"),
+        ),
+    ),
 )

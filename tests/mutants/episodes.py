@@ -161,8 +161,8 @@ MODULES = (
             Mutation("what is cut always counts", "(keep_truncated or not trajectory.truncated)", "True"),
             Mutation(
                 "the update before",
-                "range(update * groups, (update + 1) * groups)",
-                "range((update - 1) * groups, update * groups)",
+                "    first = update * groups\n",
+                "    first = (update - 1) * groups\n",
             ),
             Mutation(
                 "starts of an update are alike",
@@ -189,10 +189,12 @@ MODULES = (
             ),
             Mutation(
                 "the expert's are the policy's",
-                'if episode.role == "policy" and not episode.shown]',
-                "if not episode.shown]",
+                'return episode.role == "policy" and (',
+                "return (",
             ),
-            Mutation("led ones are the policy's", " and not episode.shown]", "]"),
+            Mutation("led ones are the policy's", "if led else not episode.shown)", "if led else True)"),
+            Mutation("what a draw begins is nobody's", "episode.shown_turns == led if led else ", ""),
+            Mutation("backward", "draw.shown_turns < 0", "False"),
             Mutation("void ones failed", "if not episode.stop_reason.is_void]", "]"),
             Mutation("void ones are not counted", "num_void=len(own) - len(counted)", "num_void=0"),
             Mutation("out of order", "in sorted(played.items())]", "in played.items()]"),

@@ -8,6 +8,38 @@ UNIT = "tests/unit/launch"
 
 MODULES = (
     Module(
+        "agentgym/launch/comparing.py",
+        ("tests/unit/launch/test_comparing.py",),
+        (
+            Mutation("void ones failed", "        if not card.stop_reason.is_void:\n", "        if True:\n"),
+            Mutation("what was before", '{"stage": "after"}', '{"stage": "before"}'),
+            Mutation("seeds out of order", "    if by_seed := _are_paired(", "    if False and _are_paired("),
+            Mutation("always apart", "new = old if by_seed else _drawn", "new = _drawn"),
+            Mutation("tasks are sure", " * _drawn(rng, was.shape[1])).sum(1)", ").mean(1)"),
+            Mutation("seeds of one side", " and {*second} == seeds", ""),
+        ),
+    ),
+    Module(
+        "agentgym/launch/overlay.py",
+        ("tests/unit/launch/test_overlay.py",),
+        (
+            Mutation("a seed is a setting", 'frozenset({"seed", ', "frozenset({"),
+            Mutation("two settings of one name", "order.index(kind) + 1", "1"),
+            Mutation("updates of any", "set.intersection(", "set.union("),
+            Mutation("steps of other updates", "bisect.bisect_right(known, update) - 1", "0"),
+        ),
+    ),
+    Module(
+        "agentgym/launch/paying.py",
+        ("tests/unit/launch/test_paying.py",),
+        (
+            Mutation("the usual rewards stay", "{**off, **named, **own}", "{**named, **own}"),
+            Mutation("nothing is withheld", "if kept_back else {}", "if False else {}"),
+            Mutation("both ways", '    if rest.get("rewards"):\n', "    if False:\n"),
+            Mutation("the last of two", " or name in weights:", ":"),
+        ),
+    ),
+    Module(
         "agentgym/launch/warming.py",
         (f"{UNIT}/test_learning.py",),
         (
@@ -839,8 +871,8 @@ MODULES = (
             Mutation("warnings are not told", "        reporter.note(parts.warning)\n", "        pass\n"),
             Mutation("the trainer is not asked", "    trainer.check(tokenizer)\n", ""),
             Mutation("the imitator is not asked", "        imitator.check(tokenizer)\n", ""),
-            Mutation("warm at the end", "[*warm, before, Train(", "[before, *warm, Train("),
-            Mutation("tested once", 'Train(bench, trainer), Measure(bench, "after")]', "Train(bench, trainer)]"),
+            Mutation("warm at the end", "[*warm, before, train", "[before, *warm, train"),
+            Mutation("tested once", 'train, Measure(bench, "after")]', "train]"),
             Mutation(
                 "nobody was imitated", 'Measure(bench, "before", has_teacher=has_teacher)', 'Measure(bench, "before")'
             ),

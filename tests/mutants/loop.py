@@ -100,22 +100,12 @@ MODULES = (
                 "engine_actor(engine, temperature=self.temperature)",
                 "engine_actor(engine, temperature=1.0)",
             ),
-            Mutation(
-                "led at another temperature",
-                "engine_actor(self.engine, temperature=self.temperature)",
-                "engine_actor(self.engine, temperature=1.0)",
-            ),
+            Mutation("nobody leads", "if any(spec.shown_turns for spec in specs):", "if False:"),
             Mutation("demonstrations always shaped", "self.engine, limits, shaped=shaped)", "self.engine, limits)"),
             Mutation(
                 "stale weights play",
                 "        await self.before_policy()\n        engine =",
                 "        engine =",
-            ),
-            Mutation("stale weights are led", "        await self.before_policy()\n        actor =", "        actor ="),
-            Mutation(
-                "led alone",
-                "self._play(specs, actor, self.engine, self.limits)",
-                "self._play(specs, actor, self.engine, Limits())",
             ),
             Mutation("records without this run's rewards", "        await self.rollout.shape(recorded)\n", ""),
             Mutation("sessions of another engine released", "release=engine.release", "release=self.engine.release"),

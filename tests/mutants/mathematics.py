@@ -639,7 +639,22 @@ MODULES = (
             Mutation("unfit groups trained", "if not reason]", "if True]"),
             Mutation("equal groups do not count", "sum(map(_num_own, groups)) - ", "0 * "),
             Mutation("demonstrations are idle", 'member.role != "expert"', "True"),
-            Mutation("truncated always kept", "keep_truncated=self.settings.keep_truncated", "keep_truncated=True"),
+            Mutation(
+                "truncated always kept",
+                "groups = self.settings.grouped(trajectories, keep_truncated=self.settings.keep_truncated)",
+                "groups = self.settings.grouped(trajectories)",
+            ),
+            Mutation("played ahead all the same", " and not self.settings.draw_on\n", "\n"),
+            Mutation("it costs nothing", "own * (1 + self.settings.draw_on), shown", "own, shown"),
+            Mutation(
+                "as many again",
+                "ordinals = range(end, end + missing)",
+                "ordinals = range(end, end + self.settings.groups)",
+            ),
+            Mutation("always all rounds", "            if missing <= 0:\n                break\n", ""),
+            Mutation("the same again", "            self.num_drawn += len(drawn)\n", ""),
+            Mutation("forgotten on resume", 'self.num_drawn = state.get("num_drawn", 0)', "pass"),
+            Mutation("all weigh alike", "weight * per_token(sample, advantage)", "per_token(sample, advantage)"),
         ),
     ),
     Module(
