@@ -102,11 +102,7 @@ def _compared(how: str, first: Sequence[Path], second: Sequence[Path], seen: Map
             "compare runs of one environment, with the same --eval.episodes and --env.<option>"
         )
     tasks = sorted(common, key=str)
-    seeds = _seeds(first), _seeds(second)
-    by_seed = (
-        len(first) > 1 and set(seeds[0]) == set(seeds[1]) and len({*seeds[0]} - {None}) == len(first) == len(second)
-    )
-    if by_seed:
+    if by_seed := _are_paired(_seeds(first), _seeds(second)):
         first, second = (sorted(runs, key=lambda run: read_config(run)["seed"]) for runs in (first, second))
     was, now = (np.array([[seen[run][task] for task in tasks] for run in runs]) for runs in (first, second))
     is_plain = len(first) == len(second) == 1 and {*was.flat, *now.flat} <= {0.0, 1.0}
