@@ -24,6 +24,7 @@ def balance_of(
 ) -> tuple[list[float], list[float], list[float]]:
     log_ratio = tensor(ratios).requires_grad_()
     loss, metrics = trajectory_balance(log_ratio, tensor(advantages), torch.tensor(sequences), beta=beta)
+    assert not any(value.requires_grad for value in metrics.values())
     weights = tensor([1 / sequences.count(sequence) for sequence in sequences])  # of a mean over each one's tokens
     (gradient,) = torch.autograd.grad((weights * loss).sum(), log_ratio)
     return loss.tolist(), gradient.tolist(), metrics["imbalance"].tolist()
