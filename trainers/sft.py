@@ -204,6 +204,6 @@ class SFT(Trainer[SFTSettings]):
                 return imitation.psft(logprobs_N, batch.proximal_logprobs_N, clip_high=self.settings.clip_high)
             case "f_divergence":
                 assert batch.reference_logprobs_N is not None
-                weights = {"beta": self.settings.beta, "divergence": self.settings.divergence}
-                return imitation.f_divergence(logprobs_N, batch.reference_logprobs_N, **weights)
+                beta, divergence = self.settings.beta, self.settings.divergence
+                return imitation.f_divergence(logprobs_N, batch.reference_logprobs_N, beta=beta, divergence=divergence)
         return imitation.imitation(logprobs_N)

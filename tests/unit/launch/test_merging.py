@@ -268,7 +268,12 @@ def test_models_of_another_form_or_with_other_words_are_refused(tmp_path: Path) 
     wide = tiny_model(vocab_size=len(byte_tokenizer()), hidden_size=32)
     Policy(wide, chat()).save(tmp_path / "wide")
     Policy(plainly(start), ChatTokenizer(tokenizer)).save(tmp_path / "words")
-    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1}
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+    }
     Policy(LlamaForCausalLM(LlamaConfig(vocab_size=len(byte_tokenizer()), **sizes)), chat()).save(tmp_path / "llama")
     for name, told in (
         (

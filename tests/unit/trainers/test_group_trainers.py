@@ -33,7 +33,7 @@ __all__ = ["one_thread"]
 
 GROUP = [episode([1.0], [[5, 9]]), episode([0.0], [[6, 9]]), episode([0.0], [[7, 9]]), episode([0.0], [[8, 9]])]
 
-BALANCE = {"loss": "balance", "kl_coefficient": 0.1, "kl_in": "reward", "aggregation": "sequence"}
+BALANCE: dict[str, Any] = {"loss": "balance", "kl_coefficient": 0.1, "kl_in": "reward", "aggregation": "sequence"}
 
 
 def advantages(trainer: Trainer[Any], episodes: list[Trajectory]) -> list[float]:
@@ -174,8 +174,7 @@ def test_balance_weighs_the_reward_against_the_divergence_of_whole_episodes() ->
         episode([0.0], [[7, 9]]),
         episode([0.0], [[8, 9]]),
     ]
-    settings = {"kl_coefficient": 0.5, "kl_in": "reward", "aggregation": "sequence", "learning_rate": 1e-2}
-    balance = equipped(GRPO(GRPOSettings(loss="balance", **settings)), tiny_model())
+    balance = equipped(GRPO(GRPOSettings(**{**BALANCE, "kl_coefficient": 0.5, "learning_rate": 1e-2})), tiny_model())
     learner = balance.equipment.learner
     moved(learner.module)
     lesson = balance.lesson(0, group)
@@ -202,8 +201,7 @@ def test_balance_weighs_the_reward_against_the_divergence_of_whole_episodes() ->
 def test_balance_learns_from_equal_rewards_too() -> None:
     """They are to be as likely as the reference has them: what has moved away is brought back."""
     equal = [episode([1.0], [[5, 9]]), episode([1.0], [[6, 9]])]
-    settings = {"kl_coefficient": 1.0, "kl_in": "reward", "aggregation": "sequence", "learning_rate": 1e-2}
-    balance = equipped(GRPO(GRPOSettings(loss="balance", **settings)), tiny_model())
+    balance = equipped(GRPO(GRPOSettings(**{**BALANCE, "kl_coefficient": 1.0, "learning_rate": 1e-2})), tiny_model())
     moved(balance.equipment.learner.module)
     losses = [balance.learn(update, balance.lesson(update, equal))["loss"] for update in range(20)]
     assert losses[-1] < 0.1 * losses[0]
