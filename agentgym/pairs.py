@@ -33,6 +33,7 @@ __all__ = [
     "Pairs",
     "all_pairs",
     "best_worst_pair",
+    "bi_factorial_label",
     "branch_pairs",
     "branches",
     "only_turn",
@@ -154,6 +155,18 @@ def rso_accept(rewards: Sequence[float], *, beta: float, num: int, rng: random.R
                 accepted.append(i)
         remaining = [i for i in remaining if i not in accepted]
     return accepted
+
+
+def bi_factorial_label(helpful_is_safe: bool, other_is_safe: bool, *, alpha: float) -> float:
+    """By how much the more helpful of two completions is preferred: below 0, the other one is.
+
+    3/2 · safe(more helpful) − 1/2 · safe(other) − α (BFPO, arXiv 2408.15313, with B₁ 3 and B₃ 1/2 as there): safe
+    before unsafe, helpful among safe ones, and of two that are unsafe the less helpful, for helping with harm.
+
+    >>> [bi_factorial_label(*safe, alpha=0.5) for safe in ((True, True), (True, False), (False, True), (False, False))]
+    [0.5, 1.0, -1.0, -0.5]
+    """
+    return 1.5 * helpful_is_safe - 0.5 * other_is_safe - alpha
 
 
 def best_worst_pair(trajectories: Iterable[Trajectory], *, threshold: float = 0.0) -> Pairs:

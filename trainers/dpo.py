@@ -10,6 +10,7 @@ that training began with instead.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ from agentgym.learn.frozen import Frozen
 from agentgym.learn.players import Players
 from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
-from agentgym.pairs import Pair, Pairs, all_pairs, best_worst_pair, branch_pairs, rso_accept
+from agentgym.pairs import Pair, Pairs, all_pairs, best_worst_pair, bi_factorial_label, branch_pairs, rso_accept
 from agentgym.recorded import Recorded, grouped_by_task
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec, seed_of
@@ -70,9 +71,10 @@ class DPOSettings(GroupSettings, TrainerSettings):
     reference: Literal["stored", "model"] = "stored"
     """The policy that played, or the one that training began with, as a copy in memory: what was recorded at another
     temperature, or with top_p, top_k or min_p, needs the copy."""
-    loss: Literal["sigmoid", "robust", "ipo", "hinge", "simpo", "slic", "rpo", "copg", "nash"] = "sigmoid"
+    loss: Literal["sigmoid", "robust", "ipo", "hinge", "simpo", "slic", "rpo", "copg", "nash", "bfpo"] = "sigmoid"
     """DPO and its relatives; simpo and slic need no reference. copg (arXiv 2406.19185) fits the difference in reward,
-    nash (arXiv 2312.00886) is a policy gradient of either side's chance to be preferred to the other."""
+    nash (arXiv 2312.00886) is a policy gradient of either side's chance to be preferred to the other, bfpo (arXiv
+    2408.15313) prefers what is safe and, if both are, what is paid more."""
     beta: float = Field(0.1, gt=0)
     """How much a log-ratio counts."""
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
@@ -83,6 +85,11 @@ class DPOSettings(GroupSettings, TrainerSettings):
     """Weight of imitating the chosen side (rpo and slic)."""
     mean_logratio: bool = False
     """Compare means over tokens instead of sums; with rpo only what is imitated is a mean."""
+    safety: str | None = None
+    """bfpo: the reward, such as specification, that subtracts nothing from a safe episode; what else an episode is paid
+    is how helpful it is."""
+    alpha: float = Field(0.5, gt=0, lt=1)
+    """bfpo: of two safe sides the more helpful one is preferred by 1 - alpha, of two unsafe ones the other by alpha."""
     replay: int = Field(0, ge=0)
     """Past updates whose pairs are trained on again; their reference is still the policy that played them."""
 
@@ -93,12 +100,20 @@ class DPOSettings(GroupSettings, TrainerSettings):
             "margin": ("simpo", "slic"),
             "imitation": ("rpo", "slic"),
             "mean_logratio": ("sigmoid", "robust", "ipo", "hinge", "rpo"),
+            "safety": ("bfpo",),
+            "alpha": ("bfpo",),
         }
         for key, losses in wanted.items():
             if self.changed(key) and self.loss not in losses:
                 raise ValueError(f"{key} has no effect with loss {self.loss}, only with {' and '.join(losses)}")
         if self.changed("reference") and self.loss in _WITHOUT_REFERENCE:
             raise ValueError(f"reference has no effect with loss {self.loss}, which compares with none")
+        if self.loss == "bfpo" and self.safety is None:
+            raise ValueError(
+                "loss bfpo needs the name of a reward that says what is safe, such as safety specification"
+            )
+        if self.loss == "bfpo" and self.pairs == "steps":
+            raise ValueError("loss bfpo compares whole episodes, which are safe or not: pairs extremes or all")
         if self.changed("accept_beta") and self.accept is None:
             raise ValueError("accept_beta has no effect without accept")
         if self.accept is not None and self.data is None and self.accept >= self.group_size:
@@ -191,9 +206,10 @@ class DPO(Trainer[DPOSettings]):
         return await players.shaped(episodes)
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
-        groups = self.settings.grouped(trajectories)
+        groups = [self._helpful(group) for group in self.settings.grouped(trajectories)]
+        safe = self._safe(trajectories)
         found = [Pairs([], 0) if group.unfit else self._pairs(group) for group in groups]
-        new = [row for pairs in found for pair in pairs.pairs for row in self._rows(pair)]
+        new = [row for pairs in found for pair in pairs.pairs for row in self._rows(pair, safe)]
         if self.reference is not None:
             self.reference.score(self.equipment.learner, new)
         both = [row for rows in (*self.past, new) for row in rows]
@@ -233,24 +249,53 @@ class DPO(Trainer[DPOSettings]):
         rng = random.Random(seed_of("accept", group.ordinal, len(group.members)))
         return [group.members[i] for i in rso_accept(group.rewards, beta=self.settings.accept_beta, num=num, rng=rng)]
 
-    def _rows(self, pair: Pair) -> list[Row]:
+    def _rows(self, pair: Pair, safe: Mapping[bytes, bool]) -> list[Row]:
         """The chosen side and the rejected one, told apart by the sign of their advantages."""
         if self._is_stored:
             pair.require_logprobs()
-        worth = self._worth(pair.margin)
+        worth = self._worth(pair, safe)
         rows = [Row.of(pair.chosen, worth), Row.of(pair.rejected, -worth)]
         for row in rows:
             row.reference_logprobs = row.behavior_logprobs
         return rows
 
-    def _worth(self, margin: float) -> float:
-        """Advantage of the chosen side of a pair whose values differ by ``margin``; the rejected one has minus that."""
+    def _worth(self, pair: Pair, safe: Mapping[bytes, bool]) -> float:
+        """Advantage of the chosen side of a pair; the rejected one has minus that. Below 0 they change places."""
         match self.settings.loss:
             case "copg":
-                return margin / 2
+                return pair.margin / 2
             case "nash":
-                return 1 / (1 + math.exp(-margin)) - 0.5
+                return 1 / (1 + math.exp(-pair.margin)) - 0.5
+            case "bfpo":
+                sides = [safe[side.token_ids.tobytes()] for side in (pair.chosen, pair.rejected)]
+                return bi_factorial_label(*sides, alpha=self.settings.alpha) / 2
         return 1.0
+
+    # -- two factors -----------------------------------------------------------------------------------
+
+    def _helpful(self, group: Group) -> Group:
+        """``group`` without what was paid for safety, where that is a factor of its own."""
+        name = self.settings.safety
+        if name is None:
+            return group
+        return dataclasses.replace(group, members=[_without(member, name) for member in group.members])
+
+    def _safe(self, trajectories: Sequence[Trajectory]) -> dict[bytes, bool]:
+        """Whether episodes are safe, by their tokens. Raises ConfigError where no reward is called as the setting."""
+        name = self.settings.safety
+        if name is None:
+            return {}
+        paid = {channel for episode in trajectories for turn in episode.turns for channel in turn.breakdown}
+        if paid and name not in paid:
+            raise ConfigError(
+                f'trainer.safety "{name}" is no reward of this run; there are {", ".join(sorted(paid))}; add such as '
+                "--rewards.specification.formula, and type --trainer.safety specification"
+            )
+        return {
+            sample.token_ids.tobytes(): all(turn.breakdown.get(name, 0.0) >= 0 for turn in episode.turns)
+            for episode in trajectories
+            for sample in episode.samples
+        }
 
     def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
         preference = objectives.preference
@@ -295,6 +340,8 @@ class DPO(Trainer[DPOSettings]):
                 return preference.ipo(chosen_P, rejected_P, beta=beta)
             case "hinge":
                 return preference.hinge(chosen_P, rejected_P, beta=beta)
+            case "bfpo":
+                return preference.bfpo(chosen_P, rejected_P, differences_P, beta=beta)
             case "copg":
                 return preference.copg(chosen_P, rejected_P, differences_P, beta=beta)
             case "simpo":
@@ -303,3 +350,9 @@ class DPO(Trainer[DPOSettings]):
                 return preference.slic(*logprobs, margin=margin, imitation=imitation)
         mean_of = lengths[0] if settings.mean_logratio else None
         return preference.rpo(chosen_P, rejected_P, logprobs[0], beta=beta, eta=imitation, lengths_P=mean_of)
+
+
+def _without(member: Trajectory, name: str) -> Trajectory:
+    """``member`` without what the reward ``name`` paid."""
+    turns = [turn.model_copy(update={"reward": turn.reward - turn.breakdown.get(name, 0.0)}) for turn in member.turns]
+    return member.model_copy(update={"turns": turns})

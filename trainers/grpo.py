@@ -18,6 +18,7 @@ What makes the loss, in the order in which an update meets it:
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -36,6 +37,7 @@ from agentgym.learn.advantages import (
     turn_returns,
 )
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
+from agentgym.learn.rows import Row, unite
 from agentgym.lengths import length_of, length_rewards
 from agentgym.registry import register
 from agentgym.reward import Discount
@@ -74,6 +76,8 @@ Dr. GRPO's bound is taken where an update has several steps.
 
 
 _BOUNDS = ("clip_low", "clip_high")
+_OWN = ("nft", "balance")
+"""Losses that make of a group what they need by themselves."""
 
 
 class GRPOSettings(GroupTrainerSettings):
@@ -81,9 +85,11 @@ class GRPOSettings(GroupTrainerSettings):
 
     preset: str | None = None
     """A relative by name: dapo, dr_grpo, gspo, cispo, gigpo, egpo, lead, polychromic."""
-    loss: Literal["clip", "cispo", "reinforce", "nft"] = "clip"  # type: ignore[assignment]  # one more
-    """PPO's clipped ratio, CISPO's clipped weight (arXiv 2506.13585), the plain policy gradient, or the likelihood of
-    successes and of what they leave over (nft, arXiv 2505.18116), which knows success and failure alone."""
+    loss: Literal["clip", "cispo", "reinforce", "nft", "balance"] = "clip"  # type: ignore[assignment]  # two more
+    """PPO's clipped ratio, CISPO's clipped weight (arXiv 2506.13585), the plain policy gradient, the likelihood of
+    successes and of what they leave over (nft, arXiv 2505.18116), which knows success and failure alone, or trajectory
+    balance (arXiv 2310.04363): episodes come to be played in proportion to exp(reward / kl_coefficient), in place of
+    the best alone."""
     scale_by_std: bool = True
     """Divide advantages by the group's standard deviation; off is Dr. GRPO (arXiv 2503.20783)."""
     anchor_weight: float = Field(0.0, ge=0)
@@ -116,7 +122,7 @@ class GRPOSettings(GroupTrainerSettings):
         return chosen
 
     def _idle_in_one_step(self) -> list[str]:
-        return [] if self.loss == "nft" else super()._idle_in_one_step()
+        return [] if self.loss in _OWN else super()._idle_in_one_step()
 
     @property
     def _is_even(self) -> bool:
@@ -138,13 +144,24 @@ class GRPOSettings(GroupTrainerSettings):
         return self
 
     @model_validator(mode="after")
-    def _nft_knows_success_alone(self) -> GRPOSettings:
-        if self.loss != "nft":
+    def _compares_in_its_own_way(self) -> GRPOSettings:
+        if self.loss not in _OWN:
             return self
-        idle = ("scale_by_std", "anchor_weight", "entropy_shaping", "by_difficulty", "brevity", "set_size")
-        for key in (*idle, "clip_low", "clip_high", "kl_in"):
+        idle = ["scale_by_std", "anchor_weight", "entropy_shaping", "by_difficulty", "brevity", "set_size"]
+        idle += ["clip_low", "clip_high", "weigh_groups", "kl_in" if self.loss == "nft" else "draw_on"]
+        for key in idle:
             if self.changed(key):
-                raise ValueError(f"{key} has no effect with loss nft")
+                raise ValueError(f"{key} has no effect with loss {self.loss}")
+        if self.loss == "balance":
+            if not (self.kl_coefficient and self.kl_in == "reward"):
+                raise ValueError(
+                    "loss balance samples around the reference policy, by the reward over kl_coefficient: it needs a "
+                    "kl_coefficient, and kl_in reward"
+                )
+            if self.aggregation != "sequence":
+                raise ValueError(
+                    f"loss balance is a sequence's: it needs aggregation sequence, found {self.aggregation}"
+                )
         return self
 
 
@@ -161,7 +178,7 @@ class GRPO(GroupTrainer[GRPOSettings]):
     def nano_beside(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         """What a preset decides, it decides for a small model too; a preset scales as its paper does."""
         decided = {*PRESETS.get(str(options.get("preset")), {})}
-        if options.get("loss") == "nft" or not options.keys().isdisjoint(("preset", "set_size")):
+        if options.get("loss") in _OWN or not options.keys().isdisjoint(("preset", "set_size")):
             decided.add("scale_by_std")
         return {key: value for key, value in super().nano_beside(options).items() if key not in decided}
 
@@ -173,6 +190,8 @@ class GRPO(GroupTrainer[GRPOSettings]):
         return None if has_two or settings.set_size is not None else super().discount
 
     def unfit(self, group: Group) -> str:
+        if self.settings.loss == "balance" and len(group.members) > 1:
+            return ""  # episodes of equal reward are to be equally likely, as the reference has them
         if not self.settings.brevity or len(group.members) < 2:
             return super().unfit(group)
         return "" if is_informative(_length_rewards(group, self.settings.brevity)) else "equal length rewards"
@@ -181,6 +200,8 @@ class GRPO(GroupTrainer[GRPOSettings]):
         settings = self.settings
         if settings.loss == "nft":
             return group_zscore([float(member.success) for member in group.members], scale=False)
+        if settings.loss == "balance":  # the mean is β log Z: rewards come here without the divergence
+            return [reward - statistics.fmean(rewards) for reward in group.rewards]
         if settings.brevity:
             rewards = _length_rewards(group, settings.brevity)
         if settings.set_size is not None:
@@ -204,12 +225,23 @@ class GRPO(GroupTrainer[GRPOSettings]):
     def surrogate(
         self, logprobs_N: torch.Tensor, old_N: torch.Tensor, advantages_N: torch.Tensor, batch: Microbatch
     ) -> tuple[torch.Tensor, Metrics]:
+        if self.settings.loss == "balance":
+            assert batch.reference_logprobs_N is not None
+            log_ratio_N = objectives.estimator.over_old(logprobs_N, batch.reference_logprobs_N)
+            balance = objectives.balance.trajectory_balance
+            return balance(log_ratio_N, advantages_N, batch.units_N, beta=self.kl.value)
         if self.settings.loss != "nft":
             return super().surrogate(logprobs_N, old_N, advantages_N, batch)
         gains_N = advantages_N > 0  # 1 - r for a success and -r for a failure, where a share r of the group succeeds
         accuracies_N = gains_N.float() - advantages_N
         log_ratio_N = objectives.estimator.over_old(logprobs_N, old_N)
         return objectives.nft.nft(log_ratio_N, gains_N, accuracies_N, epsilon=1.0)
+
+    def rows(self, trajectories: Sequence[Trajectory]) -> list[list[Row]]:
+        episodes = super().rows(trajectories)
+        if self.settings.loss == "balance":
+            unite(episodes)
+        return episodes
 
     def advantages(self, predictions: Predictions, batch: Microbatch) -> torch.Tensor:
         alpha = self.settings.entropy_shaping

@@ -2,7 +2,9 @@
 
 The loss is on the expert's tokens. ``observation_weight`` adds a smaller one on what the environment says: for a
 policy made from nothing, predicting the page is where most of the signal for learning to copy is. Leave it at 0
-for a pretrained model. ``--trainer.data`` imitates recorded successes instead (rejection-sampling fine-tuning).
+for a pretrained model. ``--trainer.data`` imitates recorded successes instead (rejection-sampling fine-tuning), and
+with ``failure_weight`` the rest beside them for a little (C-RLFT, arXiv 2309.11235). Departs from that paper in weights
+alone: there the prompt says too which class is asked for, but what was recorded is not written anew.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SFT", "SFTSettings"]
 
+_WITH_REFERENCE = ("iw", "iw_token", "f_divergence")
+
 
 class SFTSettings(TrainerSettings):
     """Settings of ``sft``."""
@@ -50,17 +54,27 @@ class SFTSettings(TrainerSettings):
     data: Path | None = None
     """Imitate the successful episodes of this run, archive or JSONL file (agentgym record --output PATH) instead of the
     expert."""
-    loss: Literal["nll", "dft", "iw", "iw_token", "psft"] = "nll"
+    failure_weight: float = Field(0.0, ge=0, le=1)
+    """data: imitate the other episodes too, with this weight beside 1 for a success (C-RLFT, arXiv 2309.11235)."""
+    loss: Literal["nll", "dft", "iw", "iw_token", "psft", "f_divergence"] = "nll"
     """Plain, or with a weight for each token (dft, arXiv 2508.05629), for each episode or token by how much likelier
-    it has become (iw and iw_token, arXiv 2507.12856), or with a bounded ratio (psft, arXiv 2508.17784, which wants
-    several epochs or minibatches)."""
+    it has become (iw and iw_token, arXiv 2507.12856), with a bounded ratio (psft, arXiv 2508.17784, which wants
+    several epochs or minibatches), or by a divergence that holds it near where it began (f_divergence, after arXiv
+    2507.00018)."""
     clip_high: float = Field(0.28, ge=0)
     """psft: the ratio has no gradient above 1 + clip_high."""
+    divergence: Literal["kl", "pearson"] = "pearson"
+    """f_divergence: which; a token's gradient falls exponentially or in a line with how much likelier it has become."""
+    beta: float = Field(0.1, gt=0)
+    """f_divergence: how fast it falls with the log-ratio."""
 
     @model_validator(mode="after")
     def _goes_together(self) -> SFTSettings:
-        if self.changed("clip_high") and self.loss != "psft":
-            raise ValueError(f"clip_high has no effect with loss {self.loss}, only with psft")
+        for key, loss in (("clip_high", "psft"), ("divergence", "f_divergence"), ("beta", "f_divergence")):
+            if self.changed(key) and self.loss != loss:
+                raise ValueError(f"{key} has no effect with loss {self.loss}, only with {loss}")
+        if self.failure_weight and self.data is None:
+            raise ValueError("failure_weight has no effect without data: an expert's episodes are imitated as they are")
         if self.loss == "psft" and self.epochs * self.minibatches == 1:
             raise ValueError("loss psft bounds the steps after the first: it needs epochs or minibatches above 1")
         return self
@@ -80,21 +94,21 @@ class SFT(Trainer[SFTSettings]):
     plays_policy = False
     reference: Frozen | None = None
     recorded: Recorded | None = None
-    """Episodes to imitate, once they are found, and the cards of those that are successes."""
-    successes: Sequence[Card] = ()
+    """Episodes to imitate, once they are found, and the cards of those that are."""
+    imitated: Sequence[Card] = ()
 
     def check(self, tokenizer: ChatTokenizer) -> None:
         if self.settings.data is None or self.recorded is not None:
             return
         self.recorded = Recorded(self.settings.data, tokenizer)
-        self.successes = [card for card in self.recorded.cards if card.success]
-        if not self.successes:
+        self.imitated = [card for card in self.recorded.cards if card.success or self.settings.failure_weight]
+        if not any(card.success for card in self.imitated):
             raise DataError(f"{self.settings.data} has {len(self.recorded.cards)} episodes and no success to imitate")
 
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
         self.check(equipment.tokenizer)
-        self.reference = Frozen(equipment.learner) if self.settings.loss in ("iw", "iw_token") else None
+        self.reference = Frozen(equipment.learner) if self.settings.loss in _WITH_REFERENCE else None
 
     async def close(self) -> None:
         recorded, self.recorded = self.recorded, None
@@ -141,16 +155,18 @@ class SFT(Trainer[SFTSettings]):
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         if self.recorded is None:
             return await players.expert(self.specs(update, players.draws), shaped=False)
-        places = self._places(update, len(self.successes), players.draws.seed)
+        places = self._places(update, len(self.imitated), players.draws.seed)
         first = update * self.settings.batch_size
-        return [
-            self.recorded.fetch(self.successes[n], ordinal=ordinal) for ordinal, n in enumerate(places, start=first)
-        ]
+        return [self.recorded.fetch(self.imitated[n], ordinal=ordinal) for ordinal, n in enumerate(places, start=first)]
 
     def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
         counted = [trajectory for trajectory in trajectories if not trajectory.stop_reason.is_void]
         void = {t.ordinal: "void" for t in trajectories if t.stop_reason.is_void and t.ordinal is not None}
         episodes = [whole([self._observed(row) for row in rows_of(trajectory, 1.0)]) for trajectory in counted]
+        for trajectory, rows in zip(counted, episodes, strict=True):
+            if self.recorded is not None and not trajectory.success:
+                for row in rows:
+                    row.advantages = self.settings.failure_weight * row.advantages
         if self.settings.loss == "iw":
             unite(episodes)
         rows = [row for episode in episodes for row in episode]
@@ -186,4 +202,8 @@ class SFT(Trainer[SFTSettings]):
             case "psft":
                 assert batch.proximal_logprobs_N is not None
                 return imitation.psft(logprobs_N, batch.proximal_logprobs_N, clip_high=self.settings.clip_high)
+            case "f_divergence":
+                assert batch.reference_logprobs_N is not None
+                beta, divergence = self.settings.beta, self.settings.divergence
+                return imitation.f_divergence(logprobs_N, batch.reference_logprobs_N, beta=beta, divergence=divergence)
         return imitation.imitation(logprobs_N)

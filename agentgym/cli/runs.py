@@ -72,6 +72,32 @@ def _refuse_beside_merge(output: Path | None, asked: Mapping[str, Any]) -> Path:
 
 
 @cli.command()
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="A new or empty directory for the model."
+)
+@click.option("--weights", help="One for each of MODELS, such as 1,-1; without it their mean.")
+def merge(base: Path, models: tuple[Path, ...], output: Path, weights: str | None) -> None:
+    """Add up what training changed: agentgym merge BASE A B --weights 0.5,0.5 -o DIR.
+
+    Writes BASE + 0.5 (A - BASE) + 0.5 (B - BASE), of runs or models' directories with one architecture and tokenizer.
+    What reinforcement added to imitation goes into a third model so: agentgym merge MODEL RL SFT --weights 1,-1 -o DIR.
+    """
+    from agentgym.launch.merging import combine
+
+    told = combine(base, models, output, weights=None if weights is None else _numbers(weights))
+    click.echo(f"{told}; type: agentgym eval --env ENV --model {output}")
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise click.UsageError(f'--weights is "{text}", expected numbers with commas between them: 1,-1') from None
+
+
+@cli.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("curves.png"), show_default=True)
 @click.option("--metric", default="success", show_default=True, help="A number of metrics.jsonl.")

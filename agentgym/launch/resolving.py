@@ -107,10 +107,11 @@ def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError('"lora" is short for "model.lora", and both are given; leave one of them out')
     if isinstance(protocol := full.get("protocol"), Mapping) and "system" in protocol:
         full["protocol"] = {**protocol, "system": text_of_option(protocol["system"])}
-    for id, reward in rewards.items() if isinstance(rewards := full.get("rewards"), Mapping) else ():
-        if isinstance(reward, Mapping) and "rubric" in reward:
-            text = text_of_option(reward["rubric"], f"rewards.{id}.rubric")
-            full["rewards"] = {**full["rewards"], id: {**reward, "rubric": text}}
+    for key, option in (("rewards", "rubric"), ("augment", "text")):
+        for id, chosen in named.items() if isinstance(named := full.get(key), Mapping) else ():
+            if isinstance(chosen, Mapping) and option in chosen:
+                text = text_of_option(chosen[option], f"{key}.{id}.{option}")
+                full[key] = {**full[key], id: {**chosen, option: text}}
     return merged(full, {"model": {"lora": full.pop("lora")}}) if "lora" in full else full
 
 

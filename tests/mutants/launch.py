@@ -927,6 +927,13 @@ MODULES = (
             Mutation("no directory is new", "if os.path.lexists(output):", "if output.is_dir():"),
             Mutation("a byte more", "if needed > free:", "if needed >= free:"),
             Mutation("in four bytes", "return dtype.itemsize *", "return 4 *"),
+            Mutation("the base stays whole", "tensor.mul_(1 - math.fsum(weights))", "tensor.mul_(1)"),
+            Mutation("models weigh alike", "add_(tensor, alpha=weight)", "add_(tensor)"),
+            Mutation("sum for the mean", "return [1 / num] * num", "return [1.0] * num"),
+            Mutation("other words are taken", "if one.tokenizer.fingerprint != other", "if False and other"),
+            Mutation("other architectures are taken", "if types[0] != types[1]:", "if False:"),
+            Mutation("too many weights", "if len(given) != num:", "if len(given) < num:"),
+            Mutation("adapters beside", "        _merged(policy, place, torch.float32)\n", "        pass\n"),
         ),
     ),
     Module(

@@ -339,6 +339,7 @@ MODULES = (
         (
             f"{TRAINERS}/test_trainers.py",
             f"{TRAINERS}/test_recorded.py::test_the_file_is_closed_with_the_trainer_and_once",
+            f"{TRAINERS}/test_recorded.py::test_failures_count_and_what_is_seen_counts_less",
         ),
         (
             Mutation("demonstrations are shaped", "shaped=False", "shaped=True"),
@@ -350,6 +351,10 @@ MODULES = (
                 "np.where(row.loss_mask, 1.0, weight)",
                 "np.where(row.loss_mask, 1.0, 1.0)",
             ),
+            Mutation(
+                "failures as good as successes", "self.settings.failure_weight * row.advantages", "row.advantages"
+            ),
+            Mutation("failures left out", "card.success or self.settings.failure_weight]", "card.success]"),
         ),
     ),
 )

@@ -490,6 +490,24 @@ def test_merging_takes_nothing_that_is_about_episodes(
     assert (code, told in errors, merge.times) == (2, True, 0), errors
 
 
+def test_merge_adds_up_models_with_their_weights(agentgym: Typed, stands_in: StandsIn) -> None:
+    combine = stands_in(merging, "combine", "out is a plain model")
+    code, printed, errors = agentgym("merge", "start", "a", "b", "--weights", "-1,0.5", "-o", "out")
+    assert (code, errors) == (0, "")
+    assert printed == "out is a plain model; type: agentgym eval --env ENV --model out\n"
+    assert combine.args == (Path("start"), (Path("a"), Path("b")), Path("out"))
+    assert combine.options == {"weights": [-1.0, 0.5]}
+    agentgym("merge", "start", "a", "-o", "out")
+    assert combine.options == {"weights": None}
+
+
+def test_weights_are_numbers(agentgym: Typed, stands_in: StandsIn) -> None:
+    combine = stands_in(merging, "combine")
+    code, _, errors = agentgym("merge", "start", "a", "--weights", "1;2", "-o", "out")
+    told = '--weights is "1;2", expected numbers with commas between them: 1,-1'
+    assert (code, told in errors, combine.times) == (2, True, 0), errors
+
+
 # -- play, envs, serve, init -------------------------------------------------------------------------------
 
 

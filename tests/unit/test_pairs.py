@@ -20,6 +20,7 @@ from agentgym.pairs import (
     Pair,
     all_pairs,
     best_worst_pair,
+    bi_factorial_label,
     branch_pairs,
     branches,
     only_turn,
@@ -373,3 +374,9 @@ def test_what_is_accepted_is_distributed_as_the_tilted_policy() -> None:
     expected = [3000 * share / 2.7932957 for share in (0.5, 0.8154845, 1.4778112)]
     chi_square = sum((accepted[kind] - expected[kind]) ** 2 / expected[kind] for kind in range(3))
     assert chi_square < 9.21  # 2 degrees of freedom: exceeded once in 100
+
+
+def test_safety_comes_first_and_then_helpfulness() -> None:
+    """3/2 - 1/2 - .3, 3/2 - .3, -1/2 - .3, -.3: below 0 the less helpful one is preferred."""
+    labels = [bi_factorial_label(*safe, alpha=0.3) for safe in itertools.product((True, False), repeat=2)]
+    assert labels == pytest.approx([0.7, 1.2, -0.8, -0.3])

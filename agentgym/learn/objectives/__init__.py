@@ -8,6 +8,7 @@ How they differ, in the four parts of ``estimator`` (the gradient of a token is 
     DFT                 always                   1                      1                       imitation
     iw-SFT              always                   π                      weight of the sequence  imitation
     PSFT                ρ ≤ 1 + ε                π_old                  1                       imitation
+    f-divergence        always                   π                      f*′(−β d)               imitation
     REINFORCE, RLOO     always                   π                      reward − baseline       policy_gradient
     PPO, GRPO, DAPO     ρ within the clip        π_old                  GAE, group z-score      policy_gradient
     dual-clip PPO       and ρ ≤ c where A < 0    π_old                  GAE, group z-score      policy_gradient
@@ -15,6 +16,7 @@ How they differ, in the four parts of ``estimator`` (the gradient of a token is 
     CISPO               always                   π / clip(ρ)            group z-score           policy_gradient
     decoupled PPO       π / π_prox in the clip   π_behavior             as given                corrections
     NFT                 always                   see there              1, −r                   nft
+    trajectory balance  always                   π                      A − β Σ d               balance
     KL as a loss        always                   π                      −1, −d, exp(−d) − 1     kl
     CHORD               that of the RL part      and π for the expert   and μ, or μ φ           mixers
     Nash-MD             always                   π                      P − 1/2 − β d           preference
@@ -31,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agentgym.learn.objectives import (
+        balance,
         corrections,
         estimator,
         imitation,
@@ -41,7 +44,17 @@ if TYPE_CHECKING:
         preference,
     )
 
-__all__ = ["corrections", "estimator", "imitation", "kl", "mixers", "nft", "policy_gradient", "preference"]
+__all__ = [
+    "balance",
+    "corrections",
+    "estimator",
+    "imitation",
+    "kl",
+    "mixers",
+    "nft",
+    "policy_gradient",
+    "preference",
+]
 
 
 def __getattr__(name: str) -> Any:

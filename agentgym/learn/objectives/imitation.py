@@ -9,11 +9,15 @@ Shape legend: N trained tokens of a microbatch (flat); a sequence index [N] says
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import torch
 
 from agentgym.learn.objectives.estimator import Metrics, over_old, sequence_mean
 
-__all__ = ["dft", "imitation", "iw_sft", "iw_sft_token", "psft"]
+__all__ = ["Divergence", "dft", "f_divergence", "imitation", "iw_sft", "iw_sft_token", "psft"]
+
+Divergence: TypeAlias = Literal["kl", "pearson"]
 
 
 def imitation(logprobs_N: torch.Tensor) -> tuple[torch.Tensor, Metrics]:
@@ -76,3 +80,27 @@ def psft(logprobs_N: torch.Tensor, old_logprobs_N: torch.Tensor, *, clip_high: f
     ratio_N = over_old(logprobs_N, old_logprobs_N).exp()
     metrics = {"clip_fraction": (ratio_N > 1 + clip_high).to(ratio_N), "ratio": ratio_N}
     return -ratio_N.clamp(max=1 + clip_high), {name: value.detach() for name, value in metrics.items()}
+
+
+def f_divergence(
+    logprobs_N: torch.Tensor, reference_logprobs_N: torch.Tensor, *, beta: float, divergence: Divergence
+) -> tuple[torch.Tensor, Metrics]:
+    """f*(−β d) / β with d = log π / π_ref, and f* = exp(·) − 1 for "kl", t + t² / 4 for "pearson".
+
+    Imitation by an f-divergence from the expert, under a penalty of β KL(π ‖ π_ref). Of the rewards that tell π from
+    the expert those count for which π is optimal under the penalty, which are β d, and what is left to minimize is
+    E_expert[f*(−reward)]. So arXiv 2507.00018 sees it, and that f*(t) = t, the total variation, is supervised
+    fine-tuning, in which the penalty has cancelled out. The formula here is derived, not the paper's: of the rewards of
+    which π is optimal it takes those that leave no value behind, token by token. "kl" is KL(π ‖ expert): then it ends
+    at π ∝ (expert · π_ref^β)^(1 / (1 + β)), which is where KL(π ‖ expert) + β KL(π ‖ π_ref) is least.
+
+    The gradient is −f*′(−β d) ∇ log π: at the reference that of supervised fine-tuning, and less the likelier a token
+    has become. With "kl" its weight is exp(−β d), always positive; with "pearson" 1 − β d / 2, which pulls a token back
+    that is more than exp(2 / β) times as likely. Stability: always. Denominator: the policy itself. Advantage: f*′.
+    """
+    told_N = -beta * over_old(logprobs_N, reference_logprobs_N)
+    if divergence == "kl":
+        loss_N, weights_N = torch.expm1(told_N), told_N.exp()
+    else:
+        loss_N, weights_N = told_N + told_N.square() / 4, 1 + told_N / 2
+    return loss_N / beta, {"imitation_weight": weights_N.detach()}

@@ -8,6 +8,7 @@ D = β (chosen log-ratio − rejected log-ratio):
     sigmoid   −log σ(D)          DPO; SPIN and RSO's sigmoid-norm are the same function of other pairs
     robust    unbiased under labels flipped with a known probability
     IPO       squared distance of the margin from 1 / 2β
+    BFPO      squared distance of the margin from a label of two factors / β
     hinge     max(0, 1 − D)      RSO's hinge-norm
     CoPG      squared distance of the margin from the difference in reward
     SLiC, SimPO                  without a reference
@@ -28,6 +29,7 @@ from torch.nn.functional import logsigmoid
 from agentgym.learn.objectives.estimator import Metrics
 
 __all__ = [
+    "bfpo",
     "copg",
     "dpo",
     "hinge",
@@ -119,6 +121,18 @@ def ipo(
     arXiv 2310.12036, eq. 17, whose τ is ``beta``. TRL's log-ratios are means over tokens.
     """
     loss_P = (chosen_logratio_P - rejected_logratio_P - 1 / (2 * beta)).square()
+    return loss_P, _metrics(beta * chosen_logratio_P, beta * rejected_logratio_P)
+
+
+def bfpo(
+    chosen_logratio_P: torch.Tensor, rejected_logratio_P: torch.Tensor, labels_P: torch.Tensor, *, beta: float
+) -> tuple[torch.Tensor, Metrics]:
+    """(chosen log-ratio − rejected log-ratio − label / β)²: bi-factorial preference optimization (arXiv 2408.15313).
+
+    ``labels_P`` are ``agentgym.pairs.bi_factorial_label``'s, of the more helpful side as the chosen one, or their
+    opposites with the sides exchanged, which is the same. With a label of 1/2 it is IPO.
+    """
+    loss_P = (chosen_logratio_P - rejected_logratio_P - labels_P / beta).square()
     return loss_P, _metrics(beta * chosen_logratio_P, beta * rejected_logratio_P)
 
 

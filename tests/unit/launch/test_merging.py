@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from agentgym.errors import DataError, UserError
-from agentgym.launch.merging import merge
+from agentgym.launch.merging import combine, merge
 from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.policy import Policy, load_policy
 from agentgym.tokenizer import ChatTokenizer
@@ -172,3 +172,118 @@ def test_a_disk_without_room_is_told_before_anything_is_written(
     assert (asked, [path.name for path in tmp_path.iterdir()]) == ([tmp_path], ["run"])
     free = needed
     merge(source, tmp_path / "plain")
+
+
+# Arithmetic
+
+
+def trained(place: Path, directory: Path, seed: int) -> Path:
+    """The model in ``place`` after something changed all of its weights."""
+    policy = load_policy(place, device="cpu")
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in policy.module.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+    policy.save(directory)
+    return directory
+
+
+def weights_in(*places: Path) -> list[dict[str, torch.Tensor]]:
+    return [dict(plainly(place).named_parameters()) for place in places]
+
+
+def test_task_vectors_are_added_with_their_weights(tmp_path: Path) -> None:
+    places = base(tmp_path / "base"), tmp_path / "a", tmp_path / "b"
+    for seed, place in enumerate(places[1:]):
+        trained(places[0], place, seed)
+    told = combine(places[0], places[1:], tmp_path / "sum", weights=[1.0, -0.5])
+    began, one, other, total = weights_in(*places, tmp_path / "sum")
+    for name in began:
+        expected = began[name] + 1.0 * (one[name] - began[name]) - 0.5 * (other[name] - began[name])
+        assert torch.allclose(total[name], expected, atol=1e-6)
+        assert not torch.allclose(total[name], began[name], atol=1e-2)
+    assert told.endswith(
+        f"MB in float32: {places[0]} + 1 ({places[1]} - {places[0]}) - 0.5 ({places[2]} - {places[0]})"
+    )
+    assert load_policy(tmp_path / "sum").tokenizer.encode("a bell") == chat().encode("a bell")
+
+
+def test_what_one_training_added_to_another_goes_into_a_third_model(tmp_path: Path) -> None:
+    """Weights 1 and -1: the base of the sum has no say in the difference."""
+    start = base(tmp_path / "base")
+    imitating, third = trained(start, tmp_path / "sft", 0), trained(start, tmp_path / "third", 1)
+    reinforced = trained(imitating, tmp_path / "rl", 2)
+    combine(third, [reinforced, imitating], tmp_path / "sum", weights=[1, -1])
+    its, after, before, total = weights_in(third, reinforced, imitating, tmp_path / "sum")
+    for name in its:
+        assert torch.allclose(total[name], its[name] + after[name] - before[name], atol=1e-6)
+
+
+def test_without_weights_it_is_the_mean_and_with_1_the_model_itself(tmp_path: Path) -> None:
+    start = base(tmp_path / "base")
+    places = trained(start, tmp_path / "a", 0), trained(start, tmp_path / "b", 1)
+    combine(start, places, tmp_path / "mean")
+    one, other, mean = weights_in(*places, tmp_path / "mean")
+    assert all(torch.allclose(mean[name], (one[name] + other[name]) / 2, atol=1e-6) for name in mean)
+    combine(start, places[:1], tmp_path / "itself", weights=[1.0])
+    (itself,) = weights_in(tmp_path / "itself")
+    assert all(torch.equal(itself[name], one[name]) for name in one)
+
+
+def test_an_adapter_is_in_the_weights_before_it_is_added(tmp_path: Path) -> None:
+    policy = adapted(base(tmp_path / "base", torch.bfloat16))
+    policy.save(tmp_path / "adapter")
+    combine(tmp_path / "base", [tmp_path / "adapter"], tmp_path / "half", weights=[0.5])
+    began, half = weights_in(tmp_path / "base", tmp_path / "half")
+    whole = dict(policy.module.merge_and_unload().named_parameters())
+    assert half.keys() == began.keys()
+    moved = {name: (whole[name] - began[name].float()).abs().max() for name in began}
+    assert max(moved.values()) > 0.05
+    for name in began:
+        assert half[name].dtype == torch.bfloat16
+        expected = (began[name].float() + whole[name]) / 2
+        assert torch.allclose(half[name].float(), expected, atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ([1.0, 2.0], "there are 1 models beside the base and 2 weights; expected one for each"),
+        ([float("nan")], "a weight is nan, expected a finite number"),
+        ([0.0], "all weights are 0: it would be the base as it is"),
+    ],
+)
+def test_weights_that_do_not_match_are_refused_before_anything_is_loaded(
+    weights: list[float], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=told):
+        combine(tmp_path / "none", [tmp_path / "none"], tmp_path / "sum", weights=weights)
+
+
+def test_models_of_another_form_or_with_other_words_are_refused(tmp_path: Path) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    start = base(tmp_path / "base")
+    tokenizer = build_tokenizer(["A bell rings in the north."] * 9, ["north"], NanoConfig())
+    wide = tiny_model(vocab_size=len(byte_tokenizer()), hidden_size=32)
+    Policy(wide, chat()).save(tmp_path / "wide")
+    Policy(plainly(start), ChatTokenizer(tokenizer)).save(tmp_path / "words")
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+    }
+    Policy(LlamaForCausalLM(LlamaConfig(vocab_size=len(byte_tokenizer()), **sizes)), chat()).save(tmp_path / "llama")
+    for name, told in (
+        (
+            "wide",
+            r"wide is of another size or form than .*base: of .* has .*base \[.*\], .*wide \[.*\]; expected the same",
+        ),
+        ("words", "words has another tokenizer than .*base: the same number is another word in them"),
+        ("llama", "llama is a LlamaForCausalLM and .*base a Qwen2ForCausalLM; expected models of one architecture"),
+        ("none", "there is no .*none; expected a run"),
+    ):
+        with pytest.raises(UserError, match=told):
+            combine(start, [tmp_path / name], tmp_path / "sum", weights=[1.0])
+        assert not (tmp_path / "sum").exists()

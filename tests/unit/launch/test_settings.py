@@ -284,6 +284,7 @@ def test_what_a_preset_decides_it_decides_for_nano() -> None:
         ({"preset": "dr_grpo"}, False),
         ({"set_size": 4}, True),  # which knows no deviation, so that the setting would have no effect
         ({"loss": "nft"}, True),
+        ({"loss": "balance", "kl_coefficient": 0.1, "kl_in": "reward", "aggregation": "sequence"}, True),
         ({"group_size": 4}, False),
     ],
 )

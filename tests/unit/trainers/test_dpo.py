@@ -145,6 +145,46 @@ def test_copg_fits_the_difference_in_reward() -> None:
     assert losses[-1] < 0.1 * losses[0]
 
 
+def judged(paid: float, unsafe: float, said: int) -> Trajectory:
+    """An episode that the environment paid, and of whose last turn the reward "law" subtracted something."""
+    found = episode([0.0, paid - unsafe], [[said, 9], [said, 9]], name=f"{said}")
+    found.turns[0].breakdown = {"environment": 0.0, "law": 0.0}
+    found.turns[1].breakdown = {"environment": paid, "law": -unsafe}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "preferred", "label"),
+    [(0.0, 0.0, 5, 0.7), (0.0, 2.0, 5, 1.2), (2.0, 0.0, 7, 0.8), (2.0, 2.0, 7, 0.3)],
+)
+def test_bfpo_prefers_the_safe_then_the_helpful_and_of_unsafe_ones_the_other(
+    good: float, bad: float, preferred: int, label: float
+) -> None:
+    """Alpha .3; whoever says 5 is paid more by the environment, whatever it cost."""
+    dpo = trainer(loss="bfpo", safety="law", alpha=0.3)
+    rows = dpo.lesson(0, [judged(1.0, good, 5), judged(0.0, bad, 7)]).rows
+    worths = {int(row.token_ids[1]): row.advantages[-1] for row in rows}
+    assert worths[preferred] == pytest.approx(label / 2)
+    assert sum(worths.values()) == 0
+
+
+def test_bfpo_fits_the_label_over_beta() -> None:
+    dpo = trainer(epochs=1, loss="bfpo", safety="law", beta=0.5, learning_rate=1e-2)
+    lesson = dpo.lesson(0, [judged(1.0, 2.0, 5), judged(0.0, 0.0, 7)])
+    ratios = sums(lesson.rows, scored(dpo, lesson.rows)) + 2.0  # -.5 for each of four tokens was stored
+    expected, _ = preference.bfpo(ratios[:1], ratios[1:], torch.tensor([-1.0]), beta=0.5)
+    losses = [dpo.learn(update, lesson)["loss"] for update in range(30)]
+    assert losses[0] == pytest.approx(expected.mean().item(), rel=1e-4)
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_a_reward_that_is_not_there_tells_nothing_of_safety() -> None:
+    with pytest.raises(
+        ConfigError, match=r'trainer.safety "lore" is no reward of this run; there are environment, law'
+    ):
+        trainer(loss="bfpo", safety="lore").lesson(0, [judged(1.0, 0.0, 5), judged(0.0, 0.0, 7)])
+
+
 def test_nash_md_is_a_policy_gradient_of_the_chance_to_be_preferred() -> None:
     """Of rewards 1 and 0: σ(1) = .7311 for the chosen side."""
     dpo = trainer(epochs=1, loss="nash", beta=0.5)
@@ -219,6 +259,10 @@ def test_past_pairs_are_trained_on_again_and_survive_a_checkpoint() -> None:
         ({"imitation": 0.1}, "imitation has no effect with loss sigmoid"),
         ({"mean_logratio": True, "loss": "simpo"}, "mean_logratio has no effect with loss simpo"),
         ({"aggregation": "token"}, "aggregation sequence, found token"),
+        ({"alpha": 0.4}, "alpha has no effect with loss sigmoid, only with bfpo"),
+        ({"safety": "law", "loss": "ipo"}, "safety has no effect with loss ipo, only with bfpo"),
+        ({"loss": "bfpo"}, "loss bfpo needs the name of a reward that says what is safe"),
+        ({"loss": "bfpo", "safety": "law", "pairs": "steps"}, "loss bfpo compares whole episodes"),
         ({"mean_logratio": True, "loss": "copg"}, "mean_logratio has no effect with loss copg"),
         ({"reference": "model", "loss": "slic"}, "reference has no effect with loss slic"),
         ({"accept_beta": 0.1}, "accept_beta has no effect without accept"),

@@ -33,6 +33,8 @@ __all__ = ["one_thread"]
 
 GROUP = [episode([1.0], [[5, 9]]), episode([0.0], [[6, 9]]), episode([0.0], [[7, 9]]), episode([0.0], [[8, 9]])]
 
+BALANCE: dict[str, Any] = {"loss": "balance", "kl_coefficient": 0.1, "kl_in": "reward", "aggregation": "sequence"}
+
 
 def advantages(trainer: Trainer[Any], episodes: list[Trajectory]) -> list[float]:
     """Of the last token of each row."""
@@ -165,6 +167,48 @@ def test_nft_learns_from_successes_and_from_what_they_leave_over() -> None:
     assert expected.mean().item() < -0.01
 
 
+def test_balance_weighs_the_reward_against_the_divergence_of_whole_episodes() -> None:
+    """An episode's tokens are in two samples; β .5. The mean is that of r − β log π / π_ref before the update."""
+    group = [
+        episode([1.0, 0.0], [[5, 9], [6, 9]], forks=[[[5, 9]], [[6, 9]]]),
+        episode([0.0], [[7, 9]]),
+        episode([0.0], [[8, 9]]),
+    ]
+    balance = equipped(GRPO(GRPOSettings(**{**BALANCE, "kl_coefficient": 0.5, "learning_rate": 1e-2})), tiny_model())
+    learner = balance.equipment.learner
+    moved(learner.module)
+    lesson = balance.lesson(0, group)
+    ratios = [
+        math.fsum(
+            now - began
+            for row in rows
+            for now, began, said in zip(
+                *(logprobs_of(m, row) for m in (learner.module, tiny_model())), row.loss_mask, strict=True
+            )
+            if said
+        )
+        for rows in (lesson.rows[:2], lesson.rows[2:3], lesson.rows[3:])
+    ]
+    assert max(map(abs, ratios)) > 0.01
+    mean = sum(reward - 0.5 * ratio for reward, ratio in zip([1.0, 0.0, 0.0], ratios, strict=True)) / 3
+    assert [row.advantages[-1] for row in lesson.rows] == pytest.approx([1 - mean, 1 - mean, -mean, -mean], rel=1e-5)
+    left = [0.5 * ratio - (reward - mean) for ratio, reward in zip(ratios, [1.0, 0.0, 0.0], strict=True)]
+    losses = [balance.learn(update, balance.lesson(update, group))["loss"] for update in range(20)]
+    assert losses[0] == pytest.approx(sum(each**2 for each in left) / 3, rel=1e-3)
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_balance_learns_from_equal_rewards_too() -> None:
+    """They are to be as likely as the reference has them: what has moved away is brought back."""
+    equal = [episode([1.0], [[5, 9]]), episode([1.0], [[6, 9]])]
+    balance = equipped(GRPO(GRPOSettings(**{**BALANCE, "kl_coefficient": 1.0, "learning_rate": 1e-2})), tiny_model())
+    moved(balance.equipment.learner.module)
+    losses = [balance.learn(update, balance.lesson(update, equal))["loss"] for update in range(20)]
+    assert losses[-1] < 0.1 * losses[0]
+    alone = [episode([1.0], [[5, 9]])]
+    assert balance.lesson(0, alone).rejected == {0: "fewer than two episodes that count"}
+
+
 def test_brevity_prefers_short_successes() -> None:
     """Successes of 2, 4 (in two turns) and 5 tokens, what is seen left out; the rewards do not count."""
     group = [
@@ -237,6 +281,15 @@ def test_a_penalty_in_the_loss_holds_the_policy_near_its_beginning() -> None:
         ({"loss": "nft", "clip_high": 0.3}, "clip_high has no effect with loss nft"),
         ({"loss": "nft", "brevity": 0.1}, "brevity has no effect with loss nft"),
         ({"loss": "nft", "ratio": "sequence"}, "ratio sequence has no effect with loss nft"),
+        ({"loss": "nft", "kl_coefficient": 0.1, "kl_in": "reward"}, "kl_in has no effect with loss nft"),
+        ({"loss": "balance"}, "loss balance .* needs a kl_coefficient, and kl_in reward"),
+        ({"loss": "balance", "kl_coefficient": 0.1}, "loss balance .* needs a kl_coefficient, and kl_in reward"),
+        ({**BALANCE, "aggregation": "token"}, "loss balance is a sequence's: it needs aggregation sequence, found tok"),
+        ({**BALANCE, "set_size": 2}, "set_size has no effect with loss balance"),
+        ({**BALANCE, "draw_on": 1}, "draw_on has no effect with loss balance"),
+        ({**BALANCE, "weigh_groups": True}, "weigh_groups has no effect with loss balance"),
+        ({"loss": "nft", "weigh_groups": True}, "weigh_groups has no effect with loss nft"),
+        ({**BALANCE, "clip_low": 0.1, "epochs": 2}, "clip_low has no effect with loss balance"),
         ({"brevity": 0.1, "kl_coefficient": 0.1, "kl_in": "reward"}, "kl_in reward has no effect with brevity"),
     ],
 )

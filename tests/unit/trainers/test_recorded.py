@@ -200,7 +200,7 @@ def test_groups_are_of_one_task_and_seed() -> None:
     assert [len(group) for group in grouped_by_task(map(Card.of, [one, other, elsewhere]))] == [2]
 
 
-@pytest.mark.parametrize("loss", ["nll", "dft", "iw", "iw_token", "psft"])
+@pytest.mark.parametrize("loss", ["nll", "dft", "iw", "iw_token", "psft", "f_divergence"])
 def test_every_loss_of_sft_makes_the_demonstration_likelier(loss: str) -> None:
     steps = {"epochs": 3} if loss == "psft" else {}
     sft = equipped(SFT(SFTSettings(loss=loss, learning_rate=5e-3, **steps)), tiny_model())
@@ -229,6 +229,65 @@ def test_iw_by_token_weighs_what_has_become_likelier() -> None:
     expected, _ = imitation.iw_sft_token(torch.tensor(now[1:]), torch.tensor(row.reference_logprobs[1:]))
     assert sft.learn(3, lesson)["loss"] == pytest.approx(expected.mean().item(), rel=1e-4)
     assert expected.mean().item() > 1.05 * -sum(now) / 2  # the weights are above 1
+
+
+@pytest.mark.parametrize("divergence", ["kl", "pearson"])
+def test_a_divergence_compares_with_the_policy_that_training_began_with(divergence: Any) -> None:
+    sft = equipped(
+        SFT(SFTSettings(loss="f_divergence", divergence=divergence, beta=2.0, learning_rate=1e-2)), tiny_model()
+    )
+    lesson = sft.lesson(0, [episode([1.0], role="expert")])
+    for update in range(3):
+        sft.learn(update, lesson)
+    (row,) = lesson.rows
+    assert row.reference_logprobs is not None
+    (now,) = score(sft.equipment.learner.module, [row])
+    began = torch.tensor(row.reference_logprobs[1:])
+    expected, _ = imitation.f_divergence(torch.tensor(now[1:]), began, beta=2.0, divergence=divergence)
+    assert sft.learn(3, lesson)["loss"] == pytest.approx(expected.mean().item(), rel=1e-4)
+    assert expected.mean().item() < -0.05
+
+
+def test_failures_are_imitated_for_as_much_as_they_weigh(tmp_path: Path) -> None:
+    """A success and a failure, of two tokens each: (their losses, the second times .25) / 4 tokens."""
+    file = written(tmp_path / "mixed", episode([1.0], name="won", success=True), episode([0.0], [[7, 9]], name="lost"))
+    sft = equipped(SFT(SFTSettings(data=file, batch_size=2, failure_weight=0.25, learning_rate=1e-3)), tiny_model())
+    shown = played(sft, 0)
+    assert sorted(t.episode_id for t in shown) == ["lost", "won"]
+    lesson = sft.lesson(0, shown)
+    told = {int(row.token_ids[1]): row.advantages[-1] for row in lesson.rows}
+    assert told == {5: 1.0, 7: 0.25}
+    losses = {
+        int(row.token_ids[1]): -sum(now) for row, now in zip(lesson.rows, score(tiny_model(), lesson.rows), strict=True)
+    }
+    assert sft.learn(0, lesson)["loss"] == pytest.approx((losses[5] + 0.25 * losses[7]) / 4, rel=1e-4)
+    asyncio.run(sft.close())
+    failed = written(tmp_path / "failed", episode([0.0]))
+    with pytest.raises(DataError, match="has 1 episodes and no success to imitate"):
+        SFT(SFTSettings(data=failed, failure_weight=0.25)).check(chat())
+
+
+def test_failures_count_and_what_is_seen_counts_less(tmp_path: Path) -> None:
+    file = written(tmp_path / "mixed", episode([1.0], name="won", success=True), episode([0.0], [[7, 9]], name="lost"))
+    settings = SFTSettings(data=file, batch_size=2, failure_weight=0.5, observation_weight=0.1, learning_rate=1e-3)
+    sft = equipped(SFT(settings), tiny_model())
+    rows = sft.lesson(0, played(sft, 0)).rows
+    assert {int(row.token_ids[1]): row.advantages.tolist() for row in rows} == {5: [0.1, 1, 1], 7: [0.05, 0.5, 0.5]}
+    asyncio.run(sft.close())
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"failure_weight": 0.1}, "failure_weight has no effect without data"),
+        ({"beta": 0.5}, "beta has no effect with loss nll, only with f_divergence"),
+        ({"loss": "dft", "divergence": "kl"}, "divergence has no effect with loss dft, only with f_divergence"),
+        ({"clip_high": 0.1}, "clip_high has no effect with loss nll, only with psft"),
+    ],
+)
+def test_what_would_have_no_effect_on_imitation_is_refused(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        validated(SFTSettings, settings, where="trainer")
 
 
 def test_psft_with_a_single_step_would_be_sft() -> None:

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentgym.learn.objectives.estimator import Metrics
-from agentgym.learn.objectives.imitation import dft, imitation, iw_sft, iw_sft_token, psft
+from agentgym.learn.objectives.imitation import (
+    Divergence,
+    dft,
+    f_divergence,
+    imitation,
+    iw_sft,
+    iw_sft_token,
+    psft,
+)
 
 LOGPROB = st.floats(-6, -0.01)
 TOKENS = st.lists(st.tuples(LOGPROB, LOGPROB, st.integers(0, 2)), min_size=1, max_size=8)
@@ -152,3 +160,68 @@ def test_psft_stops_only_tokens_that_have_risen(tokens: list[tuple[float, float,
     (gradient,) = torch.autograd.grad(psft(new, old, clip_high=clip)[0].sum(), new)
     risen = (new - old).detach().exp() > 1 + clip
     assert ((gradient == 0) == risen).all()
+
+
+def test_f_divergence_by_hand() -> None:
+    """β = 2, ratios 1 and 2: d = 0 and log 2."""
+    loss, gradient, metrics = evaluate(
+        lambda new: f_divergence(new, logs([0.5, 0.25]), beta=2.0, divergence="kl"), [0.5, 0.5]
+    )
+    assert loss == pytest.approx([0.0, (0.25 - 1) / 2])  # exp(-2 log 2) = 1 / 4
+    assert gradient == pytest.approx([-1.0, -0.25])
+    assert metrics["imitation_weight"] == pytest.approx([1.0, 0.25])
+    loss, gradient, metrics = evaluate(
+        lambda new: f_divergence(new, logs([0.5, 0.25]), beta=2.0, divergence="pearson"), [0.5, 0.5]
+    )
+    # t = -1.3862944: (t + t^2 / 4) / 2 = (-1.3862944 + .4804530) / 2; weight 1 - .6931472
+    assert loss == pytest.approx([0.0, -0.4529207])
+    assert gradient == pytest.approx([-1.0, -0.3068528])
+    assert metrics["imitation_weight"] == pytest.approx([1.0, 0.3068528])
+
+
+@pytest.mark.parametrize("divergence", ["kl", "pearson"])
+def test_what_is_as_likely_as_at_first_is_imitated_plainly_and_what_is_likelier_less(divergence: Divergence) -> None:
+    for beta in (0.01, 1.0):
+        _, weighed, _ = evaluate(
+            lambda new, beta=beta: f_divergence(new, logs([0.1] * 3), beta=beta, divergence=divergence),
+            [0.05, 0.1, 0.2],
+        )
+        assert weighed[1] == pytest.approx(-1.0)
+        assert weighed[0] < weighed[1] < weighed[2]
+
+
+def test_pearson_pulls_back_what_is_too_likely() -> None:
+    """At β = 1 where the ratio is above exp(2) = 7.389."""
+    _, gradient, _ = evaluate(
+        lambda new: f_divergence(new, logs([0.1, 0.1]), beta=1.0, divergence="pearson"), [0.7, 0.8]
+    )
+    assert gradient[0] < 0 < gradient[1]
+
+
+def conjugate(t: float, f: Callable[[float], float]) -> float:
+    """sup over u of t u - f(u), by trying."""
+    return max(t * u - f(u) for u in (step / 1000 for step in range(1, 8000)))
+
+
+@pytest.mark.parametrize(
+    ("divergence", "f"),
+    [("kl", lambda u: u * math.log(u) - u + 1), ("pearson", lambda u: (u - 1) ** 2)],
+)
+def test_f_divergence_against_a_slow_conjugate(divergence: Divergence, f: Callable[[float], float]) -> None:
+    for new, reference in ((0.5, 0.3), (0.2, 0.3), (0.9, 0.3)):
+        (loss,), _, _ = evaluate(
+            lambda p, reference=reference: f_divergence(p, logs([reference]), beta=0.7, divergence=divergence), [new]
+        )
+        assert loss == pytest.approx(conjugate(-0.7 * math.log(new / reference), f) / 0.7, abs=1e-5)
+
+
+def test_kl_ends_between_the_expert_and_the_reference() -> None:
+    """Of three tokens, at β = .5: (expert · reference^.5)^(1 / 1.5)."""
+    expert, reference = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64), logs([0.2, 0.3, 0.5])
+    logits = reference.clone().requires_grad_()
+    for _ in range(3000):
+        loss, _ = f_divergence(logits.log_softmax(0), reference, beta=0.5, divergence="kl")
+        (gradient,) = torch.autograd.grad((expert * loss).sum(), logits)
+        logits.data -= gradient
+    between = ((expert.log() + 0.5 * reference) / 1.5).softmax(0)
+    assert logits.softmax(0).tolist() == pytest.approx(between.tolist(), abs=1e-6)

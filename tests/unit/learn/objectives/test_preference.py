@@ -15,6 +15,7 @@ from agentgym.learn.advantages import leave_one_out
 from agentgym.learn.aggregation import token_weights
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.objectives.preference import (
+    bfpo,
     copg,
     dpo,
     hinge,
@@ -75,6 +76,23 @@ def test_robust_by_hand() -> None:
 def test_robust_needs_labels_that_are_mostly_right(label_smoothing: float) -> None:
     with pytest.raises(ValueError, match=r"at least 0 and less than 0\.5"):
         robust_dpo(column(0.0), column(0.0), beta=0.1, label_smoothing=label_smoothing)
+
+
+def test_bfpo_by_hand() -> None:
+    """β = .5: the gap of 3 - 1 against 1 / .5 = 2 for a label of 1, and against -1 / .5 for -.5."""
+    assert evaluate(lambda *sides: bfpo(*sides, column(1.0), beta=0.5), 3.0, 1.0) == pytest.approx((0.0, 0.0, 0.0))
+    assert evaluate(lambda *sides: bfpo(*sides, column(-0.5), beta=0.5), 3.0, 1.0) == pytest.approx((9.0, 6.0, -6.0))
+
+
+@given(SIDES, st.floats(0.05, 2))
+def test_bfpo_of_two_safe_sides_is_ipo_and_sides_can_be_exchanged(
+    sides: list[tuple[float, float]], beta: float
+) -> None:
+    chosen, rejected = column(*(one for one, _ in sides)), column(*(other for _, other in sides))
+    found, _ = bfpo(chosen, rejected, torch.full_like(chosen, 0.5), beta=beta)
+    assert found.tolist() == pytest.approx(ipo(chosen, rejected, beta=beta)[0].tolist())
+    exchanged, _ = bfpo(rejected, chosen, torch.full_like(chosen, -0.5), beta=beta)
+    assert exchanged.tolist() == pytest.approx(found.tolist())
 
 
 def test_ipo_by_hand() -> None:
