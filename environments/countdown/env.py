@@ -185,7 +185,7 @@ class Countdown(Env):
             text = mixed(self.puzzle, np.random.default_rng([self.puzzle.target, *self.puzzle.numbers])).text
         else:
             text = trace(self.puzzle, self.strategy).text
-        return text.partition("\n")[2]  # nothing, where all children of the first state are worse than is gone to
+        return text.partition("\n")[2] or "No Solution"  # where no child of the first state is good enough to go to
 
     # -- what is seen --------------------------------------------------------------------------------
 
