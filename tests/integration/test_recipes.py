@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import agentgym
 from agentgym.config import merged, read_toml
 from agentgym.errors import MissingExtraError
+from agentgym.flags import parse_flags
 from agentgym.launch import train
 from agentgym.launch.resolving import resolve
 from agentgym.registry import plugins
@@ -63,6 +65,13 @@ def test_a_recipe_names_its_paper_and_how_it_is_typed(file: Path) -> None:
     assert re.search(r"arXiv \d{4}\.\d{5}", head)
     typed = set(re.findall(r"--config (\S+)", file.read_text()))
     assert typed == (set() if file.name in TO_COME else {f"examples/recipes/{file.name}"})
+
+
+@pytest.mark.parametrize("file", [file for file in RECIPES if file.name not in TO_COME], ids=lambda file: file.stem)
+def test_what_may_be_typed_behind_a_recipe_resolves(file: Path) -> None:
+    for typed in re.findall(r"^#     … (--.*?)(?: {2}.*)?$", file.read_text(), re.MULTILINE):
+        flags = parse_flags(shlex.split(typed))
+        resolve(merged(read_toml(file), {"model": {"id": "somebody/model"}}, flags))
 
 
 def test_every_recipe_is_in_the_table() -> None:
