@@ -185,7 +185,7 @@ class Countdown(Env):
             text = mixed(self.puzzle, np.random.default_rng([self.puzzle.target, *self.puzzle.numbers])).text
         else:
             text = trace(self.puzzle, self.strategy).text
-        return text.split("\n", 1)[1]
+        return text.partition("\n")[2] or "No Solution"  # where no child of the first state is good enough to go to
 
     # -- what is seen --------------------------------------------------------------------------------
 

@@ -272,6 +272,11 @@ def test_the_expert_of_streams_follows_the_strategy_that_is_asked_for() -> None:
     )
 
 
+def test_a_search_that_goes_nowhere_from_its_first_state_says_so() -> None:
+    env = at((99, 98, 97), 10, mode="stream", strategy="dfs-sum")  # every operation leads farther than the target
+    assert env.expert()(Observation("")) == "No Solution"  # and not nothing, which no protocol can say
+
+
 def test_a_snapshot_keeps_what_is_left_and_is_not_changed_by_what_comes_after() -> None:
     env = at((8, 3, 1), 25)
     env.step("8 * 3")
