@@ -164,6 +164,6 @@ def comparison_table(found: Sequence[Comparison]) -> Any:
 
 
 def _title(found: Comparison) -> str:
-    names = [" ".join(side.runs) for side in (found.first, found.second)]
+    names = [" ".join(Path(run).name for run in side.runs) for side in (found.first, found.second)]
     together = ", seed by seed" if found.by_seed else ""
     return f"{names[0]}  and  {names[1]}{together}"

@@ -21,7 +21,7 @@ from agentgym.learn import checkpoint
 from agentgym.ledger import audit
 from agentgym.run import Run
 from tests.faults.kit import SETTINGS, Nursery, assert_same, everywhere, kept, tensors
-from tests.kit import ROOT
+from tests.kit import ROOT, report
 
 NUM_KILLS = int(os.environ.get("AGENTGYM_KILLS", "10"))
 
@@ -187,6 +187,33 @@ def test_killed_while_playing_ahead_it_plays_what_was_drawn(mode: str, nursery: 
     assert {ordinal: found[ordinal] for ordinal in expected} == expected
     if mode == "async":  # else what an update takes depends on what has ended by then, and later draws on that
         assert found == whole
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_a_stage_it_goes_through_the_same_stages(nursery: Nursery, tmp_path: Path) -> None:
+    """With looks at validation tasks, help that is taken away, and rewards of each stage."""
+    stages = [
+        {"name": "low", "options": {"rung": 0}, "strength": 1, "max_updates": 3},
+        {"name": "high", "options": {"rung": 2}, "strength": 0.5, "rewards": {"turn-cost": 3.0}, "max_updates": 4},
+        {"name": "all", "strength": 0},
+    ]
+    changes: dict[str, Any] = {
+        "env": str(LADDER),
+        "curriculum": {"id": "staged", "stages": stages, "window": 2, "max_updates": 5},
+        "augment": {"truncation": {}},
+        "rewards": {"turn-cost": 0.5},
+        "trainer": {"id": "grpo", "groups": 3, "group_size": 2},
+        "warm_start": {},
+        "updates": 20,
+    }
+    code, seconds = nursery.train(tmp_path / "whole", **changes)
+    assert code == 0, nursery.log.read_text()[-3000:]
+    run, rng = tmp_path / "run", random.Random(5)
+    for limit in (*sorted(rng.uniform(0.4, 0.9) * seconds for _ in range(3)), None):
+        nursery.train(run, kill_after=limit, **changes)
+    assert draws(run) == draws(tmp_path / "whole")
+    assert report(run)["curriculum"] == report(tmp_path / "whole")["curriculum"]
+    assert [stage["strength"] for stage in report(run)["curriculum"]["stages"]] == [1, 0.5, 0]
 
 
 def draws(run: Path) -> dict[int, tuple[object, ...]]:
