@@ -164,7 +164,7 @@ def test_killed_while_playing_ahead_it_plays_what_was_drawn(mode: str, nursery: 
     changes: dict[str, Any] = {
         "env": str(LADDER),
         "curriculum": {"id": f"{LADDER}:Climbing"},
-        "augment": {"truncation": {}},
+        "augment": "truncation",
         "trainer": {"id": "grpo", "groups": 3, "group_size": 2},
         "warm_start": {},
         "updates": 8,
@@ -192,15 +192,15 @@ def test_killed_while_playing_ahead_it_plays_what_was_drawn(mode: str, nursery: 
 @pytest.mark.slow
 def test_killed_in_the_middle_of_a_stage_it_goes_through_the_same_stages(nursery: Nursery, tmp_path: Path) -> None:
     """With looks at validation tasks, help that is taken away, and rewards of each stage."""
-    stages = [
-        {"name": "low", "options": {"rung": 0}, "strength": 1, "max_updates": 3},
-        {"name": "high", "options": {"rung": 2}, "strength": 0.5, "rewards": {"turn-cost": 3.0}, "max_updates": 4},
-        {"name": "all", "strength": 0},
-    ]
+    stages = """[
+        {name = "low", options = {rung = 0}, strength = 1, max_updates = 3},
+        {name = "high", options = {rung = 2}, strength = 0.5, rewards = {turn-cost = 3.0}, max_updates = 4},
+        {name = "all", strength = 0},
+    ]"""
     changes: dict[str, Any] = {
         "env": str(LADDER),
         "curriculum": {"id": "staged", "stages": stages, "window": 2, "max_updates": 5},
-        "augment": {"truncation": {}},
+        "augment": "truncation",
         "rewards": {"turn-cost": 0.5},
         "trainer": {"id": "grpo", "groups": 3, "group_size": 2},
         "warm_start": {},
