@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -183,7 +184,7 @@ def test_f_divergence_by_hand() -> None:
 def test_what_is_as_likely_as_at_first_is_imitated_plainly_and_what_is_likelier_less(divergence: Divergence) -> None:
     for beta in (0.01, 1.0):
         _, weighed, _ = evaluate(
-            lambda new, beta=beta: f_divergence(new, logs([0.1] * 3), beta=beta, divergence=divergence),
+            partial(f_divergence, reference_logprobs_N=logs([0.1] * 3), beta=beta, divergence=divergence),
             [0.05, 0.1, 0.2],
         )
         assert weighed[1] == pytest.approx(-1.0)
@@ -210,7 +211,7 @@ def conjugate(t: float, f: Callable[[float], float]) -> float:
 def test_f_divergence_against_a_slow_conjugate(divergence: Divergence, f: Callable[[float], float]) -> None:
     for new, reference in ((0.5, 0.3), (0.2, 0.3), (0.9, 0.3)):
         (loss,), _, _ = evaluate(
-            lambda p, reference=reference: f_divergence(p, logs([reference]), beta=0.7, divergence=divergence), [new]
+            partial(f_divergence, reference_logprobs_N=logs([reference]), beta=0.7, divergence=divergence), [new]
         )
         assert loss == pytest.approx(conjugate(-0.7 * math.log(new / reference), f) / 0.7, abs=1e-5)
 
