@@ -26,7 +26,7 @@ def _sections() -> Iterator[str]:
     yield "# Reference\n\nWritten by `make docs` from signatures and docstrings; change those, not this file."
     yield "\n## Commands\n"
     for name, command in sorted(cli.commands.items()):
-        shown = command.get_help(click.Context(command, info_name=f"agentgym {name}"))
+        shown = command.get_help(click.Context(command, info_name=f"agentgym {name}", **cli.context_settings))
         yield f"### agentgym {name}\n\n{_block(shown)}\n"
     yield f"## Settings of `agentgym train`\n\n{_block(describe(TrainSettings))}\n"
     for id in plugins("trainers").ids():

@@ -159,7 +159,7 @@ class Staged(Curriculum):
         return rise < self.slope and statistics.pstdev(self.norms) < self.unsteady * statistics.fmean(self.norms)
 
     def _end(self, why: str) -> None:
-        self.ended.append(self._told(why))
+        self.ended = [*self.ended, self._told(why)]  # what was saved stays as it is
         self.at, self.updates, self.norms = self.at + 1, 0, []
         self.looks = []
 

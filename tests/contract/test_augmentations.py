@@ -26,7 +26,11 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "webshop": {},
     "bfcl": {},
 }
-SETTINGS: dict[str, dict[str, Any]] = {"truncation": {"keep": 60}, "noise": {"rate": 0.5}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "truncation": {"keep": 60},
+    "noise": {"rate": 0.5},
+    "briefing": {"text": "Be kind."},
+}
 """Of those that would do little here otherwise."""
 EVERYWHERE = list(itertools.product(AUGMENTATIONS, ENVIRONMENTS))
 MISTAKES = ('[{"name": "no_such_tool", "arguments": {}}]', "", "ls(", "put red on red")

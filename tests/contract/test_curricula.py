@@ -17,11 +17,16 @@ from agentgym.errors import UserError
 from agentgym.types import TaskId
 
 IDS = agentgym.plugins("curricula").ids()
+REQUIRED: dict[str, dict[str, Any]] = {
+    "staged": {"stages": [{"name": "hints", "strength": 1, "max_updates": 3}, {"name": "none"}]}
+}
+"""Settings that a curriculum cannot be made without; one that is new and needs some gets its row here."""
 TASKS: list[Sequence[TaskId]] = [range(100, 130), ["a", "b", "c"], [7]]
 
 
 def made(id: str, tasks: Sequence[TaskId] = TASKS[0], *, seed: int = 3) -> Curriculum:
-    curriculum: Curriculum = agentgym.plugins("curricula").build(id, {}, tasks, seed=seed)
+    curriculum: Curriculum = agentgym.plugins("curricula").build(id, REQUIRED.get(id, {}), tasks, seed=seed)
+    curriculum.run_strength = 1.0  # there are augmentations
     return curriculum
 
 

@@ -22,7 +22,7 @@ from tests.kit import Notes, report
 LADDER = Path(__file__).with_name("ladder.py")
 CLIMBING: dict[str, Any] = {
     **SETTINGS,
-    "env": str(LADDER),
+    "env": f"{LADDER}:Ladder",
     "curriculum": f"{LADDER}:Climbing",
     "augment": {"truncation": {}},
     "warm_start": {},

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from agentgym.cli import cli
 from agentgym.reference import reference
 from agentgym.registry import plugins
 
@@ -21,7 +22,7 @@ def section(page: str, heading: str) -> str:
 
 
 def test_every_command_trainer_environment_and_curriculum_has_a_section_in_order(page: str) -> None:
-    commands = [f"agentgym {name}" for name in ["doctor", "envs", "eval", "export", "init", "play", "serve", "train"]]
+    commands = [f"agentgym {name}" for name in sorted(cli.commands)]
     trainers = [f"Trainer `{name}`" for name in ["cory", "dpo", "grpo", "mixed", "ppo", "rloo", "sft"]]
     environments = [
         f"`{id}`"
@@ -29,13 +30,15 @@ def test_every_command_trainer_environment_and_curriculum_has_a_section_in_order
         if plugins("environments").get(id).__module__.startswith("agentgym.")
     ]
     assert "`webshop`" in environments
-    expected = [*commands, *trainers, *environments, "`frontier`", "`uniform`"]
+    augmentations, curricula = ([f"`{id}`" for id in plugins(kind).ids()] for kind in ("augmentations", "curricula"))
+    expected = [*commands, *trainers, *environments, *augmentations, *curricula]
     headings = re.findall(r"^### (.*)$", page, re.MULTILINE)
     assert [heading for heading in headings if heading in expected] == expected
     assert re.findall(r"^## (.*)$", page, re.MULTILINE) == [
         "Commands",
         "Settings of `agentgym train`",
         "Environments",
+        "Augmentations",
         "Protocols",
         "Curricula",
         "Commands inside `agentgym play`",

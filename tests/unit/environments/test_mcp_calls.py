@@ -489,7 +489,7 @@ def test_answer_and_check_must_both_be_right(
     served_here.reset(options={"task": 0})
     Wire.answers = list(answers)
     _, paid, terminated, truncated, info = served_here.step(said)
-    assert (paid, terminated, truncated, info) == (reward, True, False, {"success": reward == 1.0})
+    assert (paid, terminated, truncated, info["success"]) == (reward, True, False, reward == 1.0)
     assert wires[0].called == [("check", {"title": "a"})] * checks
 
 

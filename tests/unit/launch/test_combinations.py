@@ -122,4 +122,6 @@ def test_a_reward_that_compares_episodes_needs_groups(trainer: dict[str, str]) -
 def test_a_trainer_that_plays_groups_takes_it(trainer: str) -> None:
     rewards = {"pairwise-judge": {"rubric": "Be kind."}, "turn-cost": 1.0}
     assert settings(trainer=trainer, rewards=rewards).rewards.keys() >= rewards.keys()
+    pair = settings(trainer={"id": "grpo", "group_size": 2}, rewards=rewards)
+    assert pair.rewards.keys() >= rewards.keys()
     assert settings(trainer="ppo", rewards={"turn-cost": 1.0}).rewards.keys() >= {"turn-cost"}

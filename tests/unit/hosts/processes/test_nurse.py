@@ -79,7 +79,7 @@ def test_it_is_started_out_of_the_terminals_reach_and_told_what_to_import(monkey
             assert "-P" in nursery.command
             assert str(os.getpid()) in nursery.command
             start = asyncio.create_task(nurse.start())
-            assert await nursery.told() == {"id": "the-id", "options": {"level": 2}}
+            assert await nursery.told() == {"id": "the-id", "options": {"level": 2}, "augment": {}}
             nursery.tell(ready=[])
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
