@@ -80,8 +80,8 @@ def test_robust_needs_labels_that_are_mostly_right(label_smoothing: float) -> No
 
 def test_bfpo_by_hand() -> None:
     """β = .5: the gap of 3 - 1 against 1 / .5 = 2 for a label of 1, and against -1 / .5 for -.5."""
-    assert evaluate(lambda *sides: bfpo(*sides, column(1.0), beta=0.5), 3.0, 1.0) == pytest.approx((0.0, 0.0, 0.0))
-    assert evaluate(lambda *sides: bfpo(*sides, column(-0.5), beta=0.5), 3.0, 1.0) == pytest.approx((9.0, 6.0, -6.0))
+    assert evaluate(partial(bfpo, labels_P=column(1.0), beta=0.5), 3.0, 1.0) == pytest.approx((0.0, 0.0, 0.0))
+    assert evaluate(partial(bfpo, labels_P=column(-0.5), beta=0.5), 3.0, 1.0) == pytest.approx((9.0, 6.0, -6.0))
 
 
 @given(SIDES, st.floats(0.05, 2))
