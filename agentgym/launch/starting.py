@@ -89,7 +89,7 @@ async def _refuse(bench: Workbench, stages: list[Stage]) -> None:
     train.open()  # what the trainer refuses is refused now, not after the warm start
     learning = {stage: _most_updates(stage, settings) for stage in stages if isinstance(stage, WarmStart | Train)}
     try:
-        played = {stage: len(stage.trainer.specs(0, train.loop.players.draws)) for stage in learning}
+        played = {stage: sum(stage.trainer.num_played(train.loop.players.draws)) for stage in learning}
         num_trained = sum(updates * played[stage] for stage, updates in learning.items())
         needed = DiskEstimate.of(
             parts.policy,
