@@ -30,7 +30,7 @@ from agentgym.run import Run
 from tests.faults.kit import SETTINGS, Nursery, assert_same, episodes, tensors, timeless
 from tests.kit import Notes
 
-STRIDE = int(os.environ.get("AGENTGYM_PLACES", "3"))
+STRIDE = int(os.environ.get("AGENTGYM_PLACES", "5"))
 SMALL = {**SETTINGS, "updates": 1, "warm_start": {"max_updates": 1}, "eval": {"episodes": 1, "validation_episodes": 1}}
 
 
@@ -141,7 +141,7 @@ def test_no_room_somewhere(small: tuple[Path, list[str]], tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_no_room_anywhere(small: tuple[Path, list[str]], tmp_path: Path) -> None:
-    """Every AGENTGYM_PLACES-th place, by default every third.
+    """Every AGENTGYM_PLACES-th place, by default every fifth.
 
     Of several flushes in a row only the first and the last: a checkpoint's own are gone through in its unit tests.
     """

@@ -88,8 +88,19 @@ SPLIT: dict[str, Any] = {"recipe": {"budget": 2 * 10 + 2 * 8, "demonstrations": 
 """For a budget, which decides the updates: 2 demonstrations at 10, and 2 updates of 8 episodes."""
 
 
+AT_EACH_CHANGE = ("environment-tuning-bfcl", "stream-of-search-countdown")
+"""The others run every night."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("file", [file for file in RECIPES if "nano" in presets(file)], ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(file, marks=[] if file.stem in AT_EACH_CHANGE else pytest.mark.nightly, id=file.stem)
+        for file in RECIPES
+        if "nano" in presets(file)
+    ],
+)
 def test_what_is_nano_of_a_recipe_runs(file: Path, tmp_path: Path) -> None:
     given = read_toml(file, preset="nano")
     try:
