@@ -21,16 +21,17 @@ def section(page: str, heading: str) -> str:
     return page.partition(f"{heading}\n")[2].partition("\n#")[0]
 
 
+def own(kind: str) -> list[str]:
+    """Headings of the plug-ins that lie in the package; other tests register some more."""
+    table = plugins(kind)
+    return [f"`{id}`" for id in table.ids() if table.get(id).__module__.startswith("agentgym.")]
+
+
 def test_every_command_trainer_environment_and_curriculum_has_a_section_in_order(page: str) -> None:
     commands = [f"agentgym {name}" for name in sorted(cli.commands)]
     trainers = [f"Trainer `{name}`" for name in ["cory", "dpo", "grpo", "mixed", "ppo", "rloo", "sft"]]
-    environments = [
-        f"`{id}`"
-        for id in plugins("environments").ids()
-        if plugins("environments").get(id).__module__.startswith("agentgym.")
-    ]
+    environments, augmentations, curricula = map(own, ("environments", "augmentations", "curricula"))
     assert "`webshop`" in environments
-    augmentations, curricula = ([f"`{id}`" for id in plugins(kind).ids()] for kind in ("augmentations", "curricula"))
     expected = [*commands, *trainers, *environments, *augmentations, *curricula]
     headings = re.findall(r"^### (.*)$", page, re.MULTILINE)
     assert [heading for heading in headings if heading in expected] == expected
