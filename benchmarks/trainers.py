@@ -90,7 +90,8 @@ def go_on(output: Path, env: str, seed: int, trainer: str, steps: int) -> dict[s
         "eval": EVALUATION if trainer != "sft" else {**EVALUATION, "every": 100},
         "output": output / f"{env}-{seed}-{trainer}",
     }
-    return report(train(merged(WISHES, given)))
+    usual = {name: value for name, value in WISHES.items() if name != "warm_start"}  # which was before
+    return report(train(merged(usual, given)))
 
 
 def report(run: Path) -> dict[str, Any]:

@@ -99,7 +99,8 @@ class Claim:
             "eval": EVALUATION,
             "seed": seed,
         }
-        settings = merged(in_full(WISHES), in_full(merged(in_full(given), own)))
+        usual = {name: value for name, value in WISHES.items() if name != "warm_start"}  # which was before
+        settings = merged(in_full(usual), in_full(merged(in_full(given), own)))
         return _made(self._at(output, seed, arm), settings)
 
     def _at(self, output: Path, seed: int, arm: str) -> Path:

@@ -14,11 +14,7 @@ POTENTIAL = Claim(
         "ppo": {"trainer": "ppo", "reward": "sparse"},
         "ppo, potential": {
             "trainer": "ppo",
-            "rewards": {
-                "withheld": 1.0,
-                "success": 1.0,
-                "potential": {"weight": 1.0, "channel": "progress", "continues": True},
-            },
+            "rewards": {"withheld": 1.0, "success": 1.0, "potential": {"weight": 1.0, "channel": "progress"}},
         },
     },
     pairs=[("ppo, potential", "ppo")],
