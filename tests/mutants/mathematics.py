@@ -654,7 +654,7 @@ MODULES = (
     ),
     Module(
         "agentgym/learn/group_trainer.py",
-        ("tests/unit/trainers/test_group_trainers.py",),
+        ("tests/unit/trainers/test_group_trainers.py", "tests/unit/trainers/test_drawing_on.py"),
         (
             Mutation("penalty added", "member.reward - sum", "member.reward + sum"),
             Mutation("unfit groups trained", "if not reason]", "if True]"),

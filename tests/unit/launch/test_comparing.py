@@ -91,6 +91,15 @@ def test_the_interval_over_runs_and_tasks_is_that_of_a_slow_count(tmp_path: Path
     (found,) = compare(first, second)
     assert found.difference == 0.5
     assert found.ci95 == (0.0, 1.0)  # a quarter of the draws each
+    assert not found.by_seed
+
+
+def test_tasks_are_drawn_anew_too(tmp_path: Path) -> None:
+    """Runs of a side that are alike: of two tasks the second solves one, which a quarter of the draws has not."""
+    first = [a_run(tmp_path / f"a{seed}", [False, False], seed=seed) for seed in (0, 1)]
+    second = [a_run(tmp_path / f"b{seed}", [True, False], seed=seed) for seed in (0, 1)]
+    (found,) = compare(first, second)
+    assert (found.difference, found.ci95) == (0.5, (0.0, 1.0))
 
 
 def test_settings_that_differ_are_told(tmp_path: Path) -> None:
