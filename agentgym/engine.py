@@ -139,6 +139,9 @@ class Engine(abc.ABC):
     async def fork(self, session: str, new: str) -> None:  # noqa: B027  # a new session is merely computed anew
         """Have the session ``new`` begin where ``session`` stands. Unknown names are fine: nothing is shared then."""
 
+    def park(self, session: str) -> None:  # noqa: B027
+        """The session may go on or not: keep what is kept for it while there is room. Unknown names are fine."""
+
     def release(self, session: str) -> None:  # noqa: B027  # engines that keep nothing need not say so
         """The session's episode is over: free what is kept for it. Unknown names are fine."""
 

@@ -7,11 +7,13 @@ marked. Whatever the environment does wrong, taking too long among it, voids the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
+from agentgym.engine import Completion
 from agentgym.errors import EnvError, ParseError, UserError
 from agentgym.hosts import Host
 from agentgym.hosts.failures import bounded
@@ -32,7 +34,8 @@ R = TypeVar("R")
 class Play:
     """Plays ``spec`` on ``host`` into ``trajectory``; ``release`` is told each session that is done with.
 
-    ``run`` does all; ``begin`` and ``turn`` are its steps, for whoever wants to stop in between, and ``fork`` branches.
+    ``run`` does all; ``begin`` and ``turn`` are its steps, and ``prepare``, ``reply`` and ``act`` those of a turn, for
+    whoever wants to stop in between; ``fork`` branches.
     ``beat`` is called at every sign of progress.
     """
 
@@ -54,7 +57,7 @@ class Play:
         self.stream, self.trajectory, self.limits = stream, trajectory, limits
         self.max_context, self.release, self.beat = max_context, release, beat
         self.num_invalid = 0
-        self.has_begun = self.is_over = False
+        self.has_begun = self.is_over = self.is_prepared = False
         self.mark: Mark | None = None
         """Where a fork begins."""
 
@@ -65,12 +68,19 @@ class Play:
 
     async def run(self, until: int | None = None) -> None:
         """Play to the end, whatever it is, or until so many turns are on record."""
+        async with self.guard():
+            if not self.has_begun:
+                await self.begin()
+            while not self.is_over and (until is None or len(self.trajectory.turns) < until):
+                await self.turn()
+        self.record()
+
+    @contextlib.asynccontextmanager
+    async def guard(self) -> AsyncIterator[None]:
+        """While entered, what the environment does wrong, or a deadline that passes, voids the episode."""
         try:
             async with asyncio.timeout(self.limits.episode_seconds) as deadline:
-                if not self.has_begun:
-                    await self.begin()
-                while not self.is_over and (until is None or len(self.trajectory.turns) < until):
-                    await self.turn()
+                yield
         except EnvError as error:
             self.trajectory.error = str(error)
             self._stop(StopReason.ENV_ERROR)
@@ -81,7 +91,11 @@ class Play:
                 f"the episode took longer than {self.limits.episode_seconds:g} s; raise --rollout.episode_seconds"
             )
             self._stop(StopReason.DEADLINE)
+
+    def record(self) -> Trajectory:
+        """The record, with all tokens so far."""
         self.trajectory.samples = self.stream.samples
+        return self.trajectory
 
     async def begin(self) -> None:
         """Reset the environment, or bring it to where a fork goes on, and show what there is to see."""
@@ -99,13 +113,39 @@ class Play:
 
     async def turn(self) -> bool:
         """One reply and its consequence; True when the episode is over. An EnvError voids it, and is the caller's."""
-        if not await self._is_ready():
-            self._stop(StopReason.CONTEXT_LIMIT)
-        elif not await self._reply_and_step() and len(self.trajectory.turns) >= self._max_turns:
-            self._stop(StopReason.TURN_LIMIT)
-        if self.trajectory.truncated and self.spec.shows_end:
-            self._show_end()
+        if await self.prepare():
+            await self.act(await self.reply())
         return self.is_over
+
+    async def prepare(self) -> bool:
+        """Bring the stream up to where the next reply follows; False where that has no room, and the episode is over.
+
+        A fork of a prepared episode is prepared.
+        """
+        if not self.is_prepared and not await self._is_ready():
+            self._cut(StopReason.CONTEXT_LIMIT)
+            return False
+        self.is_prepared = True
+        return True
+
+    async def reply(self) -> Completion:
+        """What is said next, by whoever plays; the episode stays where it is until it is told to ``act``."""
+        completion = await self.actor(self.episode)
+        self.trajectory.sampling = self.episode.sampling
+        self.beat()
+        return completion
+
+    async def act(self, completion: Completion) -> None:
+        """Take a reply in, and have its consequence."""
+        self.is_prepared = False
+        if not await self._say_and_step(completion) and len(self.trajectory.turns) >= self._max_turns:
+            self._cut(StopReason.TURN_LIMIT)
+        elif self.trajectory.truncated:
+            self._show_end()
+
+    def read(self, completion: Completion) -> str:
+        """A reply's text."""
+        return self.stream.tokenizer.decode_reply(completion.token_ids)
 
     async def save(self) -> Mark:
         """Keep this moment of the environment, for forks. Raises SnapshotError where there is no way back."""
@@ -180,8 +220,14 @@ class Play:
         num = self.protocol.prompt.shots
         return f", or fewer examples: --protocol.shots {num - 1}" if num else ""
 
+    def _cut(self, reason: StopReason) -> None:
+        self._stop(reason)
+        self._show_end()
+
     def _show_end(self) -> None:
-        """Put on the stream what the next reply would have followed, where there is room for it."""
+        """Put on the stream what the next reply would have followed, where that is wanted and there is room for it."""
+        if not self.spec.shows_end:
+            return
         extension = self._prepared()
         if extension.num_tokens <= min(self.limits.context_tokens or self.max_context, self.max_context):
             self._take(extension)
@@ -214,7 +260,7 @@ class Play:
             return False
         self._take(extension)
         episode.max_tokens, episode.wants_summary = min(self.limits.max_reply_tokens, room), True
-        reply = await self._reply()
+        reply = self._said(await self.reply())
         episode.wants_summary = False
         self.trajectory.turns.append(self._recorded(reply, is_summary=True))
         episode.messages = resumed_from(reply, self.opening, last)
@@ -222,12 +268,10 @@ class Play:
 
     # -- turns ---------------------------------------------------------------------------------------
 
-    async def _reply(self) -> str:
-        completion = await self.actor(self.episode)
-        self.trajectory.sampling = self.episode.sampling
-        self.beat()
+    def _said(self, completion: Completion) -> str:
+        """A reply that is taken into the stream."""
         self.stream.append(completion)
-        return self.stream.tokenizer.decode_reply(completion.token_ids)
+        return self.read(completion)
 
     def _recorded(self, reply: str, *, is_summary: bool = False) -> Turn:
         is_shown = len(self.trajectory.turns) < self.spec.shown_turns
@@ -239,8 +283,8 @@ class Play:
             is_summary=is_summary,
         )
 
-    async def _reply_and_step(self) -> bool:
-        reply = await self._reply()
+    async def _say_and_step(self, completion: Completion) -> bool:
+        reply = self._said(completion)
         turn = self._recorded(reply)
         self.trajectory.turns.append(turn)
         self.episode.messages.append(self.protocol.said(reply))

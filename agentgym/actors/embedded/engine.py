@@ -48,7 +48,7 @@ class _Session:
     plan: list[int] = dataclasses.field(default_factory=list)
     """Where pieces that are to be computed have to end."""
     is_spare: bool = False
-    """Forked, and not asked for yet: whoever needs a slot takes this one, and the session is computed anew."""
+    """Parked, or forked and not asked for yet: whoever needs a slot takes this one, and the session is computed anew."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -173,6 +173,12 @@ class EmbeddedEngine(Engine):
         if known is not None and known.cached and self._free:
             self._sessions[new] = self._shared(known, known.cached, known.media, is_spare=True)
 
+    def park(self, session: str) -> None:
+        if session in self._sessions:
+            self._sessions[session].is_spare = True
+            if self._waiting:
+                self._wake()
+
     def release(self, session: str) -> None:
         self._forks.pop(session, None)
         if session in self._sessions:
@@ -269,7 +275,7 @@ class EmbeddedEngine(Engine):
         return _Session(slot, list(tokens), list(media), ends, is_spare=is_spare)
 
     def _frees_spare(self) -> bool:
-        """Free the slot of a session that nobody has asked yet; False where there is none."""
+        """Free the slot of a spare session; False where there is none."""
         spare = next((name for name, session in self._sessions.items() if session.is_spare), None)
         if spare is not None:
             self._free.append(self._sessions.pop(spare).slot)
