@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from agentgym.repl import play, play_async
     from agentgym.reward import EpisodeShaper, Shaper
+    from agentgym.search import Search
     from agentgym.tools import ToolEnv, ToolError, tool
     from agentgym.types import Action, Observation, StopReason, ToolCall, Trajectory
     from agentgym.wrapper import Wrapper
@@ -41,6 +42,7 @@ __all__ = [
     "EpisodeShaper",
     "JudgeError",
     "Observation",
+    "Search",
     "Shaper",
     "Snapshot",
     "StopReason",
@@ -82,6 +84,7 @@ _HOMES = {
     ),
     "agentgym.repl": ("play", "play_async"),
     "agentgym.reward": ("EpisodeShaper", "Shaper"),
+    "agentgym.search": ("Search",),
     "agentgym.tools": ("ToolEnv", "ToolError", "tool"),
     "agentgym.types": ("Action", "Observation", "StopReason", "ToolCall", "Trajectory"),
     "agentgym.wrapper": ("Wrapper",),

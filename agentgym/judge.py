@@ -11,11 +11,10 @@ from __future__ import annotations
 import abc
 import asyncio
 import collections
-import contextlib
 import hashlib
 import json
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 from pydantic import BaseModel, Field
 
@@ -24,14 +23,12 @@ from agentgym.errors import EngineError, JudgeError, UserError
 from agentgym.types import Message
 from agentgym.verdict import Question
 
-__all__ = ["BYTES_A_TOKEN", "Answer", "Asking", "Judge", "JudgeSettings", "together"]
+__all__ = ["BYTES_A_TOKEN", "Answer", "Asking", "Judge", "JudgeSettings"]
 
 BYTES_A_TOKEN = 4
 """Roughly, where nobody counts tokens."""
 _MAX_KEPT = 4096
 """Replies that are kept, the newest."""
-
-T = TypeVar("T")
 
 
 class Answer(NamedTuple):
@@ -147,15 +144,3 @@ class Asking:
 def _key(version: int, messages: Sequence[Message]) -> str:
     asked = json.dumps([version, *messages], sort_keys=True)
     return hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
-
-
-async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """What all of ``work`` returns; where one raises, the others are not gone on with."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)

@@ -15,7 +15,7 @@ import inspect
 import signal
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 from types import FrameType
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -30,6 +30,7 @@ __all__ = [
     "settled",
     "then",
     "to_the_end",
+    "together",
 ]
 
 P = ParamSpec("P")
@@ -89,6 +90,18 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
 
 _going_on: set[asyncio.Task[Any]] = set()
 """An event loop alone keeps no task alive."""
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What all of ``work`` returns; where one raises, the others are not gone on with."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -39,6 +39,7 @@ KINDS = {
     "rewards": "agentgym.rewards",
     "protocols": "agentgym.protocols",
     "curricula": "agentgym.curricula",
+    "searches": "agentgym.searches",
     "engines": "agentgym.actors",
     "trainers": "agentgym.trainers",
 }
@@ -53,7 +54,7 @@ class Registry:
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind, self.package = kind, package
-        self.one = "curriculum" if kind == "curricula" else kind[:-1]
+        self.one = {"curricula": "curriculum", "searches": "search"}.get(kind, kind[:-1])
         """What one of them is called."""
         self._plugins: dict[str, Callable[..., Any]] = {}
 

@@ -15,7 +15,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentgym.judge import Asking, together
+from agentgym.judge import Asking
+from agentgym.loops import together
 from agentgym.registry import register
 from agentgym.reward import Shaper
 from agentgym.types import Trajectory

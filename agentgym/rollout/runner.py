@@ -151,7 +151,7 @@ class Rollout:
         attempt: int = 0,
     ) -> Play:
         """An episode that is to be played on ``host``; who plays it releases its last session."""
-        trajectory = self._record(spec, attempt)
+        trajectory = self.record(spec, attempt)
         trajectory.env = host.name
         return Play(
             host,
@@ -196,11 +196,12 @@ class Rollout:
                 seat.is_spoiled = play.trajectory.stop_reason.is_void
                 return play.trajectory
         except EnvError as error:  # there is no environment to play on
-            trajectory = self._record(spec, attempt)
+            trajectory = self.record(spec, attempt)
             trajectory.stop_reason, trajectory.error = StopReason.ENV_ERROR, str(error)
             return trajectory
 
-    def _record(self, spec: EpisodeSpec, attempt: int) -> Trajectory:
+    def record(self, spec: EpisodeSpec, attempt: int) -> Trajectory:
+        """The record of an episode before anything of it is played."""
         return Trajectory(
             env=str(getattr(self.make_env, "id", "")),
             task=spec.task,

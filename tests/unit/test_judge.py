@@ -9,7 +9,8 @@ import pytest
 
 from agentgym import judge as judging
 from agentgym.errors import EngineError, JudgeError, UserError
-from agentgym.judge import Answer, Asking, Judge, JudgeSettings, together
+from agentgym.judge import Answer, Asking, Judge, JudgeSettings
+from agentgym.loops import together
 from agentgym.types import Message
 from agentgym.verdict import Question, question
 from tests.unit.rollout.kit import timeless

@@ -1,0 +1,53 @@
+"""What a search may cost, and what it has cost."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from pydantic import Field
+
+from agentgym.config import Settings
+
+__all__ = ["Budget", "Spent"]
+
+
+class Budget(Settings):
+    """When a search of one task ends, whatever it has found by then."""
+
+    max_tokens: int | None = Field(None, ge=1)
+    """Tokens that may be sampled and prefilled together; what is under way is played to its end."""
+    max_steps: int | None = Field(None, ge=1)
+    """Turns of the environment."""
+    max_seconds: float | None = Field(None, gt=0)
+    """Time. What is found then depends on the machine."""
+
+
+@dataclasses.dataclass(slots=True)
+class Spent:
+    """What a search has cost so far."""
+
+    sampled: int = 0
+    """Tokens."""
+    prefilled: int = 0
+    """Tokens that replies follow and that were not there before them: each once, where the engine keeps sessions."""
+    steps: int = 0
+    """Turns of the environment."""
+    merged: int = 0
+    """Proposals that said what another one said, and count with it."""
+    lost: int = 0
+    """Moments that the environment did not come back to."""
+    unjudged: int = 0
+    """Times that a critic gave no answer."""
+    began: float = dataclasses.field(default_factory=time.monotonic)
+
+    @property
+    def tokens(self) -> int:
+        """Sampled and prefilled."""
+        return self.sampled + self.prefilled
+
+    def exceeds(self, budget: Budget) -> bool:
+        """Whether nothing more is to be begun."""
+        seconds = time.monotonic() - self.began
+        used = (self.tokens, budget.max_tokens), (self.steps, budget.max_steps), (seconds, budget.max_seconds)
+        return any(limit is not None and spent >= limit for spent, limit in used)
