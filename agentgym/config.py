@@ -251,7 +251,7 @@ def _expected(kind: Any) -> str:
     return {int: "a whole number", float: "a number", str: "text", Path: "a path"}.get(kind, "")
 
 
-CHOICES = ("env", "trainer", "curriculum", "model", "engine", "protocol")
+CHOICES = ("env", "trainer", "curriculum", "search", "model", "engine", "protocol")
 """Settings whose bare value is short for their ``id``."""
 
 REWARDS = "rewards"

@@ -33,7 +33,7 @@ from agentgym.registry import plugins
 __all__ = ["describe", "page"]
 
 _WORDS = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH", Choice: "ID", Any: "VALUE"}
-_CHOICES = ("engine", "protocol", "model", "curriculum", "trainer", "env")
+_CHOICES = ("engine", "protocol", "model", "search", "curriculum", "trainer", "env")
 """Keys that choose, the one that is asked for most last: there a terminal stands still."""
 
 _WIDTH, _COLUMN = 116, 36

@@ -3,8 +3,9 @@
 A pair compares two whole episodes of a task, or two actions of the same turn. For the latter the episodes of a group
 form a tree: they share task and environment seed, so where two of them have the same tokens up to a turn, they were in
 the same situation, and where they go on differently the turn is a branch. An action is worth the mean reward of the
-episodes that took it (Agent Q's step-level pairs, arXiv 2408.07199, with values from whole episodes in place of its
-tree search).
+episodes that took it (Agent Q's step-level pairs, arXiv 2408.07199, §4.2). Of the lines of a search that is the value
+that its backups come to, since each line brings one return; what was proposed and never taken is no line, and so never
+compared. A critic's opinion of the siblings, which has no part in the backups, may be mixed in then.
 
 Departs from the paper in comparing only actions that were sampled in the very same context: where a chat template
 rewrote history differently for two episodes, they are in different contexts from there on.
@@ -17,7 +18,7 @@ import itertools
 import math
 import random
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,8 +120,14 @@ class Branches(NamedTuple):
     num_skipped: int
 
 
-_Candidate: TypeAlias = tuple[Sample, float, bool]
-"""A sample, what its episode earned, and whether an expert said any of it."""
+class _Candidate(NamedTuple):
+    sample: Sample
+    value: float
+    """What its episode earned."""
+    by_expert: bool
+    """Whether an expert said any of it."""
+    critic: float | None = None
+    """What a critic gave it among its siblings."""
 
 
 class _Node(NamedTuple):
@@ -189,22 +196,24 @@ def all_pairs(trajectories: Iterable[Trajectory], *, threshold: float = 0.0) -> 
     return Pairs(_compare(whole, threshold), num_skipped)
 
 
-def branch_pairs(trajectories: Iterable[Trajectory], *, threshold: float = 0.0) -> Pairs:
+def branch_pairs(trajectories: Iterable[Trajectory], *, threshold: float = 0.0, alpha: float = 1.0) -> Pairs:
     """Every two actions of the same turn, in the same context, whose values differ by ``threshold`` or more.
 
-    The samples end with the turn, and their loss mask marks nothing else.
+    Values are α · mean reward + (1 - α) · critic (Agent Q, arXiv 2408.07199, eq. 10) where a critic gave one, and mean
+    rewards elsewhere. The samples end with the turn, and their loss mask marks nothing else.
     """
-    tree, num_skipped = branches(trajectories)
+    tree, num_skipped = branches(trajectories, alpha=alpha)
     return Pairs(
         [pair for branch in tree for pair in _compare(branch.choices, threshold, branch.turn)],
         num_skipped,
     )
 
 
-def branches(trajectories: Iterable[Trajectory]) -> Branches:
+def branches(trajectories: Iterable[Trajectory], *, alpha: float = 1.0) -> Branches:
     """The turns at which episodes of the same task and seed, with the same tokens so far, went on differently.
 
-    Unfit episodes are left out. A turn is skipped when no sample holds all its sampled tokens in one piece.
+    ``alpha`` is as in ``branch_pairs``. Unfit episodes are left out. A turn is skipped when no sample holds all its
+    sampled tokens in one piece.
     """
     nodes: dict[_Node, list[_Candidate]] = {}
     num_skipped = 0
@@ -213,8 +222,9 @@ def branches(trajectories: Iterable[Trajectory]) -> Branches:
         num_skipped += sum(turn not in cuts for turn in range(len(trajectory.turns)))
         for turn, sample in cuts.items():
             node = _Node(trajectory.env, trajectory.task, trajectory.seed, turn, _context(sample))
-            nodes.setdefault(node, []).append((sample, trajectory.reward, turn in trajectory.shown))
-    merged = [Branch(node.turn, _merge(candidates)) for node, candidates in nodes.items()]
+            by_expert, critic = turn in trajectory.shown, trajectory.turns[turn].critic
+            nodes.setdefault(node, []).append(_Candidate(sample, trajectory.reward, by_expert, critic))
+    merged = [Branch(node.turn, _merge(candidates, alpha)) for node, candidates in nodes.items()]
     return Branches([branch for branch in merged if len(branch.choices) > 1], num_skipped)
 
 
@@ -268,19 +278,23 @@ def _whole(trajectories: Iterable[Trajectory]) -> tuple[list[Choice], int]:
     """The different episodes, and the number of those that cannot be compared."""
     trajectories = list(trajectories)
     comparable = [t for t in _valid(trajectories) if len(t.samples) == 1 and t.samples[0].num_trained]
-    candidates = ((t.samples[0], t.reward, bool(t.shown)) for t in comparable)
+    candidates = (_Candidate(t.samples[0], t.reward, bool(t.shown)) for t in comparable)
     return _merge(candidates), len(trajectories) - len(comparable)
 
 
-def _merge(candidates: Iterable[_Candidate]) -> list[Choice]:
-    """Candidates of the same tokens as one, the first of them, with the mean of their values."""
+def _merge(candidates: Iterable[_Candidate], alpha: float = 1.0) -> list[Choice]:
+    """Candidates of the same tokens as one, the first of them, with their mean value, mixed with what a critic says."""
     same: dict[bytes, list[_Candidate]] = {}
     for candidate in candidates:
-        same.setdefault(candidate[0].token_ids.tobytes(), []).append(candidate)
-    return [
-        Choice(found[0][0], math.fsum(value for _, value, _ in found) / len(found), len(found), found[0][2])
-        for found in same.values()
-    ]
+        same.setdefault(candidate.sample.token_ids.tobytes(), []).append(candidate)
+    return [_choice(found, alpha) for found in same.values()]
+
+
+def _choice(found: Sequence[_Candidate], alpha: float) -> Choice:
+    value, first = math.fsum(each.value for each in found) / len(found), found[0]
+    if first.critic is not None and alpha < 1:
+        value = alpha * value + (1 - alpha) * first.critic
+    return Choice(first.sample, value, len(found), first.by_expert)
 
 
 def _compare(choices: Sequence[Choice], threshold: float, turn: int | None = None) -> list[Pair]:

@@ -98,6 +98,8 @@ class Registry:
         if ".py" in id:
             return self._from_path(id)
         id, _ = _with_name(id)
+        if id not in self._plugins and "_" in id and (hyphened := id.replace("_", "-")) in self.ids():
+            id = hyphened  # as the file is named
         if id not in self._plugins:
             self._import(id)
         return self._plugins[id]

@@ -12,6 +12,7 @@
 - A reward that leaves what is optimal as it is (a potential) does so for a learner that adds up rewards as it does;
   beside another it would shift what is optimal without a sign of it.
 - A curriculum: a trainer that learns from a file follows none, and one that plays experts only teaches none.
+- A search plays the policy's episodes, and some trainers learn from trees alone.
 - Augmentations: of what is not played nothing is augmented, and where nothing is, no group has a clean share.
 """
 
@@ -22,6 +23,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from agentgym.config import Choice
 from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Curriculum
 from agentgym.errors import ConfigError
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from agentgym.learn.trainer import Trainer
 
 __all__ = [
+    "choose_search",
     "play_ahead",
     "refuse_filters",
     "refuse_idle_augmentations",
@@ -123,6 +126,28 @@ def play_ahead(settings: TrainSettings) -> None:
             "type: --trainer.correction truncate (or mask), or --mode sync"
         )
     settings.trainer = settings.trainer.model_copy(update=options)
+
+
+# -- how episodes branch ---------------------------------------------------------------------------------
+
+
+def choose_search(settings: TrainSettings) -> None:
+    """Fill in the trainer's own search where none is chosen. Raises ConfigError for one without effect, or the other
+    way round.
+    """
+    trainer, chosen = _trainer(settings), settings.search
+    if not settings.changed("search"):
+        settings.search = Choice(id=trainer.search)
+    elif chosen.id == "flat" and trainer.search != "flat":
+        raise ConfigError(
+            f"the trainer {settings.trainer.id} learns from trees, and the search flat grows none; leave out --search, "
+            f"or type --search {trainer.search}"
+        )
+    elif chosen.id != "flat" and not (trainer.plays and trainer.plays_policy):
+        raise ConfigError(
+            f"search {chosen.id} has no effect: it plays the policy's episodes, and the trainer {settings.trainer.id} "
+            "plays none; leave out --search, or choose another --trainer"
+        )
 
 
 # -- what is drawn ---------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from agentgym.learn.trainer import Equipment, Trainer
 from agentgym.registry import plugins
 from agentgym.rollout import Limits, seed_of
 from agentgym.scheduler import Scheduler
+from agentgym.search import Search
 from agentgym.types import Trajectory
 
 __all__ = ["Learning", "Train"]
@@ -70,6 +71,7 @@ class Learning(Stage):
             )
         )
         players = Players(parts.rollout, parts.engine, self.draws(), limits=parts.limits, temperature=self.temperature)
+        players.search = self.search()
         self.loop = Loop(
             trainer,
             learner,
@@ -86,6 +88,10 @@ class Learning(Stage):
         curriculum = cast("Curriculum", known.build(chosen.id, chosen.options, tasks, seed=seed))
         curriculum.run_strength = self.strength
         return curriculum
+
+    def search(self) -> Search | None:
+        """How the policy's episodes branch; None where they do not."""
+        return None
 
     def _scheduler(self, players: Players) -> Scheduler | None:
         """What plays ahead; None where nothing does."""
@@ -155,6 +161,10 @@ class Train(Learning):
         self.has_learned = False
         self.idle = 0
         """Updates since there was something to learn from."""
+
+    def search(self) -> Search | None:
+        chosen = self.bench.settings.search
+        return None if chosen.id == "flat" else plugins("searches").build(chosen.id, chosen.options)
 
     def _scheduler(self, players: Players) -> Scheduler | None:
         settings = self.bench.settings

@@ -10,6 +10,7 @@ from agentgym.config import CHOICES, Choice, Settings, long_form, merged, valida
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.absent import refuse_missing_model
 from agentgym.launch.combinations import (
+    choose_search,
     play_ahead,
     refuse_filters,
     refuse_idle_augmentations,
@@ -68,6 +69,7 @@ def decided(given: Mapping[str, Any]) -> TrainSettings:
     if more := spent(settings, given):
         settings = checked(TrainSettings, merged(*layers, more))
     refuse_filters(settings.rollout)
+    choose_search(settings)
     play_ahead(settings)
     refuse_idle_curriculum(settings)
     refuse_idle_augmentations(settings)

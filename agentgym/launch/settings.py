@@ -47,6 +47,7 @@ KINDS = {
     "engine": "engines",
     "trainer": "trainers",
     "curriculum": "curricula",
+    "search": "searches",
 }
 """Key → kind of the plug-in that it chooses."""
 
@@ -103,6 +104,9 @@ class TrainSettings(MeasureSettings):
     """How strong they are where the curriculum does not say it."""
     trainer: Choice = Choice(id="grpo")
     """Trainer, and its settings as --trainer.<setting>."""
+    search: Choice = Choice(id="flat")
+    """How the episodes of a task branch in training, and its settings as --search.<setting>; none given: they do not,
+    unless the trainer learns from trees."""
     curriculum: Choice = Choice(id="uniform")
     """Which tasks the trainer plays and how hard they are, and its settings as --curriculum.<setting>."""
     warm_start: WarmStartSettings = WarmStartSettings()

@@ -14,6 +14,7 @@ from agentgym.learn.players import Players
 from agentgym.learn.rows import Row, per_token
 from agentgym.learn.surrogate import SurrogateSettings, SurrogateTrainer
 from agentgym.learn.trainer import Lesson
+from agentgym.lineage import Lineage
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import Trajectory
 
@@ -123,7 +124,7 @@ class GroupTrainer(SurrogateTrainer[S]):
                 member.reward - sum(self._penalty(row) for row in own)
                 for member, own in zip(group.members, members, strict=True)
             ]
-            for member, own, advantage in zip(group.members, members, self.compare(group, rewards), strict=True):
+            for member, own, advantage in zip(group.members, members, self._advantages(group, rewards), strict=True):
                 for row, sample in zip(own, member.samples, strict=True):
                     row.advantages = weight * per_token(sample, advantage)
         metrics = {
@@ -139,6 +140,18 @@ class GroupTrainer(SurrogateTrainer[S]):
             metrics,
             untaught(groups, reasons),
             sum(map(_num_own, groups)) - sum(map(_num_own, fit)) if self.settings.aggregation == "constant" else 0,
+        )
+
+    def _advantages(self, group: Group, rewards: Sequence[float]) -> Sequence[float | list[float]]:
+        """As ``compare`` says; a turn that several lines of a tree share has the mean of theirs."""
+        found, lineage = self.compare(group, rewards), Lineage(group.members)
+        if lineage.is_flat:
+            return found
+        return lineage.pooled(
+            [
+                advantage if isinstance(advantage, list) else [advantage] * len(member.turns)
+                for advantage, member in zip(found, group.members, strict=True)
+            ]
         )
 
     def _penalty(self, row: Row) -> float:

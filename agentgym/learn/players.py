@@ -7,7 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from agentgym.curriculum import Curriculum
 from agentgym.engine import Engine
+from agentgym.loops import together
 from agentgym.rollout import Actor, EpisodeSpec, Limits, Rollout, engine_actor, expert_actor, led_actor
+from agentgym.rollout.shaping import together as alike
+from agentgym.search import Search, Table
 from agentgym.types import Trajectory
 
 __all__ = ["Players"]
@@ -24,6 +27,8 @@ class Players:
     ) -> None:
         self.rollout, self.engine, self.draws = rollout, engine, draws
         self.limits, self.temperature = limits, temperature
+        self.search: Search | None = None
+        """How the policy's episodes branch; None where they do not."""
         self.before_policy: Callable[[], Awaitable[None]] = _nothing
         """Awaited before the policy plays."""
 
@@ -37,7 +42,16 @@ class Players:
         actor = engine_actor(engine, temperature=self.temperature)
         if any(spec.shown_turns for spec in specs):
             actor = led_actor(expert_actor(self.rollout.protocol), actor)
-        return await self._play(specs, actor, engine, self.limits)
+        if self.search is None:
+            return await self._play(specs, actor, engine, self.limits)
+        table = Table(rollout=self.rollout, engine=engine, actor=actor, limits=self.limits)
+        groups: dict[str, list[EpisodeSpec]] = {}
+        for spec in specs:
+            groups.setdefault(alike(spec), []).append(spec)
+        found = await together(self.search.play(table, group) for group in groups.values())
+        lines = [line for each in found for line in each.lines]
+        await self.rollout.shape(lines)
+        return lines
 
     async def expert(self, specs: Sequence[EpisodeSpec], *, shaped: bool = True) -> list[Trajectory]:
         """Episodes of the environment's expert; their behavior log-probabilities are 0.

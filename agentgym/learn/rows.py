@@ -81,11 +81,17 @@ class Row(Record):
         return len(mask) - int(mask[::-1].argmax()) if mask.any() else 0
 
 
-def rows_of(trajectory: Trajectory, advantages: float | Sequence[float]) -> list[Row]:
-    """A row for each sample of an episode, which knows who said what; ``advantages`` as for ``Row.of``."""
+def rows_of(trajectory: Trajectory, advantages: float | Sequence[float], *, first_turn: int = 0) -> list[Row]:
+    """A row for each sample of an episode, which knows who said what; ``advantages`` as for ``Row.of``.
+
+    Turns before ``first_turn`` have no loss.
+    """
     rows = []
     for sample in trajectory.samples:
         row, by_expert = Row.of(sample, advantages), trajectory.said_by_expert(sample)
+        if first_turn:
+            row.loss_mask = row.loss_mask & (sample.turn_index >= first_turn)
+            by_expert = by_expert & row.loss_mask
         row.role, row.episode = trajectory.role, trajectory.episode_id
         row.demonstrations = by_expert if by_expert.any() else None
         rows.append(row)

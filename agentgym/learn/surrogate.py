@@ -19,6 +19,7 @@ from agentgym.learn.frozen import Frozen
 from agentgym.learn.kl_control import KLCoefficient
 from agentgym.learn.rows import Row, rows_of, unite
 from agentgym.learn.trainer import Equipment, Lesson, Trainer, TrainerSettings
+from agentgym.lineage import Lineage
 from agentgym.types import Trajectory
 
 if TYPE_CHECKING:
@@ -155,8 +156,13 @@ class SurrogateTrainer(Trainer[S]):
         return self.settings.target_kl is not None and metrics["old_kl"] > 1.5 * self.settings.target_kl
 
     def rows(self, trajectories: Sequence[Trajectory]) -> list[list[Row]]:
-        """The rows of each episode, kept together where a ratio or a correction runs over all of them."""
-        episodes = [rows_of(trajectory, 0.0) for trajectory in trajectories]
+        """The rows of each episode, kept together where a ratio or a correction runs over all of them.
+
+        Of the lines of a tree each has a loss on its own turns alone: what they share is in the row of the one that
+        sampled it.
+        """
+        firsts = Lineage(trajectories).own_from
+        episodes = [rows_of(each, 0.0, first_turn=first) for each, first in zip(trajectories, firsts, strict=True)]
         if self.settings.ratio != "token" or self.settings.correction_level == "sequence":
             unite(episodes)
         return episodes

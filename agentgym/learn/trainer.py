@@ -74,6 +74,9 @@ class Trainer(abc.ABC, Generic[S]):
     plays_policy: ClassVar[bool] = True
     """Whether the policy plays in its updates: a curriculum learns from nobody else."""
 
+    search: ClassVar[str] = "flat"
+    """The search that plays for it where the user chooses none."""
+
     def __init__(self, settings: S) -> None:
         self.settings = settings
 

@@ -13,7 +13,7 @@ critic holds to be best first; rank r of K is worth (K - 1 - r) / (K - 1). The m
 each with the one reply that was said there. What is known in whole (an end, or nothing but ends below) is not looked at
 again. Several simulations run at once: what is under way counts as a visit that brought nothing (virtual loss), and a
 wave ends before it would propose at one moment twice. The critic has no part in Q: it orders, and mixes into what
-``agent_q`` compares.
+``agent-q`` compares.
 """
 
 from __future__ import annotations

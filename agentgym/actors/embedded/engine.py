@@ -48,7 +48,8 @@ class _Session:
     plan: list[int] = dataclasses.field(default_factory=list)
     """Where pieces that are to be computed have to end."""
     is_spare: bool = False
-    """Parked, or forked and not asked for yet: whoever needs a slot takes this one, and the session is computed anew."""
+    """Parked, or forked and not asked for yet: whoever needs a slot takes this one; the session is computed anew then.
+    """
 
 
 @dataclasses.dataclass(slots=True, eq=False)
