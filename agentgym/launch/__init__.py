@@ -84,7 +84,8 @@ async def evaluate_async(
 ) -> tuple[Score, list[Trajectory]]:
     """The score of ``model`` on tasks of ``split``, and the episodes. Raises UserError for bad input.
 
-    ``samples`` episodes of each task are played, and no more than one at temperature 0, which is greedy; ``model`` is a
+    ``samples`` episodes of each task are played, and no more than one at temperature 0, which is greedy; with a search
+    they are the lines of one tree, of which the one that it chooses counts. ``model`` is a
     run directory, a model directory, a .gguf file or a Hugging Face id. ``trajectories``, where given, gets the
     episodes as they end: an archive in that directory, or a JSONL file where the name ends in .jsonl.
 
@@ -95,7 +96,7 @@ async def evaluate_async(
     reporter = reporter or Silent()
     with LastResort(_IMPORT_SECONDS).armed():
         settings = settings_for(given, model, seed=seed, note=reporter.note)
-    refuse_greedy(settings.rollout, samples=samples, temperature=temperature)
+    refuse_greedy(settings, samples=samples, temperature=temperature)
     await refuse_unplayable(settings)
     from agentgym.launch.evaluation import measure
 
@@ -124,9 +125,9 @@ async def record_async(
 ) -> tuple[Path, Score]:
     """Where the episodes of ``model`` are now, to learn from, and their score. Raises UserError for bad input.
 
-    ``samples`` episodes of each of so many train tasks, as ``evaluate`` plays them. None is learned from that is of
-    another split. ``output`` is a directory for an archive or a JSONL file, which must not exist; without one it is
-    recorded/<env>-<seed>.
+    ``samples`` episodes of each of so many train tasks, as ``evaluate`` plays them; of a search all lines. None is
+    learned from that is of another split. ``output`` is a directory for an archive or a JSONL file, which must not
+    exist; without one it is recorded/<env>-<seed>.
 
     Example::
 
@@ -139,7 +140,7 @@ async def record_async(
     there = output or Path("recorded") / f"{Path(settings.env.id).stem}-{seed}"
     if there.exists():
         raise UserError(f"{there} exists already, and episodes are not mixed; choose another --output, or move it away")
-    refuse_greedy(settings.rollout, samples=samples, temperature=temperature)
+    refuse_greedy(settings, samples=samples, temperature=temperature)
     await refuse_unplayable(settings)
     from agentgym.launch.evaluation import measure
 
@@ -150,6 +151,7 @@ async def record_async(
         temperature=temperature,
         samples=samples,
         trajectories=there,
+        keeps_lines=True,
         reporter=reporter,
     )
     return there, score

@@ -28,7 +28,7 @@ from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Curriculum
 from agentgym.errors import ConfigError
 from agentgym.launch.sections import EpisodeSettings
-from agentgym.launch.settings import TrainSettings
+from agentgym.launch.settings import MeasureSettings, TrainSettings
 from agentgym.registry import plugins
 from agentgym.reward import Discount
 
@@ -248,9 +248,14 @@ def sampling_filters(rollout: EpisodeSettings) -> dict[str, Any]:
     return {key: getattr(rollout, key) for key in ("top_p", "top_k", "min_p") if rollout.changed(key)}
 
 
-def refuse_greedy(rollout: EpisodeSettings, *, samples: int, temperature: float) -> None:
+def refuse_greedy(settings: MeasureSettings, *, samples: int, temperature: float) -> None:
     """Raise ConfigError where episodes at temperature 0 would be equal, or filters without effect."""
-    filters = sampling_filters(rollout)
+    filters = sampling_filters(settings.rollout)
+    if settings.search.id != "flat" and temperature == 0:
+        raise ConfigError(
+            f"search {settings.search.id} proposes several replies at a moment, and at temperature 0, which is greedy, "
+            "they are all the same; add --temperature 1"
+        )
     if samples > 1 and temperature == 0:
         raise ConfigError(
             f"samples {samples} at temperature 0, which is greedy, are {samples} equal episodes of each task; add "

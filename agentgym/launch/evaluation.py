@@ -15,8 +15,11 @@ from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.score import Score, advice, sample_of, score, told, told_void
 from agentgym.launch.settings import TrainSettings
+from agentgym.loops import together
 from agentgym.media import MediaStore
+from agentgym.registry import plugins
 from agentgym.rollout import Actor, EpisodeSpec, Limits, Rollout, engine_actor, seed_of
+from agentgym.search import Search, Table
 from agentgym.types import TaskId, Trajectory
 
 __all__ = ["measure", "play_tasks"]
@@ -37,11 +40,15 @@ async def play_tasks(
     samples: int = 1,
     limits: Limits | None = None,
     actor: Actor | None = None,
+    search: Search | None = None,
+    keeps_lines: bool = False,
     on_episode: Callable[[Trajectory], None] = lambda trajectory: None,
 ) -> list[Trajectory]:
     """``samples`` episodes of each task, called ``name`` and a number, with the environment's reward alone.
 
-    Greedy at temperature 0; ``actor`` speaks in place of ``engine``. Seeds depend on ``seed`` and the task alone.
+    Greedy at temperature 0; ``actor`` speaks in place of ``engine``. Seeds depend on ``seed`` and the task alone. With
+    a ``search`` that branches, the episodes of a task are the lines of its tree, of which the one that it chooses comes
+    back, or all of them where it ``keeps_lines``.
     """
     specs = [
         EpisodeSpec(
@@ -56,7 +63,30 @@ async def play_tasks(
         for member in range(samples)
     ]
     actor = actor or engine_actor(engine, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p)
+    if search is not None and search.branches:
+        table = Table(rollout=rollout, engine=engine, actor=actor, limits=limits)
+        groups = [specs[start : start + samples] for start in range(0, len(specs), samples)]
+        return await _searched(search, table, groups, keeps_lines=keeps_lines, on_episode=on_episode)
     return await rollout.run(specs, actor, release=engine.release, limits=limits, on_episode=on_episode, shaped=False)
+
+
+async def _searched(
+    search: Search,
+    table: Table,
+    groups: Sequence[Sequence[EpisodeSpec]],
+    *,
+    keeps_lines: bool,
+    on_episode: Callable[[Trajectory], None],
+) -> list[Trajectory]:
+    async def one(specs: Sequence[EpisodeSpec]) -> list[Trajectory]:
+        lines = (await search.play(table, specs)).lines
+        counted = [line for line in lines if not line.stop_reason.is_void]
+        kept = lines if keeps_lines or not counted else [search.choose(counted)]
+        for line in kept:
+            on_episode(line)
+        return kept
+
+    return [line for kept in await together(map(one, groups)) for line in kept]
 
 
 async def measure(
@@ -68,13 +98,15 @@ async def measure(
     samples: int,
     trajectories: Path | None,
     reporter: Reporter,
+    keeps_lines: bool = False,
 ) -> tuple[Score, list[Trajectory]]:
     """What ``agentgym.evaluate`` says, of the model that ``settings`` name.
 
-    ``trajectories`` is where the episodes are written as they end: what was played before an interruption is there.
+    ``trajectories`` is where the episodes are written as they end: what was played before an interruption is there. Of
+    a search that is the line that it chose or, where it ``keeps_lines``, all of them.
     """
     filters = sampling_filters(settings.rollout)
-    refuse_greedy(settings.rollout, samples=samples, temperature=temperature)
+    refuse_greedy(settings, samples=samples, temperature=temperature)
     async with assembled(settings) as parts:
         if parts.warning:
             reporter.note(parts.warning)
@@ -82,7 +114,9 @@ async def measure(
         tasks = parts.env.tasks(split)[:episodes]
         if len(tasks) < episodes:
             reporter.note(f"the split {split} has {len(tasks)} tasks")
-        reporter.begin(f"{split} tasks", samples * len(tasks), "episodes")
+        search: Search = plugins("searches").build(settings.search.id, settings.search.options)
+        num = len(tasks) * (1 if search.branches and not keeps_lines else samples)
+        reporter.begin(f"{split} tasks", num, "episodes")
         so_far, means = list[Trajectory](), _Means()
         with _written(trajectories, parts.rollout.tokenizer.store) as write:
 
@@ -101,10 +135,12 @@ async def measure(
                     **filters,
                     seed=settings.seed,
                     samples=samples,
+                    search=search,
+                    keeps_lines=keeps_lines,
                     on_episode=ended,
                 )
             except (asyncio.CancelledError, KeyboardInterrupt):
-                reporter.note(_interrupted(so_far, samples * len(tasks), trajectories))
+                reporter.note(_interrupted(so_far, num, trajectories))
                 raise
     for line in _how(played, settings):
         reporter.note(line)

@@ -216,7 +216,8 @@ def _run_settings(model: str, kind: type[SpeechSettings]) -> dict[str, Any]:
         return {}
     if not (Path(model) / "policy").is_dir():
         raise ConfigError(f"{model} has no trained policy yet; let it finish: agentgym train --resume {model}")
-    shared = {key: value for key, value in _shared(config, kind).items() if key != "model"}
+    own = ("model", "search")  # a search is of what is played now, not of what was learned from
+    shared = {key: value for key, value in _shared(config, kind).items() if key not in own}
     try:
         checked(kind, shared)
     except ConfigError as error:

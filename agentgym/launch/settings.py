@@ -87,6 +87,9 @@ class MeasureSettings(PolicySettings):
 
     rollout: EpisodeSettings = EpisodeSettings()
     """How they are played."""
+    search: Choice = Choice(id="flat")
+    """How the episodes of a task branch, and its settings as --search.<setting>; none given: they do not, unless a
+    trainer learns from trees. What a run measures does not branch."""
 
 
 class TrainSettings(MeasureSettings):
@@ -104,9 +107,6 @@ class TrainSettings(MeasureSettings):
     """How strong they are where the curriculum does not say it."""
     trainer: Choice = Choice(id="grpo")
     """Trainer, and its settings as --trainer.<setting>."""
-    search: Choice = Choice(id="flat")
-    """How the episodes of a task branch in training, and its settings as --search.<setting>; none given: they do not,
-    unless the trainer learns from trees."""
     curriculum: Choice = Choice(id="uniform")
     """Which tasks the trainer plays and how hard they are, and its settings as --curriculum.<setting>."""
     warm_start: WarmStartSettings = WarmStartSettings()

@@ -52,6 +52,8 @@ class Search(abc.ABC):
 
     plugin_kind: ClassVar[str] = "searches"
     shared_settings: ClassVar[type[BaseModel]] = Budget
+    branches: ClassVar[bool] = True
+    """Whether episodes are more than played by themselves."""
     budget = Budget()
     critic: Critic | None = None
     """Whom it may ask what looks best."""

@@ -15,7 +15,7 @@ __all__ = ["Flat"]
 class Flat(Search):
     """Episodes do not branch."""
 
-    is_flat = True
+    branches = False
 
     async def grow(self, tree: Tree, num: int) -> None:
         """Nothing is ever asked to."""
