@@ -33,6 +33,7 @@ from agentgym.learn.advantages import (
     difficulty_reweighted,
     entropy_shaped,
     group_zscore,
+    merged_advantages,
     polychromic,
     turn_returns,
 )
@@ -62,6 +63,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "egpo": {"entropy_shaping": 0.4},
     "lead": {"by_difficulty": True, "brevity": 0.05},
     "polychromic": {"set_size": 4},
+    "rtmc": {"credit": "states"},
 }
 """What each relative changes; settings given beside the preset have the last word.
 
@@ -71,7 +73,8 @@ episodes, which is the reward ``overlong-penalty``), Dr. GRPO 2503.20783, GSPO 2
 2505.10978, EGPO 2508.05118, GRPO-LEAD 2504.09696, polychromic 2509.25424 (on sets drawn from the group: vine sampling
 from states in the middle of an episode is not done). The bounds of GSPO and CISPO and EGPO's constants are ours, and so
 is the number of minibatches: DAPO, GSPO and CISPO are about what happens after the first optimizer step of an update.
-Dr. GRPO's bound is taken where an update has several steps.
+RTMC (2604.11037) merges
+equal states of flat groups, with the distances from the mean for what was met once. Dr. GRPO's bound is taken where an update has several steps.
 """
 
 
@@ -84,7 +87,7 @@ class GRPOSettings(GroupTrainerSettings):
     """Settings of ``grpo``."""
 
     preset: str | None = None
-    """A relative by name: dapo, dr_grpo, gspo, cispo, gigpo, egpo, lead, polychromic."""
+    """A relative by name: dapo, dr_grpo, gspo, cispo, gigpo, egpo, lead, polychromic, rtmc."""
     loss: Literal["clip", "cispo", "reinforce", "nft", "balance"] = "clip"  # type: ignore[assignment]  # two more
     """PPO's clipped ratio, CISPO's clipped weight (arXiv 2506.13585), the plain policy gradient, the likelihood of
     successes and of what they leave over (nft, arXiv 2505.18116), which knows success and failure alone, or trajectory
@@ -96,6 +99,9 @@ class GRPOSettings(GroupTrainerSettings):
     """Weight of what a turn's return adds among turns that began in the same state (GiGPO, arXiv 2505.10978)."""
     anchor_discount: float = Field(0.95, ge=0, le=1)
     """Discount of those returns, for each turn."""
+    credit: Literal["episode", "states"] = "episode"
+    """What a turn's advantage is: its episode's, or by how much those that did the same in the same state were paid
+    more than all that were there (RTMC, arXiv 2604.11037): a tree out of episodes that did not branch."""
     entropy_shaping: float = Field(0.0, ge=0)
     """Advantage added for each nat of a token's entropy, at most half of the advantage (EGPO, arXiv 2508.05118)."""
     by_difficulty: bool = False
@@ -126,7 +132,7 @@ class GRPOSettings(GroupTrainerSettings):
 
     @property
     def _is_even(self) -> bool:
-        return super()._is_even and not (self.anchor_weight or self.entropy_shaping)
+        return super()._is_even and not (self.anchor_weight or self.entropy_shaping or self.credit == "states")
 
     @model_validator(mode="after")
     def _goes_together(self) -> GRPOSettings:
@@ -139,6 +145,8 @@ class GRPOSettings(GroupTrainerSettings):
                 raise ValueError(f"set_size {self.set_size} does not fit a group_size of {self.group_size}")
             if self.changed("scale_by_std") or self.by_difficulty or self.brevity:
                 raise ValueError("scale_by_std, by_difficulty and brevity have no effect with a set_size")
+        if self.credit == "states" and (self.set_size is not None or self.anchor_weight or self.by_difficulty):
+            raise ValueError("set_size, anchor_weight and by_difficulty have no effect with credit states")
         if self.brevity and self.kl_coefficient and self.kl_in == "reward":
             raise ValueError("kl_in reward has no effect with brevity, which takes the place of the reward")
         return self
@@ -147,7 +155,7 @@ class GRPOSettings(GroupTrainerSettings):
     def _compares_in_its_own_way(self) -> GRPOSettings:
         if self.loss not in _OWN:
             return self
-        idle = ["scale_by_std", "anchor_weight", "entropy_shaping", "by_difficulty", "brevity", "set_size"]
+        idle = ["scale_by_std", "credit", "anchor_weight", "entropy_shaping", "by_difficulty", "brevity", "set_size"]
         idle += ["clip_low", "clip_high", "weigh_groups", "kl_in" if self.loss == "nft" else "draw_on"]
         for key in idle:
             if self.changed(key):
@@ -206,6 +214,10 @@ class GRPO(GroupTrainer[GRPOSettings]):
             rewards = _length_rewards(group, settings.brevity)
         if settings.set_size is not None:
             return polychromic(rewards, [_actions(member) for member in group.members], self._sets(group))
+        seen = [[turn.observation for turn in member.turns] for member in group.members]
+        if settings.credit == "states":
+            said = [[turn.reply if turn.action is None else turn.action for turn in m.turns] for m in group.members]
+            return merged_advantages(seen, said, rewards, scale=settings.scale_by_std)
         advantages = group_zscore(rewards, scale=settings.scale_by_std)
         if settings.by_difficulty:
             solved = sum(member.success for member in group.members) / len(group.members)
@@ -213,7 +225,7 @@ class GRPO(GroupTrainer[GRPOSettings]):
         if not settings.anchor_weight:
             return advantages
         steps = anchor_advantages(
-            [[turn.observation for turn in member.turns] for member in group.members],
+            seen,
             [turn_returns([turn.reward for turn in m.turns], settings.anchor_discount) for m in group.members],
             scale=settings.scale_by_std,
         )

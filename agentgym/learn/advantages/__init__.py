@@ -7,6 +7,7 @@ the forward pass.
 
 from agentgym.learn.advantages.anchors import anchor_advantages
 from agentgym.learn.advantages.group import group_zscore, leave_one_out
+from agentgym.learn.advantages.merged import merged_advantages
 from agentgym.learn.advantages.sets import polychromic
 from agentgym.learn.advantages.shaping import difficulty_reweighted, difficulty_weight, entropy_shaped
 from agentgym.learn.advantages.temporal import gae, turn_returns
@@ -20,6 +21,7 @@ __all__ = [
     "gae",
     "group_zscore",
     "leave_one_out",
+    "merged_advantages",
     "polychromic",
     "turn_returns",
     "whiten",
