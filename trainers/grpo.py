@@ -74,7 +74,8 @@ episodes, which is the reward ``overlong-penalty``), Dr. GRPO 2503.20783, GSPO 2
 from states in the middle of an episode is not done). The bounds of GSPO and CISPO and EGPO's constants are ours, and so
 is the number of minibatches: DAPO, GSPO and CISPO are about what happens after the first optimizer step of an update.
 RTMC (2604.11037) merges
-equal states of flat groups, with the distances from the mean for what was met once. Dr. GRPO's bound is taken where an update has several steps.
+equal states of flat groups, and compares what was met once with the group. Dr. GRPO's bound is taken where an update
+has several steps.
 """
 
 
