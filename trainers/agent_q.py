@@ -13,8 +13,8 @@ with the tokens. The next update begins from the new policy as reference, and wh
 
 What the paper leaves open is chosen here: alpha, threshold, beta, and in the search proposals and exploration. Without
 a critic in the search its mean returns decide alone. The paper's other learners on the same play: ``learns_from lines``
-compares whole lines, the best of a tree with the worst (trajectory-level DPO), and ``successes`` imitates those that
-succeeded (rejection-sampling fine-tuning).
+compares whole lines, the best with the worst (trajectory-level DPO), and ``successes`` imitates those that succeeded
+(rejection-sampling fine-tuning); both learn from episodes that do not branch too, unless a search is chosen.
 """
 
 from __future__ import annotations
@@ -76,7 +76,10 @@ class AgentQ(DPO):
 
     Settings: ClassVar[type[AgentQSettings]] = AgentQSettings
     settings: AgentQSettings
-    search = "mcts"
+
+    @property
+    def search(self) -> str:
+        return "mcts" if self.settings.learns_from == "pairs" else "flat"
 
     def _pairs(self, group: Group) -> Pairs:
         if self.settings.pairs != "steps":

@@ -74,9 +74,6 @@ class Trainer(abc.ABC, Generic[S]):
     plays_policy: ClassVar[bool] = True
     """Whether the policy plays in its updates: a curriculum learns from nobody else."""
 
-    search: ClassVar[str] = "flat"
-    """The search that plays for it where the user chooses none."""
-
     def __init__(self, settings: S) -> None:
         self.settings = settings
 
@@ -102,6 +99,11 @@ class Trainer(abc.ABC, Generic[S]):
     def needs_expert(self) -> bool:
         """Whether it cannot do without the environment's expert."""
         return False
+
+    @property
+    def search(self) -> str:
+        """The search that plays for it where the user chooses none; another one than flat: it learns from trees."""
+        return "flat"
 
     @property
     def plays(self) -> bool:

@@ -18,7 +18,7 @@ import json
 import multiprocessing
 import statistics
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -35,6 +35,7 @@ from agentgym.registry import plugins
 __all__ = ["Claim"]
 
 Settings: TypeAlias = Mapping[str, Any]
+More: TypeAlias = "Callable[[Claim, Path, list[int], int], dict[str, Any]]"
 EVALUATION = {"episodes": 200, "every": 5, "validation_episodes": 60}
 
 
@@ -55,8 +56,8 @@ class Claim:
     begins_in: Settings | None = None
     """Environment of the warm start, where that is another."""
 
-    def main(self) -> None:
-        """Run it as a script."""
+    def main(self, more: More | None = None) -> None:
+        """Run it as a script; ``more`` is what is to be measured beside the arms."""
         caller = inspect.stack()[1].frame.f_globals["__doc__"]
         parser = argparse.ArgumentParser(description=caller, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -72,6 +73,8 @@ class Claim:
             jobs = [(output, seed, arm, given.steps) for seed in given.seeds for arm in self.arms]
             list(pool.map(self.run, *zip(*jobs, strict=True)))
         figures = self.told(output, given.seeds)
+        if more is not None:
+            figures |= more(self, output, given.seeds, given.processes)
         if given.json:
             given.json.write_text(json.dumps(figures, indent=2) + "\n")
 
