@@ -16,7 +16,8 @@ class TellingBlocks(BlocksWorld):
     """What an operation lacks stands in the observation."""
 
     def step(self, action: str) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        observation, reward, terminated, truncated, info = super().step(action)
+        seen, reward, terminated, truncated, info = super().step(action)
+        observation = Observation.of(seen)
         if problem := info.get("invalid_action"):
-            observation = Observation(f"{observation} error: {problem}.", admissible=observation.admissible)
+            observation = Observation(f"{seen} error: {problem}.", admissible=observation.admissible)
         return observation, reward, terminated, truncated, info
