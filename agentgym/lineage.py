@@ -30,6 +30,7 @@ class Lineage:
     def __init__(self, trajectories: Sequence[Trajectory]) -> None:
         self.own_from: list[int] = []
         """Of each line the first turn that is its own."""
+        self._lengths = [len(trajectory.turns) for trajectory in trajectories]
         self._parents: list[int] = []
         """Of each line the one that owns what comes before, or its parent does; its own place where nothing does."""
         places = {trajectory.episode_id: place for place, trajectory in enumerate(trajectories)}
@@ -45,6 +46,11 @@ class Lineage:
                 turn = min(turn, trajectories[parent_place].branch_turn or 0) if parent_place != place else 0
             self.own_from.append(turn)
             self._parents.append(parent_place)
+
+    @property
+    def num_turns(self) -> int:
+        """Turns that were played, each once."""
+        return sum(num - first for num, first in zip(self._lengths, self.own_from, strict=True))
 
     @property
     def is_flat(self) -> bool:

@@ -28,6 +28,7 @@ from agentgym.learn.learner import Learner
 from agentgym.learn.players import Players
 from agentgym.learn.trainer import Lesson, Trainer
 from agentgym.ledger import Entry
+from agentgym.lineage import Lineage
 from agentgym.scheduler import Scheduler
 from agentgym.types import Trajectory
 from agentgym.watchdog import LoopLag
@@ -109,7 +110,7 @@ class Loop:
         reason = "non-finite update" if "refused" in learned else ""
         metrics = summary(trajectories, version=number) | self._gap | learned | lesson.metrics
         self._gap = {}
-        metrics |= grades(outcomes)
+        metrics |= grades(outcomes) | self.players.costs()
         metrics |= {"play_seconds": played - began, "learn_seconds": time.perf_counter() - played}
         metrics |= {"loop_lag_p99_seconds": lag.quantile(0.99)}
         return Outcome(metrics, trajectories, _entries(trajectories, lesson.rejected, number + 1, reason))
@@ -196,7 +197,7 @@ def summary(trajectories: Sequence[Trajectory], *, version: int) -> dict[str, fl
         "success": sum(t.success for t in counted) / num,
         "reward": sum(t.environment_reward for t in counted) / num,
         "turns": sum(len(t.turns) for t in counted) / num,
-        "environment_steps": float(sum(len(t.turns) for t in trajectories)),
+        "environment_steps": float(Lineage(trajectories).num_turns),
         "tokens": sum(t.num_tokens for t in counted) / num,
         "reply_tokens": sum(sample.num_trained for t in counted for sample in t.samples) / num,
         "truncated": sum(t.truncated for t in counted) / num,

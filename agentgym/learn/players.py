@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 
 from agentgym.curriculum import Curriculum
@@ -27,6 +28,7 @@ class Players:
     ) -> None:
         self.rollout, self.engine, self.draws = rollout, engine, draws
         self.limits, self.temperature = limits, temperature
+        self._costs: dict[str, float] = {}
         self.search: Search | None = None
         """How the policy's episodes branch; None where they do not."""
         self.before_policy: Callable[[], Awaitable[None]] = _nothing
@@ -48,10 +50,21 @@ class Players:
         groups: dict[str, list[EpisodeSpec]] = {}
         for spec in specs:
             groups.setdefault(alike(spec), []).append(spec)
-        found = await together(self.search.play(table, group) for group in groups.values())
-        lines = [line for each in found for line in each.lines]
-        await self.rollout.shape(lines)
-        return lines
+        play = functools.partial(self._searched, self.search, table)
+        return [line for lines in await together(map(play, groups.values())) for line in lines]
+
+    async def _searched(self, search: Search, table: Table, specs: Sequence[EpisodeSpec]) -> list[Trajectory]:
+        """The lines of a group's tree, with their rewards."""
+        found = await search.play(table, specs)
+        for name, value in found.spent.figures().items():
+            self._costs[name] = self._costs.get(name, 0.0) + value
+        await self.rollout.shape(found.lines, factors=specs[0].rewards)
+        return found.lines
+
+    def costs(self) -> dict[str, float]:
+        """What searches have cost since this was asked last, by name; nothing where there were none."""
+        costs, self._costs = self._costs, {}
+        return costs
 
     async def expert(self, specs: Sequence[EpisodeSpec], *, shaped: bool = True) -> list[Trajectory]:
         """Episodes of the environment's expert; their behavior log-probabilities are 0.

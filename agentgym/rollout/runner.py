@@ -14,7 +14,7 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from agentgym.errors import EnvError
@@ -24,7 +24,7 @@ from agentgym.reward import EpisodeReward, Shaper, as_shaper
 from agentgym.rollout.actors import Actor
 from agentgym.rollout.deadline import ended_by_force, open_in_time
 from agentgym.rollout.play import Play
-from agentgym.rollout.shaping import Finish, Weighted, shape, together
+from agentgym.rollout.shaping import Finish, Weighted, shape, together, weighed
 from agentgym.rollout.specs import EpisodeSpec, Limits
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
@@ -122,13 +122,17 @@ class Rollout:
                 task.cancel()
             await _ended(tasks)
 
-    async def shape(self, trajectories: Sequence[Trajectory]) -> None:
-        """Give episodes that were played before, group after group, the rewards that they would be given now."""
+    async def shape(self, trajectories: Sequence[Trajectory], *, factors: Mapping[str, float] | None = None) -> None:
+        """Give episodes that were played before, group after group, the rewards that they would be given now.
+
+        ``factors`` are of the weights, by name. Raises UserError for one of a reward that there is not.
+        """
+        shapers = weighed(self.shapers, factors or {})
         groups: dict[str, list[Trajectory]] = {}
         for trajectory in trajectories:
             groups.setdefault(together(trajectory), []).append(trajectory)
         for group in groups.values():
-            await shape(group, self.shapers, seconds=self.limits.shaping_seconds)
+            await shape(group, shapers, seconds=self.limits.shaping_seconds)
 
     @contextlib.asynccontextmanager
     async def seat(self) -> AsyncIterator[Seat]:

@@ -22,7 +22,7 @@ from agentgym.reward import EpisodeShaper, Shaper
 from agentgym.rollout.specs import EpisodeSpec
 from agentgym.types import Trajectory, Turn
 
-__all__ = ["Finish", "Weighted", "shape", "together"]
+__all__ = ["Finish", "Weighted", "shape", "together", "weighed"]
 
 _OURS = frozenset({__file__, inspect.getfile(Shaper), inspect.getfile(settled)})
 
@@ -57,20 +57,11 @@ class Finish:
         """Of the members of each group, which are of one draw."""
         for spec in specs:
             self._missing.setdefault(self._group(spec), []).append(spec.episode_id)
-            self._factors[self._group(spec)] = self._checked(spec.rewards)
+            self._factors[self._group(spec)] = _known(self._shapers, spec.rewards)
         self._ended: dict[str, Trajectory] = {}
 
     def _group(self, of: EpisodeSpec | Trajectory) -> str:
         return f"group {together(of)}" if of.group_id and self._shapers else f"episode {of.episode_id}"
-
-    def _checked(self, factors: Mapping[str, float]) -> Mapping[str, float]:
-        names = [weighted.name for weighted in self._shapers]
-        if self._shapers and (unknown := [name for name in factors if name not in names]):
-            raise UserError(
-                f'the curriculum draws a factor for the reward "{unknown[0]}", which this run has not; found '
-                f"{', '.join(names)}; type --rewards.{unknown[0]} 1"
-            )
-        return factors
 
     async def ended(self, trajectory: Trajectory) -> None:
         """Take in an episode. Whoever brings the last of a group waits until the group is shaped."""
@@ -79,11 +70,30 @@ class Finish:
         if any(name not in self._ended for name in members):
             return
         group = [self._ended.pop(name) for name in members]
-        factors = self._factors[self._group(trajectory)]
-        weighted = [each._replace(weight=each.weight * factors.get(each.name, 1.0)) for each in self._shapers]
-        await shape(group, [each for each in weighted if each.weight], seconds=self._seconds)
+        shapers = weighed(self._shapers, self._factors[self._group(trajectory)])
+        await shape(group, shapers, seconds=self._seconds)
         for member in group:
             self._on_episode(member)
+
+
+def weighed(shapers: Sequence[Weighted], factors: Mapping[str, float]) -> list[Weighted]:
+    """``shapers`` with their weights times ``factors``, without those that come to nothing.
+
+    Raises UserError for a factor of a reward that there is not.
+    """
+    _known(shapers, factors)
+    found = [each._replace(weight=each.weight * factors.get(each.name, 1.0)) for each in shapers]
+    return [each for each in found if each.weight]
+
+
+def _known(shapers: Sequence[Weighted], factors: Mapping[str, float]) -> Mapping[str, float]:
+    names = [weighted.name for weighted in shapers]
+    if shapers and (unknown := [name for name in factors if name not in names]):
+        raise UserError(
+            f'the curriculum draws a factor for the reward "{unknown[0]}", which this run has not; found '
+            f"{', '.join(names)}; type --rewards.{unknown[0]} 1"
+        )
+    return factors
 
 
 def together(of: EpisodeSpec | Trajectory) -> str:
