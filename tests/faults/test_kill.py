@@ -106,6 +106,7 @@ TRAINERS: dict[str, dict[str, Any]] = {
     "dpo": {"groups": 8, "group_size": 2, "replay": 1, "reference": "model"},
     "mixed": {"groups": 8, "group_size": 2, "demonstrations": 2},
     "cory": {"groups": 8, "group_size": 2, "swap_every": 1},
+    "agent-q": {"groups": 8, "group_size": 4, "replay": 1},
 }
 
 
@@ -124,7 +125,7 @@ def test_killed_whatever_the_trainer(trainer: str, hosts: str, nursery: Nursery,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["async", "fully-async"])
-@pytest.mark.parametrize("trainer", ["grpo", "rloo", "ppo", "dpo"])  # the others cannot play ahead
+@pytest.mark.parametrize("trainer", ["grpo", "rloo", "ppo", "dpo", "agent-q"])  # the others cannot play ahead
 def test_killed_while_playing_ahead(trainer: str, mode: str, nursery: Nursery, tmp_path: Path) -> None:
     """What is played ahead depends on the clock, so no two runs are the same; but nothing is lost or done twice."""
     chosen: dict[str, Any] = {"trainer": {"id": trainer, **TRAINERS[trainer]}, "mode": mode}
