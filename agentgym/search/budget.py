@@ -39,6 +39,8 @@ class Spent:
     """Moments that the environment did not come back to."""
     unjudged: int = 0
     """Times that a critic gave no answer."""
+    restore_seconds: float = 0.0
+    """Going back to moments."""
     began: float = dataclasses.field(default_factory=time.monotonic)
 
     @property

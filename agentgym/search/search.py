@@ -123,6 +123,7 @@ class Search(abc.ABC):
                     return Found(lines, spent), str(broken)
                 finally:
                     tree.close()
+                    spent.restore_seconds = tree.ground.restore_seconds
                 await tree.ground.forget()
         except EnvError as error:  # there is no environment to play on, or it does not answer any more
             return Found(lines, spent), str(error)
