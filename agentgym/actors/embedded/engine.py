@@ -169,14 +169,19 @@ class EmbeddedEngine(Engine):
     async def fork(self, session: str, new: str) -> None:
         if new in self._sessions:
             raise EngineError(f'session "{new}" is there already; fork into a new one')
-        known = self._sessions.get(session)
+        known = self._sessions.pop(session, None)
         self._forks[new] = list(self._forks.get(session, []) if known is None else known.ends)
-        if known is not None and known.cached and self._free:
+        if known is None:
+            return
+        self._frees_spare()
+        self._sessions[session] = known  # behind those that were not asked for lately
+        if known.cached and self._free:
             self._sessions[new] = self._shared(known, known.cached, known.media, is_spare=True)
 
     def park(self, session: str) -> None:
         if session in self._sessions:
-            self._sessions[session].is_spare = True
+            self._sessions[session] = parked = self._sessions.pop(session)  # behind those that were parked before
+            parked.is_spare = True
             if self._waiting:
                 self._wake()
 
@@ -242,7 +247,7 @@ class EmbeddedEngine(Engine):
         for request in self._waiting:
             if request.done.done():
                 continue
-            if request.name not in self._sessions and (self._free or self._frees_spare()):
+            if request.name not in self._sessions and self._frees_spare():
                 self._open(request, openings)
             (self._running if request.name in self._sessions else still_waiting).append(request)
         self._waiting = still_waiting
@@ -276,7 +281,9 @@ class EmbeddedEngine(Engine):
         return _Session(slot, list(tokens), list(media), ends, is_spare=is_spare)
 
     def _frees_spare(self) -> bool:
-        """Free the slot of a spare session; False where there is none."""
+        """Free the slot of a spare session where none is free; False where there is none either."""
+        if self._free:
+            return True
         spare = next((name for name, session in self._sessions.items() if session.is_spare), None)
         if spare is not None:
             self._free.append(self._sessions.pop(spare).slot)
@@ -285,19 +292,53 @@ class EmbeddedEngine(Engine):
     def _advance(self) -> None:
         """One token for every running request."""
         rows = [self._row(request, self._sessions[request.name]) for request in self._running]
+        leads = self._leads(rows)
         held = {session.slot: len(session.cached) for session in self._sessions.values()}
-        drawn = self._forward.advance(rows, held)
-        for request, row, (token, logprob) in zip(self._running, rows, drawn, strict=True):
+        led: dict[int, list[int]] = {}
+        for place, lead in enumerate(leads):
+            led.setdefault(lead, []).append(place)
+        ahead = [
+            rows[lead]._replace(further=[(rows[place].sampling, rows[place].uniform) for place in places[1:]])
+            for lead, places in led.items()
+        ]
+        found = dict(zip(led, self._forward.advance(ahead, held), strict=True))
+        drawn = [found[lead][led[lead].index(place)] for place, lead in enumerate(leads)]
+        for request, row, lead, (token, logprob) in zip(self._running, rows, leads, drawn, strict=True):
+            if row is not rows[lead]:
+                self._forward.copy_slot(rows[lead].slot, row.slot, row.start + len(row.token_ids))
             session = self._sessions[request.name]
             session.cached.extend(row.token_ids)
             session.media.extend(media.digest for media in row.media)
             session.ends.append(len(session.cached))
-            if len(row.token_ids) > 1 or row.start in session.plan:
+            if row is rows[lead] and (len(row.token_ids) > 1 or row.start in session.plan):
                 self.new_tokens += len(row.token_ids)
             session.plan = [end for end in session.plan if end > row.start]
             if len(session.cached) == len(request.token_ids):
                 self._take(request, token, logprob)
         self._running = [request for request in self._running if not request.done.done()]
+
+    def _leads(self, rows: Sequence[Row]) -> list[int]:
+        """For each row the first one that computes the same: forks of a session that are asked the same go together."""
+        firsts: dict[tuple[int, ...], list[int]] = {}
+        leads = []
+        for place, (row, request) in enumerate(zip(rows, self._running, strict=True)):
+            same = [] if row.media or len(row.token_ids) == 1 else firsts.setdefault((row.start, *row.token_ids), [])
+            own = self._sessions[request.name]
+            lead = next((first for first in same if self._is_alike(own, self._running[first])), place)
+            if lead == place:
+                same.append(place)
+            leads.append(lead)
+        return leads
+
+    def _is_alike(self, session: _Session, other: _Request) -> bool:
+        """Whether a session has what that of ``other`` has, computed in the same pieces, and nothing further to do."""
+        known = self._sessions[other.name]
+        return (session.cached, session.media, session.ends, session.plan) == (
+            known.cached,
+            known.media,
+            known.ends,
+            known.plan,
+        )
 
     def _row(self, request: _Request, session: _Session) -> Row:
         """What the request wants of the next pass."""

@@ -7,6 +7,7 @@ stay in slots, so that a row brings its new tokens only. On a CPU a pass has row
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -174,14 +175,14 @@ class Forward:
         self._cache.copy(source, target, num_tokens)
 
     @torch.inference_mode()
-    def advance(self, rows: Sequence[Row], held: dict[int, int]) -> list[Drawn]:
-        """One token for each row, in their order.
+    def advance(self, rows: Sequence[Row], held: dict[int, int]) -> list[list[Drawn]]:
+        """For each row, in their order, its token and the further ones that it wants in the same place.
 
         ``held`` has the number of tokens in each slot that is taken, a row's own and others; prefilling adds to it.
         Raises EngineError when a log-probability is not finite.
         """
         decoding = [row for row in rows if len(row.token_ids) == 1]
-        drawn: dict[int, Drawn] = {}
+        drawn: dict[int, list[Drawn]] = {}
         for group, keys in self._by_keys(row for row in rows if len(row.token_ids) > 1):
             for some in [[row] for row in group] if self._one_size else _groups(group, self._unit):
                 drawn |= self._prefill(some, keys)
@@ -202,7 +203,7 @@ class Forward:
             keys = max(map(_end, group))
             yield group, padded_keys(keys) if self._on_cpu else keys
 
-    def _prefill(self, group: Sequence[Row], keys: int) -> dict[int, Drawn]:
+    def _prefill(self, group: Sequence[Row], keys: int) -> dict[int, list[Drawn]]:
         width = padded(max(len(row.token_ids) for row in group), self._unit)
         ids_RQ = torch.tensor([[*row.token_ids, *[0] * (width - len(row.token_ids))] for row in group])
         slots, start_R = torch.tensor([row.slot for row in group]), torch.tensor([row.start for row in group])
@@ -245,7 +246,7 @@ class Forward:
         begin = row.start + row.shift - vision.shift(self.module, seen)
         return vision.positions(self.module, row.token_ids, seen, begin)
 
-    def _decode(self, rows: Sequence[Row], held: Mapping[int, int]) -> dict[int, Drawn]:
+    def _decode(self, rows: Sequence[Row], held: Mapping[int, int]) -> dict[int, list[Drawn]]:
         """The rows' slots; those between them are computed too where that is cheaper than to gather."""
         by_slot = {row.slot: row for row in rows}
         num, wanted = padded(max(by_slot) + 1, self._unit), padded(len(by_slot), self._unit)
@@ -335,9 +336,14 @@ def _agree(found_V: torch.Tensor, wanted_V: torch.Tensor) -> bool:
     return bool((found_V - wanted_V.float()).abs().max() <= tolerance * spread + 1e-3)
 
 
-def _by_slot(rows: Sequence[Row], logits_RV: torch.Tensor) -> dict[int, Drawn]:
-    drawn = sampled(logits_RV, [row.sampling for row in rows], [row.uniform for row in rows])
-    return {row.slot: token for row, token in zip(rows, drawn, strict=True)}
+def _by_slot(rows: Sequence[Row], logits_RV: torch.Tensor) -> dict[int, list[Drawn]]:
+    wanted = [[(row.sampling, row.uniform), *row.further] for row in rows]
+    if any(row.further for row in rows):
+        numbers = torch.tensor([len(draws) for draws in wanted], device=logits_RV.device)
+        logits_RV = logits_RV.repeat_interleave(numbers, 0)
+    samplings, uniforms = zip(*itertools.chain.from_iterable(wanted), strict=True)
+    drawn = iter(sampled(logits_RV, samplings, uniforms))
+    return {row.slot: [next(drawn) for _ in draws] for row, draws in zip(rows, wanted, strict=True)}
 
 
 class _Last:
