@@ -2,10 +2,11 @@
 
     python benchmarks/search.py [--json FILE]
 
-A small random model on one thread, which says one of 32 signs a turn, in an environment of 8 turns
-whose pages have 64 signs. Eight trees of 16 simulations, five proposals at a moment; beside it, in turns (A B A B …),
-eight groups of 16 episodes. The least that a tree can cost is each page once where it was shown and each reply once.
-Simulations are compared by the tokens that they sample, since a tree samples at moments which its lines share.
+A small random model on one thread, which says a sign or two a turn, in an environment of 8 turns whose pages have 64
+signs. Eight trees of 16 simulations, four of each at once, five proposals at a moment; beside it, in turns (A B A B …),
+eight groups of 16 episodes, as many at once. The least that a tree can cost is each page once where it was shown and
+each reply once. The two are compared by the tokens that they sample a second, since a tree samples at moments which its
+lines share.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from agentgym.search import Search, Table
 from agentgym.tokenizer import ChatTokenizer
 from benchmarks import latency
 
-TREES, SIMULATIONS, TURNS, PAGE, ROUNDS = 8, 16, 8, 64, 3
+TREES, SIMULATIONS, AT_ONCE, TURNS, PAGE, ROUNDS = 8, 16, 4, 8, 64, 3
+SLOTS = 2048
+"""Moments that the engine keeps."""
 
 
 class Pages(agentgym.Env):
@@ -81,9 +84,10 @@ def measure() -> latency.Rows:
     sizes = NanoConfig(width=128, layers=2, heads=2, feed_forward=512, max_context=4096)
     model = build_model(len(tokenizer.hf), sizes, seed=0)
     flat = agentgym.plugins("searches").build("flat")
-    tree = agentgym.plugins("searches").build("mcts", {"simulations": SIMULATIONS})
-    takes = [
-        (asyncio.run(take(flat, model, tokenizer)), asyncio.run(take(tree, model, tokenizer))) for _ in range(ROUNDS)
+    tree = agentgym.plugins("searches").build("mcts", {"simulations": SIMULATIONS, "parallel": AT_ONCE})
+    ways = {search: EmbeddedEngine(model, max_sessions=SLOTS, max_context=4096) for search in (flat, tree)}
+    takes = [[asyncio.run(take(search, ways[search], tokenizer, at)) for search in ways] for at in range(ROUNDS + 1)][
+        1:
     ]
     rates = [(one.seconds / one.sampled) / (other.seconds / other.sampled) for one, other in takes]
     last = takes[-1][1]
@@ -98,11 +102,13 @@ def measure() -> latency.Rows:
     }
 
 
-async def take(search: Search, model: Any, tokenizer: Any) -> Cost:
-    """All trees, or all groups, at once."""
-    engine = EmbeddedEngine(model, max_sessions=TREES * SIMULATIONS, max_context=4096)
+async def take(search: Search, engine: EmbeddedEngine, tokenizer: Any, at: int) -> Cost:
+    """All trees, or all groups, at once. The first one makes room in the engine, and does not count."""
+    await engine.update_weights(at, ())  # the same ones: what was computed before is dropped
+    sampled, prefilled = engine.sampled_tokens, engine.prefill_tokens
     limits = Limits(max_reply_tokens=2)
-    rollout = Rollout(Pages, tokenizer, Plain(), limits=limits, max_context=4096, concurrency=TREES * SIMULATIONS)
+    num = TREES if search.branches else TREES * AT_ONCE
+    rollout = Rollout(Pages, tokenizer, Plain(), limits=limits, max_context=4096, concurrency=num)
     table = Table(rollout=rollout, engine=engine, actor=engine_actor(engine, temperature=1.0))
     specs = [
         [
@@ -115,11 +121,11 @@ async def take(search: Search, model: Any, tokenizer: Any) -> Cost:
     found = await asyncio.gather(*(search.play(table, group) for group in specs))
     seconds = time.perf_counter() - began
     await rollout.close()
-    await engine.close()
+    new = engine.sampled_tokens - sampled
     return Cost(
         seconds,
-        engine.sampled_tokens,
-        engine.sampled_tokens + engine.prefill_tokens,
+        new,
+        new + engine.prefill_tokens - prefilled,
         sum(each.spent.tokens for each in found),
         sum(each.spent.restore_seconds for each in found),
     )
