@@ -136,7 +136,7 @@ def choose_search(settings: TrainSettings) -> None:
     way round.
     """
     trainer, chosen = _trainer(settings), settings.search
-    if not settings.changed("search"):
+    if "search" not in settings.model_fields_set:
         settings.search = Choice(id=trainer.search)
     elif chosen.id == "flat" and trainer.search != "flat":
         raise ConfigError(
