@@ -26,8 +26,9 @@ from agentgym.environments.booking.hints import HINTS
 from agentgym.environments.booking.levels import LEVELS, Level
 from agentgym.environments.booking.pages import Node
 from agentgym.environments.booking.render import as_html
-from agentgym.environments.booking.session import Session, State
+from agentgym.environments.booking.session import Session
 from agentgym.environments.booking.site import open_site
+from agentgym.environments.booking.state import State
 from agentgym.environments.booking.wish import wish_of_task
 from agentgym.registry import register
 from agentgym.types import Observation

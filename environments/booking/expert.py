@@ -6,7 +6,8 @@ It deals with what lies over the page, asks for what is missing where that is ne
 from __future__ import annotations
 
 from agentgym.environments.booking.dates import told
-from agentgym.environments.booking.session import Session, same
+from agentgym.environments.booking.session import Session
+from agentgym.environments.booking.values import same
 
 __all__ = ["next_action"]
 

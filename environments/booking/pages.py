@@ -16,6 +16,7 @@ from agentgym.environments.booking.words import OCCASIONS
 
 __all__ = [
     "Block",
+    "Kind",
     "Node",
     "Page",
     "calendar",
@@ -28,10 +29,10 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal[
-    "text", "field", "picker", "choice", "submit", "button", "link", "item", "time", "day", "gone", "off"
+    "text", "legend", "field", "picker", "choice", "submit", "button", "link", "item", "time", "day", "gone", "off"
 ]
-"""What an element is: "item" is one of a list of results, "gone" a time that is sold out, "off" one that cannot be used
-and that only HTML shows."""
+"""What an element is: "legend" says what the choices after it are for, "item" is one of a list of results, "gone" a time
+that is sold out, "off" something that cannot be used and that only HTML shows."""
 
 
 class Node(NamedTuple):
@@ -147,7 +148,7 @@ def details_page(booked: str, details: Sequence[str], typed: Mapping[str, str]) 
     nodes: list[Node] = []
     for name in details:
         if name == "occasion":
-            nodes.append(Node("text", "occasion"))
+            nodes.append(Node("legend", "occasion"))
             nodes += (_choice(occasion, typed[name]) for occasion in OCCASIONS)
         else:
             sort, is_required = _INPUTS.get(name, "text"), name != "request"

@@ -11,11 +11,11 @@ import html
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from agentgym.environments.booking.pages import Block, Node, Page
+from agentgym.environments.booking.pages import Block, Kind, Node, Page
 
 __all__ = ["Line", "as_html", "lines"]
 
-_ALONE = frozenset(("text", "field", "picker", "item"))
+_ALONE = frozenset(("text", "legend", "field", "picker", "item"))
 """Elements that have a line for themselves; others stand side by side."""
 
 
@@ -66,7 +66,7 @@ body { font-family: system-ui, sans-serif; max-width: 44rem; margin: 0 auto; pad
 header { border-bottom: 1px solid #ccc; margin-bottom: 1rem; font-weight: bold }
 h1::first-letter, label::first-letter, button::first-letter { text-transform: uppercase }
 form div { display: flex; gap: 1rem } form label { width: 8rem }
-[role=alert] { color: #a00 } button, .time { padding: .3rem .8rem }
+[role=alert] { color: #a00 } button { padding: .3rem .8rem }
 .gone, :disabled { color: #999; text-decoration: line-through }
 [role=dialog] { position: fixed; inset: 20% 15% auto; padding: 1rem; background: #fff; border: 2px solid #444 }
 td { text-align: center } ul { padding: 0; list-style: none }
@@ -112,16 +112,13 @@ def _block(block: Block) -> str:
 
 
 def _rows(block: Block) -> str:
-    """Of a form; choices stand together under what they are for."""
-    choices = [node for node in block.nodes if node.kind == "choice"]
+    """Of a form; choices stand together under their legend."""
+    choices = "\n".join(_element(node) for node in block.nodes if node.kind == "choice")
     rows = []
     for node in block.nodes:
-        if node in choices[:1]:
-            inside = "\n".join(map(_element, choices))
-            rows.append(
-                f"<fieldset>\n<legend>{html.escape(node.does.rpartition('_')[2])}</legend>\n{inside}\n</fieldset>"
-            )
-        elif node not in choices:
+        if node.kind == "legend":
+            rows.append(f"<fieldset>\n{_element(node)}\n{choices}\n</fieldset>")
+        elif node.kind != "choice":
             rows.append(f"<div>{_element(node)}</div>")
     return "\n".join(rows)
 
@@ -136,28 +133,25 @@ def _month(days: list[Node], first_weekday: int) -> str:
 
 def _element(node: Node) -> str:
     id, text, value, url = map(html.escape, (node.id, node.text, node.value, node.url))
-    required = " required" if node.is_required else ""
-    match node.kind:
-        case "field":
-            control = f'<input id="{id}" name="{id}" type="{node.input}" value="{value}"{required}>'
-            return f'<label for="{id}">{text}</label> {control}'
-        case "picker":
-            control = f'<button id="{id}" type="button" aria-haspopup="dialog">{value or "choose"}</button>'
-            return f'<label for="{id}">{text}</label> {control}'
-        case "choice":
-            checked = " checked" if value else ""
-            control = f'<input id="{id}" name="occasion" type="radio" value="{id}"{checked}>'
-            return f'{control} <label for="{id}">{text}</label>'
-        case "submit":
-            return f'<button id="{id}" type="submit">{text}</button>'
-        case "link" | "item" | "time":
-            more = f" {value}" if value else ""
-            return f'<a id="{id}" href="{url}" class="{node.kind}">{text}</a>{more}'
-        case "button" | "day":
-            return f'<button id="{id}" type="button">{text}</button>'
-        case "off":
-            return f'<button type="button" disabled>{text}</button>'
-        case "gone":
-            return f'<span class="gone">{text} <span>{value}</span></span>'
-        case "text":
-            return f"<p>{text}</p>"
+    marked = {"required": " required" if node.is_required else "", "checked": " checked" if value else ""}
+    return _MARKUP[node.kind].format(id=id, text=text, value=value, url=url, input=node.input, **marked)
+
+
+_LABEL = '<label for="{id}">{text}</label>'
+_LINK = '<a id="{id}" href="{url}">{text}</a> <span>{value}</span>'
+_BUTTON = '<button id="{id}" type="button">{text}</button>'
+_MARKUP: dict[Kind, str] = {
+    "text": "<p>{text}</p>",
+    "legend": "<legend>{text}</legend>",
+    "field": f'{_LABEL} <input id="{{id}}" name="{{id}}" type="{{input}}" value="{{value}}"{{required}}>',
+    "picker": f'{_LABEL} <button id="{{id}}" type="button" aria-haspopup="dialog">{{value}}</button>',
+    "choice": f'<input id="{{id}}" name="occasion" type="radio" value="{{id}}"{{checked}}> {_LABEL}',
+    "submit": '<button id="{id}" type="submit">{text}</button>',
+    "button": _BUTTON,
+    "link": _LINK,
+    "item": _LINK,
+    "time": _LINK,
+    "day": _BUTTON,
+    "gone": '<span class="gone">{text}</span> <span>{value}</span>',
+    "off": '<button type="button" disabled>{text}</button>',
+}

@@ -1,12 +1,11 @@
 """One guest's way through the site: where they are, and what a command does.
 
-``State`` is all there is to an episode, small and plain enough for JSON. A command that does not fit changes nothing
-but the notice, which says why. Typing adds to what a field holds, as at a keyboard; CLEAR empties it.
+A command that does not fit changes nothing but the notice, which says why. Typing adds to what a field holds, as at a
+keyboard; CLEAR empties it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import functools
 import re
@@ -17,60 +16,17 @@ from agentgym.environments.booking.dates import YEAR, read_date, told
 from agentgym.environments.booking.pages import Block, Node, Page
 from agentgym.environments.booking.render import Line, lines
 from agentgym.environments.booking.site import Restaurant, Site
+from agentgym.environments.booking.state import State
 from agentgym.environments.booking.urls import Address, read_people, read_url, url_of
+from agentgym.environments.booking.values import digits, is_email, plain, same
 from agentgym.environments.booking.wish import GO_ON, Wish
 
-__all__ = ["Session", "State", "same"]
+__all__ = ["Session"]
 
 _LONGEST_VALUE = 60
 """Characters that a field takes."""
 _OF_ONE_PAGE = ("calendar", "offer")
 """What lies over a page and goes away with it."""
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[a-z]+")
-
-
-@dataclasses.dataclass(slots=True, kw_only=True)
-class State:
-    """What one guest has done so far."""
-
-    task: int
-    at: Address = dataclasses.field(default_factory=Address)
-    search: dict[str, str]
-    """What the fields of the search hold."""
-    guest: dict[str, str]
-    """What the fields of the form hold."""
-    news: str = ""
-    """What the field of the pop-up holds."""
-    overlays: list[str] = dataclasses.field(default_factory=list)
-    """What lies over the page, the last on top: "calendar", or the name of a pop-up."""
-    to_come: list[str]
-    """Pop-ups that were not shown yet."""
-    month: int = 1
-    """That the calendar shows."""
-    screen: int = 0
-    """How often the page was scrolled down."""
-    has_asked: bool = False
-    notice: str = ""
-    """What the last command brought beside the page."""
-
-    @classmethod
-    def at_first(cls, task: int, wish: Wish, *, has_calendar: bool) -> State:
-        """Before the first command."""
-        search = {"place": "", "date": "", "people": "2" if has_calendar else ""}
-        return cls(task=task, search=search, guest=dict.fromkeys(wish.guest, ""), to_come=list(wish.popups))
-
-    @classmethod
-    def of(cls, fields: dict[str, object]) -> State:
-        """From what was JSON."""
-        made = cls(**fields)  # type: ignore[arg-type]  # as ``as_json`` wrote them
-        made.at = Address(*made.at)
-        made.search, made.guest = dict(made.search), dict(made.guest)
-        made.overlays, made.to_come = list(made.overlays), list(made.to_come)
-        return made
-
-    def as_json(self) -> dict[str, object]:
-        """Plain JSON; ``State.of(state.as_json())`` is the same state."""
-        return {**dataclasses.asdict(self), "at": list(self.at)}
 
 
 class Session:
@@ -143,7 +99,7 @@ class Session:
 
     def _results_page(self) -> Page:
         at, size = self.state.at, self.site.difficulty.per_page
-        ids = self.site.found.get(_plain(at.place), ())
+        ids = self.site.found.get(plain(at.place), ())
         shown = ids[(at.page - 1) * size : at.page * size]
         links = [(self.site.restaurants[id], url_of(at._replace(at="restaurant", restaurant=id))) for id in shown]
         asked = f"{at.place}, {self._when()}"
@@ -295,7 +251,7 @@ class Session:
             raise ValueError(f"{told(date)} is over: today is {told(self.wish.today)}")
         if at.at == "results":
             size = self.site.difficulty.per_page
-            most = -(-len(self.site.found.get(_plain(at.place), ())) // size)
+            most = -(-len(self.site.found.get(plain(at.place), ())) // size)
             is_name = at.place.isprintable() and 0 < len(at.place) <= _LONGEST_VALUE
             if not (is_name and 1 <= at.page <= max(most, 1)):
                 raise ValueError("there is no such page of results")
@@ -314,7 +270,7 @@ class Session:
                 return f"{name} is empty"
         try:
             date, people = read_date(typed["date"]).isoformat(), read_people(typed["people"])
-            at = Address("results", place=_plain(typed["place"]), date=date, people=people)
+            at = Address("results", place=plain(typed["place"]), date=date, people=people)
             self._check(at)
         except ValueError as error:
             return str(error)
@@ -369,7 +325,7 @@ class Session:
         self._close("")
 
     def _join(self, _: str) -> str | None:
-        if not _is_email(self.state.news):
+        if not is_email(self.state.news):
             return "news is no e-mail address"
         self._close("")
         return None
@@ -383,9 +339,9 @@ class Session:
         for name, value in self.state.guest.items():
             if not value and name not in ("occasion", "request"):
                 return f"{name} is empty"
-            if name == "email" and not _is_email(value):
+            if name == "email" and not is_email(value):
                 return "email is no e-mail address"
-            if name == "phone" and len(_digits(value)) < 7:
+            if name == "phone" and len(digits(value)) < 7:
                 return "phone is no phone number: it has 7 digits or more"
         self._go(self.state.at._replace(at="done"))
         return None
@@ -406,33 +362,3 @@ class Session:
             "completed": at.at == "done" and at.restaurant == wish.restaurant,
         }
         return {name: float(value) for name, value in holds.items()}
-
-
-def same(name: str, typed: str, wanted: str) -> bool:
-    """Whether a field holds what is wanted, as far as the site cares.
-
-    >>> same("email", "Moss42 @mail. net", "moss42@mail.net"), same("phone", "555 0107", "5550107")
-    (True, True)
-    """
-    if name == "phone":
-        return _digits(typed) == _digits(wanted)
-    if name == "email":
-        return "".join(typed.lower().split()) == wanted
-    if name == "date":
-        try:
-            return read_date(typed) == read_date(wanted)
-        except ValueError:
-            return False
-    return _plain(typed) == _plain(wanted)
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lower().split())
-
-
-def _digits(text: str) -> str:
-    return re.sub(r"[^0-9]", "", text)
-
-
-def _is_email(text: str) -> bool:
-    return bool(_EMAIL.fullmatch("".join(text.lower().split())))

@@ -33,8 +33,10 @@ SURNAMES = ("tree", "house", "garden", "table", "corner")
 """The second half."""
 CUISINES = ("italian", "thai", "greek", "indian", "french", "mexican", "japanese", "turkish")
 
-FIRST = tuple("ada ben cleo dora emil fay gus hana ivo jana kai lena max nora otto".split())
-LAST = tuple("adler berg cole diaz engel frost gold hall iyer jung klein lopez moss ng".split())
+_FIRST_TEXT = "ada ben cleo dora emil fay gus hana ivo jana kai lena max nora otto"
+FIRST = tuple(_FIRST_TEXT.split())
+_LAST_TEXT = "adler berg cole diaz engel frost gold hall iyer jung klein lopez moss ng"
+LAST = tuple(_LAST_TEXT.split())
 PHONES = tuple(str(5550107 + 149 * number) for number in range(60))
 HOSTS = ("mail.net", "post.org", "letters.com")
 OCCASIONS = ("birthday", "anniversary", "business")
