@@ -31,8 +31,8 @@ __all__ = [
 Kind: TypeAlias = Literal[
     "text", "legend", "field", "picker", "choice", "submit", "button", "link", "item", "time", "day", "gone", "off"
 ]
-"""What an element is: "legend" says what the choices after it are for, "item" is one of a list of results, "gone" a time
-that is sold out, "off" something that cannot be used and that only HTML shows."""
+"""What an element is: "legend" says what the choices after it are for, "item" is one of a list of results, "gone" a
+time that is sold out, "off" something that cannot be used and that only HTML shows."""
 
 
 class Node(NamedTuple):
