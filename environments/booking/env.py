@@ -17,6 +17,7 @@ what the last command brought, and the page. At the beginning of an episode of t
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Literal, TypeAlias, get_args
 
 from agentgym.env import SPLITS, Env, Expert
@@ -75,7 +76,9 @@ class Booking(Env):
             site_seed: seed of the restaurants, of what is sold out and of the tasks.
         """
         self.level, self.reward, self.observation_mode, self.site_seed = level, reward, observation_mode, site_seed
-        self.site = open_site(level, site_seed)
+        site = open_site(level, site_seed)
+        view = site.difficulty.view if observation_mode == "text" else 0  # HTML is seen whole
+        self.site = dataclasses.replace(site, difficulty=dataclasses.replace(site.difficulty, view=view))
         self.max_turns = self.site.difficulty.max_turns
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:

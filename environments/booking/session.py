@@ -7,7 +7,6 @@ keyboard; CLEAR empties it.
 from __future__ import annotations
 
 import datetime
-import functools
 import re
 
 from agentgym.environments.booking import pages
@@ -348,15 +347,11 @@ class Session:
 
     # -- the four conditions -------------------------------------------------------------------------
 
-    @functools.cached_property
-    def _wanted_date(self) -> str:
-        return self.wish.date.isoformat()
-
     def conditions(self) -> dict[str, float]:
         """What is right so far, each 0 or 1; all four are at the end of an episode that is a success."""
         at, wish, guest = self.state.at, self.wish, self.state.guest
         holds = {
-            "date_and_time": (at.date, at.time) == (self._wanted_date, wish.time),
+            "date_and_time": (at.date, at.time) == (wish.date.isoformat(), wish.time),
             "party_size": at.people == wish.people,
             "guest": all(same(name, guest[name], value) for name, value in wish.guest.items()),
             "completed": at.at == "done" and at.restaurant == wish.restaurant,
