@@ -86,7 +86,7 @@ LEVELS: dict[Level, Difficulty] = {
         shows_url=True,
     ),
     "b5": Difficulty(
-        max_turns=52,
+        max_turns=54,
         num_restaurants=30,
         per_page=10,
         view=8,

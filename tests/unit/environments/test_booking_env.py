@@ -156,6 +156,18 @@ def _detour(env: Booking, rng: random.Random) -> str:
             return random_action(env, env._seen, rng)
 
 
+def test_the_expert_goes_back_from_a_form_for_something_else() -> None:
+    env = begun()
+    wish = env.session.wish
+    other = next(id for id in env.site.found[wish.place] if id != wish.restaurant)
+    time = next(time for time in ("18.00", "19.00") if time != wish.time)
+    for at in (f"{wish.restaurant}?time={time}", f"{other}?time={wish.time}"):
+        step(env, f"GOTO[/book/{at}&date={wish.date}&people={wish.people}]")
+        assert env.expert()("") == "CLICK[back]"  # type: ignore[arg-type]  # it goes by the session
+    said(env)
+    assert env._info["success"] is True
+
+
 def test_the_expert_asks_where_something_is_missing_and_only_there() -> None:
     for level, num_missing in {"b1": 0, "b3": 0, "b4": 1, "b5": 2}.items():
         env = Booking(level=level)  # type: ignore[arg-type]  # it is one

@@ -147,7 +147,9 @@ def test_html_may_be_what_is_observed() -> None:
     text, page = str(env._seen).split("\n", 1)
     assert text == f"task: {env.session.wish.text}"
     assert page == env.html
+    by_expert_to(env, "results")
     assert env.session.num_screens == 1, "a page in HTML is seen whole"
+    assert "CLICK[home]" in (step(env, "ASK USER HELP").observation.admissible or ())
     for _ in range(60):
         if step(env, str(env.expert()(env._seen))).terminated:  # type: ignore[arg-type]  # it goes by the session
             break

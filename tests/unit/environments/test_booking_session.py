@@ -289,6 +289,13 @@ def test_an_offer_that_is_taken_moves_the_table() -> None:
     assert env.session.state.overlays == []
 
 
+def test_nobody_is_offered_the_time_that_they_have() -> None:
+    env = begun("b4", such=lambda wish: "offer" in wish.popups and wish.time == "21.30")
+    by_expert_to(env, "details", without_popups=False)
+    assert env.session.state.overlays == []
+    assert env.session.state.to_come == ["offer"]
+
+
 def test_what_comes_up_comes_up_once() -> None:
     env = begun("b4", such=lambda wish: len(wish.popups) == 3)
     said(env)
