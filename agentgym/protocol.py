@@ -8,10 +8,12 @@ from __future__ import annotations
 import abc
 import copy
 import re
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from pydantic import BaseModel
 
+from agentgym.conversation import keep_last
 from agentgym.errors import ConfigError, ParseError
 from agentgym.prompt import PromptSettings, filled, listed, pieces
 from agentgym.types import Action, Message, Observation
@@ -34,6 +36,8 @@ class Protocol(abc.ABC):
     """What the user says of the prompt."""
     rules: str = ""
     """How to reply, in the words the policy is told."""
+    keep_observations: int | None = None
+    """Newest observations that stay in the conversation, earlier ones are left out of it; None: all."""
     thought_end: str = ""
     """What ends a thought that the chat template begins before every reply; "" where it begins none."""
 
@@ -117,6 +121,14 @@ class Protocol(abc.ABC):
         told = "" if self.prompt.actions == "hidden" else listed(observation)
         return self.complain("\n\n".join(filter(None, (error, told))))
 
+    def kept(self, messages: Sequence[Message], num_opening: int) -> list[Message]:
+        """What stays of a conversation whose last message is a new observation; what was told of replies goes with it.
+
+        ``num_opening`` messages are its prologue, and stay.
+        """
+        num = self.keep_observations
+        return list(messages) if num is None else keep_last(messages, num_opening, num)
+
     # -- replies -------------------------------------------------------------------------------------
 
     def answer(self, reply: str) -> str:
@@ -145,6 +157,10 @@ class Protocol(abc.ABC):
     @abc.abstractmethod
     def format(self, action: Action) -> str:
         """A reply that says ``action``: how an expert would put it. Raises ConfigError where none can."""
+
+    def first(self, action: Action) -> str:
+        """``format`` for the first reply of an episode; the same, unless a protocol begins in another way."""
+        return self.format(action)
 
     def checked(self, reply: str, action: Action) -> str:
         """``reply``, if it is read as ``action``; the last line of a ``format``. A thought already begun is ended."""

@@ -104,6 +104,7 @@ class _Talk:
         self.tokenizer, self.protocol = tokenizer, protocol
         self.stream = TokenStream(tokenizer)
         self.messages: list[Message] = []
+        self.num_opening = 0
         self.said: list[int] = []
         self.special = tokenizer.control_ids | set(tokenizer.stop_token_ids)
         self.unknown = getattr(tokenizer.hf, "unk_token_id", None)
@@ -112,7 +113,8 @@ class _Talk:
         """Play it, and look at the stream at the end."""
         observation = self.player.reset(*self.case)
         self.player.env.action_space.seed(self.case[1])
-        self.messages = [*self.protocol.prologue(self.player.env.instructions)]
+        self.messages = self.protocol.prologue(self.player.env.instructions)
+        self.num_opening = len(self.messages)
         self._show(observation)
         for turn in range(min(TURNS, self.player.env.max_turns)):
             action = self.player.expert() if by_expert else None
@@ -130,7 +132,7 @@ class _Talk:
         bare, full = ([{**message, "content": content}] for content in ("x", text_of(message["content"])))
         brought = self._num_special(full) - self._num_special(bare)
         expect(brought == 0, f"an observation brought {brought} special tokens in: {observation[:200]!r}")
-        self.messages.append(message)
+        self.messages = self.protocol.kept([*self.messages, message], self.num_opening)
 
     def _num_special(self, messages: list[Message]) -> int:
         ids = self.tokenizer.encode(self.tokenizer.render(messages))
@@ -139,7 +141,7 @@ class _Talk:
     def _turn(self, action: Action) -> None:
         self.stream.extend(self.messages, self.player.now.observation.tools)
         try:
-            reply = self.protocol.format(action)
+            reply = (self.protocol.format if self.stream.num_turns else self.protocol.first)(action)
         except ConfigError:  # what the protocol cannot say is said as it is, and may then not be understood
             reply = str(action)
         ids = [*self.tokenizer.encode(reply, after=self.stream.text), self.tokenizer.stop_token_ids[0]]

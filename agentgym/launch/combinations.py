@@ -29,6 +29,7 @@ from agentgym.curriculum import Curriculum
 from agentgym.errors import ConfigError
 from agentgym.launch.sections import EpisodeSettings
 from agentgym.launch.settings import MeasureSettings, TrainSettings
+from agentgym.protocol import Protocol
 from agentgym.registry import plugins
 from agentgym.reward import Discount
 
@@ -42,6 +43,7 @@ __all__ = [
     "refuse_idle_augmentations",
     "refuse_idle_curriculum",
     "refuse_lone",
+    "refuse_overflow",
     "refuse_shifting",
     "sampling_filters",
     "spent",
@@ -264,6 +266,15 @@ def refuse_greedy(settings: MeasureSettings, *, samples: int, temperature: float
     if filters and temperature == 0:
         raise ConfigError(
             f"rollout.{min(filters)} has no effect at temperature 0, which is greedy; add --temperature 1"
+        )
+
+
+def refuse_overflow(rollout: EpisodeSettings, protocol: Protocol, id: str) -> None:
+    """Raise ConfigError where contexts would be shortened in a second way."""
+    if protocol.keep_observations is not None and rollout.on_overflow != "stop":
+        raise ConfigError(
+            f'rollout.on_overflow "{rollout.on_overflow}" does not go with --protocol {id}, which leaves out earlier '
+            "observations itself; leave it out"
         )
 
 

@@ -17,6 +17,7 @@ from agentgym.corpus import corpus
 from agentgym.engine import Completion, Engine
 from agentgym.errors import ConfigError, UserError
 from agentgym.hosts import make_hosts
+from agentgym.launch.combinations import refuse_overflow
 from agentgym.launch.judging import appoint
 from agentgym.launch.models import engine_of, is_served, make_policy, served_policy
 from agentgym.launch.prompting import prompted
@@ -74,6 +75,7 @@ async def assembled(
         env = await closing.enter_async_context(ahead)
         env.is_augmented = bool(settings.augment)
         protocol: Protocol = plugins("protocols").build(settings.protocol.id, settings.protocol.options)
+        refuse_overflow(settings.rollout, protocol, settings.protocol.id)
         if is_served(settings):
             engine = engine_of(settings, None)
         else:

@@ -102,7 +102,8 @@ async def _played(visit: Visit | Played, name: str, task: TaskId, protocol: Prot
                 f'"{name}" has no expert() to take examples from; give some: --protocol.shots_from FILE, '
                 "which agentgym record writes"
             )
-        messages += [_text_of(protocol.shown(seen)), protocol.said(protocol.format(action))]
+        say = protocol.format if messages else protocol.first
+        messages += [_text_of(protocol.shown(seen)), protocol.said(say(action))]
         seen = (await visit.step(action)).observation
     return messages if visit.now.success else []
 
@@ -184,17 +185,17 @@ def _recorded(file: Path, protocol: Protocol) -> Iterator[list[Message]]:
 def _retold(episode: Trajectory, protocol: Protocol) -> list[Message]:
     """Its turns; a turn that taught nothing, because its reply could not be read, is left out."""
     turns = [turn for turn in episode.turns if turn.action is not None and not turn.is_summary]
-    return [
-        message
-        for turn in turns
-        for message in (protocol.shown(Observation(turn.observation)), protocol.said(_reply(turn, protocol)))
-    ]
+    messages = list[Message]()
+    for turn in turns:
+        reply = _reply(turn, protocol, is_first=not messages)
+        messages += [protocol.shown(Observation(turn.observation)), protocol.said(reply)]
+    return messages
 
 
-def _reply(turn: Turn, protocol: Protocol) -> str:
+def _reply(turn: Turn, protocol: Protocol, *, is_first: bool) -> str:
     """As it was said where this protocol reads it as what was done, else as it would say it."""
     done = Action(tool_calls=turn.tool_calls) if turn.tool_calls else Action(turn.action)
     with contextlib.suppress(ParseError):
         if protocol.parse(turn.reply) == done:
             return turn.reply
-    return protocol.format(done)
+    return (protocol.first if is_first else protocol.format)(done)

@@ -140,14 +140,17 @@ class Game:
     def conversation(self, protocol: Protocol) -> list[Message]:
         """The episode so far as a policy sees it."""
         first, *turns = self.moments
-        messages = [*protocol.prologue(self.env.instructions), protocol.shown(first.observation)]
-        for turn in turns:
-            said = turn.reply if turn.reply is not None else protocol.format(turn.action or Action(""))
+        opening = protocol.prologue(self.env.instructions)
+        messages = [*opening, protocol.shown(first.observation)]
+        for number, turn in enumerate(turns):
+            say = protocol.format if number else protocol.first
+            said = turn.reply if turn.reply is not None else say(turn.action or Action(""))
             if turn.action is None and turn.problem is not None:
                 told = protocol.refused(str(turn.problem), turn.observation)
             else:
                 told = protocol.shown(turn.observation, had_no_effect=turn.problem is not None)
             messages += [protocol.said(said), told]
+            messages = protocol.kept(messages, len(opening)) if turn.action is not None else messages
         return messages
 
     def _task_id(self, typed: TaskId) -> TaskId:

@@ -147,7 +147,8 @@ class Shell:
         actions = [action for action in seen.admissible or () if not _BLANK.search(action)]
         if not actions:
             raise GameError("no complete action is listed here, so there is nothing to compare")
-        replies = [policy.protocol.format(Action(action)) for action in actions]
+        say = policy.protocol.format if self.game.num_turns else policy.protocol.first
+        replies = [say(Action(action)) for action in actions]
         conversation = self.game.conversation(policy.protocol)
         self.screen.odds(actions, await policy.score(conversation, seen.tools, replies))
 

@@ -75,7 +75,8 @@ def expert_actor(protocol: Protocol) -> Actor:
         said = await in_time(asked, episode.step_seconds, f"{episode.host.name}: its expert")
         if said is None:
             raise UserError(f"{episode.host.name} has no expert()")
-        return _unsampled(episode, protocol.format(said))
+        say = protocol.format if episode.stream.num_turns else protocol.first
+        return _unsampled(episode, say(said))
 
     return act
 

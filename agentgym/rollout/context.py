@@ -4,7 +4,7 @@ Nothing is patched: a shorter conversation is another conversation, so the token
 sample begins with it. The old one stays as it was sampled.
 
 - "stop": the episode is cut, as truncated;
-- "keep-last": earlier observations are left out, the last few stay;
+- "keep-last": earlier observations are left out, the last few stay (``conversation.keep_last``);
 - "summarize": the policy is asked to sum up, in a turn of its own that is trained like any other, and goes on from
   its summary and the last observation.
 """
@@ -16,21 +16,13 @@ from typing import Any
 
 from agentgym.types import Message, Observation
 
-__all__ = ["LEFT_OUT", "SUMMARY_REQUEST", "asked_to_summarize", "clipped", "keep_last", "resumed_from"]
+__all__ = ["SUMMARY_REQUEST", "asked_to_summarize", "clipped", "resumed_from"]
 
-LEFT_OUT = "(earlier observation left out)"
 SUMMARY_REQUEST = (
     "The conversation becomes too long to go on with. Do not act now. Write down all that you need to know to go on: "
     "what was asked, what was done, what was found, what to do next."
 )
 _SUMMARY = "What happened so far, in your own words:"
-
-
-def keep_last(messages: Sequence[Message], num_opening: int, num: int) -> list[Message]:
-    """``messages`` with all but the last ``num`` observations left out; the opening and the replies stay."""
-    shown = [i for i, message in enumerate(messages) if i >= num_opening and message["role"] != "assistant"]
-    dropped = set(shown[: max(0, len(shown) - num)])
-    return [{**message, "content": LEFT_OUT} if i in dropped else message for i, message in enumerate(messages)]
 
 
 def asked_to_summarize(messages: Sequence[Message]) -> list[Message]:

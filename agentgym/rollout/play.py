@@ -13,13 +13,14 @@ import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
+from agentgym.conversation import keep_last
 from agentgym.engine import Completion
 from agentgym.errors import EnvError, ParseError, UserError
 from agentgym.hosts import Host
 from agentgym.hosts.failures import bounded
 from agentgym.protocol import Protocol
 from agentgym.rollout.actors import Actor, Episode
-from agentgym.rollout.context import asked_to_summarize, clipped, keep_last, resumed_from
+from agentgym.rollout.context import asked_to_summarize, clipped, resumed_from
 from agentgym.rollout.deadline import in_time
 from agentgym.rollout.specs import EpisodeSpec, Limits
 from agentgym.snapshot import Mark
@@ -189,6 +190,7 @@ class Play:
             self.stream.tokenizer.store.put(image)
         self.episode.observation = clipped(observation, self.limits.max_observation_chars)
         self.episode.messages.append(self.protocol.shown(self.episode.observation, had_no_effect=had_no_effect))
+        self.episode.messages = self.protocol.kept(self.episode.messages, len(self.opening))
 
     # -- context -------------------------------------------------------------------------------------
 

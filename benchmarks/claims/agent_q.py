@@ -38,7 +38,7 @@ AGENT_Q = {
         steps=12_000,
         warm_start={"until": 0.25},
     )
-    for env, options in {"webshop": {}, "booking": {"level": "d1"}}.items()
+    for env, options in {"webshop": {}, "booking": {"level": "b1"}}.items()
 }
 
 

@@ -205,14 +205,20 @@ MODULES = (
         ),
     ),
     Module(
-        "agentgym/rollout/context.py",
-        ("tests/unit/rollout/test_play.py", "tests/unit/rollout/test_context.py"),
+        "agentgym/conversation.py",
+        ("tests/unit/test_conversation.py",),
         (
-            Mutation("clipped at the limit", "if missing <= 0:", "if missing < 0:"),
             Mutation("one observation fewer", "max(0, len(shown) - num)", "max(0, len(shown) - num + 1)"),
             Mutation("the last are left out", "shown[: max(0, len(shown) - num)]", "shown[num:]"),
             Mutation("the opening is left out", "i >= num_opening and", "i >= 0 and"),
             Mutation("replies are left out", ' and message["role"] != "assistant"', ""),
+        ),
+    ),
+    Module(
+        "agentgym/rollout/context.py",
+        ("tests/unit/rollout/test_play.py", "tests/unit/rollout/test_context.py"),
+        (
+            Mutation("clipped at the limit", "if missing <= 0:", "if missing < 0:"),
             Mutation("the summary is forgotten", "{_SUMMARY}\\n{summary}\\n\\n", "{_SUMMARY}\\n\\n"),
             Mutation("images are clipped", "        images=observation.images,\n", ""),
         ),

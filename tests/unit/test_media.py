@@ -15,10 +15,11 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 import agentgym
+from agentgym.conversation import keep_last
 from agentgym.errors import DataError, EnvError
 from agentgym.media import MediaStore, as_media, data_url, media_in, pixels_of, text_of
 from agentgym.protocols.plain import Plain
-from agentgym.rollout.context import SUMMARY_REQUEST, asked_to_summarize, keep_last, resumed_from
+from agentgym.rollout.context import SUMMARY_REQUEST, asked_to_summarize, resumed_from
 from agentgym.types import Media, Observation
 
 PIXELS = arrays.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3)))

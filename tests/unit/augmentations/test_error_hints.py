@@ -83,6 +83,9 @@ def test_where_an_environment_has_no_hints_it_does_not_fit() -> None:
         ("policydesk", "get_order(ordr='x')", "no others"),
         ("policydesk", "get_order(order=", "stands alone"),
         ("policydesk", "", "a call or a message"),
+        ("booking", "click the button", "one command alone"),
+        ("booking", "CLICK[nobody]", "in brackets on this page"),
+        ("booking", "SUBMIT[find]", "once each of its fields"),
     ],
 )
 def test_errors_of_ours_are_explained(around: str, said: str, words: str) -> None:

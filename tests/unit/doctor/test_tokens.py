@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from agentgym import doctor
 from agentgym.doctor import tokens
 from agentgym.errors import ConfigError, EnvError, ParseError
+from agentgym.protocols.composite import Composite
 from agentgym.protocols.plain import Plain
 from agentgym.protocols.react import React
 from agentgym.stream import TokenStream
@@ -38,6 +39,15 @@ class Short(Sound):
     def expert(self) -> Any:
         return lambda _: "no"
 
+
+class _Unplanned(Composite):
+    """Begins as it goes on."""
+
+    def first(self, action: Action) -> str:
+        return self.format(action)
+
+
+_EITHER = (Composite(), _Unplanned())
 
 LENGTH = len(
     "<|im_start|>system\nSay no.<|im_end|>\n<|im_start|>user\nbegin<|im_end|>\n<|im_start|>assistant\nno<|im_end|>\n"
@@ -142,6 +152,14 @@ def opening(text: str) -> type[Short]:
         return text, {}
 
     return type("Opens", (Short,), {"reset": reset})
+
+
+def test_a_protocol_that_leaves_earlier_pages_out_forks_and_says_its_first_reply_so() -> None:
+    found = kept(Short, protocol=Composite("command"), episodes=3)
+    assert found.endswith(" 3 forks")
+    plan = len(Composite().first(Action("no"))) - len(Composite().format(Action("no")))
+    lengths = [int(kept(Short, protocol=each, episodes=1).split(" tokens")[0].split()[-1]) for each in _EITHER]
+    assert lengths[0] - lengths[1] == 2 * plan  # the first reply is in both samples
 
 
 def test_observations_that_bring_special_tokens_in_are_found() -> None:

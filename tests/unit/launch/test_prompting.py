@@ -17,10 +17,11 @@ from agentgym.launch.resolving import in_full, resolve, settings_for
 from agentgym.launch.resuming import changed
 from agentgym.prompt import Kept, PromptSettings
 from agentgym.protocol import Protocol
+from agentgym.protocols.composite import Composite
 from agentgym.protocols.plain import Plain
 from agentgym.protocols.react import React
 from agentgym.store import append
-from agentgym.types import Message, Observation, Trajectory, Turn
+from agentgym.types import Action, Message, Observation, Trajectory, Turn
 from tests.kit import BELL
 
 
@@ -80,6 +81,8 @@ def shots(**prompt: Any) -> list[list[Message]]:
 def test_the_experts_successes_of_the_first_training_tasks_are_the_examples() -> None:
     assert shots(shots=2) == [shot("say 0", "0", "1 of 2", "0"), shot("say 2", "2", "1 of 2", "2")]
     assert shots(shots=1, protocol=React()) == [shot("say 0", "Action: 0", "1 of 2", "Action: 0")]
+    first, later = Composite().first(Action("0")), Composite().format(Action("0"))
+    assert shots(shots=1, protocol=Composite()) == [shot("say 0", first, "1 of 2", later)]
     assert shots(shots=1, actions="shown")[0][0]["content"] == "say 0\n\nPossible actions:\n- <number>\n- 0\n- 1"
 
 
@@ -144,6 +147,8 @@ def test_of_recorded_episodes_the_successes_are_told_in_this_protocols_form(tmp_
     said = shots(shots=1, shots_from=file, protocol=React())
     assert said == [shot("say 1", "Thought: hm\nAction: 1", "say 2", "Action: 2")]
     assert shots(shots=1, shots_from=file) == [shot("say 1", "1", "say 2", "2")]
+    first, later = Composite().first(Action("1")), Composite().format(Action("2"))
+    assert shots(shots=1, shots_from=file, protocol=Composite()) == [shot("say 1", first, "say 2", later)]
     with pytest.raises(DataError, match=r"has 1 conversations or successful episodes, protocol\.shots asks for 2"):
         made(shots=2, shots_from=file)
 

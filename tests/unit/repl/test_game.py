@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 import agentgym
+from agentgym.conversation import LEFT_OUT
 from agentgym.errors import EnvError, SnapshotError, UserError
+from agentgym.protocols.composite import Composite
 from agentgym.protocols.plain import Plain
 from agentgym.protocols.react import React
 from agentgym.protocols.tools import Tools
@@ -173,6 +175,25 @@ def test_the_conversation_is_what_a_policy_would_have_seen() -> None:
             "a",
             "stair 1",
         ]
+
+    played(go())
+
+
+def test_where_a_protocol_has_the_newest_page_alone_the_conversation_has() -> None:
+    async def go() -> None:
+        game = await begun("a", "b")
+        await game.hear("I wonder", Composite("command"))
+        assert [message["content"] for message in game.conversation(Composite("command"))][1:] == [
+            LEFT_OUT,
+            "COMMANDS: a",
+            LEFT_OUT,
+            "COMMANDS: b",
+            "stair 2",
+            "I wonder",
+            game.now.problem,
+        ]
+        said = [message["content"] for message in game.conversation(Composite()) if message["role"] == "assistant"]
+        assert [reply.startswith("PLAN:") for reply in said] == [True, False, False]
 
     played(go())
 

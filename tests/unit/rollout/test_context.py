@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 import agentgym
 from agentgym.actors.scripted import ScriptedEngine
+from agentgym.conversation import LEFT_OUT
 from agentgym.errors import ConfigError
 from agentgym.launch.resolving import resolve
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
-from agentgym.rollout.context import LEFT_OUT, SUMMARY_REQUEST, asked_to_summarize, clipped, keep_last, resumed_from
+from agentgym.rollout.context import SUMMARY_REQUEST, asked_to_summarize, clipped, resumed_from
 from agentgym.types import Observation, StopReason, Trajectory
 from tests.kit import chat
 
@@ -106,26 +107,6 @@ def test_summarize_goes_on_from_the_policy_s_own_words() -> None:
 def test_a_summary_that_has_no_room_itself_ends_the_episode() -> None:
     trajectory, _ = played(Limits(on_overflow="summarize"), max_context=600)
     assert trajectory.stop_reason is StopReason.CONTEXT_LIMIT
-
-
-def test_the_opening_is_never_left_out() -> None:
-    messages = [
-        {"role": "system", "content": "rules"},
-        *({"role": role, "content": f"{role} {i}"} for i in range(3) for role in ("user", "assistant")),
-        {"role": "user", "content": "user 3"},
-    ]
-    kept = keep_last(messages, 1, 1)
-    assert [m["content"] for m in kept] == [
-        "rules",
-        LEFT_OUT,
-        "assistant 0",
-        LEFT_OUT,
-        "assistant 1",
-        LEFT_OUT,
-        "assistant 2",
-        "user 3",
-    ]
-    assert keep_last(messages, 1, 4) == messages
 
 
 IMAGE = {"type": "image", "image": "…"}
