@@ -152,7 +152,7 @@ TINY: dict[str, dict[str, Any]] = {
 
 
 def test_every_trainer_has_a_golden_curve() -> None:
-    trainers = {file.stem for file in (ROOT / "trainers").glob("[!_]*.py")}
+    trainers = {file.stem.replace("_", "-") for file in (ROOT / "trainers").glob("[!_]*.py")}
     assert set(TINY) == trainers == {file.stem for file in CURVES.glob("*.txt")}
 
 
