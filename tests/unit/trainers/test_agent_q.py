@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.config import validated
 from agentgym.errors import ConfigError
 from agentgym.learn.forward import score
 from agentgym.learn.trainer import Lesson
 from agentgym.pairs import branches
+from agentgym.protocols.plain import Plain
+from agentgym.registry import EnvFactory
+from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
+from agentgym.search import Table
+from agentgym.searches.mcts import MCTS
 from agentgym.trainers.agent_q import AgentQ, AgentQSettings
 from agentgym.types import Trajectory
-from tests.kit import one_thread, tiny_model
+from tests.kit import chat, one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped
 
 __all__ = ["one_thread"]
@@ -143,7 +148,66 @@ def test_successes_imitates_exactly_the_lines_that_succeeded() -> None:
     assert last < taught["loss"]
 
 
-def test_what_successes_share_is_imitated_once() -> None:
+def test_what_successes_share_counts_as_often_as_it_led_to_success() -> None:
     group = [line("a", 1.0, 6, None, success=True), line("b", 1.0, 7, None, success=True)]
     rows = trainer(learns_from="successes").lesson(0, group).rows
-    assert [row.places.tolist() for row in rows] == [[1, 2, 4, 5], [4, 5]]
+    assert [row.places.tolist() for row in rows] == [[1, 2, 4, 5]] * 2
+
+
+def test_what_is_imitated_needs_no_reference_and_may_be_sampled_at_any_temperature() -> None:
+    made = AgentQ(AgentQSettings(learning_rate=1e-3, learns_from="successes"))
+    assert equipped(made, tiny_model(), temperature=0.7) is made
+    with pytest.raises(ConfigError, match="the stored log-probabilities are those of the tempered policy"):
+        equipped(AgentQ(AgentQSettings(learning_rate=1e-3)), tiny_model(), temperature=0.7)
+
+
+# -- the reference -----------------------------------------------------------------------------------------
+
+TOKENIZER = chat()
+VOCABULARY = len(TOKENIZER.hf)
+
+
+def searched(model: Any) -> list[Trajectory]:
+    """The lines of a tree that ``model`` played, of which the later ones are made to have earned more."""
+
+    async def go() -> list[Trajectory]:
+        engine = EmbeddedEngine(model, max_sessions=24)
+        limits = Limits(max_turns=3, max_reply_tokens=6)
+        rollout = Rollout(
+            EnvFactory("blocksworld", {"level": "b3"}), TOKENIZER, Plain(), limits=limits, max_context=2048
+        )
+        table = Table(rollout=rollout, engine=engine, actor=engine_actor(engine, temperature=1.0))
+        specs = [
+            EpisodeSpec(task=1, seed=1, member=member, group_id="0-0", ordinal=0, episode_id=f"0-0-{member}")
+            for member in range(6)
+        ]
+        try:
+            return (await MCTS(proposals=3).play(table, specs)).lines
+        finally:
+            await rollout.close()
+
+    lines = asyncio.run(go())
+    for number, found in enumerate(lines):
+        found.turns[-1].reward = float(number)
+    return lines
+
+
+def test_the_stored_reference_is_what_the_learner_itself_gives_the_replies() -> None:
+    model = tiny_model(vocab_size=VOCABULARY, max_position_embeddings=2048)
+    lines = searched(model)
+    assert len(lines) == 6
+    assert any(line.branch_turn for line in lines)
+    made = equipped(AgentQ(AgentQSettings(learning_rate=1e-3)), model)
+    rows = made.lesson(0, lines).rows
+    assert len(rows) >= 6
+    for row, logprobs in zip(rows, score(model, rows), strict=True):
+        assert row.reference_logprobs is not None
+        assert row.reference_logprobs[row.places] == pytest.approx(logprobs[row.places], abs=1e-5)
+        assert logprobs[row.places].max() < -1e-3  # it was not sure
+
+
+def test_the_first_step_is_taken_at_the_reference() -> None:
+    """Both log-ratios are 0 there, and the loss ln 2, whatever is compared."""
+    model = tiny_model(vocab_size=VOCABULARY, max_position_embeddings=2048)
+    made = equipped(AgentQ(AgentQSettings(learning_rate=1e-3, epochs=1)), model)
+    assert made.learn(0, made.lesson(0, searched(model)))["loss"] == pytest.approx(np.log(2), abs=1e-4)

@@ -15,7 +15,7 @@ from agentgym.learn.trainer import Trainer
 from agentgym.trainers.grpo import GRPO, GRPOSettings
 from agentgym.trainers.ppo import PPO, PPOSettings
 from agentgym.trainers.rloo import RLOO, RLOOSettings
-from agentgym.types import Trajectory
+from agentgym.types import StopReason, Trajectory
 from tests.kit import one_thread, tiny_model
 from tests.unit.trainers.kit import episode, equipped
 
@@ -115,8 +115,8 @@ def test_grpo_shares_too() -> None:
 
 
 def test_a_line_whose_parent_does_not_count_has_the_turns_that_nobody_else_has() -> None:
-    void = TREE[0].model_copy(update={"stop_reason": "env_error"})
-    b, c = RLOO(RLOOSettings()).lesson(0, [Trajectory.model_validate(void.model_dump()), *TREE[1:]]).rows
+    void = TREE[0].model_copy(update={"stop_reason": StopReason.ENV_ERROR})
+    b, c = RLOO(RLOOSettings()).lesson(0, [void, *TREE[1:]]).rows
     assert advantages(b) == pytest.approx({1: 0.0, 2: 0.0, 4: 1.0, 5: 1.0, 7: 1.0, 8: 1.0})
     assert advantages(c) == pytest.approx(dict.fromkeys([4, 5, 7, 8], -1.0))
 
@@ -157,7 +157,7 @@ def test_ppo_gives_a_fork_on_its_own_turns_what_the_whole_line_has_there() -> No
         own, of_whole = getattr(b, name), getattr(whole, name)
         assert own[b.places] == pytest.approx(of_whole[b.places], abs=1e-6)
     assert whole.values is not None
-    slow, _ = gae(np.array([0.0] * 6), whole.values[whole.places].astype(np.float64), gamma=0.9, lam=0.8)
+    slow, _ = gae(np.array([0.0] * 6), whole.values[whole.places].astype(np.float64), gamma=0.9, lam=0.8, bootstrap=0.0)
     assert b.advantages[b.places] == pytest.approx(slow[4:], abs=1e-6)
     assert b.advantages[[1, 2, 4, 5]].tolist() == [0.0] * 4
 
