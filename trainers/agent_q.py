@@ -13,8 +13,9 @@ with the tokens. The next update begins from the new policy as reference, and wh
 
 What the paper leaves open is chosen here: alpha, threshold, beta, and in the search proposals and exploration. Without
 a critic in the search its mean returns decide alone. The paper's other learners on the same play: ``learns_from lines``
-compares whole lines, the best with the worst (trajectory-level DPO), and ``successes`` imitates those that succeeded
-(rejection-sampling fine-tuning); both learn from episodes that do not branch too, unless a search is chosen.
+compares whole lines, the best with the worst (trajectory-level DPO), and ``successes`` imitates those that succeeded,
+each in whole, so that a turn counts as often as it led to success (rejection-sampling fine-tuning); both learn from
+episodes that do not branch too, unless a search is chosen.
 """
 
 from __future__ import annotations
@@ -57,17 +58,24 @@ class AgentQSettings(DPOSettings):
 
     @model_validator(mode="after")
     def _follows(self) -> AgentQSettings:
-        if not self.changed("pairs"):
+        if "pairs" not in self.model_fields_set:
             self.__dict__["pairs"] = "steps" if self.learns_from == "pairs" else "extremes"
-        if (self.learns_from == "pairs") != (self.pairs == "steps"):
+        if self.learns_from != "successes" and (self.learns_from == "pairs") != (self.pairs == "steps"):
             raise ValueError(
                 f"learns_from {self.learns_from} goes with pairs "
                 f"{'steps' if self.learns_from == 'pairs' else 'extremes or all'}, found {self.pairs}"
             )
-        for key in ("mix",) if self.learns_from != "pairs" else ():
+        for key in {"pairs": (), "lines": ("mix",), "successes": _OF_PAIRS}[self.learns_from]:
             if self.changed(key):
                 raise ValueError(f"{key} has no effect with learns_from {self.learns_from}")
         return self
+
+
+_OF_PAIRS = (
+    *("pairs", "mix", "threshold", "accept", "accept_beta", "replay", "reference", "loss", "beta", "label_smoothing"),
+    *("margin", "imitation", "mean_logratio", "safety", "alpha"),
+)
+"""Without a meaning where nothing is compared."""
 
 
 @register
@@ -80,6 +88,10 @@ class AgentQ(DPO):
     @property
     def search(self) -> str:
         return "mcts" if self.settings.learns_from == "pairs" else "flat"
+
+    @property
+    def _is_stored(self) -> bool:
+        return self.settings.learns_from != "successes" and super()._is_stored
 
     def _pairs(self, group: Group) -> Pairs:
         if self.settings.pairs != "steps":

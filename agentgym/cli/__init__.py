@@ -8,6 +8,7 @@ Each command takes those that have an effect there, and its help shows them.
 - ``group``: what the commands are gathered in;
 - ``learning``: train, eval, record;
 - ``runs``: what is made of finished runs;
+- ``trees``: what episodes that branch have in common;
 - ``playing``: an environment by hand, checked and served;
 - ``files``: what is written to begin from.
 """
@@ -18,7 +19,7 @@ import sys
 import click
 
 from agentgym.blame import blamed
-from agentgym.cli import files, learning, playing, runs  # noqa: F401  # each adds its commands
+from agentgym.cli import files, learning, playing, runs, trees  # noqa: F401  # each adds its commands
 from agentgym.cli.group import cli
 from agentgym.commands import hang_up
 from agentgym.errors import AgentGymError, UserError

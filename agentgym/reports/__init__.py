@@ -1,8 +1,22 @@
-"""What a person reads of a run: its learning curves as a picture, its outcome on one page."""
+"""What a person reads of a run: its learning curves as a picture, its outcome on one page, its trees."""
 
 from agentgym.reports.curves import draw_curves
 from agentgym.reports.overlay import draw_overlay
 from agentgym.reports.summary import summary_page, told_gain
+from agentgym.reports.tree_svg import drawn_svg
+from agentgym.reports.tree_text import drawn_text
+from agentgym.reports.trees import planted, tree_of
 from agentgym.reports.verdict import verdict, what_next
 
-__all__ = ["draw_curves", "draw_overlay", "summary_page", "told_gain", "verdict", "what_next"]
+__all__ = [
+    "draw_curves",
+    "draw_overlay",
+    "drawn_svg",
+    "drawn_text",
+    "planted",
+    "summary_page",
+    "told_gain",
+    "tree_of",
+    "verdict",
+    "what_next",
+]

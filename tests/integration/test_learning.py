@@ -147,11 +147,12 @@ TINY: dict[str, dict[str, Any]] = {
     "dpo": {"groups": 4, "group_size": 6, "replay": 1},
     "mixed": {"groups": 4, "group_size": 6},
     "cory": {"groups": 3, "group_size": 4, "swap_every": 2},
+    "agent-q": {"groups": 4, "group_size": 6},
 }
 
 
 def test_every_trainer_has_a_golden_curve() -> None:
-    trainers = {file.stem for file in (ROOT / "trainers").glob("[!_]*.py")}
+    trainers = {file.stem.replace("_", "-") for file in (ROOT / "trainers").glob("[!_]*.py")}
     assert set(TINY) == trainers == {file.stem for file in CURVES.glob("*.txt")}
 
 

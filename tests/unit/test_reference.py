@@ -29,7 +29,7 @@ def own(kind: str) -> list[str]:
 
 def test_every_command_trainer_environment_and_curriculum_has_a_section_in_order(page: str) -> None:
     commands = [f"agentgym {name}" for name in sorted(cli.commands)]
-    trainers = [f"Trainer `{name}`" for name in ["cory", "dpo", "grpo", "mixed", "ppo", "rloo", "sft"]]
+    trainers = [f"Trainer `{name}`" for name in ["agent-q", "cory", "dpo", "grpo", "mixed", "ppo", "rloo", "sft"]]
     environments, augmentations, curricula = map(own, ("environments", "augmentations", "curricula"))
     assert "`webshop`" in environments
     expected = [*commands, *trainers, *environments, *augmentations, *curricula]
