@@ -82,7 +82,7 @@ def test_settings_that_do_not_go_together_are_refused(given: dict[str, Any], mes
 
 
 def test_it_plays_trees() -> None:
-    assert AgentQ.search == "mcts"
+    assert AgentQ(AgentQSettings(learning_rate=1e-3)).search == "mcts"
 
 
 # -- pairs -------------------------------------------------------------------------------------------------
