@@ -1,4 +1,4 @@
-"""Everything that is chosen by name: environments and what is around them, rewards, protocols, curricula, engines, …
+"""Everything that is chosen by name: environments and what is around them, rewards, critics, protocols, engines, …
 
 A plug-in's id is the name of its file (or folder). Listing reads file names only; a module is
 imported when its plug-in is asked for. From outside the package a plug-in comes in by an entry point
@@ -39,6 +39,7 @@ KINDS = {
     "rewards": "agentgym.rewards",
     "protocols": "agentgym.protocols",
     "curricula": "agentgym.curricula",
+    "critics": "agentgym.critics",
     "engines": "agentgym.actors",
     "trainers": "agentgym.trainers",
 }
