@@ -63,7 +63,7 @@ class Question:
         >>> asked.passage(f"So:\\nbegin {asked.mark} reply\\ngo [up]\\nend {asked.mark} reply", "reply")
         'go [up]'
         """
-        before, begins, rest = f"\n{reply.strip()}\n".rpartition(f"\nbegin {self.mark} {name}\n")
+        _, begins, rest = f"\n{reply.strip()}\n".rpartition(f"\nbegin {self.mark} {name}\n")
         passage, ends, after = rest.partition(f"end {self.mark} {name}\n")
         if not (begins and ends and not after) or (passage and not passage.endswith("\n")):
             raise JudgeError(

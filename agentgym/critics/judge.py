@@ -1,4 +1,6 @@
-"""A language model that grades an episode by a rubric, or says which of two is better (AgentRM's judge, arXiv 2502.18407).
+"""A language model that grades an episode by a rubric, or says which of two is better.
+
+AgentRM's judge (arXiv 2502.18407), without training.
 
 Any model may judge, the policy itself among them: then one model acts and judges what it did (on-policy
 self-judgment, JSFT), which is ``judge policy``. What it is asked and how its verdict is read is in ``verdict.py``: a
