@@ -132,10 +132,13 @@ class Registry:
     def _own_settings(self, plugin: Callable[..., Any]) -> type[BaseModel]:
         return settings_of(plugin, _GIVEN.get(self.kind, ()))
 
-    def checked(self, id: str, options: Mapping[str, Any]) -> BaseModel:
-        """The settings of that plug-in with these options. Raises UnknownIdError or ConfigError."""
+    def checked(self, id: str, options: Mapping[str, Any], *, where: str = "") -> BaseModel:
+        """The settings of that plug-in with these options, which are typed ``where`` that is said.
+
+        Raises UnknownIdError or ConfigError.
+        """
         keys = {"environments": "env", "rewards": f"rewards.{id}", "augmentations": f"augment.{id}"}
-        key = keys.get(self.kind, self.one)
+        key = where or keys.get(self.kind, self.one)
         settings, (short, named) = self.settings(id), _with_name(id)
         if named and "name" not in settings.model_fields and settings.model_config.get("extra") != "allow":
             raise ConfigError(

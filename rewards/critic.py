@@ -12,13 +12,14 @@ from collections.abc import Sequence
 
 from agentgym.config import Choice
 from agentgym.critic import Critic
-from agentgym.errors import ConfigError
 from agentgym.judge import Asking
 from agentgym.registry import plugins, register
 from agentgym.reward import Shaper, on_last_turn
 from agentgym.types import Trajectory
 
 __all__ = ["ByCritic"]
+
+_FLAG = "rewards.critic.critic"
 
 
 @register
@@ -32,12 +33,10 @@ class ByCritic(Shaper):
             critic: its id, with its settings behind it: --rewards.critic.critic model
                 --rewards.critic.critic.model RUN.
         """
-        try:
-            self.critic: Critic = plugins("critics").build(critic.id, critic.options)
-        except ConfigError as error:
-            raise ConfigError(f"rewards.critic.{error}") from None
+        plugins("critics").checked(critic.id, critic.options, where=_FLAG)
+        self.critic: Critic = plugins("critics").build(critic.id, critic.options)
         if isinstance(self.critic, Asking):
-            self.critic.flag = "rewards.critic.critic"
+            self.critic.flag = _FLAG
 
     async def open(self) -> None:
         await self.critic.open()

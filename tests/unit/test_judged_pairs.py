@@ -89,7 +89,7 @@ class Rewrites(Judge):
 def spoken(*replies: str) -> Trajectory:
     """What is seen is one token, 1; the last thing seen is no reply."""
     end = CHAT.stop_token_ids[0]
-    parts = [([1], False), *((CHAT.encode_reply(reply) + [end], True) for reply in replies)]
+    parts = [([1], False), *(([*CHAT.encode_reply(reply), end], True) for reply in replies)]
     ids, said, turns = [], [], []
     for number, (tokens, is_said) in enumerate(parts):
         ids += [*tokens, *([1] if is_said else [])]
@@ -157,6 +157,6 @@ def test_an_episode_cannot_write_the_revision_itself() -> None:
 
 
 def test_an_episode_of_another_tokenizer_is_refused() -> None:
+    one = spoken("go down").model_copy(update={"tokenizer": "other"})
     with pytest.raises(DataError, match="its token ids are those of another tokenizer"):
-        one = spoken("go down").model_copy(update={"tokenizer": "other"})
         asyncio.run(revised_pair(appointed(Asking(), Rewrites("go up")), one, "Be right.", CHAT))
