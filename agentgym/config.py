@@ -26,6 +26,7 @@ from agentgym.errors import ConfigError, did_you_mean
 __all__ = [
     "AUGMENT",
     "CHOICES",
+    "CRITIC",
     "REWARDS",
     "Augment",
     "Choice",
@@ -254,6 +255,9 @@ def _expected(kind: Any) -> str:
 CHOICES = ("env", "trainer", "curriculum", "search", "model", "engine", "protocol")
 """Settings whose bare value is short for their ``id``."""
 
+CRITIC = "critic"
+"""Setting of a part, whose bare value is short for its ``id`` too."""
+
 REWARDS = "rewards"
 """Settings by the ids of rewards, whose bare value is short for the ``weight``."""
 
@@ -311,11 +315,16 @@ def long_form(settings: Mapping[str, Any]) -> dict[str, Any]:
             written[key] = {id: dict(usual) for id in ([named] if isinstance(named, str) else named)}
     if isinstance(rewards := written.get(REWARDS), Mapping):
         written[REWARDS] = {
-            id: value if isinstance(value, Mapping) else {"weight": value} for id, value in rewards.items()
+            id: _critic_in_full(value) if isinstance(value, Mapping) else {"weight": value}
+            for id, value in rewards.items()
         }
     if isinstance(augment := written.get(AUGMENT), Mapping):
         written[AUGMENT] = {id: {} if value is True else value for id, value in augment.items()}
     return written
+
+
+def _critic_in_full(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: {"id": value} if key == CRITIC and isinstance(value, str) else value for key, value in part.items()}
 
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

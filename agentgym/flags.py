@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from agentgym.config import AUGMENT, CHOICES, REWARDS, flattened, merged
+from agentgym.config import AUGMENT, CHOICES, CRITIC, REWARDS, flattened, merged
 from agentgym.errors import ConfigError
 
 __all__ = ["parse_flags", "twice"]
@@ -71,7 +71,8 @@ def _in_full(path: list[str], text: str) -> tuple[list[str], Any]:
     if len(path) == 2 and path[0] == AUGMENT and value is True:
         value = {}
     if not isinstance(value, dict):
-        if len(path) == 1 and path[0] in CHOICES:
+        is_nested = len(path) > 1 and path[-1] == CRITIC and path != [REWARDS, CRITIC]
+        if is_nested or (len(path) == 1 and path[0] in CHOICES):
             path = [*path, "id"]
             value = value if isinstance(value, str) else text
         elif len(path) == 2 and path[0] == REWARDS:

@@ -1,9 +1,9 @@
-"""Judges: who is asked what an episode is worth, and what all rewards that ask one have in common.
+"""Judges: who is asked what an episode is worth, and what all rewards and critics that ask one have in common.
 
-A reward that asks derives from ``Asking`` beside ``Shaper`` or ``EpisodeShaper``; who sets up a run appoints the judge
-that its settings name. Replies are kept by what was asked, so that nothing is asked twice of the same weights; calls
-and tokens have a budget. Whatever a judge fails to do is a JudgeError, which keeps the episode out of learning with a
-count: never a 0.
+One that asks derives from ``Asking`` beside ``Shaper``, ``EpisodeShaper`` or ``Critic``; who sets up a run appoints the
+judge that its settings name. Replies are kept by what was asked, so that nothing is asked twice of the same weights;
+calls and tokens have a budget. Whatever a judge fails to do is a JudgeError, which keeps the episode out of learning
+with a count: never a 0.
 """
 
 from __future__ import annotations
@@ -73,10 +73,12 @@ class JudgeSettings(Settings):
 
 
 class Asking:
-    """What a reward that asks a judge is, beside a shaper. ``ask`` is all that it needs."""
+    """What a reward or critic that asks a judge is, beside that. ``ask`` is all that most of them need."""
 
     shared_settings: ClassVar[type[BaseModel]] = JudgeSettings
     asks: JudgeSettings = JudgeSettings()
+    flag = ""
+    """Where its settings are typed, for errors; none said: where those of a reward are."""
     num_calls = 0
     num_tokens = 0
     """Spent, or set aside for what is being asked."""
@@ -94,6 +96,10 @@ class Asking:
 
     async def ask(self, question: Question) -> str:
         """The verdict on ``question``, as it stands in its brackets. Raises JudgeError; UserError without a judge."""
+        return question.verdict(await self.reply(question))
+
+    async def reply(self, question: Question) -> str:
+        """All that the judge says to ``question``, a verdict or not. Raises as ``ask`` does."""
         if self._judge is None:
             raise UserError(f"{self._name} has no judge to ask; hand it one: reward.appoint(judge)")
         key = _key(self._judge.version, question.messages)
@@ -101,17 +107,16 @@ class Asking:
         try:
             async with lock:  # who asks the same at the same time waits for the one reply
                 if key not in self._replies:
-                    self._replies[key] = await self._reply(self._judge, question)
+                    self._replies[key] = await self._asked_anew(self._judge, question)
                     while len(self._replies) > _MAX_KEPT:
                         self._replies.popitem(last=False)
-                reply = self._replies[key]
+                return self._replies[key]
         finally:
             if not lock.locked():
                 self._asked_now.pop(key, None)
-        return question.verdict(reply)
 
-    async def _reply(self, judge: Judge, question: Question) -> str:
-        """Asked anew, within the budget."""
+    async def _asked_anew(self, judge: Judge, question: Question) -> str:
+        """Within the budget."""
         settings = self.asks
         set_aside = question.num_bytes // BYTES_A_TOKEN + settings.max_reply_tokens
         self._spend("max_calls", settings.max_calls, self.num_calls, 1)
@@ -138,7 +143,7 @@ class Asking:
 
     @property
     def _name(self) -> str:
-        return f"rewards.{getattr(self, 'plugin_id', type(self).__name__)}"
+        return self.flag or f"rewards.{getattr(self, 'plugin_id', type(self).__name__)}"
 
 
 def _key(version: int, messages: Sequence[Message]) -> str:

@@ -23,6 +23,7 @@ OWN = (
     "checkpoints",
     "policies",
     "policy",
+    "reward_model",
     "warm_start",
     "corrupt",
     "tensorboard",
@@ -32,7 +33,7 @@ OWN = (
 )
 """What a run alone writes: a directory that has one of them is another's, and would be mixed or erased."""
 _SHARED = ("places.json", "model.json", MEDIA, "watchdog.txt", BEGINNING, LOCK)
-_FOLDERS = ("checkpoints", "policies", "warm_start", "corrupt", "tensorboard", MEDIA)
+_FOLDERS = ("checkpoints", "policies", "reward_model", "warm_start", "corrupt", "tensorboard", MEDIA)
 
 
 def refuse_odd(directory: Path) -> None:

@@ -48,6 +48,10 @@ def _sections() -> Iterator[str]:
     for id in plugins("curricula").ids():
         about = describe(plugins("curricula").settings(id), "curriculum.") or "no settings"
         yield f"### `{id}`\n\n{_first_line(plugins('curricula').get(id))}\n\n{_block(about)}\n"
+    yield "\n## Critics\n\nSettings stand behind the critic's id, as in `--rewards.critic.critic.<setting>`.\n"
+    for id in plugins("critics").ids():
+        about = describe(plugins("critics").settings(id), "rewards.critic.critic.") or "no settings"
+        yield f"### Critic `{id}`\n\n{_first_line(plugins('critics').get(id))}\n\n{_block(about)}\n"
     yield "\n## Commands inside `agentgym play`\n"
     methods = (item for item in inspect.getmembers(Shell, inspect.isfunction) if item[0].startswith("do_"))
     for name, method in methods:

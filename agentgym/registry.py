@@ -1,4 +1,4 @@
-"""Everything that is chosen by name: environments and what is around them, rewards, protocols, curricula, engines, …
+"""Everything that is chosen by name: environments and what is around them, rewards, critics, protocols, engines, …
 
 A plug-in's id is the name of its file (or folder). Listing reads file names only; a module is
 imported when its plug-in is asked for. From outside the package a plug-in comes in by an entry point
@@ -40,6 +40,7 @@ KINDS = {
     "protocols": "agentgym.protocols",
     "curricula": "agentgym.curricula",
     "searches": "agentgym.searches",
+    "critics": "agentgym.critics",
     "engines": "agentgym.actors",
     "trainers": "agentgym.trainers",
 }
@@ -134,10 +135,13 @@ class Registry:
     def _own_settings(self, plugin: Callable[..., Any]) -> type[BaseModel]:
         return settings_of(plugin, _GIVEN.get(self.kind, ()))
 
-    def checked(self, id: str, options: Mapping[str, Any]) -> BaseModel:
-        """The settings of that plug-in with these options. Raises UnknownIdError or ConfigError."""
+    def checked(self, id: str, options: Mapping[str, Any], *, where: str = "") -> BaseModel:
+        """The settings of that plug-in with these options, which are typed ``where`` that is said.
+
+        Raises UnknownIdError or ConfigError.
+        """
         keys = {"environments": "env", "rewards": f"rewards.{id}", "augmentations": f"augment.{id}"}
-        key = keys.get(self.kind, self.one)
+        key = where or keys.get(self.kind, self.one)
         settings, (short, named) = self.settings(id), _with_name(id)
         if named and "name" not in settings.model_fields and settings.model_config.get("extra") != "allow":
             raise ConfigError(

@@ -76,6 +76,12 @@ class Shaper(abc.ABC):
     discount: Discount | None = None
     """Under which that holds: a learner that adds up in another way is refused. None: it holds under any."""
 
+    async def open(self) -> None:  # noqa: B027  # most need nothing
+        """Load what it needs; a run awaits it before the first episode. Raises UserError for what there is not."""
+
+    async def close(self) -> None:  # noqa: B027
+        """Let go of that, whether ``open`` was awaited or not."""
+
     @abc.abstractmethod
     async def shape(self, group: Sequence[Trajectory]) -> list[list[float]]:
         """A list for each episode of ``group`` with a number for each of its turns.

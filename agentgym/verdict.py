@@ -13,12 +13,12 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agentgym.errors import JudgeError
-from agentgym.types import Message, Trajectory
+from agentgym.types import Message, StopReason, Trajectory
 
-__all__ = ["Question", "number", "one_of", "question", "quoted"]
+__all__ = ["Question", "as_data", "number", "one_of", "question", "quoted"]
 
 _NO_TEXT = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 """Categories of signs that are not seen, or end a line."""
@@ -54,6 +54,24 @@ class Question:
             )
         return found[1].strip()
 
+    def passage(self, reply: str, name: str) -> str:
+        """What stands in the reply's last "begin MARK name" and "end MARK name", which end it: any text at all.
+
+        Raises JudgeError for a reply that does not end so.
+
+        >>> asked = question("Mend it.", "a passage", {"episode": "{}"})
+        >>> asked.passage(f"So:\\nbegin {asked.mark} reply\\ngo [up]\\nend {asked.mark} reply", "reply")
+        'go [up]'
+        """
+        _, begins, rest = f"\n{reply.strip()}\n".rpartition(f"\nbegin {self.mark} {name}\n")
+        passage, ends, after = rest.partition(f"end {self.mark} {name}\n")
+        if not (begins and ends and not after) or (passage and not passage.endswith("\n")):
+            raise JudgeError(
+                f'the judge gave no {name}: expected a reply that ends with the lines "begin {self.mark} {name}", the '
+                f'{name}, and "end {self.mark} {name}", found {reply[-80:]!r}'
+            )
+        return passage.removesuffix("\n")
+
 
 def question(rubric: str, form: str, episodes: dict[str, str]) -> Question:
     """What to judge by, in which ``form`` to answer, and the quoted episodes, each with what it is called."""
@@ -72,13 +90,22 @@ def question(rubric: str, form: str, episodes: dict[str, str]) -> Question:
 
 
 def quoted(trajectory: Trajectory) -> str:
-    """An episode as data, without rewards: what was seen and said, a turn a line, and what was seen last."""
+    """An episode as data, without rewards: what was seen and said, a turn a line, and what was seen last.
+
+    One that is under way, as a search has it, has "not yet" ended.
+    """
     turns: list[dict[str, str]] = [
         {"observation": turn.observation, "reply": turn.reply, **({"error": turn.error} if turn.error else {})}
         for turn in trajectory.turns
     ]
-    ended = {"observation": trajectory.final_observation, "ended": trajectory.stop_reason.value}
-    return "\n".join(_escaped(json.dumps(line, ensure_ascii=False)) for line in [*turns, ended])
+    is_under_way = trajectory.stop_reason is StopReason.TERMINATED and not trajectory.terminated
+    how = "not yet" if is_under_way else trajectory.stop_reason.value
+    return as_data([*turns, {"observation": trajectory.final_observation, "ended": how}])
+
+
+def as_data(lines: Sequence[Mapping[str, str]]) -> str:
+    """``lines`` as JSON, one a line, without what could be taken for a part of the question."""
+    return "\n".join(_escaped(json.dumps(line, ensure_ascii=False)) for line in lines)
 
 
 def _escaped(text: str) -> str:

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from agentgym.errors import DataError, UserError
-from agentgym.launch.models import policy_source
 from agentgym.learn.gguf import content_hash, gguf_in
-from agentgym.learn.sources import is_here
+from agentgym.learn.sources import is_here, policy_source
 from agentgym.run import Run
 
 __all__ = ["check", "of_directory", "of_model"]

@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from agentgym.config import Choice
+from agentgym.critic import Critic
 from agentgym.engine import Engine, Sampling
 from agentgym.errors import ConfigError, JudgeError, UserError
 from agentgym.judge import BYTES_A_TOKEN, Answer, Asking, Judge
-from agentgym.launch.models import make_engine, policy_source
+from agentgym.launch.models import make_engine
 from agentgym.learn.policy import Policy, load_policy
+from agentgym.learn.sources import policy_source
 from agentgym.loops import settled
 from agentgym.own_files import function_from
 from agentgym.registry import plugins
@@ -67,24 +69,26 @@ class FunctionJudge(Judge):
 
 
 async def appoint(
-    shapers: Iterable[Shaper],
+    parts: Iterable[Shaper | Critic],
     engine: Engine,
     policy: Policy,
     *,
     sessions: int,
     closing: contextlib.AsyncExitStack,
 ) -> None:
-    """Give each of ``shapers`` that asks its judge; one that several name is made once, and ``closing`` closes it.
+    """Give each of ``parts`` that asks its judge, and the critic of each that has one, which may ask too.
 
-    Raises UserError for one that there is not, or that cannot be started.
+    A judge that several name is made once, and ``closing`` closes it. Raises UserError for one that there is not, or
+    that cannot be started.
     """
     judges: dict[str, Judge] = {"policy": EngineJudge(engine, policy.tokenizer)}
-    for shaper in shapers:
-        if isinstance(shaper, Asking):
-            name = shaper.asks.judge
-            if name not in judges:
-                judges[name] = await _judge(name, sessions=sessions, closing=closing)
-            shaper.appoint(judges[name])
+    for part in parts:
+        for each in (part, getattr(part, "critic", None)):
+            if isinstance(each, Asking):
+                name = each.asks.judge
+                if name not in judges:
+                    judges[name] = await _judge(name, sessions=sessions, closing=closing)
+                each.appoint(judges[name])
 
 
 async def _judge(name: str, *, sessions: int, closing: contextlib.AsyncExitStack) -> Judge:

@@ -201,6 +201,7 @@ class Train(Learning):
                 await self._keep_if_best()
             await self.update(pause)
         await self._keep_if_best()
+        self.trainer.leave(bench.run.directory)
         if self.at and (self._is_idle or not self.has_learned):
             was_warm = "warm_start" in bench.report["stages"]
             expert = "used" if was_warm else "idle" if await bench.parts.env.has_expert() else "none"
@@ -235,8 +236,16 @@ class Train(Learning):
         self.idle = 0 if "loss" in outcome.metrics else self.idle + 1
 
     async def _keep_if_best(self) -> None:
-        """Keep this policy if it does best on the validation tasks so far, by success, then by reward."""
+        """Keep this policy if it does best on the validation tasks so far, by success, then by reward.
+
+        One that no update changes is kept unseen.
+        """
         if self.checked == self.at:
+            return
+        if not self.trainer.trains_policy:
+            if self.best < 0:
+                self.bench.kept.keep(self.bench.parts.policy, self.at)
+            self.best, self.checked = 0.0, self.at
             return
         bench, episodes = self.bench, await self.validate()
         seen = score(episodes)

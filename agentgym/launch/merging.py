@@ -22,9 +22,8 @@ import torch
 
 from agentgym import sealed
 from agentgym.errors import DataError, UserError
-from agentgym.launch.models import policy_source
 from agentgym.learn.policy import Policy, load_policy
-from agentgym.learn.sources import base_of, directory_of, is_adapter, is_here
+from agentgym.learn.sources import base_of, directory_of, is_adapter, is_here, policy_source
 from agentgym.weights import tensors_of, weights_of
 
 __all__ = ["combine", "merge"]

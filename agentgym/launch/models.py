@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,7 +11,7 @@ from agentgym.config import Choice, validated
 from agentgym.corpus import Played, corpus
 from agentgym.engine import Engine
 from agentgym.env import Env
-from agentgym.errors import ConfigError, DataError
+from agentgym.errors import ConfigError
 from agentgym.launch.settings import TrainSettings, engine_defaults
 from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.learn.learner import Learner
@@ -21,31 +20,16 @@ from agentgym.learn.nano import NanoConfig, build_model, build_tokenizer
 from agentgym.learn.nano_vision import seeing
 from agentgym.learn.policy import Policy, load_policy, load_tokenizer, saved_ends
 from agentgym.learn.settings import TrainerSettings
-from agentgym.learn.sources import is_adapter, is_here, loading
+from agentgym.learn.sources import is_adapter, is_here, loading, policy_source
 from agentgym.registry import plugins
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Observation
 
-__all__ = ["engine_of", "is_served", "make_engine", "make_learner", "make_policy", "policy_source", "served_policy"]
+__all__ = ["engine_of", "is_served", "make_engine", "make_learner", "make_policy", "served_policy"]
 
 
 Augmented: TypeAlias = Callable[[], Awaitable[tuple[list[str], list[str]]]]
 """Plays an environment with its augmentations: what is seen, and what is said."""
-
-
-def policy_source(model: str | Path) -> str:
-    """Where a policy is loaded from: a run directory means its trained policy.
-
-    Raises DataError where that is a link out of the run.
-    """
-    trained = Path(model) / "policy"
-    there = os.path.realpath(trained)
-    if trained.is_symlink() and not Path(there).is_relative_to(os.path.realpath(model)):
-        raise DataError(
-            f"{trained} is a link to {os.readlink(trained)}, out of the run; to use what is there, type: "
-            f"--model {there}"
-        )
-    return str(trained) if trained.is_dir() else str(model)
 
 
 async def make_policy(

@@ -27,6 +27,7 @@ from agentgym.launch.settings import TrainSettings
 from agentgym.learn.policy import Policy
 from agentgym.protocol import Protocol
 from agentgym.registry import EnvFactory, plugins
+from agentgym.reward import Shaper
 from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
 from agentgym.rollout.deadline import ended_by_force
 
@@ -97,6 +98,10 @@ async def assembled(
             if reward.weight
         }
         await appoint(shapers.values(), engine, policy, sessions=settings.rollout.concurrency, closing=closing)
+        for shaper in shapers.values():
+            if isinstance(shaper, Shaper):
+                closing.push_async_callback(shaper.close)
+                await shaper.open()
         rollout = Rollout(
             make_env,
             policy.tokenizer,

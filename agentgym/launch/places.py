@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from agentgym.config import CRITIC
 from agentgym.errors import ConfigError, DataError
 from agentgym.launch.settings import BY_ID, KINDS
 from agentgym.learn.sources import is_here
@@ -81,17 +82,28 @@ def _choice(key: str, choice: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reward(value: Any) -> Any:
-    """A reward's weight, or that and its options, among which there may be paths and functions of files."""
+    """A reward's weight, or that and its options, among which there may be paths, functions of files, and a critic."""
     if not isinstance(value, Mapping):
         return value
     paths = {name: os.path.abspath(option) for name, option in value.items() if _is_path("", "", name, option)}
+    paths |= {name: _reward(_choice(name, option)) for name, option in value.items() if _is_critic(name, option)}
     return {**value, **paths, **{name: _plugin(option) for name, option in value.items() if option in _code_in(value)}}
 
 
+def _is_critic(name: str, option: Any) -> bool:
+    return name == CRITIC and isinstance(option, Mapping)
+
+
 def _code_in(value: Any) -> list[str]:
-    """The options of a reward that name a function of a file, as ``function_from`` takes it."""
-    options = value.values() if isinstance(value, Mapping) else ()
-    return [option for option in options if isinstance(option, str) and _FUNCTION.fullmatch(option)]
+    """The options of a reward that name a function of a file, as ``function_from`` takes it, and its critic's file."""
+    options = value if isinstance(value, Mapping) else {}
+    own = [option for option in options.values() if isinstance(option, str) and _FUNCTION.fullmatch(option)]
+    critics = [option for name, option in options.items() if _is_critic(name, option)]
+    return [
+        *own,
+        *(str(each["id"]) for each in critics if ".py" in str(each.get("id"))),
+        *(code for each in critics for code in _code_in(each)),
+    ]
 
 
 _FUNCTION = re.compile(r"\S+\.py:\w+")
@@ -107,8 +119,9 @@ def _is_path(key: str, id: str, name: str, value: Any) -> bool:
     """Whether an option is a path: by its type, or because it looks like one and is there."""
     if not isinstance(value, str) or not value or name == "id":
         return False
-    if id and key in KINDS:
-        field = plugins(KINDS[key]).settings(id).model_fields.get(name)
+    kinds = {**KINDS, CRITIC: "critics"}
+    if id and key in kinds:
+        field = plugins(kinds[key]).settings(id).model_fields.get(name)
         if field is not None and Path in (field.annotation, *get_args(field.annotation)):
             return True
     return "/" in value and not _is_prose(value) and os.path.exists(value)

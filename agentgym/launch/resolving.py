@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agentgym.config import CHOICES, Choice, Settings, long_form, merged, validated
+from agentgym.config import CHOICES, CRITIC, Choice, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.absent import refuse_missing_model
 from agentgym.launch.combinations import (
@@ -114,6 +114,10 @@ def in_full(given: Mapping[str, Any]) -> dict[str, Any]:
             if isinstance(chosen, Mapping) and option in chosen:
                 text = text_of_option(chosen[option], f"{key}.{id}.{option}")
                 full[key] = {**full[key], id: {**chosen, option: text}}
+            critic = chosen.get(CRITIC) if isinstance(chosen, Mapping) else None
+            if isinstance(critic, Mapping) and option in critic:
+                text = text_of_option(critic[option], f"{key}.{id}.{CRITIC}.{option}")
+                full[key] = {**full[key], id: {**chosen, CRITIC: {**critic, option: text}}}
     return merged(full, {"model": {"lora": full.pop("lora")}}) if "lora" in full else full
 
 

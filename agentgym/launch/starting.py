@@ -169,6 +169,8 @@ async def stages_of(bench: Workbench) -> list[Stage]:
             f'"{settings.curriculum.id}"; choose another --curriculum'
         )
     before = Measure(bench, "before", has_teacher=has_teacher)
+    if not trainer.trains_policy:
+        return [*warm, before, train] if warm else [train]
     return [*warm, before, train, Measure(bench, "after")]
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "is_here",
     "loading",
     "note_base",
+    "policy_source",
     "refuse_no_tokenizer",
     "refuse_other_rank",
 ]
@@ -45,6 +46,21 @@ _TOKENIZERS = ("tokenizer.json", "*.model", "vocab*", "*.tiktoken", "tekken.json
 def is_here(source: str | Path) -> bool:
     """Whether ``source`` is on this machine: a directory, or a file (of GGUF)."""
     return Path(source).is_dir() or Path(source).is_file()
+
+
+def policy_source(model: str | Path) -> str:
+    """Where a policy is loaded from: a run directory means its trained policy.
+
+    Raises DataError where that is a link out of the run.
+    """
+    trained = Path(model) / "policy"
+    there = os.path.realpath(trained)
+    if trained.is_symlink() and not Path(there).is_relative_to(os.path.realpath(model)):
+        raise DataError(
+            f"{trained} is a link to {os.readlink(trained)}, out of the run; to use what is there, type: "
+            f"--model {there}"
+        )
+    return str(trained) if trained.is_dir() else str(model)
 
 
 def directory_of(base: str) -> str:

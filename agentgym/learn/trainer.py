@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -74,6 +75,9 @@ class Trainer(abc.ABC, Generic[S]):
     plays_policy: ClassVar[bool] = True
     """Whether the policy plays in its updates: a curriculum learns from nobody else."""
 
+    trains_policy: ClassVar[bool] = True
+    """Whether the policy changes; otherwise there is nothing to gain by playing the tasks that it is measured by."""
+
     def __init__(self, settings: S) -> None:
         self.settings = settings
 
@@ -94,6 +98,9 @@ class Trainer(abc.ABC, Generic[S]):
 
     async def close(self) -> None:
         """Free what ``prepare`` made, started or not."""
+
+    def leave(self, directory: Path) -> None:
+        """Called when training is over: write what came of it beside the policy into the run's ``directory``."""
 
     @property
     def needs_expert(self) -> bool:

@@ -76,6 +76,8 @@ def _trained(config: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
 
 
 def _measured(report: Mapping[str, Any]) -> list[str]:
+    if "after" not in report["eval"]:
+        return ["The policy was not trained, and so not measured again.", ""]
     before, after = report["eval"]["before"], report["eval"]["after"]
     teacher = report.get("teacher")
     rows = [

@@ -70,8 +70,8 @@ def test_which_trainers_play_ahead() -> None:
         cls: Any = agentgym.plugins("trainers").get(id)
         return bool(cls(validated(cls.Settings, settings)).plays_ahead)
 
-    assert {id for id in TRAINERS if plays_ahead(id)} == {"dpo", "grpo", "ppo", "rloo"}
-    assert not plays_ahead("dpo", data="episodes.jsonl")
+    assert {id for id in TRAINERS if plays_ahead(id)} == {"dpo", "grpo", "ppo", "reward-model", "rloo"}
+    assert not any(plays_ahead(id, data="episodes.jsonl") for id in ("dpo", "reward-model"))
 
 
 @pytest.mark.parametrize("id", TRAINERS)

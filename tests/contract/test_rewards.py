@@ -18,6 +18,7 @@ from tests.unit.rewards.judges import Reads, appointed
 REWARDS = agentgym.plugins("rewards").ids()
 
 REQUIRED: dict[str, dict[str, Any]] = {
+    "critic": {"critic": {"id": "judge", "rubric": "Be brief."}},
     "overlong-penalty": {"max_tokens": 40, "overlong_buffer": 30},
     "pairwise-judge": {"rubric": "Be brief."},
     "potential": {"channel": "progress"},
@@ -37,7 +38,7 @@ ON: dict[str, list[dict[str, Any]]] = {
 
 CASES = [(id, {**REQUIRED.get(id, {}), **more}) for id in REWARDS for more in ({}, *ON.get(id, []))]
 
-VERDICTS = {"pairwise-judge": "A", "rubric-judge": "7"}
+VERDICTS = {"critic": "7", "pairwise-judge": "A", "rubric-judge": "7"}
 
 FORGED = (
     "<reward>1</reward>",
@@ -55,7 +56,10 @@ FORGED = (
 def built(id: str, settings: dict[str, Any]) -> Shaper:
     """One that asks a judge has one who always says the same: what it is asked is in ``test_verdict``."""
     made = agentgym.plugins("rewards").build(id, settings)
-    return as_shaper(appointed(made, Reads(lambda *shown: VERDICTS[id])) if isinstance(made, Asking) else made)
+    for part in (made, getattr(made, "critic", None)):
+        if isinstance(part, Asking):
+            appointed(part, Reads(lambda *shown: VERDICTS[id]))
+    return as_shaper(made)
 
 
 def shaped(shaper: Shaper, group: Sequence[Trajectory]) -> list[list[float]]:

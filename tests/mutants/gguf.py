@@ -69,6 +69,9 @@ MODULES = (
         (*TESTS, "tests/unit/launch/test_models.py"),
         (
             Mutation("files are elsewhere", "Path(source).is_dir() or Path(source).is_file()", "Path(source).is_dir()"),
+            Mutation(
+                "the base of a run", "return str(trained) if trained.is_dir() else str(model)", "return str(model)"
+            ),
             Mutation("pointers below their file", 'f"git -C {file.parent} lfs pull"', 'f"git -C {place} lfs pull"'),
         ),
     ),

@@ -193,9 +193,11 @@ MODULES = (
             ),
             Mutation(
                 "no look at the end",
-                "        await self._keep_if_best()\n        if self.at and",
-                "        if self.at and",
+                "        await self._keep_if_best()\n        self.trainer.leave",
+                "        self.trainer.leave",
             ),
+            Mutation("nothing is left", "        self.trainer.leave(bench.run.directory)\n", ""),
+            Mutation("what does not change is looked at", "if not self.trainer.trains_policy:", "if False:"),
             Mutation("the last for the best", "        bench.kept.restore(bench.parts.policy)\n", ""),
             Mutation(
                 "nothing learned, nothing said", "if self.at and (self._is_idle or not self.has_learned):", "if False:"
@@ -871,7 +873,8 @@ MODULES = (
             Mutation("warnings are not told", "        reporter.note(parts.warning)\n", "        pass\n"),
             Mutation("the trainer is not asked", "    trainer.check(tokenizer)\n", ""),
             Mutation("the imitator is not asked", "        imitator.check(tokenizer)\n", ""),
-            Mutation("warm at the end", "[*warm, before, train", "[before, *warm, train"),
+            Mutation("warm at the end", "[*warm, before, train, Measure", "[before, *warm, train, Measure"),
+            Mutation("what does not change is measured", "if not trainer.trains_policy:", "if False:"),
             Mutation("tested once", 'train, Measure(bench, "after")]', "train]"),
             Mutation(
                 "nobody was imitated", 'Measure(bench, "before", has_teacher=has_teacher)', 'Measure(bench, "before")'
@@ -1118,9 +1121,6 @@ MODULES = (
             Mutation("adapters for all", "wants_new = hf.lora and policy_dir", "wants_new = policy_dir"),
             Mutation(
                 "adapters on adapters", "wants_new = hf.lora and policy_dir is None and (", "wants_new = hf.lora and ("
-            ),
-            Mutation(
-                "the base of a run", "return str(trained) if trained.is_dir() else str(model)", "return str(model)"
             ),
             Mutation(
                 "nano anew",

@@ -29,10 +29,12 @@ def own(kind: str) -> list[str]:
 
 def test_every_command_trainer_environment_and_curriculum_has_a_section_in_order(page: str) -> None:
     commands = [f"agentgym {name}" for name in sorted(cli.commands)]
-    trainers = [f"Trainer `{name}`" for name in ["agent-q", "cory", "dpo", "grpo", "mixed", "ppo", "rloo", "sft"]]
+    names = ["agent-q", "cory", "dpo", "grpo", "mixed", "ppo", "reward-model", "rloo", "sft"]
+    trainers = [f"Trainer `{name}`" for name in names]
     environments, augmentations, curricula = map(own, ("environments", "augmentations", "curricula"))
+    critics = [f"Critic {heading}" for heading in own("critics")]
     assert "`webshop`" in environments
-    expected = [*commands, *trainers, *environments, *augmentations, *curricula]
+    expected = [*commands, *trainers, *environments, *augmentations, *curricula, *critics]
     headings = re.findall(r"^### (.*)$", page, re.MULTILINE)
     assert [heading for heading in headings if heading in expected] == expected
     assert re.findall(r"^## (.*)$", page, re.MULTILINE) == [
@@ -42,6 +44,7 @@ def test_every_command_trainer_environment_and_curriculum_has_a_section_in_order
         "Augmentations",
         "Protocols",
         "Curricula",
+        "Critics",
         "Commands inside `agentgym play`",
     ]
 

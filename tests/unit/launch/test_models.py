@@ -20,11 +20,11 @@ from agentgym.launch.models import (
     make_engine,
     make_learner,
     make_policy,
-    policy_source,
     served_policy,
 )
 from agentgym.launch.resolving import resolve
 from agentgym.learn.policy import Policy
+from agentgym.learn.sources import policy_source
 from agentgym.learn.trainer import TrainerSettings
 from agentgym.registry import EnvFactory
 from tests.kit import BELL, tiny_model

@@ -1,0 +1,1 @@
+"""The critics: one file each, its name is its id."""
