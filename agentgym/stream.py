@@ -109,6 +109,12 @@ class TokenStream:
         """How often history was rewritten."""
         return len(self._written) - 1
 
+    @property
+    def num_tokens(self) -> tuple[int, int]:
+        """Tokens that were shown and tokens that were sampled, in all samples."""
+        sampled = sum(len(columns.logprobs) for columns in self._written)
+        return sum(len(columns.token_ids) for columns in self._written) - sampled, sampled
+
     def fork(self) -> TokenStream:
         """An independent stream with the same past."""
         twin = copy.copy(self)

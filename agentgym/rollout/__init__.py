@@ -5,14 +5,14 @@
 - ``play``: one attempt at one episode;
 - ``context``: what happens when an episode outgrows its context;
 - ``shaping``: rewards beside the environment's, when the episodes of a group have ended;
-- ``runner``: many episodes at once;
-- ``tree``: episodes that branch.
+- ``runner``: many episodes at once.
+
+Episodes that branch are played by ``agentgym.search``.
 """
 
 from agentgym.rollout.actors import Actor, Episode, engine_actor, expert_actor, led_actor
 from agentgym.rollout.runner import Rollout, Seat
 from agentgym.rollout.specs import EpisodeSpec, Limits, OnOverflow, seed_of
-from agentgym.rollout.tree import Tree
 
 __all__ = [
     "Actor",
@@ -22,7 +22,6 @@ __all__ = [
     "OnOverflow",
     "Rollout",
     "Seat",
-    "Tree",
     "engine_actor",
     "expert_actor",
     "led_actor",

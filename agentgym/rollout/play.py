@@ -152,15 +152,11 @@ class Play:
         """Keep this moment of the environment, for forks. Raises SnapshotError where there is no way back."""
         return await self._within_deadline(self.host.save(), "saving")
 
-    async def forget(self, mark: Mark) -> None:
-        """Keep that moment no longer."""
-        await self._within_deadline(self.host.forget(mark), "forgetting")
-
-    def fork(self, spec: EpisodeSpec, host: Host, mark: Mark) -> Play:
+    def fork(self, spec: EpisodeSpec, host: Host, mark: Mark | None = None) -> Play:
         """The same episode so far, to go on in another way: as ``spec``, from ``mark``, which was saved at this moment.
 
         ``host`` may be this one's own, once this episode is done with it: a fork goes there only when it ``run``s.
-        Raises ValueError when the episode is over.
+        Without a mark ``host`` gets there by itself. Raises ValueError when the episode is over.
         """
         if self.is_over:
             raise ValueError(f"episode {self.spec.episode_id} is over: there is nothing to go on with")
@@ -177,7 +173,7 @@ class Play:
         twin.episode = dataclasses.replace(
             self.episode, spec=spec, host=host, stream=twin.stream, messages=list(self.episode.messages)
         )
-        twin.has_begun, twin.mark = False, mark
+        twin.has_begun, twin.mark = mark is None, mark
         return twin
 
     @property

@@ -135,13 +135,13 @@ class Rollout:
             await shape(group, shapers, seconds=self.limits.shaping_seconds)
 
     @contextlib.asynccontextmanager
-    async def seat(self) -> AsyncIterator[Seat]:
+    async def seat(self, *, fresh: bool = False) -> AsyncIterator[Seat]:
         """A host for more than one episode, one after the other; it counts as one episode of ``concurrency``.
 
-        It is given back at the end, or killed where it is spoiled or the body raises. Raises EnvError when an
-        environment cannot be made.
+        A ``fresh`` one was not played on before. It is given back at the end, or killed where it is spoiled or the body
+        raises. Raises EnvError when an environment cannot be made.
         """
-        async with self._place(), self._lent() as seat:
+        async with self._place(), self._lent(fresh=fresh) as seat:
             yield seat
 
     def play(

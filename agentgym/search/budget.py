@@ -13,14 +13,14 @@ __all__ = ["Budget", "Spent"]
 
 
 class Budget(Settings):
-    """When a search of one task ends, whatever it has found by then."""
+    """When a search of one task ends, with whatever it has found by then: one line at least."""
 
     max_tokens: int | None = Field(None, ge=1)
     """Tokens that may be sampled and prefilled together; what is under way is played to its end."""
     max_steps: int | None = Field(None, ge=1)
-    """Turns of the environment."""
+    """Turns of the environment, likewise."""
     max_seconds: float | None = Field(None, gt=0)
-    """Time. What is found then depends on the machine."""
+    """Time, likewise. What is found then depends on the machine."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -36,11 +36,13 @@ class Spent:
     merged: int = 0
     """Proposals that said what another one said, and count with it."""
     lost: int = 0
-    """Moments that the environment did not come back to."""
+    """Proposals that were not taken, since the environment did not come back to where they were made."""
     unjudged: int = 0
     """Times that a critic gave no answer."""
+    restores: int = 0
+    """Times that the environment was brought back to another moment."""
     restore_seconds: float = 0.0
-    """Going back to moments."""
+    """That this took."""
     began: float = dataclasses.field(default_factory=time.monotonic)
 
     @property
@@ -58,3 +60,9 @@ class Spent:
         seconds = time.monotonic() - self.began
         used = (self.tokens, budget.max_tokens), (self.steps, budget.max_steps), (seconds, budget.max_seconds)
         return any(limit is not None and spent >= limit for spent, limit in used)
+
+    def __add__(self, other: Spent) -> Spent:
+        """Of both together, since the first of them began."""
+        names = [field.name for field in dataclasses.fields(self) if field.name != "began"]
+        added = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return Spent(**added, began=min(self.began, other.began))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from agentgym.engine import Completion
 from agentgym.rollout.play import Play
-from agentgym.snapshot import Mark
+from agentgym.search.lanes import Lane
 from agentgym.types import Trajectory, Turn
 
 __all__ = ["Node"]
@@ -25,13 +25,11 @@ class Node:
     parent: Node | None = None
     completion: Completion | None = None
     action: str = ""
-    """What the completion says; siblings that say the same are one."""
+    """What the completion says, as the environment would be told; "" where that cannot be read."""
     number: int = 0
     """Place among its siblings, in the order of proposing."""
-    mark: Mark | None = None
-    """The environment's moment, once it is taken, where somebody may come back to it."""
     line: str = ""
-    """Episode that came here first, once it is taken."""
+    """Name of the first of the lines that go through here, once the tree is closed."""
     children: list[Node] = dataclasses.field(default_factory=list)
     num_merged: int = 0
     """Further proposals that said the same."""
@@ -41,11 +39,13 @@ class Node:
     is_over: bool = False
     """The episode ends here."""
     is_lost: bool = False
-    """The environment does not come back here, or broke on the way: it counts for nothing."""
+    """The environment did not come back to where this was proposed: it counts for nothing."""
     visits: int = 0
     """Returns that came by."""
     total: float = 0.0
     """Of them."""
+    is_backed_up: bool = False
+    """Whether the return of the line that ends here went up."""
     pending: int = 0
     """Simulations under way below: a virtual loss each."""
     score: float | None = None
@@ -57,9 +57,20 @@ class Node:
         return self.total / self.visits if self.visits else 0.0
 
     @property
+    def lane(self) -> Lane:
+        """The environment, as the episode has it."""
+        assert isinstance(self.play.host, Lane)
+        return self.play.host
+
+    @property
+    def num_proposed(self) -> int:
+        """Replies that were sampled here, those that said the same included."""
+        return sum(1 + child.num_merged for child in self.children)
+
+    @property
     def depth(self) -> int:
-        """Turns on record at this moment."""
-        return len(self.play.trajectory.turns) if self.is_taken else len(self.play.trajectory.turns) + 1
+        """Replies on the way from the root; summaries are none."""
+        return 0 if self.parent is None else self.parent.depth + 1
 
     @property
     def name(self) -> str:
@@ -77,6 +88,14 @@ class Node:
     def path(self) -> list[Node]:
         """From the root to here."""
         return [*(self.parent.path if self.parent else ()), self]
+
+    def surprise(self, num_tokens: int | None = None) -> float:
+        """How unsure the policy was of what it said: the mean negative log-probability of the first tokens, in nats.
+
+        That is their entropy as far as one sample tells of it; 0 at the root.
+        """
+        logprobs = [] if self.completion is None else self.completion.logprobs[:num_tokens]
+        return -sum(logprobs) / len(logprobs) if logprobs else 0.0
 
     def walk(self) -> Iterator[Node]:
         """This one and all below, parents first."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import BaseModel
 
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec
-from agentgym.search import Found, Search, Spent, Table, Tree
+from agentgym.search import Found, Search, Table, Tree, best
+from agentgym.searches._whole import played
+from agentgym.types import Trajectory
 
 __all__ = ["Flat"]
 
@@ -16,12 +21,15 @@ class Flat(Search):
     """Episodes do not branch."""
 
     branches = False
+    shared_settings: ClassVar[type[BaseModel] | None] = None  # as many as are asked for: there is nothing to save on
+    comes_back = False
 
     async def grow(self, tree: Tree, num: int) -> None:
-        """Nothing is ever asked to."""
+        await tree.roll_out(tree.root)
+
+    def choose(self, lines: Sequence[Trajectory]) -> Trajectory:
+        """The first: nothing is searched for."""
+        return best(lines, lambda line: 0.0)
 
     async def play(self, table: Table, specs: Sequence[EpisodeSpec]) -> Found:
-        lines = await table.rollout.run(
-            specs, table.actor, release=table.engine.release, limits=table.limits, shaped=False
-        )
-        return Found(lines, Spent())
+        return await played(table, specs)

@@ -68,12 +68,14 @@ class MCTS(Search):
         left = self.simulations or num
         while left > 0 and tree.goes_on:
             wave = self._wave(tree, min(self.parallel, left))
-            ends = await together(self._simulate(tree, node) for node in wave)
-            for node, end in zip(wave, ends, strict=True):
-                node.hold(-1)
-                if end is not None:
-                    tree.back_up(end)
-                    left -= 1
+            try:
+                ends = await together(self._simulate(tree, node) for node in wave)
+            finally:
+                for node in wave:
+                    node.hold(-1)
+            for end in filter(None, ends):
+                tree.back_up(end)
+                left -= 1
 
     def _wave(self, tree: Tree, num: int) -> list[Node]:
         """Where the next simulations go, each with its virtual loss."""
@@ -114,8 +116,10 @@ class MCTS(Search):
             if not new:
                 return None
             node = max(new, key=lambda child: self._bound(node, child))
-        end = await tree.roll_out(node)
+        end = await tree.roll_out(node, is_kept=self._may_branch)
         for moment in end.path:
-            if self.depth is not None and moment.depth >= self.depth:
-                moment.is_closed = True
+            moment.is_closed |= not self._may_branch(moment)
         return end if end.is_over else None
+
+    def _may_branch(self, node: Node) -> bool:
+        return self.depth is None or node.depth < self.depth

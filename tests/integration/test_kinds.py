@@ -15,7 +15,9 @@ from agentgym.launch.resolving import resolve
 from agentgym.learn.policy import Policy
 from agentgym.learn.rows import rows_of
 from agentgym.learn.settings import TrainerSettings
-from agentgym.rollout import EpisodeSpec, Tree, engine_actor, expert_actor, led_actor
+from agentgym.rollout import EpisodeSpec, engine_actor, expert_actor, led_actor
+from agentgym.search import Table
+from agentgym.searches.vine import Vine
 from agentgym.types import Trajectory
 from tests.kit import byte_tokenizer, chat, tiny_model
 
@@ -31,15 +33,10 @@ KINDS: dict[str, dict[str, Any]] = {
 async def lines_of(parts: Parts) -> list[Trajectory]:
     """A tree that the expert begins and the policy goes on with, in two ways."""
     policy = engine_actor(parts.engine, temperature=1.0)
-    tree = Tree(
-        rollout=parts.rollout,
-        actor=led_actor(expert_actor(parts.rollout.protocol), policy),
-        degree=2,
-        turns={1},
-        release=parts.engine.release,
-        fork=parts.engine.fork,
-    )
-    return await tree.play(EpisodeSpec(task=parts.env.tasks("train")[0], seed=3, shown_turns=1, episode_id="tree"))
+    actor = led_actor(expert_actor(parts.rollout.protocol), policy)
+    table = Table(rollout=parts.rollout, engine=parts.engine, actor=actor)
+    spec = EpisodeSpec(task=parts.env.tasks("train")[0], seed=3, shown_turns=1, episode_id="tree")
+    return (await Vine(ways=2, turns=(1,)).play(table, [spec])).lines
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -266,34 +266,4 @@ MODULES = (
             Mutation("making takes for ever", "in_time(hosts.open(), seconds,", "in_time(hosts.open(), None,"),
         ),
     ),
-    Module(
-        "agentgym/rollout/tree.py",
-        ("tests/unit/rollout/test_tree.py",),
-        (
-            Mutation("branches where it began", "if turn > branched_at:", "if turn >= branched_at:"),
-            Mutation("all forks sample alike", ", member=seed)", ")"),
-            Mutation("one too few", "range(self.degree - 1, 0, -1)", "range(self.degree - 2, 0, -1)"),
-            Mutation(
-                "sessions not released",
-                "                self.release(play.session)\n            traj",
-                "                pass\n            traj",
-            ),
-            Mutation(
-                "what was put aside is not released",
-                "                for play in aside:\n                    self.release(play.session)",
-                "                pass",
-            ),
-            Mutation(
-                "moments are kept", "                    await play.forget(play.mark)\n", "                    pass\n"
-            ),
-            Mutation("a moment is forgotten too early", "and all(other.mark is not play.mark for other in aside)", ""),
-            Mutation("a broken tree goes on", "while aside and not seat.is_spoiled:", "while aside:"),
-            Mutation("turns as they were given", "in sorted(self.turns) if", "in self.turns if"),
-            Mutation("nothing is shared", "            await self.fork(play.session, fork.session)\n", ""),
-            Mutation(
-                "where it was asked to branch", "branched_at = len(play.trajectory.turns)  #", "branched_at = turn  #"
-            ),
-            Mutation("an end branches", "                if play.is_over:\n                    return\n", ""),
-        ),
-    ),
 )
