@@ -318,6 +318,8 @@ def long_form(settings: Mapping[str, Any]) -> dict[str, Any]:
             id: _critic_in_full(value) if isinstance(value, Mapping) else {"weight": value}
             for id, value in rewards.items()
         }
+    if isinstance(search := written.get("search"), Mapping):
+        written["search"] = _critic_in_full(search)
     if isinstance(augment := written.get(AUGMENT), Mapping):
         written[AUGMENT] = {id: {} if value is True else value for id, value in augment.items()}
     return written

@@ -49,7 +49,7 @@ def _cards(episodes: Any, name: str, update: int | None) -> list[Any]:
     """Those of the one group that is called so or has an episode that is. Raises DataError for none or several."""
     from agentgym.reports import planted
 
-    cards = episodes.query(group_id=name, update=update) or episodes.query(episode_id=name, update=update)
+    cards: list[Any] = episodes.query(group_id=name, update=update) or episodes.query(episode_id=name, update=update)
     if not cards:
         where = "" if update is None else f" in update {update}"
         raise DataError(f"{episodes.file} has no group or episode {name}{where}; agentgym tree RUN lists what branched")
@@ -61,7 +61,8 @@ def _cards(episodes: Any, name: str, update: int | None) -> list[Any]:
     if not group_id:  # an episode that is compared with none
         return cards
     asked = {"group_id": group_id, "update": of, "stage": stage or None}
-    return next(each.cards for each in planted(episodes.query(**asked)) if (each.stage, each.update) == (stage, of))
+    found = planted(episodes.query(**asked))
+    return list(next(each.cards for each in found if (each.stage, each.update) == (stage, of)))
 
 
 def _tell(source: Path, groups: list[Any]) -> None:

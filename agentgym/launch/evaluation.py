@@ -17,7 +17,6 @@ from agentgym.launch.score import Score, advice, sample_of, score, told, told_vo
 from agentgym.launch.settings import TrainSettings
 from agentgym.loops import together
 from agentgym.media import MediaStore
-from agentgym.registry import plugins
 from agentgym.rollout import Actor, EpisodeSpec, Limits, Rollout, engine_actor, seed_of
 from agentgym.search import Search, Table
 from agentgym.types import TaskId, Trajectory
@@ -114,8 +113,7 @@ async def measure(
         tasks = parts.env.tasks(split)[:episodes]
         if len(tasks) < episodes:
             reporter.note(f"the split {split} has {len(tasks)} tasks")
-        search: Search = plugins("searches").build(settings.search.id, settings.search.options)
-        num = len(tasks) * (1 if search.branches and not keeps_lines else samples)
+        num = len(tasks) * (1 if parts.search.branches and not keeps_lines else samples)
         reporter.begin(f"{split} tasks", num, "episodes")
         so_far, means = list[Trajectory](), _Means()
         with _written(trajectories, parts.rollout.tokenizer.store) as write:
@@ -135,7 +133,7 @@ async def measure(
                     **filters,
                     seed=settings.seed,
                     samples=samples,
-                    search=search,
+                    search=parts.search,
                     keeps_lines=keeps_lines,
                     on_episode=ended,
                 )

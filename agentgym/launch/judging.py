@@ -19,6 +19,7 @@ from agentgym.loops import settled
 from agentgym.own_files import function_from
 from agentgym.registry import plugins
 from agentgym.reward import Shaper
+from agentgym.search import Search
 from agentgym.stream import TokenStream
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Message
@@ -69,7 +70,7 @@ class FunctionJudge(Judge):
 
 
 async def appoint(
-    parts: Iterable[Shaper | Critic],
+    parts: Iterable[Shaper | Critic | Search],
     engine: Engine,
     policy: Policy,
     *,

@@ -163,8 +163,8 @@ class Train(Learning):
         """Updates since there was something to learn from."""
 
     def search(self) -> Search | None:
-        chosen = self.bench.settings.search
-        return None if chosen.id == "flat" else plugins("searches").build(chosen.id, chosen.options)
+        search = self.bench.parts.search
+        return search if search.branches else None
 
     def _scheduler(self, players: Players) -> Scheduler | None:
         settings = self.bench.settings

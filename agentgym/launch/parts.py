@@ -30,6 +30,7 @@ from agentgym.registry import EnvFactory, plugins
 from agentgym.reward import Shaper
 from agentgym.rollout import Episode, EpisodeSpec, Limits, Rollout
 from agentgym.rollout.deadline import ended_by_force
+from agentgym.search import Search
 
 __all__ = ["Parts", "assembled"]
 
@@ -49,6 +50,8 @@ class Parts:
     rollout: Rollout
     limits: Limits
     """Of training episodes; evaluation has none but the environment's own."""
+    search: Search
+    """How the episodes of a task branch, where they do."""
     warning: str = ""
     """What the user is to be told first; nothing mostly."""
 
@@ -97,11 +100,14 @@ async def assembled(
             for name, reward in settings.rewards.items()
             if reward.weight
         }
-        await appoint(shapers.values(), engine, policy, sessions=settings.rollout.concurrency, closing=closing)
-        for shaper in shapers.values():
-            if isinstance(shaper, Shaper):
-                closing.push_async_callback(shaper.close)
-                await shaper.open()
+        search = plugins("searches").build(settings.search.id, settings.search.options)
+        await appoint(
+            [*shapers.values(), search], engine, policy, sessions=settings.rollout.concurrency, closing=closing
+        )
+        for part in (*shapers.values(), search):
+            if isinstance(part, Shaper | Search):
+                closing.push_async_callback(part.close)
+                await part.open()
         rollout = Rollout(
             make_env,
             policy.tokenizer,
@@ -117,7 +123,7 @@ async def assembled(
         closing.push_async_callback(rollout.close)
         closing.push_async_callback(env.close)  # before what it runs on
         rollout.protocol = await prompted(rollout.protocol, env)
-        parts = Parts(env, policy, engine, rollout.protocol, rollout, limits)
+        parts = Parts(env, policy, engine, rollout.protocol, rollout, limits, search)
         await env.look()
         tried = await _try_out(parts)
         told = [_on_history(policy), _on_prompt(parts, tried), _on_pictures(parts, settings) if tried.pictures else ""]

@@ -8,13 +8,12 @@
 
 from agentgym.search.budget import Budget, Spent
 from agentgym.search.node import Node
-from agentgym.search.search import Critic, Found, Search, best, joined, last_judgment, places
+from agentgym.search.search import Found, Search, best, joined, last_judgment, places
 from agentgym.search.tree import BrokenError, Table, Tree
 
 __all__ = [
     "BrokenError",
     "Budget",
-    "Critic",
     "Found",
     "Node",
     "Search",

@@ -1,4 +1,4 @@
-"""What a search may cost, and what it has cost."""
+"""What a search may cost, whom it asks, and what it has cost."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import time
 
 from pydantic import Field
 
-from agentgym.config import Settings
+from agentgym.config import Choice, Settings
 
-__all__ = ["Budget", "Spent"]
+__all__ = ["Budget", "SearchSettings", "Spent"]
 
 
 class Budget(Settings):
@@ -21,6 +21,14 @@ class Budget(Settings):
     """Turns of the environment, likewise."""
     max_seconds: float | None = Field(None, gt=0)
     """Time, likewise. What is found then depends on the machine."""
+
+
+class SearchSettings(Budget):
+    """What every search is told."""
+
+    critic: Choice | None = None
+    """Who says what looks best, with its settings behind it: --search.critic model --search.critic.model RUN; none
+    given: what the environment paid decides alone."""
 
 
 @dataclasses.dataclass(slots=True)

@@ -115,10 +115,11 @@ class Node:
             node.pending += num
 
     def attempt(self) -> Trajectory:
-        """The episode up to here; what is only proposed is its last turn, without a consequence."""
-        so_far = self.play.trajectory
+        """The episode up to here, with its tokens; what is only proposed is its last turn, without a consequence."""
         if self.is_taken or self.completion is None:
-            return so_far
+            return self.play.record()
+        so_far, stream = self.play.trajectory, self.play.stream.fork()
+        stream.append(self.completion)
         reply = self.play.read(self.completion)
         said = Turn(observation=str(self.play.episode.observation), reply=reply, action=self.action or None)
-        return so_far.model_copy(update={"turns": [*so_far.turns, said]})
+        return so_far.model_copy(update={"turns": [*so_far.turns, said], "samples": stream.samples})

@@ -16,27 +16,24 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from pydantic import BaseModel
 
-from agentgym.errors import EnvError, JudgeError, SnapshotError, UserError
+from agentgym.critic import Critic
+from agentgym.errors import ConfigError, EnvError, JudgeError, SnapshotError, UserError
+from agentgym.judge import Asking
 from agentgym.loops import together
+from agentgym.registry import plugins
 from agentgym.rollout import EpisodeSpec
 from agentgym.rollout.deadline import in_time
-from agentgym.search.budget import Budget, Spent
+from agentgym.search.budget import Budget, SearchSettings, Spent
 from agentgym.search.lanes import Ground
 from agentgym.search.node import Node
 from agentgym.search.tree import BrokenError, Table, Tree
 from agentgym.types import StopReason, Trajectory
 
-__all__ = ["Critic", "Found", "Search", "best", "joined", "last_judgment", "places"]
-
-
-class Critic(Protocol):
-    """Says how good unfinished episodes stand, the higher the better. JudgeError where it cannot say."""
-
-    async def score(self, trajectories: Sequence[Trajectory]) -> list[float]: ...
+__all__ = ["Found", "Search", "best", "joined", "last_judgment", "places"]
 
 
 @dataclasses.dataclass(slots=True)
@@ -49,10 +46,10 @@ class Found:
 
 
 class Search(abc.ABC):
-    """One way to branch. What its constructor takes are settings; those of ``Budget`` are every search's."""
+    """One way to branch. What its constructor takes are settings; those of ``SearchSettings`` are every search's."""
 
     plugin_kind: ClassVar[str] = "searches"
-    shared_settings: ClassVar[type[BaseModel] | None] = Budget
+    shared_settings: ClassVar[type[BaseModel] | None] = SearchSettings
     comes_back: bool = True
     """Whether it comes back to earlier moments. Where not, each line is played in an environment of its own."""
     branches: ClassVar[bool] = True
@@ -61,9 +58,27 @@ class Search(abc.ABC):
     critic: Critic | None = None
     """Whom it may ask what looks best."""
 
-    def take(self, settings: Budget) -> None:
-        """Take up what the user says of the budget."""
+    def take(self, settings: SearchSettings) -> None:
+        """Take up what the user says of the budget and of the critic, which is made, and not yet opened."""
         self.budget = settings
+        if settings.critic is None:
+            return
+        try:
+            self.critic = plugins("critics").build(settings.critic.id, settings.critic.options)
+        except ConfigError as error:
+            raise ConfigError(f"search.{error}") from None
+        if isinstance(self.critic, Asking):
+            self.critic.flag = "search.critic"
+
+    async def open(self) -> None:
+        """Have the critic load what it needs, once it was appointed its judge where it asks one."""
+        if self.critic is not None:
+            await self.critic.open()
+
+    async def close(self) -> None:
+        """Let go of that."""
+        if self.critic is not None:
+            await self.critic.close()
 
     async def judged(self, spent: Spent, attempts: Sequence[Trajectory]) -> list[float] | None:
         """What the critic gives episodes, the higher the better; None without one.

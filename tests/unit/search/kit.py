@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import agentgym
+from agentgym import critic
 from agentgym.actors.scripted import ScriptedEngine
 from agentgym.engine import Completion, Prompt, Sampling
 from agentgym.errors import JudgeError
@@ -114,7 +115,7 @@ class Breaking(Ways):
         return super().step(action)
 
 
-class Critic:
+class Critic(critic.Critic):
     """Gives each episode what a function makes of its actions; counts."""
 
     def __init__(self, of: Callable[[str], float] = lambda way: 0.0) -> None:
