@@ -274,7 +274,7 @@ def test_published_are_the_weights_as_they_are_under_their_version() -> None:
     policy, engine = a_policy(), Listening()
     other: Any = None
     mark(policy.module, 2.5)
-    asyncio.run(Parts(other, policy, engine, other, other, Limits()).publish(7))
+    asyncio.run(Parts(other, policy, engine, other, other, Limits(), other).publish(7))
     assert engine.published == [(7, 2.5)]
 
 
