@@ -49,7 +49,7 @@ def _cards(episodes: Any, name: str, update: int | None) -> list[Any]:
     """Those of the one group that is called so or has an episode that is. Raises DataError for none, and for several."""
     from agentgym.reports import planted
 
-    cards = episodes.query(group_id=name, update=update) or episodes.query(episode_id=name, update=update)
+    cards: list[Any] = episodes.query(group_id=name, update=update) or episodes.query(episode_id=name, update=update)
     if not cards:
         where = "" if update is None else f" in update {update}"
         raise DataError(f"{episodes.file} has no group or episode {name}{where}; agentgym tree RUN lists what branched")

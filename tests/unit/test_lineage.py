@@ -140,9 +140,7 @@ def test_whoever_is_dropped_lines_share_only_what_they_have_in_common(
 
 
 @given(trees(), st.data())
-def test_pooling_is_the_mean_over_lines(
-    grown: tuple[list[Trajectory], list[list[int]]], data: st.DataObject
-) -> None:
+def test_pooling_is_the_mean_over_lines(grown: tuple[list[Trajectory], list[list[int]]], data: st.DataObject) -> None:
     found, sampled = grown
     values = [data.draw(st.lists(st.floats(-5, 5), min_size=len(own), max_size=len(own))) for own in sampled]
     pooled = Lineage(found).pooled(values)

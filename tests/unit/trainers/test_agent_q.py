@@ -140,7 +140,9 @@ def test_successes_imitates_exactly_the_lines_that_succeeded() -> None:
     lesson = imitating.lesson(0, [*group, *other])
     assert [row.episode for row in lesson.rows] == ["a", "c"]
     assert (lesson.metrics, lesson.rejected) == ({"imitated": 2.0}, {1: "no success"})
-    expected = [logprobs[row.places] for row, logprobs in zip(lesson.rows, score(tiny_model(), lesson.rows), strict=True)]
+    expected = [
+        logprobs[row.places] for row, logprobs in zip(lesson.rows, score(tiny_model(), lesson.rows), strict=True)
+    ]
     taught = imitating.learn(0, lesson)
     assert taught["loss"] == pytest.approx(-np.mean([own.mean() for own in expected]), rel=0.2)
     for update in range(1, 10):
