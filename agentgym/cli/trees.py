@@ -46,7 +46,7 @@ def tree(source: Path, name: str | None, update: int | None, svg_file: Path | No
 
 
 def _cards(episodes: Any, name: str, update: int | None) -> list[Any]:
-    """Those of the one group that is called so or has an episode that is. Raises DataError for none or several."""
+    """Those of the one group that is called so, or has such an episode. Raises DataError for none, and for several."""
     from agentgym.reports import planted
 
     cards: list[Any] = episodes.query(group_id=name, update=update) or episodes.query(episode_id=name, update=update)

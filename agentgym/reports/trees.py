@@ -92,7 +92,10 @@ def _node(moment: Moment) -> dict[str, Any]:
 
 
 def tree_of(lines: Sequence[Trajectory]) -> GroupTree:
-    """The tree of ``lines``, at least one. Raises DataError for names of two lines, or parents that go in circles."""
+    """The tree of ``lines``, of at least one.
+
+    Raises DataError where a name is two lines', or parents go in circles.
+    """
     _refuse_circles(lines)
     lineage, root = Lineage(lines), Moment("root")
     moments: dict[tuple[int, int], Moment] = {}

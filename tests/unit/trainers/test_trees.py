@@ -122,7 +122,7 @@ def test_a_line_whose_parent_does_not_count_has_the_turns_that_nobody_else_has()
 
 
 def test_the_gradient_at_a_shared_turn_is_that_of_all_lines_that_go_through_it() -> None:
-    """Rows of whole lines, each with its own advantage, sum to the tree's, counted as often as it is shared."""
+    """Rows of whole lines, each with its own advantage, sum to the tree's, each turn of which counts once a line."""
     module = tiny_model()
     tree = RLOO(RLOOSettings()).lesson(0, TREE).rows
     whole = [rows_of(line, advantage)[0] for line, advantage in zip(TREE, (1.5, 0.0, -1.5), strict=True)]
