@@ -21,11 +21,11 @@ from agentgym.learn import saved
 from agentgym.learn.aggregation import Aggregation, denominator, token_weights
 from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.distributed import World, in_step, is_idle
-from agentgym.learn.forward import Predictions, attending, decoder_of, predict, score
+from agentgym.learn.forward import Predictions, attending, decoder_of, predict, score, shares
 from agentgym.learn.masters import Masters, decaying
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.rows import Row
-from agentgym.learn.settings import Precision, Schedule
+from agentgym.learn.settings import Precision, Schedule, Sharing
 from agentgym.weights import clone, weights_of
 
 __all__ = ["Forward", "Learner", "Objective", "StoppedError", "Stops", "decayed"]
@@ -53,7 +53,8 @@ class Learner:
 
     ``precision`` "bfloat16" runs the forward pass in it, under autocast, while parameters, gradients and optimizer
     stay in their own. Parameters of fewer bits than float32 are stepped in it (``masters``). ``weight_decay`` is that
-    of matrices. ``gradient_checkpointing`` keeps no activations inside layers. ``schedule`` is how the learning
+    of matrices. ``gradient_checkpointing`` keeps no activations inside layers.
+    ``share_prefixes`` is as in ``TrainerSettings``. ``schedule`` is how the learning
     rate falls after ``warmup_updates`` until ``total_updates``. ``max_tokens_constant`` is the number of tokens that
     aggregation "constant" divides by. ``parameters`` are those to train, default all that want a gradient; ``forward``
     is what to run, default ``predict``: with both, a critic has a learner of its own. ``world`` are the processes that
@@ -77,6 +78,7 @@ class Learner:
         temperature: float = 1.0,
         precision: Precision = "float32",
         gradient_checkpointing: bool = False,
+        share_prefixes: Sharing = "auto",
         parameters: Iterable[torch.nn.Parameter] | None = None,
         forward: Forward | None = None,
         dump_dir: Path | None = None,
@@ -92,6 +94,7 @@ class Learner:
         self.max_grad_norm, self.max_microbatch_tokens = max_grad_norm, max_microbatch_tokens
         self.aggregation, self.max_tokens_constant = aggregation, max_tokens_constant
         self.temperature, self.precision, self.dump_dir = temperature, precision, dump_dir
+        self.share_prefixes: Sharing = share_prefixes
         self.forward = forward or self._predict
         if gradient_checkpointing:
             decoder_of(module).gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -165,6 +168,7 @@ class Learner:
                 temperature=self.temperature,
                 max_tokens=self.max_microbatch_tokens,
                 world=self.world,
+                share_prefixes=self.share_prefixes,
             )
         for row, logprobs in zip(rows, found, strict=True):
             setattr(row, field, logprobs)
@@ -193,7 +197,8 @@ class Learner:
         """Gradients of all microbatches; returns the loss summed over them and over processes, and mean metrics."""
         totals = {_WEIGHT: math.fsum(weight * row.num_trained for weight, row in zip(weights, rows, strict=True))}
         with _checkpointing(self.module), self.masters.summing():
-            own = microbatches(rows, weights, max_tokens=self.max_microbatch_tokens)
+            shared = shares(self.module, rows, self.share_prefixes)
+            own = microbatches(rows, weights, max_tokens=self.max_microbatch_tokens, shares=shared)
             for batch in in_step(own, self.world, self.device):
                 for name, value in self._accumulate(batch.to(self.device), objective).items():
                     totals[name] = totals.get(name, 0.0) + value
