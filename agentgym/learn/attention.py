@@ -95,6 +95,8 @@ def _attend(
     if asked or attention_mask is not None:
         raise UnsupportedAttentionError(f"{type(module).__name__} wants {asked or 'a mask of its own'}")
     if not isinstance(pack, Pack):
+        if dropout:
+            raise UnsupportedAttentionError(f"{type(module).__name__} wants dropout")
         return tree_attention.attend(query, key, value, pack, scaling).transpose(1, 2), None
     options: dict[str, Any] = {"scale": scaling, "enable_gqa": query.shape[1] != key.shape[1]}
     if value.is_cuda and not dropout and _fits_kernel(value.dtype, value.shape[-1], value.device):

@@ -14,9 +14,10 @@ import torch
 
 from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.distributed import ALONE, World, in_step
-from agentgym.learn.forward import predictive_hidden, shares
+from agentgym.learn.forward import predictive_hidden
 from agentgym.learn.rows import Row
 from agentgym.learn.settings import Sharing
+from agentgym.learn.sharing import shares
 
 __all__ = ["Critic", "estimate", "values"]
 

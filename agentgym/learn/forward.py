@@ -28,12 +28,11 @@ from agentgym.learn.attention import Pack, UnsupportedAttentionError, is_packed,
 from agentgym.learn.batch import Microbatch, microbatches, needed_tokens
 from agentgym.learn.distributed import ALONE, World, in_step
 from agentgym.learn.head import MAX_LOGITS, Outputs, linear_outputs, module_outputs, outputs_of
-from agentgym.learn.prefixes import Trie, pays, plant
+from agentgym.learn.prefixes import Trie, plant
 from agentgym.learn.rows import Row
-from agentgym.learn.settings import Sharing
 from agentgym.learn.sight import Sight, look
 
-__all__ = ["Predictions", "attending", "decoder_of", "predict", "predictive_hidden", "score", "shares"]
+__all__ = ["Predictions", "attending", "decoder_of", "predict", "predictive_hidden", "score", "traits_of"]
 
 _PADDING_WASTE = 1.25
 """Rows padded together may take so many times their real tokens."""
@@ -68,7 +67,7 @@ def predict(module: Any, batch: Microbatch, *, temperature: float = 1.0, max_log
 
 def _outputs(module: Any, batch: Microbatch, targets: torch.Tensor, temperature: float, max_logits: int) -> Outputs:
     """Of the tokens that ``_run`` has something to say about."""
-    traits = _traits(module)
+    traits = traits_of(module)
     options: dict[str, Any] = {"temperature": temperature}
     forbidden = traits.forbidden
     if traits.finish is None:
@@ -113,34 +112,6 @@ def attending(module: Any, batch: Microbatch) -> Iterator[None]:
         yield
 
 
-def shares(module: Any, rows: Sequence[Row], choice: Sharing) -> bool:
-    """Whether what ``rows`` begin with alike is to be computed once: where it pays, or wherever it can be ("on").
-
-    Raises UserError for "on" where it cannot be.
-    """
-    if choice == "off":
-        return False
-    hindrance = _hindrance(module, rows)
-    if hindrance and choice == "on":
-        raise UserError(
-            f"what rows begin with alike is to be computed once, but {hindrance}; type: --trainer.share_prefixes auto"
-        )
-    return not hindrance and (choice == "on" or pays(needed_tokens(rows)))
-
-
-def _hindrance(module: Any, rows: Sequence[Row]) -> str:
-    """Why prefixes cannot be shared, or ""."""
-    traits = _traits(module)  # by all processes, as in ``_packs``
-    longest = max((row.num_needed for row in rows), default=0)
-    if not traits.shares:
-        return f"{type(decoder_of(module)).__name__} has layers that see what came before by other means than attention"
-    if any(row.media for row in rows):
-        return "they show images"
-    if traits.window is not None and longest > traits.window:
-        return f"there is one of {longest} tokens, and the model's sliding window has {traits.window}"
-    return ""
-
-
 @torch.no_grad()
 def score(
     module: Any,
@@ -150,12 +121,14 @@ def score(
     max_tokens: int = 8192,
     max_logits: int = MAX_LOGITS,
     world: World = ALONE,
-    share_prefixes: Sharing = "off",
+    shares: bool = False,
 ) -> list[NDArray[np.float32]]:
-    """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row. All of ``world`` call it."""
+    """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row. All of ``world`` call it.
+
+    ``shares`` is as in ``microbatches``; ``sharing`` says whether it may be so.
+    """
     found = [np.zeros(len(row.token_ids), np.float32) for row in rows]
-    shared = shares(module, rows, share_prefixes)
-    own = microbatches(rows, [0.0] * len(rows), max_tokens=max_tokens, shares=shared)
+    own = microbatches(rows, [0.0] * len(rows), max_tokens=max_tokens, shares=shares)
     for batch in in_step(own, world, _device(module)):
         predictions = predict(module, batch.to(_device(module)), temperature=temperature, max_logits=max_logits)
         for index, logprobs in batch.per_row(predictions.logprobs_N):
@@ -170,7 +143,7 @@ def _run(module: Any, batch: Microbatch, *, wants_logits: bool) -> torch.Tensor:
     _refuse_beyond(decoder_of(module), max(batch.lengths))
     seen = look(module, batch)
     packs = _packs(module, batch)
-    _refuse_unknown(batch, _traits(module).vocabulary)
+    _refuse_unknown(batch, traits_of(module).vocabulary)
     if packs and torch.is_grad_enabled() and _checkpoints(module) and not is_packed(decoder_of(module)):
         raise RuntimeError(
             "gradient checkpointing runs layers again in backward: hold attending(module, batch) till then"
@@ -283,7 +256,7 @@ _Finish: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Traits:
+class Traits:
     """What the probe found."""
 
     packs: bool
@@ -298,7 +271,7 @@ class _Traits:
     vocabulary: int
 
 
-_TRAITS: weakref.WeakKeyDictionary[nn.Module, _Traits] = weakref.WeakKeyDictionary()
+_TRAITS: weakref.WeakKeyDictionary[nn.Module, Traits] = weakref.WeakKeyDictionary()
 
 
 def decoder_of(module: Any) -> Any:
@@ -306,7 +279,8 @@ def decoder_of(module: Any) -> Any:
     return next((part for part in module.modules() if isinstance(part, PreTrainedModel)), None)
 
 
-def _traits(module: Any) -> _Traits:
+def traits_of(module: Any) -> Traits:
+    """Found out the first time that somebody asks."""
     decoder = decoder_of(module)
     if decoder is None:
         raise TypeError(f"expected a Hugging Face model or a module that holds one, found {type(module).__name__}")
@@ -316,7 +290,7 @@ def _traits(module: Any) -> _Traits:
 
 
 def _packs(module: Any, batch: Microbatch) -> bool:
-    traits = _traits(module)  # found out at a module's first batch, whatever that is: all processes compute the probe
+    traits = traits_of(module)  # found out at a module's first batch, whatever that is: all processes compute the probe
     if batch.trie is not None:
         return True
     if len(set(batch.lengths)) == 1:
@@ -325,7 +299,7 @@ def _packs(module: Any, batch: Microbatch) -> bool:
 
 
 @torch.no_grad()
-def _probe(module: Any) -> _Traits:
+def _probe(module: Any) -> Traits:
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -334,7 +308,7 @@ def _probe(module: Any) -> _Traits:
             finish = None if module.get_output_embeddings() is None else _verified_finish(module, vocabulary)
             forbidden = vision.forbidden(module.config)
             packs = _can_pack(module, vocabulary)
-            return _Traits(
+            return Traits(
                 packs=packs,
                 shares=packs and _can_share(module, vocabulary),
                 window=_window(module.config),

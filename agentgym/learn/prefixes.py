@@ -20,13 +20,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["BLOCK", "Branch", "Trie", "chunks", "num_distinct", "pays", "plant"]
+__all__ = ["BLOCK", "Branch", "Trie", "chunks", "num_distinct", "plant"]
 
 BLOCK = 16
 """Tokens that are shared together, or not at all."""
-
-WORTH = 0.9
-"""Share of their tokens that the trie of sequences may have at most."""
 
 _Tokens: TypeAlias = NDArray[np.int32]
 
@@ -102,11 +99,6 @@ def num_distinct(sequences: Sequence[_Tokens], *, block: int = BLOCK) -> int:
     return sum(len(sequences[i]) - shared for i, shared in _sorted(sequences, block))
 
 
-def pays(sequences: Sequence[_Tokens]) -> bool:
-    """Whether computing their trie saves more than it costs."""
-    return num_distinct(sequences) <= WORTH * sum(map(len, sequences))
-
-
 def chunks(
     units: Sequence[list[int]], sequences: Sequence[_Tokens], *, max_tokens: int, block: int = BLOCK
 ) -> Iterator[list[int]]:
@@ -122,8 +114,10 @@ def chunks(
         for unit in left:
             sizes.append(growing.add(unit))
             if sizes[-1] > max_tokens and len(sizes) > 1:
-                ends = [n for n in range(1, len(sizes)) if 2 * sizes[n - 1] >= max_tokens] or [len(sizes) - 1]
-                end = min(ends, key=lambda n: (_common(*(sequences[unit[0]] for unit in left[n - 1 : n + 1]), block), -n))
+                firsts = [sequences[unit[0]] for unit in left[: len(sizes)]]
+                shared = [_common(one, other, block) for one, other in itertools.pairwise(firsts)]
+                late = [n for n in range(1, len(sizes)) if 2 * sizes[n - 1] >= max_tokens] or [len(shared)]
+                end = min(late, key=lambda n: (shared[n - 1], -n))
                 break
         else:
             end = len(left)

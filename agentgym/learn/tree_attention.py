@@ -10,15 +10,16 @@ outputs o, o' and log-sum-exps l, l' of two parts,
 Backward of a part is the kernel's own, given the whole's output and normalizer in place of the part's: it needs of
 them softmax(z) = exp(z - l'') and the inner product of o'' and its gradient, which belong to the whole.
 
-That is for CPUs. On other devices each branch attends to its ancestors and itself, brought together, under a mask.
+That is for CPUs and heads of one size. Otherwise each branch attends to its ancestors and itself, brought together,
+under a mask.
 
 Shape legend: H heads, K of them of keys and values, T tokens, D size of a head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch.autograd.function import once_differentiable
@@ -36,11 +37,12 @@ def attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, branches: Sequence[Branch], scale: float | None
 ) -> torch.Tensor:
     """Of [1, H, T, D] and twice [1, K, T, D] to [1, H, T, D]."""
-    if query.device.type != "cpu":
+    if query.device.type != "cpu" or query.shape[-1] != value.shape[-1]:
         return _attend_masked(query, key, value, branches, scale)
     if torch.is_autocast_enabled("cpu"):
         query, key = query.to(value.dtype), key.to(value.dtype)
-    return cast(torch.Tensor, _Attention.apply(query, key, value, branches, scale))
+    apply: Callable[..., torch.Tensor] = _Attention.apply
+    return apply(query, key, value, branches, scale)
 
 
 def _parts(branches: Sequence[Branch]) -> Iterator[_Part]:
@@ -54,7 +56,7 @@ def _parts(branches: Sequence[Branch]) -> Iterator[_Part]:
 
 class _Attention(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         query: torch.Tensor,
         key: torch.Tensor,
@@ -80,7 +82,7 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, to_out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, to_out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         query, key, value, out, norms = ctx.saved_tensors
         kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
         inputs = (query, key, value)
@@ -109,7 +111,5 @@ def _attend_masked(
         length = branch.end - branch.start
         mask = torch.ones(length, k.shape[2], dtype=torch.bool, device=query.device).tril(k.shape[2] - length)
         q = query[:, :, branch.start : branch.end]
-        outs.append(
-            scaled_dot_product_attention(q, k, v, mask, scale=scale, enable_gqa=query.shape[1] != key.shape[1])
-        )
+        outs.append(scaled_dot_product_attention(q, k, v, mask, scale=scale, enable_gqa=query.shape[1] != key.shape[1]))
     return torch.cat(outs, 2)

@@ -22,8 +22,8 @@ MODULES = (
             ),
             Mutation(
                 "the last one lost",
-                "    if chunk:\n        yield _microbatch(",
-                "    if False:\n        yield _microbatch(",
+                "    if chunk:\n        yield chunk",
+                "    if False:\n        yield chunk",
             ),
             Mutation("the shortest first", "key=lambda unit: -sum(", "key=lambda unit: sum("),
             Mutation("weights in another order", "[weights[i] for i in chunk]", "[weights[i] for i in sorted(chunk)]"),
