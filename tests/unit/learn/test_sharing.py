@@ -304,7 +304,7 @@ def test_beyond_a_sliding_window_it_cannot_be() -> None:
     assert shares(windowed(), short, "on")
     assert not shares(windowed(), long, "auto")
     taught = learner(windowed(), "on")
-    with pytest.raises(UserError, match="an episode has .* tokens, and the model sees no more than 20 back"):
+    with pytest.raises(UserError, match=r"an episode has .* tokens, and the model sees no more than 20 back"):
         taught.update([*short, *long], policy_gradient)
 
 

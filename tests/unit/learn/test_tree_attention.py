@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
 from agentgym.learn import attention, tree_attention
