@@ -36,9 +36,10 @@ def shares(module: Any, rows: Sequence[Row], choice: Sharing) -> bool:
 
 def hindrance(module: Any, rows: Sequence[Row] = ()) -> str:
     """Why ``module`` cannot compute the beginnings of ``rows`` once, or ""."""
-    traits = traits_of(module)
-    if not traits.shares:
-        return f"{type(decoder_of(module)).__name__} sees what came before by other means than plain attention"
+    decoder = decoder_of(module)
+    traits = None if decoder is None else traits_of(decoder)
+    if traits is None or not traits.shares:
+        return f"{type(decoder or module).__name__} sees what came before by other means than plain attention"
     if any(row.media for row in rows):
         return "the episodes show images"
     longest = max((row.num_needed for row in rows), default=0)

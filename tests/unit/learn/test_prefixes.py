@@ -158,10 +158,11 @@ def test_parts_hold_every_unit_once_and_whole_and_are_not_too_large(
         assert size <= max_tokens or sorted(part) in [sorted(unit) for unit in together]
 
 
-def test_what_fits_a_part_is_not_torn() -> None:
-    """Three families of 6 tokens each into parts of 8: none gets two tokens of the next one."""
+@pytest.mark.parametrize("max_tokens", [8, 10, 11])
+def test_what_fits_a_part_is_not_torn(max_tokens: int) -> None:
+    """Three families of 6 tokens each: a part takes no row of the next one, though there is room for one or two."""
     sequences = tokens(*([n, n, n, other] for n in (1, 2, 3) for other in (7, 8, 9)))
-    parts = list(chunks([[i] for i in range(9)], sequences, max_tokens=8, block=1))
+    parts = list(chunks([[i] for i in range(9)], sequences, max_tokens=max_tokens, block=1))
     assert parts == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 

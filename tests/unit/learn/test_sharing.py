@@ -299,6 +299,12 @@ def test_a_recurrent_model_cannot_which_is_told_before_anything_is_played() -> N
     learner(mamba(), "auto").update(TRIES["equal"], policy_gradient)
 
 
+def test_what_is_no_language_model_is_left_alone() -> None:
+    assert not shares(torch.nn.Linear(2, 2), TRIES["equal"], "auto")
+    with pytest.raises(UserError, match="Linear sees what came before by other means"):
+        learner(torch.nn.Linear(2, 2), "on")
+
+
 def test_beyond_a_sliding_window_it_cannot_be() -> None:
     short, long = [line("a", 4, seed=seed) for seed in range(2)], TRIES["one in the other"]
     assert shares(windowed(), short, "on")
