@@ -135,7 +135,11 @@ class PPO(SurrogateTrainer[PPOSettings]):
         rows = [row for episode in episodes for row in episode]
         self.score(rows)
         last = estimate(
-            self.critic.module, rows, max_tokens=self.settings.max_microbatch_tokens, world=self.critic.world
+            self.critic.module,
+            rows,
+            max_tokens=self.settings.max_microbatch_tokens,
+            world=self.critic.world,
+            share_prefixes=self.settings.share_prefixes,
         )
         seen = self._see_returns(counted, episodes)
         if not rows:

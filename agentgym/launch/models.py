@@ -67,6 +67,7 @@ def make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Lear
         "schedule": settings.schedule,
         "precision": settings.precision,
         "gradient_checkpointing": settings.gradient_checkpointing,
+        "share_prefixes": settings.share_prefixes,
         "max_tokens_constant": settings.aggregation_tokens,
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,

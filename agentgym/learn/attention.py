@@ -2,7 +2,7 @@
 
 Transformers lets a module's attention be exchanged by name. The function registered here gets the lengths of the
 sequences as the keyword ``pack``, which the module's forward hands down to every layer, and runs PyTorch's causal
-attention on each of them.
+attention on each of them; or the branches of their trie, where they share what they begin with (``tree_attention``).
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import Any, cast
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
+
+from agentgym.learn import tree_attention
+from agentgym.learn.prefixes import Branch
 
 __all__ = ["Pack", "UnsupportedAttentionError", "is_packed", "packed_attention"]
 
@@ -82,7 +85,7 @@ def _attend(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     *,
-    pack: Pack,
+    pack: Pack | Sequence[Branch],
     dropout: float = 0.0,
     scaling: float | None = None,
     **kwargs: Any,
@@ -91,6 +94,10 @@ def _attend(
     asked = [name for name in _CHANGE_SCORES if kwargs.get(name) is not None]
     if asked or attention_mask is not None:
         raise UnsupportedAttentionError(f"{type(module).__name__} wants {asked or 'a mask of its own'}")
+    if not isinstance(pack, Pack):
+        if dropout:
+            raise UnsupportedAttentionError(f"{type(module).__name__} wants dropout")
+        return tree_attention.attend(query, key, value, pack, scaling).transpose(1, 2), None
     options: dict[str, Any] = {"scale": scaling, "enable_gqa": query.shape[1] != key.shape[1]}
     if value.is_cuda and not dropout and _fits_kernel(value.dtype, value.shape[-1], value.device):
         return _attend_cuda(query, key, value, pack, options), None

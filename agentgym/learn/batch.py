@@ -3,7 +3,8 @@
 Shape legend: B sequences, T tokens, N trained tokens of a microbatch (flat).
 
 Sequences are packed: their tokens stand one after the other in one long row, without padding, and end where the last
-trained token is predicted, since nothing after that has a say.
+trained token is predicted, since nothing after that has a say. Where they are to share what they begin with, a
+microbatch also has their trie (``prefixes``), which is then what is computed.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agentgym.learn import prefixes
 from agentgym.learn.rows import Row
 
-__all__ = ["Microbatch", "microbatches"]
+__all__ = ["Microbatch", "microbatches", "needed_tokens"]
 
 _OPTIONAL = ("proximal_logprobs", "reference_logprobs", "values", "returns")
 
@@ -55,6 +57,8 @@ class Microbatch:
     """Whose each sequence is, for errors."""
     highest: int = 0
     """Of all token ids, those that are predicted last among them."""
+    trie: prefixes.Trie | None = None
+    """The sequences put together where they begin alike; None: each is computed whole."""
     proximal_logprobs_N: torch.Tensor | None = None
     reference_logprobs_N: torch.Tensor | None = None
     values_N: torch.Tensor | None = None
@@ -64,7 +68,9 @@ class Microbatch:
         """The same on another device."""
         tensors = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         moved: dict[str, Any] = {
-            name: value.to(device) for name, value in tensors.items() if isinstance(value, torch.Tensor)
+            name: value.to(device)
+            for name, value in tensors.items()
+            if isinstance(value, (torch.Tensor, prefixes.Trie))
         }
         return dataclasses.replace(self, **moved)
 
@@ -76,25 +82,43 @@ class Microbatch:
             yield int(rows_N[start]), part
 
 
-def microbatches(rows: Sequence[Row], weights: Sequence[float], *, max_tokens: int) -> Iterator[Microbatch]:
+def microbatches(
+    rows: Sequence[Row], weights: Sequence[float], *, max_tokens: int, shares: bool = False
+) -> Iterator[Microbatch]:
     """Cut ``rows`` into microbatches of at most ``max_tokens`` tokens, units whole, the longest units first.
 
-    A single unit longer than that makes a microbatch of its own. Rows without trained tokens are left out.
+    With ``shares`` those that begin alike stand together instead, and what they share counts once. A single unit longer
+    than that makes a microbatch of its own. Rows without trained tokens are left out.
     Raises ValueError when only some of the rows have one of the optional columns.
     """
     needed = [row.num_needed for row in rows]
     present = _present([row for row, length in zip(rows, needed, strict=True) if length])
+    units = _units(rows, needed)
+    if shares:
+        chunks = prefixes.chunks(units, needed_tokens(rows), max_tokens=max_tokens)
+    else:
+        chunks = _chunks(units, needed, max_tokens)
+    for chunk in chunks:
+        yield _microbatch(rows, weights, needed, chunk, present, shares=shares)
+
+
+def needed_tokens(rows: Sequence[Row]) -> list[NDArray[np.int32]]:
+    """Of each row the tokens that a forward pass must see."""
+    return [row.token_ids[: row.num_needed] for row in rows]
+
+
+def _chunks(units: Sequence[list[int]], needed: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
     chunk: list[int] = []
     num_tokens = 0
-    for unit in _units(rows, needed):
+    for unit in units:
         more = sum(needed[i] for i in unit)
         if chunk and num_tokens + more > max_tokens:
-            yield _microbatch(rows, weights, needed, chunk, present)
+            yield chunk
             chunk, num_tokens = [], 0
         chunk += unit
         num_tokens += more
     if chunk:
-        yield _microbatch(rows, weights, needed, chunk, present)
+        yield chunk
 
 
 def _units(rows: Sequence[Row], needed: Sequence[int]) -> list[list[int]]:
@@ -124,7 +148,13 @@ def _present(rows: Sequence[Row]) -> list[str]:
 
 
 def _microbatch(
-    rows: Sequence[Row], weights: Sequence[float], needed: Sequence[int], chunk: Sequence[int], present: Sequence[str]
+    rows: Sequence[Row],
+    weights: Sequence[float],
+    needed: Sequence[int],
+    chunk: Sequence[int],
+    present: Sequence[str],
+    *,
+    shares: bool,
 ) -> Microbatch:
     chosen, lengths = [rows[i] for i in chunk], [needed[i] for i in chunk]
     predicts_T = np.concatenate([row.loss_mask[1 : n + 1] for row, n in zip(chosen, lengths, strict=True)])
@@ -141,13 +171,14 @@ def _microbatch(
     keys = [_unit_of(row, i) for row, i in zip(chosen, chunk, strict=True)]
     places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     shown = [np.zeros_like(row.loss_mask) if row.demonstrations is None else row.demonstrations for row in chosen]
-    ids_T = np.concatenate([row.token_ids[:n] for row, n in zip(chosen, lengths, strict=True)])
+    sequences = [row.token_ids[:n] for row, n in zip(chosen, lengths, strict=True)]
+    targets_N = of_targets([row.token_ids for row in chosen], np.int64)
     return Microbatch(
-        ids_T=torch.from_numpy(ids_T.astype(np.int64)),
+        ids_T=torch.from_numpy(np.concatenate(sequences).astype(np.int64)),
         positions_T=torch.cat([torch.arange(length) for length in lengths]),
         lengths=lengths,
         predicts_T=torch.from_numpy(predicts_T),
-        targets_N=of_targets([row.token_ids for row in chosen], np.int64),
+        targets_N=targets_N,
         behavior_logprobs_N=numbers("behavior_logprobs"),
         advantages_N=numbers("advantages"),
         weights_N=torch.tensor([weights[i] for i in chunk]).repeat_interleave(counts_B),
@@ -159,5 +190,6 @@ def _microbatch(
         media=[row.media for row in chosen] if any(row.media for row in chosen) else [],
         episodes=[row.episode for row in chosen],
         highest=max(int(row.token_ids[: n + 1].max()) for row, n in zip(chosen, lengths, strict=True)),
+        trie=prefixes.plant(sequences, predicts_T, targets_N.numpy()) if shares else None,
         **{f"{name}_N": numbers(name) for name in present},
     )

@@ -16,6 +16,8 @@ from agentgym.learn.batch import Microbatch, microbatches
 from agentgym.learn.distributed import ALONE, World, in_step
 from agentgym.learn.forward import predictive_hidden
 from agentgym.learn.rows import Row
+from agentgym.learn.settings import Sharing
+from agentgym.learn.sharing import shares
 
 __all__ = ["Critic", "estimate", "values"]
 
@@ -46,14 +48,17 @@ def values(critic: Critic, batch: Microbatch) -> torch.Tensor:
 
 
 @torch.no_grad()
-def estimate(critic: Critic, rows: Sequence[Row], *, max_tokens: int, world: World = ALONE) -> list[float]:
+def estimate(
+    critic: Critic, rows: Sequence[Row], *, max_tokens: int, world: World = ALONE, share_prefixes: Sharing = "off"
+) -> list[float]:
     """Write ``values`` into ``rows``, for every token; returns the estimate after each row's last token.
 
     That one is what an episode goes on with that was cut short there. All of ``world`` call it.
     """
     everywhere = [_everywhere(row) for row in rows]
     last = [0.0] * len(rows)
-    own = microbatches(everywhere, [1.0] * len(rows), max_tokens=max_tokens)
+    shared = shares(critic, everywhere, share_prefixes)
+    own = microbatches(everywhere, [1.0] * len(rows), max_tokens=max_tokens, shares=shared)
     for batch in in_step(own, world, critic.device):
         estimates_N = values(critic, batch.to(critic.device))
         for index, after in batch.per_row(estimates_N):  # after each token of the row

@@ -4,7 +4,8 @@ Any Hugging Face causal LM can be learned with. Sequences are packed where its l
 interface: that is found out by a probe, two short sequences packed and padded, whose hidden states must agree and of
 which the second must not notice a change in the first. Models that fail it (with a recurrent state, with attention
 code of their own), and rows longer than a model's sliding window, are padded on the right instead, rows of like
-length together: the same result, only slower.
+length together: the same result, only slower. Where a microbatch has a trie, each of its tokens is computed once, at
+the place that it has in its rows, and what is found there is every row's.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from transformers import PreTrainedModel
 from agentgym import rope, vision
 from agentgym.errors import DataError, UserError
 from agentgym.learn.attention import Pack, UnsupportedAttentionError, is_packed, packed_attention
-from agentgym.learn.batch import Microbatch, microbatches
+from agentgym.learn.batch import Microbatch, microbatches, needed_tokens
 from agentgym.learn.distributed import ALONE, World, in_step
-from agentgym.learn.head import MAX_LOGITS, linear_outputs, module_outputs, outputs_of
+from agentgym.learn.head import MAX_LOGITS, Outputs, linear_outputs, module_outputs, outputs_of
+from agentgym.learn.prefixes import Trie, plant
 from agentgym.learn.rows import Row
 from agentgym.learn.sight import Sight, look
 
-__all__ = ["Predictions", "attending", "decoder_of", "predict", "predictive_hidden", "score"]
+__all__ = ["Predictions", "attending", "decoder_of", "predict", "predictive_hidden", "score", "traits_of"]
 
 _PADDING_WASTE = 1.25
 """Rows padded together may take so many times their real tokens."""
@@ -56,27 +58,34 @@ def predict(module: Any, batch: Microbatch, *, temperature: float = 1.0, max_log
 
     A model that changes its logits after the head in a way that is not known here has all of them made at once.
     """
-    traits = _traits(module)
+    trie, targets_N = batch.trie, batch.targets_N
+    if trie is None:
+        return Predictions(*_outputs(module, batch, targets_N, temperature, max_logits))
+    found = _outputs(module, batch, targets_N[trie.chosen_U], temperature, max_logits)
+    return Predictions(*(output_U.index_select(0, trie.inverse_N) for output_U in found))
+
+
+def _outputs(module: Any, batch: Microbatch, targets: torch.Tensor, temperature: float, max_logits: int) -> Outputs:
+    """Of the tokens that ``_run`` has something to say about."""
+    traits = traits_of(module)
     options: dict[str, Any] = {"temperature": temperature}
     forbidden = traits.forbidden
     if traits.finish is None:
-        logits_NV = vision.forbid(_run(module, batch, wants_logits=True), forbidden)
-        return Predictions(*outputs_of(logits_NV, batch.targets_N, temperature))
-    hidden_ND = predictive_hidden(module, batch)
+        logits = vision.forbid(_run(module, batch, wants_logits=True), forbidden)
+        return outputs_of(logits, targets, temperature)
+    hidden = _run(module, batch, wants_logits=False)
     head, finish = module.get_output_embeddings(), traits.finish
     options |= {"max_logits": max_logits}
     if type(head) is nn.Linear and finish is _as_is:
         bias = _forbidding(head, forbidden) if forbidden else head.bias
-        return Predictions(*linear_outputs(hidden_ND, head.weight, bias, batch.targets_N, **options))
-    vocabulary = traits.vocabulary
-    outputs = module_outputs(
+        return linear_outputs(hidden, head.weight, bias, targets, **options)
+    return module_outputs(
         lambda hidden: vision.forbid(finish(head(hidden)), forbidden),
-        hidden_ND,
-        batch.targets_N,
-        vocabulary=vocabulary,
+        hidden,
+        targets,
+        vocabulary=traits.vocabulary,
         **options,
     )
-    return Predictions(*outputs)
 
 
 def _forbidding(head: nn.Linear, tokens: Sequence[int]) -> torch.Tensor:
@@ -91,7 +100,8 @@ def predictive_hidden(module: Any, batch: Microbatch) -> torch.Tensor:
     ``module`` may lack an output head (a critic's trunk). With gradient checkpointing ``attending`` must be held until
     backward is done, because layers are run again there; otherwise RuntimeError.
     """
-    return _run(module, batch, wants_logits=False)
+    hidden = _run(module, batch, wants_logits=False)
+    return hidden if batch.trie is None else hidden.index_select(0, batch.trie.inverse_N)
 
 
 @contextlib.contextmanager
@@ -111,10 +121,14 @@ def score(
     max_tokens: int = 8192,
     max_logits: int = MAX_LOGITS,
     world: World = ALONE,
+    shares: bool = False,
 ) -> list[NDArray[np.float32]]:
-    """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row. All of ``world`` call it."""
+    """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row. All of ``world`` call it.
+
+    ``shares`` is as in ``microbatches``; ``sharing`` says whether it may be so.
+    """
     found = [np.zeros(len(row.token_ids), np.float32) for row in rows]
-    own = microbatches(rows, [0.0] * len(rows), max_tokens=max_tokens)
+    own = microbatches(rows, [0.0] * len(rows), max_tokens=max_tokens, shares=shares)
     for batch in in_step(own, world, _device(module)):
         predictions = predict(module, batch.to(_device(module)), temperature=temperature, max_logits=max_logits)
         for index, logprobs in batch.per_row(predictions.logprobs_N):
@@ -129,12 +143,14 @@ def _run(module: Any, batch: Microbatch, *, wants_logits: bool) -> torch.Tensor:
     _refuse_beyond(decoder_of(module), max(batch.lengths))
     seen = look(module, batch)
     packs = _packs(module, batch)
-    _refuse_unknown(batch, _traits(module).vocabulary)
+    _refuse_unknown(batch, traits_of(module).vocabulary)
     if packs and torch.is_grad_enabled() and _checkpoints(module) and not is_packed(decoder_of(module)):
         raise RuntimeError(
             "gradient checkpointing runs layers again in backward: hold attending(module, batch) till then"
         )
     with attending(module, batch):
+        if batch.trie is not None:
+            return _run_shared(module, batch, batch.trie, wants_logits)
         run = _run_packed if packs else _run_padded
         return run(module, batch, seen, wants_logits)
 
@@ -169,6 +185,13 @@ def _run_packed(module: Any, batch: Microbatch, seen: Sight | None, wants_logits
     if seen is not None:
         inputs |= seen.inputs(range(len(batch.lengths)), packed=True)
     return _call(module, inputs, batch.predicts_T.nonzero()[:, 0], wants_logits)
+
+
+def _run_shared(module: Any, batch: Microbatch, trie: Trie, wants_logits: bool) -> torch.Tensor:
+    """At the distinct ones of the positions that predict trained tokens."""
+    ids_S, positions_S = batch.ids_T[trie.first_S], batch.positions_T[trie.first_S]
+    inputs = {"input_ids": ids_S[None], "position_ids": positions_S[None], "pack": trie.branches}
+    return _call(module, inputs, trie.places_T[batch.predicts_T][trie.chosen_U], wants_logits)
 
 
 def _run_padded(module: Any, batch: Microbatch, seen: Sight | None, wants_logits: bool) -> torch.Tensor:
@@ -233,10 +256,12 @@ _Finish: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Traits:
+class Traits:
     """What the probe found."""
 
     packs: bool
+    shares: bool
+    """Whether it computes tries too."""
     window: int | None
     """Longest sequence that sees no sliding window."""
     forbidden: list[int]
@@ -246,7 +271,7 @@ class _Traits:
     vocabulary: int
 
 
-_TRAITS: weakref.WeakKeyDictionary[nn.Module, _Traits] = weakref.WeakKeyDictionary()
+_TRAITS: weakref.WeakKeyDictionary[nn.Module, Traits] = weakref.WeakKeyDictionary()
 
 
 def decoder_of(module: Any) -> Any:
@@ -254,7 +279,8 @@ def decoder_of(module: Any) -> Any:
     return next((part for part in module.modules() if isinstance(part, PreTrainedModel)), None)
 
 
-def _traits(module: Any) -> _Traits:
+def traits_of(module: Any) -> Traits:
+    """Found out the first time that somebody asks."""
     decoder = decoder_of(module)
     if decoder is None:
         raise TypeError(f"expected a Hugging Face model or a module that holds one, found {type(module).__name__}")
@@ -264,14 +290,16 @@ def _traits(module: Any) -> _Traits:
 
 
 def _packs(module: Any, batch: Microbatch) -> bool:
-    traits = _traits(module)  # found out at a module's first batch, whatever that is: all processes compute the probe
+    traits = traits_of(module)  # found out at a module's first batch, whatever that is: all processes compute the probe
+    if batch.trie is not None:
+        return True
     if len(set(batch.lengths)) == 1:
         return False  # nothing would be padded
     return traits.packs and (traits.window is None or max(batch.lengths) <= traits.window)
 
 
 @torch.no_grad()
-def _probe(module: Any) -> _Traits:
+def _probe(module: Any) -> Traits:
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -279,7 +307,15 @@ def _probe(module: Any) -> _Traits:
             vocabulary = int(module.get_input_embeddings().weight.shape[0])
             finish = None if module.get_output_embeddings() is None else _verified_finish(module, vocabulary)
             forbidden = vision.forbidden(module.config)
-            return _Traits(_can_pack(module, vocabulary), _window(module.config), forbidden, finish, vocabulary)
+            packs = _can_pack(module, vocabulary)
+            return Traits(
+                packs=packs,
+                shares=packs and _can_share(module, vocabulary),
+                window=_window(module.config),
+                forbidden=forbidden,
+                finish=finish,
+                vocabulary=vocabulary,
+            )
     finally:
         for part, mode in modes:
             part.training = mode
@@ -307,6 +343,20 @@ def _can_pack(module: Any, vocabulary: int) -> bool:
     except (UnsupportedAttentionError, TypeError):  # TypeError: ``pack`` did not get through to the layers
         return False
     return _close(found_ND, expected_ND) and _close(after_other_ND[-3:], found_ND[-3:])
+
+
+def _can_share(module: Any, vocabulary: int) -> bool:
+    """Two sequences that part after three tokens are in their trie what they are by themselves."""
+    rows = [_example_row(length, 2, vocabulary) for length in (6, 5)]
+    rows[1].token_ids[3:] = (rows[1].token_ids[3:] + 1) % vocabulary
+    batch = next(microbatches(rows, [0.0, 0.0], max_tokens=100))
+    trie = plant(needed_tokens(rows), batch.predicts_T.numpy(), batch.targets_N.numpy(), block=1)
+    assert trie is not None
+    batch, trie = batch.to(_device(module)), trie.to(_device(module))
+    expected_ND = _run_padded(module, batch, None, wants_logits=False)
+    with packed_attention(module):
+        found_UD = _run_shared(module, batch, trie, wants_logits=False)
+    return _close(found_UD[trie.inverse_N], expected_ND)
 
 
 def _verified_finish(module: Any, vocabulary: int) -> _Finish | None:

@@ -25,7 +25,8 @@ from agentgym.learn.forward import Predictions, attending, decoder_of, predict, 
 from agentgym.learn.masters import Masters, decaying
 from agentgym.learn.objectives.estimator import Metrics
 from agentgym.learn.rows import Row
-from agentgym.learn.settings import Precision, Schedule
+from agentgym.learn.settings import Precision, Schedule, Sharing
+from agentgym.learn.sharing import shares
 from agentgym.weights import clone, weights_of
 
 __all__ = ["Forward", "Learner", "Objective", "StoppedError", "Stops", "decayed"]
@@ -53,10 +54,11 @@ class Learner:
 
     ``precision`` "bfloat16" runs the forward pass in it, under autocast, while parameters, gradients and optimizer
     stay in their own. Parameters of fewer bits than float32 are stepped in it (``masters``). ``weight_decay`` is that
-    of matrices. ``gradient_checkpointing`` keeps no activations inside layers. ``schedule`` is how the learning
-    rate falls after ``warmup_updates`` until ``total_updates``. ``max_tokens_constant`` is the number of tokens that
-    aggregation "constant" divides by. ``parameters`` are those to train, default all that want a gradient; ``forward``
-    is what to run, default ``predict``: with both, a critic has a learner of its own. ``world`` are the processes that
+    of matrices. ``gradient_checkpointing`` keeps no activations inside layers. ``share_prefixes`` is as in
+    ``TrainerSettings``; UserError for "on" where ``module`` cannot. ``schedule`` is how the learning rate falls after
+    ``warmup_updates`` until ``total_updates``. ``max_tokens_constant`` is the number of tokens that aggregation
+    "constant" divides by. ``parameters`` are those to train, default all that want a gradient; ``forward`` is what to
+    run, default ``predict``: with both, a critic has a learner of its own. ``world`` are the processes that
     learn together, default those of ``torch.distributed``.
     """
 
@@ -77,6 +79,7 @@ class Learner:
         temperature: float = 1.0,
         precision: Precision = "float32",
         gradient_checkpointing: bool = False,
+        share_prefixes: Sharing = "auto",
         parameters: Iterable[torch.nn.Parameter] | None = None,
         forward: Forward | None = None,
         dump_dir: Path | None = None,
@@ -92,6 +95,9 @@ class Learner:
         self.max_grad_norm, self.max_microbatch_tokens = max_grad_norm, max_microbatch_tokens
         self.aggregation, self.max_tokens_constant = aggregation, max_tokens_constant
         self.temperature, self.precision, self.dump_dir = temperature, precision, dump_dir
+        self.share_prefixes: Sharing = share_prefixes
+        if share_prefixes == "on":
+            shares(module, [], "on")  # before anything is played for it
         self.forward = forward or self._predict
         if gradient_checkpointing:
             decoder_of(module).gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -158,13 +164,16 @@ class Learner:
 
         They are computed as in ``update``: until the next step, the ratio to them is exactly 1.
         """
+        module = self.module if module is None else module
+        shared = shares(module, rows, self.share_prefixes)
         with self._autocast():
             found = score(
-                self.module if module is None else module,
+                module,
                 rows,
                 temperature=self.temperature,
                 max_tokens=self.max_microbatch_tokens,
                 world=self.world,
+                shares=shared,
             )
         for row, logprobs in zip(rows, found, strict=True):
             setattr(row, field, logprobs)
@@ -193,7 +202,8 @@ class Learner:
         """Gradients of all microbatches; returns the loss summed over them and over processes, and mean metrics."""
         totals = {_WEIGHT: math.fsum(weight * row.num_trained for weight, row in zip(weights, rows, strict=True))}
         with _checkpointing(self.module), self.masters.summing():
-            own = microbatches(rows, weights, max_tokens=self.max_microbatch_tokens)
+            shared = shares(self.module, rows, self.share_prefixes)
+            own = microbatches(rows, weights, max_tokens=self.max_microbatch_tokens, shares=shared)
             for batch in in_step(own, self.world, self.device):
                 for name, value in self._accumulate(batch.to(self.device), objective).items():
                     totals[name] = totals.get(name, 0.0) + value

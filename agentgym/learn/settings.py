@@ -9,10 +9,11 @@ from pydantic import Field
 from agentgym.config import Settings
 from agentgym.learn.aggregation import Aggregation
 
-__all__ = ["Precision", "Schedule", "TrainerSettings"]
+__all__ = ["Precision", "Schedule", "Sharing", "TrainerSettings"]
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 Schedule: TypeAlias = Literal["constant", "cosine", "linear"]
+Sharing: TypeAlias = Literal["auto", "on", "off"]
 
 
 class TrainerSettings(Settings):
@@ -43,3 +44,6 @@ class TrainerSettings(Settings):
     """Arithmetic of the learner's forward pass; weights and optimizer stay as they were loaded."""
     gradient_checkpointing: bool = False
     """Keep no activations inside layers and compute them again for the backward pass: less memory, more time."""
+    share_prefixes: Sharing = "auto"
+    """Compute once what episodes begin with alike, as those of a group or a tree do: always ("on"), never ("off"), or
+    where it saves more than it costs ("auto"). It changes rounding alone."""

@@ -22,8 +22,8 @@ MODULES = (
             ),
             Mutation(
                 "the last one lost",
-                "    if chunk:\n        yield _microbatch(",
-                "    if False:\n        yield _microbatch(",
+                "    if chunk:\n        yield chunk",
+                "    if False:\n        yield chunk",
             ),
             Mutation("the shortest first", "key=lambda unit: -sum(", "key=lambda unit: sum("),
             Mutation("weights in another order", "[weights[i] for i in chunk]", "[weights[i] for i in sorted(chunk)]"),
@@ -212,6 +212,46 @@ MODULES = (
             Mutation("heads of any size", "size % 8 == 0 and ", ""),
             Mutation("the largest heads refused", "size <= _LARGEST_HEAD", "size < _LARGEST_HEAD"),
             Mutation("older GPUs too", ">= (8, 0)", ">= (7, 0)"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/prefixes.py",
+        (f"{UNIT}/test_prefixes.py",),
+        (
+            Mutation("shared to the token", "int(differ.argmax()) // block * block", "int(differ.argmax())"),
+            Mutation("a branch where none is", "+ 1) < size:", "+ 1) <= size:"),
+            Mutation(
+                "the last one's places",
+                "places[:shared], places[shared:] = before[:shared]",
+                "places[:shared], places[shared:] = places[:shared]",
+            ),
+            Mutation("one neighbor alone", "max(0, place - 1) : place + 1", "place : place + 1"),
+            Mutation("torn anywhere", "key=lambda n: (shared[n - 1], -n)", "key=lambda n: -n"),
+            Mutation("torn early", "(shared[n - 1], -n)", "(shared[n - 1], n)"),
+            Mutation("one token too many", "sizes[-1] > max_tokens and", "sizes[-1] > max_tokens + 1 and"),
+            Mutation("whatever is predicted", "places_T[predicts_T] << 32 | targets_N", "places_T[predicts_T] << 32"),
+            Mutation("siblings see each other", "if depth < below", "if depth <= below"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/sharing.py",
+        (f"{UNIT}/test_sharing.py",),
+        (
+            Mutation("images or not", "any(row.media for row in rows)", "False"),
+            Mutation("as long as the window", "longest > traits.window", "longest >= traits.window"),
+            Mutation("it always pays", "_WORTH = 0.9", "_WORTH = 1.0"),
+            Mutation("forced in silence", 'if why and choice == "on":', "if False:"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/tree_attention.py",
+        (f"{UNIT}/test_tree_attention.py",),
+        (
+            Mutation("the newest part alone", "torch.sigmoid(norm - before)", "torch.sigmoid(norm)"),
+            Mutation("as it was", "                torch.logaddexp(before, norm, out=before)\n", ""),
+            Mutation("the last part's gradient", "total[:, :, place] += part", "total[:, :, place] = part"),
+            Mutation("another scale", "is_causal, scale=ctx.scale)", "is_causal)"),
+            Mutation("all that were above", "if other.stop > branch.start", "if True"),
         ),
     ),
     Module(

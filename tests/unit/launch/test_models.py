@@ -128,6 +128,7 @@ def test_a_learner_has_every_setting_of_its_trainer() -> None:
         max_microbatch_tokens=99,
         precision="bfloat16",
         gradient_checkpointing=True,
+        share_prefixes="off",
     )
     learner = make_learner(module, settings, total_updates=8)
     assert (learner.learning_rate, learner.warmup_updates, learner.schedule) == (0.25, 3, "linear")
@@ -135,6 +136,7 @@ def test_a_learner_has_every_setting_of_its_trainer() -> None:
     assert (learner.aggregation, learner.max_tokens_constant, learner.total_updates) == ("constant", 77, 8)
     assert learner.optimizer.param_groups[0]["weight_decay"] == 0.125
     assert module.model.gradient_checkpointing
+    assert learner.share_prefixes == "off"
 
 
 def test_changes_have_the_last_word() -> None:

@@ -57,7 +57,8 @@ def equipped(
     """``trainer`` prepared to teach ``module``; a further module gets ``engine``."""
 
     def make_learner(module: torch.nn.Module, **changes: Any) -> Learner:
-        given = {name: getattr(trainer.settings, name) for name in ("learning_rate", "aggregation", "max_grad_norm")}
+        taken = ("learning_rate", "aggregation", "max_grad_norm", "share_prefixes")
+        given = {name: getattr(trainer.settings, name) for name in taken}
         return Learner(module, **{**given, "max_tokens_constant": max_tokens, **changes})
 
     trainer.prepare(
