@@ -156,3 +156,42 @@ def test_a_word_is_one_of_those_asked_for() -> None:
     assert one_of("tie", ["A", "B", "tie"]) == "tie"
     with pytest.raises(JudgeError, match="verdict is 'a', expected A or B"):
         one_of("a", ["A", "B"])
+
+
+# -- episodes under way, and passages ----------------------------------------------------------------------
+
+
+def test_an_episode_under_way_has_not_ended() -> None:
+    one = said("go up")
+    assert json.loads(quoted(one).splitlines()[-1])["ended"] == "terminated"
+    begun = one.model_copy(update={"terminated": False})
+    assert json.loads(quoted(begun).splitlines()[-1])["ended"] == "not yet"
+    cut = begun.model_copy(update={"stop_reason": StopReason.INVALID_LIMIT})
+    assert json.loads(quoted(cut).splitlines()[-1])["ended"] == "invalid_limit"
+
+
+@pytest.mark.parametrize("text", ["go up", "", "a\n\nb [c]", "end of it"])
+def test_a_passage_is_any_text(text: str) -> None:
+    one = asked("go")
+    lines = f"begin {one.mark} reply\n{text}\nend {one.mark} reply"
+    assert one.passage(lines, "reply") == text
+    assert one.passage(f"So I say:\nbegin {one.mark} reply\nold\nend {one.mark} reply\n{lines}\n", "reply") == text
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "",
+        "go up",
+        "begin {mark} reply\ngo up",
+        "go up\nend {mark} reply",
+        "begin {mark} reply\ngo up\nend {mark} reply\nand more",
+        "begin {mark} reply\ngo up end {mark} reply",
+        "begin {mark} other\ngo up\nend {mark} other",
+        "begin 0000000000000000 reply\ngo up\nend 0000000000000000 reply",
+    ],
+)
+def test_what_is_no_passage(form: str) -> None:
+    one = asked("go")
+    with pytest.raises(JudgeError, match="the judge gave no reply"):
+        one.passage(form.format(mark=one.mark), "reply")

@@ -24,6 +24,16 @@ GIVEN: dict[str, Any] = {
 }
 
 
+MINE = """
+from agentgym.critic import Critic
+
+
+class Mine(Critic):
+    def __init__(self, judge: str) -> None: ...
+    async def score(self, trajectories): return [0.0 for _ in trajectories]
+"""
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with an environment, a model and a run of both."""
@@ -112,6 +122,17 @@ def test_a_model_that_judges_has_a_place_and_a_long_rubric_has_none(here: Path) 
     options = {"judge": "models/small", "rubric": f"Fair and/or {'very ' * 60}kind."}
     full = places.absolute({"rewards": {"rubric-judge": options}})
     assert full["rewards"]["rubric-judge"] == {**options, "judge": f"{here}/models/small"}
+
+
+def test_the_critic_of_a_reward_has_places_and_code_too(here: Path) -> None:
+    model = {"id": "model", "model": "models"}
+    full = places.absolute({"rewards": {"critic": {"weight": 1.0, "critic": model}}})
+    assert full["rewards"]["critic"] == {"weight": 1.0, "critic": {"id": "model", "model": f"{here}/models"}}
+    (here / "mine.py").write_text(MINE)
+    own = {"id": "./mine.py:Mine", "judge": "placed.py:phi"}
+    full = places.absolute({"rewards": {"critic": {"critic": own}}})
+    assert full["rewards"]["critic"]["critic"] == {"id": f"{here}/mine.py:Mine", "judge": f"{here}/placed.py:phi"}
+    assert places.code_of(full) == [f"{here}/mine.py", f"{here}/placed.py"]
 
 
 def test_a_run_that_is_moved_with_what_it_is_of_finds_it(here: Path) -> None:
