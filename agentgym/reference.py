@@ -48,6 +48,10 @@ def _sections() -> Iterator[str]:
     for id in plugins("curricula").ids():
         about = describe(plugins("curricula").settings(id), "curriculum.") or "no settings"
         yield f"### `{id}`\n\n{_first_line(plugins('curricula').get(id))}\n\n{_block(about)}\n"
+    yield "\n## Searches\n\nSettings are given as `--search.<setting>`; see [search.md](search.md).\n"
+    for id in plugins("searches").ids():
+        about = describe(plugins("searches").settings(id), "search.") or "no settings"
+        yield f"### `{id}`\n\n{_first_line(plugins('searches').get(id))}\n\n{_block(about)}\n"
     yield "\n## Commands inside `agentgym play`\n"
     methods = (item for item in inspect.getmembers(Shell, inspect.isfunction) if item[0].startswith("do_"))
     for name, method in methods:

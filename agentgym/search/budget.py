@@ -50,6 +50,11 @@ class Spent:
         """Sampled and prefilled."""
         return self.sampled + self.prefilled
 
+    def figures(self) -> dict[str, float]:
+        """What is told of it in the metrics of an update."""
+        named = ("sampled", "prefilled", "steps", "merged", "lost", "unjudged")
+        return {f"search_{name}": float(getattr(self, name)) for name in named}
+
     def exceeds(self, budget: Budget) -> bool:
         """Whether nothing more is to be begun."""
         seconds = time.monotonic() - self.began

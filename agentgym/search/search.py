@@ -53,6 +53,8 @@ class Search(abc.ABC):
 
     plugin_kind: ClassVar[str] = "searches"
     shared_settings: ClassVar[type[BaseModel] | None] = Budget
+    branches: ClassVar[bool] = True
+    """Whether episodes are more than played by themselves."""
     comes_back: bool = True
     """Whether it comes back to earlier moments. Where not, each line is played in an environment of its own."""
     budget = Budget()

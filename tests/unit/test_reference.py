@@ -42,6 +42,7 @@ def test_every_command_trainer_environment_and_curriculum_has_a_section_in_order
         "Augmentations",
         "Protocols",
         "Curricula",
+        "Searches",
         "Commands inside `agentgym play`",
     ]
 
