@@ -52,6 +52,10 @@ def _sections() -> Iterator[str]:
     for id in plugins("critics").ids():
         about = describe(plugins("critics").settings(id), "rewards.critic.critic.") or "no settings"
         yield f"### Critic `{id}`\n\n{_first_line(plugins('critics').get(id))}\n\n{_block(about)}\n"
+    yield "\n## Searches\n\nSettings are given as `--search.<setting>`; see [search.md](search.md).\n"
+    for id in plugins("searches").ids():
+        about = describe(plugins("searches").settings(id), "search.") or "no settings"
+        yield f"### `{id}`\n\n{_first_line(plugins('searches').get(id))}\n\n{_block(about)}\n"
     yield "\n## Commands inside `agentgym play`\n"
     methods = (item for item in inspect.getmembers(Shell, inspect.isfunction) if item[0].startswith("do_"))
     for name, method in methods:

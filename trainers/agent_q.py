@@ -87,7 +87,7 @@ class AgentQ(DPO):
 
     @property
     def search(self) -> str:
-        return "mcts" if self.settings.learns_from == "pairs" else "flat"
+        return "mcts" if self.plays and self.settings.learns_from == "pairs" else "flat"
 
     @property
     def _is_stored(self) -> bool:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import UserError
-from agentgym.launch.combinations import refuse_greedy
 from agentgym.launch.early import refuse_unplayable, refuse_unresumable, refuse_untrainable
 from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.resolving import resolve, settings_for
+from agentgym.launch.sampling import refuse_greedy
 from agentgym.loops import plain
 from agentgym.watchdog import LastResort
 

@@ -6,13 +6,9 @@
   may ask for, where that turns out only later. Episodes of validation and test cost nothing.
 - Playing ahead of learning: episodes that were begun under older weights are off-policy. Whatever trainer corrects for
   that is told to, and one that would not is refused.
-- Sampling from the likeliest tokens only: log-probabilities are then among the kept tokens, while the learner computes
-  them over the whole vocabulary; the ratio of the two is the kept mass instead of 1, and the gradient wrong without a
-  sign of it. As long as no learner here takes a mask of the kept tokens, such sampling is for evaluation.
 - A reward that leaves what is optimal as it is (a potential) does so for a learner that adds up rewards as it does;
   beside another it would shift what is optimal without a sign of it.
 - A curriculum: a trainer that learns from a file follows none, and one that plays experts only teaches none.
-- A search plays the policy's episodes, and some trainers learn from trees alone.
 - Augmentations: of what is not played nothing is augmented, and where nothing is, no group has a clean share.
 """
 
@@ -23,13 +19,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from agentgym.config import Choice
 from agentgym.curricula.uniform import Uniform
 from agentgym.curriculum import Curriculum
 from agentgym.errors import ConfigError
-from agentgym.launch.sections import EpisodeSettings
-from agentgym.launch.settings import MeasureSettings, TrainSettings
-from agentgym.protocol import Protocol
+from agentgym.launch.settings import TrainSettings
 from agentgym.registry import plugins
 from agentgym.reward import Discount
 
@@ -37,15 +30,11 @@ if TYPE_CHECKING:
     from agentgym.learn.trainer import Trainer
 
 __all__ = [
-    "choose_search",
     "play_ahead",
-    "refuse_filters",
     "refuse_idle_augmentations",
     "refuse_idle_curriculum",
     "refuse_lone",
-    "refuse_overflow",
     "refuse_shifting",
-    "sampling_filters",
     "spent",
 ]
 
@@ -128,28 +117,6 @@ def play_ahead(settings: TrainSettings) -> None:
             "type: --trainer.correction truncate (or mask), or --mode sync"
         )
     settings.trainer = settings.trainer.model_copy(update=options)
-
-
-# -- how episodes branch ---------------------------------------------------------------------------------
-
-
-def choose_search(settings: TrainSettings) -> None:
-    """Fill in the trainer's own search where none is chosen. Raises ConfigError for one without effect, or the other
-    way round.
-    """
-    trainer, chosen = _trainer(settings), settings.search
-    if "search" not in settings.model_fields_set:
-        settings.search = Choice(id=trainer.search)
-    elif chosen.id == "flat" and trainer.search != "flat":
-        raise ConfigError(
-            f"the trainer {settings.trainer.id} learns from trees, and the search flat grows none; leave out --search, "
-            f"or type --search {trainer.search}"
-        )
-    elif chosen.id != "flat" and not (trainer.plays and trainer.plays_policy):
-        raise ConfigError(
-            f"search {chosen.id} has no effect: it plays the policy's episodes, and the trainer {settings.trainer.id} "
-            "plays none; leave out --search, or choose another --trainer"
-        )
 
 
 # -- what is drawn ---------------------------------------------------------------------------------------
@@ -240,49 +207,3 @@ def _unlike(id: str, own: Discount, theirs: Discount | None, settings: TrainSett
         f"it discounts by {own.gamma:g} for each {own.per}, and the trainer {trainer} by {theirs.gamma:g} for each "
         f"{theirs.per}; type: --rewards.{id}.gamma {theirs.gamma:g} --rewards.{id}.per {theirs.per}"
     )
-
-
-# -- which tokens may be sampled -------------------------------------------------------------------------
-
-
-def sampling_filters(rollout: EpisodeSettings) -> dict[str, Any]:
-    """The settings that leave out less likely tokens, where they do."""
-    return {key: getattr(rollout, key) for key in ("top_p", "top_k", "min_p") if rollout.changed(key)}
-
-
-def refuse_greedy(settings: MeasureSettings, *, samples: int, temperature: float) -> None:
-    """Raise ConfigError where episodes at temperature 0 would be equal, or filters without effect."""
-    filters = sampling_filters(settings.rollout)
-    if settings.search.id != "flat" and temperature == 0:
-        raise ConfigError(
-            f"search {settings.search.id} proposes several replies at a moment, and at temperature 0, which is greedy, "
-            "they are all the same; add --temperature 1"
-        )
-    if samples > 1 and temperature == 0:
-        raise ConfigError(
-            f"samples {samples} at temperature 0, which is greedy, are {samples} equal episodes of each task; add "
-            "--temperature 1, or type --samples 1"
-        )
-    if filters and temperature == 0:
-        raise ConfigError(
-            f"rollout.{min(filters)} has no effect at temperature 0, which is greedy; add --temperature 1"
-        )
-
-
-def refuse_overflow(rollout: EpisodeSettings, protocol: Protocol, id: str) -> None:
-    """Raise ConfigError where contexts would be shortened in a second way."""
-    if protocol.keep_observations is not None and rollout.on_overflow != "stop":
-        raise ConfigError(
-            f'rollout.on_overflow "{rollout.on_overflow}" does not go with --protocol {id}, which leaves out earlier '
-            "observations itself; leave it out"
-        )
-
-
-def refuse_filters(rollout: EpisodeSettings) -> None:
-    """Raise ConfigError where training would sample from a part of the vocabulary."""
-    for key, value in sampling_filters(rollout).items():
-        raise ConfigError(
-            f"rollout.{key} {value} cannot be trained with: the sampler's log-probabilities would be those among the "
-            "tokens that were kept, the learner's those among all, and their ratio wrong; leave it out (it is for "
-            "agentgym eval and record)"
-        )

@@ -10,9 +10,9 @@ from pathlib import Path
 from agentgym import sealed, store
 from agentgym.engine import Engine
 from agentgym.errors import UserError
-from agentgym.launch.combinations import refuse_greedy, sampling_filters
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
+from agentgym.launch.sampling import refuse_greedy, sampling_filters
 from agentgym.launch.score import Score, advice, sample_of, score, told, told_void
 from agentgym.launch.settings import TrainSettings
 from agentgym.loops import together

@@ -38,6 +38,8 @@ class Learning(Stage):
     """What says which tasks are played."""
     strength: float | None = None
     """Of the augmentations, where what is drawn says none; None: they are not for this stage, or there are none."""
+    search: Search | None = None
+    """How the policy's episodes branch; None where they do not."""
 
     def __init__(self, bench: Workbench, name: str, trainer: Trainer[Any], max_updates: int) -> None:
         super().__init__(bench)
@@ -71,7 +73,7 @@ class Learning(Stage):
             )
         )
         players = Players(parts.rollout, parts.engine, self.draws(), limits=parts.limits, temperature=self.temperature)
-        players.search = self.search()
+        players.search = self.search
         self.loop = Loop(
             trainer,
             learner,
@@ -88,10 +90,6 @@ class Learning(Stage):
         curriculum = cast("Curriculum", known.build(chosen.id, chosen.options, tasks, seed=seed))
         curriculum.run_strength = self.strength
         return curriculum
-
-    def search(self) -> Search | None:
-        """How the policy's episodes branch; None where they do not."""
-        return None
 
     def _scheduler(self, players: Players) -> Scheduler | None:
         """What plays ahead; None where nothing does."""
@@ -154,6 +152,7 @@ class Train(Learning):
         self.temperature = bench.settings.rollout.temperature
         self.curriculum = bench.settings.curriculum
         self.strength = bench.settings.augment_strength if bench.settings.augment else None
+        self.search = bench.parts.search if bench.parts.search.branches else None
         self.best = -1.0
         """Merit of the best policy so far."""
         self.steps = 0.0
@@ -161,10 +160,6 @@ class Train(Learning):
         self.has_learned = False
         self.idle = 0
         """Updates since there was something to learn from."""
-
-    def search(self) -> Search | None:
-        search = self.bench.parts.search
-        return search if search.branches else None
 
     def _scheduler(self, players: Players) -> Scheduler | None:
         settings = self.bench.settings

@@ -17,10 +17,10 @@ from agentgym.corpus import corpus
 from agentgym.engine import Completion, Engine
 from agentgym.errors import ConfigError, UserError
 from agentgym.hosts import make_hosts
-from agentgym.launch.combinations import refuse_overflow
 from agentgym.launch.judging import appoint
 from agentgym.launch.models import engine_of, is_served, make_policy, served_policy
 from agentgym.launch.prompting import prompted
+from agentgym.launch.sampling import refuse_overflow
 from agentgym.launch.scout import Scout, sent_ahead
 from agentgym.launch.sections import RolloutSettings
 from agentgym.launch.settings import TrainSettings

@@ -10,9 +10,7 @@ from agentgym.config import CHOICES, CRITIC, Choice, Settings, long_form, merged
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.absent import refuse_missing_model
 from agentgym.launch.combinations import (
-    choose_search,
     play_ahead,
-    refuse_filters,
     refuse_idle_augmentations,
     refuse_idle_curriculum,
     refuse_lone,
@@ -22,6 +20,8 @@ from agentgym.launch.combinations import (
 from agentgym.launch.paying import spelled_out
 from agentgym.launch.places import code_of, damaged, told_code
 from agentgym.launch.pointing import pointing
+from agentgym.launch.sampling import refuse_filters
+from agentgym.launch.searching import choose_search
 from agentgym.launch.settings import (
     EnvSettings,
     MeasureSettings,

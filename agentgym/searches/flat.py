@@ -22,7 +22,7 @@ class Flat(Search):
 
     branches = False
     shared_settings: ClassVar[type[BaseModel] | None] = None  # as many as are asked for: there is nothing to save on
-    comes_back = False
+    branches, comes_back = False, False
 
     async def grow(self, tree: Tree, num: int) -> None:
         await tree.roll_out(tree.root)

@@ -11,10 +11,10 @@ MODULES = (
         (
             Mutation(
                 "the end is always shown",
-                "self.trajectory.truncated and self.spec.shows_end",
-                "self.trajectory.truncated",
+                "        if not self.spec.shows_end:\n            return\n",
+                "",
             ),
-            Mutation("every end is shown", "self.trajectory.truncated and self.spec.shows_end", "self.spec.shows_end"),
+            Mutation("every end is shown", "        elif self.trajectory.truncated:\n", "        elif self.is_over:\n"),
             Mutation(
                 "an end beyond the context", "if extension.num_tokens <= min(", "if extension.num_tokens <= 99 + min("
             ),
@@ -93,8 +93,8 @@ MODULES = (
             ),
             Mutation(
                 "a fork begins at the reset",
-                "twin.has_begun, twin.mark = False, mark",
-                "twin.has_begun, twin.mark = False, None",
+                "twin.has_begun, twin.mark = mark is None, mark",
+                "twin.has_begun, twin.mark = mark is None, None",
             ),
             Mutation(
                 "saving without a deadline",
@@ -161,8 +161,8 @@ MODULES = (
             Mutation("places are kept", "                self.num_running -= 1\n", "                pass\n"),
             Mutation(
                 "a seat is no place",
-                "async with self._place(), self._lent() as seat:",
-                "async with self._lent() as seat:",
+                "async with self._place(), self._lent(fresh=fresh) as seat:",
+                "async with self._lent(fresh=fresh) as seat:",
             ),
             Mutation("shaped one by one", "together(trajectory), [])", "trajectory.episode_id, [])"),
             Mutation("the level is not on record", "            level=spec.level,\n", ""),

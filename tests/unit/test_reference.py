@@ -45,6 +45,7 @@ def test_every_command_trainer_environment_and_curriculum_has_a_section_in_order
         "Protocols",
         "Curricula",
         "Critics",
+        "Searches",
         "Commands inside `agentgym play`",
     ]
 
@@ -73,6 +74,7 @@ def test_an_environment_says_what_it_is_and_what_it_takes(page: str) -> None:
 
 def test_protocols_and_the_commands_of_play_are_listed_with_their_first_lines(page: str) -> None:
     assert [line.partition(": ")[0] for line in section(page, "## Protocols").strip().splitlines()] == [
+        "- `composite`",
         "- `plain`",
         "- `react`",
         "- `tools`",

@@ -15,9 +15,9 @@ from agentgym.actors.scripted import ScriptedEngine
 from agentgym.curricula.uniform import Uniform
 from agentgym.errors import ConfigError, UserError
 from agentgym.groups import group_specs
-from agentgym.launch.combinations import refuse_greedy
 from agentgym.launch.evaluation import play_tasks
 from agentgym.launch.resolving import resolve
+from agentgym.launch.sampling import refuse_greedy
 from agentgym.learn.players import Players
 from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout

@@ -11,7 +11,7 @@ import agentgym
 from agentgym.actors.scripted import ScriptedEngine
 from agentgym.conversation import LEFT_OUT
 from agentgym.errors import ConfigError, ParseError
-from agentgym.launch.combinations import refuse_overflow
+from agentgym.launch.sampling import refuse_overflow
 from agentgym.launch.sections import EpisodeSettings
 from agentgym.protocol import Protocol
 from agentgym.protocols.composite import Composite
