@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from agentgym.config import Choice
 from agentgym.curriculum import Curriculum
+from agentgym.launch.drawing import curriculum_of
 from agentgym.launch.evaluation import play_tasks
 from agentgym.launch.models import make_engine, make_learner
 from agentgym.launch.reporting import why_nothing
@@ -19,13 +20,14 @@ from agentgym.launch.stage import Stage, Workbench
 from agentgym.learn.loop import Loop, Outcome
 from agentgym.learn.players import Players
 from agentgym.learn.trainer import Equipment, Trainer
-from agentgym.registry import plugins
 from agentgym.rollout import Limits, seed_of
 from agentgym.scheduler import Scheduler
 from agentgym.search import Search
 from agentgym.types import Trajectory
 
 __all__ = ["Learning", "Train"]
+
+_OWN = ("best", "steps", "has_learned", "idle")
 
 
 class Learning(Stage):
@@ -75,21 +77,13 @@ class Learning(Stage):
         players = Players(parts.rollout, parts.engine, self.draws(), limits=parts.limits, temperature=self.temperature)
         players.search = self.search
         self.loop = Loop(
-            trainer,
-            learner,
-            players,
-            parts.engine,
-            scheduler=self._scheduler(players),
-            beat=bench.watchdog.beat,
+            trainer, learner, players, parts.engine, scheduler=self._scheduler(players), beat=bench.watchdog.beat
         )
 
     def draws(self) -> Curriculum:
         """What says which tasks are played, at its beginning."""
-        seed, chosen = seed_of(self.bench.settings.seed, self.name) % 2**31, self.curriculum
-        tasks, known = self.bench.parts.env.tasks("train"), plugins("curricula")
-        curriculum = cast("Curriculum", known.build(chosen.id, chosen.options, tasks, seed=seed))
-        curriculum.run_strength = self.strength
-        return curriculum
+        seed, tasks = seed_of(self.bench.settings.seed, self.name) % 2**31, self.bench.parts.env.tasks("train")
+        return curriculum_of(self.curriculum, tasks, seed=seed, strength=self.strength)
 
     def _scheduler(self, players: Players) -> Scheduler | None:
         """What plays ahead; None where nothing does."""
@@ -175,13 +169,12 @@ class Train(Learning):
         )
 
     def state(self) -> dict[str, Any]:
-        own = {"best": self.best, "steps": self.steps, "has_learned": self.has_learned, "idle": self.idle}
-        return {**super().state(), **own}
+        return {**super().state(), **{name: getattr(self, name) for name in _OWN}}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         super().load_state(state)
-        self.best, self.steps, self.has_learned = state["best"], state["steps"], state["has_learned"]
-        self.idle = state["idle"]
+        for name in _OWN:
+            setattr(self, name, state[name])
 
     def lose_best(self) -> None:
         self.best, self.checked = -1.0, -1  # the next look finds one

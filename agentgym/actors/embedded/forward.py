@@ -7,7 +7,6 @@ stay in slots, so that a row brings its new tokens only. On a CPU a pass has row
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -25,7 +24,7 @@ from agentgym.actors.embedded.alone import (
 )
 from agentgym.actors.embedded.attention import Parts, attending, configs_of, is_attended_apart
 from agentgym.actors.embedded.rows import Drawn, Row
-from agentgym.actors.embedded.sampling import sampled
+from agentgym.actors.embedded.sampling import drawn_by_slot
 from agentgym.actors.embedded.slots import SlotCache
 from agentgym.engine import NamedWeights, Prompt, Sampling
 from agentgym.errors import ConfigError, EngineError
@@ -212,7 +211,7 @@ class Forward:
         options = self._sight(group)
         if (placed := options.get("position_ids")) is not None:  # of the longest row, which is padded itself
             options["position_ids"] = torch.nn.functional.pad(placed, (0, width - placed.shape[-1]))
-        return _by_slot(group, self._logits(slots, ids_RQ, start_R, last_R, keys, options))
+        return drawn_by_slot(group, self._logits(slots, ids_RQ, start_R, last_R, keys, options))
 
     def _sight(self, group: Sequence[Row]) -> dict[str, Any]:
         """Arguments of the forward pass that show the images of ``group``, whose rows may differ in length."""
@@ -267,7 +266,7 @@ class Forward:
         if list(by_slot) != order:
             place = {slot: i for i, slot in enumerate(order)}
             logits_RV = logits_RV[[place[slot] for slot in by_slot]]
-        return _by_slot(list(by_slot.values()), logits_RV)
+        return drawn_by_slot(list(by_slot.values()), logits_RV)
 
     def _parts(self, rows: Sequence[Row], order: Sequence[int]) -> list[tuple[slice, int]]:
         """Runs of ``order`` with the same number of keys, and the number; slots that are nobody's go along."""
@@ -334,16 +333,6 @@ def _agree(found_V: torch.Tensor, wanted_V: torch.Tensor) -> bool:
     tolerance = 0.5 if wanted_V.dtype in (torch.float16, torch.bfloat16) else 0.02
     spread = float((wanted_V.float() - wanted_V.float().mean()).abs().max())
     return bool((found_V - wanted_V.float()).abs().max() <= tolerance * spread + 1e-3)
-
-
-def _by_slot(rows: Sequence[Row], logits_RV: torch.Tensor) -> dict[int, list[Drawn]]:
-    wanted = [[(row.sampling, row.uniform), *row.further] for row in rows]
-    if any(row.further for row in rows):
-        numbers = torch.tensor([len(draws) for draws in wanted], device=logits_RV.device)
-        logits_RV = logits_RV.repeat_interleave(numbers, 0)
-    samplings, uniforms = zip(*itertools.chain.from_iterable(wanted), strict=True)
-    drawn = iter(sampled(logits_RV, samplings, uniforms))
-    return {row.slot: [next(drawn) for _ in draws] for row, draws in zip(rows, wanted, strict=True)}
 
 
 class _Last:

@@ -7,16 +7,17 @@ probability is in float32, with any number of tokens: blocks are summed in float
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
 import torch
 
-from agentgym.actors.embedded.rows import Drawn
+from agentgym.actors.embedded.rows import Drawn, Row
 from agentgym.engine import Sampling
 from agentgym.errors import EngineError
 
-__all__ = ["sampled", "truncated"]
+__all__ = ["drawn_by_slot", "sampled", "truncated"]
 
 
 _BLOCK = 256
@@ -39,6 +40,17 @@ def sampled(logits_RV: torch.Tensor, samplings: Sequence[Sampling], uniforms: Se
     if not all(map(math.isfinite, chosen_logprobs)):
         raise EngineError("a log-probability is not finite: the weights are broken")
     return list(zip(chosen_R.tolist(), chosen_logprobs, strict=True))
+
+
+def drawn_by_slot(rows: Sequence[Row], logits_RV: torch.Tensor) -> dict[int, list[Drawn]]:
+    """What each row wants of its logits, by its slot: its own token first. Raises as ``sampled`` does."""
+    wanted = [[(row.sampling, row.uniform), *row.further] for row in rows]
+    if any(row.further for row in rows):
+        numbers = torch.tensor([len(draws) for draws in wanted], device=logits_RV.device)
+        logits_RV = logits_RV.repeat_interleave(numbers, 0)
+    samplings, uniforms = zip(*itertools.chain.from_iterable(wanted), strict=True)
+    drawn = iter(sampled(logits_RV, samplings, uniforms))
+    return {row.slot: [next(drawn) for _ in draws] for row, draws in zip(rows, wanted, strict=True)}
 
 
 def _inverted(probabilities_RV: torch.Tensor, uniform_R: torch.Tensor) -> torch.Tensor:
