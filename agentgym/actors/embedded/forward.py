@@ -169,19 +169,19 @@ class Forward:
         return [0.0, *logprobs_TV.gather(-1, ids_BT[0, 1:, None])[:, 0].tolist()]
 
     @torch.inference_mode()
-    def copy_slot(self, source: int, target: int, num_tokens: int) -> None:
-        """Have one slot begin with the first tokens of another, as if they had been computed there."""
-        self._cache.copy(source, target, num_tokens)
+    def copy_slot(self, source: int, target: int, num_tokens: int, *, start: int = 0) -> None:
+        """Have one slot hold the tokens of another from ``start`` up to ``num_tokens``, as if computed there."""
+        self._cache.copy(source, target, num_tokens, start=start)
 
     @torch.inference_mode()
     def advance(self, rows: Sequence[Row], held: dict[int, int]) -> list[Drawn]:
-        """One token for each row, in their order.
+        """One token for each row and each of its twins, in their order: a row's own first.
 
         ``held`` has the number of tokens in each slot that is taken, a row's own and others; prefilling adds to it.
         Raises EngineError when a log-probability is not finite.
         """
         decoding = [row for row in rows if len(row.token_ids) == 1]
-        drawn: dict[int, Drawn] = {}
+        drawn: dict[int, list[Drawn]] = {}
         for group, keys in self._by_keys(row for row in rows if len(row.token_ids) > 1):
             for some in [[row] for row in group] if self._one_size else _groups(group, self._unit):
                 drawn |= self._prefill(some, keys)
@@ -191,7 +191,7 @@ class Forward:
         for some in (group[i : i + num] for group in together for i in range(0, len(group), num)):
             drawn |= self._decode(some, held)
             held |= {row.slot: row.start + 1 for row in some}
-        return [drawn[row.slot] for row in rows]
+        return [token for row in rows for token in drawn[row.slot]]
 
     def _by_keys(self, rows: Iterable[Row]) -> Iterator[tuple[list[Row], int]]:
         """Rows that may be computed together, and with how many keys each."""
@@ -202,7 +202,7 @@ class Forward:
             keys = max(map(_end, group))
             yield group, padded_keys(keys) if self._on_cpu else keys
 
-    def _prefill(self, group: Sequence[Row], keys: int) -> dict[int, Drawn]:
+    def _prefill(self, group: Sequence[Row], keys: int) -> dict[int, list[Drawn]]:
         width = padded(max(len(row.token_ids) for row in group), self._unit)
         ids_RQ = torch.tensor([[*row.token_ids, *[0] * (width - len(row.token_ids))] for row in group])
         slots, start_R = torch.tensor([row.slot for row in group]), torch.tensor([row.start for row in group])
@@ -245,7 +245,7 @@ class Forward:
         begin = row.start + row.shift - vision.shift(self.module, seen)
         return vision.positions(self.module, row.token_ids, seen, begin)
 
-    def _decode(self, rows: Sequence[Row], held: Mapping[int, int]) -> dict[int, Drawn]:
+    def _decode(self, rows: Sequence[Row], held: Mapping[int, int]) -> dict[int, list[Drawn]]:
         """The rows' slots; those between them are computed too where that is cheaper than to gather."""
         by_slot = {row.slot: row for row in rows}
         num, wanted = padded(max(by_slot) + 1, self._unit), padded(len(by_slot), self._unit)
@@ -335,9 +335,16 @@ def _agree(found_V: torch.Tensor, wanted_V: torch.Tensor) -> bool:
     return bool((found_V - wanted_V.float()).abs().max() <= tolerance * spread + 1e-3)
 
 
-def _by_slot(rows: Sequence[Row], logits_RV: torch.Tensor) -> dict[int, Drawn]:
-    drawn = sampled(logits_RV, [row.sampling for row in rows], [row.uniform for row in rows])
-    return {row.slot: token for row, token in zip(rows, drawn, strict=True)}
+def _by_slot(rows: Sequence[Row], logits_RV: torch.Tensor) -> dict[int, list[Drawn]]:
+    """What each row draws, and then its twins."""
+    draws = [(place, *how) for place, row in enumerate(rows) for how in ((row.sampling, row.uniform), *row.twins)]
+    places, samplings, uniforms = zip(*draws, strict=True)
+    if len(draws) > len(rows):
+        logits_RV = logits_RV[list(places)]
+    found: dict[int, list[Drawn]] = {row.slot: [] for row in rows}
+    for place, token in zip(places, sampled(logits_RV, samplings, uniforms), strict=True):
+        found[rows[place].slot].append(token)
+    return found
 
 
 class _Last:

@@ -26,6 +26,8 @@ class Row(NamedTuple):
     """The images among ``token_ids``."""
     shift: int = 0
     """What the next token's position has over ``start``: images take up fewer positions than tokens."""
+    twins: Sequence[tuple[Sampling, float]] = ()
+    """How others draw who want the same, and their numbers."""
 
 
 Drawn: TypeAlias = tuple[int, float]

@@ -30,7 +30,8 @@ def sampled(logits_RV: torch.Tensor, samplings: Sequence[Sampling], uniforms: Se
         logits_RV = logits_RV / torch.where(temperatures > 0, temperatures, 1.0)[:, None]
     logprobs_RV = logits_RV.log_softmax(-1)
     if any(sampling.is_truncated for sampling in samplings):
-        logprobs_RV = torch.stack([truncated(row_V, s) for row_V, s in zip(logprobs_RV, samplings, strict=True)])
+        rows = zip(logprobs_RV, samplings, strict=True)
+        logprobs_RV = torch.stack([truncated(row_V, how) if how.is_truncated else row_V for row_V, how in rows])
     uniform_R = torch.tensor(uniforms, dtype=torch.float64, device=logits_RV.device)
     chosen_R = _inverted(logprobs_RV.softmax(-1), uniform_R)
     if any(sampling.temperature == 0 for sampling in samplings):
