@@ -163,13 +163,13 @@ MODULES = (
             Mutation("slots counted from the first", "rows.start or 0", "0"),
             Mutation(
                 "copies the other way round",
-                "memory_SHLD[source, :, :num_tokens]",
-                "memory_SHLD[target, :, :num_tokens]",
+                "memory_SHLD[source, :, start:num_tokens]",
+                "memory_SHLD[target, :, start:num_tokens]",
             ),
             Mutation("copies the keys alone", "in (*self.keys_SHLD, *self.values_SHLD):", "in self.keys_SHLD:"),
             Mutation(
                 "copies all",
-                "memory_SHLD[target, :, :num_tokens] = memory_SHLD[source, :, :num_tokens]",
+                "memory_SHLD[target, :, start:num_tokens] = memory_SHLD[source, :, start:num_tokens]",
                 "memory_SHLD[target] = memory_SHLD[source]",
             ),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -573,7 +574,13 @@ def test_forks_that_are_asked_the_same_compute_it_once_and_draw_each_for_itself(
 ) -> None:
     """To the bit what each of them says alone, also where there is a slot for two of them only."""
     monkeypatch.setattr("agentgym.actors.embedded.forward.is_alone", lambda _: not one_size)
-    seeds = [{"seed": 1}, {"seed": 2}, {"seed": 3, "temperature": 0.7}, {"seed": 1}, {"seed": 4, "top_k": 3}]
+    seeds: list[dict[str, Any]] = [
+        {"seed": 1},
+        {"seed": 2},
+        {"seed": 3, "temperature": 0.7},
+        {"seed": 1},
+        {"seed": 4, "top_k": 3},
+    ]
 
     async def said(slots: int, some: Sequence[int]) -> tuple[dict[int, Completion], int]:
         engine, ids = EmbeddedEngine(LONG, max_sessions=slots), prompt_of(70)
@@ -594,7 +601,7 @@ def test_forks_that_are_asked_the_same_compute_it_once_and_draw_each_for_itself(
     together, computed = run(lambda: said(slots, range(5)))
     if slots == 9:
         assert computed == 16  # what was said last and 13 more, in eights, and not five times
-    assert together == {i: run(lambda i=i: said(9, [i]))[0][i] for i in range(5)}
+    assert together == {i: run(functools.partial(said, 9, [i]))[0][i] for i in range(5)}
     assert together[0] == together[3]
     assert len({tuple(one.token_ids) for one in together.values()}) > 2
 
@@ -608,7 +615,7 @@ def test_forks_that_are_asked_something_else_are_no_twins() -> None:
         asked = (engine.generate(Prompt(ids + prompt_of(9, int(name))), sampling(), session=name) for name in names)
         return await asyncio.gather(*asked)
 
-    assert run(lambda: said("456")) == [run(lambda name=name: said(name))[0] for name in "456"]
+    assert run(lambda: said("456")) == [run(functools.partial(said, name))[0] for name in "456"]
 
 
 def test_a_fork_takes_the_slot_of_what_is_parked_for_the_longest_time() -> None:
