@@ -50,7 +50,11 @@ MODULES = (
                 "request.name == session and not request.done.done()",
                 "request.name == session",
             ),
-            Mutation("released in silence", "            if self._waiting:\n                self._wake()\n", ""),
+            Mutation(
+                "released in silence",
+                "sort(reverse=True)\n            if self._waiting:\n",
+                "sort(reverse=True)\n            if 0:\n",
+            ),
             Mutation(
                 "slots not given back",
                 "self._free.append(self._sessions.pop(session).slot)",
@@ -68,7 +72,7 @@ MODULES = (
                 "        for request in self._running:\n            request.done.cancel()",
             ),
             Mutation("slots kept after closing", "        self._forward.close()\n", ""),
-            Mutation("a fork in use is spare", "            known.is_spare = False\n", ""),
+            Mutation("a fork in use is spare", "            known.is_spare = known.is_parked = False\n", ""),
             Mutation(
                 "every request begins anew",
                 "self._rng if sampling.seed is None else",
@@ -91,7 +95,7 @@ MODULES = (
             Mutation("greedy only where all are", "any(sampling.temperature == 0", "all(sampling.temperature == 0"),
             Mutation("within a block as within all", "share_R.clamp(min=0)", "uniform_R"),
             Mutation("the block's place is lost", "(block_R * _BLOCK + within_R)", "within_R"),
-            Mutation("one row's filters for all", "truncated(row_V, s) for", "truncated(row_V, samplings[0]) for"),
+            Mutation("one row's filters for all", "truncated(row_V, how) if", "truncated(row_V, samplings[0]) if"),
             Mutation("all rows must be cut", "if any(sampling.is_truncated", "if all(sampling.is_truncated"),
             Mutation("one number for all", "_above(until_RN, uniform_R)", "_above(until_RN, uniform_R[:1])"),
             Mutation(
@@ -159,13 +163,13 @@ MODULES = (
             Mutation("slots counted from the first", "rows.start or 0", "0"),
             Mutation(
                 "copies the other way round",
-                "memory_SHLD[source, :, :num_tokens]",
-                "memory_SHLD[target, :, :num_tokens]",
+                "memory_SHLD[source, :, start:num_tokens]",
+                "memory_SHLD[target, :, start:num_tokens]",
             ),
             Mutation("copies the keys alone", "in (*self.keys_SHLD, *self.values_SHLD):", "in self.keys_SHLD:"),
             Mutation(
                 "copies all",
-                "memory_SHLD[target, :, :num_tokens] = memory_SHLD[source, :, :num_tokens]",
+                "memory_SHLD[target, :, start:num_tokens] = memory_SHLD[source, :, start:num_tokens]",
                 "memory_SHLD[target] = memory_SHLD[source]",
             ),
         ),

@@ -50,6 +50,15 @@ class _Session:
     is_spare: bool = False
     """Parked, or forked and not asked for yet: whoever needs a slot takes this one; the session is computed anew then.
     """
+    is_parked: bool = False
+    """Spare after it was asked for: forks take its slot too."""
+
+    def take_in(self, row: Row) -> None:
+        """The tokens of ``row`` are in the slot now."""
+        self.cached.extend(row.token_ids)
+        self.media.extend(media.digest for media in row.media)
+        self.ends.append(len(self.cached))
+        self.plan = [end for end in self.plan if end > row.start]
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -65,6 +74,11 @@ class _Request:
     """What the position after the prompt has over the number of its tokens."""
     logprobs: list[float] = dataclasses.field(default_factory=list)
     versions: list[int] = dataclasses.field(default_factory=list)
+
+    @property
+    def draw(self) -> tuple[Sampling, float]:
+        """How the next token is drawn, and the number for it."""
+        return self.sampling, self.uniforms[len(self.logprobs)]
 
     def result(self, reason: Literal["stop", "length", "aborted"]) -> Completion:
         ids = self.token_ids[self.num_prompt :]
@@ -143,7 +157,7 @@ class EmbeddedEngine(Engine):
             known = self._sessions[session]
             del known.cached[len(token_ids) - 1 :]
             known.ends = [end for end in known.ends if end <= len(known.cached)]
-            known.is_spare = False
+            known.is_spare = known.is_parked = False
         rng = self._rng if sampling.seed is None else np.random.default_rng(sampling.seed)
         done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         uniforms = rng.random(sampling.max_tokens).tolist()
@@ -169,19 +183,17 @@ class EmbeddedEngine(Engine):
     async def fork(self, session: str, new: str) -> None:
         if new in self._sessions:
             raise EngineError(f'session "{new}" is there already; fork into a new one')
-        known = self._sessions.pop(session, None)
+        known = self._sessions.get(session)
         self._forks[new] = list(self._forks.get(session, []) if known is None else known.ends)
-        if known is None:
+        if known is None or not known.cached:
             return
-        self._frees_spare()
-        self._sessions[session] = known  # behind those that were not asked for lately
-        if known.cached and self._free:
+        self._sessions[session] = self._sessions.pop(session)  # the last that gives its slot away
+        if self._free or self._frees_spare(parked_beside=known):
             self._sessions[new] = self._shared(known, known.cached, known.media, is_spare=True)
 
     def park(self, session: str) -> None:
         if session in self._sessions:
-            self._sessions[session] = parked = self._sessions.pop(session)  # behind those that were parked before
-            parked.is_spare = True
+            self._sessions[session].is_spare = self._sessions[session].is_parked = True
             if self._waiting:
                 self._wake()
 
@@ -247,7 +259,7 @@ class EmbeddedEngine(Engine):
         for request in self._waiting:
             if request.done.done():
                 continue
-            if request.name not in self._sessions and self._frees_spare():
+            if request.name not in self._sessions and (self._free or self._frees_spare()):
                 self._open(request, openings)
             (self._running if request.name in self._sessions else still_waiting).append(request)
         self._waiting = still_waiting
@@ -280,72 +292,56 @@ class EmbeddedEngine(Engine):
         ends = [end for end in known.ends if end <= len(tokens)]
         return _Session(slot, list(tokens), list(media), ends, is_spare=is_spare)
 
-    def _frees_spare(self) -> bool:
-        """Free the slot of a spare session where none is free; False where there is none either."""
-        if self._free:
-            return True
-        spare = next((name for name, session in self._sessions.items() if session.is_spare), None)
-        if spare is not None:
-            self._free.append(self._sessions.pop(spare).slot)
-        return spare is not None
+    def _frees_spare(self, *, parked_beside: _Session | None = None) -> bool:
+        """Free the slot of a spare session, or of a parked one beside another; False where there is none."""
+        for name, session in self._sessions.items():
+            if session.is_spare if parked_beside is None else session.is_parked and session is not parked_beside:
+                del self._sessions[name]
+                self._free.append(session.slot)
+                self._forks[name] = session.ends
+                return True
+        return False
 
     def _advance(self) -> None:
         """One token for every running request."""
-        rows = [self._row(request, self._sessions[request.name]) for request in self._running]
-        leads = self._leads(rows)
+        alike = self._alike()
+        rows = [self._row(*requests) for requests in alike]
         held = {session.slot: len(session.cached) for session in self._sessions.values()}
-        led: dict[int, list[int]] = {}
-        for place, lead in enumerate(leads):
-            led.setdefault(lead, []).append(place)
-        ahead = [
-            rows[lead]._replace(further=[(rows[place].sampling, rows[place].uniform) for place in places[1:]])
-            for lead, places in led.items()
-        ]
-        found = dict(zip(led, self._forward.advance(ahead, held), strict=True))
-        drawn = [found[lead][led[lead].index(place)] for place, lead in enumerate(leads)]
-        for request, row, lead, (token, logprob) in zip(self._running, rows, leads, drawn, strict=True):
-            if row is not rows[lead]:
-                self._forward.copy_slot(rows[lead].slot, row.slot, row.start + len(row.token_ids))
-            session = self._sessions[request.name]
-            session.cached.extend(row.token_ids)
-            session.media.extend(media.digest for media in row.media)
-            session.ends.append(len(session.cached))
-            if row is rows[lead] and (len(row.token_ids) > 1 or row.start in session.plan):
+        drawn = iter(self._forward.advance(rows, held))
+        for requests, row in zip(alike, rows, strict=True):
+            if len(row.token_ids) > 1 or row.start in self._sessions[requests[0].name].plan:
                 self.new_tokens += len(row.token_ids)
-            session.plan = [end for end in session.plan if end > row.start]
-            if len(session.cached) == len(request.token_ids):
-                self._take(request, token, logprob)
+            for request in requests:
+                token, logprob = next(drawn)
+                session = self._sessions[request.name]
+                if session.slot != row.slot:
+                    self._forward.copy_slot(row.slot, session.slot, row.start + len(row.token_ids), start=row.start)
+                session.take_in(row)
+                if len(session.cached) == len(request.token_ids):
+                    self._take(request, token, logprob)
         self._running = [request for request in self._running if not request.done.done()]
 
-    def _leads(self, rows: Sequence[Row]) -> list[int]:
-        """For each row the first one that computes the same: forks of a session that are asked the same go together."""
-        firsts: dict[tuple[int, ...], list[int]] = {}
-        leads = []
-        for place, (row, request) in enumerate(zip(rows, self._running, strict=True)):
-            same = [] if row.media or len(row.token_ids) == 1 else firsts.setdefault((row.start, *row.token_ids), [])
-            own = self._sessions[request.name]
-            lead = next((first for first in same if self._is_alike(own, self._running[first])), place)
-            if lead == place:
-                same.append(place)
-            leads.append(lead)
-        return leads
+    def _alike(self) -> list[list[_Request]]:
+        """The running requests; those together that want the same tokens after the same past, computed alike.
 
-    def _is_alike(self, session: _Session, other: _Request) -> bool:
-        """Whether a session has what that of ``other`` has, computed in the same pieces, and nothing further to do."""
-        known = self._sessions[other.name]
-        return (session.cached, session.media, session.ends, session.plan) == (
-            known.cached,
-            known.media,
-            known.ends,
-            known.plan,
-        )
+        Such are forks of one session that were asked the same. One computes, and each draws for itself.
+        """
+        groups: dict[Any, list[_Request]] = {}
+        for request in self._running:
+            session, key = self._sessions[request.name], tuple[Any, ...]((request.name,))
+            if not request.logprobs and request.name in self._forks and (session.cached or session.plan):
+                shown = tuple(media.digest for media in request.media)
+                key = tuple(request.token_ids), shown, tuple(session.ends), tuple(session.plan)
+            groups.setdefault(key, []).append(request)
+        return list(groups.values())
 
-    def _row(self, request: _Request, session: _Session) -> Row:
-        """What the request wants of the next pass."""
-        start, uniform = len(session.cached), request.uniforms[len(request.logprobs)]
+    def _row(self, request: _Request, *twins: _Request) -> Row:
+        """What the request wants of the next pass, and its twins with it."""
+        session = self._sessions[request.name]
+        start, (own, *others) = len(session.cached), [one.draw for one in (request, *twins)]
         end = next((end for end in session.plan if end > start), len(request.token_ids))
         ids, media = request.token_ids[start:end], request.media[len(session.media) :]
-        return Row(session.slot, start, ids, request.sampling, uniform, media, request.shift)
+        return Row(session.slot, start, ids, *own, media, request.shift, others)
 
     def _take(self, request: _Request, token: int, logprob: float) -> None:
         request.token_ids.append(token)

@@ -169,13 +169,13 @@ class Forward:
         return [0.0, *logprobs_TV.gather(-1, ids_BT[0, 1:, None])[:, 0].tolist()]
 
     @torch.inference_mode()
-    def copy_slot(self, source: int, target: int, num_tokens: int) -> None:
-        """Have one slot begin with the first tokens of another, as if they had been computed there."""
-        self._cache.copy(source, target, num_tokens)
+    def copy_slot(self, source: int, target: int, num_tokens: int, *, start: int = 0) -> None:
+        """Have one slot hold the tokens of another from ``start`` up to ``num_tokens``, as if computed there."""
+        self._cache.copy(source, target, num_tokens, start=start)
 
     @torch.inference_mode()
-    def advance(self, rows: Sequence[Row], held: dict[int, int]) -> list[list[Drawn]]:
-        """For each row, in their order, its token and the further ones that it wants in the same place.
+    def advance(self, rows: Sequence[Row], held: dict[int, int]) -> list[Drawn]:
+        """One token for each row and each of its twins, in their order: a row's own first.
 
         ``held`` has the number of tokens in each slot that is taken, a row's own and others; prefilling adds to it.
         Raises EngineError when a log-probability is not finite.
@@ -191,7 +191,7 @@ class Forward:
         for some in (group[i : i + num] for group in together for i in range(0, len(group), num)):
             drawn |= self._decode(some, held)
             held |= {row.slot: row.start + 1 for row in some}
-        return [drawn[row.slot] for row in rows]
+        return [token for row in rows for token in drawn[row.slot]]
 
     def _by_keys(self, rows: Iterable[Row]) -> Iterator[tuple[list[Row], int]]:
         """Rows that may be computed together, and with how many keys each."""

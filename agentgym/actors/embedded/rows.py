@@ -26,8 +26,8 @@ class Row(NamedTuple):
     """The images among ``token_ids``."""
     shift: int = 0
     """What the next token's position has over ``start``: images take up fewer positions than tokens."""
-    further: Sequence[tuple[Sampling, float]] = ()
-    """More tokens that are to be drawn in the same place: how, and where the distribution is inverted."""
+    twins: Sequence[tuple[Sampling, float]] = ()
+    """How others draw who want the same, and their numbers."""
 
 
 Drawn: TypeAlias = tuple[int, float]

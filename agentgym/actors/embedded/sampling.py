@@ -7,7 +7,6 @@ probability is in float32, with any number of tokens: blocks are summed in float
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 
@@ -31,7 +30,8 @@ def sampled(logits_RV: torch.Tensor, samplings: Sequence[Sampling], uniforms: Se
         logits_RV = logits_RV / torch.where(temperatures > 0, temperatures, 1.0)[:, None]
     logprobs_RV = logits_RV.log_softmax(-1)
     if any(sampling.is_truncated for sampling in samplings):
-        logprobs_RV = torch.stack([truncated(row_V, s) for row_V, s in zip(logprobs_RV, samplings, strict=True)])
+        rows = zip(logprobs_RV, samplings, strict=True)
+        logprobs_RV = torch.stack([truncated(row_V, how) if how.is_truncated else row_V for row_V, how in rows])
     uniform_R = torch.tensor(uniforms, dtype=torch.float64, device=logits_RV.device)
     chosen_R = _inverted(logprobs_RV.softmax(-1), uniform_R)
     if any(sampling.temperature == 0 for sampling in samplings):
@@ -43,14 +43,15 @@ def sampled(logits_RV: torch.Tensor, samplings: Sequence[Sampling], uniforms: Se
 
 
 def drawn_by_slot(rows: Sequence[Row], logits_RV: torch.Tensor) -> dict[int, list[Drawn]]:
-    """What each row wants of its logits, by its slot: its own token first. Raises as ``sampled`` does."""
-    wanted = [[(row.sampling, row.uniform), *row.further] for row in rows]
-    if any(row.further for row in rows):
-        numbers = torch.tensor([len(draws) for draws in wanted], device=logits_RV.device)
-        logits_RV = logits_RV.repeat_interleave(numbers, 0)
-    samplings, uniforms = zip(*itertools.chain.from_iterable(wanted), strict=True)
-    drawn = iter(sampled(logits_RV, samplings, uniforms))
-    return {row.slot: [next(drawn) for _ in draws] for row, draws in zip(rows, wanted, strict=True)}
+    """What each row draws, and then its twins. Raises as ``sampled`` does."""
+    draws = [(place, *how) for place, row in enumerate(rows) for how in ((row.sampling, row.uniform), *row.twins)]
+    places, samplings, uniforms = zip(*draws, strict=True)
+    if len(draws) > len(rows):
+        logits_RV = logits_RV[list(places)]
+    found: dict[int, list[Drawn]] = {row.slot: [] for row in rows}
+    for place, token in zip(places, sampled(logits_RV, samplings, uniforms), strict=True):
+        found[rows[place].slot].append(token)
+    return found
 
 
 def _inverted(probabilities_RV: torch.Tensor, uniform_R: torch.Tensor) -> torch.Tensor:

@@ -43,11 +43,11 @@ class SlotCache:
         needed = max(visible, int(positions_RQ.max()) + 1)
         self._provide(rows.stop if isinstance(rows, slice) else int(rows.max()) + 1, needed)
 
-    def copy(self, source: int, target: int, num_tokens: int) -> None:
-        """Have the slot ``target`` begin with the first ``num_tokens`` of ``source``."""
+    def copy(self, source: int, target: int, num_tokens: int, *, start: int = 0) -> None:
+        """Have the slot ``target`` hold the tokens of ``source`` from ``start`` up to ``num_tokens``."""
         self._provide(target + 1, num_tokens)
         for memory_SHLD in (*self.keys_SHLD, *self.values_SHLD):
-            memory_SHLD[target, :, :num_tokens] = memory_SHLD[source, :, :num_tokens]
+            memory_SHLD[target, :, start:num_tokens] = memory_SHLD[source, :, start:num_tokens]
 
     def update(
         self, keys_RHQD: torch.Tensor, values_RHQD: torch.Tensor, layer: int, *_: Any, **__: Any

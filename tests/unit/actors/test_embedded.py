@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -564,6 +565,86 @@ def test_a_fork_goes_on_from_what_was_computed() -> None:
         assert engine.prefill_tokens - computed == 32
 
     run(main)
+
+
+@pytest.mark.parametrize("one_size", [False, True])
+@pytest.mark.parametrize("slots", [9, 3])
+def test_forks_that_are_asked_the_same_compute_it_once_and_draw_each_for_itself(
+    slots: int, one_size: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit what each of them says alone, also where there is a slot for two of them only."""
+    monkeypatch.setattr("agentgym.actors.embedded.forward.is_alone", lambda _: not one_size)
+    seeds: list[dict[str, Any]] = [
+        {"seed": 1},
+        {"seed": 2},
+        {"seed": 3, "temperature": 0.7},
+        {"seed": 1},
+        {"seed": 4, "top_k": 3},
+    ]
+
+    async def said(slots: int, some: Sequence[int]) -> tuple[dict[int, Completion], int]:
+        engine, ids = EmbeddedEngine(LONG, max_sessions=slots), prompt_of(70)
+        ids += (await engine.generate(Prompt(ids), sampling(), session="trunk")).token_ids
+        ids += prompt_of(13)
+        for i in some:
+            await engine.fork("trunk", f"{i}")
+        before = engine.prefill_tokens
+
+        async def one(i: int) -> Completion:
+            found = await engine.generate(Prompt(ids), sampling(**seeds[i]), session=f"{i}")
+            engine.release(f"{i}")
+            return found
+
+        found = await asyncio.gather(*map(one, some))
+        return dict(zip(some, found, strict=True)), engine.prefill_tokens - before
+
+    together, computed = run(lambda: said(slots, range(5)))
+    if slots == 9:
+        assert computed == 16  # what was said last and 13 more, in eights, and not five times
+    assert together == {i: run(functools.partial(said, 9, [i]))[0][i] for i in range(5)}
+    assert together[0] == together[3]
+    assert len({tuple(one.token_ids) for one in together.values()}) > 2
+
+
+def test_forks_that_are_asked_something_else_are_no_twins() -> None:
+    async def said(names: Sequence[str]) -> list[Completion]:
+        engine, ids = EmbeddedEngine(LONG, max_sessions=9), prompt_of(30)
+        ids += (await engine.generate(Prompt(ids), sampling(), session="trunk")).token_ids
+        for name in names:
+            await engine.fork("trunk", name)
+        asked = (engine.generate(Prompt(ids + prompt_of(9, int(name))), sampling(), session=name) for name in names)
+        return await asyncio.gather(*asked)
+
+    assert run(lambda: said("456")) == [run(functools.partial(said, name))[0] for name in "456"]
+
+
+def test_a_fork_takes_the_slot_of_what_is_parked_for_the_longest_time() -> None:
+    """Whoever loses it is computed anew in the pieces that it was computed in."""
+
+    async def go(slots: int) -> tuple[list[Completion], int]:
+        engine, texts = (
+            EmbeddedEngine(LONG, max_sessions=slots),
+            {name: prompt_of(20, i) for i, name in enumerate("abc")},
+        )
+        for name, ids in texts.items():
+            ids += (await engine.generate(Prompt(ids), sampling(seed=len(name)), session=name)).token_ids
+            engine.park(name)
+        await engine.fork("a", "a too")
+        engine.release("a too")
+        await engine.fork("c", "d")  # of three slots that of b
+        before = engine.prefill_tokens
+        found = [await engine.generate(Prompt([*texts["c"], 5]), sampling(), session="d")]
+        found.append(await engine.generate(Prompt([*texts["a"], 5]), sampling(), session="a"))
+        computed = engine.prefill_tokens - before
+        engine.release("a")
+        await engine.fork("b", "e")
+        for name in "be":
+            found.append(await engine.generate(Prompt([*texts["b"], 5]), sampling(seed=9), session=name))
+        return found, computed
+
+    few, many = run(lambda: go(3)), run(lambda: go(9))
+    assert few == many
+    assert many[1] == 8 + 8
 
 
 def test_a_fork_that_nobody_asked_yet_keeps_no_slot_from_others() -> None:

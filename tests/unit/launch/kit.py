@@ -24,6 +24,7 @@ from agentgym.learn.rows import Row
 from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
 from agentgym.ledger import Tally
 from agentgym.protocols.plain import Plain
+from agentgym.registry import plugins
 from agentgym.rollout import EpisodeSpec, Limits
 from agentgym.run import Run
 from agentgym.types import Trajectory
@@ -219,7 +220,15 @@ def workbench(
     rollout: Any = Stand(engine, play)
     env: Any = Tasks()
     protocol = Plain()
-    parts = Parts(env, a_policy(), engine, protocol, rollout, training_limits(settings.rollout))
+    parts = Parts(
+        env,
+        a_policy(),
+        engine,
+        protocol,
+        rollout,
+        training_limits(settings.rollout),
+        plugins("searches").build("flat"),
+    )
     return Workbench(
         settings=settings,
         parts=parts,

@@ -15,6 +15,7 @@ from agentgym.engine import Completion, Prompt, Sampling
 from agentgym.errors import JudgeError
 from agentgym.hosts import Where
 from agentgym.protocols.plain import Plain
+from agentgym.registry import EnvFactory
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
 from agentgym.search import Found, Search, Table
 from agentgym.types import Trajectory
@@ -78,6 +79,10 @@ class Ways(agentgym.Env):
 
     def set_state(self, state: str) -> None:
         self.way = state
+
+
+WAYS = EnvFactory(f"{__file__}:Ways")
+"""The same, for processes too."""
 
 
 class Walked(Ways):

@@ -17,6 +17,7 @@ from agentgym.types import StopReason
 from tests.unit.search.kit import (
     LIMITS,
     TOKENIZER,
+    WAYS,
     Breaking,
     Critic,
     Drifting,
@@ -79,9 +80,9 @@ def test_lines_are_whole_and_share_what_they_say(id: str, num: int) -> None:
 @EVERY
 @pytest.mark.parametrize("where", ["loop", "threads", pytest.param("processes", marks=pytest.mark.slow)])
 def test_the_same_seed_is_the_same_tree_wherever_it_grows(id: str, where: Where) -> None:
-    one, other = find(made(id), num=4), find(made(id), num=4, where=where)
+    one, other = find(made(id), WAYS), find(made(id), WAYS, where=where)
     assert other.lines == one.lines
-    assert find(made(id), num=4, seed=1).lines != one.lines
+    assert find(made(id), WAYS, seed=1).lines != one.lines
     names = ("sampled", "prefilled", "steps", "merged", "lost", "unjudged", "restores")
     if id not in WHOLE and where == "loop":
         assert [getattr(one.spent, name) for name in names] == [getattr(other.spent, name) for name in names]

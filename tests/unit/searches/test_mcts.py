@@ -13,7 +13,7 @@ from agentgym.hosts import Where
 from agentgym.pairs import branch_pairs
 from agentgym.search import Node, Tree
 from agentgym.searches.mcts import MCTS, ucb1
-from tests.unit.search.kit import Critic, Policy, Ways, check, find, made, way_of, worth
+from tests.unit.search.kit import WAYS, Critic, Policy, Ways, check, find, made, way_of, worth
 
 
 class Watched(MCTS):
@@ -46,7 +46,7 @@ def node_of(parent: Node, *returns: float) -> Node:
 
 def grown(num: int = 8, *, where: Where = "loop", **options: object) -> tuple[Watched, list[tuple[str, float]]]:
     search = Watched(**options)  # type: ignore[arg-type]
-    found = find(search, num=num, where=where)
+    found = find(search, WAYS, num=num, where=where)
     check(found)
     return search, [(way_of(line), line.reward) for line in found.lines]
 
