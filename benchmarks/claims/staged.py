@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks.claims.arms import Claim
 
 STAGES: list[dict[str, Any]] = [
-    {"name": "hints", "strength": 1, "max_updates": 12},
-    {"name": "half", "strength": 0.5, "max_updates": 12},
+    {"name": "hints", "strength": 1, "max_updates": 4},
+    {"name": "half", "strength": 0.5, "max_updates": 4},
     {"name": "none", "strength": 0, "max_updates": 10_000},
 ]
 ARMS: dict[str, Any] = {
