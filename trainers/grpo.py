@@ -70,11 +70,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 DAPO arXiv 2503.14476 (of its dynamic sampling the half that every preset does: groups of equal rewards are dropped;
 that others are played in their place costs episodes, and is ``draw_on``; and without its soft punishment of overlong
 episodes, which is the reward ``overlong-penalty``), Dr. GRPO 2503.20783, GSPO 2507.18071, CISPO 2506.13585, GiGPO
-2505.10978, EGPO 2508.05118, GRPO-LEAD 2504.09696, polychromic 2509.25424 (on sets drawn from the group; vines from
-the middle of episodes are ``--search vine``), RTMC 2604.11037 (merges equal states of flat groups, and compares what
-was met once with the group). The bounds of GSPO and CISPO and EGPO's constants are ours, and so is the number of minibatches:
-DAPO, GSPO and CISPO are about what happens after the first optimizer step of an update. Dr. GRPO's bound is taken where
-an update has several steps.
+2505.10978, EGPO 2508.05118, GRPO-LEAD 2504.09696, polychromic 2509.25424 (on sets drawn from the group; vines from the
+middle of episodes are ``--search vine``), RTMC 2604.11037 (merges equal states of flat groups, and compares what was
+met once with the group). The bounds of GSPO and CISPO and EGPO's constants are ours, and so is the number of
+minibatches: DAPO, GSPO and CISPO are about what happens after the first optimizer step of an update. Dr. GRPO's bound
+is taken where an update has several steps.
 """
 
 
