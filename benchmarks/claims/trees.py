@@ -2,7 +2,7 @@
 
 Three environments, the first levels of each, from one warm start. A turn that lines share counts once.
 
-    python benchmarks/claims/trees.py [--env ID] [--seeds 0 1 2] [--steps N] [--processes N] [--output DIR] [--json FILE]
+    python benchmarks/claims/trees.py [--env ID] [--seeds 0 1 2] [--steps N] [--processes N] [--output DIR] [--json F]
 """
 
 import argparse

@@ -148,6 +148,7 @@ TINY: dict[str, dict[str, Any]] = {
     "mixed": {"groups": 4, "group_size": 6},
     "cory": {"groups": 3, "group_size": 4, "swap_every": 2},
     "agent-q": {"groups": 4, "group_size": 6},
+    "reward-model": {"groups": 4, "group_size": 6},
 }
 
 

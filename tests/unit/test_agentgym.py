@@ -16,6 +16,7 @@ HOMES = {
     "agentgym.registry": "make plugins register",
     "agentgym.repl": "play play_async",
     "agentgym.reward": "EpisodeShaper Shaper",
+    "agentgym.search": "Search",
     "agentgym.tools": "ToolEnv ToolError tool",
     "agentgym.types": "Action Observation StopReason ToolCall Trajectory",
     "agentgym.wrapper": "Wrapper",

@@ -271,6 +271,7 @@ def test_a_record_of_nothing_is_empty() -> None:
         "media": [],
         "value": None,
         "visits": None,
+        "critic": None,
         "error": None,
         "is_summary": False,
         "role": None,

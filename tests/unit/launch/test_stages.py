@@ -29,7 +29,9 @@ class Bench:
             pass
 
         env = types.SimpleNamespace(tasks=lambda split: [0, 1, 2])
-        self.parts = types.SimpleNamespace(env=env, engine=None, rollout=None, publish=publish)
+        self.parts = types.SimpleNamespace(
+            env=env, engine=None, rollout=None, publish=publish, search=types.SimpleNamespace(branches=False)
+        )
         self.run = self.reporter = self.monitor = types.SimpleNamespace(
             log=lambda *_, **__: None,
             begin=lambda *_: None,
