@@ -190,7 +190,7 @@ MODULES = (
             Mutation("alternatives are typed", "        elif len(kinds) > 1:\n            continue\n", ""),
             Mutation("true is a number", "        if all(words):\n", "        if False:\n"),
             Mutation("a folder of another name", 'getattr(value, "text", str(value))', "str(value)"),
-            Mutation("a curriculum is no choice", '"curriculum", "model", "engine"', '"model", "engine"'),
+            Mutation("a curriculum is no choice", '"curriculum", "search", "model"', '"search", "model"'),
             Mutation("numbers that are none", "if wrong := [", "if wrong := [] and ["),
             Mutation("a device is read", "if not stat.S_ISREG(about.st_mode):", "if False:"),
             Mutation("a bare choice stays", "return long_form(settings)", "return settings"),

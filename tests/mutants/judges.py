@@ -171,8 +171,12 @@ MODULES = (
             Mutation("what is set aside is spent", "answer.num_tokens - set_aside", "answer.num_tokens"),
             Mutation("one more", "spent + more > limit", "spent > limit"),
             Mutation("no time", "asyncio.timeout(settings.seconds)", "asyncio.timeout(None)"),
-            Mutation("others go on", "            task.cancel()\n", "            pass\n"),
         ),
+    ),
+    Module(
+        "agentgym/loops.py",
+        ("tests/unit/test_judge.py",),
+        (Mutation("others go on", "            task.cancel()\n", "            pass\n"),),
     ),
     Module(
         "rewards/rubric_judge.py",

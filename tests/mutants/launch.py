@@ -107,7 +107,7 @@ MODULES = (
             Mutation("never idle", "self.idle >= self.bench.settings.idle_updates", "False"),
             Mutation("idle one update too soon", "self.idle >= self.bench", "self.idle + 1 >= self.bench"),
             Mutation("idle in all", 'self.idle = 0 if "loss" in outcome.metrics else', "self.idle ="),
-            Mutation("idle anew", '        self.idle = state["idle"]\n', ""),
+            Mutation("idle anew", '"has_learned", "idle")', '"has_learned")'),
             Mutation("the stage has no beginning", "        self.began = bench.clock.elapsed\n", ""),
             Mutation("steps an update", "self.max_updates * trainer.num_steps", "self.max_updates"),
             Mutation(
@@ -121,14 +121,14 @@ MODULES = (
                 "seed_of(self.bench.settings.seed)",
             ),
             Mutation("one order for all runs", "seed_of(self.bench.settings.seed, self.name)", "seed_of(self.name)"),
-            Mutation("no sign of life", "            beat=bench.watchdog.beat,\n", ""),
+            Mutation("no sign of life", ", beat=bench.watchdog.beat", ""),
             Mutation("nothing is dumped", "            dump_dir=bench.run.directory,\n", ""),
             Mutation("trained on what measures", 'parts.env.tasks("train")', 'parts.env.tasks("validation")'),
             Mutation("players without limits", "limits=parts.limits, temp", "limits=Limits(), temp"),
             Mutation(
                 "training episodes at 1",
-                "temperature=self.temperature)\n        self.loop",
-                "temperature=1.0)\n        self.loop",
+                "temperature=self.temperature)\n        players.search",
+                "temperature=1.0)\n        players.search",
             ),
             Mutation("the look is forgotten", '"checked": self.checked, ', '"checked": -1, '),
             Mutation("the beginning is forgotten", '"began": self.began', '"began": 0.0'),
@@ -180,9 +180,9 @@ MODULES = (
                 "max_staleness=settings.max_staleness + 1,",
             ),
             Mutation("played without end", "num_updates=settings.updates", "num_updates=settings.updates + 1"),
-            Mutation("the best is forgotten", '"best": self.best, ', '"best": -1.0, '),
-            Mutation("steps are forgotten", '"steps": self.steps, ', '"steps": 0.0, '),
-            Mutation("learning is forgotten", '"has_learned": self.has_learned,', '"has_learned": False,'),
+            Mutation("the best is forgotten", '("best", "steps", ', '("steps", '),
+            Mutation("steps are forgotten", '("best", "steps", ', '("best", '),
+            Mutation("learning is forgotten", '"has_learned", "idle")', '"idle")'),
             Mutation("a lost best stays the bound", "self.best, self.checked = -1.0, -1  #", "self.checked = -1  #"),
             Mutation("no new look for a lost best", "self.best, self.checked = -1.0, -1  #", "self.best = -1.0  #"),
             Mutation("looks after every update", "if self.at % bench.settings.eval.every == 0:", "if True:"),
@@ -226,7 +226,7 @@ MODULES = (
         ),
     ),
     Module(
-        "agentgym/launch/combinations.py",
+        "agentgym/launch/sampling.py",
         (f"{UNIT}/test_evaluation.py",),
         (Mutation("filters of nothing", "if filters and temperature == 0:", "if False:"),),
     ),
@@ -627,6 +627,12 @@ MODULES = (
             Mutation("looked at in between", ', "check_every": steps}', "}"),
             Mutation("what a recipe decides is given", "    _refuse_decided(given)\n", ""),
             Mutation("a recipe without a budget", "        if recipe.model_fields_set:\n", "        if False:\n"),
+        ),
+    ),
+    Module(
+        "agentgym/launch/sampling.py",
+        (f"{UNIT}/test_combinations.py",),
+        (
             Mutation(
                 "trained on a part",
                 "    for key, value in sampling_filters(rollout).items():\n",
@@ -634,6 +640,17 @@ MODULES = (
             ),
             Mutation("a filter is forgotten", '("top_p", "top_k", "min_p") if', '("top_p", "top_k") if'),
             Mutation("filters that filter nothing", "if rollout.changed(key)}", "if key in rollout.model_fields_set}"),
+        ),
+    ),
+    Module(
+        "agentgym/launch/searching.py",
+        (f"{UNIT}/test_searching.py",),
+        (
+            Mutation("a trainer's search is left out", "settings.search = Choice(id=trainer.search)", "pass"),
+            Mutation("trees from no tree", 'chosen.id == "flat" and trainer.search != "flat"', "False"),
+            Mutation(
+                "a search of nothing", 'chosen.id != "flat" and not (trainer.plays', "False and not (trainer.plays"
+            ),
         ),
     ),
     Module(

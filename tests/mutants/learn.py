@@ -106,7 +106,11 @@ MODULES = (
                 "refused-update-{self.num_updates}",
             ),
             Mutation("scores at temperature 1", "                temperature=self.temperature,\n", ""),
-            Mutation("scores of the policy itself", "self.module if module is None else module,", "self.module,"),
+            Mutation(
+                "scores of the policy itself",
+                "module = self.module if module is None else module",
+                "module = self.module",
+            ),
             Mutation("no loss weighed", "loss = (batch.weights_N * loss_N).sum()", "loss = loss_N.sum()"),
             Mutation(
                 "dropout stays",

@@ -48,8 +48,8 @@ MODULES = (
             Mutation("shaped rewards told", "sum(t.environment_reward for t", "sum(t.reward for t"),
             Mutation(
                 "steps of those that count",
-                "sum(len(t.turns) for t in trajectories)",
-                "sum(len(t.turns) for t in counted)",
+                "Lineage(trajectories).num_turns",
+                "Lineage(counted).num_turns",
             ),
             Mutation("an expert's tokens age", "sample.policy_versions[t.sampled(sample)]", "sample.policy_versions"),
             Mutation("the youngest for the oldest", "float(max(ages", "float(min(ages"),

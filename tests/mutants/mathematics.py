@@ -534,7 +534,7 @@ MODULES = (
                 "if by_expert or not side.logprobs[side.loss_mask].any()",
                 "if by_expert",
             ),
-            Mutation("whoever said it", "turn in trajectory.shown)", "False)"),
+            Mutation("whoever said it", "turn in trajectory.shown, traj", "False, traj"),
             Mutation(
                 "rso times beta",
                 "rng.random() < math.exp((rewards[i] - best) / beta)",
@@ -567,7 +567,7 @@ MODULES = (
             Mutation("unfit episodes compared", "if not trajectory.unfit]", "]"),
             Mutation("forked episodes compared", "if len(t.samples) == 1 and t.samples[0].num_trained", "if t.samples"),
             Mutation(
-                "value of the first episode", "math.fsum(value for _, value, _ in found) / len(found)", "found[0][1]"
+                "value of the first episode", "math.fsum(each.value for each in found) / len(found)", "found[0].value"
             ),
             Mutation("chosen by place", "(one, other) if one.value > other.value else (other, one)", "(one, other)"),
             Mutation("no difference accepted", "margin > _TOLERANCE and margin", "margin"),
@@ -575,7 +575,7 @@ MODULES = (
             Mutation("threshold to the last digit", "margin >= threshold - _TOLERANCE", "margin >= threshold"),
             Mutation(
                 "equal actions not merged",
-                "same.setdefault(candidate[0].token_ids.tobytes(), [])",
+                "same.setdefault(candidate.sample.token_ids.tobytes(), [])",
                 "same.setdefault(bytes(len(same)), [])",
             ),
         ),
@@ -807,6 +807,24 @@ MODULES = (
             Mutation("no correlation", "- 2 * correlation * one * other", "- 0 * correlation"),
             Mutation("not continuous", "np.maximum(product - num / 2, 0.0)", "product"),
             Mutation("void ones failed", "if was is not None and now is not None]", "]"),
+        ),
+    ),
+    Module(
+        "agentgym/lineage.py",
+        ("tests/unit/test_lineage.py",),
+        (
+            Mutation("a fork owns all", "self.own_from.append(turn)", "self.own_from.append(0)"),
+            Mutation("each for itself", "line = self._parents[line]", "return line"),
+            Mutation("turns count for each line", "num - first for num, first", "num for num, first"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/advantages/merged.py",
+        ("tests/unit/learn/test_advantages_merged.py",),
+        (
+            Mutation("the group is everywhere", "if len(in_state[state]) > 1 else mean", "if False else mean"),
+            Mutation("no deviation", "if scale and rewards else 1.0", "if False else 1.0"),
+            Mutation("one's own return", "by_action[state, action]) - base", "in_state[state]) - base"),
         ),
     ),
 )
