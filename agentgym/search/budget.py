@@ -22,6 +22,11 @@ class Budget(Settings):
     max_seconds: float | None = Field(None, gt=0)
     """Time, likewise. What is found then depends on the machine."""
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there is any bound."""
+        return (self.max_tokens, self.max_steps, self.max_seconds) != (None, None, None)
+
 
 class SearchSettings(Budget):
     """What every search is told."""

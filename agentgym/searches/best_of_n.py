@@ -18,7 +18,7 @@ from pydantic import Field
 
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec, seed_of
-from agentgym.search import Budget, Found, Search, Spent, Table, Tree, best, joined, last_judgment, places
+from agentgym.search import Found, Search, Spent, Table, Tree, best, joined, last_judgment, places
 from agentgym.searches._whole import played
 from agentgym.types import Trajectory
 
@@ -44,7 +44,7 @@ class BestOfN(Search):
 
     async def play(self, table: Table, specs: Sequence[EpisodeSpec]) -> Found:
         wanted = [_spec(specs, number) for number in range(self.episodes or len(specs))]
-        waves = [wanted] if self.budget == Budget() else [[spec] for spec in wanted]
+        waves = [[spec] for spec in wanted] if self.budget.is_bounded else [wanted]
         found = Found([], Spent())
         for wave in waves:
             if found.lines and found.spent.exceeds(self.budget):

@@ -225,8 +225,8 @@ size = sum(p.numel() for p in model.parameters())
 learner = Learner(model, learning_rate=1e-5, gradient_checkpointing=True)
 
 def update(lengths):
-    rows = [Row(token_ids=[i % 4000 for i in range(n)], loss_mask=[True] * n, behavior_logprobs=[0.0] * n,
-                advantages=[1.0] * n) for n in lengths]
+    rows = [Row(token_ids=[(i + n) % 4000 for i in range(n)], loss_mask=[True] * n, behavior_logprobs=[0.0] * n,
+                advantages=[1.0] * n) for n in lengths]  # which begin with nothing alike
     learner.update(rows, lambda predictions, batch: (-predictions.logprobs_N, {}))
     status = open("/proc/self/status").read()  # ru_maxrss would be that of the process that started this one
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
