@@ -152,7 +152,7 @@ MODULES = (
         ("tests/unit/searches/test_best_of_n.py",),
         (
             Mutation("the reward decides", "if self.critic is None:", "if True:"),
-            Mutation("all at once", "if self.budget == Budget() else", "if True else"),
+            Mutation("all at once", "if self.budget.is_bounded else", "if False else"),
             Mutation("all sample alike", "seed_of(first.member, number)", "first.member"),
         ),
     ),
