@@ -170,14 +170,14 @@ def test_trainers_learn_the_same(name: str) -> None:
             moved(taught.module)
         lesson = trainer.lesson(0, GROUP)
         told = trainer.learn(0, lesson)
-        taught = [trainer.equipment.learner, *trainer.learners().values()]
-        columns = [
+        learners = [trainer.equipment.learner, *trainer.learners().values()]
+        filled = [
             getattr(row, column)
             for row in lesson.rows
             for column in ("advantages", "returns", "values", "reference_logprobs", "proximal_logprobs")
             if getattr(row, column) is not None
         ]
-        seen.append((told, [gradient(one) for one in taught], np.concatenate(columns)))
+        seen.append((told, [gradient(one) for one in learners], np.concatenate(filled)))
     (told, found, columns), (expected, wanted, own_columns) = seen
     for key in expected.keys() - {"moved"}:
         assert told[key] == pytest.approx(expected[key], rel=1e-3, abs=1e-5), key
@@ -195,9 +195,12 @@ def test_a_critic_estimates_the_same() -> None:
     assert ends == pytest.approx(estimate(critic, own, max_tokens=100), abs=1e-5)
     for one, other in zip(rows, own, strict=True):
         assert one.values == pytest.approx(other.values, abs=1e-5)
-    one, other = (learner(copy.deepcopy(critic), choice, forward=values) for choice in ("on", "off"))
-    squared = lambda values_N, batch: ((values_N - batch.advantages_N) ** 2, {})  # noqa: E731
-    assert_same(one, other, one.update(rows, squared), other.update(rows, squared))
+    shared, apart = (learner(copy.deepcopy(critic), choice, forward=values) for choice in ("on", "off"))
+
+    def squared(values_N: Any, batch: Any) -> Any:
+        return (values_N - batch.advantages_N) ** 2, {}
+
+    assert_same(shared, apart, shared.update(rows, squared), apart.update(rows, squared))
 
 
 # -- with everything else ------------------------------------------------------------------------------------
