@@ -166,18 +166,19 @@ def test_trainers_learn_the_same(name: str) -> None:
     for choice in ("on", "off"):
         trainer = equipped(kind(kind_settings(share_prefixes=choice, learning_rate=1e-3, **given)), tiny_model())
         moved(trainer.equipment.learner.module)  # away from the reference
-        for taught in trainer.learners().values():
-            moved(taught.module)
+        further = list(trainer.learners().values())
+        for critic in further:
+            moved(critic.module)
         lesson = trainer.lesson(0, GROUP)
         told = trainer.learn(0, lesson)
-        taught = [trainer.equipment.learner, *trainer.learners().values()]
-        columns = [
+        taught = [trainer.equipment.learner, *further]
+        filled = [
             getattr(row, column)
             for row in lesson.rows
             for column in ("advantages", "returns", "values", "reference_logprobs", "proximal_logprobs")
             if getattr(row, column) is not None
         ]
-        seen.append((told, [gradient(one) for one in taught], np.concatenate(columns)))
+        seen.append((told, [gradient(one) for one in taught], np.concatenate(filled)))
     (told, found, columns), (expected, wanted, own_columns) = seen
     for key in expected.keys() - {"moved"}:
         assert told[key] == pytest.approx(expected[key], rel=1e-3, abs=1e-5), key
@@ -193,10 +194,13 @@ def test_a_critic_estimates_the_same() -> None:
     own = [row.model_copy() for row in rows]
     ends = estimate(critic, rows, max_tokens=100, share_prefixes="on")
     assert ends == pytest.approx(estimate(critic, own, max_tokens=100), abs=1e-5)
-    for one, other in zip(rows, own, strict=True):
-        assert one.values == pytest.approx(other.values, abs=1e-5)
+    for shared, alone in zip(rows, own, strict=True):
+        assert shared.values == pytest.approx(alone.values, abs=1e-5)
     one, other = (learner(copy.deepcopy(critic), choice, forward=values) for choice in ("on", "off"))
-    squared = lambda values_N, batch: ((values_N - batch.advantages_N) ** 2, {})  # noqa: E731
+
+    def squared(values_N: torch.Tensor, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
+        return (values_N - batch.advantages_N) ** 2, {}
+
     assert_same(one, other, one.update(rows, squared), other.update(rows, squared))
 
 

@@ -99,5 +99,6 @@ def test_under_autocast_in_the_precision_of_the_values() -> None:
 
 def test_dropout_is_refused() -> None:
     module: Any = torch.nn.Module()
+    query, key, value, _ = made()
     with pytest.raises(attention.UnsupportedAttentionError, match="Module wants dropout"):
-        attention._attend(module, *made()[:3], None, pack=TREE, dropout=0.1)  # type: ignore[misc]
+        attention._attend(module, query, key, value, None, pack=TREE, dropout=0.1)
