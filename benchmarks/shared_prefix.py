@@ -78,11 +78,11 @@ def qwen3() -> Any:
     torch.manual_seed(0)
     config = Qwen3Config(
         vocab_size=VOCABULARY,
-        hidden_size=384,
-        intermediate_size=1152,
+        hidden_size=512,
+        intermediate_size=1536,
         num_hidden_layers=2,
-        num_attention_heads=6,
-        num_key_value_heads=3,
+        num_attention_heads=8,
+        num_key_value_heads=4,
         head_dim=64,
         max_position_embeddings=4096,
     )
