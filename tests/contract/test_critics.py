@@ -56,7 +56,7 @@ def built(id: str, runs: Path, judge: Judge | None = None) -> Critic:
 
     options = {name: filled(value) for name, value in REQUIRED[id].items()}
     critic: Critic = agentgym.plugins("critics").build(id, options)
-    return appointed(critic, judge or Reads(fixed)) if isinstance(critic, Asking) else critic  # type: ignore[no-any-return]
+    return appointed(critic, judge or Reads(fixed)) if isinstance(critic, Asking) else critic
 
 
 def fixed(*shown: str) -> str:
