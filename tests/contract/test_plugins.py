@@ -70,7 +70,7 @@ def test_which_trainers_play_ahead() -> None:
         cls: Any = agentgym.plugins("trainers").get(id)
         return bool(cls(validated(cls.Settings, settings)).plays_ahead)
 
-    assert {id for id in TRAINERS if plays_ahead(id)} == {"dpo", "grpo", "ppo", "rloo"}
+    assert {id for id in TRAINERS if plays_ahead(id)} == {"agent-q", "dpo", "grpo", "ppo", "rloo"}
     assert not plays_ahead("dpo", data="episodes.jsonl")
 
 
