@@ -112,6 +112,27 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/learn/players.py",
+        ("tests/unit/launch/test_searching.py",),
+        (
+            Mutation("nothing is searched", "if self.search is None:", "if True:"),
+            Mutation("one tree for all", "groups.setdefault(alike(spec), [])", 'groups.setdefault("", [])'),
+            Mutation(
+                "one tree however augmented",
+                "groups.setdefault(alike(spec), [])",
+                "groups.setdefault(spec.group_id, [])",
+            ),
+            Mutation(
+                "lines without this run's rewards",
+                "        await self.rollout.shape(found.lines, factors=specs[0].rewards)\n",
+                "",
+            ),
+            Mutation("every reward at its full weight", ", factors=specs[0].rewards", ""),
+            Mutation("costs of the last tree", "self._costs.get(name, 0.0) + value", "value"),
+            Mutation("costs are told twice", "costs, self._costs = self._costs, {}", "costs = self._costs"),
+        ),
+    ),
+    Module(
         "agentgym/learn/aggregation.py",
         ("tests/unit/learn/test_batch.py",),
         (

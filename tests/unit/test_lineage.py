@@ -122,6 +122,7 @@ def test_each_turn_is_owned_once(grown: tuple[list[Trajectory], list[list[int]]]
     owned = [(place, turn) for place, line in enumerate(found) for turn in range(own_from[place], len(line.turns))]
     assert len(owned) == len(set(owned))
     assert set(owned) == {(by, turn) for own in sampled for turn, by in enumerate(own)}
+    assert Lineage(found).num_turns == len(owned)
 
 
 @given(trees(), st.data())

@@ -135,6 +135,17 @@ def test_what_is_augmented_otherwise_is_a_tree_of_its_own() -> None:
     assert asked == [[1, 1], [0]]
 
 
+def test_a_tree_has_the_factors_of_its_groups_rewards() -> None:
+    own = rollout(("one", 1.0, lambda trajectory: [1.0 for _ in trajectory.turns]))
+    those = Players(own, engine("a"), Uniform(range(9), seed=0), limits=own.limits)
+    those.search = mcts()
+    specs = [
+        EpisodeSpec(task=0, seed=0, group_id=g, episode_id=g, rewards={"one": f}) for g, f in (("g", 0.5), ("h", 0))
+    ]
+    lines = asyncio.run(those.policy(specs))
+    assert [(line.group_id, line.reward) for line in lines] == [("g", 1.0), ("h", 0.0)]
+
+
 # -- measuring ---------------------------------------------------------------------------------------------
 
 
