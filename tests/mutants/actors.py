@@ -86,6 +86,34 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/actors/embedded/engine.py",
+        (f"{UNIT}/embedded/test_engine.py",),
+        (
+            Mutation("a fork takes the slot of what it forks", " and session is not parked_beside", ""),
+            Mutation("forks take from forks", "session.is_parked and session", "session.is_spare and session"),
+            Mutation(
+                "forked long ago",
+                "        self._sessions[session] = self._sessions.pop(session)  # the last that gives",
+                "        #",
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/actors/embedded/engine.py",
+        (f"{UNIT}/test_embedded.py",),
+        (
+            Mutation("twins compute each for itself", "key = tuple(request.token_ids), shown,", "_ = shown,"),
+            Mutation("twins whatever they are asked", "key = tuple(request.token_ids), shown,", "key = shown,"),
+            Mutation("twins in whatever pieces", "shown, tuple(session.ends), tuple(session.plan)", "shown"),
+            Mutation("twins without keys", "if session.slot != row.slot:", "if False:"),
+            Mutation("twins keep a token short", "start=row.start)", "start=row.start + 1)"),
+            Mutation("twins draw alike", "[one.draw for one in", "[request.draw for _ in"),
+            Mutation(
+                "in other pieces after its slot is lost", "                self._forks[name] = session.ends\n", ""
+            ),
+        ),
+    ),
+    Module(
         "agentgym/actors/embedded/sampling.py",
         (f"{UNIT}/embedded/test_sampling.py", f"{UNIT}/test_filters.py"),
         (

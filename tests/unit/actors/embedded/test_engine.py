@@ -208,3 +208,34 @@ def test_a_fork_that_was_asked_gives_its_slot_to_nobody() -> None:
         await waiting
 
     run(main, 30)
+
+
+def test_a_fork_takes_the_slot_neither_of_what_it_forks_nor_of_another_fork() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN, max_sessions=2)
+        ids = [*PROMPT * 4, *(await asked(engine, "trunk", PROMPT * 4)).token_ids, 1]
+        engine.park("trunk")
+        await engine.fork("trunk", "branch")
+        await engine.fork("trunk", "no room")
+        before = engine.prefill_tokens
+        for name in ("trunk", "branch"):
+            await asked(engine, name, ids)
+        assert engine.prefill_tokens - before == 8 + 8  # what was said last and 1 more, in eights
+
+    run(main)
+
+
+def test_what_was_forked_last_is_the_last_to_lose_its_slot() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN, max_sessions=3)
+        ids = [*PROMPT * 4, *(await asked(engine, "trunk", PROMPT * 4)).token_ids, 1]
+        await asked(engine, "parked later", [2, 2])
+        engine.park("trunk")
+        engine.park("parked later")
+        await engine.fork("trunk", "branch")
+        await asked(engine, "new", [7, 7])
+        before = engine.prefill_tokens
+        await asked(engine, "trunk", ids)
+        assert engine.prefill_tokens - before == 8
+
+    run(main)
