@@ -341,7 +341,8 @@ def test_one_that_never_ends_a_line_is_tried_again_and_void() -> None:
         await tree.propose(tree.root, 2)
 
     (line,) = find(By(nothing), num=1).lines
-    assert (line.stop_reason, line.error) == (StopReason.ENV_ERROR, "Ways came back to none of 0 moments")
+    assert line.stop_reason is StopReason.ENV_ERROR
+    assert str(line.error).endswith(" came back to none of 0 moments")  # what it is called depends on who loaded it
 
 
 def test_a_lost_moment_has_no_value_and_no_line() -> None:
