@@ -4,8 +4,8 @@ A line is an episode that branched off another one (``parent_id``) at a turn (``
 sampled once, and is on record in both. Whoever learns from the lines of a tree wants each turn once, in the line that
 sampled it, with what became of all lines that go through it.
 
-Where a parent is not among the lines, the first of those that branched off it stands in for it as far as it goes.
-Episodes that did not branch own all their turns.
+Where a parent is not among the lines, those that branched off it stand in for it, the first that has a turn for that
+turn; what the parent itself shared with another line is not known then. Episodes that did not branch own all their turns.
 """
 
 from __future__ import annotations
@@ -42,8 +42,11 @@ class Lineage:
             elif parent in places:
                 parent_place = places[parent]
             else:
-                parent_place = stand_ins.setdefault(parent, place)
-                turn = min(turn, trajectories[parent_place].branch_turn or 0) if parent_place != place else 0
+                parent_place = stand_ins.get(parent, place)
+                reach = 0 if parent_place == place else trajectories[parent_place].branch_turn or 0
+                if turn > reach:
+                    stand_ins[parent] = place
+                turn = min(turn, reach)
             self.own_from.append(turn)
             self._parents.append(parent_place)
 

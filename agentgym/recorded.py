@@ -6,7 +6,7 @@ run measured itself by is left out of its archive, and a recording of such tasks
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -95,6 +95,14 @@ class Recorded:
         for sample in episode.samples:
             self._media.bring(sample.media, self.source.media)
         return episode.model_copy(update=changes)
+
+    def fetch_groups(self, groups: Mapping[int, Sequence[Card]]) -> list[Trajectory]:
+        """The episodes of each ordinal as a group of their own. Raises as ``fetch`` does."""
+        return [
+            self.fetch(card, ordinal=ordinal, group_id=f"recorded-{ordinal}")
+            for ordinal, cards in groups.items()
+            for card in cards
+        ]
 
     def close(self) -> None:
         """Let go of the file."""

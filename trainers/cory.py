@@ -96,6 +96,10 @@ class CORY(Trainer[CORYSettings]):
     async def close(self) -> None:
         await self.engine.close()
 
+    @property
+    def why_no_search(self) -> str:
+        return "it pairs the episodes of its copies one by one"
+
     def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
         return self.settings.group_specs(draws, update)
 

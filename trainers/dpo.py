@@ -196,11 +196,8 @@ class DPO(Trainer[DPOSettings]):
         if self.recorded is None:
             return await super().play(update, players)
         order = TaskOrder(range(len(self.tasks)), seed=players.draws.seed)
-        episodes = [
-            self.recorded.fetch(card, ordinal=ordinal, group_id=f"recorded-{ordinal}")
-            for ordinal in range(update * self.settings.groups, (update + 1) * self.settings.groups)
-            for card in self.tasks[int(order[ordinal])]
-        ]
+        ordinals = range(update * self.settings.groups, (update + 1) * self.settings.groups)
+        episodes = self.recorded.fetch_groups({ordinal: self.tasks[int(order[ordinal])] for ordinal in ordinals})
         for episode in episodes if self._is_stored else ():
             self.recorded.require_plain(episode)
         return await players.shaped(episodes)

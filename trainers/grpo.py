@@ -191,6 +191,12 @@ class GRPO(GroupTrainer[GRPOSettings]):
         return {key: value for key, value in super().nano_beside(options).items() if key not in decided}
 
     @property
+    def why_no_search(self) -> str:
+        if self.settings.loss in _OWN:
+            return f"loss {self.settings.loss} is of whole episodes, each with all its turns"
+        return super().why_no_search
+
+    @property
     def discount(self) -> Discount | None:
         """None beside anchors with a discount of their own, and for sets, whose rewards are multiplied."""
         settings = self.settings

@@ -103,6 +103,12 @@ class Mixed(GroupTrainer[MixedSettings]):
     """How much the two parts of the update under way count."""
 
     @property
+    def why_no_search(self) -> str:
+        if self.settings.method == "prefix":
+            return "with method prefix one member of a group begins as the expert does, and lines begin alike"
+        return super().why_no_search
+
+    @property
     def needs_expert(self) -> bool:
         return True
 

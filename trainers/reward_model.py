@@ -173,19 +173,11 @@ class RewardModelTrainer(Trainer[RewardModelSettings]):
         if self.recorded is None:
             return await super().play(update, players)
         order = TaskOrder(range(len(self.tasks)), seed=players.draws.seed)
-        first = update * self.settings.groups
-        ordinals = range(first, first + self.settings.groups)
+        ordinals = range(update * self.settings.groups, (update + 1) * self.settings.groups)
         if self.held_out and not self.measured:
-            self.measured = await players.shaped(self._fetched(dict(enumerate(self.held_out))))
-        return await players.shaped(self._fetched({ordinal: self.tasks[int(order[ordinal])] for ordinal in ordinals}))
-
-    def _fetched(self, groups: Mapping[int, Sequence[Card]]) -> list[Trajectory]:
-        assert self.recorded is not None
-        return [
-            self.recorded.fetch(card, ordinal=ordinal, group_id=f"recorded-{ordinal}")
-            for ordinal, cards in groups.items()
-            for card in cards
-        ]
+            self.measured = await players.shaped(self.recorded.fetch_groups(dict(enumerate(self.held_out))))
+        groups = {ordinal: self.tasks[int(order[ordinal])] for ordinal in ordinals}
+        return await players.shaped(self.recorded.fetch_groups(groups))
 
     # -- learning from them ----------------------------------------------------------------------------
 

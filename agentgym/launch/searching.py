@@ -1,6 +1,6 @@
 """Which search plays for a trainer: the one that is chosen, or the trainer's own.
 
-A search plays the policy's episodes, and some trainers learn from trees alone.
+A search plays the policy's episodes. Some trainers learn from trees alone, and to some a tree is of no use.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def choose_search(settings: TrainSettings) -> None:
             f"the trainer {settings.trainer.id} learns from trees, and the search flat grows none; leave out --search, "
             f"or type --search {trainer.search}"
         )
-    elif chosen.id != "flat" and not (trainer.plays and trainer.plays_policy):
+    elif chosen.id != "flat" and (why := trainer.why_no_search):
         raise ConfigError(
-            f"search {chosen.id} has no effect: it plays the policy's episodes, and the trainer {settings.trainer.id} "
-            "plays none; leave out --search, or choose another --trainer"
+            f"search {chosen.id} does not go with the trainer {settings.trainer.id}: {why}; leave out --search, or "
+            "choose another --trainer"
         )

@@ -113,6 +113,11 @@ class Trainer(abc.ABC, Generic[S]):
         return "flat"
 
     @property
+    def why_no_search(self) -> str:
+        """Why the episodes that the policy plays for it may not branch, or ""."""
+        return "" if self.plays and self.plays_policy else "its policy plays nothing"
+
+    @property
     def plays(self) -> bool:
         """Whether its episodes are played, of what is drawn; False where they were recorded before."""
         return True

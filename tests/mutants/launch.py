@@ -648,9 +648,7 @@ MODULES = (
         (
             Mutation("a trainer's search is left out", "settings.search = Choice(id=trainer.search)", "pass"),
             Mutation("trees from no tree", 'chosen.id == "flat" and trainer.search != "flat"', "False"),
-            Mutation(
-                "a search of nothing", 'chosen.id != "flat" and not (trainer.plays', "False and not (trainer.plays"
-            ),
+            Mutation("a search of nothing", "(why := trainer.why_no_search)", "(why := '')"),
         ),
     ),
     Module(

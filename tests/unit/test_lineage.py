@@ -153,3 +153,9 @@ def test_pooling_is_the_mean_over_lines(grown: tuple[list[Trajectory], list[list
                 if turn < len(sampled[other]) and sampled[other][turn] == by
             ]
             assert pooled[place][turn] == pytest.approx(sum(through) / len(through), abs=1e-12)
+
+
+def test_lines_whose_parent_is_missing_stand_in_for_each_other_turn_by_turn() -> None:
+    tree = lines(("a", "gone", 2, 6), ("b", "gone", 5, 6), ("c", "gone", 4, 6))
+    assert owners(tree) == ["aaaaaa", "aabbbb", "aabbcc"]
+    assert Lineage(tree).num_turns == 6 + 4 + 2

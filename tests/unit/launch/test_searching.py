@@ -75,7 +75,16 @@ def test_every_trainer_that_plays_takes_a_search_with_its_settings() -> None:
     ("given", "said"),
     [
         ({"trainer": "agent-q", "search": "flat"}, "learns from trees, and the search flat grows none"),
-        ({"trainer": "sft", "search": "mcts"}, "search mcts has no effect: it plays the policy's episodes"),
+        (
+            {"trainer": "sft", "search": "mcts"},
+            "search mcts does not go with the trainer sft: its policy plays nothing",
+        ),
+        ({"trainer": "cory", "search": "vine"}, "trainer cory: it pairs the episodes of its copies one by one"),
+        (
+            {"trainer": {"id": "mixed", "method": "prefix"}, "search": "vine"},
+            "trainer mixed: with method prefix one mem",
+        ),
+        ({"trainer": {"id": "grpo", "loss": "nft"}, "search": "vine"}, "trainer grpo: loss nft is of whole episodes"),
         ({"search": "mtcs"}, 'unknown search "mtcs". Did you mean "mcts"'),
         ({"search": {"id": "mcts", "proposal": 3}}, r"search\.proposal"),
         ({"search": {"id": "mcts", "max_tokens": 0}}, r"search\.max_tokens"),
