@@ -5,7 +5,8 @@ sampled once, and is on record in both. Whoever learns from the lines of a tree 
 sampled it, with what became of all lines that go through it.
 
 Where a parent is not among the lines, those that branched off it stand in for it, the first that has a turn for that
-turn; what the parent itself shared with another line is not known then. Episodes that did not branch own all their turns.
+turn; what the parent itself shared with another line is not known then. Episodes that did not branch own all their
+turns.
 """
 
 from __future__ import annotations
