@@ -20,8 +20,9 @@ from pydantic import BaseModel, Field
 
 from agentgym.config import Settings
 from agentgym.errors import EngineError, JudgeError, UserError
+from agentgym.loops import together
 from agentgym.types import Message
-from agentgym.verdict import Question
+from agentgym.verdict import Question, Scale, one_of, question
 
 __all__ = ["BYTES_A_TOKEN", "Answer", "Asking", "Judge", "JudgeSettings"]
 
@@ -29,6 +30,8 @@ BYTES_A_TOKEN = 4
 """Roughly, where nobody counts tokens."""
 _MAX_KEPT = 4096
 """Replies that are kept, the newest."""
+
+_WINS = {"A": 1.0, "B": 0.0, "tie": 0.5}
 
 
 class Answer(NamedTuple):
@@ -133,6 +136,22 @@ class Asking:
             raise JudgeError(f"the judge did not reply: {error}") from error
         self.num_tokens += answer.num_tokens - set_aside
         return answer.text
+
+    async def graded(self, rubric: str, episode: str, scale: Scale) -> float:
+        """A quoted ``episode`` by ``rubric``, from 0 to 1. Raises JudgeError."""
+        return scale.share(await self.ask(question(rubric, scale.form, {"episode": episode})))
+
+    async def preferred(self, rubric: str, one: str, other: str) -> float:
+        """Of the two orders in which two quoted episodes can stand, in how many ``one`` wins; a tie is half a win.
+
+        Raises JudgeError.
+        """
+        first, second = await together([self._wins(rubric, one, other), self._wins(rubric, other, one)])
+        return (first + 1 - second) / 2
+
+    async def _wins(self, rubric: str, one: str, other: str) -> float:
+        asked = question(rubric, "A, B or tie: which is better", {"A": one, "B": other})
+        return _WINS[one_of(await self.ask(asked), list(_WINS))]
 
     def _spend(self, key: str, limit: int | None, spent: int, more: int) -> None:
         if limit is not None and spent + more > limit:

@@ -15,10 +15,10 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from agentgym.errors import JudgeError
+from agentgym.errors import ConfigError, JudgeError
 from agentgym.types import Message, StopReason, Trajectory
 
-__all__ = ["Question", "as_data", "number", "one_of", "question", "quoted"]
+__all__ = ["Question", "Scale", "as_data", "number", "one_of", "question", "quoted"]
 
 _NO_TEXT = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 """Categories of signs that are not seen, or end a line."""
@@ -117,6 +117,36 @@ def _escape(sign: str) -> str:
     if sign in "<[" or unicodedata.category(sign) in _NO_TEXT:
         return json.dumps(sign)[1:-1] if ord(sign) > 0x7F else f"\\u{ord(sign):04x}"
     return sign
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scale:
+    """The grades that a judge may give."""
+
+    lowest: float
+    highest: float
+
+    @classmethod
+    def checked(cls, lowest: float, highest: float, *, of: str) -> Scale:
+        """Raises ConfigError for one without room; ``of`` is what its settings are below."""
+        if not lowest < highest:
+            raise ConfigError(
+                f"{of}.lowest must be below highest, found {lowest:g} and {highest:g}; such as lowest 0, highest 10"
+            )
+        return cls(lowest, highest)
+
+    @property
+    def form(self) -> str:
+        """In which to answer."""
+        return f"a number from {self.lowest:g} to {self.highest:g}"
+
+    def share(self, verdict: str) -> float:
+        """Of the way from the lowest grade to the highest. Raises JudgeError for a verdict that is no grade.
+
+        >>> Scale(0, 10).share("7")
+        0.7
+        """
+        return (number(verdict, self.lowest, self.highest) - self.lowest) / (self.highest - self.lowest)
 
 
 def number(verdict: str, lowest: float, highest: float) -> float:

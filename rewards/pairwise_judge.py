@@ -20,11 +20,9 @@ from agentgym.loops import together
 from agentgym.registry import register
 from agentgym.reward import Shaper
 from agentgym.types import Trajectory
-from agentgym.verdict import one_of, question, quoted
+from agentgym.verdict import quoted
 
 __all__ = ["PairwiseJudge", "pairs"]
-
-_WINS = {"A": 1.0, "B": 0.0, "tie": 0.5}
 
 
 def pairs(num: int, *, round_robin: int) -> list[tuple[int, int]]:
@@ -63,7 +61,7 @@ class PairwiseJudge(Asking, Shaper):
     async def shape(self, group: Sequence[Trajectory]) -> list[list[float]]:
         texts = [quoted(member) for member in group]
         compared = pairs(len(group), round_robin=self.round_robin)
-        shares = await together(self._share(texts[one], texts[other]) for one, other in compared)
+        shares = await together(self.preferred(self.rubric, texts[one], texts[other]) for one, other in compared)
         won: list[list[float]] = [[] for _ in group]
         for (one, other), share in zip(compared, shares, strict=True):
             won[one].append(share)
@@ -73,12 +71,3 @@ class PairwiseJudge(Asking, Shaper):
             [0.0] * (len(member.turns) - 1) + [mean] if member.turns else []
             for member, mean in zip(group, means, strict=True)
         ]
-
-    async def _share(self, one: str, other: str) -> float:
-        """Of the two orders, in how many ``one`` wins."""
-        first, second = await together([self._wins(one, other), self._wins(other, one)])
-        return (first + 1 - second) / 2
-
-    async def _wins(self, one: str, other: str) -> float:
-        asked = question(self.rubric, "A, B or tie: which is better", {"A": one, "B": other})
-        return _WINS[one_of(await self.ask(asked), list(_WINS))]

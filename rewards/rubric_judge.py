@@ -16,13 +16,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agentgym.errors import ConfigError
 from agentgym.judge import Asking
 from agentgym.registry import register
 from agentgym.reward import EpisodeShaper
 from agentgym.rewards._watched import Watched
 from agentgym.types import Trajectory
-from agentgym.verdict import number, question, quoted
+from agentgym.verdict import Scale, quoted
 
 __all__ = ["RubricJudge"]
 
@@ -48,22 +47,14 @@ class RubricJudge(Asking, EpisodeShaper):
             when: a formula about the episode, as in the reward "specification"; where it is not so in the last turn,
                 the judge is not asked, and the reward is 0.
         """
-        if not lowest < highest:
-            raise ConfigError(
-                f"rewards.rubric-judge.lowest must be below highest, found {lowest:g} and {highest:g}; type such as "
-                "--rewards.rubric-judge.lowest 0 --rewards.rubric-judge.highest 10"
-            )
-        self.rubric, self.lowest, self.highest = rubric, lowest, highest
+        self.rubric, self.scale = rubric, Scale.checked(lowest, highest, of="rewards.rubric-judge")
         self._watched = Watched(when, "rubric-judge", "when")
 
     async def __call__(self, trajectory: Trajectory) -> list[float]:
         """0 for each turn but the last. Raises JudgeError."""
         if not trajectory.turns:
             return []
-        earned = await self._graded(trajectory) if self._watched(trajectory)[-1] else 0.0
+        earned = (
+            await self.graded(self.rubric, quoted(trajectory), self.scale) if self._watched(trajectory)[-1] else 0.0
+        )
         return [0.0] * (len(trajectory.turns) - 1) + [earned]
-
-    async def _graded(self, trajectory: Trajectory) -> float:
-        form = f"a number from {self.lowest:g} to {self.highest:g}"
-        verdict = await self.ask(question(self.rubric, form, {"episode": quoted(trajectory)}))
-        return (number(verdict, self.lowest, self.highest) - self.lowest) / (self.highest - self.lowest)

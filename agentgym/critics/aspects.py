@@ -21,7 +21,7 @@ from agentgym.errors import ConfigError
 from agentgym.loops import together
 from agentgym.registry import register
 from agentgym.types import Trajectory
-from agentgym.verdict import as_data, number, question, quoted
+from agentgym.verdict import Scale, as_data, question, quoted
 
 __all__ = ["Aspects"]
 
@@ -59,11 +59,7 @@ class Aspects(Comparing):
                 f'critic.weights has "{unknown[0]}", which is no aspect; expected {", ".join(aspects)}, or add it to '
                 "aspects"
             )
-        if not lowest < highest:
-            raise ConfigError(
-                f"critic.lowest must be below highest, found {lowest:g} and {highest:g}; such as lowest 0, highest 10"
-            )
-        self.lowest, self.highest = lowest, highest
+        self.scale = Scale.checked(lowest, highest, of="critic")
         self.rubric = "\n".join(aspects.values())
         """By which two episodes are compared: all aspects at once."""
 
@@ -79,12 +75,11 @@ class Aspects(Comparing):
         return weighted_mean(await self.grades(trajectory), self.weights)
 
     async def _graded(self, rubric: str, text: str) -> float:
-        form = f"a number from {self.lowest:g} to {self.highest:g}"
-        asked = question(rubric, form, {"episode": text})
+        asked = question(rubric, self.scale.form, {"episode": text})
         for _ in range(self.rounds):
             critique = as_data([{"critique": await self.reply(asked)}])
-            asked = question(_REVISE.format(rubric=rubric), form, {"episode": text, "critique": critique})
-        return (number(await self.ask(asked), self.lowest, self.highest) - self.lowest) / (self.highest - self.lowest)
+            asked = question(_REVISE.format(rubric=rubric), self.scale.form, {"episode": text, "critique": critique})
+        return self.scale.share(await self.ask(asked))
 
 
 def weighted_mean(grades: Mapping[str, float], weights: Mapping[str, float]) -> float:

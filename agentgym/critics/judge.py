@@ -18,11 +18,10 @@ from typing import Annotated
 from pydantic import Field
 
 from agentgym.critics._comparing import Comparing
-from agentgym.errors import ConfigError
 from agentgym.loops import together
 from agentgym.registry import register
 from agentgym.types import Trajectory
-from agentgym.verdict import number, question, quoted
+from agentgym.verdict import Scale, quoted
 
 __all__ = ["JudgeCritic"]
 
@@ -41,16 +40,7 @@ class JudgeCritic(Comparing):
             lowest: grade of the worst.
             highest: grade of the best.
         """
-        if not lowest < highest:
-            raise ConfigError(
-                f"critic.lowest must be below highest, found {lowest:g} and {highest:g}; such as lowest 0, highest 10"
-            )
-        self.rubric, self.lowest, self.highest = rubric, lowest, highest
+        self.rubric, self.scale = rubric, Scale.checked(lowest, highest, of="critic")
 
     async def score(self, trajectories: Sequence[Trajectory]) -> list[float]:
-        return await together(self._graded(trajectory) for trajectory in trajectories)
-
-    async def _graded(self, trajectory: Trajectory) -> float:
-        form = f"a number from {self.lowest:g} to {self.highest:g}"
-        verdict = await self.ask(question(self.rubric, form, {"episode": quoted(trajectory)}))
-        return (number(verdict, self.lowest, self.highest) - self.lowest) / (self.highest - self.lowest)
+        return await together(self.graded(self.rubric, quoted(each), self.scale) for each in trajectories)

@@ -17,11 +17,6 @@ MODULES = (
         ),
     ),
     Module(
-        "agentgym/critics/_comparing.py",
-        ("tests/unit/critics/test_judge.py", "tests/unit/critics/test_anchor.py"),
-        (Mutation("one order", "return (first + 1 - second) / 2", "return first"),),
-    ),
-    Module(
         "agentgym/critics/anchor.py",
         ("tests/unit/critics/test_anchor.py",),
         (

@@ -179,11 +179,26 @@ MODULES = (
         (Mutation("others go on", "            task.cancel()\n", "            pass\n"),),
     ),
     Module(
-        "rewards/rubric_judge.py",
-        ("tests/unit/rewards/test_rubric_judge.py",),
+        "agentgym/judge.py",
+        ("tests/unit/rewards/test_pairwise_judge.py", "tests/unit/critics/test_judge.py"),
+        (
+            Mutation("one order", "return (first + 1 - second) / 2", "return first"),
+            Mutation("the same order twice", "self._wins(rubric, other, one)]", "self._wins(rubric, one, other)]"),
+        ),
+    ),
+    Module(
+        "agentgym/verdict.py",
+        ("tests/unit/rewards/test_rubric_judge.py", "tests/unit/critics/test_judge.py"),
         (
             Mutation("from 0", "self.highest) - self.lowest) /", "self.highest)) /"),
             Mutation("to the highest", "/ (self.highest - self.lowest)", "/ self.highest"),
+            Mutation("a scale without room", "if not lowest < highest:", "if not lowest <= highest:"),
+        ),
+    ),
+    Module(
+        "rewards/rubric_judge.py",
+        ("tests/unit/rewards/test_rubric_judge.py",),
+        (
             Mutation("always asked", "if self._watched(trajectory)[-1] else 0.0", "if True else 0.0"),
             Mutation("at the beginning", "self._watched(trajectory)[-1]", "self._watched(trajectory)[0]"),
         ),
@@ -192,8 +207,6 @@ MODULES = (
         "rewards/pairwise_judge.py",
         ("tests/unit/rewards/test_pairwise_judge.py",),
         (
-            Mutation("one order", "return (first + 1 - second) / 2", "return first"),
-            Mutation("the same order twice", "self._wins(other, one)]", "self._wins(one, other)]"),
             Mutation("losers win", "won[other].append(1 - share)", "won[other].append(share)"),
             Mutation("the sum", "sum(shares) / len(shares)", "sum(shares)"),
             Mutation("everybody always", "if num <= round_robin else", "if True else"),
