@@ -16,7 +16,7 @@ from agentgym.blame import own_frames, place
 from agentgym.errors import AgentGymError, UnknownIdError, UserError, did_you_mean
 from agentgym.exits import contained, own
 
-__all__ = ["function_from", "load_file"]
+__all__ = ["function_from", "is_importable", "load_file"]
 
 
 def load_file(file: Path) -> ModuleType:
@@ -61,6 +61,11 @@ def function_from(spec: str) -> Callable[..., Any]:
             f'{module.__file__} has no "{name}".{hint}' if name else f"{spec} names no function.{hint}"
         )
     return function
+
+
+def is_importable(name: str) -> bool:
+    """Whether a new process would find a module ``name``: one that was loaded here by its path does not count."""
+    return any(finder.find_spec(name, None) is not None for finder in sys.meta_path)
 
 
 def _why_not_imported(file: Path, error: Exception) -> str:

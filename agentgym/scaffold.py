@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import keyword
 import re
 import string
 from pathlib import Path
 
 from agentgym.errors import UserError
+from agentgym.own_files import is_importable
 from agentgym.registry import plugins
 
 __all__ = ["write_env", "write_plugin"]
@@ -190,7 +190,7 @@ def _check_name(kind: str, name: str) -> None:
 def _check_free(kind: str, name: str) -> None:
     word, one = _TEMPLATES[kind][0], plugins(kind).one
     taken = _an(one) if name.replace("_", "-") in plugins(kind).ids() else ""
-    if not taken and importlib.util.find_spec(name) is not None:
+    if not taken and is_importable(name):
         taken = "a module that Python can import, and the file would hide it"
     if taken:
         raise UserError(

@@ -129,6 +129,14 @@ def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "mine.py").read_text() == "dear to me"
 
 
+def test_a_file_that_was_loaded_by_its_path_takes_no_name_from_another_folder(tmp_path: Path) -> None:
+    (there := tmp_path / "there").mkdir()
+    (here := tmp_path / "here").mkdir()
+    agentgym.make(str(write_env("loaded_by_path", there)))
+    assert "loaded_by_path" in sys.modules
+    assert write_env("loaded_by_path", here).is_file()
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file or directory"):
         write_env("mine", tmp_path / "nowhere")
