@@ -102,8 +102,10 @@ MODULES = (
         "agentgym/actors/embedded/engine.py",
         (f"{UNIT}/test_embedded.py",),
         (
-            Mutation("twins compute each for itself", "key = tuple(request.token_ids), shown,", "_ = shown,"),
-            Mutation("twins whatever they are asked", "key = tuple(request.token_ids), shown,", "key = shown,"),
+            Mutation("twins compute each for itself", "if self._may_be_alike(request) else", "if False else"),
+            Mutation("twins whatever they are asked", "return tuple(request.token_ids), shown,", "return shown,"),
+            Mutation("asked later, computed again", "first.head, self._asked[key] = head, first", "first.head = head"),
+            Mutation("of older weights", "        self._asked.clear()\n", ""),
             Mutation("twins in whatever pieces", "shown, tuple(session.ends), tuple(session.plan)", "shown"),
             Mutation("twins without keys", "if session.slot != row.slot:", "if False:"),
             Mutation("twins keep a token short", "start=row.start)", "start=row.start + 1)"),

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field
 
-from agentgym.actors.embedded.rows import Row
+from agentgym.actors.embedded.rows import Drawn, Row
 from agentgym.engine import Completion, Engine, NamedWeights, Prompt, Sampling
 from agentgym.errors import EngineError
 from agentgym.registry import register
@@ -36,7 +37,7 @@ _Opening: TypeAlias = tuple[tuple[int, ...], tuple[str, ...]]
 """Tokens of a prompt, and digests of the images that they show."""
 
 
-@dataclasses.dataclass(slots=True, eq=False)
+@dataclasses.dataclass(slots=True, eq=False, weakref_slot=True)
 class _Session:
     slot: int
     cached: list[int] = dataclasses.field(default_factory=list)
@@ -52,6 +53,8 @@ class _Session:
     """
     is_parked: bool = False
     """Spare after it was asked for: forks take its slot too."""
+    head: Any = None
+    """What the first token of the reply to its last prompt was drawn from, where forks may be asked the same."""
 
     def take_in(self, row: Row) -> None:
         """The tokens of ``row`` are in the slot now."""
@@ -136,6 +139,8 @@ class EmbeddedEngine(Engine):
         self._sessions: dict[str, _Session] = {}
         self._forks: dict[str, list[int]] = {}
         """The pieces that the tokens of forked sessions were computed in, should they be computed anew."""
+        self._asked: weakref.WeakValueDictionary[Any, _Session] = weakref.WeakValueDictionary()
+        """By what a fork was asked: one that has computed it."""
         self._waiting: list[_Request] = []
         self._running: list[_Request] = []
         self._rng = np.random.default_rng(seed)
@@ -156,6 +161,7 @@ class EmbeddedEngine(Engine):
             # The last token is computed again when nothing came after it: its logits are needed.
             known = self._sessions[session]
             del known.cached[len(token_ids) - 1 :]
+            known.head = None
             known.ends = [end for end in known.ends if end <= len(known.cached)]
             known.is_spare = known.is_parked = False
         rng = self._rng if sampling.seed is None else np.random.default_rng(sampling.seed)
@@ -179,6 +185,7 @@ class EmbeddedEngine(Engine):
             session.ends.clear()
             session.plan.clear()
         self._forks.clear()
+        self._asked.clear()
 
     async def fork(self, session: str, new: str) -> None:
         if new in self._sessions:
@@ -305,35 +312,54 @@ class EmbeddedEngine(Engine):
     def _advance(self) -> None:
         """One token for every running request."""
         alike = self._alike()
-        rows = [self._row(*requests) for requests in alike]
+        for key in [key for key in alike if (known := self._asked.get(key)) is not None and known.head is not None]:
+            self._take_over(self._asked[key], alike.pop(key))
+        rows = [self._row(*requests) for requests in alike.values()]
         held = {session.slot: len(session.cached) for session in self._sessions.values()}
         drawn = iter(self._forward.advance(rows, held))
-        for requests, row in zip(alike, rows, strict=True):
-            if len(row.token_ids) > 1 or row.start in self._sessions[requests[0].name].plan:
+        for (key, requests), row in zip(alike.items(), rows, strict=True):
+            first = self._sessions[requests[0].name]
+            if len(row.token_ids) > 1 or row.start in first.plan:
                 self.new_tokens += len(row.token_ids)
-            for request in requests:
-                token, logprob = next(drawn)
-                session = self._sessions[request.name]
-                if session.slot != row.slot:
-                    self._forward.copy_slot(row.slot, session.slot, row.start + len(row.token_ids), start=row.start)
-                session.take_in(row)
-                if len(session.cached) == len(request.token_ids):
-                    self._take(request, token, logprob)
+            if (head := self._forward.heads.get(row.slot)) is not None:
+                first.head, self._asked[key] = head, first
+            self._give(row, requests, drawn)
         self._running = [request for request in self._running if not request.done.done()]
 
-    def _alike(self) -> list[list[_Request]]:
+    def _take_over(self, known: _Session, requests: Sequence[_Request]) -> None:
+        """What ``known`` computed when it was asked the same; each draws for itself from what that drew from."""
+        row = self._row(*requests)._replace(slot=known.slot)
+        self._give(row, requests, iter(self._forward.drawn(known.head, [request.draw for request in requests])))
+
+    def _give(self, row: Row, requests: Sequence[_Request], drawn: Iterator[Drawn]) -> None:
+        """Those who are alike have what ``row`` computed, and its tokens where their prompts end there."""
+        for request, (token, logprob) in zip(requests, drawn, strict=False):
+            session = self._sessions[request.name]
+            if session.slot != row.slot:
+                self._forward.copy_slot(row.slot, session.slot, row.start + len(row.token_ids), start=row.start)
+            session.take_in(row)
+            if len(session.cached) == len(request.token_ids):
+                self._take(request, token, logprob)
+
+    def _alike(self) -> dict[Any, list[_Request]]:
         """The running requests; those together that want the same tokens after the same past, computed alike.
 
-        Such are forks of one session that were asked the same. One computes, and each draws for itself.
+        Such are forks of one session that were asked the same. One computes, and each draws for itself; also those that
+        are asked later, while that one is kept.
         """
         groups: dict[Any, list[_Request]] = {}
         for request in self._running:
-            session, key = self._sessions[request.name], tuple[Any, ...]((request.name,))
-            if not request.logprobs and request.name in self._forks and (session.cached or session.plan):
-                shown = tuple(media.digest for media in request.media)
-                key = tuple(request.token_ids), shown, tuple(session.ends), tuple(session.plan)
-            groups.setdefault(key, []).append(request)
-        return list(groups.values())
+            groups.setdefault(self._past(request) if self._may_be_alike(request) else request.name, []).append(request)
+        return groups
+
+    def _may_be_alike(self, request: _Request) -> bool:
+        session = self._sessions[request.name]
+        return not request.logprobs and request.name in self._forks and bool(session.cached or session.plan)
+
+    def _past(self, request: _Request) -> Any:
+        """What it is asked, and in which pieces its past was computed."""
+        session, shown = self._sessions[request.name], tuple(media.digest for media in request.media)
+        return tuple(request.token_ids), shown, tuple(session.ends), tuple(session.plan)
 
     def _row(self, request: _Request, *twins: _Request) -> Row:
         """What the request wants of the next pass, and its twins with it."""
@@ -341,7 +367,8 @@ class EmbeddedEngine(Engine):
         start, (own, *others) = len(session.cached), [one.draw for one in (request, *twins)]
         end = next((end for end in session.plan if end > start), len(request.token_ids))
         ids, media = request.token_ids[start:end], request.media[len(session.media) :]
-        return Row(session.slot, start, ids, *own, media, request.shift, others)
+        is_kept = end == len(request.token_ids) and self._may_be_alike(request)
+        return Row(session.slot, start, ids, *own, media, request.shift, others, is_kept)
 
     def _take(self, request: _Request, token: int, logprob: float) -> None:
         request.token_ids.append(token)

@@ -23,8 +23,8 @@ from agentgym.actors.embedded.alone import (
     shared_keys,
 )
 from agentgym.actors.embedded.attention import Parts, attending, configs_of, is_attended_apart
-from agentgym.actors.embedded.rows import Drawn, Row
-from agentgym.actors.embedded.sampling import drawn_by_slot
+from agentgym.actors.embedded.rows import Drawn, Row, of_like_length
+from agentgym.actors.embedded.sampling import drawn_by_slot, sampled
 from agentgym.actors.embedded.slots import SlotCache
 from agentgym.engine import NamedWeights, Prompt, Sampling
 from agentgym.errors import ConfigError, EngineError
@@ -32,9 +32,6 @@ from agentgym.types import Media
 from agentgym.weights import clone, put
 
 __all__ = ["Forward"]
-
-_PREFILL_WASTE = 1.08
-"""A prefill group may compute so many times its real tokens, padding included."""
 
 _KEPT_FEATURES = 256
 """Images whose features are kept for whoever shows them next."""
@@ -79,6 +76,8 @@ class Forward:
         self.max_context = max_context or model_context
         self.prefilled = 0
         """Tokens computed as prompt, padding included."""
+        self.heads: dict[int, torch.Tensor] = {}
+        """By slot: logits [V] that rows of the last pass drew from which are to be kept."""
         self._cache = SlotCache(2, self.max_context)
         self._images = vision.images_of(source)
         self._forbidden = vision.forbidden(source.config)
@@ -180,10 +179,11 @@ class Forward:
         ``held`` has the number of tokens in each slot that is taken, a row's own and others; prefilling adds to it.
         Raises EngineError when a log-probability is not finite.
         """
+        self.heads.clear()
         decoding = [row for row in rows if len(row.token_ids) == 1]
         drawn: dict[int, list[Drawn]] = {}
         for group, keys in self._by_keys(row for row in rows if len(row.token_ids) > 1):
-            for some in [[row] for row in group] if self._one_size else _groups(group, self._unit):
+            for some in [[row] for row in group] if self._one_size else of_like_length(group, self._unit):
                 drawn |= self._prefill(some, keys)
                 held |= {row.slot: row.start + len(row.token_ids) for row in some}
         num = ROWS if self._one_size else max(1, len(decoding))
@@ -192,6 +192,12 @@ class Forward:
             drawn |= self._decode(some, held)
             held |= {row.slot: row.start + 1 for row in some}
         return [token for row in rows for token in drawn[row.slot]]
+
+    @torch.inference_mode()
+    def drawn(self, head_V: torch.Tensor, draws: Sequence[tuple[Sampling, float]]) -> list[Drawn]:
+        """A token for each of ``draws`` from logits that were kept. Raises as ``advance`` does."""
+        samplings, uniforms = zip(*draws, strict=True)
+        return sampled(head_V[None].expand(len(draws), -1), samplings, uniforms)
 
     def _by_keys(self, rows: Iterable[Row]) -> Iterator[tuple[list[Row], int]]:
         """Rows that may be computed together, and with how many keys each."""
@@ -211,7 +217,9 @@ class Forward:
         options = self._sight(group)
         if (placed := options.get("position_ids")) is not None:  # of the longest row, which is padded itself
             options["position_ids"] = torch.nn.functional.pad(placed, (0, width - placed.shape[-1]))
-        return drawn_by_slot(group, self._logits(slots, ids_RQ, start_R, last_R, keys, options))
+        logits_RV = self._logits(slots, ids_RQ, start_R, last_R, keys, options)
+        self.heads |= {row.slot: logits_RV[i].clone() for i, row in enumerate(group) if row.is_kept}
+        return drawn_by_slot(group, logits_RV)
 
     def _sight(self, group: Sequence[Row]) -> dict[str, Any]:
         """Arguments of the forward pass that show the images of ``group``, whose rows may differ in length."""
@@ -358,20 +366,6 @@ class _Last:
 def _end(row: Row) -> int:
     """How many tokens its slot holds after the pass."""
     return row.start + len(row.token_ids)
-
-
-def _groups(rows: Iterable[Row], unit: int) -> list[list[Row]]:
-    """Rows of like length, in units, so that padding beyond it stays within ``_PREFILL_WASTE``."""
-    groups: list[list[Row]] = []
-    real = width = 0
-    for row in sorted(rows, key=lambda row: -len(row.token_ids)):
-        length = padded(len(row.token_ids), unit)
-        if not groups or width * (len(groups[-1]) + 1) > _PREFILL_WASTE * (real + length):
-            groups.append([])
-            real, width = 0, length
-        groups[-1].append(row)
-        real += length
-    return groups
 
 
 def _attention(module: Any, config: Any) -> tuple[int | None, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -604,6 +605,42 @@ def test_forks_that_are_asked_the_same_compute_it_once_and_draw_each_for_itself(
     assert together == {i: run(functools.partial(said, 9, [i]))[0][i] for i in range(5)}
     assert together[0] == together[3]
     assert len({tuple(one.token_ids) for one in together.values()}) > 2
+
+
+@pytest.mark.parametrize("one_size", [False, True])
+def test_a_fork_that_is_asked_later_what_another_was_asked_computes_nothing(
+    one_size: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And says to the bit what it says alone, while the other is kept and the weights are the same."""
+    monkeypatch.setattr("agentgym.actors.embedded.forward.is_alone", lambda _: not one_size)
+
+    async def said(*steps: str) -> tuple[list[Completion], list[int]]:
+        engine, ids, found = EmbeddedEngine(LONG, max_sessions=9), prompt_of(70), list[Completion]()
+        opening = list(ids)
+        ids += (await engine.generate(Prompt(ids), sampling(), session="trunk")).token_ids
+        ids += prompt_of(13)
+        computed = [engine.prefill_tokens]
+        for step in steps:
+            if step == "new weights":
+                await engine.update_weights(1, ())
+                await engine.generate(Prompt(opening), sampling(), session="trunk")
+            elif step == "first is gone":
+                engine.release("1")
+            else:
+                await engine.fork("trunk", step)
+                found.append(await engine.generate(Prompt(ids), sampling(seed=int(step)), session=step))
+                engine.park(step)
+            computed.append(engine.prefill_tokens)
+        return found, [after - before for before, after in itertools.pairwise(computed)]
+
+    alone = {step: run(functools.partial(said, step)) for step in "123"}
+    assert alone["1"][1] == [16]
+    found, computed = run(lambda: said("1", "2", "3"))
+    assert computed == [16, 0, 0]
+    assert found == [alone[step][0][0] for step in "123"]
+    assert len({tuple(one.token_ids) for one in found}) == 3
+    assert run(lambda: said("1", "first is gone", "2")) == ([alone["1"][0][0], alone["2"][0][0]], [16, 0, 16])
+    assert run(lambda: said("1", "new weights", "2"))[1] == [16, 72, 16]
 
 
 def test_forks_that_are_asked_something_else_are_no_twins() -> None:
