@@ -127,7 +127,7 @@ class _Candidate(NamedTuple):
     by_expert: bool
     """Whether an expert said any of it."""
     critic: float | None = None
-    """What a critic gave it among its siblings."""
+    """Its place among what a critic compared it with."""
 
 
 class _Node(NamedTuple):

@@ -252,7 +252,7 @@ class Turn(_Record):
     visits: int | None = None
     """How often a search came by."""
     critic: float | None = None
-    """What a critic gave it among its siblings in a search, 0 to 1."""
+    """Its place among what a critic compared it with in a search, 0 to 1."""
     error: str | None = None
     """What was wrong with the reply or the action, as told to the policy."""
     is_summary: bool = False

@@ -49,7 +49,7 @@ class Node:
     pending: int = 0
     """Simulations under way below: a virtual loss each."""
     score: float | None = None
-    """What a critic gives it among its siblings, 0 to 1."""
+    """Its place among what a critic compared it with, 0 to 1."""
 
     @property
     def value(self) -> float:

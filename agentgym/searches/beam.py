@@ -53,9 +53,6 @@ class Beam(Search):
             pool = [node for node in beam if node.is_over]  # those among them that had no room
             pool += [child for node in going_on for child in node.children if not child.is_lost]
             beam = await self._best(tree, pool)
-        for node in beam:
-            if not tree.lines:  # the budget was spent before any end: one is played to it
-                await tree.roll_out(node)
 
     async def _best(self, tree: Tree, pool: list[Node]) -> list[Node]:
         """Those that are kept; all are taken then."""

@@ -88,6 +88,17 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/own_files.py",
+        ("tests/unit/test_scaffold.py",),
+        (
+            Mutation(
+                "what was loaded by its path is found by all",
+                "any(finder.find_spec(name, None) is not None for finder in sys.meta_path)",
+                "importlib.util.find_spec(name) is not None",
+            ),
+        ),
+    ),
+    Module(
         "agentgym/registry.py",
         ("tests/unit/test_registry.py",),
         (

@@ -250,7 +250,7 @@ MODULES = (
             Mutation("keywords are names", " and not keyword.iskeyword(name):", ":"),
             Mutation("names may end with an underscore", "[a-z][a-z0-9_]*[a-z0-9]|[a-z]", "[a-z][a-z0-9_]*"),
             Mutation("names have two letters", "[a-z0-9]|[a-z]", "[a-z0-9]"),
-            Mutation("modules may be hidden", "importlib.util.find_spec(name) is not None", "False"),
+            Mutation("modules may be hidden", "not taken and is_importable(name)", "False"),
             Mutation("environments may be hidden", 'name.replace("_", "-") in plugins', "name in plugins"),
             Mutation(
                 "an existing file is taken by name",

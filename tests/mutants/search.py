@@ -56,7 +56,7 @@ MODULES = (
     ),
     Module(
         "agentgym/search/search.py",
-        (_TREE, _EDGES),
+        ("tests/unit/search/test_search.py", _TREE, _EDGES),
         (
             Mutation("on the same host again", "seat(fresh=attempt > 0)", "seat()"),
             Mutation(
@@ -98,7 +98,6 @@ MODULES = (
             ),
             Mutation("the worst roll-outs", "key=lambda node: -node.value", "key=lambda node: node.value"),
             Mutation("what is over falls out", "pool = [node for node in beam if node.is_over]", "pool = list[Node]()"),
-            Mutation("no line at all", "            if not tree.lines:  #", "            if False:  #"),
             Mutation("rolled out again", "if not (node.visits or node.is_over)]", "if not node.is_over]"),
             Mutation("the budget does not matter", "            if tree.goes_on:\n", "            if True:\n"),
         ),

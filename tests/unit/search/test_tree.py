@@ -322,6 +322,21 @@ def test_where_no_environment_can_be_made_there_is_a_void_record() -> None:
     assert (line.stop_reason, line.error) == (StopReason.ENV_ERROR, "none left")
 
 
+def test_what_broke_is_tried_again_on_a_host_that_nobody_played_on() -> None:
+    stages = Stages(Stage(EnvError("broke")), Stage(seen()))
+    engine = Policy()
+
+    async def go() -> Found:
+        rollout = rollout_on(stages, limits=Limits(max_turns=2, max_reply_tokens=8))
+        async with rollout.seat(), rollout.seat():
+            pass  # both are idle then, and the first one is lent first
+        table = Table(rollout=rollout, engine=engine, actor=engine_actor(engine, temperature=1.0))
+        return await By(two_lines).play(table, specs_of(1))
+
+    assert [line.attempt for line in timeless(go()).lines] == [1, 1]
+    assert [len(stage.resets) for stage in stages.opened] == [1, 0, 1]
+
+
 def test_a_mistake_kills_the_host_and_releases_all() -> None:
     stages = Stages(Stage(seen(), UserError("no")))
     with pytest.raises(UserError, match="no"):

@@ -8,7 +8,7 @@ import pytest
 
 from agentgym.search import Tree
 from agentgym.searches.beam import Beam
-from tests.unit.search.kit import Critic, Mute, Ways, check, find, way_of, worth
+from tests.unit.search.kit import Critic, Mute, Policy, Ways, check, find, made, way_of, worth
 
 
 def beam(critic: Critic | None = None, **options: int) -> Beam:
@@ -82,6 +82,14 @@ def test_a_reply_that_was_rolled_out_is_one_of_the_ways_to_go_on() -> None:
     assert len(found.lines) == 1
     assert found.spent.sampled == 6  # three replies, none of them twice
     assert found.spent.steps == 3
+
+
+def test_what_was_rolled_out_takes_no_place_among_those_that_go_next() -> None:
+    """Two go at once, and the budget is asked between: those that were played already are none of them."""
+    found = find(made("beam", width=2, proposals=2, max_steps=7), num=1, engine=Policy("abcdefghijklmnopqrstuvwxyz"))
+    check(found)
+    assert sorted(line.branch_turn or 0 for line in found.lines) == [0, 0, 1, 1]
+    assert found.spent.steps == 3 + 3 + 2 + 2
 
 
 def test_a_critic_that_is_silent_leaves_the_order() -> None:

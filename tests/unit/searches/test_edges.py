@@ -265,12 +265,14 @@ def test_where_the_context_is_full_the_episode_ends_or_is_shortened(id: str, on_
             return (seen + "." * 100, *rest)
 
     limits = Limits(max_reply_tokens=8, on_overflow=on_overflow, context_tokens=330, keep_observations=1)
-    found = find(made(id), lambda: Wordy(depth=4), num=4, limits=limits, max_context=800)
+    engine = Policy()
+    found = find(made(id), lambda: Wordy(depth=4), num=4, engine=engine, limits=limits, max_context=800)
     check_shared(found)
     reasons = {line.stop_reason for line in found.lines}
     assert reasons == ({StopReason.CONTEXT_LIMIT} if on_overflow == "stop" else {StopReason.TERMINATED})
     summaries = {sum(turn.is_summary for turn in line.turns) for line in found.lines}
     assert (summaries != {0}) == (on_overflow == "summarize")
+    assert found.spent.sampled == 2 * engine.num_replies  # summaries among them
     for line in found.lines:
         assert all(turn.visits is None for turn in line.turns if turn.is_summary)
         if id not in ("flat", "best-of-n"):

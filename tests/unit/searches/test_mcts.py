@@ -85,6 +85,16 @@ def test_what_is_selected_by_hand() -> None:
     assert (root.pending, seldom.pending) == (5, 0)
 
 
+def test_what_is_under_way_counts_as_visits_that_brought_nothing() -> None:
+    root = Node(play=None, is_taken=True, is_closed=True)  # type: ignore[arg-type]
+    good, other = node_of(root, 1.0), node_of(root, 0.4)
+    search = MCTS(exploration=0.0)
+    good.hold(1)
+    assert search._select(root) is good  # 1/2
+    good.hold(1)
+    assert search._select(root) is other  # 1/3
+
+
 def test_the_untaken_come_first_the_best_of_them_in_front() -> None:
     root = Node(play=None, is_taken=True, is_closed=True)  # type: ignore[arg-type]
     node_of(root, 1.0)

@@ -45,6 +45,12 @@ def test_random_moments_are_the_seeds_own() -> None:
     assert len(set(turns(0))) == 3
 
 
+def test_each_line_has_random_moments_of_its_own() -> None:
+    search = made("vine", ways=2, moments=1, place="random", seeds=4)
+    lines = find(search, lambda: Ways(depth=9), num=1).lines
+    assert len({line.branch_turn for line in lines if line.branch_turn}) > 1
+
+
 def test_ways_that_say_the_same_are_ways_of_their_own() -> None:
     found = find(made("vine", ways=4, turns=(1,)), num=1, engine=Policy("a"))
     check(found)
