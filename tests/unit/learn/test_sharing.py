@@ -318,6 +318,15 @@ def test_beyond_a_sliding_window_it_cannot_be() -> None:
         taught.update([*short, *long], policy_gradient)
 
 
+@pytest.mark.parametrize(("needed", "is_shared"), [(20, True), (21, False)])
+def test_what_is_as_long_as_the_window_is_shared(needed: int, is_shared: bool) -> None:
+    """The last of a row's tokens is only predicted."""
+    rest = needed + 1 - BLOCK
+    rows = [line("a", rest, seed=seed, loss_mask=[True] * (needed + 1)) for seed in range(2)]
+    assert {row.num_needed for row in rows} == {needed}
+    assert shares(windowed(), rows, "auto") == is_shared
+
+
 def test_with_images_it_cannot_be() -> None:
     rows = [line("ab", media=["digest"]), line("ab", seed=1)]
     assert not shares(tiny_model(), rows, "auto")
