@@ -33,7 +33,8 @@ class Led(agentgym.Env):
 
 
 def players(limits: Limits) -> Players:
-    ids = [*TOKENIZER.encode("go"), TOKENIZER.stop_token_ids[0]]
+    """A policy that says "no" where the expert says "go"."""
+    ids = [*TOKENIZER.encode("no"), TOKENIZER.stop_token_ids[0]]
     rollout = Rollout(Led, TOKENIZER, Plain(), max_context=4096)
     return Players(rollout, ScriptedEngine(lambda _: ids), Uniform(range(9), seed=0), limits=limits)
 
@@ -97,6 +98,13 @@ def test_recorded_episodes_get_the_rewards_of_this_run() -> None:
     recorded = [episode(1.0)]
     assert asyncio.run(asked.players.shaped(recorded)) is recorded
     assert seen == [recorded]
+
+
+def test_the_expert_says_the_first_replies_where_it_is_to() -> None:
+    specs = [dataclasses.replace(SPECS[0], episode_id=f"e{shown}", shown_turns=shown) for shown in (2, 0)]
+    led, own = asyncio.run(players(Limits(max_turns=3)).policy(specs))
+    assert [turn.action for turn in led.turns] == ["go", "go", "no"]
+    assert [turn.action for turn in own.turns] == ["no", "no", "no"]
 
 
 def test_an_episode_says_who_spoke_when() -> None:
