@@ -111,7 +111,7 @@ class Daemon:
                     return do()
             except _Gone as gone:
                 if time.monotonic() + wait > until:
-                    raise EnvError(f"{gone}, for {_PATIENCE_SECONDS:.0f} seconds; {_TYPE}") from None
+                    raise EnvError(f"{gone}, for {_PATIENCE_SECONDS:g} seconds; {_TYPE}") from None
             time.sleep(wait)
             wait = min(2 * wait, 2.0)
 
