@@ -37,6 +37,11 @@ class Sandbox(abc.ABC):
 
     spec: Spec
 
+    @property
+    @abc.abstractmethod
+    def is_open(self) -> bool:
+        """Whether it is neither closed nor known to be lost."""
+
     @abc.abstractmethod
     def run(
         self,

@@ -31,6 +31,10 @@ class ServedSandbox(Sandbox):
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
 
+    @property
+    def is_open(self) -> bool:
+        return self._channel is not None
+
     def begin(self, channel: Channel, *, seconds: float, **settings: Any) -> None:
         """Start the server at the other end. Raises EnvError."""
         self._channel = channel

@@ -117,7 +117,7 @@ class Terminal(ToolEnv):
     @property
     def sandbox(self) -> Sandbox:
         """Where commands run: the same container for all episodes, emptied between them."""
-        if self._sandbox is None:
+        if self._sandbox is None or not self._sandbox.is_open:
             self._sandbox = claim(self._spec, unsafe_local=self.unsafe_local)
         return self._sandbox
 

@@ -147,6 +147,7 @@ class Engine:
             *("--pidfile", f"{directory}/pid", "--host", self.address),
             *("--bridge=none", "--iptables=false", "--ip6tables=false"),
         ]
+        self._containerd = directory / "exec" / "containerd" / "containerd.pid"
         self._log = (directory / "log").open("wb")
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -165,6 +166,8 @@ class Engine:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+        # Its containerd dies with it; where nobody reaps that its number would be taken for one that runs.
+        self._containerd.unlink()
 
     def close(self) -> None:
         assert self.process is not None
@@ -206,7 +209,7 @@ def test_an_engine_that_is_killed_is_waited_for(engine: Engine, monkeypatch: pyt
         DockerSandbox(spec)
     assert "\n" not in str(told.value)
     monkeypatch.setattr(daemon, "_HELD", [])
-    with pytest.raises(MissingExtraError, match="^no container engine answers at unix://.*apt-get install"):
+    with pytest.raises(MissingExtraError, match=r"^no container engine answers at unix://.*apt-get install"):
         DockerSandbox(spec)
     engine.start()
     engine.wait()
