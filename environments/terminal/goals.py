@@ -19,6 +19,7 @@ from agentgym.sandbox import Files
 __all__ = ["Absent", "Folder", "Goal", "Moded", "Packed", "Stopped", "Text", "World"]
 
 _MAX_PACKED = 1 << 20
+_GZIP = b"\x1f\x8b"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,37 +129,36 @@ def _trimmed(text: str) -> str:
 
 
 def _unpacked(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the files in an archive. Raises ValueError for what is too large."""
-    left = _MAX_PACKED
-    for path, size, read in (_zipped if name.endswith(".zip") else _tarred)(data):
-        left -= size
-        if left < 0:
-            raise ValueError("too large")
+    """Names and contents of the files in an archive. Raises ValueError for what is too large to be one of a task."""
+    if len(data) > _MAX_PACKED:
+        raise ValueError("too large")
+    for path, read in (_zipped if name.endswith(".zip") else _tarred)(data):
         yield path.removeprefix("./"), read
 
 
-def _zipped(data: bytes) -> Iterator[tuple[str, int, bytes]]:
+def _zipped(data: bytes) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for one in archive.infolist():
+            if one.file_size > _MAX_PACKED:
+                raise ValueError("too large")
             if not one.is_dir():
-                if one.file_size > _MAX_PACKED:
-                    raise ValueError("too large")
                 with archive.open(one) as file:
-                    read = file.read(_MAX_PACKED)
-                yield one.filename, len(read), read
+                    yield one.filename, file.read(_MAX_PACKED)
 
 
-def _tarred(data: bytes) -> Iterator[tuple[str, int, bytes]]:
-    # Not "r:*", which would read the whole of what is compressed to find its end.
-    with tarfile.open(fileobj=io.BytesIO(data), mode="r|*") as archive:
+def _tarred(data: bytes) -> Iterator[tuple[str, bytes]]:
+    if data.startswith(_GZIP):
+        unpacker = zlib.decompressobj(wbits=31)
+        data = unpacker.decompress(data, _MAX_PACKED)
+        if not unpacker.eof:
+            raise ValueError("too large, or cut off")
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
         for one in archive:
-            if one.isdir():
-                continue
-            if not one.isreg() or one.size > _MAX_PACKED:
-                raise ValueError("no plain file, or too large")
+            if not (one.isdir() or one.isreg()) or one.issparse() or one.size > len(data):
+                raise ValueError("no plain file")
             file = archive.extractfile(one)
-            read = file.read(_MAX_PACKED) if file is not None else b""
-            yield one.name, len(read), read
+            if file is not None:
+                yield one.name, file.read(one.size)
 
 
 def untouched(world: World, first: Mapping[str, bytes], may_change: frozenset[str]) -> bool:

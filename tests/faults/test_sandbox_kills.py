@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -147,6 +149,7 @@ class Engine:
             *("--pidfile", f"{directory}/pid", "--host", self.address),
             *("--bridge=none", "--iptables=false", "--ip6tables=false"),
         ]
+        self._directory = directory
         self._containerd = directory / "exec" / "containerd" / "containerd.pid"
         self._log = (directory / "log").open("wb")
         self.process: subprocess.Popen[bytes] | None = None
@@ -174,11 +177,15 @@ class Engine:
         self.process.terminate()
         self.process.wait(60)
         self._log.close()
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for mount in sorted((mount for mount in mounts if mount.startswith(str(self._directory))), reverse=True):
+            subprocess.run(["umount", "--lazy", mount], check=True)
+        shutil.rmtree(self._directory)
 
 
 @pytest.fixture
-def engine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    engine = Engine(tmp_path_factory.mktemp("e"))
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    engine = Engine(Path(tempfile.mkdtemp(prefix="agentgym-engine-")))
     engine.start()
     engine.wait()
     monkeypatch.setenv("DOCKER_HOST", engine.address)
