@@ -45,8 +45,9 @@ def ranked(rng: np.random.Generator) -> Task:
     add = "awk -F, '{s[$1] += $2} END {for (n in s) print n, s[n]}'"
     return Task(
         topic=("ranked", folder, *fruits),
-        text=f"the files in {folder} have lines of a name, a comma and a number. write into {out}.txt each name and the "
-        "sum of its numbers in all files, as in: fig 12. the largest sum comes first, and of equal ones the first name",
+        text=f"the files in {folder} have lines of a name, a comma and a number. write into {out}.txt each name and "
+        "the sum of its numbers in all files, as in: fig 12. the largest sum comes first, and of equal ones the first "
+        "name",
         files=files,
         goals=(Text(f"{out}.txt", "\n".join(f"{fruit} {total}" for fruit, total in order)),),
         solution=(f"cat {folder}/*.csv | {add} | sort -k2,2nr -k1,1 > {out}.txt",),
@@ -61,8 +62,8 @@ def cleaned(rng: np.random.Generator) -> Task:
     old = {path: data for path, data in files.items() if path.endswith(".old")}
     return Task(
         topic=("cleaned", folder, *names),
-        text=f"pack all files of the directory {folder} that end in .old into {name}.tar.gz, with the directory in their "
-        "names, then delete them",
+        text=f"pack all files of the directory {folder} that end in .old into {name}.tar.gz, with the directory in "
+        "their names, then delete them",
         files=files,
         goals=(Packed(f"{name}.tar.gz", tuple(sorted(old.items()))), *map(Absent, old)),
         solution=(f"tar -czf {name}.tar.gz {folder}/*.old", f"rm {folder}/*.old"),

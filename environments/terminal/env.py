@@ -12,14 +12,16 @@ A plain reply and a call of the tool ``shell`` are the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import time
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
 from agentgym.env import Env, Expert
 from agentgym.environments._options import task_and_split
-from agentgym.environments.terminal.goals import Absent, World, untouched
+from agentgym.environments.terminal.goals import Stopped, World, untouched
 from agentgym.environments.terminal.hints import HINTS
 from agentgym.environments.terminal.screen import shown
 from agentgym.environments.terminal.task import Task
@@ -41,6 +43,9 @@ Reward: TypeAlias = Literal["sparse", "dense"]
 _ROOT = "/work"
 _SECONDS = 60.0
 """For what the environment itself runs."""
+_GRACE_SECONDS = 2.0
+"""For a program that was told to end, and is about to."""
+_MAX_COMMAND = 20_000
 _DONE = "done"
 
 
@@ -73,7 +78,7 @@ class Terminal(ToolEnv):
         timeout: Annotated[float, Field(gt=0, le=600)] = 10.0,
         max_output: Annotated[int, Field(ge=200)] = 4000,
         unsafe_local: bool = False,
-        seed: int = 0,
+        task_seed: int = 0,
     ) -> None:
         """Choose the level and where commands run.
 
@@ -85,13 +90,14 @@ class Terminal(ToolEnv):
             timeout: seconds that a command may take.
             max_output: bytes of output, and of errors, that are shown.
             unsafe_local: run commands as plain processes of yours, without any container: they can do what you can.
-            seed: of the tasks.
+            task_seed: seed of the tasks.
         """
-        self.level, self.reward, self.timeout, self.task_seed = level, reward, timeout, seed
+        self.level, self.reward, self.timeout, self.task_seed = level, reward, timeout, task_seed
         self.max_turns, self.unsafe_local = TURNS[level], unsafe_local
         limits = Limits(output=max_output)
-        self.spec = Spec(image="" if unsafe_local else image or ensure(), workdir=_ROOT, limits=limits)
+        self._spec = Spec(image="" if unsafe_local else image or ensure(), workdir=_ROOT, limits=limits)
         self._sandbox: Sandbox | None = None
+        self._started: dict[str, int] = {}
 
     # -- the episode ---------------------------------------------------------------------------------
 
@@ -112,7 +118,7 @@ class Terminal(ToolEnv):
     def sandbox(self) -> Sandbox:
         """Where commands run: the same container for all episodes, emptied between them."""
         if self._sandbox is None:
-            self._sandbox = claim(self.spec, unsafe_local=self.unsafe_local)
+            self._sandbox = claim(self._spec, unsafe_local=self.unsafe_local)
         return self._sandbox
 
     def _first_files(self) -> Files:
@@ -121,14 +127,14 @@ class Terminal(ToolEnv):
         return Files.of(files, folders=folders)
 
     def _start_programs(self) -> dict[str, int]:
-        """Start the programs of the task; their process numbers."""
+        """Start the programs of the task; their process numbers. Raises EnvError."""
         started = {}
         for path in self.task.programs:
             pid = f"{path.removesuffix('.sh')}.pid"
             result = self.sandbox.run(f"sh {path} >/dev/null 2>&1 & echo $! | tee {pid}", timeout=_SECONDS)
-            if not result.stdout.strip().isdigit():
+            started[path] = number = int(result.stdout) if result.stdout.strip().isdigit() else -1
+            if not _comes(functools.partial(self._runs, path, number), _SECONDS):
                 raise EnvError(f"the program {path} of the task does not start: {result.text}")
-            started[path] = int(result.stdout)
         return started
 
     @tool
@@ -188,17 +194,21 @@ class Terminal(ToolEnv):
 
     def _share(self, world: World) -> float:
         goals = self.task.goals
-        may_change = {goal.path for goal in goals if isinstance(goal, Absent)} | {goal.path for goal in goals}
-        if not untouched(world, self.task.files, frozenset(may_change)) or not self._others_run(world):
+        named = frozenset(goal.path for goal in goals)
+        if not untouched(world, self.task.files, named) or not self._others_run(world):
             return 0.0
         return sum(goal.holds(world) for goal in goals) / len(goals)
 
     def _others_run(self, world: World) -> bool:
-        to_stop = {goal.path for goal in self.task.goals}
-        return all(path in world.running for path in self.task.programs if path not in to_stop)
+        return all(path in world.running for path in self.task.programs if path not in self._to_stop)
+
+    @property
+    def _to_stop(self) -> set[str]:
+        return {goal.path for goal in self.task.goals if isinstance(goal, Stopped)}
 
     def _last_world(self) -> World | None:
         """The state after everything that runs was ended."""
+        _comes(lambda: not self._to_stop & self._running(), _GRACE_SECONDS)
         running = self._running()
         self.sandbox.halt()
         return self._world(running)
@@ -257,7 +267,7 @@ class Terminal(ToolEnv):
         """Go back to what ``get_state`` gave, there or in another container. What ran there does not run any more."""
         self._begin(state["number"])
         self.sandbox.restore(state["files"])
-        self._started: dict[str, int] = {}
+        self._started = {}
         self.said, self.paid = list(state["said"]), state["paid"]
 
     def close(self) -> None:
@@ -267,4 +277,11 @@ class Terminal(ToolEnv):
             self._sandbox = None
 
 
-_MAX_COMMAND = 20_000
+def _comes(true: Callable[[], bool], seconds: float) -> bool:
+    """Whether something comes to be true in that time."""
+    until = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.005)
+    return True

@@ -23,6 +23,4 @@ class Task:
     programs: tuple[str, ...] = ()
     """Files that run when the episode begins."""
     goals: tuple[Goal, ...]
-    changes: tuple[str, ...] = ()
-    """Files of those at the beginning that may change, beside those that goals name."""
     solution: tuple[str, ...]

@@ -31,7 +31,7 @@ LEVELS: dict[Level, tuple[_Kind, ...]] = {
     "t3": (filing.gathered, writing.summed, packing.packed, packing.unpacked, running.made_executable, running.stopped),
     "t4": (combining.reported, combining.ranked, combining.cleaned, combining.sorted_out),
 }
-"""Level → kinds of tasks: one plain command; one with an option or a pipe; tools of their own, or two steps; several."""
+"""Level → kinds of tasks: one plain command; one with an option or a pipe; one of a tool, or two; several."""
 
 
 @functools.lru_cache(maxsize=256)  # snapshots come back to the same task again and again
