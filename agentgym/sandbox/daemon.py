@@ -64,9 +64,14 @@ class Daemon:
         return connection
 
     def start(self, id: str) -> None:
-        """Let it run."""
-        with self._told("start a container"):
-            self.client.start(id)
+        """Let it run. Raises UserError where the image has no Python for the server."""
+        try:
+            with self._told("start a container"):
+                self.client.start(id)
+        except EnvError as error:
+            if '"python3": executable file not found' in str(error):
+                raise UserError(f"the image has no python3, which a sandbox needs: {error}") from None
+            raise
 
     def remove(self, id: str) -> None:
         """Kill it and remove it. That it is gone already, or the engine is, is no error: it is swept later."""

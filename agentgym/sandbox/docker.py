@@ -13,7 +13,7 @@ from agentgym.sandbox.daemon import daemon
 from agentgym.sandbox.inside import LOADER, source
 from agentgym.sandbox.owner import labels
 from agentgym.sandbox.served import ServedSandbox
-from agentgym.sandbox.spec import Spec
+from agentgym.sandbox.spec import USERS, Spec
 
 __all__ = ["CAPABILITIES", "DockerSandbox"]
 
@@ -26,13 +26,16 @@ CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
 them, and no way to any: what it runs gains no privileges."""
 
 
+_NO_IPC = {"fs.mqueue.queues_max": "0", "kernel.msgmni": "0", "kernel.sem": "250 32000 32 0", "kernel.shmmni": "0"}
+"""No queues, semaphores and shared memory of System V, which would outlive processes and be no files."""
+
+
 class DockerSandbox(ServedSandbox):
     """A container with the server as its process 1."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        # A user of its own, since the kernel counts a user's processes on the host as a whole.
-        self.uid = 10_000 + secrets.randbelow(50_000)
+        self.uid = USERS[secrets.randbelow(len(USERS))]
         self.id = ""
         self._daemon = daemon()
         try:
@@ -83,6 +86,7 @@ class DockerSandbox(ServedSandbox):
             "read_only": True,
             "security_opt": ["no-new-privileges"],
             "shm_size": limits.disk,
+            "sysctls": _NO_IPC,
             "tmpfs": dict.fromkeys(self.spec.writable, f"{size},mode=0755,uid={self.uid},gid={self.uid}"),
             "ulimits": [
                 {"Name": "core", "Soft": 0, "Hard": 0},

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from agentgym.errors import EnvError, MissingExtraError
 from agentgym.sandbox.daemon import daemon
+from agentgym.sandbox.spec import USERS
 
 __all__ = ["DEBIAN", "Recipe", "ensure"]
 
@@ -34,7 +35,7 @@ class Recipe:
     name: str
     suite: str
     packages: tuple[str, ...]
-    edition: int = 1
+    edition: int = 2
     """To be raised when it is made in another way."""
 
     @property
@@ -83,6 +84,9 @@ def _file_system(recipe: Recipe) -> Path:
             _run("debootstrap", "--variant=minbase", f"--include={','.join(recipe.packages)}", recipe.suite, str(root))
             shutil.rmtree(root / "var/cache/apt/archives", ignore_errors=True)
             shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)
+            for name, line in (("passwd", "agent:x:{0}:{0}::/work:/bin/sh\n"), ("group", "agent:x:{0}:\n")):
+                with (root / "etc" / name).open("a", encoding="utf-8") as listed:
+                    listed.writelines(line.format(user) for user in USERS)
             _run("tar", "-C", str(root), "-cf", str(part), ".")
             part.replace(file)
     return file

@@ -5,18 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-__all__ = ["Limits", "Spec"]
+__all__ = ["USERS", "Limits", "Spec"]
 
-MIB = 1 << 20
+_MIB = 1 << 20
+
+USERS = range(20_000, 21_000)
+"""One of these is the agent: another one in nearly every container, since the kernel counts what a user has (processes,
+pipes, locked memory) on the host as a whole. Images that are made here call each of them "agent"."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a sandbox may use at most."""
 
-    memory: int = 256 * MIB
+    memory: int = 256 * _MIB
     """Bytes of its processes. Its files are in memory too, and are counted beside them."""
-    disk: int = 64 * MIB
+    disk: int = 64 * _MIB
     """Bytes of each of its writable directories."""
     inodes: int = 16_384
     """Files and directories in each of them."""
@@ -26,7 +30,7 @@ class Limits:
     """Of one process."""
     output: int = 64 * 1024
     """Bytes that are kept of each stream of a command: the beginning and the end of it."""
-    file: int = 16 * MIB
+    file: int = 16 * _MIB
     """Bytes that ``read`` brings at most."""
 
 

@@ -153,7 +153,7 @@ class Terminal(ToolEnv):
 
     def _typed(self, command: str) -> str:
         if len(command) > _MAX_COMMAND:
-            raise ToolError(f"This command has {len(command)} characters; one may have {_MAX_COMMAND}.")
+            return f"this command has {len(command)} characters; one may have {_MAX_COMMAND}"
         self.said.append(command)
         return shown(self.sandbox.run(command, timeout=self.timeout), self.timeout)
 
