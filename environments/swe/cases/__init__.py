@@ -10,9 +10,13 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["Call", "Case", "cases_of", "complaints_of"]
+__all__ = ["CASES_OF_ALL", "Call", "Case", "cases_of", "complaints_of"]
+
+CASES_OF_ALL = tuple(sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py")))
+"""The modules that there are cases of: all."""
 
 Call: TypeAlias = list[Any]
 """A name and the values that go in."""
