@@ -33,21 +33,16 @@ class Known(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it shows in the function that it is in, and in two cases of that alone."""
-        own = [number for number in self.failing if self._is_own(number)]
-        return len(own) >= _LEAST and len(own) == len(self._within(self.failing))
+        """Whether its function alone shows it, in two cases at least, and is right in some."""
+        first = [case.calls[0][0] for case in cases_of(self.module)]
+        failing = [first[number] for number in self.failing if first[number] in self.names]
+        own = [name for name in failing if name == self.bug.function or name[0].isupper()]
+        return _LEAST <= len(own) == len(failing) < sum(name in self.names for name in first)
 
     @property
     def names(self) -> frozenset[str]:
         """What of the module its function needs."""
         return needed_by(source_of(self.module), self.bug.function)
-
-    def _within(self, numbers: tuple[int, ...]) -> list[int]:
-        return [number for number in numbers if cases_of(self.module)[number].calls[0][0] in self.names]
-
-    def _is_own(self, number: int) -> bool:
-        first = cases_of(self.module)[number].calls[0][0]
-        return bool(first == self.bug.function or first[0].isupper())
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from pydantic import Field
 from agentgym.env import Env, Expert
 from agentgym.environments._options import task_and_split
 from agentgym.environments.swe.artifact import RefusedError, artifact_of
+from agentgym.environments.swe.cheats import cheats_at
 from agentgym.environments.swe.checkout import Checkout
 from agentgym.environments.swe.hints import HINTS
 from agentgym.environments.swe.judge import ROOT, Verdict, judged, unchanged
@@ -247,6 +248,10 @@ class SWE(ToolEnv):
             old, new = _shortest(repair, self.job.files[repair.path])
             steps += [call("read", path=repair.path), call("edit", path=repair.path, old=old, new=new)]
         return [*steps, call("submit")]
+
+    def cheats(self) -> dict[str, list[Action]]:
+        """Ways to a reward without the repair, by name; none of them may pay."""
+        return cheats_at(self.job)
 
     def get_state(self) -> dict[str, Any] | None:
         """The episode, with the files of the repository; None where these are too many to be kept."""

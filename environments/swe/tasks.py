@@ -121,17 +121,11 @@ def _texts(known: Known, level: Level) -> tuple[str, str]:
 
 def _trial(module: str, known: Known | None, level: Level) -> Trial:
     cases = cases_of(module)
-    kept = [
-        number
-        for number, case in enumerate(cases)
-        if known is None or level != "s1" or all(_is_in(call[0], known) for call in case.calls)
-    ]
+    kept = tuple(
+        number for number, case in enumerate(cases) if known is None or level != "s1" or case.calls[0][0] in known.names
+    )
     failing = () if known is None else tuple(number for number in known.failing if number in kept)
-    return Trial(module, tuple(kept), failing)
-
-
-def _is_in(name: str, known: Known) -> bool:
-    return name in known.names or any(part[0].isupper() for part in known.names)
+    return Trial(module, kept, failing)
 
 
 def _files(
