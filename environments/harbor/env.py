@@ -21,6 +21,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from agentgym.env import Env, Expert
+from agentgym.environments.harbor.cheats import cheats_at
 from agentgym.environments.harbor.demo import demo_dataset
 from agentgym.environments.harbor.form import HarborTask, read_dataset
 from agentgym.environments.harbor.images import Made, made_from
@@ -203,6 +204,10 @@ class Harbor(ToolEnv):
     def _next_step(self) -> Action:
         solve = call("shell", command=_solving(self.job))
         return call("submit") if str(solve) in self.log else solve
+
+    def cheats(self) -> dict[str, list[Action]]:
+        """Ways to a reward without the work, by name; none of them may pay."""
+        return cheats_at()
 
     def get_state(self) -> dict[str, Any] | None:
         """The episode, with its files; None where these are too many to be kept."""

@@ -250,8 +250,8 @@ class SWE(ToolEnv):
         return [*steps, call("submit")]
 
     def cheats(self) -> dict[str, list[Action]]:
-        """Ways to a reward without the repair, by name; none of them may pay."""
-        return cheats_at(self.job)
+        """Ways to a reward without the repair, by name; none of them may pay. None at all outside a container."""
+        return {} if self.unsafe_local else cheats_at(self.job)
 
     def get_state(self) -> dict[str, Any] | None:
         """The episode, with the files of the repository; None where these are too many to be kept."""

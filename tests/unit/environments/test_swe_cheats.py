@@ -10,10 +10,12 @@ import pytest
 from agentgym.environments.swe import SWE
 from agentgym.environments.swe.cheats import cheats_at
 from agentgym.environments.swe.tasks import Level, task_of
-from agentgym.types import Action
+from agentgym.tools import call
+from agentgym.types import Action, Observation
 
 TASK = 1_001_000
-NAMES = list(cheats_at(task_of(TASK, "test", "s1", 0)))
+CHEATS = cheats_at(task_of(TASK, "test", "s1", 0))
+NAMES = list(CHEATS)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,9 @@ def env() -> Iterator[SWE]:
 
 
 def played(env: SWE, actions: list[Action]) -> tuple[float, bool, dict[str, Any], list[str]]:
-    total, seen, ended, info = 0.0, [], False, {}
+    total, ended = 0.0, False
+    seen: list[str] = []
+    info: dict[str, Any] = {}
     for action in actions:
         observation, reward, ended, _, info = env.step(action)
         total += reward
@@ -53,10 +57,12 @@ def test_there_are_enough_of_them() -> None:
 def test_the_repair_is_seen_and_paid(level: Level) -> None:
     env = SWE(level=level)
     try:
-        seen, _ = env.reset(seed=0, options={"task": TASK + 7})
-        expert, ended, reward, info = env.expert(), False, 0.0, {}
+        begun, _ = env.reset(seed=0, options={"task": TASK + 7})
+        seen, expert, ended, reward = Observation.of(begun), env.expert(), False, 0.0
+        info: dict[str, Any] = {}
         while not ended:
-            seen, reward, ended, _, info = env.step(expert(seen))
+            said, reward, ended, _, info = env.step(expert(seen))
+            seen = Observation.of(said)
         assert (reward, info["success"]) == (1.0, True)
         assert info["channels"]["tests"] == info["channels"]["gain"] == 1.0
         assert str(seen).startswith("0 of ")
@@ -84,13 +90,23 @@ def test_a_test_that_is_broken_counts_against_the_repair() -> None:
     other = next(trial.module for trial in env.job.trials if not trial.failing)
     steps = env._plan()
     spoiled = f"echo 'raise ValueError' >> {env.job.package}/{other}.py"
-    total, _, info, _ = played(env, [*steps[:-1], _shell(spoiled), steps[-1]])
+    total, _, info, _ = played(env, [*steps[:-1], call("shell", command=spoiled), steps[-1]])
     assert not info["success"]
     assert total < 1
     env.close()
 
 
-def _shell(command: str) -> Action:
-    from agentgym.tools import call
+def test_outside_a_container_there_are_none() -> None:
+    env = SWE(unsafe_local=True)
+    env.reset(seed=0, options={"task": TASK})
+    assert env.cheats() == {}
+    env.close()
 
-    return call("shell", command=command)
+
+def test_what_writes_to_other_processes_asks_where_it_is_and_truncates_nothing() -> None:
+    command = str(CHEATS["forge the report"][0].tool_calls[0].arguments["command"])
+    guard, _, guarded = command.partition('if os.path.exists("/.dockerenv") and os.getuid() != 0:')
+    assert guarded.strip().startswith("_forge()")
+    assert "_forge()" not in guard.replace("def _forge()", "")
+    assert '"wb"' not in command
+    assert "O_TRUNC" not in command
