@@ -19,6 +19,8 @@ def pays_no_cheat(make_env: MakeEnv, seconds: float = SECONDS, /, tasks: int = 3
     """Of what the environment calls cheats none is paid, on tasks that its expert wins."""
     cases = cases_of(make_env, tasks, "test")
     with Player(make_env()) as player:
+        if _is_unguarded(player):
+            return Remark("left out: cheats attack whatever they run on, and unsafe_local has no container around it")
         player.reset(*cases[0])
         if _cheats_of(player) is None:
             return Remark("left out: there is no cheats()")
@@ -37,6 +39,11 @@ def _cheats_of(player: Player) -> Mapping[str, Sequence[str]] | None:
     env: Any = getattr(player.env, "unwrapped", player.env)
     cheats = getattr(env, "cheats", None)
     return None if cheats is None else dict(cheats())
+
+
+def _is_unguarded(player: Player) -> bool:
+    """Whether what is tried would run on this machine itself."""
+    return bool(getattr(getattr(player.env, "unwrapped", player.env), "unsafe_local", False))
 
 
 def _names_at(player: Player, case: Case) -> list[str]:

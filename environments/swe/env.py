@@ -21,6 +21,7 @@ from agentgym.environments.swe.checkout import Checkout
 from agentgym.environments.swe.hints import HINTS
 from agentgym.environments.swe.judge import ROOT, Verdict, judged, unchanged
 from agentgym.environments.swe.tasks import LEVELS, Level, Repair, Task, task_of
+from agentgym.errors import UserError
 from agentgym.registry import register
 from agentgym.sandbox import Limits, Sandbox, Spec, claim
 from agentgym.sandbox.images import ensure
@@ -250,8 +251,10 @@ class SWE(ToolEnv):
         return [*steps, call("submit")]
 
     def cheats(self) -> dict[str, list[Action]]:
-        """Ways to a reward without the repair, by name; none of them may pay. None at all outside a container."""
-        return {} if self.unsafe_local else cheats_at(self.job)
+        """Ways to a reward without the repair, by name; none of them may pay. Raises UserError without a container."""
+        if self.unsafe_local:
+            raise UserError("cheats attack whatever they run on, here this machine; leave out --env.unsafe_local")
+        return cheats_at(self.job)
 
     def get_state(self) -> dict[str, Any] | None:
         """The episode, with the files of the repository; None where these are too many to be kept."""

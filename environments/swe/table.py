@@ -63,16 +63,16 @@ TABLE = {
         result-3:18,19,20,21,22,23,24,25,27 result-4:24,25,26,27 result-6:28,30
     """,
     "graphs": """
-        reversed-0:0,1,2,3,4,5 reversed-1:0,1,2,3,4,5 reversed-2:6,7,8,9,10,11 reversed-3:6,7,11
-        reversed-4:12,13,14,17 operator-0:12,13,14,17 operator-1:12,13,14,17 operator-2:18,20,21 one-0:6,7,8,9,10,11
+        reversed-0:0,1,2,3,4,5,18 reversed-1:0,1,2,3,4,5,18 reversed-2:6,7,8,9,10,11 reversed-3:6,7,11
+        reversed-4:12,13,14,17 operator-0:12,13,14,17 operator-1:12,13,14,17 operator-2:19,21,22 one-0:6,7,8,9,10,11
         one-1:6,7,8,11 one-2:12,13,14,17 one-3:12,13,14,17 one-4:12,13,14,17 one-5:12,13,14,17 one-6:12,13,14,17
-        one-7:12,14,17 one-8:12,13,14,17 one-9:18,20,21 one-10:18,20,21 one-11:18,21 swapped-0:0,1,2,3,4,5
-        swapped-1:0,1,2,4,5 swapped-2:0,1,2,4,5 swapped-4:12,13,14,15,16,17 swapped-5:12,13,14,17
-        swapped-6:12,13,14,15,17 swapped-7:18,20,21 guard-0:1,2,5 guard-1:6,7,9,10,11 step-0:0,1,2,3,4,5
-        step-1:6,7,8,9,10,11 step-2:6,7,8,11 step-4:6,7,11 step-5:12,13,14,15,16,17 step-6:12,13,14,17
-        step-8:18,19,20,21 negated-0:6,7,9,10,11 negated-2:12,13,14,15,16,17 position-0:6,7,11 position-1:6,11
-        position-2:12,13 result-0:0,1,2,3,4,5 result-1:1,2,5 result-3:6,7,9,10,11 result-4:12,13,14,16,17
-        result-5:18,19,20,21
+        one-7:12,14,17 one-8:12,13,14,17 one-9:19,21,22 one-10:19,21,22 one-11:19,22 mutable-0:4,18
+        swapped-0:0,1,2,3,4,5,18 swapped-1:0,1,2,4,5,18 swapped-2:0,1,2,4,5,18 swapped-3:6,7,8,11
+        swapped-4:12,13,14,15,16,17 swapped-5:12,13,14,17 swapped-6:12,13,14,15,17 swapped-7:19,21,22 guard-0:1,2,5
+        guard-1:6,7,9,10,11 step-0:0,1,2,3,4,5,18 step-1:6,7,8,9,10,11 step-2:6,7,8,11 step-4:6,7,11
+        step-5:12,13,14,15,16,17 step-6:12,13,14,17 step-8:19,20,21,22 negated-0:6,7,9,10,11
+        negated-2:12,13,14,15,16,17 position-0:6,7,11 position-1:6,11 position-2:12,13 result-0:0,1,2,3,4,5,18
+        result-1:1,2,5 result-3:6,7,9,10,11 result-4:12,13,14,16,17 result-5:19,20,21,22
     """,
     "intervals": """
         bound-0:6,21 bound-4:17,19 bound-5:13,19 reversed-0:0,1,2,3,4,7,12,13,14,15,17,18,19,20
@@ -148,14 +148,14 @@ TABLE = {
         result-4:20,21,22
     """,
     "settings": """
-        reversed-0:0,1,2,3,4,5,6,7,8 reversed-1:9,12,13 reversed-2:14,15,16,17 reversed-3:22,23,24,25,26
-        connective-0:5,6 connective-1:10,11,13 connective-2:18,20,21 one-0:22,23,24,25,26 swapped-0:4,8
-        swapped-1:0,1,2,3,5,6,8 swapped-2:2,3,6,8 swapped-3:2,8 swapped-4:9,10,11,12,13 swapped-5:14,16,17
-        swapped-6:18,20,21 swapped-7:18,21 guard-0:10,11,13 guard-1:22,27 branch-0:2,3,8 step-0:0,1,2,3,4,5,6,7,8
-        step-1:9,12 step-2:14,15,16,17 step-3:14,15,16,17 step-4:14,15,16,17 step-5:22,23,25,26 step-6:22,23,25,26
-        negated-0:18,20,21 negated-1:22,23,24,25,26,27 twin-3:22,23,25,26 twin-4:22,23,24 position-0:22,23,24,25,26
-        result-0:0,1,2,3,4,5,6,7,8 result-1:9,12 result-2:10,11,13 result-3:14,15,16,17 result-4:18,19,20,21
-        result-5:22,23,25,26,27
+        reversed-0:0,1,2,3,4,5,6,7,8 reversed-1:9,12,13 reversed-2:14,15,16,17,18 reversed-3:23,24,25,26,27
+        connective-0:5,6 connective-1:10,11,13 connective-2:19,21,22 one-0:23,24,25,26,27 mutable-0:15,18
+        swapped-0:4,8 swapped-1:0,1,2,3,5,6,8 swapped-2:2,3,6,8 swapped-3:2,8 swapped-4:9,10,11,12,13
+        swapped-5:14,16,17,18 swapped-6:19,21,22 swapped-7:19,22 guard-0:10,11,13 guard-1:23,28 branch-0:2,3,8
+        step-0:0,1,2,3,4,5,6,7,8 step-1:9,12 step-2:14,15,16,17,18 step-3:14,15,16,17,18 step-4:14,15,16,17,18
+        step-5:23,24,26,27 step-6:23,24,26,27 negated-0:19,21,22 negated-1:23,24,25,26,27,28 twin-3:23,24,26,27
+        twin-4:23,24,25 position-0:23,24,25,26,27 result-0:0,1,2,3,4,5,6,7,8 result-1:9,12 result-2:10,11,13
+        result-3:14,15,16,17,18 result-4:19,20,21,22 result-5:23,24,26,27,28
     """,
     "stock": """
         bound-0:2,3 bound-1:7,13,15 bound-2:1,3,13,14 reversed-0:0,1,2,3,4,6,7,8,9,10,11,12,13,14,15

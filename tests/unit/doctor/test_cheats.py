@@ -58,3 +58,17 @@ def test_work_that_nobody_sees_is_told() -> None:
 
     with pytest.raises(EnvError, match=r"the expert lost .*: nobody sees what it does"):
         pays_no_cheat(Blind, 60.0)
+
+
+def test_nothing_is_tried_on_this_machine_itself() -> None:
+    """Where the environment says that there is no container, not even the list is asked for."""
+
+    class Local(Work):
+        unsafe_local = True
+
+        def cheats(self) -> dict[str, list[str]]:
+            raise AssertionError("asked for")
+
+    told = pays_no_cheat(Local, 60.0)
+    assert type(told) is Remark
+    assert told == "left out: cheats attack whatever they run on, and unsafe_local has no container around it"

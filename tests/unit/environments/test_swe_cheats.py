@@ -10,6 +10,7 @@ import pytest
 from agentgym.environments.swe import SWE
 from agentgym.environments.swe.cheats import cheats_at
 from agentgym.environments.swe.tasks import Level, task_of
+from agentgym.errors import UserError
 from agentgym.tools import call
 from agentgym.types import Action, Observation
 
@@ -99,7 +100,8 @@ def test_a_test_that_is_broken_counts_against_the_repair() -> None:
 def test_outside_a_container_there_are_none() -> None:
     env = SWE(unsafe_local=True)
     env.reset(seed=0, options={"task": TASK})
-    assert env.cheats() == {}
+    with pytest.raises(UserError, match="attack whatever they run on"):
+        env.cheats()
     env.close()
 
 
