@@ -28,6 +28,7 @@ from typing import Literal
 from agentgym.blame import own_frames, place
 from agentgym.doctor.abuse import STRANGE_ACTIONS, refuses_forged_rewards, stands_random_actions, stands_strange_actions
 from agentgym.doctor.basics import has_disjoint_splits, passes_gymnasium, wins_as_expert
+from agentgym.doctor.cheats import pays_no_cheat
 from agentgym.doctor.enumerations import refuses_enumerations
 from agentgym.doctor.leftovers import leaves_nothing_behind
 from agentgym.doctor.measures import gives_sane_rewards, shows_sane_observations, wins_at_random
@@ -65,6 +66,7 @@ __all__ = [
     "keeps_tokens",
     "leaves_nothing_behind",
     "passes_gymnasium",
+    "pays_no_cheat",
     "play_at_random",
     "refuses_enumerations",
     "refuses_forged_rewards",
@@ -100,6 +102,7 @@ CHECKS: tuple[Check, ...] = (
     stands_random_actions,
     refuses_forged_rewards,
     refuses_enumerations,
+    pays_no_cheat,
     leaves_nothing_behind,
 )
 
