@@ -100,6 +100,8 @@ async def act(pages: Pages, action: Action, known: str) -> None:
     """Do ``action`` on a page whose refs are those of the document ``known``. Raises Refused, PageLost, BrowserLost."""
     try:
         await _do(action, _Hand(pages, known))
+        if pages.setup.turn_ms is not None and not isinstance(action, Wait):
+            await pages.pass_time(pages.setup.turn_ms)
     except require("playwright.async_api", extra="gui").Error as error:
         raise Refused(_told(error)) from error
 
@@ -110,6 +112,8 @@ async def goto(pages: Pages, url: str) -> None:
         pages.setup.lock.refused[url] += 1
         raise Refused(f'"{url}" cannot be opened from here')
     await pages.guarded(pages.current.goto(url, wait_until="domcontentloaded", timeout=_LOAD_MS), _LOAD_MS / 1000 + 5)
+    if pages.setup.turn_ms is not None:
+        await pages.pass_time(pages.setup.turn_ms)
 
 
 @functools.singledispatch
@@ -190,7 +194,7 @@ async def _(action: Forward, hand: _Hand) -> None:
 
 @_do.register
 async def _(action: Wait, hand: _Hand) -> None:
-    await hand.wait_for(hand.page.wait_for_timeout(min(action.ms, _ACTION_MS)))
+    await hand.pages.pass_time(min(action.ms, _ACTION_MS))
 
 
 def _told(error: Exception) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import re
 import time
 from collections.abc import Sequence
@@ -34,6 +35,16 @@ _STILL_MS = 5_000
 _LOST_SECONDS = 10.0
 """That anything a page is asked may take beyond what it is given to become still."""
 
+_BEGINNING = 1_767_225_600_000
+"""When time begins for pages that have their own: the first of January 2026."""
+_OWN = ("still.js", "look.js", "act.js")
+_IS_EMPTY = """async () => {
+    const stores = [window.localStorage, window.sessionStorage];
+    const databases = await window.indexedDB.databases();
+    const caches = window.caches ? await window.caches.keys() : [];
+    return !document.cookie && !window.name && !databases.length && !caches.length && !stores.some((one) => one.length);
+}"""
+"""Whether a page has stored nothing where another could find it."""
 _NAVIGATED = ("Execution context was destroyed", "frame was detached", "navigat", "Cannot find context")
 _GONE = ("Target crashed", "Target page, context or browser has been closed", "Page crashed", "Target closed")
 
@@ -51,6 +62,8 @@ class Setup:
     """How confirmations are answered."""
     still_ms: int = _STILL_MS
     """Milliseconds that a page gets to become still after an action."""
+    turn_ms: int | None = None
+    """Milliseconds of the page's own time that pass with each action, and at no other time; None: it has real time."""
 
 
 class Pages:
@@ -61,7 +74,7 @@ class Pages:
         self._running, self._context = running, context
         self._pages: list[Page] = []
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._num_dialogs = 0
+        self._num_dialogs, self._is_used = 0, False
         self.news: list[str] = []
         """What came up since it was last told."""
 
@@ -88,11 +101,32 @@ class Pages:
     async def _prepare(self) -> None:
         lock = self.setup.lock
         await self._context.route(re.compile(lock.pattern), lambda route: lock.refuse(route))
-        for script in (files("agentgym.browser").joinpath("page.js").read_text(), *self.setup.scripts):
+        for script in (_own_script(), *self.setup.scripts):
             await self._context.add_init_script(script)
+        if self.setup.turn_ms is not None:
+            await self._context.clock.install(time=_BEGINNING)
+            await self._context.clock.pause_at(_BEGINNING)
         self._context.on("page", self._on_page)
         self._running.browser.on("disconnected", lambda _: self._lose("the browser has ended"))
         await self._context.new_page()
+
+    async def renew(self) -> bool:
+        """Have one empty page again, as if it were fresh; False where something is left that a fresh one has not."""
+        error_type = require("playwright.async_api", extra="gui").Error
+        if self._is_used or self._lost.done() or len(self._pages) != 1 or not self._running.is_alive:
+            return False
+        try:
+            if await self._context.cookies() or not await self.ask(_IS_EMPTY):
+                return False
+            await self.guarded(self.current.mouse.move(-1, -1))
+            await self.guarded(self.current.goto("about:blank"))
+            devtools = await self._context.new_cdp_session(self.current)
+            await devtools.send("Page.resetNavigationHistory")
+            await devtools.detach()
+        except (error_type, PageLost):
+            return False
+        self.news.clear()
+        return True
 
     async def close(self) -> None:
         """Close the context and all that it has stored."""
@@ -110,6 +144,7 @@ class Pages:
         return self._pages[-1]
 
     def _on_page(self, page: Page) -> None:
+        self._is_used = bool(self._pages)
         if len(self._pages) >= MAX_PAGES:
             self.news.append("a page that opened was closed: too many are open")
             self._closing = asyncio.ensure_future(self._shut(page))
@@ -142,6 +177,7 @@ class Pages:
             await (dialog.accept() if accepts else dialog.dismiss())
 
     def _on_download(self, download: Download) -> None:
+        self._is_used = True
         self.news.append(f'the download of "{download.suggested_filename}" was refused')
 
     def _lose(self, why: str) -> None:
@@ -152,6 +188,18 @@ class Pages:
         """What came up since the last time."""
         news, self.news, self._num_dialogs = self.news, [], 0
         return news
+
+    async def pass_time(self, ms: float) -> None:
+        """Let ``ms`` of the page's own time pass, or of everybody's where it has none."""
+        if self.setup.turn_ms is None:
+            await self.guarded(self.current.wait_for_timeout(ms), ms / 1000 + _LOST_SECONDS)
+        else:
+            await self.guarded(self._context.clock.run_for(round(ms)))
+
+    async def shoot(self) -> bytes:
+        """A picture of what is in view, as PNG."""
+        data: bytes = await self.guarded(self.current.screenshot(animations="disabled"))
+        return data
 
     # -- asking it ---------------------------------------------------------------------------------------
 
@@ -187,6 +235,11 @@ class Pages:
                 if time.monotonic() > until:
                     raise PageLost("the page navigates without end") from error
                 await self.guarded(self.current.wait_for_load_state("domcontentloaded"), until - time.monotonic())
+
+
+@functools.cache
+def _own_script() -> str:
+    return "\n".join(files("agentgym.browser").joinpath(name).read_text() for name in _OWN)
 
 
 def _first_line(error: BaseException) -> str:

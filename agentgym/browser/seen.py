@@ -67,12 +67,5 @@ class Seen:
 
 
 def _node(found: Mapping[str, Any]) -> Node:
-    drawn = found.get("drawn") or {}
-    plain = {name: found[name] for name in ("depth", "role", "name", "text", "ref", "acts", "value") if name in found}
-    return Node(
-        **plain,
-        states=tuple(found.get("states", ())),
-        level=str(found.get("level", "")),
-        color=str(drawn.get("color", "")),
-        box=tuple(found.get("box", (0, 0, 0, 0))),
-    )
+    lists = {name: tuple(found[name]) for name in ("states", "box") if name in found}
+    return Node(**{**found, **lists})

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,7 +51,9 @@ class Window:
         scripts: Sequence[str] = (),
         dialogs: Answer = "accept",
         still_ms: int = 5_000,
+        turn_ms: int | None = None,
         graphics: bool = False,
+        skip: str = "",
     ) -> None:
         """Say what it may see; nothing is started yet.
 
@@ -64,32 +65,45 @@ class Window:
             scripts: JavaScript that runs in every page before its own.
             dialogs: how confirmations are answered.
             still_ms: milliseconds that a page gets to become still.
+            turn_ms: milliseconds of the page's own time that pass with each action, so that animations and timers are
+                the same in every run; None: pages have real time.
             graphics: whether shapes and colored boxes without words are elements too.
+            skip: a CSS selector of elements that are not looked at.
 
         Raises MissingExtraError where Playwright or Chromium is not installed.
         """
         check_installed()
         self.lock = Lock(origins=origins, folders=folders)
         self._setup = Setup(
-            width=width, height=height, lock=self.lock, scripts=scripts, dialogs=dialogs, still_ms=still_ms
+            width=width,
+            height=height,
+            lock=self.lock,
+            scripts=scripts,
+            dialogs=dialogs,
+            still_ms=still_ms,
+            turn_ms=turn_ms,
         )
-        self._graphics = graphics
+        self._options = {"graphics": graphics, "skip": skip}
         self._shared: Shared | None = None
         self._pages: Pages | None = None
         self.seen: Seen | None = None
         """What was seen last."""
 
     def open(self, url: str | None = None) -> None:
-        """Begin anew: a fresh context, and its page at ``url``. Raises BrowserLost, PageLost."""
+        """Begin anew, with nothing left of what was before, and its page at ``url``. Raises BrowserLost, PageLost.
+
+        A page that stored nothing and opened nothing is used again; otherwise its whole context is thrown away.
+        """
         if self._shared is None or not self._shared.is_here:
             self._shared, self._pages = lend(), None
         self._call(self._open(url))
 
     async def _open(self, url: str | None) -> None:
         assert self._shared is not None
-        await self._shut()
-        self._pages = await Pages.open(await self._shared.running(), self._setup)
         self.seen = None
+        if not (self._pages and await self._pages.renew()):
+            await self._shut()
+            self._pages = await Pages.open(await self._shared.running(), self._setup)
         if url is not None:
             await goto(self._pages, url)
 
@@ -104,7 +118,7 @@ class Window:
             return [isStill, window.__agentgym.look(options)];
         }"""
         pages = self._held
-        is_still, found = await pages.ask(script, [pages.setup.still_ms, {"graphics": self._graphics}])
+        is_still, found = await pages.ask(script, [pages.setup.still_ms, self._options])
         return Seen.of(found, news=pages.take_news(), is_still=is_still)
 
     def act(self, action: Action) -> str | None:
@@ -126,20 +140,22 @@ class Window:
         """What a function in JavaScript, such as "x => x + 1", returns in the page."""
         return self._call(self._held.ask(script, argument))
 
-    def screenshot(self) -> Image:
-        """What is in view, as it is drawn."""
-        from PIL import Image
+    def screenshot(self, *, marks: bool = False, most: int | None = None) -> Image:
+        """What is in view, as it is drawn.
 
-        taken = self._call(self._shoot())
-        return Image.open(io.BytesIO(taken)).convert("RGB")
+        Args:
+            marks: frame each element that was last seen and can be acted on, and write its ref beside it.
+            most: pixels that the longer side may have; larger ones are made smaller.
+        """
+        from agentgym.browser.shots import marked, opened, scaled
 
-    async def _shoot(self) -> bytes:
-        pages = self._held
-        data: bytes = await pages.guarded(pages.current.screenshot(animations="disabled"))
-        return data
+        image = opened(self._call(self._held.shoot()))
+        if marks and self.seen is not None:
+            image = marked(image, self.seen)
+        return scaled(image, most)
 
     def close(self) -> None:
-        """Give all of it back; the last window ends the browser. May be called again, and the window be opened again."""
+        """Give all of it back; the last window ends the browser. It may be opened again."""
         if self._shared is None:
             return
         shared, self._shared = self._shared, None
