@@ -40,7 +40,7 @@ from agentgym.browser.actions import (
 )
 from agentgym.browser.failures import BrowserLost, PageLost
 from agentgym.browser.seen import Node, Seen
-from agentgym.browser.tree import as_text
+from agentgym.browser.tree import View, as_text, difference
 from agentgym.browser.window import Window
 
 __all__ = [
@@ -62,7 +62,9 @@ __all__ = [
     "Seen",
     "Select",
     "Type",
+    "View",
     "Wait",
     "Window",
     "as_text",
+    "difference",
 ]

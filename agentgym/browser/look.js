@@ -58,7 +58,10 @@
   // Named by what they say where they hold nothing but words.
   const NAMED_BY_WORDS = new Set(["", "cell", "columnheader", "gridcell", "listitem", "paragraph", "rowheader"]);
   const SHAPES = new Set(["circle", "ellipse", "line", "path", "polygon", "polyline", "rect", "text"]);
-  const SKIPPED = new Set(["SCRIPT", "STYLE", "NOSCRIPT", "TEMPLATE", "HEAD", "META", "LINK", "TITLE", "BR", "WBR"]);
+  const SKIPPED = new Set([
+    "SCRIPT", "STYLE", "NOSCRIPT", "TEMPLATE", "HEAD", "META", "LINK", "TITLE", "BR", "WBR", "title",
+    "desc", "defs",
+  ]);
 
   const words = (text) => text.replace(/\s+/g, " ").trim();
 
@@ -150,6 +153,7 @@
     if (expanded === "true") states.push("expanded");
     if (expanded === "false") states.push("collapsed");
     if ((element.tagName === "OPTION" && element.selected) || aria("selected") === "true") states.push("selected");
+    if (element.tagName === "TEXTAREA" || aria("multiline") === "true") states.push("multiline");
     if (element.readOnly || aria("readonly") === "true") states.push("readonly");
     if (element.required || aria("required") === "true") states.push("required");
     if (aria("invalid") === "true") states.push("invalid");
@@ -169,7 +173,7 @@
     const root = document.scrollingElement ?? document.documentElement;
     walk(document.body ?? document.documentElement, { depth: 0, dx: 0, dy: 0, cursor: "" }, nodes, options);
     for (const node of nodes) {
-      if (node.element) node.ref = refOf(node.element);
+      if (node.acts || node.color) node.ref = refOf(node.element);
       delete node.element;
     }
     return {
@@ -201,19 +205,30 @@
   // What can be said of a node once all that it holds is known: from `first` on.
   function complete(node, element, role, acts, listens, nodes, first) {
     const inside = nodes.slice(first);
-    // A listener around others that act is there for them.
-    if (acts || (listens && !inside.some((each) => each.acts))) node.acts = true;
-    if (node.acts || node.color) node.element = element;
+    // A listener around elements listens for them; one around others that act has nothing to tell.
+    const own = inside.filter((each) => each.depth === node.depth + 1 && each.role);
+    if (listens && own.length && !inside.some((each) => each.acts)) {
+      for (const each of own) each.acts = true;
+    } else if (acts || (listens && !own.length)) {
+      node.acts = true;
+    }
     if (!node.name && NAMED_BY_WORDS.has(role) && inside.every((each) => each.text !== undefined)) {
       node.name = inside.map((each) => each.text).join(" ");
     }
     const says = (each) => each.text !== undefined || (each.role === "generic" && each.name === node.name);
     if (node.name && inside.every(says)) nodes.length = first; // what a name says is not said again
     else if (!role && !node.acts && !node.color) node.role = "";
+    if (node.acts && !node.name && !inside.length) node.hint = hintOf(element);
+  }
+
+  // What its author calls an element that has no name.
+  function hintOf(element) {
+    const classes = Array.from(element.classList, (name) => `.${name}`).join("");
+    return (element.id ? `#${element.id}` : "") + classes;
   }
 
   function nodeOf(element, role, drawn, rect, { depth, dx, dy }) {
-    const node = { depth, role: role || drawn?.shape || "generic", name: nameOf(element, role) };
+    const node = { element, depth, role: role || drawn?.shape || "generic", name: nameOf(element, role) };
     node.box = [rect.x + dx, rect.y + dy, rect.width, rect.height].map(Math.round);
     if (role === "heading") node.level = element.getAttribute("aria-level") ?? element.tagName.slice(1);
     const value = valueOf(element, role);

@@ -196,9 +196,11 @@ class Pages:
         else:
             await self.guarded(self._context.clock.run_for(round(ms)))
 
-    async def shoot(self) -> bytes:
-        """A picture of what is in view, as PNG."""
-        data: bytes = await self.guarded(self.current.screenshot(animations="disabled"))
+    async def shoot(self, size: tuple[int, int] | None = None) -> bytes:
+        """A picture of what is in view, as PNG, or of so much of it from the upper left."""
+        width, height = size or (self.setup.width, self.setup.height)
+        clip: Any = {"x": 0, "y": 0, "width": width, "height": height}
+        data: bytes = await self.guarded(self.current.screenshot(animations="disabled", clip=clip))
         return data
 
     # -- asking it ---------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ class Node:
     """Of a heading."""
     color: str = ""
     """Of what is told by its looks alone."""
+    hint: str = ""
+    """What its author calls an element without a name: its id and classes."""
     box: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Left, top, width, height in pixels of what is in view."""
 
@@ -47,9 +49,11 @@ class Seen:
     """What came up: dialogs, new pages, refused downloads."""
     is_still: bool = True
     """False where the page was still changing when it was looked at."""
+    probed: Any = None
+    """What the environment's own script returned."""
 
     @classmethod
-    def of(cls, found: Mapping[str, Any], *, news: list[str], is_still: bool) -> Seen:
+    def of(cls, found: Mapping[str, Any], *, news: list[str], is_still: bool, probed: Any = None) -> Seen:
         """From what the script in the page returned."""
         return cls(
             url=found["url"],
@@ -59,6 +63,7 @@ class Seen:
             scroll=tuple(map(round, found["scroll"])),
             news=tuple(news),
             is_still=is_still,
+            probed=probed,
         )
 
     def find(self, ref: str) -> Node | None:

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
+import re
 from collections.abc import Callable, Sequence
 
 from agentgym.browser.seen import Node, Seen
 
-__all__ = ["View", "as_text", "difference", "line_of"]
+__all__ = ["View", "as_text", "color_name", "difference", "line_of"]
 
 _STRUCTURE = ("paragraph", "rowgroup", "generic")
 """Roles that say nothing where there is no name to them."""
@@ -78,10 +80,33 @@ def line_of(node: Node) -> str:
     told = [f"[{node.ref}]"] if node.ref else []
     told += [f"{node.role} {node.level}".strip()]
     told += [f'"{node.name}"'] if node.name else []
-    told += [f"color={node.color}"] if node.color else []
+    told += [node.hint] if node.hint else []
+    told += [f"color={color_name(node.color)} @ {_box(node)}"] if node.color else []
     told += [f'value="{node.value}"'] if node.value is not None else []
     told += [f"({', '.join(node.states)})"] if node.states else []
     return " ".join(told)
+
+
+def color_name(color: str) -> str:
+    """A color of CSS by the name that it has there, or in hexadecimal digits.
+
+    >>> color_name("rgb(128, 128, 0)"), color_name("rgb(1, 2, 3)"), color_name("rgba(0, 0, 0, 0.5)")
+    ('olive', '#010203', 'rgba(0, 0, 0, 0.5)')
+    """
+    numbers = re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", color)
+    if numbers is None:
+        return color
+    code = "#" + "".join(f"{int(number):02x}" for number in numbers.groups())
+    return _names().get(code, code)
+
+
+@functools.cache
+def _names() -> dict[str, str]:
+    """Hexadecimal digits → the shortest of the names of CSS."""
+    from PIL.ImageColor import colormap
+
+    named = {name: code for name, code in colormap.items() if isinstance(code, str)}
+    return {code: name for name, code in sorted(named.items(), key=lambda pair: (-len(pair[0]), pair[0]))}
 
 
 def _box(node: Node) -> str:
@@ -98,7 +123,7 @@ def _lines(seen: Seen, view: View) -> list[str]:
         depth = around[-1][1] + 1 if around else 0
         if not _is_told(node, seen, view) or (view.depth is not None and depth > view.depth):
             continue
-        where = f" @ {_box(node)}" if view.boxes and node.role else ""
+        where = f" @ {_box(node)}" if view.boxes and node.role and not node.color else ""
         lines.append(f"{'  ' * depth}{line_of(node)}{where}")
         around.append((node.depth, depth))
     return lines

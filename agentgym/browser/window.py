@@ -54,6 +54,8 @@ class Window:
         turn_ms: int | None = None,
         graphics: bool = False,
         skip: str = "",
+        probe: str = "() => null",
+        clip: tuple[int, int] | None = None,
     ) -> None:
         """Say what it may see; nothing is started yet.
 
@@ -69,6 +71,8 @@ class Window:
                 the same in every run; None: pages have real time.
             graphics: whether shapes and colored boxes without words are elements too.
             skip: a CSS selector of elements that are not looked at.
+            probe: a function in JavaScript that is called with each look; ``Seen.probed`` is what it returns.
+            clip: width and height of what pictures show, from the upper left; None: all that is in view.
 
         Raises MissingExtraError where Playwright or Chromium is not installed.
         """
@@ -83,6 +87,7 @@ class Window:
             still_ms=still_ms,
             turn_ms=turn_ms,
         )
+        self._probe, self._clip = probe, clip
         self._options = {"graphics": graphics, "skip": skip}
         self._shared: Shared | None = None
         self._pages: Pages | None = None
@@ -113,13 +118,13 @@ class Window:
         return self.seen
 
     async def _look(self) -> Seen:
-        script = """async ([ms, options]) => {
+        script = f"""async ([ms, options]) => {{
             const isStill = await window.__agentgym.still(ms);
-            return [isStill, window.__agentgym.look(options)];
-        }"""
+            return [isStill, window.__agentgym.look(options), await ({self._probe})()];
+        }}"""
         pages = self._held
-        is_still, found = await pages.ask(script, [pages.setup.still_ms, self._options])
-        return Seen.of(found, news=pages.take_news(), is_still=is_still)
+        is_still, found, probed = await pages.ask(script, [pages.setup.still_ms, self._options])
+        return Seen.of(found, news=pages.take_news(), is_still=is_still, probed=probed)
 
     def act(self, action: Action) -> str | None:
         """Do ``action``; what was wrong with it where it cannot be done. Raises BrowserLost, PageLost."""
@@ -149,7 +154,7 @@ class Window:
         """
         from agentgym.browser.shots import marked, opened, scaled
 
-        image = opened(self._call(self._held.shoot()))
+        image = opened(self._call(self._held.shoot(self._clip)))
         if marks and self.seen is not None:
             image = marked(image, self.seen)
         return scaled(image, most)
