@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agentgym.extras import installed
+from agentgym.extras import installed, require
 
-__all__ = ["PROBE", "SKIPPED", "START", "Standing", "html_folder"]
+__all__ = ["PROBE", "SKIPPED", "START", "Standing", "fields_of", "html_folder"]
 
 SKIPPED = "#query, #reward-display, #click-canvas, #sync-task-cover"
 """What belongs to the frame around a task, and no task."""
@@ -51,18 +51,29 @@ class Standing:
     raw: float
     """From -1 to 1; has a meaning once it is done."""
     reason: str = ""
+    given: tuple[tuple[str, str], ...] = ()
+    """Fields of the task that the page tells beside its words."""
 
     @classmethod
     def of(cls, probed: Mapping[str, Any]) -> Standing:
         """From what the page says; some tell the fields of the task beside its words."""
         said = probed["utterance"]
-        utterance = said["utterance"] if isinstance(said, Mapping) else said
-        return cls(**{**probed, "utterance": str(utterance), "raw": float(probed["raw"])})
+        told = said if isinstance(said, Mapping) else {"utterance": said, "fields": {}}
+        given = tuple((str(name), str(value)) for name, value in told["fields"].items())
+        return cls(**{**probed, "utterance": str(told["utterance"]), "raw": float(probed["raw"]), "given": given})
 
     @property
     def reward(self) -> float:
         """0 to 1: nothing for a mistake, and part of it where a page pays in part."""
         return max(0.0, self.raw) if self.done else 0.0
+
+
+def fields_of(task: str, standing: Standing) -> list[tuple[str, str]]:
+    """What the task is about, by name, as the package reads it: told by the page, or found in its words."""
+    if standing.given:
+        return list(standing.given)
+    found = require("miniwob.fields", extra="gui").get_field_extractor(task)(standing.utterance)
+    return [(str(name), str(value)) for name, value in found]
 
 
 def html_folder() -> Path:

@@ -136,8 +136,9 @@ def _table(scene: Scene) -> dict[str, str]:
 
 @solves("copy-paste", "copy-paste-2")
 def copy_paste(scene: Scene) -> Action:
-    *sources, target = scene.fields()
-    nth = numbers_in(scene.task)
+    fields, nth = scene.fields(), numbers_in(scene.task)
+    sources = [field for field in fields if "multiline" in field.states]
+    target = next(field for field in fields if field not in sources)
     return scene.filled([(target, sources[nth[0] - 1 if nth else 0].value or "")]) or scene.submit()
 
 
