@@ -10,6 +10,7 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything reads it: no test waits for a network
 
 import pytest
+from _pytest.mark import ParameterSet
 from hypothesis import settings
 
 import agentgym
@@ -50,4 +51,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "env_id" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--env")
         ids = chosen or [*REGISTERED, *map(str, sorted(EXAMPLES.glob("*.py")))]
-        metafunc.parametrize("env_id", ids, ids=[Path(id).name for id in ids])
+        cases = ids if chosen else [marked(id) for id in ids]  # what is asked for by name is run in any case
+        metafunc.parametrize("env_id", cases, ids=[Path(id).name for id in ids])
+
+
+MARKS = {"gui": pytest.mark.browser, "docker": pytest.mark.docker}
+"""Extras of environments that a test may not be able to run everywhere."""
+
+
+def marked(id: str) -> ParameterSet:
+    """The id of an environment, with the mark of tests that need what it needs."""
+    extra = agentgym.plugins("environments").get(id).extra if id in REGISTERED else ""
+    return pytest.param(id, marks=[MARKS[extra]] if extra in MARKS else [])

@@ -1,0 +1,92 @@
+"""One running Chromium, with Playwright's driver beside it: started, watched, ended for certain.
+
+All of it belongs to the event loop that started it. Between Playwright and Chromium stands ``keeper``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentgym.browser import keeper
+from agentgym.browser.chromium import FLAGS, check_installed, executable
+from agentgym.browser.failures import BrowserLost
+from agentgym.extras import require
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Playwright
+
+__all__ = ["Running"]
+
+START_SECONDS, CLOSE_SECONDS = 60.0, 10.0
+
+
+class Running:
+    """A Chromium and its driver."""
+
+    def __init__(self, playwright: Playwright, browser: Browser, directory: Path) -> None:
+        self.browser = browser
+        self._playwright, self._directory = playwright, directory
+        self.pid = int((directory / keeper.PID_FILE).read_text())
+        """Of the keeper, and of the process group that it leads."""
+
+    @classmethod
+    async def start(cls) -> Running:
+        """Start both. Raises MissingExtraError where one is not installed, BrowserLost where it does not start."""
+        check_installed()
+        directory = Path(tempfile.mkdtemp(prefix="agentgym-browser-"))
+        playwright = await require("playwright.async_api", extra="gui").async_playwright().start()
+        try:
+            browser = await playwright.chromium.launch(
+                executable_path=_stub(directory),
+                args=list(FLAGS),
+                timeout=START_SECONDS * 1000,
+                handle_sigint=False,  # Ctrl-C is the trainer's to answer
+                handle_sigterm=False,
+                handle_sighup=False,
+            )
+            return cls(playwright, browser, directory)
+        except BaseException as error:
+            await playwright.stop()
+            shutil.rmtree(directory, ignore_errors=True)
+            if isinstance(error, Exception):
+                raise BrowserLost(f"Chromium ({executable()}) does not start: {error}") from error
+            raise
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether pages can be opened in it."""
+        return bool(self.browser.is_connected())
+
+    async def close(self) -> None:
+        """End it, kindly, and then in any case."""
+        with contextlib.suppress(Exception):  # whatever it says now, its processes are killed below
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.browser.close()
+        self.kill()
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._playwright.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def kill(self) -> None:
+        """Kill Chromium; what is going on in it raises BrowserLost."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+def _stub(directory: Path) -> Path:
+    """A program that is the keeper: Playwright takes a path and no arguments before its own."""
+    words = [sys.executable, "-IS", keeper.__file__, str(os.getpid()), str(directory), executable()]
+    stub = directory / "chromium"
+    stub.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    stub.chmod(0o700)
+    return stub
