@@ -1,8 +1,8 @@
 """The site's pages as HTML: the simulator's page model, laid out as a person is used to.
 
 Each of its elements stands here once, with the same id: fields under their labels, whatever else can be clicked on as a
-link or a button. A button's form carries the fields of the page with it. What lies over the page is a dialog, and the
-page behind it is inert.
+link or a button. Only the button that sends a form off belongs to it, so that Enter in a field does the same; all
+others share a form without fields. What lies over the page is a dialog, and the page behind it is inert.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ ACT, PICTURE, SCRIPT, STYLE, TYPED = "/act", "/picture/", "/fields.js", "/style.
 CLICK, CLEAR = "click", "clear"
 """Names that a button sends its element's id under."""
 
+_ALONE = "alone"
+"""The form of buttons that send off no fields."""
 _HINTS = {"place": "city", "date": "march 14", "people": "1 to 12", "phone": "digits", "email": "name@host.net"}
 _STEPS = (
     ("Search", "Say where, when and for how many."),
@@ -36,7 +38,8 @@ def page(session: Session, alert: str = "") -> Markup:
     dialogs = [_dialog(block, is_inert=block is not shown.overlays[-1]) for block in shown.overlays]
     complaint = tag("p", alert, role="alert") if alert else None
     header = tag("header", tag("span", tag("i", "T", aria_hidden="true"), "Tables", class_="brand"), _home(shown))
-    return document(f"{shown.title} - Tables", STYLE, [header, complaint, main, dialogs], scripts=[SCRIPT])
+    alone = tag("form", id=_ALONE, method="post", action=ACT, hidden=True)
+    return document(f"{shown.title} - Tables", STYLE, [alone, header, complaint, main, dialogs], scripts=[SCRIPT])
 
 
 def _home(shown: Page) -> Child:
@@ -99,18 +102,18 @@ _LAYOUTS = {
 
 def _turns(ways: Block) -> Markup | None:
     turns = [_element(node) for node in ways.nodes if node.id != "home"]
-    return tag("nav", _sent(turns), aria_label=ways.name, class_="ways") if turns else None
+    return tag("nav", turns, aria_label=ways.name, class_="ways") if turns else None
 
 
 def _picture(restaurant: str, **attributes: str) -> Markup:
-    return tag("img", src=f"{PICTURE}{restaurant}.svg", alt="", **attributes)
+    return tag("img", src=f"{PICTURE}{restaurant}.svg", alt="", role="presentation", **attributes)
 
 
 # -- forms and dialogs -----------------------------------------------------------------------------------
 
 
 def _form(block: Block) -> Markup:
-    """Fields and what sends them off; choices stand together under their legend."""
+    """Fields and what sends them off; choices stand together under their legend. Fields are judged by the site."""
     choices = [_element(node) for node in block.nodes if node.kind == "choice"]
     rows: list[Child] = []
     for node in block.nodes:
@@ -118,12 +121,11 @@ def _form(block: Block) -> Markup:
             rows.append(tag("fieldset", _element(node), tag("div", choices, class_="chips")))
         elif node.kind != "choice":
             rows.append(tag("div", _element(node), class_="row"))
-    return _sent(rows, aria_label=block.name if block.kind == "form" else None)
-
-
-def _sent(inside: Child, **attributes: str | None) -> Markup:
-    """A form; what is in its fields is judged by the site and not by the browser."""
-    return tag("form", inside, method="post", action=ACT, novalidate=True, autocomplete="off", **attributes)
+    if block.submit is None:
+        return tag("div", rows, class_="rows")
+    name = block.name if block.kind == "form" else None
+    sent = {"method": "post", "action": ACT, "novalidate": True, "autocomplete": "off"}
+    return tag("form", rows, aria_label=name, class_="rows", **sent)
 
 
 def _dialog(block: Block, *, is_inert: bool) -> Markup:
@@ -131,12 +133,12 @@ def _dialog(block: Block, *, is_inert: bool) -> Markup:
     return tag("div", inside, role="dialog", aria_modal="true", aria_label=block.name, inert=is_inert)
 
 
-def _calendar(block: Block) -> Markup:
+def _calendar(block: Block) -> Child:
     days = [node for node in block.nodes if node.kind in ("day", "off")]
     month, *turns = (node for node in block.nodes if node not in days)
     head = tag("div", tag("h2", month.text), tag("div", map(_element, turns), class_="turns"), class_="head")
     names = tag("thead", tag("tr", [tag("th", name, scope="col") for name in _WEEKDAYS]))
-    return _sent([head, tag("table", names, tag("tbody", _weeks(days, block.first_weekday)))])
+    return head, tag("table", names, tag("tbody", _weeks(days, block.first_weekday)))
 
 
 def _weeks(days: Sequence[Node], first_weekday: int) -> Iterable[Markup]:
@@ -178,18 +180,18 @@ def _field(node: Node) -> Markup:
 
 
 def _picker(node: Node) -> Child:
-    opens = {"aria_haspopup": "dialog", "class_": "picker"}
+    told = f"{node.text}: {node.value}" if node.value else node.text  # its label alone would hide what it holds
+    opens = {"id": node.id, "class_": "picker", "aria_label": told, "aria_haspopup": "dialog", "form": _ALONE}
     empty = tag("span", "choose a date", class_="hint")
-    shown = tag("button", node.value or empty, id=node.id, type="submit", name=CLICK, value=node.id, **opens)
+    shown = tag("button", node.value or empty, type="submit", name=CLICK, value=node.id, **opens)
     if not node.value:
         return shown
-    clear = tag(
-        "button", "\u00d7", type="submit", name=CLEAR, value=node.id, aria_label=f"clear {node.text}", class_="x"
-    )
+    cleared = {"type": "submit", "name": CLEAR, "value": node.id, "form": _ALONE}
+    clear = tag("button", "\u00d7", aria_label=f"clear {node.text}", class_="x", **cleared)
     return tag("div", shown, clear, class_="picked")
 
 
 def _button(node: Node) -> Markup:
-    """It sends off the form that it stands in."""
+    sent = {"type": "submit", "name": CLICK, "value": node.id, "form": None if node.kind == "submit" else _ALONE}
     pressed = {"aria_pressed": str(bool(node.value)).lower()} if node.kind == "choice" else {}
-    return tag("button", node.text, id=node.id, type="submit", name=CLICK, value=node.id, class_=node.kind, **pressed)
+    return tag("button", node.text, id=node.id, class_=node.kind, **sent, **pressed)

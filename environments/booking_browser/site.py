@@ -19,7 +19,7 @@ from agentgym.environments.booking.session import Session
 from agentgym.environments.booking_browser.pages import ACT, CLEAR, CLICK, PICTURE, SCRIPT, STYLE, TYPED, page
 from agentgym.environments.booking_browser.pictures import picture
 
-__all__ = ["TablesSite"]
+__all__ = ["TablesSite", "complaint_of"]
 
 _FILES = {STYLE: "text/css; charset=utf-8", SCRIPT: "text/javascript; charset=utf-8"}
 
@@ -68,7 +68,7 @@ class TablesSite:
         is_expected = address == self._sent_to
         self._sent_to = ""
         if is_expected or session.state.at.at == "done":
-            return Reply(page(session, _complaint(session)))
+            return Reply(page(session, complaint_of(session)))
         session.obey(_command(session, address))
         return self._redirect(session)
 
@@ -95,7 +95,8 @@ def _fill(session: Session, id: str, value: str) -> None:
         session.obey(Command("type", id, value))
 
 
-def _complaint(session: Session) -> str:
+def complaint_of(session: Session) -> str:
+    """What is wrong with the last thing that was done there; "" where nothing is."""
     notice = session.state.notice
     return notice.removeprefix("error: ") if notice.startswith("error: ") else ""
 

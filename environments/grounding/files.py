@@ -1,9 +1,9 @@
 """Screenshots of others, with what is asked of them. What is read:
 
 - **ScreenSpot** (SeeClick's): a JSON list, or JSON lines, of objects with ``img_filename``, ``instruction`` and
-  ``bbox``, [left, top, width, height] in pixels; ``data_type`` is "text" or "icon". Where all four are at most 1 they are shares
-  of the picture, [left, top, right, bottom], as the copies on Hugging Face have it; **ScreenSpot-Pro**, known by its
-  ``img_size``, has [left, top, right, bottom] in pixels;
+  ``bbox``, [left, top, width, height] in pixels; ``data_type`` is "text" or "icon". Where all four are at most 1 they
+  are shares of the picture, [left, top, right, bottom], as the copies on Hugging Face have it; **ScreenSpot-Pro**,
+  known by its ``img_size``, has [left, top, right, bottom] in pixels;
 - **AndroidControl**-like: JSON lines, an object for each episode, with ``screenshots`` (files; there they are bytes),
   ``actions`` ({"action_type": "click", "x": …, "y": …}) and ``step_instructions``. Each click is a question. Its box is
   the smallest of the step's nodes that the click is in, ``accessibility_trees``[step], each with ``bounds``

@@ -22,6 +22,8 @@ __all__ = ["CLICK", "ITEM", "PICTURE", "SEARCH", "STYLE", "page", "picture_path"
 CLICK, ITEM, PICTURE, SEARCH, STYLE = "/click", "/item/", "/picture/", "/search", "/style.css"
 """Addresses: of a button's form, of products, of their pictures, of the search, of the style."""
 
+_FORM = "clicks"
+"""The one form that every button sends off."""
 _NUM_TILES = 8
 """Sorts of goods on the front page."""
 
@@ -30,7 +32,8 @@ def page(session: Session, alert: str = "") -> Markup:
     """The whole document; ``alert`` is what the shop has to say to the last click."""
     title, main = _main(session)
     body = [_header(session), tag("main", _alert(alert), main), _footer()]
-    return document(f"{title} - Webshop", STYLE, body)
+    clicks = tag("form", id=_FORM, method="post", action=CLICK, hidden=True)
+    return document(f"{title} - Webshop", STYLE, [clicks, *body])
 
 
 def picture_path(product: Product, chosen: Iterable[str] = ()) -> str:
@@ -62,7 +65,8 @@ def _search_bar() -> Markup:
 
 
 def _footer() -> Markup:
-    return tag("footer", tag("small", "Free returns within 30 days · Prices in US dollars"))
+    told = tag("small", "Free returns within 30 days · Prices in US dollars")
+    return tag("footer", told, aria_hidden="true")  # nobody who shops by reading need read it on every page
 
 
 def _alert(text: str) -> Markup | None:
@@ -110,7 +114,9 @@ def _one_of_each_sort(session: Session) -> Iterator[Product]:
 
 def _tile(product: Product) -> Markup:
     address = f"{SEARCH}?{urllib.parse.urlencode({'q': product.query})}"
-    return tag("li", tag("a", tag("img", src=picture_path(product), alt=""), product.query, href=address))
+    return tag(
+        "li", tag("a", tag("img", src=picture_path(product), alt="", role="presentation"), product.query, href=address)
+    )
 
 
 # -- results ---------------------------------------------------------------------------------------------
@@ -136,7 +142,7 @@ def _results(session: Session) -> Child:
 def _card(product: Product) -> Markup:
     link = tag(
         "a",
-        tag("img", src=picture_path(product), alt=""),
+        tag("img", src=picture_path(product), alt="", role="presentation"),
         tag("span", product.title, class_="title"),
         href=ITEM + urllib.parse.quote(product.asin, safe=""),
     )
@@ -152,7 +158,7 @@ def _nothing() -> Markup:
 
 
 def _item(session: Session, product: Product) -> Child:
-    buy = tag("form", _as_button(pages.BUY, class_="buy"), method="post", action=CLICK)
+    buy = _button(pages.BUY, class_="buy")
     groups = [_options(session, group, values) for group, values in product.options.items()]
     tabs = [_button(name) for name in pages.SUB_PAGES if name.lower() in session.clickables]
     offer = tag("section", _heading(product), groups, buy, class_="offer", aria_label="Offer")
@@ -182,13 +188,13 @@ def _options(session: Session, group: str, values: Iterable[str]) -> Markup:
     chosen = session.state.options.get(group)
     buttons = [_choice(value, is_chosen=value == chosen) for value in values]
     told = tag("legend", group, tag("span", f" {chosen}") if chosen else None)
-    return tag("form", tag("fieldset", told, buttons), method="post", action=CLICK, class_="options")
+    return tag("fieldset", told, buttons)
 
 
 def _choice(value: str, *, is_chosen: bool) -> Markup:
     paint = swatch(value)
     dot = tag("i", class_="dot", style=f"background:{paint}") if paint else None
-    return _as_button(value, dot, aria_pressed=str(is_chosen).lower())
+    return _button(value, dot, aria_pressed=str(is_chosen).lower())
 
 
 def _sub_page(session: Session, product: Product) -> Child:
@@ -231,9 +237,5 @@ def _price(product: Product) -> str:
 # -- what is clicked on ----------------------------------------------------------------------------------
 
 
-def _button(name: str) -> Markup:
-    return tag("form", _as_button(name), method="post", action=CLICK)
-
-
-def _as_button(name: str, *before: Child, **attributes: str) -> Markup:
-    return tag("button", *before, name, type="submit", name="name", value=name.lower(), **attributes)
+def _button(name: str, *before: Child, **attributes: str) -> Markup:
+    return tag("button", *before, name, type="submit", form=_FORM, name="name", value=name.lower(), **attributes)
