@@ -53,6 +53,8 @@ class Reply(NamedTuple):
         return cls(status=HTTPStatus.SEE_OTHER, location=path)
 
 
+_NOTHING = Reply("there is no such thing", "text/plain; charset=utf-8", HTTPStatus.NOT_FOUND)
+"""For what browsers ask for on their own."""
 Site: TypeAlias = Callable[[Request], Reply]
 
 
@@ -144,7 +146,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if visitor is None:
             self.send_error(HTTPStatus.NOT_FOUND, "no such visitor")
             return
-        reply = visitor.reply(Request(self.command, self.path, form))
+        reply = _NOTHING if self.path == "/favicon.ico" else visitor.reply(Request(self.command, self.path, form))
         body = reply.body.encode()
         self.send_response(reply.status)
         if reply.location:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from agentgym.browser import Seen
+from agentgym.browser import Action, Click, Fill, Goto, Say, Seen
+from agentgym.browser.spellings import SpellingName
 from agentgym.env import Expert
 from agentgym.environments._site import Observe, SiteEnv
 from agentgym.environments.booking import Booking
@@ -17,7 +18,7 @@ from agentgym.environments.booking.commands import Command, parse_command
 from agentgym.environments.booking.levels import LEVELS, Level
 from agentgym.environments.booking.session import Session
 from agentgym.environments.booking_browser.pages import CLEAR
-from agentgym.environments.booking_browser.site import TablesSite, complaint_of
+from agentgym.environments.booking_browser.site import TablesSite
 from agentgym.registry import register
 from agentgym.types import Observation
 
@@ -38,13 +39,14 @@ class BookingBrowser(SiteEnv):
     """
 
     max_turns = LEVELS["b1"].max_turns
-    instructions = f"{SiteEnv.instructions} {_ASK}: the user tells what the task leaves out."
 
     def __init__(
         self,
         *,
         level: Level = "b1",
         observe: Observe = "text",
+        spelling: SpellingName = "commands",
+        marks: bool = False,
         reward: Literal["sparse", "dense"] = "sparse",
         site_seed: int = 0,
     ) -> None:
@@ -54,13 +56,16 @@ class BookingBrowser(SiteEnv):
             level: as in ``booking``, "b1" to "b5"; pages are seen whole, and scrolling is the browser's.
             observe: the page as "text", its "elements" alone and where they are, a "screenshot", or "both" text and
                 screenshot.
+            spelling: how actions are written: Agent Q's "commands", BrowserGym's "calls" or Playwright MCP's "tools".
+            marks: frame what can be acted on in a screenshot, and write its id beside it.
             reward: "sparse" or "dense", as in ``booking``.
             site_seed: seed of the restaurants, of what is sold out and of the tasks.
         """
         self.simulator = Booking(level=level, reward=reward, observation_mode="html", site_seed=site_seed)
         self.max_turns = self.simulator.max_turns
         self.site = TablesSite()
-        self._serve(self.site, observe)
+        self._serve(self.site, observe=observe, spelling=spelling, marks=marks)
+        self.instructions += f" {_ASK}: the user tells what the task leaves out."
 
     def tasks(self, split: str) -> range:
         """Those of ``booking``. Raises UserError."""
@@ -73,28 +78,38 @@ class BookingBrowser(SiteEnv):
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """One command, and the page that it leads to."""
-        before = self.simulator.progress()
+        before, self.site.problem = self.simulator.progress(), ""
         problem = self._do(action)
         observation = self._look(problem)
-        return observation, *self.simulator.outcome(problem or complaint_of(self.session) or None, before)
+        return observation, *self.simulator.outcome(problem or self.site.problem or None, before)
 
     def expert(self) -> Expert:
         """The simulator's guest."""
         inner = self.simulator.expert()
-        return lambda observation: self.command_for(str(inner(Observation())))
+        return lambda observation: self._written(self.translated(str(inner(Observation()))))
 
-    def command_for(self, action: str) -> str:
-        """The command on this page that is one of the simulator's."""
-        command = parse_command(action)
+    def _written(self, action: Action) -> str:
+        return _ASK if isinstance(action, Say) else self.spelling.format(action)
+
+    def translated(self, said: str) -> Action:
+        """What to do on the page to carry out a command of the simulator."""
+        command = parse_command(said)
         assert command is not None
-        if command.verb in ("ask", "goto"):
-            return action
-        if command.verb == "clear" and (cleared := self.find(f'button[name="{CLEAR}"][value="{command.target}"]')):
-            return f"CLICK[{cleared}]"
+        match command.verb:
+            case "ask":
+                return Say(_ASK)
+            case "goto":
+                return Goto(command.target)
+            case "clear" if cleared := self.find(f'button[name="{CLEAR}"][value="{command.target}"]'):
+                return Click(cleared)
         ref = self.ref_of(f'[id="{command.target}"]')
-        if command.verb == "type":
-            return f"TYPE[{ref}][{self.value_of(ref)}{command.text}]"
-        return f"CLEAR[{ref}]" if command.verb == "clear" else f"CLICK[{ref}]"
+        match command.verb:
+            case "type":
+                return Fill(ref, self.value_of(ref) + command.text)
+            case "clear":
+                return Fill(ref, "")
+            case _:
+                return Click(ref)
 
     def get_state(self) -> dict[str, Any]:
         """The episode as plain JSON."""
@@ -116,6 +131,10 @@ class BookingBrowser(SiteEnv):
 
     def _path(self) -> str:
         return self.site.open(self.session)
+
+    def _parsed(self, said: str) -> Action:
+        """The user can be asked in every spelling."""
+        return Say(_ASK) if " ".join(said.upper().split()) == _ASK else super()._parsed(said)
 
     def _said(self, words: str) -> str | None:
         return self.session.obey(Command("ask"))

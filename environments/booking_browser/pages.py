@@ -36,7 +36,7 @@ def page(session: Session, alert: str = "") -> Markup:
     shown, at = session.page, session.state.at.at
     main = tag("main", _LAYOUTS[at](session, shown), inert=bool(shown.overlays), class_=at)
     dialogs = [_dialog(block, is_inert=block is not shown.overlays[-1]) for block in shown.overlays]
-    complaint = tag("p", alert, role="alert") if alert else None
+    complaint = tag("p", alert, role="alert", hidden=not alert)
     header = tag("header", tag("span", tag("i", "T", aria_hidden="true"), "Tables", class_="brand"), _home(shown))
     alone = tag("form", id=_ALONE, method="post", action=ACT, hidden=True)
     return document(f"{shown.title} - Tables", STYLE, [alone, header, complaint, main, dialogs], scripts=[SCRIPT])

@@ -19,7 +19,7 @@ from agentgym.environments.booking.session import Session
 from agentgym.environments.booking_browser.pages import ACT, CLEAR, CLICK, PICTURE, SCRIPT, STYLE, TYPED, page
 from agentgym.environments.booking_browser.pictures import picture
 
-__all__ = ["TablesSite", "complaint_of"]
+__all__ = ["TablesSite"]
 
 _FILES = {STYLE: "text/css; charset=utf-8", SCRIPT: "text/javascript; charset=utf-8"}
 
@@ -29,12 +29,14 @@ class TablesSite:
 
     def __init__(self) -> None:
         self.session: Session | None = None
+        self.problem = ""
+        """What was wrong with what was done since somebody last looked here."""
         self._sent_to = ""
         """The address of the last redirect, until the browser has come there."""
 
     def open(self, session: Session) -> str:
         """Begin, or go on from, a session. Returns the address to come in by, which only shows the page."""
-        self.session, self._sent_to = session, session.url
+        self.session, self._sent_to, self.problem = session, session.url, ""
         return session.url
 
     def __call__(self, request: Request) -> Reply:
@@ -54,23 +56,39 @@ class TablesSite:
         is_open = session.state.at.at != "done"
         if path == TYPED:
             if is_open:
-                _fill(session, form.get("id", ""), form.get("value", ""))
-            return _plain("", HTTPStatus.NO_CONTENT)
+                self._fill(session, form.get("id", ""), form.get("value", ""))
+            return _plain(_complaint(session), HTTPStatus.OK)
         if path == ACT and is_open:
             for id, value in form.items():
-                _fill(session, id, value)
+                self._fill(session, id, value)
             for verb in (CLICK, CLEAR):
                 if verb in form:
-                    session.obey(Command(verb, form[verb]))
+                    self._obey(session, Command(verb, form[verb]))
         return self._redirect(session)
 
     def _come_to(self, session: Session, address: str) -> Reply:
         is_expected = address == self._sent_to
         self._sent_to = ""
         if is_expected or session.state.at.at == "done":
-            return Reply(page(session, complaint_of(session)))
-        session.obey(_command(session, address))
+            return Reply(page(session, _complaint(session)))
+        self._obey(session, _command(session, address))
         return self._redirect(session)
+
+    def _fill(self, session: Session, id: str, value: str) -> None:
+        """Let a field that can be reached hold ``value``, if it does not yet."""
+        found = session.page.find(id)
+        value = " ".join(value.split())
+        if found is None or found[1].kind != "field" or found[1].value == value:
+            return
+        held = found[1].value
+        if held and not value.startswith(held):
+            self._obey(session, Command("clear", id))
+            held = ""
+        if value != held:
+            self._obey(session, Command("type", id, value[len(held) :]))
+
+    def _obey(self, session: Session, command: Command) -> None:
+        self.problem = session.obey(command) or ""
 
     def _redirect(self, session: Session) -> Reply:
         self._sent_to = session.url
@@ -83,19 +101,7 @@ def _command(session: Session, address: str) -> Command:
     return Command("click", link.id) if link else Command("goto", address)
 
 
-def _fill(session: Session, id: str, value: str) -> None:
-    """Let a field that can be reached hold ``value``, if it does not yet."""
-    found = session.page.find(id)
-    value = " ".join(value.split())
-    if found is None or found[1].kind != "field" or found[1].value == value:
-        return
-    if found[1].value:
-        session.obey(Command("clear", id))
-    if value:
-        session.obey(Command("type", id, value))
-
-
-def complaint_of(session: Session) -> str:
+def _complaint(session: Session) -> str:
     """What is wrong with the last thing that was done there; "" where nothing is."""
     notice = session.state.notice
     return notice.removeprefix("error: ") if notice.startswith("error: ") else ""

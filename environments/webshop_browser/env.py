@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from agentgym.browser import Action, Click, Fill
+from agentgym.browser.spellings import SpellingName
 from agentgym.env import Expert
 from agentgym.environments._site import Observe, SiteEnv
 from agentgym.environments.webshop import WebShop
@@ -37,6 +39,8 @@ class WebShopBrowser(SiteEnv):
         self,
         *,
         observe: Observe = "text",
+        spelling: SpellingName = "commands",
+        marks: bool = False,
         catalogue: str | None = None,
         shopper: Literal["hasty", "careful"] = "hasty",
         catalogue_seed: int = 0,
@@ -46,13 +50,15 @@ class WebShopBrowser(SiteEnv):
         Args:
             observe: the page as "text", its "elements" alone and where they are, a "screenshot", or "both" text and
                 screenshot.
+            spelling: how actions are written: Agent Q's "commands", BrowserGym's "calls" or Playwright MCP's "tools".
+            marks: frame what can be acted on in a screenshot, and write its id beside it.
             catalogue: folder with the original's files; None for the embedded shop.
             shopper: the expert, as in ``webshop``: "hasty" errs, "careful" does not.
             catalogue_seed: seed of the drawn prices and price ceilings, or of the embedded shop.
         """
         self.simulator = WebShop(catalogue=catalogue, shopper=shopper, catalogue_seed=catalogue_seed)
         self.site = ShopSite()
-        self._serve(self.site, observe)
+        self._serve(self.site, observe=observe, spelling=spelling, marks=marks)
 
     @classmethod
     def preload(cls, **options: Any) -> None:
@@ -71,6 +77,7 @@ class WebShopBrowser(SiteEnv):
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """One command, and the page that it leads to."""
+        self.site.problem = ""
         problem = self._do(action)
         observation = self._look(problem)
         return observation, *self.simulator.outcome(problem or self.site.problem or None)
@@ -78,21 +85,20 @@ class WebShopBrowser(SiteEnv):
     def expert(self) -> Expert:
         """The simulator's shopper, whose searches take two commands here: type, and click."""
         inner = self.simulator.expert()
-        return lambda observation: self.command_for(str(inner(Observation())))
+        return lambda observation: self.spelling.format(self.translated(str(inner(Observation()))))
 
-    def command_for(self, action: str) -> str:
-        """The next command that carries out an action of the simulator."""
+    def translated(self, action: str) -> Action:
+        """What to do next on the page to carry out an action of the simulator."""
         parsed = parse_action(action)
         assert parsed is not None
         verb, name = parsed
         if verb == "search":
             field = self.ref_of("input[name=q]")
-            if self.value_of(field) != name:
-                return f"TYPE[{field}][{name}]"
-            return f"CLICK[{self.ref_of('[role=search] button')}]"
+            is_typed = self.value_of(field) == name
+            return Click(self.ref_of("[role=search] button")) if is_typed else Fill(field, name)
         node = self.session.clickables[name]
         selector = f'a[href="{ITEM}{node.text}"]' if node.kind == "link" else f'button[value="{name}"]'
-        return f"CLICK[{self.ref_of(selector)}]"
+        return Click(self.ref_of(selector))
 
     @property
     def expert_may_lose(self) -> bool:
