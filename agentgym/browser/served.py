@@ -134,8 +134,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer({})
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        if not 0 <= length <= _LONGEST:
+        told = self.headers.get("Content-Length") or "0"
+        length = int(told) if told.isdecimal() else _LONGEST + 1
+        if length > _LONGEST:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
         sent = self.rfile.read(length).decode(errors="replace")

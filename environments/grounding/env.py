@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import numpy as np
 from pydantic import Field
 
+from agentgym.browser.chromium import check_installed
 from agentgym.env import SPLITS, Env, Expert
 from agentgym.environments._options import Split, task_and_split
 from agentgym.environments.grounding.answers import UNREADABLE, read_point
@@ -81,12 +82,15 @@ class Grounding(Env):
             cache: folder that screens are kept in; None for one in the user's cache.
             screen_seed: seed of the generated screens and of the tasks.
 
-        Raises ConfigError for options that contradict each other, DataError for a malformed file.
+        Raises ConfigError for options that contradict each other, DataError for a malformed file, MissingExtraError where
+        there is no browser to draw screens.
         """
         self.level, self.observe, self.reward, self.tools, self.longest = level, observe, reward, tools, longest
         self.screen_seed = screen_seed
         self.annotations = None if file is None else read_annotations(Path(file).expanduser())
         self._check(tools=tools, observe=observe)
+        if self.annotations is None:
+            check_installed()
         self._render = Renderer(Path(cache).expanduser() if cache is not None else default_cache())
         self.max_turns = _LOOKS if tools else 1
         self.instructions = f"{Grounding.instructions} {USAGE}" if tools else Grounding.instructions

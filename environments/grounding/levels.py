@@ -31,7 +31,7 @@ class Difficulty:
 LEVELS: dict[Level, Difficulty] = {
     "g1": Difficulty(width=160, height=160, layouts=("tiles",), least=4, most=4, size=15, by_function=0),
     "g2": Difficulty(
-        width=320, height=320, layouts=("tiles", "dialog", "form", "settings"), least=3, most=5, size=15, by_function=0
+        width=320, height=320, layouts=("tiles", "dialog", "form", "settings"), least=4, most=5, size=15, by_function=0
     ),
     "g3": Difficulty(
         width=480,
