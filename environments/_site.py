@@ -2,7 +2,8 @@
 
 The site is served to the environment's own window and to nothing else; what is done there with mouse and keys comes to
 the simulator's session as requests, and reward and end are read off that session. What only the page has, such as
-words in a field that were not sent yet, belongs to a moment as well.
+words in a field that were not sent yet, belongs to a moment as well. The browser's history does not: there is one page
+for each state of a session, and no way back but the site's own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from agentgym.browser import Action, Goto, PageLost, Say, Seen, Window, as_text
+from agentgym.browser import Action, Back, Forward, Goto, PageLost, Say, Seen, Window, as_text
 from agentgym.browser.served import Site, Visitor, visit
 from agentgym.browser.spellings import SPELLINGS, SpellingName
 from agentgym.browser.tree import View
@@ -43,11 +44,13 @@ class SiteEnv(Env):
 
     kind: ClassVar[str] = "web"
     extra: ClassVar[str] = "gui"
+    corpus_episodes: ClassVar[int] = 24
 
     def _serve(self, site: Site, *, observe: Observe, spelling: SpellingName, marks: bool) -> None:
         """To be called by constructors. Raises MissingExtraError where there is no browser."""
         self.observe, self.spelling, self.marks = observe, SPELLINGS[spelling], marks
         self.instructions = f"Use the site. {self.spelling.usage}"
+        self._back = self.spelling.format(Back())
         self._site = site
         self._visitor: Visitor | None = None
         self._window: Window | None = None
@@ -85,6 +88,8 @@ class SiteEnv(Env):
             return str(error)
         if isinstance(action, Say):
             return self._said(action.text)
+        if isinstance(action, Back | Forward):
+            return "this site has ways back of its own, on its pages"
         if isinstance(action, Goto) and self._visitor is not None:
             action = Goto(f"{self._visitor.origin}/{action.url.lstrip('/')}")
         return self._page.act(action)
@@ -105,7 +110,8 @@ class SiteEnv(Env):
         return Observation("\n".join(told), admissible=[*self._admissible(seen)], images=images)
 
     def _admissible(self, seen: Seen) -> Sequence[str]:
-        return self.spelling.admissible(seen.nodes)
+        every = self.spelling.admissible(seen.nodes)
+        return [action for action in every if action != self._back]
 
     def ref_of(self, selector: str) -> str:
         """The ref of the first element that a CSS selector finds. Raises EnvError where it is not seen."""

@@ -82,8 +82,8 @@ class Grounding(Env):
             cache: folder that screens are kept in; None for one in the user's cache.
             screen_seed: seed of the generated screens and of the tasks.
 
-        Raises ConfigError for options that contradict each other, DataError for a malformed file, MissingExtraError where
-        there is no browser to draw screens.
+        Raises ConfigError for options that contradict each other, DataError for a malformed file, MissingExtraError
+        where there is no browser to draw screens.
         """
         self.level, self.observe, self.reward, self.tools, self.longest = level, observe, reward, tools, longest
         self.screen_seed = screen_seed
