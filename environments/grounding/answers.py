@@ -5,7 +5,7 @@ These are read, with or without blanks, decimals and words around them; the last
     click(120, 44)            also tap, point, pyautogui.click and the like, and x=120, y=44
     (120, 44)  [120, 44]      a pair alone
     [100, 30, 140, 58]        a box, whose center is meant
-    {"x": 120, "y": 44}       also "coordinate", "point", "position" or "bbox" with a list, and inside of a call
+    {"x": 120, "y": 44}       also "coordinate", "point" or "position" with a list, and inside of a call
     120, 44                   where nothing else is said
 """
 
@@ -29,7 +29,7 @@ _GROUP = re.compile(rf"[(\[]\s*({_LISTED}(?:\s*,\s*{_NUMBER}\s*,\s*{_NUMBER})?)\
 _NAMED = re.compile(rf"\bx\s*[=:]\s*({_NUMBER})\s*,?\s*y\s*[=:]\s*({_NUMBER})", re.IGNORECASE)
 _BARE = re.compile(rf"\s*({_NUMBER})\s*[,;\s]\s*({_NUMBER})\s*[.]?\s*")
 _OBJECT = re.compile(r"\{[^{}]*\}")
-_KEYS = ("coordinate", "coordinates", "point", "position", "bbox", "box")
+_KEYS = ("coordinate", "coordinates", "point", "position")
 
 
 def read_point(text: str) -> tuple[float, float] | None:
