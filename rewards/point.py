@@ -9,56 +9,21 @@ reward's.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from pydantic import Field
 
 from agentgym.errors import ConfigError, UserError
+from agentgym.pointing import Box, hit, nearness
 from agentgym.registry import register
 from agentgym.reward import EpisodeShaper
 from agentgym.types import Trajectory
 
-__all__ = ["Box", "Point", "hit", "nearness"]
+__all__ = ["Point"]
 
 _POINT = ("point_x", "point_y")
 _BOX = ("box_left", "box_top", "box_right", "box_bottom")
-
-
-class Box(NamedTuple):
-    """Edges, from 0 (left, top) to 1 (right, bottom)."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def center(self) -> tuple[float, float]:
-        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
-
-
-def hit(point: tuple[float, float], box: Box) -> float:
-    """1 inside the box or on its edge, else 0.
-
-    >>> hit((0.5, 0.5), Box(0.4, 0.5, 0.6, 0.7)), hit((0.3, 0.5), Box(0.4, 0.5, 0.6, 0.7))
-    (1.0, 0.0)
-    """
-    x, y = point
-    return float(box.left <= x <= box.right and box.top <= y <= box.bottom)
-
-
-def nearness(point: tuple[float, float], box: Box) -> float:
-    """1 - (d / d_max)²: 1 in the center, 0 in the corner of the picture that is farthest from it; 0 outside of that.
-
-    >>> nearness((0.5, 0.5), Box(0.4, 0.4, 0.6, 0.6)), nearness((0.75, 0.5), Box(0.4, 0.4, 0.6, 0.6))
-    (1.0, 0.875)
-    """
-    if not all(0 <= part <= 1 for part in point):
-        return 0.0
-    farthest = max(math.dist(box.center, (x, y)) for x in (0, 1) for y in (0, 1))
-    return 1 - (math.dist(point, box.center) / farthest) ** 2
 
 
 @register

@@ -91,9 +91,13 @@ class Booking(Env):
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """One turn; a command that does not fit changes nothing, and page and info say why."""
-        before = self._progress()
+        before = self.progress()
         problem = self.session.act(action)
-        done, progress = self.session.state.at.at == "done", self._progress()
+        return self._observe(), *self.outcome(problem, before)
+
+    def outcome(self, problem: str | None, before: float) -> tuple[float, bool, bool, dict[str, Any]]:
+        """What a turn came to, whoever carried it out, after the ``progress`` before it: reward, ends, info."""
+        done, progress = self.session.state.at.at == "done", self.progress()
         success = done and progress == 1.0
         reward = float(success) if self.reward == "sparse" else progress - before
         info = self._info_now()
@@ -101,7 +105,7 @@ class Booking(Env):
             info["invalid_action"] = problem
         if done:
             info["success"] = success
-        return self._observe(), reward, done, False, info
+        return reward, done, False, info
 
     def tasks(self, split: str) -> range:
         """Task ids of "train", "validation" or "test": each stands for a wish of its split. Raises UserError.
@@ -131,7 +135,7 @@ class Booking(Env):
         notice = self.session.state.notice
         return as_html(self.session.page, notice.removeprefix("error: ") if notice.startswith("error") else "")
 
-    def _progress(self) -> float:
+    def progress(self) -> float:
         """The share of the conditions that hold: the potential Φ of dense rewards.
 
         A turn pays Φ(s') - Φ(s) (Ng, Harada & Russell 1999 with γ = 1), so an episode's sum is Φ at its end.
@@ -144,10 +148,7 @@ class Booking(Env):
 
     def _observe(self) -> Observation:
         session, state = self.session, self.session.state
-        told = [f"task: {session.wish.text}"]
-        if state.has_asked and session.wish.missing:
-            told.append(f"user: {session.wish.answer}")
-        told += [state.notice] if state.notice else []
+        told = self.told() + ([state.notice] if state.notice else [])
         if self.observation_mode == "html":
             return Observation("\n".join([*told, self.html]), admissible=self._admissible())
         told += [f"url: {session.url}"] if session.site.difficulty.shows_url else []
@@ -155,6 +156,12 @@ class Booking(Env):
         if session.num_screens > 1:
             told.append(f"(screen {state.screen + 1} of {session.num_screens})")
         return Observation("\n".join(told), admissible=self._admissible())
+
+    def told(self) -> list[str]:
+        """What the user has said: the task, and the answer to a question."""
+        session = self.session
+        has_answer = session.state.has_asked and session.wish.missing
+        return [f"task: {session.wish.text}", *([f"user: {session.wish.answer}"] if has_answer else [])]
 
     def _admissible(self) -> list[str]:
         """The commands for what is in view, and those that need nothing there; ``<text>`` stands for any."""

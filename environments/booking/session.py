@@ -130,7 +130,10 @@ class Session:
 
     def act(self, action: str) -> str | None:
         """Perform ``action``. Returns what was wrong with it, in which case nothing but the notice has changed."""
-        command = parse_command(action)
+        return self.obey(parse_command(action))
+
+    def obey(self, command: Command | None) -> str | None:
+        """The same with what an action says; None is what cannot be read."""
         self.state.notice = ""
         problem = UNREADABLE if command is None else self._perform(command)
         if problem is not None:

@@ -141,6 +141,10 @@ class WebShop(Env):
         shown = self._with_history(observation)
         self._observed.append(observation)
         del self._observed[: -self.num_prev_observations or None], self._acted[: -self.num_prev_actions or None]
+        return self._with_admissible(shown), *self.outcome(problem)
+
+    def outcome(self, problem: str | None) -> tuple[float, bool, bool, dict[str, Any]]:
+        """What a turn came to, whoever carried it out: reward, terminated, truncated, info."""
         info = self._info_now()
         if problem is not None:
             info["invalid_action"] = problem
@@ -150,7 +154,7 @@ class WebShop(Env):
             info["success"] = reward == 1.0
         if self.session.bought is not None:
             info["channels"] = dataclasses.asdict(self.session.bought)
-        return self._with_admissible(shown), reward, done, False, info
+        return reward, done, False, info
 
     def expert(self) -> Expert:
         """A shopper who knows the goal and buys through the pages, from wherever it stands; the hasty one errs."""

@@ -72,14 +72,20 @@ MODULES = (
         ),
     ),
     Module(
-        "rewards/point.py",
-        ("tests/unit/rewards/test_point.py",),
+        "agentgym/pointing.py",
+        ("tests/unit/test_pointing.py",),
         (
             Mutation("linear", "/ farthest) ** 2", "/ farthest)"),
             Mutation("from the nearest corner", "farthest = max(", "farthest = min("),
             Mutation("outside the picture", "if not all(0 <= part <= 1 for part in point):", "if False:"),
             Mutation("the edge is outside", "box.left <= x <= box.right", "box.left < x < box.right"),
             Mutation("one axis", " and box.top <= y <= box.bottom)\n\n\ndef", ")\n\n\ndef"),
+        ),
+    ),
+    Module(
+        "rewards/point.py",
+        ("tests/unit/rewards/test_point.py",),
+        (
             Mutation("a box is forgotten", "box |= _edges", "box = _edges"),
             Mutation("not from the reset", "_edges(trajectory.channels), list", "_edges({}), list"),
             Mutation("boxes of pixels", "<= box.bottom <= 1)", "<= box.bottom)"),

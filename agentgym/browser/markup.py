@@ -1,0 +1,71 @@
+"""HTML and SVG written as calls, so that no text can become markup.
+
+    >>> tag("p", "a < b ", tag("b", "!"), class_="note", hidden=True)
+    '<p class="note" hidden>a &lt; b <b>!</b></p>'
+
+Children that are plain text are escaped; only what these functions made stays as it is. An attribute's name may end in
+"_" where Python has the word for itself, and has "-" where "_" is written. True writes the name alone; False and None
+leave it out.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+__all__ = ["Child", "Markup", "document", "joined", "tag"]
+
+_VOID = frozenset(("br", "hr", "img", "input", "link", "meta", "source"))
+"""Elements of HTML that have no end."""
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+Child: TypeAlias = "str | Markup | Iterable[Child] | None"
+"""What may stand in an element: text, markup, nothing, or several of them."""
+
+
+def tag(element: str, /, *children: Child, **attributes: Any) -> Markup:
+    """The element of that name."""
+    written = "".join(_attribute(key, value) for key, value in attributes.items())
+    if element in _VOID:
+        return Markup(f"<{element}{written}>")
+    return Markup(f"<{element}{written}>{joined(children)}</{element}>")
+
+
+def joined(children: Iterable[Child]) -> Markup:
+    """Several things, one after the other."""
+    return Markup("".join(map(_shown, children)))
+
+
+def document(title: str, style: str, body: Iterable[Child], *, scripts: Iterable[str] = ()) -> Markup:
+    """A whole page; ``style`` and ``scripts`` are addresses."""
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", title),
+        tag("link", rel="stylesheet", href=style),
+        [tag("script", src=script, defer=True) for script in scripts],
+    )
+    return Markup(f"<!DOCTYPE html>\n{tag('html', head, tag('body', body), lang='en')}\n")
+
+
+def _shown(child: Child) -> str:
+    if child is None:
+        return ""
+    if isinstance(child, str):
+        return child if isinstance(child, Markup) else html.escape(child)
+    return joined(child)
+
+
+def _attribute(key: str, value: Any) -> str:
+    if value is None or value is False:
+        return ""
+    name = key.rstrip("_").replace("_", "-")
+    return f" {name}" if value is True else f' {name}="{html.escape(str(value))}"'
