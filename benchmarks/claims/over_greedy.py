@@ -96,7 +96,7 @@ def reward_model(env: Mapping[str, Any], run: Path, seed: int) -> Path:
 
 def told() -> Searches:
     """Without a critic."""
-    return {"greedy": {}, "sampled": {}, "mcts of 16, told the reward": {"id": "mcts", "simulations": 16}}
+    return {"greedy": {}, "sampled": {}, "mcts of 16 that sees the reward": {"id": "mcts", "simulations": 16}}
 
 
 def guided(model: Path) -> Searches:
