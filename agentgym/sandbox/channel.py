@@ -61,9 +61,9 @@ class Channel:
         """A further answer to the last request. Raises as ``ask`` does."""
         return self._received(time.monotonic() + seconds)
 
-    def give(self, body: bytes, *, seconds: float) -> None:
+    def give(self, body: bytes, *, seconds: float, **head: Any) -> None:
         """Send a further part of the last request. Raises Lost."""
-        self._stream.send(packed({"id": self._number, "word": self._word}, body), time.monotonic() + seconds)
+        self._stream.send(packed({"id": self._number, "word": self._word, **head}, body), time.monotonic() + seconds)
 
     def _received(self, deadline: float) -> tuple[dict[str, Any], bytes]:
         lengths = LENGTHS.unpack(self._stream.receive(LENGTHS.size, deadline))

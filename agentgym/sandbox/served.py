@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from agentgym.errors import EnvError
 from agentgym.sandbox.channel import Channel, Lost
 from agentgym.sandbox.files import Entry, Files
+from agentgym.sandbox.inside.frames import batches, parts
 from agentgym.sandbox.sandbox import Result, Sandbox
 from agentgym.sandbox.spec import Spec
 
@@ -85,7 +86,7 @@ class ServedSandbox(Sandbox):
     def snapshot(self) -> Files:
         head, _ = self._ask("snapshot", max_bytes=self.spec.limits.disk, max_files=_MAX_FILES)
         entries = tuple(Entry(*entry) for entry in head["entries"])
-        sent = {digest: self._more()[1] for digest in head["new"]}
+        sent = dict(zip(head["new"], self._contents(len(head["new"])), strict=True))
         self._more()
         if sent or entries != self._last.entries:
             used = {entry.what for entry in entries if entry.kind == "f"}
@@ -96,8 +97,8 @@ class ServedSandbox(Sandbox):
     def restore(self, files: Files) -> None:
         head, _ = self._ask("restore", entries=files.entries)
         self._last = Files((), {})
-        for digest in head["missing"]:
-            self._give(files.contents[digest])
+        for batch in batches(files.contents[digest] for digest in head["missing"]):
+            self._give(batch)
         self._more()
         self._last = files
 
@@ -119,8 +120,16 @@ class ServedSandbox(Sandbox):
     def _more(self) -> Any:
         return self._kept(lambda: self._open.more(seconds=_GRACE_SECONDS))
 
-    def _give(self, data: bytes) -> None:
-        self._kept(lambda: self._open.give(data, seconds=_GRACE_SECONDS))
+    def _give(self, batch: list[bytes]) -> None:
+        sizes = [len(data) for data in batch]
+        self._kept(lambda: self._open.give(b"".join(batch), seconds=_GRACE_SECONDS, sizes=sizes))
+
+    def _contents(self, number: int) -> Iterator[bytes]:
+        """So many contents, as they come."""
+        while number > 0:
+            head, body = self._more()
+            number -= len(head["sizes"])
+            yield from parts(body, head["sizes"])
 
     @property
     def _open(self) -> Channel:

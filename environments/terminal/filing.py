@@ -23,9 +23,9 @@ def made(rng: np.random.Generator) -> Task:
 def noted(rng: np.random.Generator) -> Task:
     """Write a word into a file."""
     (word,), (name,) = some(rng, COLORS, 1), some(rng, THINGS, 1)
-    goal = Text(f"{name}.txt", word)
-    text = f"write {word} into the file {name}.txt"
-    return Task(topic=("noted", word, name), text=text, goals=(goal,), solution=(f"echo {word} > {name}.txt",))
+    goal = Text(name, word)
+    text = f"write {word} into the file {name}"
+    return Task(topic=("noted", word, name), text=text, goals=(goal,), solution=(f"echo {word} > {name}",))
 
 
 def copied(rng: np.random.Generator) -> Task:
@@ -33,10 +33,10 @@ def copied(rng: np.random.Generator) -> Task:
     old, new, word = _names(rng)
     return Task(
         topic=("copied", old, new),
-        text=f"copy {old}.txt to {new}.txt",
-        files={f"{old}.txt": word},
-        goals=(Text(f"{new}.txt", word.decode()),),
-        solution=(f"cp {old}.txt {new}.txt",),
+        text=f"copy the file {old} to {new}",
+        files={old: word},
+        goals=(Text(new, word.decode()),),
+        solution=(f"cp {old} {new}",),
     )
 
 
@@ -45,10 +45,10 @@ def renamed(rng: np.random.Generator) -> Task:
     old, new, word = _names(rng)
     return Task(
         topic=("renamed", old, new),
-        text=f"rename {old}.txt to {new}.txt",
-        files={f"{old}.txt": word},
-        goals=(Text(f"{new}.txt", word.decode()), Absent(f"{old}.txt")),
-        solution=(f"mv {old}.txt {new}.txt",),
+        text=f"rename the file {old} to {new}",
+        files={old: word},
+        goals=(Text(new, word.decode()), Absent(old)),
+        solution=(f"mv {old} {new}",),
     )
 
 
@@ -58,11 +58,11 @@ def moved(rng: np.random.Generator) -> Task:
     (folder,) = some(rng, COLORS, 1)
     return Task(
         topic=("moved", name, folder),
-        text=f"move {name}.txt into the directory {folder}",
-        files={f"{name}.txt": word},
+        text=f"move the file {name} into the directory {folder}",
+        files={name: word},
         folders=(folder,),
-        goals=(Text(f"{folder}/{name}.txt", word.decode()), Absent(f"{name}.txt")),
-        solution=(f"mv {name}.txt {folder}",),
+        goals=(Text(f"{folder}/{name}", word.decode()), Absent(name)),
+        solution=(f"mv {name} {folder}",),
     )
 
 
@@ -71,10 +71,10 @@ def deleted(rng: np.random.Generator) -> Task:
     name, other, word = _names(rng)
     return Task(
         topic=("deleted", name, other),
-        text=f"delete {name}.txt",
-        files={f"{name}.txt": word, f"{other}.txt": word},
-        goals=(Absent(f"{name}.txt"),),
-        solution=(f"rm {name}.txt",),
+        text=f"delete the file {name}",
+        files={name: word, other: word},
+        goals=(Absent(name),),
+        solution=(f"rm {name}",),
     )
 
 
@@ -84,10 +84,10 @@ def locked(rng: np.random.Generator) -> Task:
     told, mode = (("nobody but the owner can read or write it", 0o600), ("nobody can write it", 0o444))[rng.integers(2)]
     return Task(
         topic=("locked", name, oct(mode), other),
-        text=f"change {name}.txt so that {told}",
-        files={f"{name}.txt": word, f"{other}.txt": word},
-        goals=(Moded(f"{name}.txt", mode), Text(f"{name}.txt", word.decode())),
-        solution=(f"chmod {mode:o} {name}.txt",),
+        text=f"change the file {name} so that {told}",
+        files={name: word, other: word},
+        goals=(Moded(name, mode), Text(name, word.decode())),
+        solution=(f"chmod {mode:o} {name}",),
     )
 
 

@@ -51,10 +51,10 @@ def compressed(rng: np.random.Generator) -> Task:
     text = "\n".join(some(rng, FRUITS, 4)) + "\n"
     return Task(
         topic=("compressed", name, other, text),
-        text=f"decompress {name}.txt.gz, so that {name}.txt is there and {name}.txt.gz is not",
-        files={f"{name}.txt.gz": gzip.compress(text.encode(), mtime=0), f"{other}.txt": b"keep\n"},
-        goals=(Text(f"{name}.txt", text), Absent(f"{name}.txt.gz")),
-        solution=(f"gunzip {name}.txt.gz",),
+        text=f"decompress {name}.gz, so that {name} is there and {name}.gz is not",
+        files={f"{name}.gz": gzip.compress(text.encode(), mtime=0), other: b"keep\n"},
+        goals=(Text(name, text), Absent(f"{name}.gz")),
+        solution=(f"gunzip {name}.gz",),
     )
 
 

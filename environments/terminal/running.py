@@ -35,10 +35,10 @@ def ran(rng: np.random.Generator) -> Task:
     script = f'#!/bin/sh\necho "$1 $((${{#1}} * {number}))"\n'.encode()
     return Task(
         topic=("ran", name, word, str(number)),
-        text=f"run the script {name}.sh with the argument {word} and keep what it says in {out}.txt",
+        text=f"run the script {name}.sh with the argument {word} and keep what it says in the file {out}",
         files={f"{name}.sh": script},
-        goals=(Text(f"{out}.txt", f"{word} {len(word) * number}"),),
-        solution=(f"sh {name}.sh {word} > {out}.txt",),
+        goals=(Text(out, f"{word} {len(word) * number}"),),
+        solution=(f"sh {name}.sh {word} > {out}",),
     )
 
 

@@ -18,10 +18,10 @@ def counted(rng: np.random.Generator) -> Task:
     number = sum(word in line for line in lines)
     return _task(
         ("counted", name, word, str(number)),
-        f"write into {out}.txt how many lines of {name}.txt have the word {word}",
+        f"write into the file {out} how many lines of {name} have the word {word}",
         (name, lines),
-        Text(f"{out}.txt", str(number)),
-        f"grep -c {word} {name}.txt > {out}.txt",
+        Text(out, str(number)),
+        f"grep -c {word} {name} > {out}",
     )
 
 
@@ -32,10 +32,10 @@ def chosen(rng: np.random.Generator) -> Task:
     found = [line for line in lines if word in line]
     return _task(
         ("chosen", name, word, out),
-        f"write into {out}.txt the lines of {name}.txt that have the word {word}",
+        f"write into the file {out} the lines of {name} that have the word {word}",
         (name, lines),
-        Text(f"{out}.txt", "\n".join(found)),
-        f"grep {word} {name}.txt > {out}.txt",
+        Text(out, "\n".join(found)),
+        f"grep {word} {name} > {out}",
     )
 
 
@@ -46,10 +46,10 @@ def first(rng: np.random.Generator) -> Task:
     found = lines[:number] if end == "first" else lines[-number:]
     return _task(
         ("first", name, out, end, str(number)),
-        f"write into {out}.txt the {end} {number} lines of {name}.txt",
+        f"write into the file {out} the {end} {number} lines of {name}",
         (name, lines),
-        Text(f"{out}.txt", "\n".join(found)),
-        f"{'head' if end == 'first' else 'tail'} -n {number} {name}.txt > {out}.txt",
+        Text(out, "\n".join(found)),
+        f"{'head' if end == 'first' else 'tail'} -n {number} {name} > {out}",
     )
 
 
@@ -59,10 +59,10 @@ def distinct(rng: np.random.Generator) -> Task:
     words = [line.split()[0] for line in lines]
     return _task(
         ("distinct", name, out, words[0]),
-        f"write into {out}.txt the different lines of {name}.txt, in the order of the alphabet",
+        f"write into the file {out} the different lines of {name}, in the order of the alphabet",
         (name, words),
-        Text(f"{out}.txt", "\n".join(sorted(set(words)))),
-        f"sort -u {name}.txt > {out}.txt",
+        Text(out, "\n".join(sorted(set(words)))),
+        f"sort -u {name} > {out}",
     )
 
 
@@ -73,10 +73,10 @@ def column(rng: np.random.Generator) -> Task:
     found = [line.split()[number - 1] for line in lines]
     return _task(
         ("column", name, out, str(number), lines[0]),
-        f"write into {out}.txt the {('first', 'second')[number - 1]} word of each line of {name}.txt",
+        f"write into the file {out} the {('first', 'second')[number - 1]} word of each line of {name}",
         (name, lines),
-        Text(f"{out}.txt", "\n".join(found)),
-        f"cut -d ' ' -f {number} {name}.txt > {out}.txt",
+        Text(out, "\n".join(found)),
+        f"cut -d ' ' -f {number} {name} > {out}",
     )
 
 
@@ -87,10 +87,10 @@ def replaced(rng: np.random.Generator) -> Task:
     (new,) = some(rng, THINGS, 1)
     return _task(
         ("replaced", name, word, new),
-        f"replace the word {word} by {new} in all lines of {name}.txt",
+        f"replace the word {word} by {new} in all lines of {name}",
         (name, lines),
-        Text(f"{name}.txt", "\n".join(lines).replace(word, new)),
-        f"sed -i s/{word}/{new}/ {name}.txt",
+        Text(name, "\n".join(lines).replace(word, new)),
+        f"sed -i s/{word}/{new}/ {name}",
     )
 
 
@@ -99,10 +99,10 @@ def summed(rng: np.random.Generator) -> Task:
     name, out, lines = _lines(rng)
     return _task(
         ("summed", name, out, lines[0]),
-        f"write into {out}.txt the sum of the numbers in {name}.txt",
+        f"write into the file {out} the sum of the numbers in {name}",
         (name, lines),
-        Text(f"{out}.txt", str(sum(int(line.split()[1]) for line in lines))),
-        f"awk '{{s += $2}} END {{print s}}' {name}.txt > {out}.txt",
+        Text(out, str(sum(int(line.split()[1]) for line in lines))),
+        f"awk '{{s += $2}} END {{print s}}' {name} > {out}",
     )
 
 
@@ -119,5 +119,5 @@ def _lines(rng: np.random.Generator) -> tuple[str, str, list[str]]:
 
 def _task(topic: tuple[str, ...], text: str, given: tuple[str, list[str]], goal: Text, solution: str) -> Task:
     name, lines = given
-    files = {f"{name}.txt": ("\n".join(lines) + "\n").encode()}
+    files = {name: ("\n".join(lines) + "\n").encode()}
     return Task(topic=topic, text=text, files=files, goals=(goal,), solution=(solution,))

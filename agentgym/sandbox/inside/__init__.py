@@ -1,6 +1,6 @@
 """What runs inside a sandbox: it starts commands, reads and writes files, and keeps nothing to itself.
 
-The modules here are given to the image's own Python (3.9 or later) as one text; they need the standard library alone,
+The modules here are given to the image's own Python (3.10 or later) as one text; they need the standard library alone,
 and of agentgym nothing but each other. The server answers one request at a time over its standard input and output;
 each is a frame (see ``frames``) whose head has a number and the channel's secret word, and so has the answer.
 

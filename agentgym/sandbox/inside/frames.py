@@ -9,12 +9,13 @@ import os
 import select
 import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 LENGTHS = struct.Struct("!II")
 
 CHUNK = 1 << 16
+BATCH = 1 << 20
 
 
 def packed(head: dict[str, Any], body: bytes = b"") -> bytes:
@@ -26,6 +27,27 @@ def packed(head: dict[str, Any], body: bytes = b"") -> bytes:
 def digest_of(data: bytes) -> str:
     """By which contents are told apart."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def batches(contents: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Contents in lists that make a body each: many small ones or a large one."""
+    batch, size = list[bytes](), 0
+    for data in contents:
+        if batch and size + len(data) > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(data)
+        size += len(data)
+    if batch:
+        yield batch
+
+
+def parts(body: bytes, sizes: list[int]) -> Iterator[bytes]:
+    """The contents in a body."""
+    start = 0
+    for size in sizes:
+        yield body[start : start + size]
+        start += size
 
 
 class Wire:

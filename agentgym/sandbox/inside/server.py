@@ -7,10 +7,11 @@ import os
 import signal
 import stat
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from agentgym.sandbox.inside.commands import Command, code_of
-from agentgym.sandbox.inside.frames import Wire
+from agentgym.sandbox.inside.frames import Wire, batches, parts
 from agentgym.sandbox.inside.processes import Processes
 from agentgym.sandbox.inside.rights import Rights
 from agentgym.sandbox.inside.trees import KINDS, Tree
@@ -134,13 +135,16 @@ class Server:
             entries = self._entries(head["max_bytes"], head["max_files"])
             new = {entry[5]: entry[0] for entry in entries if entry[1] == "f" and entry[5] not in self.known}
             self.wire.answer(entries=entries, new=list(new))
-            for path in new.values():
-                with open(self._real(path), "rb") as file:  # nobody runs who could put a link in its place
-                    self.wire.answer(file.read())
+            for batch in batches(map(self._content, new.values())):
+                self.wire.answer(b"".join(batch), sizes=[len(data) for data in batch])
         finally:
             self.processes.signal(signal.SIGCONT)
         self.known = {entry[5] for entry in entries if entry[1] == "f"}
         return {}, b""
+
+    def _content(self, path: str) -> bytes:
+        with open(self._real(path), "rb") as file:  # nobody runs who could put a link in its place
+            return file.read()
 
     def _entries(self, max_bytes: int, max_files: int) -> list[tuple[Any, ...]]:
         entries, size = [], 0
@@ -186,8 +190,7 @@ class Server:
                 _make(self._real(entry[0]), entry)
         except OSError as error:
             problem = error
-        for paths in missing.values():
-            data = self.wire.receive()[1]
+        for paths, data in zip(missing.values(), self._given(len(missing)), strict=True):
             try:
                 for path in paths if problem is None else ():
                     _put(self._real(path), data)
@@ -197,15 +200,24 @@ class Server:
             self._dress(entry)
         return problem
 
+    def _given(self, number: int) -> Iterator[bytes]:
+        """So many contents, as they come."""
+        while number:
+            head, body = self.wire.receive()
+            number -= len(head["sizes"])
+            yield from parts(body, head["sizes"])
+
     def _dress(self, entry: Any) -> None:
         path, kind, mode, mtime, is_root, _ = entry
         real = self._real(path)
-        if self.rights.uid is not None:
-            owner = 0 if is_root else self.rights.uid
+        status = os.stat(real, follow_symlinks=False)
+        owner = 0 if is_root else self.rights.uid
+        if owner is not None and self.rights.uid is not None and status.st_uid != owner:
             os.chown(real, owner, owner, follow_symlinks=False)
-        if kind != "l":
+        if kind != "l" and stat.S_IMODE(status.st_mode) != mode:
             os.chmod(real, mode)
-        os.utime(real, ns=(mtime, mtime), follow_symlinks=False)
+        if status.st_mtime_ns != mtime:
+            os.utime(real, ns=(mtime, mtime), follow_symlinks=False)
 
 
 def _make(real: str, entry: Any) -> None:

@@ -107,7 +107,7 @@ def test_what_nobody_asked_for_must_stay() -> None:
 def test_no_topic_is_in_two_splits(level: str) -> None:
     topics = {}
     for split, tasks in SPLITS.items():
-        drawn = [task_of(task, split, level, 0) for task in tasks[:200]]  # type: ignore[arg-type]
+        drawn = [task_of(task, split, level, 0) for task in tasks[:200]]
         assert {split_of(task.topic) for task in drawn} == {split}
         topics[split] = {task.topic for task in drawn}
         assert len({task.topic[0] for task in drawn}) == len(LEVELS[level])  # type: ignore[index]
