@@ -42,6 +42,7 @@ _MIB = 1 << 20
 _DISK = 256 * _MIB
 _MOST_SHOWN = 8000
 _FEWEST = 3
+_TURNS, _TURNS_OF_OURS = 30, 4
 _SHARED = "each has all of them, and success in validation and test is that on tasks that were trained on"
 
 
@@ -58,7 +59,7 @@ class Harbor(ToolEnv):
 
     extra: ClassVar[str] = "docker"
     corpus_episodes: ClassVar[int] = 20
-    max_turns = 30
+    max_turns = _TURNS
 
     def __init__(
         self,
@@ -68,7 +69,7 @@ class Harbor(ToolEnv):
         timeout: Annotated[float, Field(gt=0)] = 60.0,
         success_at: float = 1.0,
         offline: bool = True,
-        max_turns: Annotated[int, Field(ge=1)] = 30,
+        max_turns: Annotated[int, Field(ge=1)] | None = None,
     ) -> None:
         """Read the tasks.
 
@@ -79,7 +80,7 @@ class Harbor(ToolEnv):
             timeout: seconds that a command may take.
             success_at: reward from which on an episode is a success.
             offline: play tasks too that leave the internet on, as the format does by itself; there is none.
-            max_turns: turns that an episode may have.
+            max_turns: turns that an episode may have; none given: 30, and 4 for tasks of ours.
 
         Raises DataError for a malformed task, ConfigError for one that needs what is not here, MissingExtraError.
         """
@@ -93,7 +94,8 @@ class Harbor(ToolEnv):
             warnings.warn(
                 f"{self.folder} has {len(found)} of the {_FEWEST} tasks that splits need: {_SHARED}", stacklevel=2
             )
-        self.writable, self.timeout, self.success_at, self.max_turns = tuple(writable), timeout, success_at, max_turns
+        self.writable, self.timeout, self.success_at = tuple(writable), timeout, success_at
+        self.max_turns = max_turns or (_TURNS_OF_OURS if name is None else _TURNS)
         self.instructions = f"Do what is asked for, then submit.\n{self.usage}"
         self._sandbox: Sandbox | None = None
         self._images: dict[str, Made] = {}
