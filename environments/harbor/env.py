@@ -14,30 +14,36 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from agentgym.env import Env, Expert
+from agentgym.env import SPLITS, Env, Expert
 from agentgym.environments.harbor.cheats import cheats_at
+from agentgym.environments.harbor.contents import contents_of
 from agentgym.environments.harbor.demo import demo_dataset
 from agentgym.environments.harbor.form import HarborTask, read_dataset
 from agentgym.environments.harbor.images import Made, made_from
 from agentgym.environments.harbor.verifier import SOLUTION, TESTS, Graded, carried, graded
 from agentgym.errors import ConfigError, UserError, did_you_mean
 from agentgym.registry import register
-from agentgym.sandbox import Entry, Files, Limits, Sandbox, Spec, claim
+from agentgym.sandbox import Files, Limits, Sandbox, Spec, claim
 from agentgym.sandbox.daemon import daemon
 from agentgym.tools import ToolEnv, call, tool
 from agentgym.types import Action, TaskId
 
-__all__ = ["Harbor"]
+__all__ = ["Harbor", "splits_of"]
 
 _ALWAYS = ("/tmp", "/root", "/logs", TESTS, SOLUTION)
 _MIB = 1 << 20
+_DISK = 256 * _MIB
 _MOST_SHOWN = 8000
+_FEWEST = 3
+_TURNS, _TURNS_OF_OURS = 30, 4
+_SHARED = "each has all of them, and success in validation and test is that on tasks that were trained on"
 
 
 @register
@@ -53,7 +59,7 @@ class Harbor(ToolEnv):
 
     extra: ClassVar[str] = "docker"
     corpus_episodes: ClassVar[int] = 20
-    max_turns = 30
+    max_turns = _TURNS
 
     def __init__(
         self,
@@ -63,7 +69,7 @@ class Harbor(ToolEnv):
         timeout: Annotated[float, Field(gt=0)] = 60.0,
         success_at: float = 1.0,
         offline: bool = True,
-        max_turns: Annotated[int, Field(ge=1)] = 30,
+        max_turns: Annotated[int, Field(ge=1)] | None = None,
     ) -> None:
         """Read the tasks.
 
@@ -74,15 +80,22 @@ class Harbor(ToolEnv):
             timeout: seconds that a command may take.
             success_at: reward from which on an episode is a success.
             offline: play tasks too that leave the internet on, as the format does by itself; there is none.
-            max_turns: turns that an episode may have.
+            max_turns: turns that an episode may have; none given: 30, and 4 for tasks of ours.
 
         Raises DataError for a malformed task, ConfigError for one that needs what is not here, MissingExtraError.
         """
         daemon()
         self.folder = demo_dataset() if name is None else Path(name).expanduser()
-        self.all_tasks = {task.id: task for task in read_dataset(self.folder)}
-        _must_fit(self.all_tasks.values(), offline)
-        self.writable, self.timeout, self.success_at, self.max_turns = tuple(writable), timeout, success_at, max_turns
+        found = read_dataset(self.folder)
+        _must_fit(found, offline)
+        self.splits = splits_of(found)
+        self.all_tasks = {id: task for split in self.splits.values() for id, task in split.items()}
+        if len(found) < _FEWEST:
+            warnings.warn(
+                f"{self.folder} has {len(found)} of the {_FEWEST} tasks that splits need: {_SHARED}", stacklevel=2
+            )
+        self.writable, self.timeout, self.success_at = tuple(writable), timeout, success_at
+        self.max_turns = max_turns or (_TURNS_OF_OURS if name is None else _TURNS)
         self.instructions = f"Do what is asked for, then submit.\n{self.usage}"
         self._sandbox: Sandbox | None = None
         self._images: dict[str, Made] = {}
@@ -97,9 +110,9 @@ class Harbor(ToolEnv):
     def _begin(self, task: str) -> None:
         self.close()
         if task not in self.all_tasks:
-            hint = did_you_mean(task, self.all_tasks)
+            hint = did_you_mean(task, map(str, self.all_tasks))
             raise UserError(f"task {task!r} does not exist.{hint} There are {len(self.all_tasks)} tasks")
-        self.job: HarborTask = self.all_tasks[task]
+        self.task, self.job = task, self.all_tasks[task]
         self.log: list[str] = []
         self.outcome: Graded | None = None
         self.files: Files | None = None
@@ -118,19 +131,27 @@ class Harbor(ToolEnv):
         found = self.job.config.environment.workdir or self.image.workdir
         return "/app" if found == "/" else found
 
+    @property
+    def _folders(self) -> tuple[str, ...]:
+        """What may be written."""
+        own = "/" + self.workdir.strip("/").partition("/")[0]
+        return tuple(dict.fromkeys((own, *self.writable, *_ALWAYS)))
+
+    @property
+    def _given(self) -> Files:
+        """What the image has there."""
+        return contents_of(self.image.id, self._folders, _DISK)
+
     def _made(self) -> Sandbox:
         settings = self.job.config.environment
-        own = ("/" + self.workdir.strip("/").partition("/")[0], *self.writable)
         env = {**self.image.env, "HOME": "/root", **settings.env}
-        limits = Limits(memory=(settings.memory_mb or 2048) * _MIB, cpus=settings.cpus or 1.0, disk=256 * _MIB)
-        writable = tuple(dict.fromkeys((*own, *_ALWAYS)))
-        return claim(Spec(image=self.image.name, workdir=self.workdir, writable=writable, env=env, limits=limits))
+        limits = Limits(memory=(settings.memory_mb or 2048) * _MIB, cpus=settings.cpus or 1.0, disk=_DISK)
+        return claim(Spec(image=self.image.id, workdir=self.workdir, writable=self._folders, env=env, limits=limits))
 
     def _ready(self) -> Sandbox:
         if self._sandbox is None:
             self._sandbox = self._made()
-            self._image_files = _owned(self._sandbox.snapshot())
-            self._sandbox.restore(self.files or self._image_files)
+            self._sandbox.restore(self.files or self._given)
         return self._sandbox
 
     def verdict(self) -> float:
@@ -179,23 +200,22 @@ class Harbor(ToolEnv):
         except OSError as error:
             self.outcome = Graded(0.0, {}, f"what was left cannot be graded: {error}", "")
             return f"this is not graded: {error}."
-        image = self._image_files
         self.close()
         with self._made() as judge:
-            self.outcome = graded(judge, self.job, carried(files, image, self.image.env.get("PATH", "")))
+            self.outcome = graded(judge, self.job, carried(files, self._given, self.image.env.get("PATH", "")))
         return f"reward {self.outcome.reward:g}."
 
     def _now(self) -> Files:
         if self._is_dirty and self._sandbox is not None:
             self.files, self._is_dirty = self._sandbox.snapshot(), False
-        return self.files or self._image_files
+        return self.files or self._given
 
     # -- the contract --------------------------------------------------------------------------------
 
     def tasks(self, split: str) -> Sequence[TaskId]:
-        """Ids of the tasks of a split, by the hash of their names. Raises UserError."""
+        """Ids of the tasks of a split (see ``splits_of``). Raises UserError."""
         Env.tasks(self, split)  # knows the splits
-        return _splits(tuple(self.all_tasks))[split]
+        return [*self.splits[split]]
 
     def expert(self) -> Expert | None:
         """The task's own solution, where it brings one."""
@@ -215,7 +235,7 @@ class Harbor(ToolEnv):
             files = self._now() if self._sandbox is not None else self.files
         except OSError:
             return None
-        return {"task": self.job.id, "log": list(self.log), "files": files, "outcome": self.outcome}
+        return {"task": self.task, "log": list(self.log), "files": files, "outcome": self.outcome}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go back to what ``get_state`` gave."""
@@ -236,17 +256,20 @@ def _must_fit(tasks: Any, offline: bool) -> None:
             raise ConfigError(f"task {task.id} needs {' and '.join(needs)}, which there is not here")
 
 
-def _splits(ids: tuple[str, ...]) -> dict[str, list[TaskId]]:
-    """In the order of the names' hashes; of ten tasks eight are for training, of fewer than three all."""
-    ordered = sorted(ids, key=lambda id: hashlib.blake2b(id.encode(), digest_size=8).digest())
-    tenth = len(ordered) // 10 or (1 if len(ordered) >= 3 else 0)
-    ends = (len(ordered) - 2 * tenth, len(ordered) - tenth)
-    return {"train": [*ordered[: ends[0]]], "validation": [*ordered[slice(*ends)]], "test": [*ordered[ends[1] :]]}
+def splits_of(tasks: Sequence[HarborTask]) -> dict[str, dict[TaskId, HarborTask]]:
+    """The tasks of each split by their ids, in the order of their names' hashes: of ten, eight are for training.
 
-
-def _owned(files: Files) -> Files:
-    """The same files, and the agent's."""
-    return Files(tuple(Entry(*entry[:4], False, entry.what) for entry in files.entries), files.contents)
+    Fewer than three are in every split, and there each has an id of its own.
+    """
+    if len(tasks) < _FEWEST:
+        return {
+            split: {task.id if split == "train" else f"{task.id}@{split}": task for task in tasks} for split in SPLITS
+        }
+    ordered = sorted(tasks, key=lambda task: hashlib.blake2b(task.id.encode(), digest_size=8).digest())
+    tenth = max(len(ordered) // 10, 1)
+    train, validation = ordered[: -2 * tenth], ordered[-2 * tenth : -tenth]
+    parts = {"train": train, "validation": validation, "test": ordered[-tenth:]}
+    return {split: {task.id: task for task in part} for split, part in parts.items()}
 
 
 def _solving(task: HarborTask) -> str:

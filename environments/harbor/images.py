@@ -25,8 +25,10 @@ _INSTRUCTION = re.compile(r"^\s*(FROM|ARG)\s+(.*)$", re.IGNORECASE | re.MULTILIN
 class Made:
     """An image that the engine has."""
 
-    def __init__(self, name: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, found: Mapping[str, Any]) -> None:
         self.name = name
+        self.id = str(found["Id"])
+        settings = found["Config"]
         self.workdir = str(settings.get("WorkingDir") or "/")
         self.env = dict(pair.partition("=")[::2] for pair in settings.get("Env") or ())
 
@@ -36,7 +38,7 @@ def made_from(task: HarborTask) -> Made:
     engine, image = daemon(), task.config.environment.docker_image
     if image is None or not engine.has_image(image):
         image = _built(task, image)
-    return Made(image, engine.client.inspect_image(image)["Config"])
+    return Made(image, engine.client.inspect_image(image))
 
 
 def _built(task: HarborTask, named: str | None) -> str:

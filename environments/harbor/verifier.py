@@ -8,7 +8,6 @@ Python or pytest take up of themselves, modules that bear the name of one of the
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -98,7 +97,7 @@ def _json(text: str) -> Any:
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise ValueError(f"{name} is {value!r:.60}, expected a finite number")
     return float(value)
 

@@ -32,6 +32,7 @@ def test_values_are_compared_with_their_types() -> None:
 def test_what_is_missing_or_told_twice_fails() -> None:
     assert failed_in(ANSWERS, "") == [0, 1, 2]
     assert failed_in(ANSWERS, said([0, [1]], [0, [2]], [1, [True]], [2, None])) == [0, 2]
+    assert failed_in(ANSWERS, said([0, [2]], [0, [1]], [1, [True]], [2, ["a"]])) == [0]
     assert failed_in(ANSWERS, said([0, [1]], [0, [1]], [1, [True]], [2, ["a"]])) == []
     assert failed_in(ANSWERS, said([True, [True]], [9, [1]], [-1, ["a"]], {"0": [1]}, "PASSED", 7)) == [0, 1, 2]
     assert failed_in(ANSWERS, "[" * 100_000 + "\n0 tests fail\n" + said([0, [1]])) == [1, 2]

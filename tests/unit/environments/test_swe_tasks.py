@@ -77,6 +77,7 @@ def test_what_a_function_needs_and_nothing_else() -> None:
     assert "LIMIT" not in cut
     assert "low" not in cut
     ast.parse(cut)
+    assert needed_by("A = 1\ndef b(): return A\ndef c(): return b()\ndef d(): return 2\n", "c") == {"A", "b", "c"}
     assert needed_by(source_of("stock"), "ship") == {"Store"}
 
 
@@ -160,6 +161,7 @@ def test_issues_tell_less_from_level_to_level() -> None:
             name = path.removeprefix(task.source)
             assert (path in task.issue) == (level == "s1")
             assert (name in task.issue) == (level == "s1")
+            assert task.issue.startswith("In some cases ") == (level in ("s3", "s4"))
             assert len(task.repairs) == len(task.issue.split(" Also: ")) == (2 if level == "s4" else 1)
             assert len(task.trials) == {"s1": 1, "s2": 2, "s3": 4, "s4": 6}[level]
 

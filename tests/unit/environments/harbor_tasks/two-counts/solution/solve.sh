@@ -1,0 +1,4 @@
+#!/bin/bash
+. /solution/count.sh
+count -l > "$OUT/lines.txt"
+count -w > "$OUT/words.txt"
