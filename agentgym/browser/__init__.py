@@ -41,7 +41,7 @@ from agentgym.browser.actions import (
 from agentgym.browser.failures import BrowserLost, PageLost
 from agentgym.browser.seen import Node, Seen
 from agentgym.browser.tree import View, as_text, difference
-from agentgym.browser.window import Window
+from agentgym.browser.window import Window, open_windows
 
 __all__ = [
     "Action",
@@ -67,4 +67,5 @@ __all__ = [
     "Window",
     "as_text",
     "difference",
+    "open_windows",
 ]

@@ -88,5 +88,24 @@
     if (typeof element.selectionStart === "number") element.setSelectionRange(element.value.length, element.value.length);
   }
 
-  Object.assign(own, { point, focus });
+  // The clipboard of the browser is everybody's; a page's own text is copied here, and its pages hand it on.
+  const clip = { text: "" };
+
+  function chosen() {
+    const element = document.activeElement;
+    if (typeof element?.selectionStart !== "number") return String(window.getSelection());
+    return element.value.slice(element.selectionStart, element.selectionEnd);
+  }
+
+  for (const type of ["copy", "cut", "paste"]) {
+    window.addEventListener(type, (event) => {
+      if (event.defaultPrevented) return;
+      event.preventDefault();
+      if (type === "paste") document.execCommand("insertText", false, clip.text);
+      else clip.text = chosen();
+      if (type === "cut") document.execCommand("delete");
+    });
+  }
+
+  Object.assign(own, { point, focus, clip });
 })();

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from typing import TYPE_CHECKING, Any
 
 from agentgym.browser.actions import (
@@ -27,6 +28,7 @@ from agentgym.browser.actions import (
     Type,
     Wait,
 )
+from agentgym.browser.failures import PageLost
 from agentgym.browser.pages import Pages
 from agentgym.extras import require
 
@@ -37,6 +39,7 @@ __all__ = ["Refused", "act", "goto"]
 
 _ACTION_MS, _LOAD_MS = 5_000, 20_000
 _LOST_SECONDS = 10.0
+_CLIPBOARD = re.compile(r"(Control|ControlOrMeta|Meta)\+[CXV]", re.IGNORECASE)
 _DRAG_STEPS = 5
 """Moves of the mouse on the way: pages may want to see it come."""
 
@@ -98,12 +101,16 @@ class _Hand:
 
 async def act(pages: Pages, action: Action, known: str) -> None:
     """Do ``action`` on a page whose refs are those of the document ``known``. Raises Refused, PageLost, BrowserLost."""
+    page = pages.current
     try:
         await _do(action, _Hand(pages, known))
         if pages.setup.turn_ms is not None and not isinstance(action, Wait):
             await pages.pass_time(pages.setup.turn_ms)
     except require("playwright.async_api", extra="gui").Error as error:
         raise Refused(_told(error)) from error
+    except PageLost:
+        if not pages.goes_on_without(page):
+            raise
 
 
 async def goto(pages: Pages, url: str) -> None:
@@ -149,7 +156,12 @@ async def _(action: Type, hand: _Hand) -> None:
 @_do.register
 async def _(action: Press, hand: _Hand) -> None:
     await hand.focus(action.at)
+    pages = hand.pages
+    if is_clipboard := _CLIPBOARD.fullmatch(action.key) is not None:
+        await pages.ask("text => { window.__agentgym.clip.text = text; }", pages.clip)
     await hand.wait_for(hand.page.keyboard.press(action.key))
+    if is_clipboard:
+        pages.clip = await pages.ask("() => window.__agentgym.clip.text")
 
 
 @_do.register

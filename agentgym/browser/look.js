@@ -76,8 +76,9 @@
   }
 
   function hidden(element, style) {
-    return element.getAttribute("aria-hidden") === "true" || element.hidden === true || style.display === "none" ||
-      element.closest?.("[inert]") !== null;
+    // A box of its own is not needed: what is in one of `display: contents` is seen.
+    return element.getAttribute("aria-hidden") === "true" || style.display === "none" ||
+      (style.display !== "contents" && !element.closest("select") && !element.checkVisibility()) || element.closest("[inert]") !== null;
   }
 
   function textOf(element) {
@@ -215,7 +216,8 @@
     if (!node.name && NAMED_BY_WORDS.has(role) && inside.every((each) => each.text !== undefined)) {
       node.name = inside.map((each) => each.text).join(" ");
     }
-    const says = (each) => each.text !== undefined || (each.role === "generic" && each.name === node.name);
+    const isSame = (each) => ["generic", "image"].includes(each.role) && each.name === node.name;
+    const says = (each) => each.text !== undefined || isSame(each);
     if (node.name && inside.every(says)) nodes.length = first; // what a name says is not said again
     else if (!role && !node.acts && !node.color) node.role = "";
     if (node.acts && !node.name && !inside.length) node.hint = hintOf(element);
@@ -243,7 +245,9 @@
     const first = nodes.length;
     for (const child of childrenOf(element)) {
       if (child.nodeType === Node.TEXT_NODE) {
-        const text = isSeen && !(element.tagName === "LABEL" && element.control) ? words(child.data) : "";
+        const isSaid = isSeen && !(element.tagName === "LABEL" && element.control) &&
+          !(element.tagName === "DETAILS" && !element.open);
+        const text = isSaid ? words(child.data) : "";
         if (text) push(nodes, { depth: at.depth, text }, first);
       } else if (child.nodeType === Node.ELEMENT_NODE) {
         walk(child, at, nodes, options);

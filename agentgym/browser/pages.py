@@ -31,6 +31,7 @@ T = TypeVar("T")
 Answer: TypeAlias = Literal["accept", "dismiss"]
 
 MAX_PAGES, MAX_DIALOGS = 5, 20
+_OPEN_SECONDS = 2.0
 _STILL_MS = 5_000
 _LOST_SECONDS = 10.0
 """That anything a page is asked may take beyond what it is given to become still."""
@@ -74,9 +75,12 @@ class Pages:
         self._running, self._context = running, context
         self._pages: list[Page] = []
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._num_dialogs, self._is_used = 0, False
+        self._num_dialogs, self._num_opened, self._is_used = 0, 0, False
+        self._has_opened = asyncio.Event()
         self.news: list[str] = []
         """What came up since it was last told."""
+        self.clip = ""
+        """What was copied last."""
 
     @classmethod
     async def open(cls, running: Running, setup: Setup) -> Pages:
@@ -126,6 +130,7 @@ class Pages:
         except (error_type, PageLost):
             return False
         self.news.clear()
+        self.clip = ""
         return True
 
     async def close(self) -> None:
@@ -145,6 +150,8 @@ class Pages:
 
     def _on_page(self, page: Page) -> None:
         self._is_used = bool(self._pages)
+        self._num_opened += self._is_used
+        self._has_opened.set()
         if len(self._pages) >= MAX_PAGES:
             self.news.append("a page that opened was closed: too many are open")
             self._closing = asyncio.ensure_future(self._shut(page))
@@ -157,9 +164,24 @@ class Pages:
         page.on("crash", lambda _: self._lose("the page has crashed"))
         page.on("close", self._on_close)
 
+    async def await_opened(self, count: int) -> None:
+        """Until as many pages more have come up as a page has opened."""
+        with contextlib.suppress(TimeoutError):  # it may have used one that was there
+            async with asyncio.timeout(_OPEN_SECONDS):
+                while self._num_opened < count:
+                    self._has_opened.clear()
+                    await self._has_opened.wait()
+        self._num_opened = 0
+
     async def _shut(self, page: Page) -> None:
         with contextlib.suppress(require("playwright.async_api", extra="gui").Error):
             await page.close()
+
+    def goes_on_without(self, page: Page) -> bool:
+        """Whether ``page`` has closed itself, and there is another one to look at."""
+        if page.is_closed():
+            self._on_close(page)
+        return page not in self._pages and bool(self._pages) and not self._lost.done()
 
     def _on_close(self, page: Page) -> None:
         if page in self._pages:
@@ -229,14 +251,18 @@ class Pages:
         until = time.monotonic() + self.setup.still_ms / 1000 + _LOST_SECONDS
         error_type = require("playwright.async_api", extra="gui").Error
         while True:
+            page = self.current
             try:
-                return await self.guarded(self.current.evaluate(script, argument), until - time.monotonic())
+                return await self.guarded(page.evaluate(script, argument), until - time.monotonic())
+            except PageLost:
+                if not self.goes_on_without(page):
+                    raise
             except error_type as error:
                 if not any(sign in str(error) for sign in _NAVIGATED):
                     raise PageLost(f"the page cannot be asked: {_first_line(error)}") from error
                 if time.monotonic() > until:
                     raise PageLost("the page navigates without end") from error
-                await self.guarded(self.current.wait_for_load_state("domcontentloaded"), until - time.monotonic())
+                await self.guarded(page.wait_for_load_state("domcontentloaded"), until - time.monotonic())
 
 
 @functools.cache

@@ -38,6 +38,26 @@
     window.navigation?.addEventListener(name, () => { isLeaving = false; });
   }
 
+  // Pages that were opened from here, whose coming is told elsewhere.
+  let opened = 0;
+  const open = window.open;
+  window.open = function (...given) {
+    const page = open.apply(this, given);
+    if (page) opened += 1;
+    return page;
+  };
+  window.addEventListener("click", (event) => {
+    const link = event.composedPath().find((each) => each instanceof HTMLAnchorElement && each.href);
+    const target = link?.target.toLowerCase() ?? "";
+    if (!event.defaultPrevented && !["", "_self", "_parent", "_top"].includes(target)) opened += 1;
+  });
+
+  function takeOpened() {
+    const count = opened;
+    opened = 0;
+    return count;
+  }
+
   const imagesLoad = () => Array.from(document.images).some((image) => !image.complete && image.loading !== "lazy");
   const isBusy = () => document.readyState !== "complete" || pending > 0 || isLeaving || imagesLoad();
 
@@ -65,5 +85,5 @@
     });
   }
 
-  Object.defineProperty(window, "__agentgym", { value: { still } });
+  Object.defineProperty(window, "__agentgym", { value: { still, takeOpened } });
 })();

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,11 +23,17 @@ from agentgym.browser.shared import Shared, give_back, lend
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Window"]
+__all__ = ["Window", "open_windows"]
 
 T = TypeVar("T")
+_OPEN: weakref.WeakSet[Window] = weakref.WeakSet()
 _SECONDS = 2 * START_SECONDS
 """That any call may take: all that is waited for inside has shorter deadlines of its own."""
+
+
+def open_windows() -> list[Window]:
+    """The windows of this process that are open."""
+    return [window for window in _OPEN if window.is_open]
 
 
 class Window:
@@ -102,6 +109,12 @@ class Window:
         if self._shared is None or not self._shared.is_here:
             self._shared, self._pages = lend(), None
         self._call(self._open(url))
+        _OPEN.add(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a page, in this process."""
+        return self._pages is not None and self._shared is not None and self._shared.is_here
 
     async def _open(self, url: str | None) -> None:
         assert self._shared is not None
@@ -120,10 +133,14 @@ class Window:
     async def _look(self) -> Seen:
         script = f"""async ([ms, options]) => {{
             const isStill = await window.__agentgym.still(ms);
-            return [isStill, window.__agentgym.look(options), await ({self._probe})()];
+            const found = window.__agentgym.look(options);
+            return [isStill, found, await ({self._probe})(), window.__agentgym.takeOpened()];
         }}"""
-        pages = self._held
-        is_still, found, probed = await pages.ask(script, [pages.setup.still_ms, self._options])
+        pages, count = self._held, 1
+        while count:
+            is_still, found, probed, count = await pages.ask(script, [pages.setup.still_ms, self._options])
+            if count:  # it is the new page that is to be seen
+                await pages.await_opened(count)
         return Seen.of(found, news=pages.take_news(), is_still=is_still, probed=probed)
 
     def act(self, action: Action) -> str | None:

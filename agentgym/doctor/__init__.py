@@ -12,6 +12,7 @@ environment, ``agentgym doctor ID`` over one.
 - ``measures``: rewards, sizes of observations, what a random policy reaches;
 - ``abuse``: strange, random and dishonest actions;
 - ``enumerations``: answers that list everything;
+- ``browsers``: what a page keeps for the next episode;
 - ``leftovers``: processes, threads, files that stay behind;
 - ``tokens``: what a policy's tokenizer makes of it;
 - ``report``: the findings for people and for machines.
@@ -28,6 +29,7 @@ from typing import Literal
 from agentgym.blame import own_frames, place
 from agentgym.doctor.abuse import STRANGE_ACTIONS, refuses_forged_rewards, stands_random_actions, stands_strange_actions
 from agentgym.doctor.basics import has_disjoint_splits, passes_gymnasium, wins_as_expert
+from agentgym.doctor.browsers import clears_the_browser
 from agentgym.doctor.cheats import pays_no_cheat
 from agentgym.doctor.enumerations import refuses_enumerations
 from agentgym.doctor.leftovers import leaves_nothing_behind
@@ -56,6 +58,7 @@ __all__ = [
     "Player",
     "Remark",
     "as_json",
+    "clears_the_browser",
     "comes_back_to_snapshots",
     "diagnose",
     "findings_table",
@@ -101,6 +104,7 @@ CHECKS: tuple[Check, ...] = (
     stands_strange_actions,
     stands_random_actions,
     refuses_forged_rewards,
+    clears_the_browser,
     refuses_enumerations,
     pays_no_cheat,
     leaves_nothing_behind,
