@@ -114,6 +114,8 @@ def test_every_element_stands_on_the_page_once(level: Level) -> None:
     while True:
         shown, page = seen(guest), session_of(guest).page
         wanted = [node.id for block in (*page.blocks, *page.overlays) for node in block.nodes if node.id]
+        main: Any = shown.main
+        assert main.has_attr("inert") == bool(page.overlays), "what lies under something cannot be reached"
         if not page.overlays:
             found = [str(element["id"]) for element in shown.select("[id]") if element["id"] != "alone"]
             assert sorted(found) == sorted(wanted)
@@ -137,6 +139,9 @@ def test_what_a_field_holds_is_told_as_it_is_typed() -> None:
     assert site.problem == "place takes 60 characters"
     assert session_of(guest).state.search["place"] == ""
     guest.post("/typed", id="place", value="rome")
+    guest.post("/typed", id="place", value="rome" + "x" * 57)
+    assert session_of(guest).state.search["place"] == "rome", "what is too long is not added, and nothing is lost"
+    guest.post("/typed", id="place", value="rome x")
     assert site(Request("POST", "/typed", {"id": "nosuch", "value": "x"})).body == ""
 
 

@@ -39,7 +39,11 @@ def test_a_zoom_is_as_large_as_the_picture_and_stays_inside() -> None:
 
 
 def test_a_mark_and_a_line_are_drawn_on_a_copy() -> None:
-    marked, measured = look("mark(20, 20)"), look("measure(10, 10, 40, 50)")
+    image = picture()
+    marked, measured = look_of("mark(20, 20)", image), look_of("measure(10, 10, 40, 50)", image)
+    assert isinstance(marked, Look)
+    assert isinstance(measured, Look)
+    assert image.tobytes() == picture().tobytes()
     assert marked.image.getpixel((20, 20)) == (230, 30, 90) != picture().getpixel((20, 20))
     assert marked.image.getpixel((90, 45)) == picture().getpixel((90, 45))
     assert measured.text == "50 pixels, 30 across and 40 down:"

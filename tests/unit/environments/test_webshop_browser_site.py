@@ -103,6 +103,16 @@ def test_other_addresses_lead_to_where_the_shopper_is() -> None:
     assert "there is nothing to click" in guest.get("/item/NOSUCH").select_one("[role=alert]").text  # type: ignore[union-attr]
 
 
+def test_each_page_of_results_has_an_address() -> None:
+    _, _, guest = opened()
+    guest.get("/search?q=mug")
+    shown = guest.post("/click", name="next >")
+    assert guest.path == "/results?q=mug&page=2"
+    assert "11 to 20 of" in shown.text
+    guest.post("/click", name="< prev")
+    assert guest.path == "/results?q=mug&page=1"
+
+
 def test_a_purchase_is_made_once() -> None:
     _, _, guest = opened()
     guest.get("/search?q=mug")
