@@ -105,7 +105,7 @@ def test_every_check_of_the_package_is_run_and_shown() -> None:
         if inspect.isfunction(check) and next(iter(inspect.signature(check).parameters), "") == "make_env"
     }
     assert {check.__name__ for check in doctor.CHECKS} == checks - {"diagnose", "keeps_tokens", "shown_prompt"}
-    assert len(doctor.CHECKS) == 19
+    assert len(doctor.CHECKS) == 20
 
 
 def test_every_check_is_given_the_time_and_the_environment_and_runs_whatever_became_of_the_others() -> None:
