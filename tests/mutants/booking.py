@@ -95,7 +95,7 @@ MODULES = (
         (
             Mutation("three are a success", "done and progress == 1.0", "done and progress >= 0.75"),
             Mutation("dense pays all each time", "else progress - before", "else progress"),
-            Mutation("the answer is forgotten", "if state.has_asked and session.wish.missing:", "if False:"),
+            Mutation("the answer is forgotten", "session.state.has_asked and session.wish.missing", "False"),
             Mutation("HTML is cut", 'if observation_mode == "text" else 0', "if True else 0"),
         ),
     ),

@@ -12,7 +12,7 @@ MODULES = (
             Mutation("a remark is a failure", 'status = "info" if', 'status = "FAIL" if'),
             Mutation("the time is not handed on", "check(make_env, seconds)", "check(make_env)"),
             Mutation("further checks are left out", "(*CHECKS, *more)", "CHECKS"),
-            Mutation("one check is left out", "    refuses_enumerations,\n    leaves_nothing_behind,\n)", ")"),
+            Mutation("one check is left out", "    pays_no_cheat,\n    leaves_nothing_behind,\n)", ")"),
             Mutation(
                 "told after it ran",
                 "        on_check(check.__name__)\n        findings.append",

@@ -623,7 +623,8 @@ def test_a_fork_that_is_asked_later_what_another_was_asked_computes_nothing(
         for step in steps:
             if step == "new weights":
                 await engine.update_weights(1, ())
-                await engine.generate(Prompt(opening), sampling(), session="trunk")
+                engine.release("trunk")
+                await engine.generate(Prompt(opening), sampling(), session="trunk")  # in the same pieces
             elif step == "first is gone":
                 engine.release("1")
             else:
@@ -641,6 +642,24 @@ def test_a_fork_that_is_asked_later_what_another_was_asked_computes_nothing(
     assert len({tuple(one.token_ids) for one in found}) == 3
     assert run(lambda: said("1", "first is gone", "2")) == ([alone["1"][0][0], alone["2"][0][0]], [16, 0, 16])
     assert run(lambda: said("1", "new weights", "2"))[1] == [16, 72, 16]
+
+
+def test_forks_whose_past_was_computed_in_other_pieces_are_no_twins() -> None:
+    """Each says to the bit what it says alone: sums are rounded as they were split."""
+
+    async def said(*trunks: str) -> tuple[list[Completion], int]:
+        engine, ids = EmbeddedEngine(LONG, max_sessions=9), prompt_of(70)
+        reply = (await engine.generate(Prompt(ids), sampling(), session="token by token")).token_ids
+        await engine.generate(Prompt(ids + reply[:-1]), sampling(max_tokens=1), session="at once")
+        for trunk in trunks:
+            await engine.fork(trunk, f"after {trunk}")
+        before, ids = engine.prefill_tokens, ids + reply + prompt_of(13)
+        asked = (engine.generate(Prompt(ids), sampling(), session=f"after {trunk}") for trunk in trunks)
+        return await asyncio.gather(*asked), engine.prefill_tokens - before
+
+    found, computed = run(lambda: said("token by token", "at once"))
+    assert computed == 16 + 16
+    assert found == [run(functools.partial(said, trunk))[0][0] for trunk in ("token by token", "at once")]
 
 
 def test_forks_that_are_asked_something_else_are_no_twins() -> None:
