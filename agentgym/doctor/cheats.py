@@ -17,13 +17,12 @@ __all__ = ["pays_no_cheat"]
 
 def pays_no_cheat(make_env: MakeEnv, seconds: float = SECONDS, /, tasks: int = 3) -> str:
     """Of what the environment calls cheats none is paid, on tasks that its expert wins."""
-    cases = cases_of(make_env, tasks, "test")
     with Player(make_env()) as player:
         if _is_unguarded(player):
             return Remark("left out: cheats attack whatever they run on, and unsafe_local has no container around it")
-        player.reset(*cases[0])
-        if _cheats_of(player) is None:
+        if not hasattr(_bare(player), "cheats"):
             return Remark("left out: there is no cheats()")
+        cases = cases_of(make_env, tasks, "test")
         for case in cases[:1]:
             expect(success_of(player, case, by_expert=True), f"the expert lost {case}: nobody sees what it does")
         tried = [(case, name) for case in cases for name in _names_at(player, case)]
@@ -35,25 +34,27 @@ def pays_no_cheat(make_env: MakeEnv, seconds: float = SECONDS, /, tasks: int = 3
     return f"none of {count} cheats was paid, the expert's work was"
 
 
-def _cheats_of(player: Player) -> Mapping[str, Sequence[str]] | None:
-    env: Any = getattr(player.env, "unwrapped", player.env)
-    cheats = getattr(env, "cheats", None)
-    return None if cheats is None else dict(cheats())
+def _bare(player: Player) -> Any:
+    return getattr(player.env, "unwrapped", player.env)
+
+
+def _cheats_of(player: Player) -> Mapping[str, Sequence[str]]:
+    return dict(_bare(player).cheats())
 
 
 def _is_unguarded(player: Player) -> bool:
     """Whether what is tried would run on this machine itself."""
-    return bool(getattr(getattr(player.env, "unwrapped", player.env), "unsafe_local", False))
+    return bool(getattr(_bare(player), "unsafe_local", False))
 
 
 def _names_at(player: Player, case: Case) -> list[str]:
     player.reset(*case)
-    return list(_cheats_of(player) or ())
+    return list(_cheats_of(player))
 
 
 def _played(player: Player, case: Case, name: str) -> tuple[float, bool]:
     player.reset(*case)
-    for action in (_cheats_of(player) or {})[name]:
+    for action in _cheats_of(player)[name]:
         if player.goes_on:
             player.step(action)
     return player.now.total, player.now.success

@@ -176,7 +176,9 @@ def test_what_breaks_more_fails_wherever_it_shows(env: type[kit.Sound], checks: 
 def test_what_no_turn_may_be_fails_everywhere_but_where_nothing_is_played(env: type[kit.Sound], words: str) -> None:
     found = failures(env)
     assert {check.__name__ for check in doctor.CHECKS} - {"passes_gymnasium", "refuses_enumerations", *found} == {
+        "clears_the_browser",
         "has_disjoint_splits",
+        "pays_no_cheat",
         "repeats_in_processes",
     }
     assert all(words in told for told in found.values())
