@@ -61,5 +61,5 @@ MARKS = {"gui": pytest.mark.browser, "docker": pytest.mark.docker}
 
 def marked(id: str) -> ParameterSet:
     """The id of an environment, with the mark of tests that need what it needs."""
-    extra = agentgym.plugins("environments").get(id).extra if id in REGISTERED else ""
+    extra = getattr(agentgym.plugins("environments").get(id), "extra", "") if id in REGISTERED else ""
     return pytest.param(id, marks=[MARKS[extra]] if extra in MARKS else [])

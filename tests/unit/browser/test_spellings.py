@@ -76,7 +76,7 @@ ACTIONS: dict[SpellingName, st.SearchStrategy[Action]] = {
     ),
     "commands": st.one_of(
         *COMMON,
-        st.builds(Click, TARGETS, st.just("left"), COUNTS),  # type: ignore[arg-type]
+        st.builds(Click, TARGETS, st.just("left"), COUNTS),
         st.builds(Select, REFS, st.tuples(TEXTS)),
         st.builds(Press, st.just("Enter"), REFS),
         st.sampled_from([Scroll(0, 400), Scroll(-400, 0), Say("ASK USER HELP")]),

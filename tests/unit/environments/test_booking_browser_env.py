@@ -13,7 +13,7 @@ from agentgym.env import Env
 from agentgym.environments.booking import Booking
 from agentgym.environments.booking.levels import LEVELS, Level
 from agentgym.environments.booking_browser import BookingBrowser
-from agentgym.types import StepResult
+from agentgym.types import Observation, StepResult
 
 pytestmark = pytest.mark.browser
 
@@ -105,9 +105,10 @@ def test_what_the_site_complains_of_stands_on_the_page() -> None:
 
 def test_the_user_answers_in_every_spelling() -> None:
     for spelling in ("commands", "calls", "tools"):
-        env = BookingBrowser(level="b4", spelling=spelling)  # type: ignore[arg-type]
+        env = BookingBrowser(level="b4", spelling=spelling)
         env.reset(options={"task": 0})
         observation, _, _, _, info = env.step("ask user help")
+        assert isinstance(observation, Observation)
         assert "invalid_action" not in info
         assert f"user: {env.session.wish.answer}" in str(observation)
         assert "ASK USER HELP" in (observation.admissible or ())

@@ -17,8 +17,7 @@ def test_boxes_are_scaled_with_their_picture() -> None:
         elements=[Element("button", "x", (0, 0, 200, 100))],
     )
     assert item.target == Box(0.1, 0.1, 0.3, 0.4)
-    assert item.center == (40, 25)
-    assert item.share((50, 50)) == (0.25, 0.5)
+    assert [item.center, item.share((50, 50))] == [(40, 25), (0.25, 0.5)]
     assert fitted(item, 200) is item
     smaller = fitted(item, 50)
     assert smaller.image.size == (50, 25)

@@ -18,7 +18,7 @@ def test_a_screen_is_a_function_of_its_number(level: Level) -> None:
     one = draw_screen(level, "train", 3, 0)
     draw_screen.cache_clear()
     assert draw_screen(level, "train", 3, 0) == one
-    others = [draw_screen(level, split, number, seed) for split, number, seed in OTHERS]  # type: ignore[arg-type]
+    others = [draw_screen(level, split, number, seed) for split, number, seed in OTHERS]
     assert len({one.html, *(other.html for other in others)}) == 5
 
 

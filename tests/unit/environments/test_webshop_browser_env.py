@@ -14,7 +14,7 @@ from agentgym.env import Env
 from agentgym.environments.webshop import WebShop
 from agentgym.environments.webshop_browser import WebShopBrowser
 from agentgym.errors import EnvError
-from agentgym.types import StepResult
+from agentgym.types import Observation, StepResult
 
 pytestmark = pytest.mark.browser
 
@@ -93,12 +93,14 @@ def test_what_is_seen_is_the_page_and_the_task() -> None:
     observation, _ = env.reset(options={"task": 0})
     assert str(observation).startswith("task: i would like to buy a soothing")
     assert '[1] searchbox "Search" value=""' in str(observation)
+    assert isinstance(observation, Observation)
     assert len(observation.images) == 1
     assert "127.0.0.1" not in str(observation)
     assert "localhost" not in str(observation)
     shot = WebShopBrowser(observe="screenshot")
     seen, _ = shot.reset(options={"task": 0})
     assert str(seen) == str(observation).partition("\n")[0]
+    assert isinstance(seen, Observation)
     plain = seen.images[0]
     assert plain.digest != observation.images[0].digest, "marks are drawn"
     for one in (env, shot):
