@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Refused", "act", "goto"]
 
 _ACTION_MS, _LOAD_MS = 5_000, 20_000
-_LOST_SECONDS = 10.0
+_LOST_SECONDS = 20.0
 _CLIPBOARD = re.compile(r"(Control|ControlOrMeta|Meta)\+[CXV]", re.IGNORECASE)
 _DRAG_STEPS = 5
 """Moves of the mouse on the way: pages may want to see it come."""

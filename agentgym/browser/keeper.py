@@ -5,7 +5,7 @@
 Playwright starts it in place of the browser, as the leader of a process group of its own. It starts EXECUTABLE, and
 when OWNER (an id) or Playwright's driver has ended, however that came, SIGKILL included, it kills the browser and all
 that the browser has started, the driver among them, and removes the profile and DIRECTORY. When the browser ends by
-itself, so does it. The standard library only, to start at once.
+itself, so does this. The standard library only, to start at once.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-__all__ = ["PID_FILE", "main"]
+__all__ = ["CLOSING_FILE", "PID_FILE", "main"]
 
 PID_FILE = "keeper"
 """In DIRECTORY: the keeper's process id, which is that of its group."""
 
+CLOSING_FILE = "closing"
+"""In DIRECTORY: that the owner lives, and ends the browser by itself."""
+
+_MOMENT = 2.0
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LIBC = ctypes.CDLL(None)
 _PIPES = (3, 4)
@@ -32,7 +36,7 @@ _PIPES = (3, 4)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the browser to its end or its owner's; its exit status."""
+    """Run the browser to its end, its owner's or its driver's."""
     owner, directory, executable, *flags = arguments
     driver = os.getppid()
     with open(os.path.join(directory, PID_FILE), "w") as file:
@@ -43,13 +47,16 @@ def main(arguments: Sequence[str]) -> int:
     for descriptor in _PIPES:
         os.close(descriptor)
     own = os.pidfd_open(browser.pid)
-    ended, _, _ = select.select([own, *watched], [], [])
-    if watched[0] in ended:
-        _kill(driver)
+    select.select([own, *watched], [], [])
     _kill_children()
-    if own not in ended:
-        _clear(directory, flags)
-    return browser.poll() or 0
+    # An owner that was killed is a moment behind the pipes that it held.
+    is_told = os.path.exists(os.path.join(directory, CLOSING_FILE))
+    gone, _, _ = select.select(watched, [], [], 0 if is_told else _MOMENT)
+    if watched[0] in gone:
+        _kill(driver)
+    for folder in [*_profiles(flags), *([directory] if gone else [])]:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
 
 
 def _die_with_keeper() -> None:
@@ -73,11 +80,9 @@ def _kill_children() -> None:
             return
 
 
-def _clear(directory: str, flags: Sequence[str]) -> None:
-    """Remove what Playwright would have removed."""
-    profiles = [flag.partition("=")[2] for flag in flags if flag.startswith("--user-data-dir=")]
-    for folder in (directory, *profiles):
-        shutil.rmtree(folder, ignore_errors=True)
+def _profiles(flags: Sequence[str]) -> list[str]:
+    """What Playwright would have removed, had it lived."""
+    return [flag.partition("=")[2] for flag in flags if flag.startswith("--user-data-dir=")]
 
 
 if __name__ == "__main__":

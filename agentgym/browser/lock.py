@@ -46,11 +46,8 @@ class Lock:
 
     @property
     def proxy(self) -> dict[str, str]:
-        """For Playwright: everything goes nowhere, but for the origins; loopback is no exception by itself.
-
-        Of two rules that fit, the later one holds.
-        """
-        return {"server": _NOWHERE, "bypass": ",".join(["<-loopback>", *map(_host, self.origins)])}
+        """For Playwright: all goes nowhere, loopback too, but for the origins; of these rules the last counts."""
+        return {"server": _NOWHERE, "bypass": ",".join(["<-loopback>", *(_host(origin) for origin in self.origins)])}
 
     async def refuse(self, route: Any) -> None:
         """Answer a request that is not permitted."""

@@ -171,8 +171,8 @@
   // The document as a flat list in reading order; a line of text is a node without a role.
   function look(options = {}) {
     const nodes = [];
-    const root = document.scrollingElement ?? document.documentElement;
-    walk(document.body ?? document.documentElement, { depth: 0, dx: 0, dy: 0, cursor: "" }, nodes, options);
+    const root = document.scrollingElement ?? document.documentElement ?? { scrollWidth: 0, scrollHeight: 0 };
+    if (document.body) walk(document.body, { depth: 0, dx: 0, dy: 0, cursor: "" }, nodes, options);
     for (const node of nodes) {
       if (node.acts || node.color) node.ref = refOf(node.element);
       delete node.element;

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from agentgym.browser.failures import BrowserLost, PageLost
 from agentgym.browser.lock import Lock
 from agentgym.browser.running import Running
+from agentgym.errors import EnvError
 from agentgym.extras import require
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ T = TypeVar("T")
 Answer: TypeAlias = Literal["accept", "dismiss"]
 
 MAX_PAGES, MAX_DIALOGS = 5, 20
-_OPEN_SECONDS = 2.0
+_OPEN_SECONDS = 5.0
 _STILL_MS = 5_000
-_LOST_SECONDS = 10.0
+_LOST_SECONDS = 20.0
 """That anything a page is asked may take beyond what it is given to become still."""
 
 _BEGINNING = 1_767_225_600_000
@@ -143,9 +144,9 @@ class Pages:
 
     @property
     def current(self) -> Page:
-        """The page that is looked at."""
-        if not self._pages:
-            raise PageLost("all pages have been closed")
+        """The page that is looked at. Raises PageLost, BrowserLost."""
+        if self._lost.done() or not self._pages:
+            raise self._loss(self._lost.result() if self._lost.done() else "all pages have been closed")
         return self._pages[-1]
 
     def _on_page(self, page: Page) -> None:
@@ -202,6 +203,9 @@ class Pages:
         self._is_used = True
         self.news.append(f'the download of "{download.suggested_filename}" was refused')
 
+    def _loss(self, why: str) -> EnvError:
+        return (PageLost if self._running.is_alive else BrowserLost)(why)
+
     def _lose(self, why: str) -> None:
         if not self._lost.done():
             self._lost.set_result(why)
@@ -233,13 +237,13 @@ class Pages:
         try:
             await asyncio.wait([task, self._lost], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if self._lost.done():
-                raise (PageLost if self._running.is_alive else BrowserLost)(self._lost.result())
+                raise self._loss(self._lost.result())
             if not task.done():
                 raise PageLost(f"the page gave no answer within {seconds:g} s")
             return task.result()
         except require("playwright.async_api", extra="gui").Error as error:
             if any(sign in str(error) for sign in _GONE):
-                raise (PageLost if self._running.is_alive else BrowserLost)(_first_line(error)) from error
+                raise self._loss(_first_line(error)) from error
             raise
         finally:
             if not task.done():

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Running"]
 
-START_SECONDS, CLOSE_SECONDS = 60.0, 10.0
+START_SECONDS, CLOSE_SECONDS, KEEPER_SECONDS = 60.0, 10.0, 5.0
+_LONGEST = 40
+"""Characters: the name of a socket has 107 at most."""
 
 
 class Running:
@@ -42,12 +44,14 @@ class Running:
     async def start(cls) -> Running:
         """Start both. Raises MissingExtraError where one is not installed, BrowserLost where it does not start."""
         check_installed()
-        directory = Path(tempfile.mkdtemp(prefix="agentgym-browser-"))
+        directory = _directory()
         playwright = await require("playwright.async_api", extra="gui").async_playwright().start()
         try:
             browser = await playwright.chromium.launch(
                 executable_path=_stub(directory),
                 args=list(FLAGS),
+                artifacts_dir=directory / "artifacts",
+                env={**os.environ, "TMPDIR": str(directory)},  # what it leaves there when it is killed goes with it
                 timeout=START_SECONDS * 1000,
                 handle_sigint=False,  # Ctrl-C is the trainer's to answer
                 handle_sigterm=False,
@@ -58,29 +62,61 @@ class Running:
             await playwright.stop()
             shutil.rmtree(directory, ignore_errors=True)
             if isinstance(error, Exception):
-                raise BrowserLost(f"Chromium ({executable()}) does not start: {error}") from error
+                raise BrowserLost(f"Chromium ({executable()}) does not start: {_why(error)}") from error
             raise
 
     @property
     def is_alive(self) -> bool:
-        """Whether pages can be opened in it."""
-        return bool(self.browser.is_connected())
+        """Whether pages can be opened in it, as far as is known yet."""
+        return bool(self.browser.is_connected()) and Path(f"/proc/{self.pid}").exists()
 
     async def close(self) -> None:
         """End it, kindly, and then in any case."""
+        (self._directory / keeper.CLOSING_FILE).touch()
         with contextlib.suppress(Exception):  # whatever it says now, its processes are killed below
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.browser.close()
+        await self._keeper_ended()
         self.kill()
         with contextlib.suppress(Exception):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._playwright.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
 
+    async def _keeper_ended(self) -> None:
+        """Until it has: it removes what the browser leaves. A few seconds at most."""
+        try:
+            handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return
+        ended, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.add_reader(handle, ended.set)
+        try:
+            async with asyncio.timeout(KEEPER_SECONDS):
+                await ended.wait()
+        except TimeoutError:
+            return
+        finally:
+            loop.remove_reader(handle)
+            os.close(handle)
+
     def kill(self) -> None:
         """Kill Chromium; what is going on in it raises BrowserLost."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+
+
+def _directory() -> Path:
+    """A temporary directory, in a place whose name is short: Chromium keeps a socket there."""
+    place = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="agentgym-", dir=place if len(place) <= _LONGEST else "/tmp"))
+
+
+def _why(error: BaseException) -> str:
+    """What Chromium said before it ended, or else the first line."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    fatal = [line for line in lines if "FATAL" in line or "error while loading" in line]
+    return (fatal or lines)[0].strip()[:500]
 
 
 def _stub(directory: Path) -> Path:

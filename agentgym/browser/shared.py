@@ -52,10 +52,10 @@ class Shared:
             future.cancel()
             raise
 
-    async def running(self) -> Running:
-        """The browser, started where there is none that lives. To be awaited in its own loop."""
+    async def running(self, *, but: Running | None = None) -> Running:
+        """The browser, started where there is none that lives, or ``but`` this. To be awaited in its own loop."""
         async with self._starting:
-            if self._running is not None and not self._running.is_alive:
+            if self._running is not None and (self._running is but or not self._running.is_alive):
                 await self._end()
             if self._running is None:
                 self._running = await Running.start()

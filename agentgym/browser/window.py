@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agentgym.browser.acting import Refused, act, goto
 from agentgym.browser.actions import Action
 from agentgym.browser.chromium import check_installed
-from agentgym.browser.failures import PageLost
+from agentgym.browser.failures import BrowserLost, PageLost
 from agentgym.browser.lock import Lock
 from agentgym.browser.pages import Answer, Pages, Setup
 from agentgym.browser.running import START_SECONDS
@@ -121,9 +121,16 @@ class Window:
         self.seen = None
         if not (self._pages and await self._pages.renew()):
             await self._shut()
-            self._pages = await Pages.open(await self._shared.running(), self._setup)
+            self._pages = await self._fresh(self._shared)
         if url is not None:
             await goto(self._pages, url)
+
+    async def _fresh(self, shared: Shared) -> Pages:
+        running = await shared.running()
+        try:
+            return await Pages.open(running, self._setup)
+        except BrowserLost:  # it has died a moment ago
+            return await Pages.open(await shared.running(but=running), self._setup)
 
     def look(self) -> Seen:
         """What there is to see, once the page is still."""

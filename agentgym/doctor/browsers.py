@@ -22,14 +22,17 @@ _PLANT = f"""async () => {{
         localStorage: () => {{ localStorage.setItem(mark, "1"); return true; }},
         sessionStorage: () => {{ sessionStorage.setItem(mark, "1"); return true; }},
         "window.name": () => {{ window.name = mark; return true; }},
-        history: () => {{ history.pushState({{ mark }}, ""); return true; }},
+        history: () => {{ history.pushState(null, "", `#${{mark}}`); return true; }},
         IndexedDB: () => new Promise((done) => {{
             const asked = indexedDB.open(mark);
             asked.onsuccess = () => {{ asked.result.close(); done(true); }};
             asked.onerror = () => done(false);
         }}),
         "cache storage": async () => {{ await caches.open(mark); return true; }},
-        "service worker": async () => {{ await navigator.serviceWorker.register(location.href); return true; }},
+        "service worker": async () => {{
+            await navigator.serviceWorker.register(location.href);
+            return (await navigator.serviceWorker.getRegistrations()).length > 0;
+        }},
     }};
     const planted = [];
     for (const [name, attempt] of Object.entries(attempts)) {{
@@ -46,7 +49,7 @@ _FIND = f"""async () => {{
         localStorage: () => localStorage.getItem(mark) !== null,
         sessionStorage: () => sessionStorage.getItem(mark) !== null,
         "window.name": () => window.name === mark,
-        history: () => window.navigation.entries().some((entry) => entry.index > 1),
+        history: () => window.navigation.entries().some((entry) => entry.url.includes(mark)),
         IndexedDB: async () => (await indexedDB.databases()).some((each) => each.name === mark),
         "cache storage": () => caches.has(mark),
         "service worker": async () => (await navigator.serviceWorker.getRegistrations()).length > 0,
