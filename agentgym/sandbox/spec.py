@@ -43,7 +43,7 @@ class Spec:
     workdir: str = "/work"
     """Where commands begin; it is their HOME too, unless ``env`` says otherwise."""
     writable: tuple[str, ...] = ("/work", "/tmp")
-    """Directories that commands may write in, and nowhere else. They begin with what the image holds in them."""
+    """Directories that commands may write in, and nowhere else. They begin empty, whatever the image holds there."""
     env: Mapping[str, str] = dataclasses.field(default_factory=dict)
     limits: Limits = dataclasses.field(default_factory=Limits)
 
