@@ -108,12 +108,13 @@ def test_only_what_is_new_is_sent(sandbox: Sandbox, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("way", ["{}/x", "/work/../x", "/work/..{}/x"])
-def test_nothing_outside_is_restored(sandbox: Sandbox, way: str, tmp_path: Path) -> None:
-    sandbox.write("/work/kept", b"")
-    with pytest.raises(OSError, match="Invalid argument"):
-        sandbox.restore(Files.of({way.format(tmp_path): b"x"}))
-    assert sandbox.run("ls").stdout == b"kept\n"
-    assert list(tmp_path.iterdir()) == []
+def test_nothing_outside_is_restored(way: str, tmp_path: Path) -> None:
+    with claim(Spec(image="", writable=("/work",)), unsafe_local=True) as sandbox:
+        sandbox.write("/work/kept", b"")
+        with pytest.raises(OSError, match="Invalid argument"):
+            sandbox.restore(Files.of({way.format(tmp_path): b"x"}))
+        assert sandbox.run("ls; ls ..").stdout == b"kept\nwork\n"
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_what_does_not_fit_is_told_and_the_sandbox_goes_on(sandbox: Sandbox) -> None:
