@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -66,11 +67,10 @@ _FIND = f"""async () => {{
 def clears_the_browser(make_env: MakeEnv, _: float = SECONDS, /) -> str:
     """What a page could keep in one episode is not found in the next, which begins at the same place or at another."""
     with Player(make_env()) as player:
-        if "agentgym.browser.window" not in sys.modules:
-            return Remark("left out: it has no window of a browser")
         cases = cases_of(make_env, 2)
         before = _windows()
-        player.reset(*cases[0])
+        with contextlib.suppress(Exception):  # where it cannot be reset others tell
+            player.reset(*cases[0])
         if not (windows := [window for window in _windows() if window not in before]):
             return Remark("left out: it has no window of a browser")
         planted: set[str] = set()
@@ -87,6 +87,8 @@ def clears_the_browser(make_env: MakeEnv, _: float = SECONDS, /) -> str:
 
 
 def _windows() -> list[Window]:
+    if "agentgym.browser.window" not in sys.modules:
+        return []
     from agentgym.browser import open_windows
 
     return open_windows()

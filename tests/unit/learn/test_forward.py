@@ -126,7 +126,7 @@ def test_as_one_row_at_a_time(name: str, rows: list[Row]) -> None:
     model, batch = made(name), packed(rows)
     found = three(predict(model, batch, temperature=0.7))
     expected = stacked(slow(model, rows, 0.7), batch, rows)
-    tolerance = 1e-4 if name == "mamba" else 1e-6  # which runs in float32 only
+    tolerance = {"mamba": 1e-4, "gemma2": 1e-5}.get(name, 1e-6)  # which run in float32, as a whole and in part
     assert torch.allclose(found, expected.to(found.dtype), atol=tolerance, rtol=tolerance)
     scales = torch.randn(found.shape, dtype=found.dtype, generator=torch.Generator().manual_seed(1))
     one, other = gradient(model, (found * scales).sum()), gradient(model, (expected * scales).sum())
