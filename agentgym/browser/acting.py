@@ -104,8 +104,8 @@ async def act(pages: Pages, action: Action, known: str) -> None:
     page = pages.current
     try:
         await _do(action, _Hand(pages, known))
-        if pages.setup.turn_ms is not None and not isinstance(action, Wait):
-            await pages.pass_time(pages.setup.turn_ms)
+        if not isinstance(action, Wait):
+            await pages.pass_turn()
     except require("playwright.async_api", extra="gui").Error as error:
         raise Refused(_told(error)) from error
     except PageLost:
@@ -119,8 +119,7 @@ async def goto(pages: Pages, url: str) -> None:
         pages.setup.lock.refused[url] += 1
         raise Refused(f'"{url}" cannot be opened from here')
     await pages.guarded(pages.current.goto(url, wait_until="domcontentloaded", timeout=_LOAD_MS), _LOAD_MS / 1000 + 5)
-    if pages.setup.turn_ms is not None:
-        await pages.pass_time(pages.setup.turn_ms)
+    await pages.pass_turn()
 
 
 @functools.singledispatch

@@ -113,22 +113,24 @@ class Pages:
             await self._context.clock.pause_at(_BEGINNING)
         self._context.on("page", self._on_page)
         self._running.browser.on("disconnected", lambda _: self._lose("the browser has ended"))
-        await self._context.new_page()
+        self._devtools = await self._context.new_cdp_session(await self._context.new_page())
 
-    async def renew(self) -> bool:
-        """Have one empty page again, as if it were fresh; False where something is left that a fresh one has not."""
+    async def renew(self, url: str) -> bool:
+        """Begin anew at ``url`` with the page there is; False where a fresh one would be another.
+
+        A fresh page takes a fresh process. It is spared where a page of files has stored nothing, opened nothing and
+        refused nothing; at an origin never.
+        """
         error_type = require("playwright.async_api", extra="gui").Error
-        if self._is_used or self._lost.done() or len(self._pages) != 1 or not self._running.is_alive:
+        if self.setup.lock.origins or self._is_used or len(self._pages) != 1:
             return False
         try:
-            if await self._context.cookies() or not await self.ask(_IS_EMPTY):
+            if not await self.ask(_IS_EMPTY):
                 return False
             await self.guarded(self.current.mouse.move(-1, -1))
-            await self.guarded(self.current.goto("about:blank"))
-            devtools = await self._context.new_cdp_session(self.current)
-            await devtools.send("Page.resetNavigationHistory")
-            await devtools.detach()
-        except (error_type, PageLost):
+            await self.guarded(self.current.goto(url, wait_until="domcontentloaded"))
+            await self.guarded(self._devtools.send("Page.resetNavigationHistory"))
+        except (error_type, PageLost, BrowserLost):
             return False
         self.news.clear()
         self.clip = ""
@@ -214,6 +216,11 @@ class Pages:
         """What came up since the last time."""
         news, self.news, self._num_dialogs = self.news, [], 0
         return news
+
+    async def pass_turn(self) -> None:
+        """Let so much of the page's own time pass as an action has, where it has its own."""
+        if self.setup.turn_ms is not None:
+            await self.pass_time(self.setup.turn_ms)
 
     async def pass_time(self, ms: float) -> None:
         """Let ``ms`` of the page's own time pass, or of everybody's where it has none."""

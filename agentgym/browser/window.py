@@ -119,9 +119,11 @@ class Window:
     async def _open(self, url: str | None) -> None:
         assert self._shared is not None
         self.seen = None
-        if not (self._pages and await self._pages.renew()):
-            await self._shut()
-            self._pages = await self._fresh(self._shared)
+        if self._pages and url is not None and self.lock.permits(url) and await self._pages.renew(url):
+            await self._pages.pass_turn()
+            return
+        await self._shut()
+        self._pages = await self._fresh(self._shared)
         if url is not None:
             await goto(self._pages, url)
 
