@@ -9,6 +9,7 @@ import pytest
 from agentgym.environments.terminal.env import TURNS
 from agentgym.environments.terminal.goals import Text
 from agentgym.environments.terminal.task import Task
+from agentgym.environments.terminal.tasks import task_of
 from agentgym.types import Action, ToolCall
 from tests.unit.environments.terminal_kit import solved, terminal
 
@@ -126,15 +127,11 @@ def test_a_moment_has_the_files(one_task: None) -> None:
 def test_programs_of_a_task_are_looked_for() -> None:
     """The one that is to end has ended, and the other has not."""
     with terminal(level="t3") as env:
-        task = next(task for task in range(200) if _topic(env, task) == "stopped")
-        for commands, reward in (([], 0.0), ([env.task.solution[0]], 1.0), (["kill $(cat *.pid)"], 0.0)):
+        task = next(task for task in range(200) if task_of(task, "train", "t3", 0).topic[0] == "stopped")
+        solution = task_of(task, "train", "t3", 0).solution[0]
+        for commands, reward in (([], 0.0), ([solution], 1.0), (["kill $(cat *.pid)"], 0.0)):
             env.reset(options={"task": task})
             assert env.snapshot().rung == "replay"  # they cannot be kept
             for said in commands:
                 env.step(said)
             assert env.step("done")[1] == reward
-
-
-def _topic(env, task: int) -> str:  # type: ignore[no-untyped-def]
-    env.reset(options={"task": task})
-    return str(env.task.topic[0])
