@@ -25,6 +25,8 @@ __all__ = ["Observe", "SiteEnv"]
 Observe: TypeAlias = Literal["text", "elements", "screenshot", "both"]
 
 WIDTH, HEIGHT = 1200, 900
+_LONGEST = 300
+"""Characters of an action: no field takes more than 60, and keys are pressed one by one."""
 _ELEMENTS = View(interactive=True, boxes=True)
 _FIELDS = ("textbox", "searchbox")
 
@@ -82,6 +84,8 @@ class SiteEnv(Env):
 
     def _do(self, said: str) -> str | None:
         """Do what an action says; what was wrong with it. The page is to be looked at then."""
+        if len(said) > _LONGEST:
+            return f"an action has {_LONGEST} characters at most here, found {len(said)}"
         try:
             action = self._parsed(said)
         except ParseError as error:
@@ -107,7 +111,8 @@ class SiteEnv(Env):
         if self.observe != "screenshot":
             told.append(as_text(seen, _ELEMENTS) if self.observe == "elements" else as_text(seen))
         images = [self._page.screenshot(marks=self.marks)] if self.observe in ("screenshot", "both") else []
-        return Observation("\n".join(told), admissible=[*self._admissible(seen)], images=images)
+        admissible = [*self._admissible(seen)]
+        return Observation("\n".join(told), admissible=admissible, tools=self.spelling.tools, images=images)
 
     def _admissible(self, seen: Seen) -> Sequence[str]:
         every = self.spelling.admissible(seen.nodes)

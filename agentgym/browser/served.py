@@ -109,6 +109,9 @@ class _Server(http.server.ThreadingHTTPServer):
     """The process's."""
 
     daemon_threads = True
+    request_queue_size = 128
+    """Connections that may wait. A page asks for a dozen pictures at once; what does not fit is tried again after
+    seconds."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -21,6 +21,7 @@ MODULES = (
         "agentgym/browser/served.py",
         ("tests/unit/browser/test_served.py",),
         (
+            Mutation("a short queue", "request_queue_size = 128", "request_queue_size = 5"),
             Mutation("every interface", '("127.0.0.1", 0)', '("0.0.0.0", 0)'),
             Mutation("never closed", "    server.shutdown()\n", "    return\n    server.shutdown()\n"),
             Mutation("closed with the first", "is None or server.visitors or server.pid", "is None or server.pid"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -100,6 +101,22 @@ def test_what_is_too_long_or_no_length_is_refused(length: str) -> None:
     connection.putheader("Content-Length", length)
     connection.endheaders()
     assert connection.getresponse().status == 413
+    visitor.leave()
+
+
+def test_many_connections_at_once_are_not_kept_waiting() -> None:
+    """A connection that finds no room in the queue is tried again after a second, and then after three."""
+    visitor = visit(echo)
+    name, _, port = visitor.origin.removeprefix("http://").partition(":")
+    server = served._running
+    assert server is not None
+    server.shutdown()  # it listens on, and takes nobody in
+    connections = [socket.create_connection(("127.0.0.1", int(port)), timeout=0.9) for _ in range(40)]
+    threading.Thread(target=server.serve_forever, args=(0.05,), name="agentgym-sites", daemon=True).start()
+    for connection in connections:
+        connection.sendall(f"GET / HTTP/1.0\r\nHost: {name}\r\n\r\n".encode())
+        assert b"200 OK" in connection.recv(100)
+        connection.close()
     visitor.leave()
 
 
