@@ -19,7 +19,9 @@ __all__ = ["MARKS", "marked", "opened", "scaled"]
 MARKS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#17707f")
 """Colors of frames, one after the other, so that neighbors differ."""
 
-_FONT_SIZE = 11
+_FONT_SIZE, _SMALL_FONT_SIZE = 11, 9
+_SMALL = 24
+"""Pixels of height: what has fewer gets smaller numbers."""
 
 
 def opened(data: bytes) -> Image:
@@ -55,14 +57,16 @@ def marked(image: Image, seen: Seen) -> Image:
 
 
 def _label(draw: ImageDraw, node: Node, color: str, size: tuple[int, int]) -> None:
-    """The ref on a ground of the frame's color, above the upper right corner, and inside of the picture."""
-    left, top, width, _ = node.box
-    _, _, right, bottom = draw.textbbox((0, 0), node.ref, font_size=_FONT_SIZE)
+    """The ref on a ground of the frame's color, at its upper right corner, and inside of the picture."""
+    left, top, width, height = node.box
+    font_size = _FONT_SIZE if height >= _SMALL else _SMALL_FONT_SIZE
+    _, _, right, bottom = draw.textbbox((0, 0), node.ref, font_size=font_size)
     wide, high = right + 3, bottom + 2
+    above = high // 2 if height >= _SMALL else high - 2  # a small one would be hidden behind it
     x = min(max(left + width - wide, 0), size[0] - wide)
-    y = min(max(top - high // 2, 0), size[1] - high)
+    y = min(max(top - above, 0), size[1] - high)
     draw.rectangle((x, y, x + wide, y + high), fill=color)
-    draw.text((x + 2, y), node.ref, fill="white", font_size=_FONT_SIZE)
+    draw.text((x + 2, y), node.ref, fill="white", font_size=font_size)
 
 
 def _is_in(node: Node, image: Image) -> bool:
