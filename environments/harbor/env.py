@@ -59,7 +59,7 @@ class Harbor(ToolEnv):
 
     extra: ClassVar[str] = "docker"
     corpus_episodes: ClassVar[int] = 20
-    max_turns = _TURNS
+    max_turns = _TURNS_OF_OURS
 
     def __init__(
         self,
