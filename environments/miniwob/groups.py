@@ -14,7 +14,7 @@ _EASY = """
     click-button click-dialog click-dialog-2 click-link click-option click-tab click-test click-test-2
     click-test-transfer click-widget enter-text enter-text-2 enter-text-dynamic focus-text focus-text-2 unicode-test
     choose-list click-button-sequence button-delay buy-ticket click-color click-menu-2 find-greatest find-word
-    generate-number simple-algebra simple-arithmetic read-table text-transform click-scroll-list sign-agreement
+    simple-algebra simple-arithmetic read-table text-transform click-scroll-list sign-agreement
     enter-date enter-time resize-textarea
 """
 _MEDIUM = """
@@ -24,7 +24,7 @@ _MEDIUM = """
     copy-paste-2 count-shape email-inbox-delete email-inbox-important enter-password form-sequence form-sequence-2
     form-sequence-3 identify-shape login-user login-user-popup multi-layouts multi-orderings navigate-tree odd-or-even
     read-table-2 scroll-text scroll-text-2 search-engine social-media use-autocomplete use-autocomplete-nodelay
-    use-slider use-spinner phone-book guess-number click-shape grid-coordinate highlight-text highlight-text-2 hot-cold
+    use-slider use-spinner phone-book guess-number generate-number click-shape grid-coordinate highlight-text highlight-text-2 hot-cold
 """
 _HARD = """
     book-flight book-flight-nodelay choose-date choose-date-medium choose-date-nodelay click-checkboxes-large

@@ -10,7 +10,7 @@ import dataclasses
 
 from agentgym.browser import Action, Seen, Wait
 from agentgym.environments.miniwob.experts import clicking, filling
-from agentgym.environments.miniwob.experts.scene import EXPERTS, NotSeen, Scene, Script
+from agentgym.environments.miniwob.experts.scene import EXPERTS, Scene, Script
 
 __all__ = ["EXPERTS", "Expertise", "clicking", "expertise_for", "filling"]
 
@@ -25,7 +25,7 @@ class Expertise:
         """What to do now; to wait, where the page is not what the script knows."""
         try:
             return self.script(Scene(utterance, seen))
-        except (NotSeen, IndexError):
+        except (LookupError, StopIteration, ValueError):
             return Wait(1)
 
 

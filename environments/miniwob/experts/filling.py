@@ -160,11 +160,10 @@ def search_movies(scene: Scene) -> Action:
 
 
 def _label_of(scene: Scene, field: Node) -> str:
-    """Its name, or the words before it."""
-    if field.name:
-        return field.name
-    before = scene.nodes[: scene.nodes.index(field)]
-    return next(node.text or node.name for node in reversed(before) if node.text or node.name)
+    """Its name, or the words before it; those behind it where the page begins with a field."""
+    place = scene.nodes.index(field)
+    beside = scene.nodes[place + 1 :] if scene.nodes[0].ref else scene.nodes[place - 1 :: -1]
+    return field.name or next(node.text or node.name for node in beside if node.text or node.name)
 
 
 def _last_button(scene: Scene) -> Action:

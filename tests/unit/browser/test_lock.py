@@ -32,6 +32,7 @@ def test_own_places_are_permitted(url: str) -> None:
     "url",
     [
         "http://127.0.0.1:80001/",
+        "http://127x0.0.1:8000/",
         "http://127.0.0.1:8000.evil.test/",
         "http://127.0.0.1:8000@evil.test/",
         "http://127.0.0.1/",

@@ -79,8 +79,19 @@ def test_a_row_of_words_is_one_line() -> None:
     cells = [Node(depth=1, role="cell", name=name) for name in ("red", "12")]
     row = Node(depth=0, role="row")
     assert as_text(seen(row, *cells)) == 'row "red | 12"'
+    clickable = Node(depth=1, role="cell", name="x", ref="1")
+    assert as_text(seen(row, cells[0], clickable)) == 'row\n  cell "red"\n  [1] cell "x"'
     with_button = [row, cells[0], Node(depth=1, role="cell"), Node(depth=2, role="button", name="x", ref="1")]
     assert as_text(seen(*with_button)) == 'row\n  cell "red"\n  cell\n    [1] button "x"'
+
+
+def test_as_many_lines_are_told_as_there_is_room_for() -> None:
+    buttons = [Node(depth=0, role="button", name=str(number), ref=str(number)) for number in range(10)]
+    lines = [f'[{number}] button "{number}"' for number in range(10)]
+    for kept in range(9):
+        told = "\n".join([*lines[:kept], f"(… {10 - kept} more lines)"])
+        assert as_text(seen(*buttons), View(budget=len(told))) == told
+        assert as_text(seen(*buttons), View(budget=len(told) + 1)) == told
 
 
 def test_what_differs_is_told_alone() -> None:
