@@ -26,7 +26,10 @@ __all__ = ["Edit", "Map", "edits", "machinery"]
 
 MATHEMATICS = ("agentgym/learn/advantages/", "agentgym/learn/objectives/", "agentgym/learn/aggregation.py")
 """Has a table of its own, with expected numbers."""
-ELSEWHERE = ("agentgym/actors/vllm/",)
+ELSEWHERE = (
+    "agentgym/sandbox/inside/",
+    "agentgym/actors/vllm/",
+)
 """Its tests need another installation."""
 SETTLED = {
     "strict",
