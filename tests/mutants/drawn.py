@@ -30,7 +30,7 @@ ELSEWHERE = (
     "agentgym/sandbox/inside/",
     "agentgym/actors/vllm/",
 )
-"""Its tests need another installation."""
+"""Tests of the one need another installation; the other ends processes and changes files, of whoever runs it."""
 SETTLED = {
     "strict",
     "encoding",
