@@ -30,7 +30,7 @@ ELSEWHERE = (
     "agentgym/sandbox/inside/",
     "agentgym/actors/vllm/",
 )
-"""Tests of the one need another installation; the other ends processes and changes files, of whoever runs it."""
+"""The one ends processes and changes files, whoever runs it; tests of the other need another installation."""
 SETTLED = {
     "strict",
     "encoding",
