@@ -24,7 +24,8 @@ _MEDIUM = """
     copy-paste-2 count-shape email-inbox-delete email-inbox-important enter-password form-sequence form-sequence-2
     form-sequence-3 identify-shape login-user login-user-popup multi-layouts multi-orderings navigate-tree odd-or-even
     read-table-2 scroll-text scroll-text-2 search-engine social-media use-autocomplete use-autocomplete-nodelay
-    use-slider use-spinner phone-book guess-number generate-number click-shape grid-coordinate highlight-text highlight-text-2 hot-cold
+    use-slider use-spinner phone-book guess-number generate-number click-shape grid-coordinate highlight-text
+    highlight-text-2 hot-cold
 """
 _HARD = """
     book-flight book-flight-nodelay choose-date choose-date-medium choose-date-nodelay click-checkboxes-large
