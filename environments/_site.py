@@ -34,7 +34,10 @@ _FIND = """([selector, refs]) => {
     const wanted = document.querySelector(selector);
     return refs.find((ref) => window.__agentgym.elementOf(ref) === wanted) ?? "";
 }"""
-_BRING_BACK = """([values, focus, left, top]) => {
+_ALERT = "() => document.querySelector('[role=alert]:not([hidden])')?.textContent ?? ''"
+_BRING_BACK = """([values, alert, focus, left, top]) => {
+    const shown = document.querySelector("[role=alert]");
+    if (shown) Object.assign(shown, { textContent: alert, hidden: !alert });
     for (const [ref, value] of values) window.__agentgym.elementOf(ref).value = value;
     if (focus) window.__agentgym.focus(focus);
     window.scrollTo(left, top);
@@ -157,10 +160,11 @@ class SiteEnv(Env):
         assert seen is not None
         values = [[node.ref, node.value] for node in seen.nodes if node.role in _FIELDS]
         focus = next((node.ref for node in seen.nodes if "focused" in node.states), "")
-        return {"values": values, "focus": focus, "left": seen.scroll[0], "top": seen.scroll[1]}
+        alert = self._page.evaluate(_ALERT)  # stays until the next page, whatever else is said meanwhile
+        return {"values": values, "alert": alert, "focus": focus, "left": seen.scroll[0], "top": seen.scroll[1]}
 
     def _bring_back(self, state: dict[str, Any]) -> None:
         """Show the session's page as it was at that moment."""
         self._begin()
-        self._page.evaluate(_BRING_BACK, [state["values"], state["focus"], state["left"], state["top"]])
+        self._page.evaluate(_BRING_BACK, [state[part] for part in ("values", "alert", "focus", "left", "top")])
         self._page.look()

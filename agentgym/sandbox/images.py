@@ -81,7 +81,8 @@ def _file_system(recipe: Recipe) -> Path:
         _must_be_possible()
         with tempfile.TemporaryDirectory(dir=file.parent) as directory:
             root, part = Path(directory, "root"), Path(directory, "tar")
-            _run("debootstrap", "--variant=minbase", f"--include={','.join(recipe.packages)}", recipe.suite, str(root))
+            include = f"--include={','.join(recipe.packages)}"
+            _run("debootstrap", "--variant=minbase", include, recipe.suite, str(root), *_mirror(recipe.suite))
             shutil.rmtree(root / "var/cache/apt/archives", ignore_errors=True)
             shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)
             for name, line in (("passwd", "agent:x:{0}:{0}::/work:/bin/sh\n"), ("group", "agent:x:{0}:\n")):
@@ -100,11 +101,21 @@ def _must_be_possible() -> None:
         )
 
 
-def _run(*command: str) -> None:
+def _mirror(suite: str) -> list[str]:
+    """Where this machine's own apt has that release from; nothing where it does not: debootstrap knows one."""
+    if shutil.which("apt-get") is None:
+        return []
+    targets = ("indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages")
+    sources = [line.split() for line in _run("apt-get", *targets).splitlines()]
+    return [source[0] for source in sources if source[1:] == [suite, "main"]][:1]
+
+
+def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip()[-500:]
         raise EnvError(f"{command[0]} failed with {done.returncode}: {said}")
+    return done.stdout
 
 
 @contextlib.contextmanager

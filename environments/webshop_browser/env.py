@@ -107,13 +107,12 @@ class WebShopBrowser(SiteEnv):
 
     def get_state(self) -> dict[str, Any]:
         """The episode as plain JSON."""
-        return {"session": self.simulator.get_state(), "problem": self.site.problem, **self._page_state()}
+        return {"session": self.simulator.get_state(), **self._page_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go back to what ``get_state`` gave."""
         self.simulator.set_state(state["session"])
         self._open()
-        self.site.problem = state["problem"]
         self._bring_back(state)
 
     def _open(self) -> None:

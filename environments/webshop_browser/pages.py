@@ -31,7 +31,8 @@ _NUM_TILES = 8
 def page(session: Session, alert: str = "") -> Markup:
     """The whole document; ``alert`` is what the shop has to say to the last click."""
     title, main = _main(session)
-    body = [_header(session), tag("main", _alert(alert), main), _footer()]
+    complaint = tag("p", alert, role="alert", hidden=not alert)
+    body = [_header(session), tag("main", complaint, main), _footer()]
     clicks = tag("form", id=_FORM, method="post", action=CLICK, hidden=True)
     return document(f"{title} - Webshop", STYLE, [clicks, *body])
 
@@ -67,10 +68,6 @@ def _search_bar() -> Markup:
 def _footer() -> Markup:
     told = tag("small", "Free returns within 30 days · Prices in US dollars")
     return tag("footer", told, aria_hidden="true")  # nobody who shops by reading need read it on every page
-
-
-def _alert(text: str) -> Markup | None:
-    return tag("p", text, role="alert", class_="alert") if text else None
 
 
 def _main(session: Session) -> tuple[str, Child]:

@@ -290,22 +290,25 @@ def test_only_own_places_can_be_asked_for(tmp_path: Path) -> None:
             assert told == '"file:///etc/passwd" cannot be opened from here'
 
 
-@pytest.mark.parametrize("is_used", [False, True], ids=["used again", "made anew"])
-def test_nothing_is_left_for_the_next_episode(tmp_path: Path, is_used: bool) -> None:
+@pytest.mark.parametrize("case", ["used again", "stored", "at an origin"])
+def test_nothing_is_left_for_the_next_episode(tmp_path: Path, case: str) -> None:
+    """A page of files that has stored nothing is gone on with; at an origin, storage is anew in each episode."""
     (tmp_path / "page.html").write_text("<title>Page</title><button>x</button>")
     with served(tmp_path) as origin:
-        window = Window(origins=[origin])
+        at_origin = case == "at an origin"
+        window = Window(origins=[origin]) if at_origin else Window(folders=[tmp_path])
+        url = f"{origin}/page.html" if at_origin else (tmp_path / "page.html").as_uri()
         try:
-            window.open(f"{origin}/page.html")
+            window.open(url)
             window.look()
             first = window._pages
-            if is_used:
+            if case != "used again":
                 window.evaluate(
                     "() => { document.cookie = 'a=1'; localStorage.a = 1; sessionStorage.a = 1; name = 'a' }"
                 )
             window.act(Hover("1"))
-            window.open(f"{origin}/page.html")
-            assert (window._pages is first) is not is_used
+            window.open(url)
+            assert (window._pages is first) is (case == "used again")
             found = window.evaluate(
                 "() => [document.cookie, localStorage.length, sessionStorage.length, name, "
                 "navigation.entries().length, document.querySelector('button:hover')]"

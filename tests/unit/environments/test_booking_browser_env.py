@@ -115,6 +115,21 @@ def test_the_user_answers_in_every_spelling() -> None:
         env.close()
 
 
+def test_a_complaint_stands_on_the_page_of_a_moment() -> None:
+    """Until the site says something else; that the user answered in between changes no page."""
+    _, env = begun("b4")
+    for said in ("CLICK[4]", "ASK USER HELP"):
+        env.step(said)
+    moment = env.snapshot()
+    onward = str(step(env, "SCROLL[down]").observation)
+    assert "place is empty" in onward
+    other = BookingBrowser(level="b4", reward="dense")
+    for one in (env, other):
+        one.restore(moment)
+        assert str(step(one, "SCROLL[down]").observation) == onward
+        one.close()
+
+
 def test_a_moment_is_come_back_to_in_the_middle_of_a_form() -> None:
     simulator, env = begun("b4", task=4)
     expert = simulator.expert()

@@ -122,6 +122,22 @@ def test_a_moment_is_come_back_to_with_what_was_typed_and_not_sent() -> None:
         one.close()
 
 
+def test_what_the_shop_said_last_stands_on_the_page_of_a_moment() -> None:
+    """Until the next page, whatever went wrong in between without the shop hearing of it."""
+    _, env = begun()
+    env.reset(options={"task": 0})
+    for said in ("FILL[1][<a> 3]", "CLICK[2]", "ASK USER HELP"):
+        step(env, said)
+    moment = env.snapshot()
+    onward = str(step(env, "SCROLL[down]").observation)
+    assert "by attribute" in onward
+    other = WebShopBrowser()
+    for one in (env, other):
+        one.restore(moment)
+        assert str(step(one, "SCROLL[down]").observation) == onward
+        one.close()
+
+
 def test_what_cannot_be_done_is_told_and_changes_nothing() -> None:
     _, env = begun()
     env.reset(options={"task": 0})
