@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,7 @@ class Played(Protocol):
     def corpus_episodes(self) -> int: ...
     @property
     def goes_on(self) -> bool: ...
+    def in_a_row(self) -> AbstractContextManager[object]: ...
     def tasks(self, split: str) -> Sequence[TaskId]: ...
     async def reset(self, task: TaskId | None = None, seed: int = 0) -> Observation: ...
     async def step(self, action: str) -> Any: ...
@@ -41,7 +43,10 @@ async def corpus(env: Env | Played) -> tuple[list[str], list[str]]:
     Raises UserError for an environment that breaks.
     """
     try:
-        return await (_corpus(Visit(env), env) if isinstance(env, Env) else _corpus(env, env))
+        if isinstance(env, Env):
+            return await _corpus(Visit(env), env)
+        with env.in_a_row():
+            return await _corpus(env, env)
     except UserError:
         raise
     except Exception as error:

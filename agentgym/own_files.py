@@ -18,15 +18,22 @@ from agentgym.exits import contained, own
 
 __all__ = ["function_from", "is_importable", "load_file"]
 
+_LOADED: dict[Path, ModuleType] = {}
+"""What was asked for once: a search through all modules takes milliseconds."""
+
 
 def load_file(file: Path) -> ModuleType:
     """Import ``file`` once, so that a second asking finds the same classes.
 
     Under its stem, or, where a module of that name can be imported, under one that does not hide it.
     """
+    known = _LOADED.get(file)
+    if known is not None and sys.modules.get(known.__name__) is known:
+        return known
     for module in list(sys.modules.values()):
         loaded = getattr(module, "__file__", None)
         if loaded and loaded.endswith(".py") and _resolved(loaded) == file:
+            _LOADED[file] = module
             return module
     if not file.is_file():
         beside = [each.name for each in file.parent.glob("*.py")]
@@ -45,6 +52,7 @@ def load_file(file: Path) -> ModuleType:
         if isinstance(error, AgentGymError) or not isinstance(error, Exception):
             raise  # an end of the program among them: ``get`` says what that is
         raise UserError(_why_not_imported(file, error)) from error
+    _LOADED[file] = module
     return module
 
 

@@ -26,7 +26,7 @@ from typing import TextIO
 
 __all__ = ["EXIT_CODE", "LastResort", "LoopLag", "Watchdog", "frozen_heap"]
 
-_STDERR, _SLACK = 2, 5.0
+_STDERR, _SLACK, _OFTEN = 2, 5.0, 1.0
 
 EXIT_CODE = 70
 """Of a process that had to be ended by force (EX_SOFTWARE)."""
@@ -35,11 +35,14 @@ EXIT_CODE = 70
 class LastResort:
     """Ends the process ``seconds`` after it was last armed, with exit code 1 and the stacks of all threads.
 
-    It is a thread that runs no Python. A process has one: whoever arms it last has it.
+    It is a thread that runs no Python. A process has one: whoever arms it last has it. As a context manager it is
+    armed for as long as the body takes. What is entered again in there begins to wait anew, once a second at most: to
+    arm it starts a thread, and that costs as much as a turn of a small environment.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self._depth, self._armed_at = 0, 0.0
 
     def arm(self) -> None:
         """Begin to wait, anew if need be."""
@@ -49,13 +52,16 @@ class LastResort:
         """Wait no longer."""
         faulthandler.cancel_dump_traceback_later()
 
-    @contextlib.contextmanager
-    def armed(self) -> Iterator[None]:
-        """Armed for as long as the body takes."""
-        self.arm()
-        try:
-            yield
-        finally:
+    def __enter__(self) -> None:
+        now = time.monotonic()
+        if not self._depth or now - self._armed_at > _OFTEN:
+            self.arm()
+            self._armed_at = now
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if not self._depth:
             self.disarm()
 
 
@@ -96,7 +102,7 @@ class Watchdog:
     def _watch(self, seconds: float, status: Callable[[], str]) -> None:
         between = min(1.0, seconds / 4)
         resort = LastResort(seconds + _SLACK)  # this thread comes first, where it can
-        with resort.armed():
+        with resort:
             while not self._over.wait(between):
                 resort.arm()
                 if time.monotonic() - self._last > seconds:

@@ -47,7 +47,7 @@ async def train_async(given: Mapping[str, Any], *, reporter: Reporter | None = N
 
         run = agentgym.train({"env": "webshop", "updates": 20, "output": "runs/mine"})
     """
-    with LastResort(_IMPORT_SECONDS).armed():
+    with LastResort(_IMPORT_SECONDS):
         settings = resolve(given)
     await refuse_untrainable(settings)
     from agentgym.launch.starting import start
@@ -94,7 +94,7 @@ async def evaluate_async(
         score, episodes = agentgym.evaluate({"env": "webshop"}, "runs/mine")
     """
     reporter = reporter or Silent()
-    with LastResort(_IMPORT_SECONDS).armed():
+    with LastResort(_IMPORT_SECONDS):
         settings = settings_for(given, model, seed=seed, note=reporter.note)
     refuse_greedy(settings, samples=samples, temperature=temperature)
     await refuse_unplayable(settings)
@@ -135,7 +135,7 @@ async def record_async(
         agentgym.train({"env": "webshop", "trainer": {"id": "dpo", "data": str(there)}})
     """
     reporter = reporter or Silent()
-    with LastResort(_IMPORT_SECONDS).armed():
+    with LastResort(_IMPORT_SECONDS):
         settings = settings_for(given, model, seed=seed, note=reporter.note)
     there = output or Path("recorded") / f"{Path(settings.env.id).stem}-{seed}"
     if there.exists():

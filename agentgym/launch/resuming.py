@@ -61,7 +61,7 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
         config = run.config
         if code := places.code_of(config):
             reporter.note(places.told_code(directory, code))
-        with LastResort(_IMPORT_SECONDS).armed():
+        with LastResort(_IMPORT_SECONDS):
             has = _settings_of(run, config)
         at = checkpoint.latest(run.checkpoints, note=reporter.note, check=standing.check)
         if at is None:

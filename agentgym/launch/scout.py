@@ -27,6 +27,7 @@ class Scout:
 
     def __init__(self, host: Host, seconds: float | None) -> None:
         self._host, self._seconds = host, seconds
+        self._force = ended_by_force(seconds)
         self._tasks: dict[str, Sequence[TaskId]] = {}
         self.is_augmented = False
         """Whether there are augmentations around the environment."""
@@ -46,6 +47,10 @@ class Scout:
     @property
     def corpus_episodes(self) -> int:
         return self._host.corpus_episodes
+
+    def in_a_row(self) -> contextlib.AbstractContextManager[object]:
+        """To be entered around many answers, which then cost less."""
+        return self._force
 
     def tasks(self, split: str) -> Sequence[TaskId]:
         """Task ids of a split that was fetched."""
@@ -104,7 +109,7 @@ class Scout:
 
     async def _answer(self, call: Awaitable[T], what: str) -> T:
         try:
-            with ended_by_force(self._seconds):
+            with self._force:
                 return await in_time(call, self._seconds, f"{self.name}: {what}")
         except EnvError as error:
             self._host.kill()

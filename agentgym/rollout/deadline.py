@@ -25,7 +25,7 @@ _SLACK = 10.0
 
 def ended_by_force(seconds: float | None) -> contextlib.AbstractContextManager[object]:
     """For what keeps the interpreter or the loop to itself while no watchdog watches: then no deadline is seen."""
-    return contextlib.nullcontext() if seconds is None else LastResort(seconds + _SLACK).armed()
+    return contextlib.nullcontext() if seconds is None else LastResort(seconds + _SLACK)
 
 
 async def in_time(call: Awaitable[R], seconds: float | None, what: str, *, where: str = "") -> R:

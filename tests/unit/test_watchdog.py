@@ -297,11 +297,25 @@ def test_a_last_resort_waits_as_long_as_the_body_takes(raises: bool, monkeypatch
             cancel_dump_traceback_later=lambda: told.append("over"),
         ),
     )
-    with contextlib.suppress(KeyError), LastResort(7.0).armed():
+    with contextlib.suppress(KeyError), LastResort(7.0):
         told.append("body")
         if raises:
             raise KeyError
     assert told == [(7.0, {"exit": True, "file": 2}), "body", "over"]
+
+
+def test_a_last_resort_within_itself_waits_anew_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    moments = iter([10.0, 10.5, 11.5, 11.6])
+    monkeypatch.setattr("agentgym.watchdog.time", SimpleNamespace(monotonic=lambda: next(moments)))
+    monkeypatch.setattr(LastResort, "arm", lambda self: told.append("armed"))
+    monkeypatch.setattr(LastResort, "disarm", lambda self: told.append("over"))
+    resort = LastResort(7.0)
+    with resort:
+        for number in range(3):
+            with resort:
+                told.append(number)
+    assert told == ["armed", 0, "armed", 1, 2, "over"]
 
 
 def test_a_process_that_does_not_end_is_ended(tmp_path: Path) -> None:

@@ -139,9 +139,6 @@ def test_where_no_deadline_can_be_seen_there_is_a_last_resort(
         def __init__(self, seconds: float) -> None:
             self.seconds = seconds
 
-        def armed(self) -> Resort:
-            return self
-
         def __enter__(self) -> None:
             log.append(self.seconds)
 
