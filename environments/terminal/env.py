@@ -13,6 +13,7 @@ A plain reply and a call of the tool ``shell`` are the same.
 from __future__ import annotations
 
 import functools
+import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
@@ -45,6 +46,8 @@ _SECONDS = 60.0
 """For what the environment itself runs."""
 _GRACE_SECONDS = 2.0
 """For a program that was told to end, and is about to."""
+_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM)
+"""What ends the programs, which have no traps."""
 _MAX_COMMAND = 20_000
 _DONE = "done"
 
@@ -226,11 +229,12 @@ class Terminal(ToolEnv):
         return frozenset(path for path, pid in self._started.items() if self._runs(path, pid))
 
     def _runs(self, path: str, pid: int) -> bool:
+        """Whether it is there, and no signal is on its way to it that ends it."""
         try:
-            told = self.sandbox.read(f"/proc/{pid}/cmdline", user="root")
+            told, status = [self.sandbox.read(f"/proc/{pid}/{file}", user="root") for file in ("cmdline", "status")]
         except OSError:
             return False
-        return told.split(b"\0")[:2] == [b"sh", path.encode()]
+        return told.split(b"\0")[:2] == [b"sh", path.encode()] and not _is_ending(status)
 
     # -- the contract --------------------------------------------------------------------------------
 
@@ -275,6 +279,13 @@ class Terminal(ToolEnv):
         if self._sandbox is not None:
             self._sandbox.close()
             self._sandbox = None
+
+
+def _is_ending(status: bytes) -> bool:
+    """Whether a process of this ``/proc/PID/status`` is to end as soon as it gets the processor."""
+    fields = dict(line.split(b":", 1) for line in status.splitlines() if b":" in line)
+    pending = sum(int(fields.get(field, b"0"), 16) for field in (b"SigPnd", b"ShdPnd"))
+    return bool(pending & sum(1 << number - 1 for number in _ENDING))
 
 
 def _comes(true: Callable[[], bool], seconds: float) -> bool:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from agentgym.environments.terminal.env import TURNS
+from agentgym.environments.terminal.env import TURNS, _is_ending
 from agentgym.environments.terminal.goals import Text
 from agentgym.environments.terminal.task import Task
 from agentgym.environments.terminal.tasks import task_of
@@ -122,6 +122,17 @@ def test_a_moment_has_the_files(one_task: None) -> None:
             one.restore(moment)
             assert one.step("mkdir d; echo c > d/c.txt")[1] == 0.5
             assert one.step("done")[1:3] == (0.0, True)
+
+
+@pytest.mark.parametrize(
+    ("one", "all_threads", "ends"),
+    [(0, 0, False), (0, 1 << 14, True), (1 << 8, 0, True), (1 << 16, 0, False)],
+    ids=["nothing", "terminate", "kill", "a child has ended"],
+)
+def test_whoever_is_about_to_end_has_ended(one: int, all_threads: int, ends: bool) -> None:
+    """On a busy machine a signal may wait for its process to get the processor."""
+    status = f"Name:\tsh\nState:\tS (sleeping)\nSigPnd:\t{one:016x}\nShdPnd:\t{all_threads:016x}\nSeccomp:\t2\n"
+    assert _is_ending(status.encode()) is ends
 
 
 def test_programs_of_a_task_are_looked_for() -> None:
