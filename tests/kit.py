@@ -27,6 +27,7 @@ __all__ = [
     "BELL",
     "CHATML",
     "FORGETFUL",
+    "NIGHTLY",
     "RESERVED",
     "ROOT",
     "SPECIAL",
@@ -49,6 +50,9 @@ __all__ = [
 ROOT = Path(__file__).parents[1]
 BELL = str(ROOT / "examples" / "new_environment.py")
 """The smallest environment there is: one turn, four answers."""
+
+NIGHTLY = (pytest.mark.slow, pytest.mark.nightly)
+"""Of a parameter for which others stand at each change."""
 
 FORGETFUL = (
     "{% for m in messages %}{% set c = m['content'] %}"

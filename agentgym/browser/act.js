@@ -88,6 +88,22 @@
     if (typeof element.selectionStart === "number") element.setSelectionRange(element.value.length, element.value.length);
   }
 
+  // Indexes of the options that a list has by that text or value, or else but for case; {problem} where one is missing.
+  function optionsOf(list, wanted) {
+    if (list.tagName !== "SELECT") return { problem: "it is no list" };
+    const options = Array.from(list.options);
+    const named = (same) => options.findIndex((option) => same(option.label.trim()) || same(option.value));
+    const indexes = [];
+    for (const name of wanted) {
+      let index = named((text) => text === name);
+      if (index < 0) index = named((text) => text.toLowerCase() === name.trim().toLowerCase());
+      if (index < 0) return { problem: `there is no option "${name}"`, known: options.map((option) => option.label.trim()) };
+      if (options[index].disabled) return { problem: `the option "${name}" is disabled` };
+      indexes.push(index);
+    }
+    return { indexes };
+  }
+
   // The clipboard of the browser is everybody's; a page's own text is copied here, and its pages hand it on.
   const clip = { text: "" };
 
@@ -107,5 +123,5 @@
     });
   }
 
-  Object.assign(own, { point, focus, clip });
+  Object.assign(own, { point, focus, optionsOf, clip });
 })();

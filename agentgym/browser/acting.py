@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from agentgym.browser.actions import (
@@ -40,6 +41,7 @@ __all__ = ["Refused", "act", "goto"]
 _ACTION_MS, _LOAD_MS = 5_000, 20_000
 _LOST_SECONDS = 20.0
 _CLIPBOARD = re.compile(r"(Control|ControlOrMeta|Meta)\+[CXV]", re.IGNORECASE)
+_MAX_OPTIONS = 30
 _DRAG_STEPS = 5
 """Moves of the mouse on the way: pages may want to see it come."""
 
@@ -166,7 +168,11 @@ async def _(action: Press, hand: _Hand) -> None:
 @_do.register
 async def _(action: Select, hand: _Hand) -> None:
     element = await hand.element(action.at)
-    await hand.wait_for(element.select_option(list(action.options), timeout=_ACTION_MS))
+    script = "(list, wanted) => window.__agentgym.optionsOf(list, wanted)"
+    found = await hand.wait_for(element.evaluate(script, list(action.options)))
+    if "problem" in found:
+        raise Refused(f"{action.at}: {found['problem']}{_among(found.get('known', []))}")
+    await hand.wait_for(element.select_option(index=found["indexes"], timeout=_ACTION_MS))
 
 
 @_do.register
@@ -206,6 +212,12 @@ async def _(action: Forward, hand: _Hand) -> None:
 @_do.register
 async def _(action: Wait, hand: _Hand) -> None:
     await hand.pages.pass_time(min(action.ms, _ACTION_MS))
+
+
+def _among(options: Sequence[str]) -> str:
+    """The options that there are, for whoever asked for another; of many the first."""
+    told = ", ".join(options[:_MAX_OPTIONS])
+    return f"; it has: {told}{', ...' if len(options) > _MAX_OPTIONS else ''}" if options else ""
 
 
 def _told(error: Exception) -> str:

@@ -86,7 +86,7 @@ class Press:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Select:
-    """Choose options of a list, by what they say or by their values."""
+    """Choose options of a list, by what they say or by their values; where none is so, case does not matter."""
 
     at: Target
     options: tuple[str, ...]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from agentgym.doctor.playing import SECONDS, Case, MakeEnv, cases_of, expect, paced, play
 from agentgym.visit import Player
+from agentgym.watchdog import frozen_heap
 
 __all__ = ["leaves_nothing_behind"]
 
@@ -30,13 +31,13 @@ def leaves_nothing_behind(
     _use(make_env, cases[0], 0)  # whatever is kept for the process's life is made here
     with tempfile.TemporaryDirectory() as directory, _temporary_files_in(directory):
         _use(make_env, cases[0], 1)
-        gc.collect()
-        counts, num_episodes = [_counts(directory)], 0
-        for _ in range(2):
-            for number, case in enumerate(paced(cases, seconds / 3, least=2)):
-                _use(make_env, case, number)
-                num_episodes += 1
-            counts.append(_settled(directory, counts[-1], grace))
+        with frozen_heap():  # what is collected below is new
+            counts, num_episodes = [_counts(directory)], 0
+            for _ in range(2):
+                for number, case in enumerate(paced(cases, seconds / 3, least=2)):
+                    _use(make_env, case, number)
+                    num_episodes += 1
+                counts.append(_settled(directory, counts[-1], grace))
     first, second, third = counts
     left = [f"{third[name] - first[name]} {name}" for name in first if first[name] < second[name] < third[name]]
     expect(not left, f"{num_episodes} episodes on as many instances, all closed, left behind {' and '.join(left)}")

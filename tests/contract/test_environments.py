@@ -23,7 +23,7 @@ from agentgym.tokenizer import ChatTokenizer
 from agentgym.visit import Player
 from agentgym.wrapper import Settled
 
-SECONDS = 1.0
+SECONDS = 0.5
 """For each check: about as much as ``agentgym doctor --quick`` takes."""
 
 
@@ -57,8 +57,8 @@ def test_tokens_come_back(env_id: str, protocol: str) -> None:
 
 @pytest.mark.slow
 def test_snapshots_of_many_episodes(env_id: str) -> None:
-    """A hundred, or as many as half a minute has room for."""
-    found = doctor.comes_back_to_snapshots(EnvFactory(env_id), 30.0, episodes=100)
+    """A hundred, or as many as a few seconds have room for."""
+    found = doctor.comes_back_to_snapshots(EnvFactory(env_id), 8.0, episodes=100)
     played = re.search(r"of (\d+) episodes", found)
     assert "left out" in found or (played and int(played[1]) >= 2)
 

@@ -20,7 +20,7 @@ from agentgym.config import flattened
 from agentgym.ledger import audit
 from agentgym.run import Run
 from agentgym.types import Trajectory
-from tests.kit import BELL, ROOT
+from tests.kit import BELL, NIGHTLY, ROOT
 
 __all__ = ["SETTINGS", "Nursery", "arguments", "assert_same", "episodes", "kept"]
 
@@ -132,11 +132,20 @@ def board(run: Path) -> dict[str, Iterable[tuple[int, float]]]:
     return {tag: [(event.step, event.value) for event in read.Scalars(tag)] for tag in tags}
 
 
+def either(trainers: Iterable[str]) -> list[Any]:
+    """Each trainer in both modes that play ahead, as parameters: one of them at each change, the other at night."""
+    return [
+        pytest.param(trainer, mode, marks=[] if number % 2 == at else NIGHTLY)
+        for number, trainer in enumerate(trainers)
+        for at, mode in enumerate(("async", "fully-async"))
+    ]
+
+
 def everywhere(trainers: Iterable[str], often: tuple[str, str] | None = None) -> list[Any]:
     """Each trainer with environments in each place, as parameters: one place a trainer at each change, all at night."""
-    places, params, nightly = ("loop", "threads", "processes"), [], [pytest.mark.slow, pytest.mark.nightly]
+    places, params = ("loop", "threads", "processes"), []
     for number, trainer in enumerate(trainers):
         for place in places:
-            marks = [pytest.mark.slow] if place == places[number % 3] else nightly
+            marks = [pytest.mark.slow] if place == places[number % 3] else NIGHTLY
             params.append(pytest.param(trainer, place, marks=[] if (trainer, place) == often else marks))
     return params

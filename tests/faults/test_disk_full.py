@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import random
 import subprocess
 import threading
 import time
@@ -30,7 +29,7 @@ from agentgym.run import Run
 from tests.faults.kit import SETTINGS, Nursery, assert_same, episodes, tensors, timeless
 from tests.kit import Notes
 
-STRIDE = int(os.environ.get("AGENTGYM_PLACES", "5"))
+STRIDE = int(os.environ.get("AGENTGYM_PLACES", "15"))
 SMALL = {**SETTINGS, "updates": 1, "warm_start": {"max_updates": 1}, "eval": {"episodes": 1, "validation_episodes": 1}}
 
 
@@ -133,15 +132,9 @@ def assert_same_outcome(run: Path, whole: Path) -> None:
     assert {name: ours[0][name] for name in ours[0] if name in theirs[0]}.items() <= theirs[0].items()
 
 
-def test_no_room_somewhere(small: tuple[Path, list[str]], tmp_path: Path) -> None:
-    run, tried = small
-    for at in random.Random(4).sample(range(1, len(tried) + 1), 4):
-        assert_nothing_is_lost(run, tmp_path / str(at), at)
-
-
 @pytest.mark.slow
 def test_no_room_anywhere(small: tuple[Path, list[str]], tmp_path: Path) -> None:
-    """Every AGENTGYM_PLACES-th place, by default every fifth.
+    """Every AGENTGYM_PLACES-th place, by default every fifteenth.
 
     Of several flushes in a row only the first and the last: a checkpoint's own are gone through in its unit tests.
     """

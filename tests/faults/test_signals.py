@@ -91,7 +91,7 @@ def interrupted_at_random(tmp_path: Path, *, num: int, longest: float, settings:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["sync", "fully-async"])
+@pytest.mark.parametrize("mode", [pytest.param("sync", marks=pytest.mark.nightly), "fully-async"])
 def test_environments_in_processes_are_gone_after_any_signal(mode: str, tmp_path: Path) -> None:
     settings = {**SETTINGS, "trainer": {"id": "grpo", "groups": 3, "group_size": 4}, "mode": mode, "updates": 12}
     settings["rollout"] = {**settings["rollout"], "hosts": "processes"}

@@ -21,7 +21,7 @@ from agentgym.learn import checkpoint
 from agentgym.run import Run
 from tests.faults.kit import episodes, everywhere
 from tests.integration.finished import SETTINGS
-from tests.kit import BELL, Notes, byte_tokenizer, eventually, metrics, report, tiny_model
+from tests.kit import BELL, NIGHTLY, Notes, byte_tokenizer, eventually, metrics, report, tiny_model
 
 
 @pytest.fixture
@@ -97,9 +97,7 @@ def elsewhere(hosts: str, concurrency: int) -> dict[str, Any]:
     [
         ("processes", 5),
         *(
-            pytest.param(
-                hosts, concurrency, marks=[pytest.mark.slow, *([] if concurrency == 128 else [pytest.mark.nightly])]
-            )
+            pytest.param(hosts, concurrency, marks=pytest.mark.slow if concurrency == 128 else NIGHTLY)
             for hosts in ("loop", "threads", "processes")
             for concurrency in (1, 5, 128)
             if (hosts, concurrency) != ("processes", 5)
@@ -240,7 +238,7 @@ def test_a_finished_run_stays_as_it_is(whole: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [signal.SIGTERM, *(pytest.param(s, marks=pytest.mark.slow) for s in (signal.SIGINT, signal.SIGHUP))]
+    "sent", [signal.SIGTERM, *(pytest.param(s, marks=NIGHTLY) for s in (signal.SIGINT, signal.SIGHUP))]
 )
 def test_a_real_signal(sent: signal.Signals, whole: Path, tmp_path: Path) -> None:
     run, config = tmp_path / "run", tmp_path / "settings.json"

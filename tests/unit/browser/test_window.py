@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,7 @@ def test_refs_stay_with_their_elements(tmp_path: Path) -> None:
         (Press("Backspace", "2"), "t.value", "ol"),
         (Select("3", ("two",)), "s.value", "2"),
         (Select("3", ("1",)), "s.value", "1"),
+        (Select("3", (" TWO",)), "s.value", "2"),
         (Scroll(0, 300), "String(scrollY > 0)", "true"),
         (Drag("1", "7"), "d.textContent", "dropped"),
     ],
@@ -198,6 +200,24 @@ def test_what_cannot_be_acted_on_is_told(tmp_path: Path, page: str, told: str) -
     with opened(tmp_path, page) as window:
         window.look()
         assert window.act(Click("1")) == told
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ("three", '1: there is no option "three"; it has: zero, two, Two'),
+        ("TWO", None),
+        ("Two", '1: the option "Two" is disabled'),
+    ],
+)
+def test_an_option_that_is_not_there_is_told_at_once(tmp_path: Path, wanted: str, told: str | None) -> None:
+    page = "<select><option>zero<option> two <option disabled>Two</select><button>x</button>"
+    with opened(tmp_path, page) as window:
+        window.look()
+        began = time.monotonic()
+        assert window.act(Select("1", (wanted,))) == told
+        assert window.act(Select("5", ("two",))) == "5: it is no list"
+        assert time.monotonic() - began < 4
 
 
 def test_what_is_out_of_view_is_scrolled_to(tmp_path: Path) -> None:

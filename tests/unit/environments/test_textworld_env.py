@@ -276,7 +276,7 @@ def test_an_environment_is_made_and_listed_without_the_package() -> None:
     assert done.stdout.strip() == "False False", done.stderr
 
 
-GAMES = int(os.environ.get("AGENTGYM_GAMES", "6"))
+GAMES = int(os.environ.get("AGENTGYM_GAMES", "3"))
 """Games of each rung; making one takes a second. All rungs were won on 50."""
 
 
@@ -297,5 +297,5 @@ def test_the_expert_wins_games_of_each_rung_in_as_many_turns_as_the_quest_is_lon
 )
 def test_the_expert_wins_on_the_rungs_of_the_other_games(game: Kind, level: str) -> None:
     env = small(game=game, level=level)
-    for task in env.tasks("train")[: max(2, GAMES // 10)]:
+    for task in env.tasks("train")[: max(1, GAMES // 10)]:
         assert won_by_expert(env, task)[1][-1][4]["success"]

@@ -108,7 +108,10 @@ SMALL: dict[str, Any] = {
         ("qwen2", Qwen2Config(**SMALL, rope_parameters={"rope_type": "default", "rope_theta": 1e6})),
         ("qwen3", Qwen3Config(**SMALL, head_dim=16, tie_word_embeddings=True)),
         ("gemma2", Gemma2Config(**SMALL, head_dim=16, query_pre_attn_scalar=16)),
-        ("gemma2", Gemma2Config(**SMALL | {"num_hidden_layers": 46}, head_dim=16, query_pre_attn_scalar=8)),
+        pytest.param(
+            *("gemma2", Gemma2Config(**SMALL | {"num_hidden_layers": 46}, head_dim=16, query_pre_attn_scalar=8)),
+            marks=pytest.mark.slow,
+        ),
         ("phi3", Phi3Config(**SMALL)),
         ("nemotron", NemotronConfig(**SMALL, norm_eps=1e-5)),
         ("starcoder2", Starcoder2Config(**SMALL, norm_epsilon=1e-5)),

@@ -14,6 +14,7 @@ from agentgym.hosts import Where
 from agentgym.rollout import Limits, Rollout, engine_actor
 from agentgym.search import Search, Table
 from agentgym.types import StopReason
+from tests.kit import NIGHTLY
 from tests.unit.search.kit import (
     LIMITS,
     TOKENIZER,
@@ -77,8 +78,14 @@ def test_lines_are_whole_and_share_what_they_say(id: str, num: int) -> None:
     assert made(id).choose(found.lines) in found.lines
 
 
-@EVERY
-@pytest.mark.parametrize("where", ["loop", "threads", pytest.param("processes", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("id", "where"),
+    [
+        *itertools.product(IDS, ("loop", "threads")),
+        pytest.param("mcts", "processes", marks=pytest.mark.slow),
+        *(pytest.param(id, "processes", marks=NIGHTLY) for id in IDS if id != "mcts"),
+    ],
+)
 def test_the_same_seed_is_the_same_tree_wherever_it_grows(id: str, where: Where) -> None:
     one, other = find(made(id), WAYS), find(made(id), WAYS, where=where)
     assert other.lines == one.lines
