@@ -1,7 +1,6 @@
-"""What a policy means that cannot write capitals or keep blanks, as the nano policy cannot.
+"""Calls of a policy that cannot write capitals or keep blanks, as the nano policy cannot.
 
-A name is taken for the only one that differs from it in case alone. A text is taken for the last place in the
-conversation that differs from it in case and blanks alone: one in quotes first, then itself as it is, then any.
+A name is taken for the only one that differs from it in case alone, a text for what was shown (``_spelling``).
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from agentgym.environments._spelling import Spelling
 from agentgym.environments.bfcl.calls import Call
 from agentgym.environments.bfcl.toolbox import Tool
 
@@ -21,35 +21,14 @@ def as_shown(call: Call, tools: Iterable[Tool], shown: str) -> Call:
     if tool is None:
         return call
     names = {name.lower(): name for name in tool.parameters.parameters}
-    spelled = _Spelling(shown)
-    arguments = {names.get(name.lower(), name): spelled.value(value) for name, value in call.arguments.items()}
-    return Call(tool.name, arguments, tuple(map(spelled.value, call.positional)))
+    spelling = Spelling(shown)
+    arguments = {names.get(name.lower(), name): _spelled(value, spelling) for name, value in call.arguments.items()}
+    return Call(tool.name, arguments, tuple(_spelled(value, spelling) for value in call.positional))
 
 
-class _Spelling:
-    def __init__(self, shown: str) -> None:
-        self.shown = shown
-        self.places = [i for i, character in enumerate(shown) if not character.isspace()]
-        self.folded = "".join(_folded(shown[i]) for i in self.places)
-
-    def value(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [self.value(item) for item in value]
-        if isinstance(value, dict):
-            return {name: self.value(item) for name, item in value.items()}
-        return self.text(value) if isinstance(value, str) else value
-
-    def text(self, text: str) -> str:
-        wanted = "".join(_folded(character) for character in text if not character.isspace())
-        if not wanted:
-            return text
-        quoted = max(self.folded.rfind(f"{mark}{wanted}{mark}") for mark in "\"'")
-        if quoted < 0 and text in self.shown:
-            return text
-        start = self.folded.rfind(wanted) if quoted < 0 else quoted + 1
-        return text if start < 0 else self.shown[self.places[start] : self.places[start + len(wanted) - 1] + 1]
-
-
-def _folded(character: str) -> str:
-    lower = character.lower()
-    return lower if len(lower) == 1 else character
+def _spelled(value: Any, spelling: Spelling) -> Any:
+    if isinstance(value, list):
+        return [_spelled(item, spelling) for item in value]
+    if isinstance(value, dict):
+        return {name: _spelled(item, spelling) for name, item in value.items()}
+    return spelling.of(value) if isinstance(value, str) else value

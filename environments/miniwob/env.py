@@ -10,15 +10,17 @@ page is looked at, and the same actions lead to the same page on a slow machine 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
-from agentgym.browser import Back, Forward, Goto, PageLost, Seen, View, Window, as_text
+from agentgym.browser import Back, Fill, Forward, Goto, PageLost, Seen, Type, View, Window, as_text
 from agentgym.browser.spellings import SPELLINGS, SpellingName
 from agentgym.env import SPLITS, Env, Expert
 from agentgym.environments._options import task_and_split
+from agentgym.environments._spelling import Spelling
 from agentgym.environments.miniwob.experts import Expertise, expertise_for
 from agentgym.environments.miniwob.groups import TURNS, group_of, tasks_of
 from agentgym.environments.miniwob.page import PROBE, SKIPPED, START, Standing, html_folder
@@ -62,6 +64,7 @@ class MiniWoB(Env):
         spelling: SpellingName = "calls",
         marks: bool = False,
         picture: Annotated[int, Field(ge=32, le=640)] = 210,
+        fold_case: bool = False,
     ) -> None:
         """Choose tasks, and how they are seen and acted on; the browser is started with the first episode.
 
@@ -74,11 +77,13 @@ class MiniWoB(Env):
                 "commands" as in Agent Q.
             marks: frame what can be acted on in screenshots, and write the refs beside it.
             picture: the most pixels that a screenshot has on its longer side.
+            fold_case: type texts as the task or the page shows them in other case or with other blanks, for policies
+                that cannot write them (nano).
 
         Raises ConfigError for an unknown task, MissingExtraError without Playwright, Chromium or the package.
         """
         self.names = tasks_of(task)
-        self.observe, self.marks, self.picture = observe, marks, picture
+        self.observe, self.marks, self.picture, self.fold_case = observe, marks, picture, fold_case
         self.spelling = SPELLINGS[spelling]
         self.max_turns = max(TURNS[group_of(name)] for name in self.names)
         self.instructions = f"Do what the task says on the page. {self.spelling.usage}"
@@ -140,6 +145,9 @@ class MiniWoB(Env):
             return str(error)
         if isinstance(parsed, Goto | Back | Forward):
             return "the task is on this page, and there is no other"
+        if self.fold_case and isinstance(parsed, Fill | Type):
+            shown = f"{as_text(self.seen)}\n{self.standing.utterance}"
+            parsed = dataclasses.replace(parsed, text=Spelling(shown).of(parsed.text))
         return self.window.act(parsed) or ""
 
     def _look(self) -> None:

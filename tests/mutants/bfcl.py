@@ -178,7 +178,7 @@ MODULES = (
         ),
     ),
     Module(
-        "environments/bfcl/spelling.py",
+        "environments/_spelling.py",
         (f"{_TESTS}spelling.py",),
         (
             Mutation("the first place", "self.folded.rfind(wanted) if quoted", "self.folded.find(wanted) if quoted"),

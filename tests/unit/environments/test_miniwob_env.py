@@ -194,6 +194,17 @@ def test_each_spelling_wins(spelling: Any, action: str) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("fold_case", [True, False])
+def test_texts_without_capitals_are_taken_for_those_that_are_shown(fold_case: bool) -> None:
+    env = MiniWoB(task="enter-text", fold_case=fold_case)
+    env.reset(seed=0, options={"task": 0})
+    wanted = env.standing.utterance.split('"')[1]
+    env.step(f"fill('1', '{wanted.lower()}')")
+    assert env.step("click('2')")[1] == (1.0 if fold_case else 0.0)
+    env.close()
+
+
+@pytest.mark.browser
 def test_tasks_of_a_group_take_turns() -> None:
     env = MiniWoB(task="starter")
     try:
