@@ -10,7 +10,7 @@ How an environment uses it (plain calls; several windows act in parallel, each f
     problem = window.act(Click("3"))                     # None, or what was wrong: tell the policy
     image = window.screenshot()                          # a Pillow image of what is in view
     value = window.evaluate("() => document.title")      # for the environment itself: state, rewards
-    window.close()                                       # with the last window of the process the browser ends
+    window.close()                                       # a while after the last one of the process the browser ends
 
 Whatever else goes wrong (Chromium dies, a page crashes or hangs) raises ``BrowserLost`` or ``PageLost``, which are
 EnvErrors: the rollout plays the episode again, and the next ``open`` finds or starts a browser that lives.

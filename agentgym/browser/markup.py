@@ -11,10 +11,11 @@ leave it out.
 from __future__ import annotations
 
 import html
+import urllib.parse
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-__all__ = ["Child", "Markup", "document", "joined", "tag"]
+__all__ = ["Child", "Markup", "document", "image", "joined", "tag"]
 
 _VOID = frozenset(("br", "hr", "img", "input", "link", "meta", "source"))
 """Elements of HTML that have no end."""
@@ -44,16 +45,22 @@ def joined(children: Iterable[Child]) -> Markup:
 
 
 def document(title: str, style: str, body: Iterable[Child], *, scripts: Iterable[str] = ()) -> Markup:
-    """A whole page; ``style`` and ``scripts`` are addresses."""
+    """A whole page, with ``style`` and ``scripts`` in it: whatever it asked for besides, each episode asks anew."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", title),
-        tag("link", rel="stylesheet", href=style),
-        [tag("script", src=script, defer=True) for script in scripts],
+        tag("link", rel="icon", href="data:,"),
+        tag("style", Markup(style)),
+        [tag("script", Markup(script), type="module") for script in scripts],  # runs once all of the page is there
     )
     return Markup(f"<!DOCTYPE html>\n{tag('html', head, tag('body', body), lang='en')}\n")
+
+
+def image(svg: Markup, **attributes: Any) -> Markup:
+    """A picture that stands in the page itself."""
+    return tag("img", src=f"data:image/svg+xml,{urllib.parse.quote(svg)}", **attributes)
 
 
 def _shown(child: Child) -> str:

@@ -44,8 +44,6 @@ class Reply(NamedTuple):
     status: HTTPStatus = HTTPStatus.OK
     location: str = ""
     """Where to go instead."""
-    is_lasting: bool = False
-    """Whether a browser may keep it."""
 
     @classmethod
     def redirect(cls, path: str) -> Reply:
@@ -110,8 +108,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 128
-    """Connections that may wait. A page asks for a dozen pictures at once; what does not fit is tried again after
-    seconds."""
+    """Connections that may wait; what does not fit is tried again after seconds."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -157,7 +154,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", reply.location)
         self.send_header("Content-Type", reply.type)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "max-age=3600" if reply.is_lasting else "no-store")
+        self.send_header("Cache-Control", "no-store")
         self.end_headers()
         self.wfile.write(body)
 

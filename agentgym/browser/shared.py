@@ -1,7 +1,8 @@
 """The one browser that all windows of a process share, in a thread with an event loop of its own.
 
-It is started when the first window is opened, started again where it has died, and ended with the last window. A
-process that is forked has none: its windows start another. Whatever calls from another thread waits with a deadline.
+It is started when the first window is opened, started again where it has died, and ended once no window has been open
+for a while: to start it takes as long as an episode. A process that is forked has none: its windows start another.
+Whatever calls from another thread waits with a deadline.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from typing import Any, TypeVar
 from agentgym.browser.failures import BrowserLost
 from agentgym.browser.running import CLOSE_SECONDS, Running
 
-__all__ = ["Shared", "give_back", "lend"]
+__all__ = ["IDLE_SECONDS", "Shared", "end_idle", "give_back", "lend"]
 
 T = TypeVar("T")
+
+IDLE_SECONDS = 20.0
+"""That a browser without windows is kept for whoever opens the next one."""
 
 
 class Shared:
@@ -27,6 +31,8 @@ class Shared:
 
     def __init__(self) -> None:
         self.pid, self.num_users = os.getpid(), 0
+        self.idle: threading.Timer | None = None
+        """Ends it, unless there is another user before."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="agentgym-browser", daemon=True)
         self._thread.start()
@@ -87,17 +93,36 @@ def lend() -> Shared:
     with _LOCK:
         shared = _SHARED.get(os.getpid()) or _SHARED.setdefault(os.getpid(), Shared())
         shared.num_users += 1
+        if shared.idle is not None:
+            shared.idle.cancel()
+            shared.idle = None
         return shared
 
 
 def give_back(shared: Shared) -> None:
-    """One user less; the last one ends it. What was lent before a fork is the other process's."""
+    """One user less; after the last one it is ended, in a while. What was lent before a fork is the other process's."""
     with _LOCK:
         if not shared.is_here:
             return
         shared.num_users -= 1
-        if not shared.num_users:
-            _SHARED.pop(shared.pid, None)
+        if shared.num_users:
+            return
+        if not IDLE_SECONDS:
+            end_idle()
+            return
+        shared.idle = threading.Timer(IDLE_SECONDS, end_idle)
+        shared.idle.daemon = True
+        shared.idle.start()
+
+
+def end_idle() -> None:
+    """End the browser of this process now, where no window is open."""
+    with _LOCK:
+        shared = _SHARED.get(os.getpid())
+        if shared is not None and not shared.num_users:
+            del _SHARED[shared.pid]
+            if shared.idle is not None:
+                shared.idle.cancel()
             shared.close()
 
 

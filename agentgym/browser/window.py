@@ -186,7 +186,7 @@ class Window:
         return scaled(image, most)
 
     def close(self) -> None:
-        """Give all of it back; the last window ends the browser. It may be opened again."""
+        """Give all of it back; a while after the last window the browser ends. It may be opened again."""
         if self._shared is None:
             return
         shared, self._shared = self._shared, None

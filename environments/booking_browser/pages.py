@@ -7,16 +7,20 @@ others share a form without fields. What lies over the page is a dialog, and the
 
 from __future__ import annotations
 
+import functools
+import importlib.resources
 from collections.abc import Iterable, Sequence
 
-from agentgym.browser.markup import Child, Markup, document, tag
+from agentgym.browser.markup import Child, Markup, document, image, tag
 from agentgym.environments.booking.pages import Block, Node, Page
 from agentgym.environments.booking.session import Session
+from agentgym.environments.booking.site import Restaurant
+from agentgym.environments.booking_browser.pictures import picture
 
-__all__ = ["ACT", "CLEAR", "CLICK", "PICTURE", "SCRIPT", "STYLE", "TYPED", "page"]
+__all__ = ["ACT", "CLEAR", "CLICK", "TYPED", "page"]
 
-ACT, PICTURE, SCRIPT, STYLE, TYPED = "/act", "/picture/", "/fields.js", "/style.css", "/typed"
-"""Addresses: of every form, of pictures, of the script that tells of typing, of the style, and where that is told."""
+ACT, TYPED = "/act", "/typed"
+"""Addresses: of every form, and where the page's script tells of typing."""
 CLICK, CLEAR = "click", "clear"
 """Names that a button sends its element's id under."""
 
@@ -39,7 +43,13 @@ def page(session: Session, alert: str = "") -> Markup:
     complaint = tag("p", alert, role="alert", hidden=not alert)
     header = tag("header", tag("span", tag("i", "T", aria_hidden="true"), "Tables", class_="brand"), _home(shown))
     alone = tag("form", id=_ALONE, method="post", action=ACT, hidden=True)
-    return document(f"{shown.title} - Tables", STYLE, [alone, header, complaint, main, dialogs], scripts=[SCRIPT])
+    body = [alone, header, complaint, main, dialogs]
+    return document(f"{shown.title} - Tables", _file("style.css"), body, scripts=[_file("fields.js")])
+
+
+@functools.cache
+def _file(name: str) -> str:
+    return (importlib.resources.files(__package__) / name).read_text(encoding="utf-8")
 
 
 def _home(shown: Page) -> Child:
@@ -66,7 +76,7 @@ def _at_results(session: Session, shown: Page) -> Child:
 def _card(session: Session, node: Node) -> Markup:
     restaurant = session.site.restaurants[node.id]
     stars = tag("span", tag("span", style=f"width:{restaurant.rating / 5:.0%}"), class_="stars", aria_hidden="true")
-    link = tag("a", _picture(node.id), tag("strong", node.text), id=node.id, href=node.url)
+    link = tag("a", _picture(restaurant), tag("strong", node.text), id=node.id, href=node.url)
     return tag("li", link, tag("p", stars, " ", node.value))
 
 
@@ -76,19 +86,19 @@ def _at_restaurant(session: Session, shown: Page) -> Child:
     top = tag("div", tag("h1", shown.title), told, class_="told")
     cells = [tag("li", _element(node)) for node in times.nodes]
     free = tag("section", tag("h2", "Choose a time"), tag("ul", cells, class_="times"), aria_label=times.name)
-    return _turns(ways), _picture(session.state.at.restaurant, class_="cover"), top, free
+    return _turns(ways), _picture(_chosen(session), class_="cover"), top, free
 
 
 def _at_details(session: Session, shown: Page) -> Child:
     form, ways = shown.blocks
-    aside = tag("aside", _picture(session.state.at.restaurant), tag("h2", shown.title))
+    aside = tag("aside", _picture(_chosen(session)), tag("h2", shown.title))
     return _turns(ways), tag("div", tag("section", tag("h1", "Your details"), _form(form)), aside, class_="two")
 
 
 def _when_done(session: Session, shown: Page) -> Child:
     told = [_element(node) for block in shown.blocks for node in block.nodes]
     tick = tag("div", "✓", class_="tick", aria_hidden="true")
-    return tag("section", tick, tag("h1", shown.title), told, _picture(session.state.at.restaurant), class_="receipt")
+    return tag("section", tick, tag("h1", shown.title), told, _picture(_chosen(session)), class_="receipt")
 
 
 _LAYOUTS = {
@@ -100,13 +110,17 @@ _LAYOUTS = {
 }
 
 
+def _chosen(session: Session) -> Restaurant:
+    return session.site.restaurants[session.state.at.restaurant]
+
+
 def _turns(ways: Block) -> Markup | None:
     turns = [_element(node) for node in ways.nodes if node.id != "home"]
     return tag("nav", turns, aria_label=ways.name, class_="ways") if turns else None
 
 
-def _picture(restaurant: str, **attributes: str) -> Markup:
-    return tag("img", src=f"{PICTURE}{restaurant}.svg", alt="", role="presentation", **attributes)
+def _picture(restaurant: Restaurant, **attributes: str) -> Markup:
+    return image(picture(restaurant), alt="", role="presentation", **attributes)
 
 
 # -- forms and dialogs -----------------------------------------------------------------------------------

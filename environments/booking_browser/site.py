@@ -7,8 +7,6 @@ shows the page that it is of.
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
 import urllib.parse
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -16,12 +14,9 @@ from http import HTTPStatus
 from agentgym.browser.served import Reply, Request
 from agentgym.environments.booking.commands import Command
 from agentgym.environments.booking.session import Session
-from agentgym.environments.booking_browser.pages import ACT, CLEAR, CLICK, PICTURE, SCRIPT, STYLE, TYPED, page
-from agentgym.environments.booking_browser.pictures import picture
+from agentgym.environments.booking_browser.pages import ACT, CLEAR, CLICK, TYPED, page
 
 __all__ = ["TablesSite"]
-
-_FILES = {STYLE: "text/css; charset=utf-8", SCRIPT: "text/javascript; charset=utf-8"}
 
 
 class TablesSite:
@@ -42,12 +37,8 @@ class TablesSite:
     def __call__(self, request: Request) -> Reply:
         """The reply."""
         path, session = urllib.parse.urlsplit(request.path).path, self.session
-        if path in _FILES:
-            return Reply(_file(path), _FILES[path], is_lasting=True)
         if session is None:
             return _plain("the site is closed", HTTPStatus.SERVICE_UNAVAILABLE)
-        if path.startswith(PICTURE):
-            return _picture(session, path.removeprefix(PICTURE).removesuffix(".svg"))
         if request.method == "POST":
             return self._sent(session, path, request.form)
         return self._come_to(session, request.path)
@@ -107,17 +98,5 @@ def _complaint(session: Session) -> str:
     return notice.removeprefix("error: ") if notice.startswith("error: ") else ""
 
 
-def _picture(session: Session, id: str) -> Reply:
-    restaurant = session.site.restaurants.get(id)
-    if restaurant is None:
-        return _plain("there is no such picture", HTTPStatus.NOT_FOUND)
-    return Reply(picture(restaurant), "image/svg+xml", is_lasting=True)
-
-
 def _plain(text: str, status: HTTPStatus) -> Reply:
     return Reply(text, "text/plain; charset=utf-8", status)
-
-
-@functools.cache
-def _file(path: str) -> str:
-    return (importlib.resources.files(__package__) / path.lstrip("/")).read_text(encoding="utf-8")

@@ -7,20 +7,22 @@ shopping has it in mind.
 
 from __future__ import annotations
 
+import functools
+import importlib.resources
 import itertools
 import urllib.parse
 from collections.abc import Iterable, Iterator
 
-from agentgym.browser.markup import Child, Markup, document, tag
+from agentgym.browser.markup import Child, Markup, document, image, tag
 from agentgym.environments.webshop import pages
 from agentgym.environments.webshop.products import PATH_SEPARATOR, Product
 from agentgym.environments.webshop.session import RESULTS_PER_PAGE, Session
-from agentgym.environments.webshop_browser.pictures import color_shown, swatch
+from agentgym.environments.webshop_browser.pictures import color_shown, picture, swatch
 
-__all__ = ["CLICK", "ITEM", "PICTURE", "SEARCH", "STYLE", "page", "picture_path"]
+__all__ = ["CLICK", "ITEM", "SEARCH", "page"]
 
-CLICK, ITEM, PICTURE, SEARCH, STYLE = "/click", "/item/", "/picture/", "/search", "/style.css"
-"""Addresses: of a button's form, of products, of their pictures, of the search, of the style."""
+CLICK, ITEM, SEARCH = "/click", "/item/", "/search"
+"""Addresses: of a button's form, of products, of the search."""
 
 _FORM = "clicks"
 """The one form that every button sends off."""
@@ -34,13 +36,16 @@ def page(session: Session, alert: str = "") -> Markup:
     complaint = tag("p", alert, role="alert", hidden=not alert)
     body = [_header(session), tag("main", complaint, main), _footer()]
     clicks = tag("form", id=_FORM, method="post", action=CLICK, hidden=True)
-    return document(f"{title} - Webshop", STYLE, [clicks, *body])
+    return document(f"{title} - Webshop", _style(), [clicks, *body])
 
 
-def picture_path(product: Product, chosen: Iterable[str] = ()) -> str:
-    """Where its picture is."""
-    color = color_shown(product, chosen)
-    return f"{PICTURE}{urllib.parse.quote(product.asin, safe='')}.svg?{urllib.parse.urlencode({'color': color})}"
+def _picture(product: Product, chosen: Iterable[str] = (), **attributes: str) -> Markup:
+    return image(picture(product, color_shown(product, chosen)), **{"alt": "", **attributes})
+
+
+@functools.cache
+def _style() -> str:
+    return (importlib.resources.files(__package__) / "style.css").read_text(encoding="utf-8")
 
 
 def _header(session: Session) -> Markup:
@@ -111,9 +116,7 @@ def _one_of_each_sort(session: Session) -> Iterator[Product]:
 
 def _tile(product: Product) -> Markup:
     address = f"{SEARCH}?{urllib.parse.urlencode({'q': product.query})}"
-    return tag(
-        "li", tag("a", tag("img", src=picture_path(product), alt="", role="presentation"), product.query, href=address)
-    )
+    return tag("li", tag("a", _picture(product, role="presentation"), product.query, href=address))
 
 
 # -- results ---------------------------------------------------------------------------------------------
@@ -139,7 +142,7 @@ def _results(session: Session) -> Child:
 def _card(product: Product) -> Markup:
     link = tag(
         "a",
-        tag("img", src=picture_path(product), alt="", role="presentation"),
+        _picture(product, role="presentation"),
         tag("span", product.title, class_="title"),
         href=ITEM + urllib.parse.quote(product.asin, safe=""),
     )
@@ -171,7 +174,7 @@ def _heading(product: Product) -> Child:
 def _figure(session: Session, product: Product) -> Markup:
     chosen = session.state.options.values()
     seen = " ".join(filter(None, (color_shown(product, chosen), product.query)))
-    return tag("figure", tag("img", src=picture_path(product, chosen), alt=seen))
+    return tag("figure", _picture(product, chosen, alt=seen))
 
 
 def _way_back(product: Product) -> Markup:

@@ -6,8 +6,6 @@ An address that is neither leads to the page where the shopper is, since the sho
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
 import urllib.parse
 from http import HTTPStatus
 
@@ -15,8 +13,7 @@ import numpy as np
 
 from agentgym.browser.served import Reply, Request
 from agentgym.environments.webshop.session import Session
-from agentgym.environments.webshop_browser.pages import CLICK, ITEM, PICTURE, SEARCH, STYLE, page
-from agentgym.environments.webshop_browser.pictures import picture
+from agentgym.environments.webshop_browser.pages import CLICK, ITEM, SEARCH, page
 
 __all__ = ["ShopSite", "path_of"]
 
@@ -38,12 +35,8 @@ class ShopSite:
         """The reply."""
         parts = urllib.parse.urlsplit(request.path)
         session = self.session
-        if parts.path == STYLE:
-            return Reply(_style(), "text/css; charset=utf-8", is_lasting=True)
         if session is None:
             return Reply("the shop is closed", "text/plain; charset=utf-8", HTTPStatus.SERVICE_UNAVAILABLE)
-        if parts.path.startswith(PICTURE):
-            return self._picture(session, parts)
         asked = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
         if request.method == "POST" and parts.path == CLICK:
             self._act(session, f"click[{request.form.get('name', '')}]")
@@ -59,14 +52,6 @@ class ShopSite:
 
     def _shown(self, session: Session) -> Reply:
         return Reply(page(session, self.problem))
-
-    def _picture(self, session: Session, parts: urllib.parse.SplitResult) -> Reply:
-        asin = urllib.parse.unquote(parts.path.removeprefix(PICTURE).removesuffix(".svg"))
-        product = session.shop.products.get(asin)
-        if product is None:
-            return Reply("there is no such picture", "text/plain; charset=utf-8", HTTPStatus.NOT_FOUND)
-        color = dict(urllib.parse.parse_qsl(parts.query)).get("color", "")
-        return Reply(picture(product, color), "image/svg+xml", is_lasting=True)
 
 
 def path_of(session: Session) -> str:
@@ -84,8 +69,3 @@ def path_of(session: Session) -> str:
             return f"{item}/{state.sub_page.lower()}"
         case "done":
             return "/thanks"
-
-
-@functools.cache
-def _style() -> str:
-    return (importlib.resources.files(__package__) / "style.css").read_text(encoding="utf-8")

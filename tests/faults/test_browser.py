@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from agentgym.browser import BrowserLost, Click, PageLost, Window
+from agentgym.browser import BrowserLost, Click, PageLost, Window, shared
 from tests.kit import ROOT, eventually
 from tests.unit.browser.kit import opened, shown
 from tests.unit.hosts.kit import processes_marked
@@ -36,6 +36,8 @@ def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     monkeypatch.setenv("AGENTGYM_TEST_MARK", mark)
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(shared, "IDLE_SECONDS", 0.0)
+    shared.end_idle()
     gc.collect()
     descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
     yield mark

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import urllib.parse
+
 from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentgym.browser.markup import Markup, document, joined, tag
+from agentgym.browser.markup import Markup, document, image, joined, tag
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30)
 
@@ -32,9 +34,19 @@ def test_text_comes_back_as_it_was(text: str, value: str) -> None:
 
 
 def test_a_document_is_whole() -> None:
-    page = BeautifulSoup(document("a < b", "/s.css", [tag("p", "x")], scripts=["/f.js"]), "html.parser")
+    page = BeautifulSoup(document("a < b", "b > i {}", [tag("p", "x")], scripts=["1 < 2"]), "html.parser")
     assert page.title is not None
     assert page.title.text == "a < b"
-    assert [link["href"] for link in page.select("link")] == ["/s.css"]
-    assert [script["src"] for script in page.select("head script[defer]")] == ["/f.js"]
+    assert [style.string for style in page.select("head style")] == ["b > i {}"]
+    assert [script.string for script in page.select("head script[type=module]")] == ["1 < 2"]
     assert page.select_one("html[lang=en] > body > p") is not None
+
+
+def test_a_picture_is_in_the_page() -> None:
+    svg = tag("svg", tag("title", 'a "b" & c'), fill="#fff")
+    found = BeautifulSoup(image(svg, alt="x"), "html.parser").img
+    assert found is not None
+    assert found["alt"] == "x"
+    kind, _, data = str(found["src"]).partition(",")
+    assert (kind, urllib.parse.unquote(data)) == ("data:image/svg+xml", svg)
+    assert "#" not in data

@@ -51,11 +51,11 @@ def test_a_visitor_is_answered_by_its_own_site() -> None:
 
 
 def test_what_a_reply_says_goes_into_the_headers() -> None:
-    replies = {"/to": Reply.redirect("/there"), "/kept": Reply("x", "text/css", is_lasting=True), "/": Reply("é")}
+    replies = {"/to": Reply.redirect("/there"), "/style": Reply("x", "text/css"), "/": Reply("é")}
     visitor = visit(lambda request: replies[request.path])
-    to, kept, page = (ask(visitor, path) for path in ("/to", "/kept", "/"))
+    to, style, page = (ask(visitor, path) for path in ("/to", "/style", "/"))
     assert (to.status, to.getheader("Location")) == (303, "/there")
-    assert (kept.getheader("Content-Type"), kept.getheader("Cache-Control")) == ("text/css", "max-age=3600")
+    assert (style.getheader("Content-Type"), style.getheader("Cache-Control")) == ("text/css", "no-store")
     assert (page.getheader("Cache-Control"), page.getheader("Content-Length")) == ("no-store", "2")
     assert ask(visitor, "/favicon.ico").status == 404
     visitor.leave()

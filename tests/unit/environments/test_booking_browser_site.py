@@ -186,8 +186,3 @@ def test_after_the_confirmation_nothing_is_done() -> None:
 def test_what_is_no_page_is_answered_too() -> None:
     site = TablesSite()
     assert site(Request("GET", "/", {})).status == HTTPStatus.SERVICE_UNAVAILABLE
-    assert site(Request("GET", "/fields.js", {})).type.startswith("text/javascript")
-    _, site, guest = opened()
-    restaurant = next(iter(session_of(guest).site.restaurants))
-    assert site(Request("GET", f"/picture/{restaurant}.svg", {})).body.startswith("<svg")
-    assert site(Request("GET", "/picture/nosuch.svg", {})).status == HTTPStatus.NOT_FOUND
