@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Refused", "act", "goto"]
 
 _ACTION_MS, _LOAD_MS = 5_000, 20_000
-_LOST_SECONDS = 20.0
 _CLIPBOARD = re.compile(r"(Control|ControlOrMeta|Meta)\+[CXV]", re.IGNORECASE)
 _MAX_OPTIONS = 30
 _DRAG_STEPS = 5
@@ -70,8 +69,8 @@ class _Hand:
     def page(self) -> Page:
         return self.pages.current
 
-    async def wait_for(self, work: Any, seconds: float = _LOST_SECONDS) -> Any:
-        return await self.pages.guarded(work, seconds)
+    async def wait_for(self, work: Any) -> Any:
+        return await self.pages.guarded(work)
 
     async def place(self, at: Target) -> tuple[float, float]:
         """Where to act, in view. Raises Refused."""

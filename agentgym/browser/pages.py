@@ -238,9 +238,9 @@ class Pages:
 
     # -- asking it ---------------------------------------------------------------------------------------
 
-    async def guarded(self, work: Any, seconds: float = _LOST_SECONDS) -> Any:
+    async def guarded(self, work: Any, seconds: float | None = None) -> Any:
         """What ``work`` returns, unless the page is lost before. Raises PageLost, BrowserLost, or Playwright's."""
-        task = asyncio.ensure_future(work)
+        task, seconds = asyncio.ensure_future(work), _LOST_SECONDS if seconds is None else seconds
         try:
             await asyncio.wait([task, self._lost], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if self._lost.done():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agentgym.doctor.playing import (
@@ -27,19 +27,19 @@ from agentgym.visit import Player, Standing
 __all__ = ["comes_back_to_snapshots", "tells_the_way_back"]
 
 _MOMENTS = 8
-"""Of an episode, that are restored; the first and the last are among them."""
-_GOES_ON = 20
-"""Turns that are compared after a restored moment."""
+"""Of an episode, that are restored as long as there is time; the first and the last in any case."""
+_GOES_ON, _GOES_ON_LATE = 20, 4
+"""Turns that are compared after a restored moment, and once time is up."""
 
 
 def comes_back_to_snapshots(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int = 10) -> str:
     """Restoring any moment, on the same instance or on another one, and going on gives the rest of the episode."""
-    num_moments = num_episodes = 0
+    num_moments, num_episodes, end = 0, 0, time.perf_counter() + seconds
     with Player(make_env()) as player, Player(make_env()) as other:
         if player.env.restored_by == "none":
             return Remark("left out: there is no way back to a moment")
         for case in paced(cases_of(make_env, episodes), seconds, least=2):
-            num_moments += _restored(player, other, case)
+            num_moments += _restored(player, other, case, end)
             num_episodes += 1
     return f"{num_moments} moments of {num_episodes} episodes, each restored twice"
 
@@ -49,13 +49,13 @@ def tells_the_way_back(make_env: MakeEnv, seconds: float = SECONDS, /, episodes:
     kept: list[float] = []
     replayed: list[float] = []
     turns: list[int] = []
-    num_diverged = 0
+    num_diverged, end = 0, time.perf_counter() + seconds
     with Player(make_env()) as player, Player(make_env()) as other:
         if player.env.restored_by == "none":
             return Remark("none: there is no way back to a moment; no search, no branches, no undo")
         for case in paced(cases_of(make_env, episodes), seconds, least=2):
             marks = _with_marks(player, case)
-            for turn in _some_turns(len(marks), random.Random(case[1])):
+            for turn in _some_turns(len(marks), random.Random(case[1]), end):
                 mark, now = marks[turn]
                 if mark.rung != "replay":
                     kept.append(_milliseconds(player, mark, now))
@@ -81,22 +81,28 @@ def _milliseconds(player: Player, mark: Mark, now: Standing) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-def _restored(player: Player, other: Player, case: Case) -> int:
+def _restored(player: Player, other: Player, case: Case, end: float) -> int:
     """Restore moments of an episode in any order; returns how many."""
     snapshots, played = _with_snapshots(player, case)
-    turns = _some_turns(len(snapshots), random.Random(case[1]))
-    for turn in turns:
+    count = 0
+    for turn in _some_turns(len(snapshots), random.Random(case[1]), end):
+        count += 1
         for where, who in (("the same instance", player), ("another instance", other)):
-            rest = played[turn + 1 : turn + 1 + _GOES_ON]
+            goes_on = _GOES_ON if time.perf_counter() < end else _GOES_ON_LATE
+            rest = played[turn + 1 : turn + 1 + goes_on]
             found = _go_on(who, snapshots[turn], [action for action, _ in rest])
             expected = [played[turn][1][:2], *(moment for _, moment in rest)]
             expect_same(found, expected, f"after restoring turn {turn} of {case} on {where}")
-    return len(turns)
+    return count
 
 
-def _some_turns(count: int, rng: random.Random) -> list[int]:
-    between = rng.sample(range(1, count - 1), min(max(0, count - 2), _MOMENTS - 2)) if count > 2 else []
-    return [*{0, count - 1}, *between]
+def _some_turns(count: int, rng: random.Random, end: float) -> Iterator[int]:
+    """The first, the last, and others until ``end``."""
+    yield from sorted({0, count - 1})
+    for turn in rng.sample(range(1, count - 1), min(count - 2, _MOMENTS - 2)) if count > 2 else []:
+        if time.perf_counter() > end:
+            return
+        yield turn
 
 
 def _with_snapshots(player: Player, case: Case) -> tuple[list[Snapshot], list[tuple[str, Moment]]]:

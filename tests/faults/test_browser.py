@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from agentgym.browser import BrowserLost, Click, PageLost, Window, shared
+from agentgym.browser import BrowserLost, Click, PageLost, Window, pages, shared
 from tests.kit import ROOT, eventually
 from tests.unit.browser.kit import opened, shown
 from tests.unit.hosts.kit import processes_marked
@@ -134,7 +134,10 @@ async def crash(window: Window) -> None:
     ],
     ids=["asks", "hangs", "navigates"],
 )
-def test_a_page_without_end_is_told(mark: str, tmp_path: Path, script: str, told: str) -> None:
+def test_a_page_without_end_is_told(
+    mark: str, tmp_path: Path, script: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_LOST_SECONDS", 4.0)
     page = f'<p>here</p><button onclick="setTimeout(() => {{ {script} }})">x</button>'
     if not told:
         page = f"<p>here</p><script>{script}</script>"
