@@ -117,10 +117,10 @@ MODULES = (
             ),
             Mutation(
                 "nothing is gone on with",
-                "rest = played[turn + 1 : turn + 1 + _GOES_ON]",
+                "rest = played[turn + 1 : turn + 1 + goes_on]",
                 "rest = played[turn + 1 : turn + 1]",
             ),
-            Mutation("the last moment is left out", "[*{0, count - 1}, *between]", "[*{0}, *between]"),
+            Mutation("the last moment is left out", "sorted({0, count - 1})", "sorted({0})"),
             Mutation("replays that diverge are not counted", "num_diverged += 1", "num_diverged += 0"),
             Mutation(
                 "replayed where it is kept", "_milliseconds(other, mark, now)", "_milliseconds(player, mark, now)"

@@ -122,9 +122,10 @@ def test_both_instances_are_closed() -> None:
         assert sorted(line for line in log if "closes" in line) == ["1 closes", "2 closes", "3 closes"]
 
 
-def test_slow_environments_come_back_in_two_episodes() -> None:
-    assert doctor.comes_back_to_snapshots(Sound, -1.0) == "10 moments of 2 episodes, each restored twice"
-    assert "of 10 replays" in doctor.tells_the_way_back(Sound, -1.0)
+def test_slow_environments_come_back_to_the_ends_of_two_episodes() -> None:
+    assert doctor.comes_back_to_snapshots(Sound, -1.0) == "4 moments of 2 episodes, each restored twice"
+    assert "of 4 replays" in doctor.tells_the_way_back(Sound, -1.0)
+    assert doctor.comes_back_to_snapshots(Sound, 600.0, 2) == "10 moments of 2 episodes, each restored twice"
 
 
 @pytest.fixture
