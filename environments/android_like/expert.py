@@ -10,9 +10,14 @@ __all__ = ["next_command"]
 
 
 def next_command(phone: Phone, task: Task) -> Command:
-    """What to do now: go on with the first part that is not done, or say the end."""
+    """What to do now: go on with the first part that is not done, or say the end.
+
+    Where something is gone that a part needs, nothing helps any more, and the end is said too.
+    """
     part = next((part for part in task.wanted.parts if not part.is_done(phone)), None)
-    return Command("end", text=task.wanted.answer) if part is None else _toward(phone, part)
+    command = Command("end", text=task.wanted.answer) if part is None else _toward(phone, part)
+    is_lost = command.verb in ("tap", "fill") and phone.screen.find(command.target) is None
+    return Command("end", text=task.wanted.answer) if is_lost else command
 
 
 def _toward(phone: Phone, part: Part) -> Command:

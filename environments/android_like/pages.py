@@ -185,7 +185,7 @@ def _bubble(node: Node) -> Markup:
 
 
 def _plain_button(node: Node) -> Markup:
-    return tag("div", _button(node, icon(f"{node.id}s"), node.text, class_="button"), class_="alone")
+    return tag("div", _button(node, icon(f"{node.id}s"), tag("span", node.text), class_="button"), class_="alone")
 
 
 _LAYOUTS = {

@@ -85,7 +85,8 @@ class Phone:
             return "there is no such field on this screen"
         if len(value) > LONGEST:
             return f"a field takes {LONGEST} characters"
-        self.state.stack[-1].draft[id] = value
+        if value != node.value:
+            self.state.stack[-1].draft[id] = value
         return None
 
     # -- what taps do --------------------------------------------------------------------------------
