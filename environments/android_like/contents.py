@@ -12,7 +12,7 @@ from agentgym.environments.android_like import words
 from agentgym.environments.android_like.levels import Difficulty
 from agentgym.environments.android_like.state import Contents, Record
 
-__all__ = ["Draws", "Drawn", "draw_contents"]
+__all__ = ["Drawn", "Draws", "draw_contents"]
 
 T = TypeVar("T")
 

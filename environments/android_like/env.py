@@ -96,12 +96,12 @@ class AndroidLike(SiteEnv):
         """Start at the home screen with ``options["task"]``, or a random train task. Raises UserError."""
         given = options or {}
         level = given.get("level", self.level)
-        if level not in LEVELS:
+        if not isinstance(level, str) or level not in LEVELS:
             raise UserError(f"unknown level {level!r}.{did_you_mean(str(level), LEVELS)} Levels: {', '.join(LEVELS)}")
         number, split = task_and_split(given.get("task"), self.np_random)
         self._take(number, split, level)
         contents = self.task.contents
-        self.phone = Phone(State.of({**State(task=number, level=level, contents=contents).as_json()}))
+        self.phone = Phone(State.of(State(task=number, level=level, contents=contents).as_json()))
         return self._begin(), self._info_now()
 
     def _take(self, number: int, split: Split, level: Level) -> None:
@@ -111,8 +111,9 @@ class AndroidLike(SiteEnv):
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """One action, and the screen that it leads to."""
         before, self.site.problem = self.task.progress(self.phone), ""
-        problem = self._do(action) or self.site.problem or None
-        observation = self._look(problem)
+        problem = self._do(action)
+        observation = self._look(problem)  # only then has the phone been told of all that was done
+        problem = problem or self.site.problem or None
         is_over, progress = self.phone.is_over, self.task.progress(self.phone)
         success = is_over and self.task.is_success(self.phone)
         info = self._info_now()

@@ -82,7 +82,11 @@ def _bar() -> Markup:
 def _dialog(screen: Screen) -> Markup:
     choices = [_choice(node) for node in screen.nodes if node.kind == "choice"]
     buttons = [_button(node, node.text, class_=node.kind) for node in screen.nodes if node.kind != "choice"]
-    inside = tag("h2", screen.title, aria_label=screen.title), choices, tag("div", buttons, class_="ways") if buttons else None
+    inside = (
+        tag("h2", screen.title, aria_label=screen.title),
+        choices,
+        tag("div", buttons, class_="ways") if buttons else None,
+    )
     box = tag("div", inside, role="dialog", aria_modal="true", aria_label=screen.title)
     return tag("div", box, class_="shade")
 
@@ -127,7 +131,9 @@ def _tile(node: Node) -> Markup:
 
 def _row(node: Node) -> Markup:
     name = "name" if node.id.startswith(_PEOPLE) else None
-    told = tag("span", tag("strong", node.text, class_=name), tag("small", node.detail) if node.detail else None, class_="told")
+    told = tag(
+        "span", tag("strong", node.text, class_=name), tag("small", node.detail) if node.detail else None, class_="told"
+    )
     row = _button(node, _face(node), told, class_="row")
     return tag("div", row, _switch_alone(node.beside), class_="line") if node.beside else row
 

@@ -6,6 +6,7 @@ typed there, Home closes all.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from agentgym.environments.android_like.apps import APPS
@@ -122,6 +123,6 @@ class Phone:
 
 def _home(phone: Phone) -> Screen:
     def opens(app: str) -> Node:
-        return Node("tile", app, id=app, does=lambda: phone.open(app))
+        return Node("tile", app, id=app, does=partial(phone.open, app))
 
     return Screen("home", tuple(map(opens, APPS)))

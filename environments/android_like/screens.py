@@ -11,7 +11,7 @@ Kind: TypeAlias = Literal[
     "tile", "row", "switch", "choice", "check", "field", "main", "add", "tool", "button", "text", "mine", "theirs"
 ]
 """An app's tile, a row that opens something, what can be on or off, one of several, done or not, a field, the button
-that sends fields off, the one for something new, one in the head of the screen, any other, and what can only be read."""
+that sends fields off, the one for something new, one in the head of the screen, any other, and what is only read."""
 
 
 class Node(NamedTuple):

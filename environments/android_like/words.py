@@ -39,8 +39,26 @@ TODOS = (
     *("buy milk", "pay rent", "call the bank", "water the plants", "feed the cat", "wash the car", "fix the bike"),
     *("book a flight", "clean the oven", "send the parcel", "print the tickets", "return the books"),
 )
-TEXTS = ("on my way", "see you soon", "happy birthday", "i am late", "good luck", "call me back", "well done", "not today")
-CHATTER = ("hello", "how are you?", "thanks a lot", "nice to hear from you", "talk later", "sure", "good night", "bye now")
+TEXTS = (
+    "on my way",
+    "see you soon",
+    "happy birthday",
+    "i am late",
+    "good luck",
+    "call me back",
+    "well done",
+    "not today",
+)
+CHATTER = (
+    "hello",
+    "how are you?",
+    "thanks a lot",
+    "nice to hear from you",
+    "talk later",
+    "sure",
+    "good night",
+    "bye now",
+)
 
 MEETINGS = ("let us meet at {time}", "can you come at {time}?", "i am there at {time}")
 NUMBERS = ("{name} has a new number: {phone}", "write this down, {name} is at {phone}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.screens import Node, Screen
@@ -25,17 +26,17 @@ def field(frame: Frame, id: str, text: str, held: object = "") -> Node:
 
 def adds(phone: Phone, app: str, what: str, screen: str = "edit") -> Node:
     """The button for something new."""
-    return Node("add", f"new {what}", id="new", does=lambda: phone.open(app, screen))
+    return Node("add", f"new {what}", id="new", does=partial(phone.open, app, screen))
 
 
 def edits(phone: Phone, frame: Frame) -> Node:
     """The button that opens the form of what is shown."""
-    return Node("tool", "edit", id="edit", does=lambda: phone.open(frame.app, "edit", frame.item))
+    return Node("tool", "edit", id="edit", does=partial(phone.open, frame.app, "edit", frame.item))
 
 
 def deletes(phone: Phone, frame: Frame) -> Node:
     """The button that asks whether to delete what is shown."""
-    return Node("tool", "delete", id="delete", does=lambda: phone.open(frame.app, "sure", frame.item))
+    return Node("tool", "delete", id="delete", does=partial(phone.open, frame.app, "sure", frame.item))
 
 
 def sure(phone: Phone, frame: Frame, sort: str, what: str) -> Screen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.apps._common import adds, deletes, field, sure, typed
@@ -42,9 +43,9 @@ def _row(phone: Phone, id: str) -> Node:
         f"alarm at {time}",
         id=f"on-{id}",
         is_on=is_on,
-        does=lambda: phone.keep("alarms", {**alarm, "on": not is_on}, id),
+        does=partial(phone.keep, "alarms", {**alarm, "on": not is_on}, id),
     )
-    opens = lambda: phone.open("clock", "edit", id)  # noqa: E731
+    opens = partial(phone.open, "clock", "edit", id)
     return Node("row", time, id=f"alarm-{id}", detail=label, is_on=is_on, does=opens, beside=switch)
 
 

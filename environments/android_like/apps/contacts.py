@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.apps._common import adds, deletes, edits, field, sure, typed
@@ -34,7 +35,7 @@ def _list(phone: Phone) -> Screen:
     def row(id: str) -> Node:
         contact = phone.records("contacts")[id]
         detail = "favorite" if contact["favorite"] else ""
-        opens = lambda: phone.open("contacts", "page", id)  # noqa: E731
+        opens = partial(phone.open, "contacts", "page", id)
         return Node("row", str(contact["name"]), id=f"contact-{id}", detail=detail, does=opens)
 
     people = sorted(phone.records("contacts"), key=lambda id: (phone.records("contacts")[id]["name"], int(id)))
@@ -49,10 +50,10 @@ def _page(phone: Phone, frame: Frame) -> Screen:
         "favorite",
         id="favorite",
         is_on=is_on,
-        does=lambda: phone.keep("contacts", {**contact, "favorite": not is_on}, frame.item),
+        does=partial(phone.keep, "contacts", {**contact, "favorite": not is_on}, frame.item),
     )
     name = str(contact["name"])
-    write = Node("button", "message", id="message", does=lambda: phone.open("messages", "thread", name))
+    write = Node("button", "message", id="message", does=partial(phone.open, "messages", "thread", name))
     told = Node("text", str(contact["phone"]), detail="phone")
     return Screen(name, (edits(phone, frame), deletes(phone, frame), told, switch, write))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.apps._common import adds, field, typed
@@ -33,7 +34,7 @@ def _said(phone: Phone) -> list[Record]:
 
 
 def _row(phone: Phone, name: str, detail: str = "") -> Node:
-    return Node("row", name, id=f"thread-{name}", detail=detail, does=lambda: phone.open("messages", "thread", name))
+    return Node("row", name, id=f"thread-{name}", detail=detail, does=partial(phone.open, "messages", "thread", name))
 
 
 def _thread(phone: Phone, frame: Frame) -> Screen:

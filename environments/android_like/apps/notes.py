@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.apps._common import adds, deletes, edits, field, sure, typed
@@ -32,7 +33,7 @@ def show(phone: Phone, frame: Frame) -> Screen:
 def _list(phone: Phone) -> Screen:
     def row(id: str) -> Node:
         title = str(phone.records("notes")[id]["title"])
-        return Node("row", title, id=f"note-{id}", does=lambda: phone.open("notes", "page", id))
+        return Node("row", title, id=f"note-{id}", does=partial(phone.open, "notes", "page", id))
 
     return Screen("notes", (*map(row, phone.ids("notes")), adds(phone, "notes", "note")))
 

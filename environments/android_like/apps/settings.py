@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.screens import Node, Screen
@@ -27,15 +28,15 @@ def show(phone: Phone, frame: Frame) -> Screen:
 
 def _section(phone: Phone, name: str) -> Node:
     detail = ", ".join(SECTIONS[name])
-    return Node("row", name, id=name, detail=detail, does=lambda: phone.open("settings", "section", name))
+    return Node("row", name, id=name, detail=detail, does=partial(phone.open, "settings", "section", name))
 
 
 def _setting(phone: Phone, name: str) -> Node:
     value = phone.records("settings")[name]["value"]
     if name in CHOICES:
-        opens = lambda: phone.open("settings", "choose", name)  # noqa: E731
+        opens = partial(phone.open, "settings", "choose", name)
         return Node("row", name, id=name, detail=str(value), does=opens)
-    turns = lambda: phone.keep("settings", {"name": name, "value": not value}, name)  # noqa: E731
+    turns = partial(phone.keep, "settings", {"name": name, "value": not value}, name)
     return Node("switch", name, id=name, is_on=bool(value), does=turns)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.apps._common import field, typed
@@ -33,6 +34,6 @@ def _row(phone: Phone, id: str) -> Node:
     todo = phone.records("todos")[id]
     is_done = bool(todo["done"])
     text = str(todo["text"])
-    removes = Node("button", f"remove {text}", id=f"remove-{id}", does=lambda: phone.drop("todos", id))
-    checks = lambda: phone.keep("todos", {**todo, "done": not is_done}, id)  # noqa: E731
+    removes = Node("button", f"remove {text}", id=f"remove-{id}", does=partial(phone.drop, "todos", id))
+    checks = partial(phone.keep, "todos", {**todo, "done": not is_done}, id)
     return Node("check", text, id=f"todo-{id}", is_on=is_done, does=checks, beside=removes)

@@ -18,7 +18,10 @@ def contents() -> Contents:
         for name in section
     }
     return {
-        "alarms": {"1": {"time": "09:00", "label": "bus", "on": False}, "2": {"time": "07:30", "label": "gym", "on": True}},
+        "alarms": {
+            "1": {"time": "09:00", "label": "bus", "on": False},
+            "2": {"time": "07:30", "label": "gym", "on": True},
+        },
         "contacts": {
             "1": {"name": "mia moss", "phone": "0411 222 333", "favorite": False},
             "2": {"name": "ben reed", "phone": "0455 666 777", "favorite": True},

@@ -18,7 +18,9 @@ from agentgym.environments.android_like.phone import Command
 from agentgym.environments.android_like.tasks import draw_task
 from agentgym.errors import UserError
 from agentgym.media import pixels_of
+from agentgym.reward import as_shaper
 from agentgym.rewards.rubric_judge import RubricJudge
+from agentgym.rewards.success import success
 from agentgym.rollout.shaping import Weighted, shape
 from agentgym.types import Observation, StepResult
 from tests.kit import episode
@@ -165,17 +167,18 @@ def test_what_the_phone_complains_of_is_told_and_belongs_to_its_moment() -> None
     do(env, Command("tap", "notes"), Command("tap", "new"))
     result = do(env, Command("tap", "save"))
     assert result.info["invalid_action"] == "a note needs a title"
-    assert "error: a note needs a title" in str(result.observation)
+    assert "a note needs a title" in str(result.observation)
     moment = env.snapshot()
-    onward = str(step(env, "WAIT[1]").observation)
-    assert 'alert' in onward
-    assert "error" not in onward, "an old complaint is not told again"
+    again = step(env, "WAIT[1]")
+    assert "invalid_action" not in again.info, "an old complaint is not told again"
+    onward = str(again.observation)
+    assert "a note needs a title" in onward, "and stays on the screen"
     other = AndroidLike(level="a2")
     for one in (env, other):
         one.restore(moment)
         assert str(step(one, "WAIT[1]").observation) == onward
     observation = do(env, Command("back")).observation
-    assert "alert" not in str(observation)
+    assert "needs a title" not in str(observation)
     for one in (env, other):
         one.close()
 
@@ -249,13 +252,13 @@ def test_rules_and_a_judge_are_mixed_as_craft_gui_mixes_them() -> None:
     judge = Reads(lambda text: "10" if f"it is {time}" in text else "3")
     when = 'action ~ "^ANSWER" and channel untouched == 1 and channel seen == 1'
     graded = appointed(RubricJudge("The answer is right.", when=when), judge)
-    mix = [Weighted("success", 1.0, agentgym.plugins("rewards").build("success", {})), Weighted("rubric-judge", 0.5, graded)]
+    mix = [Weighted("success", 1.0, as_shaper(success)), Weighted("rubric-judge", 0.5, graded)]
     group = [answered(said, task) for said in (time, f"it is {time}", "i do not know")]
     asyncio.run(shape(group, mix))
     assert [one.turns[-1].breakdown for one in group] == [
-        {"success": 1.0, "rubric-judge": 0.15},
-        {"success": 0.0, "rubric-judge": 0.5},
-        {"success": 0.0, "rubric-judge": 0.15},
+        {"environment": 1.0, "success": 1.0, "rubric-judge": 0.15},
+        {"environment": 0.0, "success": 0.0, "rubric-judge": 0.5},
+        {"environment": 0.0, "success": 0.0, "rubric-judge": 0.15},
     ]
     assert len(judge.asked) == 3
     broken = answered(f"it is {time}", task)

@@ -59,7 +59,7 @@ def test_an_alarm_is_switched_added_changed_and_deleted() -> None:
     assert phone.screen.title == "alarms"
 
 
-@pytest.mark.parametrize("time", ["", "24:00", "7:60", "730", "7:30 am", "１２:00"])
+@pytest.mark.parametrize("time", ["", "24:00", "7:60", "730", "7:30 am", "\uff11\uff12:00"])
 def test_a_time_that_is_none_is_not_saved(time: str) -> None:
     phone = fresh()
     tapped(phone, "clock", "new")
@@ -95,7 +95,7 @@ def test_a_contact_is_added_changed_marked_and_deleted() -> None:
 def test_messages_are_read_and_sent_to_old_and_new_people() -> None:
     phone = fresh()
     tapped(phone, "messages")
-    assert [(node.text, node.detail) for node in phone.screen.nodes][0] == ("mia moss", "sure")
+    assert next((node.text, node.detail) for node in phone.screen.nodes) == ("mia moss", "sure")
     tapped(phone, "thread-mia moss")
     assert [node.kind for node in phone.screen.nodes] == ["theirs", "mine", "field", "main"]
     assert tapped(phone, "send") == "there is nothing to send"
