@@ -40,7 +40,7 @@ class Phone:
         """What is seen, from below: a screen, and the dialog that may lie over it."""
         shown: list[Screen] = []
         for frame in reversed(self.state.stack):
-            shown.insert(0, APPS[frame.app].show(self, frame))
+            shown.insert(0, APPS[frame.app](self, frame))
             if not shown[0].is_dialog:
                 return shown
         return [_home(self), *shown]

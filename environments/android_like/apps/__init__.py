@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 from agentgym.environments.android_like.apps import clock, contacts, messages, notes, settings, todo
 from agentgym.environments.android_like.screens import Screen
@@ -14,19 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["APPS", "App"]
 
-
-class App(NamedTuple):
-    """One of them."""
-
-    show: Callable[[Phone, Frame], Screen]
-
+App: TypeAlias = "Callable[[Phone, Frame], Screen]"
 
 APPS: Mapping[str, App] = {
-    "clock": App(clock.show),
-    "contacts": App(contacts.show),
-    "messages": App(messages.show),
-    "notes": App(notes.show),
-    "to-do": App(todo.show),
-    "settings": App(settings.show),
+    "clock": clock.show,
+    "contacts": contacts.show,
+    "messages": messages.show,
+    "notes": notes.show,
+    "to-do": todo.show,
+    "settings": settings.show,
 }
 """By the names on their tiles, in their order."""

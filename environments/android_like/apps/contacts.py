@@ -24,7 +24,7 @@ def show(phone: Phone, frame: Frame) -> Screen:
         case "edit":
             return _form(phone, frame)
         case "sure":
-            return sure(phone, frame, "contacts", str(phone.records("contacts")[frame.item]["name"]))
+            return sure(phone, frame, "contacts", "this contact")
         case "page":
             return _page(phone, frame)
         case _:

@@ -98,13 +98,14 @@ def check_node(page: BeautifulSoup, node: Any) -> None:
 def test_enter_in_a_field_sends_off_what_the_button_sends() -> None:
     phone = fresh()
     _, guest = opened(phone)
-    tapped(phone, "clock", "new")
+    tapped(phone, "clock", "alarm-1")
     form: Any = guest.get("/").select_one("form.fields")
     assert (form["method"], form["action"]) == ("post", "/act")
     assert [button["id"] for button in form.select("button")] == ["save"]
-    assert all(button["form"] == "alone" for button in guest.get("/").select("button:not(form.fields button)"))
+    others = guest.get("/").select("button:not(form.fields button)")
+    assert [(button["id"], button["form"]) for button in others] == [(id, "alone") for id in ("delete", *BAR)]
     guest.post("/act", time="06:00", label="walk", tap="save")
-    assert phone.records("alarms")["3"] == {"time": "06:00", "label": "walk", "on": True}
+    assert phone.records("alarms")["1"] == {"time": "06:00", "label": "walk", "on": True}
 
 
 def test_what_the_phone_complains_of_stands_on_the_page_until_something_is_tapped() -> None:

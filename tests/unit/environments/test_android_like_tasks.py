@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shlex
 from typing import get_args
 
 import pytest
@@ -16,6 +17,10 @@ from agentgym.environments.android_like.levels import LEVELS, Level
 from agentgym.environments.android_like.phone import Command, Phone
 from agentgym.environments.android_like.sorts import SORTS, Wanted
 from agentgym.environments.android_like.tasks import Task, draw_task, split_of
+from agentgym.flags import parse_flags
+from agentgym.launch.resolving import resolve
+from agentgym.registry import plugins
+from tests.kit import ROOT
 from tests.unit.environments.android_kit import contents, drawn, fresh, phone_of, tapped
 
 EVERY_LEVEL = pytest.mark.parametrize("level", list(LEVELS))
@@ -94,6 +99,9 @@ def test_a_task_is_a_function_of_number_level_and_seed() -> None:
     assert draw_task(7, "train", "a2", 0) == one
     others = (draw_task(8, "train", "a2", 0), draw_task(7, "train", "a3", 0), draw_task(7, "train", "a2", 1))
     assert all(other.contents != one.contents for other in others)
+    for number in range(10):
+        first = [drawn(number, level)[0].contents["contacts"]["1"]["name"] for level in LEVELS]
+        assert len(set(first)) > 1, "levels have draws of their own"
 
 
 @EVERY_LEVEL
@@ -106,6 +114,16 @@ def test_a_phone_has_as_much_as_its_level_says_and_nothing_twice(level: Level) -
             assert len(held[sort]) == getattr(level_of, sort)
         assert len({record["with"] for record in held["messages"].values()}) == level_of.threads
         assert all(re.fullmatch(r"\d\d:\d[05]", str(alarm["time"])) for alarm in held["alarms"].values())
+
+
+def test_the_command_that_the_docs_show_can_be_typed() -> None:
+    page = (ROOT / "docs" / "environments" / "android-like.md").read_text()
+    typed = next(block for block in re.findall(r"```\n(.*?)```", page, re.DOTALL) if "rubric-judge" in block)
+    _, _, *flags = shlex.split(typed.replace("\\\n", " "))
+    settings = resolve(parse_flags(flags))
+    assert settings.curriculum.id == "buckets"
+    assert set(settings.rewards) == {"success", "rubric-judge"}
+    plugins("rewards").build("rubric-judge", settings.rewards["rubric-judge"].options)
 
 
 # -- judged by hand --------------------------------------------------------------------------------------
