@@ -180,7 +180,7 @@ MODULES = (
             Mutation("letters matter", 'return " ".join(text.lower().split())', "return text"),
             Mutation("answers to the letter", "return _letters(said) == _letters(wanted)", "return said == wanted"),
             Mutation("drafts are shared", '"draft": dict(frame["draft"])', '"draft": frame["draft"]'),
-            Mutation("records are shared", "{id: dict(record) for", "{id: record for"),
+            Mutation("records are shared", "{id: dict(record) for id, record in records.items()}", "records"),
         ),
     ),
     Module(
