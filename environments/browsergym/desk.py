@@ -56,18 +56,33 @@ class Desk:
 
     def __init__(self) -> None:
         self.pid, self.seats = os.getpid(), 0
+        self.is_lost = False
+        """Whether a call was given up here, which may still be under way."""
         self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="agentgym-browsergym")
+        self._turn = threading.Lock()
         self._playwright: Any = None
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call it there. Raises what it raises, and EnvError where no answer comes."""
-        work = self._thread.submit(function, *args, **kwargs)
-        try:
-            return work.result(_SECONDS)
-        except concurrent.futures.TimeoutError:
-            if work.done():  # an error of its own that is called the same
-                raise
-            raise EnvError(f"BrowserGym gave no answer in {_SECONDS:g} s") from None
+        if self.is_lost:
+            raise EnvError("BrowserGym does not answer any more; call reset()")
+        with self._turn:  # so that the deadline is that of this call, and not of those before it
+            work = self._thread.submit(function, *args, **kwargs)
+            try:
+                return work.result(_SECONDS)
+            except concurrent.futures.TimeoutError:
+                if work.done():  # an error of its own that is called the same
+                    raise
+                self._give_up()
+                raise EnvError(f"BrowserGym gave no answer in {_SECONDS:g} s") from None
+
+    def _give_up(self) -> None:
+        """Whoever sits down from now on has another desk."""
+        global _desk
+        self.is_lost = True
+        with _opening:
+            if _desk is self:
+                _desk = None
 
     def start(self) -> None:
         """Start Playwright, once."""
@@ -81,7 +96,7 @@ class Desk:
         global _desk
         with _opening:
             self.seats -= 1
-            if self.seats or self.pid != os.getpid():
+            if self.seats or self.is_lost or self.pid != os.getpid():
                 return
             if _desk is self:
                 _desk = None

@@ -63,7 +63,6 @@ class BrowserGym(Env):
         name: str = _DEFAULT,
         observe: Literal["text", "screenshot", "both"] = "text",
         actions: tuple[str, ...] | None = None,
-        make: Mapping[str, Any] | None = None,
         delay: Annotated[float, Field(ge=0)] = 0.5,
         success_at: float = 1.0,
         max_turns: Annotated[int, Field(ge=1)] = 10,
@@ -75,7 +74,6 @@ class BrowserGym(Env):
                 "webarena_verified.*". The id ``browsergym:miniwob`` is short for it.
             observe: the page as "text", a "screenshot", or "both".
             actions: BrowserGym's sets of actions, such as "bid" and "nav"; none given: those of the suite.
-            make: keyword arguments for ``gymnasium.make``.
             delay: seconds that BrowserGym waits after an action before it looks.
             success_at: total reward from which on an episode is a success.
             max_turns: turns that an episode may have.
@@ -87,7 +85,7 @@ class BrowserGym(Env):
         self.names = matching(name)
         self.suite = self.names[0].partition(".")[0]
         self.observe, self.success_at, self.max_turns = observe, success_at, max_turns
-        self._make = {"pre_observation_delay": delay, **(make or {})}
+        self._delay = delay
         highlevel = require("browsergym.core.action.highlevel", extra="browsergym", install=INSTALL)
         chosen = [*actions] if actions is not None else actions_of(self.names[0], highlevel.ACTION_SUBSETS)
         try:
@@ -139,6 +137,9 @@ class BrowserGym(Env):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begin ``options["task"]``, or a random one for training. Raises UserError, EnvError."""
         name, own_seed = self._chosen((options or {}).get("task"))
+        if self._desk is not None and self._desk.is_lost:
+            self._desk.leave()
+            self._desk, self._world, self._name = None, None, ""
         self._desk = self._desk or sit_down()
         seen, _ = self._called(self._begun, name, self.seed if own_seed is None else own_seed)
         self.total, self._heard = 0.0, len(seen["chat_messages"])
@@ -148,12 +149,12 @@ class BrowserGym(Env):
         if self._name != name:
             if self._world is not None:
                 self._world.close()
-            arguments = {"task_kwargs": task_arguments(name), **self._make}
             self._world = gymnasium.make(
                 f"browsergym/{name}",
                 disable_env_checker=True,
+                task_kwargs=task_arguments(name),
                 action_mapping=self.action_set.to_python_code,
-                **arguments,
+                pre_observation_delay=self._delay,
             )
             self._name = name
         return self._world.reset(seed=seed)
@@ -190,7 +191,7 @@ class BrowserGym(Env):
         if desk is None:
             return
         try:
-            if world is not None:
+            if world is not None and not desk.is_lost:
                 desk.call(world.close)
         finally:
             desk.leave()

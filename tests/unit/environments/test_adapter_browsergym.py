@@ -7,6 +7,7 @@ import importlib.util
 import io
 import sys
 import threading
+import time
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -133,7 +134,7 @@ def step(env: Any, said: str) -> StepResult:
 
 
 def test_an_episode_is_the_packages_own(faked: None) -> None:
-    env = agentgym.make("browsergym:small.1", delay=0.1, make={"headless": True})
+    env = agentgym.make("browsergym:small.1", delay=0.1)
     observation, info = env.reset(seed=5, options={"task": "small.1"})
     assert str(observation) == "goal: buy small.1 5\n[7] button 'Buy'"
     assert info == {"name": "small.1"}
@@ -154,7 +155,7 @@ def test_an_episode_is_the_packages_own(faked: None) -> None:
     assert (result.reward, result.terminated, result.info["success"]) == (1.0, True, True)
     shop = Shop.made[0]
     assert shop.given["task_kwargs"] == {}
-    assert (shop.given["pre_observation_delay"], shop.given["headless"]) == (0.1, True)
+    assert shop.given["pre_observation_delay"] == 0.1
     assert len(shop.threads) == 1
     assert next(iter(shop.threads)).startswith("agentgym-browsergym"), "all of it runs in one thread of its own"
     env.close()
@@ -266,6 +267,50 @@ def test_the_last_to_leave_ends_the_thread(faked: None) -> None:
     two.close()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_a_call_that_hangs_is_given_up_and_waiting_for_others_counts_for_nobody(
+    faked: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "_SECONDS", 0.5)
+    there = desk.sit_down()
+    waits = [threading.Thread(target=there.call, args=(time.sleep, 0.3)) for _ in range(3)]
+    for one in waits:
+        one.start()
+    assert there.call(lambda: 7) == 7
+    for one in waits:
+        one.join()
+    with pytest.raises(TimeoutError, match="own"):
+        there.call(raises)
+    with pytest.raises(EnvError, match=r"no answer in 0\.5 s"):
+        there.call(time.sleep, 0.8)
+    other = desk.sit_down()
+    assert other is not there
+    for one in (there, other):
+        one.leave()
+
+
+def test_after_a_call_that_hangs_the_next_episode_is_played_elsewhere(
+    faked: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = BrowserGym(name="small.1")
+    env.reset(seed=1)
+    hung = Shop.made[0]
+    with monkeypatch.context() as patched:
+        patched.setattr(desk, "_SECONDS", 0.2)
+        patched.setattr(hung, "step", lambda action: time.sleep(0.5))
+        for problem in ("no answer in", "does not answer any more"):
+            with pytest.raises(EnvError, match=problem):
+                step(env, "click('7')")
+    env.reset(seed=1)
+    assert step(env, "click('7')").reward == 1.0
+    assert len(Shop.made) == 2
+    env.close()
+    hung.close()
+
+
+def raises() -> None:
+    raise TimeoutError("its own")
 
 
 def test_miniwob_is_told_where_its_pages_are(monkeypatch: pytest.MonkeyPatch) -> None:
