@@ -24,7 +24,6 @@ __all__ = ["Observe", "SiteEnv"]
 
 Observe: TypeAlias = Literal["text", "elements", "screenshot", "both"]
 
-WIDTH, HEIGHT = 1200, 900
 _LONGEST = 300
 """Characters of an action: no field takes more than 60, and keys are pressed one by one."""
 _ELEMENTS = View(interactive=True, boxes=True)
@@ -50,6 +49,9 @@ class SiteEnv(Env):
     kind: ClassVar[str] = "web"
     extra: ClassVar[str] = "gui"
     corpus_episodes: ClassVar[int] = 24
+    width: ClassVar[int] = 1200
+    """Of what is in view, in pixels."""
+    height: ClassVar[int] = 900
 
     def _serve(self, site: Site, *, observe: Observe, spelling: SpellingName, marks: bool) -> None:
         """To be called by constructors. Raises MissingExtraError where there is no browser."""
@@ -81,7 +83,7 @@ class SiteEnv(Env):
         """Open the session's page, with nothing left of what was before."""
         if self._visitor is None:
             self._visitor = visit(self._site)
-            self._window = Window(width=WIDTH, height=HEIGHT, origins=[self._visitor.origin])
+            self._window = Window(width=self.width, height=self.height, origins=[self._visitor.origin])
         self._page.open(self._visitor.origin + self._path())
         return self._look()
 

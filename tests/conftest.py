@@ -55,7 +55,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("env_id", cases, ids=[Path(id).name for id in ids])
 
 
-MARKS = {"gui": pytest.mark.browser, "docker": pytest.mark.docker}
+MARKS = {"gui": pytest.mark.browser, "browsergym": pytest.mark.browser, "docker": pytest.mark.docker}
 """Extras of environments that a test may not be able to run everywhere."""
 
 

@@ -110,7 +110,8 @@
     if (tag === "OPTGROUP") return element.label;
     const name = NAMED_BY_CONTENT.has(role) ? contentOf(element) : "";
     if (name) return name;
-    return words(element.title || element.placeholder || "");
+    // Attributes: `form.title` is the field of that name, where there is one.
+    return words(element.getAttribute("title") || element.getAttribute("placeholder") || "");
   }
 
   // What a label says beside the field that it may be around.

@@ -21,7 +21,7 @@ from agentgym.registry import plugins
 from tests.kit import ROOT
 
 RECIPES = sorted((ROOT / "examples" / "recipes").glob("*.toml"))
-TO_COME = ("craft-gui.toml", "se-gui.toml")
+TO_COME = ("se-gui.toml",)
 """Of environments that do not exist yet."""
 
 

@@ -159,4 +159,121 @@ MODULES = (
             Mutation("one screen", "_SPLITS[split], number]", "_SPLITS[split], 0]"),
         ),
     ),
+    Module(
+        "environments/android_like/phone.py",
+        (f"{_TESTS}android_like_phone.py",),
+        (
+            Mutation("under the dialog", "return self.screens[-1]", "return self.screens[0]"),
+            Mutation("after the end", "        if self.is_over:", "        if False:"),
+            Mutation("home is back", "self.state.stack = []", "self.close()"),
+            Mutation("any length", "if len(value) > LONGEST:", "if False:"),
+            Mutation("everything is a field", 'if node is None or node.kind != "field":', "if node is None:"),
+            Mutation("seen again and again", "if frame.key not in self.state.seen:", "if True:"),
+            Mutation("by digits", "sorted(self.records(sort), key=int)", "sorted(self.records(sort))"),
+            Mutation("always new", "kept[id or str(", "kept[str("),
+        ),
+    ),
+    Module(
+        "environments/android_like/state.py",
+        (f"{_TESTS}android_like_phone.py", f"{_TESTS}android_like_tasks.py"),
+        (
+            Mutation("letters matter", 'return " ".join(text.lower().split())', "return text"),
+            Mutation("answers to the letter", "return _letters(said) == _letters(wanted)", "return said == wanted"),
+            Mutation("drafts are shared", '"draft": dict(frame["draft"])', '"draft": frame["draft"]'),
+            Mutation("records are shared", "{id: dict(record) for id, record in records.items()}", "records"),
+        ),
+    ),
+    Module(
+        "environments/android_like/apps/clock.py",
+        (f"{_TESTS}android_like_phone.py",),
+        (
+            Mutation("25 hours", "([01]?[0-9]|2[0-3])", "([0-9]?[0-9])"),
+            Mutation("as it was typed", 'f"{int(time[1]):02}:{time[2]}"', "time[0]"),
+            Mutation("saved and off", '"label": label, "on": True}', '"label": label, "on": False}'),
+            Mutation("by age", 'key=lambda id: (phone.records("alarms")[id]["time"], int(id))', "key=int"),
+            Mutation("on stays on", '"on": not is_on', '"on": is_on'),
+        ),
+    ),
+    Module(
+        "environments/android_like/apps/contacts.py",
+        (f"{_TESTS}android_like_phone.py",),
+        (
+            Mutation("nobody", "        if not name:", "        if False:"),
+            Mutation("two of a name", "if plain(name) in map(plain, map(str, others)):", "if False:"),
+            Mutation("its own name", "if id != frame.item)", "if True)"),
+            Mutation("any number", "if _PHONE.fullmatch(number) is None:", "if False:"),
+            Mutation("favorites forgotten", '{**contact, "name": name', '{"favorite": False, "name": name'),
+        ),
+    ),
+    Module(
+        "environments/android_like/tasks.py",
+        (f"{_TESTS}android_like_tasks.py",),
+        (
+            Mutation("what is lost is not missed", "not (lost - gone) and not", "not"),
+            Mutation("more is welcome", "not (lost - gone) and not (new - come)", "not (lost - gone)"),
+            Mutation("any answer", "(not self.wanted.answer or same(said, self.wanted.answer))", "True"),
+            Mutation("untouched is paid", 'told["untouched"] * done', "1 * done"),
+            Mutation(
+                "no end needed",
+                'for name in ("changed", "untouched", "said"))',
+                'for name in ("changed", "untouched"))',
+            ),
+            Mutation("reading is needed", "        if self.is_success(phone):", "        if False:"),
+            Mutation("one split", "if split_of(wanted.text) == split:", "if True:"),
+            Mutation("one seed", "default_rng([seed, int", "default_rng([0, int"),
+            Mutation("one level", "int(level[1:]), number]", "0, number]"),
+            Mutation("one number", "int(level[1:]), number]", "int(level[1:]), 0]"),
+        ),
+    ),
+    Module(
+        "environments/android_like/parts.py",
+        (f"{_TESTS}android_like_tasks.py",),
+        (
+            Mutation("what was stays", "not any(now[each] for each in self.gone)", "True"),
+            Mutation("nothing comes", "return all(now[each] for each in self.come) and", "return"),
+            Mutation("everybody is known", "picked = () if is_known else", "picked = () if True else"),
+            Mutation("saved as it was", "time=time, on=True)", "time=time)"),
+            Mutation("off when new", '"label": label, "on": True}', '"label": label, "on": False}'),
+        ),
+    ),
+    Module(
+        "environments/android_like/expert.py",
+        (f"{_TESTS}android_like_tasks.py",),
+        (
+            Mutation("lost and helpless", "if is_lost else command", "if False else command"),
+            Mutation("any screen", "frame.key != stop.key for", "False for"),
+            Mutation("too deep", "if len(stack) > len(part.stops) or any(", "if any("),
+            Mutation("what stands there is right", "and node.value != text:", "and not node.value:"),
+        ),
+    ),
+    Module(
+        "environments/android_like/site.py",
+        (f"{_TESTS}android_like_site.py",),
+        (
+            Mutation("typed after the end", "if path == TYPED and not phone.is_over:", "if path == TYPED:"),
+            Mutation("tapped after the end", "if path == ACT and not phone.is_over:", "if path == ACT:"),
+            Mutation(
+                "forms come empty", "            for id, value in form.items():\n", "            for id, value in ():\n"
+            ),
+            Mutation(
+                "the bar is on the screen", 'Command(id) if id in BAR else Command("tap", id)', 'Command("tap", id)'
+            ),
+            Mutation(
+                "silence", "self.problem = self._alert = problem or", 'self.problem, self._alert = problem or "",'
+            ),
+            Mutation("any address", 'if path == "/" else', "if True else"),
+        ),
+    ),
+    Module(
+        "environments/android_like/pages.py",
+        (f"{_TESTS}android_like_site.py",),
+        (
+            Mutation("nothing is inert", "inert=bool(below), class_=f", "class_=f"),
+            Mutation("fields are empty", '{"value": node.value, "placeholder"', '{"value": "", "placeholder"'),
+            Mutation("no labels", 'tag("label", node.text, for_=node.id), field', "field"),
+            Mutation("all in one form", '"form": _ALONE}\n    name', "}\n    name"),
+            Mutation("all off", "return str(node.is_on).lower()", 'return "false"'),
+            Mutation("nothing beside", "_button(node.beside, icon", "_button(node, icon"),
+        ),
+    ),
 )

@@ -99,6 +99,15 @@ def test_names_come_from_where_aria_says(tmp_path: Path) -> None:
     ]
 
 
+def test_a_form_is_not_named_by_its_fields(tmp_path: Path) -> None:
+    """``form.title`` is the field of that name, and no text."""
+    page = "<form title=Note><input name=title aria-label=Title><input name=placeholder aria-label=Text></form>"
+    with opened(tmp_path, page + page.replace("title=Note", "")) as window:
+        lines = shown(window).splitlines()
+    fields = [f'  [{ref}] textbox "{name}" value=""' for ref, name in enumerate(("Title", "Text") * 2, 1)]
+    assert lines == ['form "Note"', *fields[:2], "form", *fields[2:]]
+
+
 def test_frames_and_shadows_are_looked_into_and_acted_in(tmp_path: Path) -> None:
     (tmp_path / "inner.html").write_text("<button onclick=\"this.textContent = 'pressed'\">inside</button>")
     page = """<p>outer</p><iframe src="inner.html" style="margin: 50px; border: 7px solid"></iframe><div id=host></div>
