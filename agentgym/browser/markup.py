@@ -10,12 +10,14 @@ leave it out.
 
 from __future__ import annotations
 
+import functools
 import html
+import importlib.resources
 import urllib.parse
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-__all__ = ["Child", "Markup", "document", "image", "joined", "tag"]
+__all__ = ["Child", "Markup", "document", "image", "joined", "lying", "tag"]
 
 _VOID = frozenset(("br", "hr", "img", "input", "link", "meta", "source"))
 """Elements of HTML that have no end."""
@@ -61,6 +63,12 @@ def document(title: str, style: str, body: Iterable[Child], *, scripts: Iterable
 def image(svg: Markup, **attributes: Any) -> Markup:
     """A picture that stands in the page itself."""
     return tag("img", src=f"data:image/svg+xml,{urllib.parse.quote(svg)}", **attributes)
+
+
+@functools.cache
+def lying(package: str, name: str) -> str:
+    """A style or a script that lies beside the modules of a package."""
+    return (importlib.resources.files(package) / name).read_text(encoding="utf-8")
 
 
 def _shown(child: Child) -> str:

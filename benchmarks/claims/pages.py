@@ -3,7 +3,7 @@
 Each task by itself: a warm start until some of its pages succeed, then GRPO. The sixth shows its boxes of color in a
 screenshot and nowhere else (``observe="screenshot"``): what is read there is which of the refs to click on.
 
-    python benchmarks/claims/pages.py [--task NAME] [--seeds 0 1 2] [--steps N] [--processes N] [--output DIR] [--json F]
+    python benchmarks/claims/pages.py [--task ID] [--seeds 0 1 2] [--steps N] [--processes N] [--output DIR] [--json J]
 """
 
 import argparse

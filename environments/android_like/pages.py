@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 
-from agentgym.browser.markup import Child, Markup, document, tag
+from agentgym.browser.markup import Child, Markup, document, lying, tag
 from agentgym.environments.android_like.icons import icon
 from agentgym.environments.android_like.phone import LONGEST, Phone
 from agentgym.environments.android_like.screens import Node, Screen
 
-__all__ = ["ACT", "BAR", "SCRIPT", "STYLE", "TAP", "TYPED", "page"]
+__all__ = ["ACT", "BAR", "TAP", "TYPED", "page"]
 
-ACT, SCRIPT, STYLE, TYPED = "/act", "/fields.js", "/style.css", "/typed"
-"""Addresses: of every form, of the script that tells of typing, of the style, and where that is told."""
+ACT, TYPED = "/act", "/typed"
+"""Addresses: of every form, and where the page's script tells of typing."""
 TAP = "tap"
 """The name that a button sends its node's id under."""
 BAR = ("back", "home")
@@ -41,7 +41,8 @@ def page(phone: Phone, alert: str = "") -> Markup:
     complaint = tag("p", alert, role="alert", hidden=not alert)
     alone = tag("form", id=_ALONE, method="post", action=ACT, hidden=True)
     body = (alone, _status(), screen, dialog, complaint, _bar())
-    return document(f"{top.title} - phone", STYLE, [tag("div", body, class_="phone")], scripts=[SCRIPT])
+    style, script = (lying(__package__, name) for name in ("style.css", "fields.js"))
+    return document(f"{top.title} - phone", style, [tag("div", body, class_="phone")], scripts=[script])
 
 
 def _kind_of(phone: Phone, below: list[Screen]) -> str:

@@ -6,19 +6,15 @@ screens have one address, so that no other leads anywhere.
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
 import urllib.parse
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from agentgym.browser.served import Reply, Request
-from agentgym.environments.android_like.pages import ACT, BAR, SCRIPT, STYLE, TAP, TYPED, page
+from agentgym.environments.android_like.pages import ACT, BAR, TAP, TYPED, page
 from agentgym.environments.android_like.phone import Command, Phone
 
 __all__ = ["PhoneSite"]
-
-_FILES = {STYLE: "text/css; charset=utf-8", SCRIPT: "text/javascript; charset=utf-8"}
 
 
 class PhoneSite:
@@ -39,8 +35,6 @@ class PhoneSite:
     def __call__(self, request: Request) -> Reply:
         """The reply."""
         path, phone = urllib.parse.urlsplit(request.path).path, self.phone
-        if path in _FILES:
-            return Reply(_file(path), _FILES[path], is_lasting=True)
         if phone is None:
             return _plain("the phone is off", HTTPStatus.SERVICE_UNAVAILABLE)
         if request.method == "POST":
@@ -72,8 +66,3 @@ class PhoneSite:
 
 def _plain(text: str, status: HTTPStatus) -> Reply:
     return Reply(text, "text/plain; charset=utf-8", status)
-
-
-@functools.cache
-def _file(path: str) -> str:
-    return (importlib.resources.files(__package__) / path.lstrip("/")).read_text(encoding="utf-8")

@@ -7,11 +7,9 @@ others share a form without fields. What lies over the page is a dialog, and the
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
 from collections.abc import Iterable, Sequence
 
-from agentgym.browser.markup import Child, Markup, document, image, tag
+from agentgym.browser.markup import Child, Markup, document, image, lying, tag
 from agentgym.environments.booking.pages import Block, Node, Page
 from agentgym.environments.booking.session import Session
 from agentgym.environments.booking.site import Restaurant
@@ -44,12 +42,8 @@ def page(session: Session, alert: str = "") -> Markup:
     header = tag("header", tag("span", tag("i", "T", aria_hidden="true"), "Tables", class_="brand"), _home(shown))
     alone = tag("form", id=_ALONE, method="post", action=ACT, hidden=True)
     body = [alone, header, complaint, main, dialogs]
-    return document(f"{shown.title} - Tables", _file("style.css"), body, scripts=[_file("fields.js")])
-
-
-@functools.cache
-def _file(name: str) -> str:
-    return (importlib.resources.files(__package__) / name).read_text(encoding="utf-8")
+    style, script = (lying(__package__, name) for name in ("style.css", "fields.js"))
+    return document(f"{shown.title} - Tables", style, body, scripts=[script])
 
 
 def _home(shown: Page) -> Child:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import importlib.resources
 from typing import NamedTuple
 
 import numpy as np
 
-from agentgym.browser.markup import Markup, joined, tag
+from agentgym.browser.markup import Markup, joined, lying, tag
 from agentgym.environments._options import Split
 from agentgym.environments.grounding.layouts import LAYOUTS, Drawing, Thing
 from agentgym.environments.grounding.levels import LEVELS, Level
@@ -37,7 +36,7 @@ def draw_screen(level: Level, split: Split, number: int, seed: int) -> Screen:
     drawing = Drawing(rng, least=difficulty.least, most=difficulty.most)
     theme, layout = drawing.one(THEMES), drawing.one(difficulty.layouts)
     inside = joined([LAYOUTS[layout](drawing)])
-    head = tag("head", tag("meta", charset="utf-8"), tag("style", Markup(_style())))
+    head = tag("head", tag("meta", charset="utf-8"), tag("style", Markup(lying(__package__, "style.css"))))
     body = tag("body", inside, class_=f"{theme} {layout}", style=f"font-size:{difficulty.size}px")
     return Screen(
         html=f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n",
@@ -45,8 +44,3 @@ def draw_screen(level: Level, split: Split, number: int, seed: int) -> Screen:
         height=difficulty.height,
         things=tuple(drawing.things),
     )
-
-
-@functools.cache
-def _style() -> str:
-    return (importlib.resources.files(__package__) / "style.css").read_text(encoding="utf-8")

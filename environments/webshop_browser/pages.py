@@ -7,13 +7,11 @@ shopping has it in mind.
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
 import itertools
 import urllib.parse
 from collections.abc import Iterable, Iterator
 
-from agentgym.browser.markup import Child, Markup, document, image, tag
+from agentgym.browser.markup import Child, Markup, document, image, lying, tag
 from agentgym.environments.webshop import pages
 from agentgym.environments.webshop.products import PATH_SEPARATOR, Product
 from agentgym.environments.webshop.session import RESULTS_PER_PAGE, Session
@@ -36,16 +34,11 @@ def page(session: Session, alert: str = "") -> Markup:
     complaint = tag("p", alert, role="alert", hidden=not alert)
     body = [_header(session), tag("main", complaint, main), _footer()]
     clicks = tag("form", id=_FORM, method="post", action=CLICK, hidden=True)
-    return document(f"{title} - Webshop", _style(), [clicks, *body])
+    return document(f"{title} - Webshop", lying(__package__, "style.css"), [clicks, *body])
 
 
 def _picture(product: Product, chosen: Iterable[str] = (), **attributes: str) -> Markup:
     return image(picture(product, color_shown(product, chosen)), **{"alt": "", **attributes})
-
-
-@functools.cache
-def _style() -> str:
-    return (importlib.resources.files(__package__) / "style.css").read_text(encoding="utf-8")
 
 
 def _header(session: Session) -> Markup:

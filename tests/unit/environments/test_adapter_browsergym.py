@@ -286,8 +286,8 @@ def test_a_call_that_hangs_is_given_up_and_waiting_for_others_counts_for_nobody(
         there.call(time.sleep, 0.8)
     other = desk.sit_down()
     assert other is not there
-    for one in (there, other):
-        one.leave()
+    for each in (there, other):
+        each.leave()
 
 
 def test_after_a_call_that_hangs_the_next_episode_is_played_elsewhere(
@@ -347,8 +347,8 @@ def test_miniwob_is_played_by_the_package_itself() -> None:
 @pytest.mark.skipif(not IS_THERE, reason=desk.INSTALL)
 def test_a_suite_has_all_of_its_tasks_and_shows_their_pages() -> None:
     env = agentgym.make("browsergym:miniwob", observe="both", delay=0.1)
-    assert len(env.names) == 125  # type: ignore[attr-defined]
+    assert len(env.names) == 125  # type: ignore[attr-defined,unused-ignore]
     observation, info = env.reset(options={"task": 11})
-    assert info["name"] == env.names[11]  # type: ignore[attr-defined]
-    assert pixels_of(observation.images[0]).ndim == 3  # type: ignore[attr-defined]
+    assert info["name"] == env.names[11]  # type: ignore[attr-defined,unused-ignore]
+    assert pixels_of(observation.images[0]).ndim == 3  # type: ignore[attr-defined,unused-ignore]
     env.close()
