@@ -99,6 +99,7 @@ def test_environments_in_processes_are_gone_after_any_signal(mode: str, tmp_path
 
 
 @pytest.mark.vllm
+@pytest.mark.nightly
 def test_vllm_is_gone_after_any_signal(tmp_path: Path) -> None:
     settings = {**SETTINGS, "trainer": {"id": "grpo", "groups": 3, "group_size": 4}, "mode": "async", "updates": 6}
     settings["rollout"] = {**settings["rollout"], "hosts": "processes"}

@@ -82,7 +82,7 @@ async def many(engine: Any, num: int, kill: Any) -> list[Completion]:
     return completions
 
 
-@pytest.mark.parametrize("victim", ["EngineCore", "Worker"])
+@pytest.mark.parametrize("victim", ["EngineCore", pytest.param("Worker", marks=pytest.mark.nightly)])
 def test_a_killed_engine_is_started_again_and_every_completion_comes_once(engine: Any, victim: str) -> None:
     """With the weights that were live, not those that the learner has reached since."""
     engine._server._restarts.clear()
@@ -166,7 +166,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("ending", ["end", "SIGINT", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize(
+    "ending", ["SIGTERM", "SIGKILL", *(pytest.param(ending, marks=pytest.mark.nightly) for ending in ("end", "SIGINT"))]
+)
 def test_nothing_stays_however_the_trainer_ends(tmp_path: Path, ending: str) -> None:
     script = tmp_path / "child.py"
     script.write_text(CHILD)

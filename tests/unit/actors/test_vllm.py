@@ -182,7 +182,7 @@ def set_mode() -> Iterator[Callable[[Any, Literal["keep", "wait", "abort"]], Non
         engine._updater.mode = mode
 
 
-@pytest.mark.parametrize("kind", ["tied", "untied", "lora"])
+@pytest.mark.parametrize("kind", ["tied", pytest.param("untied", marks=pytest.mark.nightly), "lora"])
 def test_parity_with_the_module_after_each_of_20_updates(kind: str, request: pytest.FixtureRequest) -> None:
     engine = request.getfixturevalue(kind)
     assert_parity(engine)
