@@ -175,6 +175,7 @@ MODULES = (
                 "except Exception as error:\n            raise EnvError(",
                 "except ImportError as error:\n            raise EnvError(",
             ),
+            Mutation("stays where nobody answers", "if self._desk is not None and self._desk.is_lost:", "if False:"),
             Mutation("the world stays open", "desk.call(world.close)", "pass"),
             Mutation("never left", "            desk.leave()", "            pass"),
             Mutation("pictures elsewhere", 'if not head.startswith("data:image/") or', "if False and"),
@@ -197,7 +198,12 @@ MODULES = (
         (f"{_UNIT}/test_adapter_browsergym.py",),
         (
             Mutation("a desk each", "if _desk is None or _desk.pid != os.getpid():", "if True:"),
-            Mutation("the first to leave", "if self.seats or self.pid", "if self.pid"),
+            Mutation("the first to leave", "if self.seats or self.is_lost", "if self.is_lost"),
+            Mutation(
+                "lost for good",
+                "            if _desk is self:\n                _desk = None\n\n    def start",
+                "            pass\n\n    def start",
+            ),
             Mutation("the thread stays", "self._thread.shutdown(wait=False)", "pass"),
             Mutation("all wait at once", "        with self._turn:", "        if True:"),
             Mutation("patience", "return work.result(_SECONDS)", "return work.result()"),
