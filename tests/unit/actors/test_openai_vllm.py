@@ -167,12 +167,13 @@ def test_weights_follow_the_learner(connect: Callable[..., OpenAIEngine], tmp_pa
     assert_sampled_by(first, prompt, run(lambda: engine.generate(Prompt(prompt), sampling(), session="s")))
 
     async def update_in_flight() -> list[Completion]:
-        """Begun one after the other, so that the update meets some of them in the middle."""
+        """Begun one after the other: when the first is over, the update meets others in the middle."""
         begun = []
         for number in range(16):
             asked = engine.generate(Prompt(prompt), sampling(max_tokens=120, seed=number), session=str(number))
             begun.append(asyncio.create_task(asked))
             await asyncio.sleep(0.03)
+        await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
         learner.load_state_dict(second.state_dict())
         await engine.update_weights(4, weights_of(learner))
         return await asyncio.gather(*begun)
