@@ -5,7 +5,8 @@ a simulator of our own, whose screens the browser shows; reward and end are read
 
 - ``env`` is the environment, ``site`` answers the browser's requests by the phone, ``pages`` are its screens as HTML,
   ``style.css`` their looks, ``icons`` what is drawn on them, ``fields.js`` tells the phone of typing;
-- ``phone`` is one phone in use, ``state`` all there is to it, ``screens`` what a screen consists of, ``apps`` the apps;
+- ``phone`` is one phone in use, ``state`` all there is to it, ``screens`` what a screen consists of, ``apps`` the apps,
+  and ``handset`` what they can do;
 - ``contents`` draws what is on a phone, from ``words``; ``tasks`` draws what is asked for, of the sorts in ``sorts``,
   made of ``parts``, as many as ``levels`` says;
 - ``expert`` does what is asked for from wherever the phone stands.

@@ -168,9 +168,16 @@ MODULES = (
             Mutation("home is back", "self.state.stack = []", "self.close()"),
             Mutation("any length", "if len(value) > LONGEST:", "if False:"),
             Mutation("everything is a field", 'if node is None or node.kind != "field":', "if node is None:"),
+        ),
+    ),
+    Module(
+        "environments/android_like/handset.py",
+        (f"{_TESTS}android_like_phone.py",),
+        (
             Mutation("seen again and again", "if frame.key not in self.state.seen:", "if True:"),
             Mutation("by digits", "sorted(self.records(sort), key=int)", "sorted(self.records(sort))"),
             Mutation("always new", "kept[id or str(", "kept[str("),
+            Mutation("one at a time", "del self.state.stack[-count:]", "del self.state.stack[-1:]"),
         ),
     ),
     Module(

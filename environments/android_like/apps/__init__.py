@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from agentgym.environments.android_like.apps import clock, contacts, messages, notes, settings, todo
+from agentgym.environments.android_like.handset import Handset
 from agentgym.environments.android_like.screens import Screen
 from agentgym.environments.android_like.state import Frame
 
-if TYPE_CHECKING:
-    from agentgym.environments.android_like.phone import Phone
-
 __all__ = ["APPS", "App"]
 
-App: TypeAlias = "Callable[[Phone, Frame], Screen]"
+App: TypeAlias = Callable[[Handset, Frame], Screen]
 
 APPS: Mapping[str, App] = {
     "clock": clock.show,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
+from agentgym.environments.android_like.handset import Handset
 from agentgym.environments.android_like.screens import Node, Screen
 from agentgym.environments.android_like.state import Frame
-
-if TYPE_CHECKING:
-    from agentgym.environments.android_like.phone import Phone
 
 __all__ = ["adds", "deletes", "edits", "field", "sure", "typed"]
 
@@ -24,22 +21,22 @@ def field(frame: Frame, id: str, text: str, held: object = "") -> Node:
     return Node("field", text, id=id, value=frame.draft.get(id, str(held)))
 
 
-def adds(phone: Phone, app: str, what: str, screen: str = "edit") -> Node:
+def adds(phone: Handset, app: str, what: str, screen: str = "edit") -> Node:
     """The button for something new."""
     return Node("add", f"new {what}", id="new", does=partial(phone.open, app, screen))
 
 
-def edits(phone: Phone, frame: Frame) -> Node:
+def edits(phone: Handset, frame: Frame) -> Node:
     """The button that opens the form of what is shown."""
     return Node("tool", "edit", id="edit", does=partial(phone.open, frame.app, "edit", frame.item))
 
 
-def deletes(phone: Phone, frame: Frame) -> Node:
+def deletes(phone: Handset, frame: Frame) -> Node:
     """The button that asks whether to delete what is shown."""
     return Node("tool", "delete", id="delete", does=partial(phone.open, frame.app, "sure", frame.item))
 
 
-def sure(phone: Phone, frame: Frame, sort: str, what: str) -> Screen:
+def sure(phone: Handset, frame: Frame, sort: str, what: str) -> Screen:
     """The question before a record is deleted, over the screen that shows it."""
 
     def delete() -> None:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.apps._common import adds, deletes, field, sure, typed
+from agentgym.environments.android_like.handset import Handset
 from agentgym.environments.android_like.screens import Node, Screen
 from agentgym.environments.android_like.state import Frame
-
-if TYPE_CHECKING:
-    from agentgym.environments.android_like.phone import Phone
 
 __all__ = ["show"]
 
 _TIME = re.compile(r"([01]?[0-9]|2[0-3])[:.]([0-5][0-9])")
 
 
-def show(phone: Phone, frame: Frame) -> Screen:
+def show(phone: Handset, frame: Frame) -> Screen:
     """The screen of a frame."""
     match frame.screen:
         case "edit":
@@ -29,12 +26,12 @@ def show(phone: Phone, frame: Frame) -> Screen:
             return _list(phone)
 
 
-def _list(phone: Phone) -> Screen:
+def _list(phone: Handset) -> Screen:
     alarms = sorted(phone.records("alarms"), key=lambda id: (phone.records("alarms")[id]["time"], int(id)))
     return Screen("alarms", (*(_row(phone, id) for id in alarms), adds(phone, "clock", "alarm")))
 
 
-def _row(phone: Phone, id: str) -> Node:
+def _row(phone: Handset, id: str) -> Node:
     alarm = phone.records("alarms")[id]
     time, label = str(alarm["time"]), str(alarm["label"])
     is_on = bool(alarm["on"])
@@ -49,7 +46,7 @@ def _row(phone: Phone, id: str) -> Node:
     return Node("row", time, id=f"alarm-{id}", detail=label, is_on=is_on, does=opens, beside=switch)
 
 
-def _form(phone: Phone, frame: Frame) -> Screen:
+def _form(phone: Handset, frame: Frame) -> Screen:
     alarm = phone.records("alarms").get(frame.item, {"time": "", "label": "", "on": True})
 
     def save() -> str | None:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.apps._common import adds, deletes, edits, field, sure, typed
+from agentgym.environments.android_like.handset import Handset
 from agentgym.environments.android_like.screens import Node, Screen
 from agentgym.environments.android_like.state import Frame, plain
-
-if TYPE_CHECKING:
-    from agentgym.environments.android_like.phone import Phone
 
 __all__ = ["show"]
 
 _PHONE = re.compile(r"\+?[0-9][0-9 ]{3,18}")
 
 
-def show(phone: Phone, frame: Frame) -> Screen:
+def show(phone: Handset, frame: Frame) -> Screen:
     """The screen of a frame."""
     match frame.screen:
         case "edit":
@@ -31,7 +28,7 @@ def show(phone: Phone, frame: Frame) -> Screen:
             return _list(phone)
 
 
-def _list(phone: Phone) -> Screen:
+def _list(phone: Handset) -> Screen:
     def row(id: str) -> Node:
         contact = phone.records("contacts")[id]
         detail = "favorite" if contact["favorite"] else ""
@@ -42,7 +39,7 @@ def _list(phone: Phone) -> Screen:
     return Screen("contacts", (*map(row, people), adds(phone, "contacts", "contact")))
 
 
-def _page(phone: Phone, frame: Frame) -> Screen:
+def _page(phone: Handset, frame: Frame) -> Screen:
     contact = phone.records("contacts")[frame.item]
     is_on = bool(contact["favorite"])
     switch = Node(
@@ -58,7 +55,7 @@ def _page(phone: Phone, frame: Frame) -> Screen:
     return Screen(name, (edits(phone, frame), deletes(phone, frame), told, switch, write))
 
 
-def _form(phone: Phone, frame: Frame) -> Screen:
+def _form(phone: Handset, frame: Frame) -> Screen:
     contact = phone.records("contacts").get(frame.item, {"name": "", "phone": "", "favorite": False})
 
     def save() -> str | None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.apps._common import adds, field, typed
+from agentgym.environments.android_like.handset import Handset
 from agentgym.environments.android_like.screens import Node, Screen
 from agentgym.environments.android_like.state import Frame, Record
-
-if TYPE_CHECKING:
-    from agentgym.environments.android_like.phone import Phone
 
 __all__ = ["show"]
 
 
-def show(phone: Phone, frame: Frame) -> Screen:
+def show(phone: Handset, frame: Frame) -> Screen:
     """The screen of a frame."""
     match frame.screen:
         case "thread":
@@ -29,15 +26,15 @@ def show(phone: Phone, frame: Frame) -> Screen:
             return Screen("messages", (*rows, adds(phone, "messages", "message", "pick")))
 
 
-def _said(phone: Phone) -> list[Record]:
+def _said(phone: Handset) -> list[Record]:
     return [phone.records("messages")[id] for id in phone.ids("messages")]
 
 
-def _row(phone: Phone, name: str, detail: str = "") -> Node:
+def _row(phone: Handset, name: str, detail: str = "") -> Node:
     return Node("row", name, id=f"thread-{name}", detail=detail, does=partial(phone.open, "messages", "thread", name))
 
 
-def _thread(phone: Phone, frame: Frame) -> Screen:
+def _thread(phone: Handset, frame: Frame) -> Screen:
     said = [each for each in _said(phone) if each["with"] == frame.item]
 
     def send() -> str | None:

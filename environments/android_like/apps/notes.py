@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.apps._common import adds, deletes, edits, field, sure, typed
+from agentgym.environments.android_like.handset import Handset
 from agentgym.environments.android_like.screens import Node, Screen
 from agentgym.environments.android_like.state import Frame
-
-if TYPE_CHECKING:
-    from agentgym.environments.android_like.phone import Phone
 
 __all__ = ["show"]
 
 
-def show(phone: Phone, frame: Frame) -> Screen:
+def show(phone: Handset, frame: Frame) -> Screen:
     """The screen of a frame."""
     match frame.screen:
         case "edit":
@@ -30,7 +27,7 @@ def show(phone: Phone, frame: Frame) -> Screen:
             return _list(phone)
 
 
-def _list(phone: Phone) -> Screen:
+def _list(phone: Handset) -> Screen:
     def row(id: str) -> Node:
         title = str(phone.records("notes")[id]["title"])
         return Node("row", title, id=f"note-{id}", does=partial(phone.open, "notes", "page", id))
@@ -38,7 +35,7 @@ def _list(phone: Phone) -> Screen:
     return Screen("notes", (*map(row, phone.ids("notes")), adds(phone, "notes", "note")))
 
 
-def _form(phone: Phone, frame: Frame) -> Screen:
+def _form(phone: Handset, frame: Frame) -> Screen:
     note = phone.records("notes").get(frame.item, {"title": "", "text": ""})
 
     def save() -> str | None:

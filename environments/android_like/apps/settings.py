@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
+from agentgym.environments.android_like.handset import Handset
 from agentgym.environments.android_like.screens import Node, Screen
 from agentgym.environments.android_like.state import Frame
 from agentgym.environments.android_like.words import CHOICES, SECTIONS
 
-if TYPE_CHECKING:
-    from agentgym.environments.android_like.phone import Phone
-
 __all__ = ["show"]
 
 
-def show(phone: Phone, frame: Frame) -> Screen:
+def show(phone: Handset, frame: Frame) -> Screen:
     """The screen of a frame."""
     match frame.screen:
         case "section":
@@ -26,12 +23,12 @@ def show(phone: Phone, frame: Frame) -> Screen:
             return Screen("settings", tuple(_section(phone, name) for name in SECTIONS))
 
 
-def _section(phone: Phone, name: str) -> Node:
+def _section(phone: Handset, name: str) -> Node:
     detail = ", ".join(SECTIONS[name])
     return Node("row", name, id=name, detail=detail, does=partial(phone.open, "settings", "section", name))
 
 
-def _setting(phone: Phone, name: str) -> Node:
+def _setting(phone: Handset, name: str) -> Node:
     value = phone.records("settings")[name]["value"]
     if name in CHOICES:
         opens = partial(phone.open, "settings", "choose", name)
@@ -40,7 +37,7 @@ def _setting(phone: Phone, name: str) -> Node:
     return Node("switch", name, id=name, is_on=bool(value), does=turns)
 
 
-def _choices(phone: Phone, frame: Frame) -> Screen:
+def _choices(phone: Handset, frame: Frame) -> Screen:
     held = phone.records("settings")[frame.item]["value"]
 
     def choice(value: str) -> Node:

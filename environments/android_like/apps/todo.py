@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from agentgym.environments.android_like.apps._common import field, typed
+from agentgym.environments.android_like.handset import Handset
 from agentgym.environments.android_like.screens import Node, Screen
 from agentgym.environments.android_like.state import Frame
-
-if TYPE_CHECKING:
-    from agentgym.environments.android_like.phone import Phone
 
 __all__ = ["show"]
 
 
-def show(phone: Phone, frame: Frame) -> Screen:
+def show(phone: Handset, frame: Frame) -> Screen:
     """The list."""
 
     def add() -> str | None:
@@ -30,7 +27,7 @@ def show(phone: Phone, frame: Frame) -> Screen:
     return Screen("to-do", (*rows, field(frame, "more", "add a task"), Node("main", "add", id="add", does=add)))
 
 
-def _row(phone: Phone, id: str) -> Node:
+def _row(phone: Handset, id: str) -> Node:
     todo = phone.records("todos")[id]
     is_done = bool(todo["done"])
     text = str(todo["text"])
