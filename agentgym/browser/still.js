@@ -38,6 +38,15 @@
     window.navigation?.addEventListener(name, () => { isLeaving = false; });
   }
 
+  // What a form sends off is on its way a moment later, and so is the page that comes of it.
+  window.addEventListener("submit", (event) => {
+    const form = event.target;
+    const target = (event.submitter?.formTarget || form.target || "_self").toLowerCase();
+    if (form.method === "dialog" || target !== "_self") return;
+    isLeaving = true;
+    later(() => { isLeaving &&= !event.defaultPrevented; }, 0); // whoever prevents it may come after this
+  });
+
   // Pages that were opened from here, whose coming is told elsewhere.
   let opened = 0;
   const open = window.open;

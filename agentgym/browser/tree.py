@@ -103,10 +103,10 @@ def color_name(color: str) -> str:
 @functools.cache
 def _names() -> dict[str, str]:
     """Hexadecimal digits → the shortest of the names of CSS."""
-    from PIL.ImageColor import colormap
+    from PIL.ImageColor import colormap, getrgb
 
-    named = {name: code for name, code in colormap.items() if isinstance(code, str)}
-    return {code: name for name, code in sorted(named.items(), key=lambda pair: (-len(pair[0]), pair[0]))}
+    names = sorted(colormap, key=lambda name: (-len(name), name))
+    return {"#{:02x}{:02x}{:02x}".format(*getrgb(name)): name for name in names}
 
 
 def _box(node: Node) -> str:

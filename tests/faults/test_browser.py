@@ -38,6 +38,7 @@ def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setattr(shared, "IDLE_SECONDS", 0.0)
     shared.end_idle()
+    monkeypatch.setattr(shared, "_SHARED", {})  # one may run for windows that other tests have left open
     gc.collect()
     descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
     yield mark

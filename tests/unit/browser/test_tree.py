@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import ImageColor
 
 from agentgym.browser import Node, Seen, View, as_text, difference
-from agentgym.browser.tree import line_of
+from agentgym.browser.tree import _names, color_name, line_of
 
 FORM = (
     Node(depth=0, role="heading", name="Find a table", level="1", box=(0, 0, 300, 30)),
@@ -116,3 +117,10 @@ NODES = st.builds(
 @given(nodes=st.lists(NODES, max_size=12), budget=st.integers(30, 200))
 def test_a_budget_is_kept(nodes: list[Node], budget: int) -> None:
     assert len(as_text(seen(*nodes), View(budget=budget))) <= max(budget, len("(… 12 more lines)"))
+
+
+def test_names_of_colors_do_not_depend_on_what_was_drawn_before() -> None:
+    """Pillow keeps what it has once made of a name in its own table."""
+    ImageColor.getrgb("white")
+    _names.cache_clear()
+    assert color_name("rgb(255, 255, 255)") == "white"

@@ -230,17 +230,20 @@ def test_time_that_passes_elsewhere_changes_nothing(env: MiniWoB) -> None:
 def test_the_expert_wins_on_ten_seeds(task: str) -> None:
     env = agentgym.make("miniwob", task=task)
     try:
-        lost = [seed for seed in range(10) if not is_won(env, seed)]
+        played = {seed: played_by_expert(env, seed) for seed in range(10)}
     finally:
         env.close()
-    assert lost == []
+    assert {seed: said for seed, (is_won, said) in played.items() if not is_won} == {}
 
 
-def is_won(env: Any, seed: int) -> bool:
+def played_by_expert(env: Any, seed: int) -> tuple[bool, list[str]]:
+    """Whether it won, and what was shown and said."""
     observation, _ = env.reset(options={"task": seed})
-    expert = env.expert()
+    expert, said = env.expert(), []
     for _ in range(env.max_turns):
-        observation, _, terminated, _, info = env.step(expert(observation))
+        action = expert(observation)
+        said += [str(observation), action]
+        observation, _, terminated, _, info = env.step(action)
         if terminated:
-            return bool(info["success"])
-    return False
+            return bool(info["success"]), said
+    return False, said
