@@ -7,7 +7,7 @@ from tests.mutants.mutant import Module, Mutation
 MODULES = (
     Module(
         "agentgym/progress.py",
-        ("tests/unit/test_cli.py",),
+        ("tests/unit/test_progress.py", "tests/unit/test_cli.py"),
         (
             Mutation("rows are broken", "Console(width=None if sys.stdout.isatty() else 200)", "Console()"),
             Mutation("earlier stages stay", "self.progress.update(self.task, visible=False)", "pass"),

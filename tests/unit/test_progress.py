@@ -8,7 +8,7 @@ import time
 import pytest
 from rich.console import Console
 
-from agentgym.progress import _Lines
+from agentgym.progress import _Lines, _Reporter
 
 
 def test_in_a_pipe_a_stage_is_told_by_tenths_by_minutes_and_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,3 +42,9 @@ def test_what_is_told_is_no_markup_and_each_stage_counts_for_itself() -> None:
         "test: 4 episodes",
         "said: [/SEP] [bold]a word that is longer than a line[/bold]",
     ]
+
+
+def test_at_a_terminal_notes_are_no_markup_either() -> None:
+    stream = io.StringIO()
+    _Reporter(Console(file=stream, width=80), None).note("see [bold]tasks[/bold] [link]")
+    assert stream.getvalue() == "see [bold]tasks[/bold] [link]\n"
