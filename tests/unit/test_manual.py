@@ -184,7 +184,8 @@ def test_a_page_has_the_keys_the_ids_and_the_options_of_what_is_chosen_in_that_o
     assert sections["Settings"][0].endswith("[blocksworld]")
     assert "[plain]" in " ".join(sections["Settings"])
     ids = " ".join(sections["Ids (name one beside --help, and its settings are shown)"])
-    assert re.search(r"--env alfworld, ([\w-]+, )*bfcl, ([\w-]+, )*blocksworld, ", ids)  # other tests register some, too
+    # Other tests register some, too.
+    assert re.search(r"--env alfworld, ([\w-]+, )*bfcl, ([\w-]+, )*blocksworld, ", ids)
     assert ids.endswith("--protocol composite, plain, react, tools")
     assert sections["With --env blocksworld"][0] == '--env.level b3|b4|b5|b6|b7|b8 number of blocks, "b3" to "b8". [b4]'
 
