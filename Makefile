@@ -17,7 +17,8 @@ test:  ## everything that needs no GPU, no vLLM, no Docker and no minutes
 
 nightly:  ## what takes hours: the tests in another order, the doctor on all there is, every mutation of the tables, a hundred that nobody chose
 	AGENTGYM_KILLS=50 AGENTGYM_PLACES=3 AGENTGYM_GAMES=20 $(PYTHON) -m pytest -n auto -p randomly -m 'not (vllm or docker or browser or gpu or pretrained)'
-	$(PYTHON) -m pytest -m 'vllm and not (gpu or pretrained)'
+	$(PYTHON) -m pytest -m 'vllm and not gpu'
+	AGENTGYM_SEEDS=10 $(PYTHON) -m pytest -n auto -m 'browser or docker'
 	$(PYTHON) tests/doctored.py --jobs $$(nproc)
 	$(PYTHON) tests/mutations.py --jobs $$(nproc)
 	$(PYTHON) tests/mutations.py --map --jobs $$(nproc)

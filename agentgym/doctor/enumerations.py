@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -72,20 +73,27 @@ def _said(items: Sequence[str], observation: Observation) -> Iterator[str]:
 
 
 class _Honest:
-    """What nonsense brings at a moment."""
+    """What nonsense brings at a moment; it is tried once a list has brought anything."""
 
     def __init__(self, player: Player, case: Case, turns: int) -> None:
         self.player, self.case, self.turns = player, case, turns
-        self.reward, self.wins = 0.0, False
-        for action in INVALID_ACTIONS:
-            self._take(action)
-            self.reward, self.wins = max(self.reward, player.now.reward), self.wins or player.now.success
 
     def is_beaten_by(self, action: str) -> bool:
         """Whether the action ends the episode with success where nonsense does not, or with a much higher reward."""
         self._take(action)
         now = self.player.now
-        return now.is_over and ((now.success and not self.wins) or now.reward >= self.reward + _GAIN)
+        if not now.is_over or not (now.success or now.reward >= _GAIN):
+            return False
+        reward, wins = self._by_nonsense
+        return (now.success and not wins) or now.reward >= reward + _GAIN
+
+    @functools.cached_property
+    def _by_nonsense(self) -> tuple[float, bool]:
+        reward, wins = 0.0, False
+        for action in INVALID_ACTIONS:
+            self._take(action)
+            reward, wins = max(reward, self.player.now.reward), wins or self.player.now.success
+        return reward, wins
 
     def _take(self, action: str) -> None:
         _begin(self.player, self.case, self.turns)

@@ -56,6 +56,7 @@ def test_tokens_come_back(env_id: str, protocol: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_snapshots_of_many_episodes(env_id: str) -> None:
     """A hundred, or as many as a few seconds have room for."""
     found = doctor.comes_back_to_snapshots(EnvFactory(env_id), 8.0, episodes=100)

@@ -57,6 +57,7 @@ def asked(directory: Path, ids: list[int]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.nightly
 def test_two_updates_of_all_its_weights(file: Path, words: str, tmp_path: Path) -> None:
     assert max(moved(trained({"id": str(file)}, words, tmp_path / "run", 1e-6))) > 0.5
 

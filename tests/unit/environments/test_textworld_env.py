@@ -281,6 +281,7 @@ GAMES = int(os.environ.get("AGENTGYM_GAMES", "3"))
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("level", LADDERS["custom"])
 def test_the_expert_wins_games_of_each_rung_in_as_many_turns_as_the_quest_is_long(level: str) -> None:
     env = small(level=level, num_games=GAMES)
@@ -292,6 +293,7 @@ def test_the_expert_wins_games_of_each_rung_in_as_many_turns_as_the_quest_is_lon
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("game", "level"), [(game, level) for game, levels in LADDERS.items() if game != "custom" for level in levels]
 )
