@@ -164,9 +164,8 @@ MODULES = (
         ("tests/unit/doctor/test_enumerations.py",),
         (
             Mutation("in one order", " and honest.is_beaten_by(reverse)", ""),
-            Mutation("nonsense may win too", "(now.success and not self.wins)", "now.success"),
-            Mutation("any reward is one", "now.reward >= self.reward + _GAIN", "now.reward > self.reward"),
-            Mutation("rewards are not looked at", " or now.reward >= self.reward + _GAIN)", ")"),
+            Mutation("nonsense may win too", "(now.success and not wins)", "now.success"),
+            Mutation("rewards are not looked at", " or now.reward >= reward + _GAIN", ""),
             Mutation("only at the beginning", "turns=number % 2", "turns=0"),
             Mutation("the first words are kept", "[-_MOST_WORDS:]", "[:_MOST_WORDS]"),
             Mutation("an end is gone on from", "turns = turns if player.goes_on else 0", "pass"),
