@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,13 @@ def theirs(task: str) -> Any:
     return gymnasium.make(f"miniwob/{task}-v1", disable_env_checker=True).unwrapped
 
 
+def end(other: Any) -> None:
+    """Close the package's environment, and its browser for certain: the driver ends without it."""
+    profile = other.instance.driver.capabilities["chrome"]["userDataDir"]
+    other.close()
+    subprocess.run(["pkill", "-KILL", "-f", f"user-data-dir={profile}"], check=False)
+
+
 @pytest.mark.parametrize("task", TASKS + MORE)
 def test_the_same_seed_is_the_same_page(task: str) -> None:
     other, env = theirs(task), MiniWoB(task=task)
@@ -54,7 +62,7 @@ def test_the_same_seed_is_the_same_page(task: str) -> None:
             assert list(map(tuple, seen["fields"])) == fields_of(task, env.standing)
             assert texts(seen["dom_elements"]) <= words(env.seen.nodes)
     finally:
-        other.close()
+        end(other)
         env.close()
 
 
@@ -93,5 +101,5 @@ def test_the_same_click_is_paid_the_same(is_right: bool) -> None:
             assert (terminated, info["raw_reward"]) == (done, env.standing.raw) == (True, 1 if is_right else -1)
             assert reward == float(is_right)
     finally:
-        other.close()
+        end(other)
         env.close()
