@@ -3,6 +3,7 @@
 (() => {
   const frame = window.requestAnimationFrame.bind(window); // the page may get a clock of its own
   const later = window.setTimeout.bind(window);
+  const SENDING_MS = 100;
   let changed = 0;
   let pending = 0;
   let isLeaving = false;
@@ -38,13 +39,11 @@
     window.navigation?.addEventListener(name, () => { isLeaving = false; });
   }
 
-  // What a form sends off is on its way a moment later, and so is the page that comes of it.
+  // What a form sends off is on its way a moment later; no page need come of it.
   window.addEventListener("submit", (event) => {
-    const form = event.target;
-    const target = (event.submitter?.formTarget || form.target || "_self").toLowerCase();
-    if (form.method === "dialog" || target !== "_self") return;
-    isLeaving = true;
-    later(() => { isLeaving &&= !event.defaultPrevented; }, 0); // whoever prevents it may come after this
+    if (!event.isTrusted) return;
+    pending += 1;
+    later(() => { pending -= 1; }, SENDING_MS);
   });
 
   // Pages that were opened from here, whose coming is told elsewhere.

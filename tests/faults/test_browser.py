@@ -77,6 +77,20 @@ def test_windows_share_one_browser_which_the_last_one_ends(mark: str, tmp_path: 
         assert chromium_of(mark) == first
 
 
+def test_a_browser_without_windows_is_kept_for_a_while(
+    mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "IDLE_SECONDS", 30.0)
+    with opened(tmp_path, PAGE):
+        first = chromium_of(mark)
+    monkeypatch.setattr(shared, "IDLE_SECONDS", 0.2)
+    with opened(tmp_path, PAGE):
+        assert chromium_of(mark) == first
+    assert eventually(lambda: not processes_marked(mark))
+    with opened(tmp_path, PAGE):
+        assert chromium_of(mark) != first
+
+
 def test_a_killed_browser_is_told_and_the_next_episode_has_another(mark: str, tmp_path: Path) -> None:
     with opened(tmp_path, PAGE) as window, opened(tmp_path, PAGE) as other:
         window.look()

@@ -257,6 +257,16 @@ def test_it_waits_until_the_page_is_still(tmp_path: Path) -> None:
         assert seen.nodes[0].name == "20"
 
 
+def test_a_form_that_is_sent_off_is_waited_for_whether_a_page_comes_of_it_or_not(tmp_path: Path) -> None:
+    page = """<form action="javascript:void 0" onsubmit="p = window.__agentgym.still(60)"><button>go</button></form>
+    <script>var p = null</script>"""
+    with opened(tmp_path, page) as window:
+        window.look()
+        window.act(Click("1"))
+        assert window.evaluate("() => p") is False
+        assert window.look().is_still
+
+
 def test_a_page_that_is_never_still_is_told(tmp_path: Path) -> None:
     page = "<p id=p>0</p><script>setInterval(() => p.textContent++, 1)</script>"
     with opened(tmp_path, page, still_ms=300) as window:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import subprocess
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,7 +48,10 @@ def end(other: Any) -> None:
     """Close the package's environment, and its browser for certain: the driver ends without it."""
     profile = other.instance.driver.capabilities["chrome"]["userDataDir"]
     other.close()
-    subprocess.run(["pkill", "-KILL", "-f", f"user-data-dir={profile}"], check=False)
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if f"user-data-dir={profile}".encode() in command.read_bytes():
+                os.kill(int(command.parent.name), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("task", TASKS + MORE)
