@@ -10,7 +10,7 @@ from agentgym.sandbox import images
 
 LISTED = """\
 http://one.example/debian/ bookworm-updates main
-http://one.example/debian/ bookworm contrib
+http://three.example/debian/ bookworm contrib
 http://one.example/debian/ bookworm main
 http://two.example/debian/ bookworm main
 """
