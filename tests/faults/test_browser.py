@@ -46,7 +46,7 @@ def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     assert eventually(lambda: not list(temporary.iterdir())), list(temporary.iterdir())
     temporary.rmdir()
     assert len(os.listdir("/proc/self/fd")) == descriptors
-    assert eventually(lambda: threading.active_count() == threads)
+    assert eventually(lambda: threading.active_count() <= threads)  # one of before may have ended meanwhile
 
 
 def chromium_of(mark: str) -> int:
