@@ -35,7 +35,7 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
     yield mark
     assert eventually(lambda: not processes_marked(mark)), processes_marked(mark)
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert eventually(lambda: len(os.listdir("/proc/self/fd")) == descriptors)
     assert threading.active_count() == threads
 
 
