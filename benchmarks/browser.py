@@ -24,13 +24,16 @@ from pathlib import Path
 from agentgym.browser.chromium import executable
 from agentgym.environments.miniwob import MiniWoB
 from agentgym.environments.miniwob.groups import GROUPS
+from agentgym.environments.miniwob.page import html_folder
 
 Rows = dict[str, dict[str, float | str]]
 NUM_THREADS, NUM_CONTEXTS = 4, 8
 
 BROWSERGYM = """
 import sys, time, gymnasium, browsergym.miniwob
-tasks, episodes = sys.argv[1].split(","), int(sys.argv[2])
+from playwright.sync_api import BrowserType
+tasks, episodes, chromium, launch = sys.argv[1].split(","), int(sys.argv[2]), sys.argv[3], BrowserType.launch
+BrowserType.launch = lambda kind, **options: launch(kind, **{**options, "executable_path": chromium})
 envs = {task: gymnasium.make(f"browsergym/miniwob.{task}", headless=True) for task in tasks}
 for env in envs.values():
     env.reset(seed=0)
@@ -42,7 +45,7 @@ for episode in range(episodes):
     env.step("noop()")
 print(episodes / (time.perf_counter() - started))
 """
-"""BrowserGym's loop, a reset and two steps an episode, as the expert takes here."""
+"""BrowserGym's loop on the same Chromium, a reset and two steps an episode, as the expert takes here."""
 
 
 def main() -> None:
@@ -117,8 +120,10 @@ def measure_memory() -> Rows:
 
 
 def measure_browsergym(python: str, ours: float) -> Rows:
-    asked = [python, "-c", BROWSERGYM, ",".join(GROUPS["starter"]), "20"]
-    theirs = float(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()[-1])
+    asked = [python, "-c", BROWSERGYM, ",".join(GROUPS["starter"]), "20", executable()]
+    pages = {"MINIWOB_URL": f"{(html_folder() / 'miniwob').as_uri()}/"}
+    told = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, **pages}).stdout
+    theirs = float(told.split()[-1])
     return {
         **row("BrowserGym: episodes a second", theirs, "", "1/s"),
         **row("ours / BrowserGym", ours / theirs, ">= 4", "ratio"),

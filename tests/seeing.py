@@ -158,7 +158,8 @@ def _idefics3(tokenizer: Any) -> Any:
         "image_size": 16,
         "patch_size": 4,
     }
-    text = {**_TEXT, "model_type": "llama", "vocab_size": len(tokenizer)}
+    heads = {"hidden_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}  # of 32, as vLLM wants on a CPU
+    text = {**_TEXT, **heads, "model_type": "llama", "vocab_size": len(tokenizer)}
     config = Idefics3Config(
         text_config=text,
         vision_config=vision,

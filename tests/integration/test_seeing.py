@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import agentgym
 from agentgym.archive import Archive
 from agentgym.errors import ConfigError
 from agentgym.launch import train
+from agentgym.learn.learner import Learner
 from agentgym.learn.policy import Policy
 from agentgym.media import MediaStore
+from tests import seeing
 from tests.kit import Notes, byte_tokenizer, chat, metrics, report, tiny_model
 
 SMALL: dict[str, Any] = {
@@ -60,6 +63,71 @@ def test_recorded_pictures_are_learned_from(tmp_path: Path) -> None:
     with Archive.open(first) as archive:
         learned = [sample for episode in archive.episodes(stage="warm_start") for sample in episode.samples]
     assert any(digest in MediaStore(second / "media") for sample in learned for digest in sample.media)
+
+
+LETTERS = """
+import agentgym
+
+
+@agentgym.register
+def letters(trajectory):
+    '''Something that a policy with random weights gets more or less of.'''
+    return [sum(map(str.isalpha, turn.reply)) / len(turn.reply or " ") for turn in trajectory.turns]
+"""
+
+
+@pytest.fixture(scope="module")
+def vlm(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small vision-language model with random weights, as anybody saves one, and beside it a reward."""
+    path = tmp_path_factory.mktemp("models") / "idefics"
+    path.with_name("letters.py").write_text(LETTERS)
+    seeing.policy("idefics3").save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("env", "engine"),
+    [
+        pytest.param({"id": "miniwob", "task": "click-test", "observe": "screenshot"}, {}, marks=pytest.mark.browser),
+        pytest.param({"id": "grounding"}, {}, marks=pytest.mark.browser),
+        pytest.param({"id": "glimpse", "pictures": 2}, {"id": "vllm", "kv_cache_gib": 0.1}, marks=pytest.mark.vllm),
+    ],
+    ids=["miniwob", "grounding", "vllm"],
+)
+def test_a_vision_language_model_is_trained_to_its_eyes(
+    env: dict[str, Any], engine: dict[str, Any], vlm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From what is drawn to the weights of its vision part; sampler and learner agree, and pixels are kept once."""
+    published: list[dict[str, torch.Tensor]] = []
+    weights_of = Learner.weights
+
+    def weights(learner: Learner) -> Any:
+        published.append({name: weight.clone() for name, weight in weights_of(learner)})
+        return weights_of(learner)
+
+    monkeypatch.setattr(Learner, "weights", weights)
+    run = train(
+        {
+            "env": env,
+            "model": vlm,
+            "engine": {**engine, "max_context": 1024},
+            "trainer": {"id": "grpo", "groups": 2, "group_size": 2, "learning_rate": 1e-3},
+            "protocol": "plain",
+            "rewards": {str(Path(vlm).with_name("letters.py")): 1.0},
+            "rollout": {"max_reply_tokens": 8},
+            "eval": {"episodes": 2, "validation_episodes": 2},
+            "updates": 2,
+            "output": tmp_path / "run",
+        }
+    )
+    assert max(line["engine_gap"] for line in metrics(run) if "engine_gap" in line) < 1e-4
+    moved = {name for name, weight in published[-1].items() if not torch.equal(weight, published[0][name])}
+    assert {name for name in moved if "vision_model.encoder" in name}
+    with Archive.open(run) as archive:
+        shown = [digest for episode in archive.episodes() for turn in episode.turns for digest in turn.media]
+    kept = {file.stem for file in (run / "media").rglob("*.png")}
+    assert set(shown) <= kept
+    assert len(kept) < len(shown)
 
 
 def test_a_policy_that_does_not_see_gets_the_text_and_the_user_is_told(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import shutil
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
 from pydantic import Field
 
@@ -28,12 +28,21 @@ from agentgym.engine import Completion, Engine, NamedWeights, Prompt, Sampling, 
 from agentgym.errors import EngineError
 from agentgym.loops import to_the_end
 from agentgym.registry import register
+from agentgym.types import Media
 
 if TYPE_CHECKING:
     from agentgym.actors.vllm.server import Request, Server
     from agentgym.actors.vllm.update import Transport, Updater
 
 __all__ = ["VLLMEngine"]
+
+
+class _Known(NamedTuple):
+    """Of a session."""
+
+    token_ids: list[int]
+    digests: list[str]
+    """Of the images among them."""
 
 
 @register
@@ -88,6 +97,7 @@ class VLLMEngine(Engine):
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "module")}
         from agentgym.actors.vllm.settings import settled  # imports torch, as all do that is imported on use
+        from agentgym.vision import images_of
 
         self._module: Any = module
         self.options = settled(module, given)
@@ -100,8 +110,9 @@ class VLLMEngine(Engine):
         """Prompt tokens that had not been computed before in their session."""
         self.sampled_tokens = 0
         self._vocabulary = module.get_input_embeddings().num_embeddings
-        self._sessions: dict[str, list[int]] = {}
-        """Open sessions, and the tokens that were computed for each with the present weights."""
+        self.supports_images = images_of(module) is not None
+        self._sessions: dict[str, _Known] = {}
+        """Open sessions, and what was computed for each with the present weights."""
         self._busy: set[str] = set()
         self._num_updates = 0
         self._sleeper: Any = None
@@ -126,6 +137,7 @@ class VLLMEngine(Engine):
         from agentgym.actors.vllm.settings import engine_settings
         from agentgym.actors.vllm.update import Disk, Updater
         from agentgym.actors.vllm.weights import Weights
+        from agentgym.vision import forbidden
         from agentgym.weights import weights_of
 
         module, self._module = self._module, None
@@ -139,7 +151,14 @@ class VLLMEngine(Engine):
             variables |= gpu.gpu_environment(self.options)
             if self.options.transfer != "disk":
                 transport = gpu.Direct(weights.module, self.options)
-        self._server: Server = Server(settings, weights.write(0, weights_of(module)), directory, variables=variables)
+        self._server: Server = Server(
+            settings,
+            weights.write(0, weights_of(module)),
+            directory,
+            variables=variables,
+            forbidden=forbidden(module.config),
+            images=weights.images,
+        )
         self._updater: Updater = Updater(self._server, weights, transport, mode=self.options.update)
         if self.options.sleep:
             self._sleeper = gpu.Sleeper(self._server)
@@ -147,12 +166,11 @@ class VLLMEngine(Engine):
     # -- the contract --------------------------------------------------------------------------------
 
     async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
-        token_ids = text_only(prompt)
-        self._check(token_ids, sampling, session)
-        request = self._request(token_ids, sampling)
+        self._check(prompt, sampling, session)
+        request = self._request(prompt, sampling)
         self._busy.add(session)
-        known = self._sessions.setdefault(session, [])
-        self.new_tokens += len(token_ids) - min(len(known), len(token_ids) - 1)
+        known = self._sessions.setdefault(session, _Known([], []))
+        self.new_tokens += len(request.prompt) - min(len(known.token_ids), len(request.prompt) - 1)
         update = self._num_updates
         try:
             await self._server.call(self._complete(request))
@@ -161,17 +179,18 @@ class VLLMEngine(Engine):
         self.prefill_tokens += request.prefilled
         self.sampled_tokens += len(request.token_ids)
         if update == self._num_updates and session in self._sessions:
-            self._sessions[session] = [*request.prompt, *request.token_ids[:-1]]
+            digests = [media.digest for media in request.media]
+            self._sessions[session] = _Known([*request.prompt, *request.token_ids[:-1]], digests)
         return _completion(request)
 
     async def score(self, prompt: Prompt) -> list[float]:
-        ids = list(text_only(prompt))
+        ids = list(self._shown(prompt))
         if not 1 <= len(ids) <= self.max_context:
             raise EngineError(f"{len(ids)} tokens are to be scored, expected 1 to {self.max_context}")
         self._check_known(ids)
         if len(ids) == 1:
             return [0.0]
-        return await self._server.call(self._score(ids))
+        return await self._server.call(self._score(ids, prompt.media))
 
     async def update_weights(self, version: int, weights: NamedWeights) -> None:
         """As the contract says. Raises EngineError when vLLM could not; the version that was live then still is.
@@ -195,10 +214,10 @@ class VLLMEngine(Engine):
             await self._sleeper.wake()
         await self._server.complete(request)
 
-    async def _score(self, ids: list[int]) -> list[float]:
+    async def _score(self, ids: list[int], media: Sequence[Media]) -> list[float]:
         if self._sleeper is not None:
             await self._sleeper.wake()
-        return await self._server.score(ids)
+        return await self._server.score(ids, media)
 
     async def _publish(self, version: int, weights: NamedWeights) -> None:
         if self._sleeper is not None:
@@ -206,12 +225,16 @@ class VLLMEngine(Engine):
         await self._updater.update(version, weights)
         self.policy_version = version
         self._num_updates += 1
-        for known in list(self._sessions.values()):
-            known.clear()
+        for session in list(self._sessions):
+            self._sessions[session] = _Known([], [])
 
     # -- what is asked -------------------------------------------------------------------------------
 
-    def _check(self, token_ids: Sequence[int], sampling: Sampling, session: str) -> None:
+    def _shown(self, prompt: Prompt) -> Sequence[int]:
+        return prompt.token_ids if self.supports_images else text_only(prompt)
+
+    def _check(self, prompt: Prompt, sampling: Sampling, session: str) -> None:
+        token_ids = self._shown(prompt)
         if not token_ids or sampling.max_tokens < 1 or len(token_ids) + sampling.max_tokens > self.max_context:
             raise EngineError(
                 f"{len(token_ids)} prompt tokens and {sampling.max_tokens} new ones were asked for; both must be at "
@@ -222,8 +245,9 @@ class VLLMEngine(Engine):
             raise EngineError(
                 f'session "{session}" is still generating; use another session name for a second completion'
             )
-        known = self._sessions.get(session, [])
-        if list(token_ids[: len(known)]) != known:
+        known = self._sessions.get(session, _Known([], []))
+        digests = [media.digest for media in prompt.media[: len(known.digests)]]
+        if list(token_ids[: len(known.token_ids)]) != known.token_ids or digests != known.digests:
             raise EngineError(
                 f'the tokens do not extend those of session "{session}"; use another session name for them'
             )
@@ -234,11 +258,12 @@ class VLLMEngine(Engine):
             wrong = next(token for token in token_ids if not 0 <= token < self._vocabulary)
             raise EngineError(f"there is no token {wrong}: the model has {self._vocabulary}")
 
-    def _request(self, token_ids: Sequence[int], sampling: Sampling) -> Request:
+    def _request(self, prompt: Prompt, sampling: Sampling) -> Request:
         from agentgym.actors.vllm.server import REFUSALS, Request
 
         request = Request(
-            list(token_ids),
+            list(prompt.token_ids),
+            list(prompt.media),
             {
                 "temperature": sampling.temperature,
                 "top_p": sampling.top_p,

@@ -15,7 +15,7 @@ import itertools
 import shutil
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,9 +25,12 @@ from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
+from agentgym.actors.vllm.images import rendered
 from agentgym.actors.vllm.process import Core, Guard
 from agentgym.actors.vllm.weights import Published
 from agentgym.errors import EngineError
+from agentgym.processor import Images
+from agentgym.types import Media
 
 __all__ = ["MAX_RESTARTS", "REFUSALS", "RESTARTS_WITHIN", "Request", "Server"]
 
@@ -47,6 +50,8 @@ class Request:
     """One completion on its way."""
 
     prompt: list[int]
+    media: list[Media]
+    """Images that ``prompt`` shows."""
     options: dict[str, Any]
     """For ``SamplingParams``, without what every request has."""
     max_tokens: int
@@ -90,13 +95,22 @@ class Request:
 class Server:
     """vLLM with ``settings`` on the weights of ``first``, in ``directory``, which closing removes.
 
-    ``variables`` are environment variables of its processes.
+    ``variables`` are environment variables of its processes. Tokens that are ``forbidden`` are never sampled. Without
+    ``images`` it takes none.
     """
 
     def __init__(
-        self, settings: dict[str, Any], first: Published, directory: Path, *, variables: dict[str, str]
+        self,
+        settings: dict[str, Any],
+        first: Published,
+        directory: Path,
+        *,
+        variables: dict[str, str],
+        forbidden: Sequence[int] = (),
+        images: Images | None = None,
     ) -> None:
         self._settings, self._directory, self._variables = settings, directory, variables
+        self._forbidden, self._images = list(forbidden), images
         self.live = first
         """What new requests are sampled with."""
         self.num_restarts = 0
@@ -163,7 +177,10 @@ class Server:
         settings = {**self._settings, "model": str(self.live.model)}
         self._core = Core(settings, self._directory, self._variables)
         self._guard.watch(self._core)
-        await self.guarded(self._core, self._core.llm.update_weight_version(str(self.live.version)))
+        llm = self._core.llm
+        if self._forbidden:
+            await self.guarded(self._core, llm.collective_rpc("agentgym_forbid", args=(self._forbidden,)))
+        await self.guarded(self._core, llm.update_weight_version(str(self.live.version)))
 
     async def _stop(self) -> None:
         self._given_up = "the engine is closed"
@@ -241,11 +258,12 @@ class Server:
         while request.finish_reason in ("", "abort"):
             async with self.updating if request.finish_reason else contextlib.nullcontext():
                 pass  # cut off for new weights: go on with them, not before
-            output, weights = await self.answer([*request.prompt, *request.token_ids], request.parameters())
+            token_ids = [*request.prompt, *request.token_ids]
+            output, weights = await self.answer(token_ids, request.media, request.parameters())
             request.take(output, weights)
 
-    async def score(self, token_ids: list[int]) -> list[float]:
-        """Log-probability of each of at least two tokens given those before it.
+    async def score(self, token_ids: list[int], media: Sequence[Media]) -> list[float]:
+        """Log-probability of each of at least two tokens, which show ``media``, given those before it.
 
         The last token is not sent but asked for as what might come next, so that a whole context can be scored.
         """
@@ -258,20 +276,23 @@ class Server:
             flat_logprobs=True,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
-        output, _ = await self.answer(token_ids[:-1], parameters)
+        output, _ = await self.answer(token_ids[:-1], media, parameters)
         while output.outputs[0].finish_reason == "abort":
             async with self.updating:
                 pass
-            output, _ = await self.answer(token_ids[:-1], parameters)
+            output, _ = await self.answer(token_ids[:-1], media, parameters)
         return [0.0, *output.prompt_logprobs.logprobs, output.outputs[0].logprobs.logprobs[-1]]
 
-    async def answer(self, token_ids: list[int], parameters: SamplingParams) -> tuple[Any, Published]:
+    async def answer(
+        self, token_ids: list[int], media: Sequence[Media], parameters: SamplingParams
+    ) -> tuple[Any, Published]:
         """vLLM's one answer, and the weights that were live when it was asked."""
         while True:
             core, weights = await self.core(), self.live
             self._users[weights] += 1
             try:
-                return await self.guarded(core, self._answer(core, token_ids, parameters, weights)), weights
+                prompt = await self._prompt(core, token_ids, media)
+                return await self.guarded(core, self._answer(core, prompt, parameters, weights)), weights
             except EngineDeadError:
                 await self.revive(core)
             except (*REFUSALS, EngineGenerateError) as error:
@@ -279,8 +300,13 @@ class Server:
             finally:
                 self._release(weights)
 
-    async def _answer(self, core: Core, token_ids: list[int], parameters: SamplingParams, weights: Published) -> Any:
-        prompt = tokens_input(token_ids)
+    async def _prompt(self, core: Core, token_ids: list[int], media: Sequence[Media]) -> Any:
+        if not media:
+            return tokens_input(token_ids)
+        assert self._images is not None
+        return await rendered(core.llm, self._images, token_ids, media)
+
+    async def _answer(self, core: Core, prompt: Any, parameters: SamplingParams, weights: Published) -> Any:
         adapter = None
         if weights.adapter is not None:
             adapter = LoRARequest(f"adapter-{weights.number}", weights.number, str(weights.adapter))

@@ -191,6 +191,10 @@ def engine_settings(module: Any, weights: Weights, options: Options) -> dict[str
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }
+    if weights.images is not None:
+        from agentgym.actors.vllm.images import image_settings  # imports vLLM
+
+        settings |= image_settings(type(weights.base).__name__, options.device)
     if weights.lora is not None:  # the present adapter, and those that requests in flight still name
         settings |= {"enable_lora": True, "max_lora_rank": weights.lora, "max_loras": 2, "max_cpu_loras": 4}
     if options.device == "cuda":

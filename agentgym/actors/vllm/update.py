@@ -88,7 +88,7 @@ class Updater:
         await ask(core, llm.pause_generation(mode=self.mode, clear_cache=False))
         try:
             await ask(core, self.transport.load(core, new, state))
-            await ask(core, llm.reset_prefix_cache(reset_running_requests=True))
+            await ask(core, self._forget_computed(core))
             await ask(core, llm.update_weight_version(str(new.version)))
         except EngineDeadError:
             raise
@@ -104,11 +104,17 @@ class Updater:
         try:
             async with asyncio.timeout(_GO_BACK_SECONDS):
                 await ask(core, Disk().load(core, old, {}))
-                await ask(core, llm.reset_prefix_cache(reset_running_requests=True))
+                await ask(core, self._forget_computed(core))
                 await ask(core, llm.update_weight_version(str(old.version)))
                 await ask(core, llm.resume_generation())
         except Exception:  # vLLM's own, or its death: a new core holds nothing of either version
             await self.server.revive(core, old)
+
+    async def _forget_computed(self, core: Core) -> None:
+        """Drop keys and values, and features of images, that other weights computed."""
+        if self.weights.images is not None:
+            await core.llm.reset_encoder_cache()
+        await core.llm.reset_prefix_cache(reset_running_requests=True)
 
     async def _swap_adapter(self, core: Core, old: Published, new: Published) -> None:
         llm, ask = core.llm, self.server.guarded

@@ -19,6 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from agentgym.engine import NamedWeights
 from agentgym.errors import ConfigError
+from agentgym.vision import images_of
 from agentgym.weights import blank
 
 __all__ = ["LORA_RANKS", "Published", "State", "Weights", "private_directory"]
@@ -64,8 +65,12 @@ class Weights:
         self.directory = directory
         self.module = blank(module, device="meta")
         self.base = self.module.get_base_model() if is_adapted(module) else self.module
-        self.lora = _lora_rank(module)
-        """Rank of the adapter where vLLM can serve it as one, else None: whole models are written."""
+        self.images = images_of(module)
+        self.lora = _lora_rank(module) if self.images is None else None
+        """Rank of the adapter where vLLM can serve it as one, else None: whole models are written.
+
+        A model that sees has its layers called otherwise in vLLM, whose adapters go by names.
+        """
         self._number = 0
 
     @property
@@ -93,6 +98,8 @@ class Weights:
         if is_adapted(self.module):
             state = _plain_state(state, dict(_deltas(self.module, state)) if merged else None)
         self.base.save_pretrained(path, state_dict=dict(state))
+        if self.images is not None:
+            self.images.processor.save_pretrained(path)
         return path
 
 

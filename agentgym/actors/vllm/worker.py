@@ -1,4 +1,4 @@
-"""What vLLM's worker process can be told to do with its weights.
+"""What vLLM's worker process can be told to do with its weights, and what it may never sample.
 
 vLLM mixes ``Weights`` into its worker class: the methods are reached by ``collective_rpc`` with their names. The worker
 alone imports this module.
@@ -10,6 +10,8 @@ import threading
 from typing import Any
 
 from tqdm import tqdm  # type: ignore[import-untyped]
+
+from agentgym.vision import forbid
 
 __all__ = ["Weights"]
 
@@ -36,6 +38,17 @@ class Weights:
         finally:
             if self.device.type == "cpu":
                 _pack_heads(model)
+
+    def agentgym_forbid(self, tokens: list[int]) -> None:
+        """Have ``tokens``, which stand for what is seen, a probability of 0: sampled, and in what is scored."""
+        model = self.model_runner.get_model()
+        logits_of, forbidden = model.compute_logits, list(tokens)
+
+        def allowed(*args: Any, **kwargs: Any) -> Any:
+            logits = logits_of(*args, **kwargs)
+            return None if logits is None else forbid(logits, forbidden)  # other ranks have none
+
+        model.compute_logits = allowed
 
 
 def _drop_half_loaded(model: Any, config: Any) -> None:
