@@ -30,7 +30,7 @@ import agentgym
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "blocksworld": {"level": "b3"},
     "booking": {"level": "b1"},
-    "textworld": {"level": "w2-o3-q4"},
+    "textworld": {"level": "w2-o3-q2"},
     "countdown": {"level": "n3"},
     "bfcl": {"fold_case": True},
 }
