@@ -21,21 +21,10 @@ from agentgym.registry import plugins
 from tests.kit import ROOT
 
 RECIPES = sorted((ROOT / "examples" / "recipes").glob("*.toml"))
-TO_COME = ("se-gui.toml",)
-"""Of environments that do not exist yet."""
 
 
 def presets(file: Path) -> list[str]:
     return list(tomllib.loads(file.read_text()).get("presets", {}))
-
-
-def settings_of(file: Path, preset: str | None) -> dict[str, Any]:
-    """What the recipe says; an environment that is to come is replaced, its options with it."""
-    settings = read_toml(file, preset=preset)
-    if file.name not in TO_COME:
-        return settings
-    assert settings["env"]["id"] not in plugins("environments").ids(), "it is there: let the recipe be whole"
-    return merged(settings, {"env": {"id": "countdown"}})
 
 
 @pytest.mark.parametrize(
@@ -47,7 +36,7 @@ def settings_of(file: Path, preset: str | None) -> dict[str, Any]:
     ],
 )
 def test_a_recipe_resolves(file: Path, preset: str | None) -> None:
-    given = settings_of(file, preset)
+    given = read_toml(file, preset=preset)
     resolve(given)
     if preset == "nano":
         assert given["model"] == {"id": "nano"}
@@ -64,10 +53,10 @@ def test_a_recipe_names_its_paper_and_how_it_is_typed(file: Path) -> None:
     head = file.read_text().split("\n\n", 1)[0]
     assert re.search(r"arXiv \d{4}\.\d{5}", head)
     typed = set(re.findall(r"--config (\S+)", file.read_text()))
-    assert typed == (set() if file.name in TO_COME else {f"examples/recipes/{file.name}"})
+    assert typed == {f"examples/recipes/{file.name}"}
 
 
-@pytest.mark.parametrize("file", [file for file in RECIPES if file.name not in TO_COME], ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
 def test_what_may_be_typed_behind_a_recipe_resolves(file: Path) -> None:
     for typed in re.findall(r"^#     … (--.*?)(?: {2}.*)?$", file.read_text(), re.MULTILINE):
         flags = parse_flags(shlex.split(typed))
