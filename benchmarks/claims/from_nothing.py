@@ -1,10 +1,11 @@
-"""A policy from nothing learns MiniWoB tasks in a real browser: five kinds from words, one from pixels alone.
+"""A policy from nothing learns MiniWoB tasks in a real browser, five kinds from words and one from pixels, and a shell.
 
-Of each task the expert plays 400 pages once, which all seeds imitate until the policy succeeds; then come updates of
-GRPO, where asked for. The sixth shows its boxes of color in a screenshot and nowhere else (``observe="screenshot"``):
-what is read there is which of them to click on. A policy that imitated one batch tells where it began.
+Of each task the expert plays 400 episodes once, which all seeds imitate until the policy succeeds; then come updates of
+GRPO, where asked for. The sixth page shows its boxes of color in a screenshot and nowhere else
+(``observe="screenshot"``): what is read there is which of them to click on. The shell is ``terminal`` on its easiest
+level, in containers. A policy that imitated one batch tells where it began.
 
-    python benchmarks/claims/pages.py [--tasks ID …] [--seeds 0 1 2] [--updates N] [--output DIR] [--json FILE]
+    python benchmarks/claims/from_nothing.py [--tasks ID …] [--seeds 0 1 2] [--updates N] [--output DIR] [--json FILE]
 """
 
 from __future__ import annotations
@@ -21,8 +22,13 @@ import torch
 
 import agentgym
 
-WORDS = ("click-test-2", "focus-text-2", "click-dialog-2", "click-tab", "click-widget")
-PIXELS = "click-color"
+PAGES = ("click-test-2", "focus-text-2", "click-dialog-2", "click-tab", "click-widget")
+TASKS: dict[str, dict[str, Any]] = {
+    **{task: {"id": "miniwob", "task": task, "fold_case": True} for task in PAGES},
+    "click-color": {"id": "miniwob", "task": "click-color", "fold_case": True, "observe": "screenshot"},
+    "terminal": {"id": "terminal", "level": "t1"},
+}
+"""Name → environment."""
 UNTIL, PATIENCE = 0.9, 800
 """Success at which imitation ends, and updates that it may have."""
 DEMONSTRATIONS, BATCH = 400, 8
@@ -30,7 +36,7 @@ DEMONSTRATIONS, BATCH = 400, 8
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", nargs="+", default=[*WORDS, PIXELS])
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=[*TASKS])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--updates", type=int, default=0, help="of GRPO, after imitation")
     parser.add_argument("--episodes", type=int, default=100, help="test tasks")
@@ -38,10 +44,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    output = given.output or Path(tempfile.mkdtemp(prefix="agentgym-pages-"))
+    output = given.output or Path(tempfile.mkdtemp(prefix="agentgym-from-nothing-"))
     figures: dict[str, Any] = {}
     for task in given.tasks:
-        base = {"env": env_of(task), "threads": 1, "eval": {"episodes": given.episodes, "validation_episodes": 40}}
+        base = {"env": TASKS[task], "threads": 1, "eval": {"episodes": given.episodes, "validation_episodes": 40}}
         shown = {"max_updates": DEMONSTRATIONS // BATCH, "batch_size": BATCH, "until": 1.0}
         demonstrations = run(base, output / f"{task}-shown", warm_start=shown, eval={"episodes": 1}, updates=0)
         one = {"data": str(demonstrations), "max_updates": 1, "check_every": 1}
@@ -59,11 +65,6 @@ def main() -> None:
         figures[f"{task}: gained by the seed that gained least"] = gain
     if given.json:
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
-
-
-def env_of(task: str) -> dict[str, Any]:
-    seen = {"observe": "screenshot"} if task == PIXELS else {}
-    return {"id": "miniwob", "task": task, "fold_case": True, **seen}
 
 
 def run(base: Mapping[str, Any], output: Path, **more: Any) -> Path:
