@@ -14,6 +14,8 @@ __all__ = ["episode", "play_from", "text"]
 
 _LETTERS = 6_000
 """Of a message that are told at first."""
+_TOLD = ("final_observation", "group_id", "seed")
+"""Of the record, told elsewhere or in another form."""
 _CHANNELS = 64
 """Names of channels of one turn."""
 
@@ -41,7 +43,7 @@ def episode(
     final = about.get("final_observation")
     return {
         "card": card_told(card),
-        "about": {name: value for name, value in about.items() if name not in ("final_observation", "group_id")},
+        "about": {name: value for name, value in about.items() if name not in _TOLD} | {"seed": str(about["seed"])},
         "first": first,
         "turns": turns,
         "end": None if final is None else {"observation": _cut(final), "letters": len(final)},

@@ -80,9 +80,10 @@ def search(
 
 
 def card_told(card: Card) -> dict[str, Any]:
-    """A card as JSON has it, and whether the episode is void."""
+    """A card as JSON has it, and whether the episode is void. The seed is text: it may have any length."""
     return {
         **card._asdict(),
+        "seed": str(card.seed),
         "stop_reason": card.stop_reason.value,
         "void": card.stop_reason.is_void,
         "truncated": card.stop_reason.is_truncated,

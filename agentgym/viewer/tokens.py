@@ -17,7 +17,7 @@ from agentgym.viewer.sources import Source, Sources
 
 __all__ = ["advantages_in", "tokens"]
 
-_PER_TURN = 4000
+_PER_TURN = 2000
 """Tokens of one turn that are told; of longer ones the last: the reply is at the end."""
 _COMPARED = 128
 """Members of a group, and turns of all of them together times a hundred, up to which advantages are told."""
@@ -34,7 +34,7 @@ def tokens(
 ) -> dict[str, Any]:
     """Tokens of ``num`` turns from turn ``first`` on.
 
-    ``words`` are the texts of the ids, null where the run holds no tokenizer of theirs. ``advantage`` of a turn is the
+    ``words`` of a turn are its tokens as text, null where the run holds no tokenizer of theirs. ``advantage`` is the
     reward of the episodes that go through it less the mean of the group. ``scored`` adds what the policy that the run
     kept makes of each sampled token: ``entropy`` and ``gap``, the log-probability of then less that of now.
     """
@@ -51,9 +51,9 @@ def tokens(
     if scored:
         _score(source, samples, turns)
     vocabulary = source.vocabulary(card.tokenizer)
-    seen = sorted({token for turn in turns for token in turn["ids"]})
-    words = None if vocabulary is None else {token: _word(vocabulary, token) for token in seen}
-    return {"turns": turns, "words": words, "has_advantages": advantages is not None}
+    for turn in turns:
+        turn["words"] = None if vocabulary is None else _words(vocabulary, turn, samples[turn["sample"]])
+    return {"turns": turns, "has_advantages": advantages is not None}
 
 
 def advantages_in(archive: Archive, card: Card) -> list[float] | None:
@@ -122,6 +122,20 @@ def _score(source: Source, samples: list[Sample], turns: list[dict[str, Any]]) -
         ]
 
 
-def _word(vocabulary: Any, token: int) -> str:
+def _words(vocabulary: Any, turn: dict[str, Any], sample: Sample) -> list[str]:
+    """What each token adds to the text: some begin a word, and are decoded otherwise where they stand alone."""
+    before = (int(sample.token_ids[at - 1]) if at else None for at in turn["at"])
+    return [_word(vocabulary, last, token) for last, token in zip(before, turn["ids"], strict=True)]
+
+
+def _word(vocabulary: Any, last: int | None, token: int) -> str:
+    own = _decoded(vocabulary, token)
+    if last is None:
+        return own
+    alone, both = _decoded(vocabulary, last), vocabulary.decode([last, token], skip_special_tokens=False)
+    return both[len(alone) :] if both.startswith(alone) and len(both) > len(alone) else own
+
+
+def _decoded(vocabulary: Any, token: int) -> str:
     said = vocabulary.decode([token], skip_special_tokens=False)
     return str(said) or str(vocabulary.id_to_token(token) or "")

@@ -51,7 +51,9 @@ function span(values, least) {
 }
 
 function nice(values) {
-  const [low, high] = span(values, 1e-3), pad = (high - low) * 0.06;
+  const [low, high] = span(values, 1e-3);
+  if (values.every((value) => value === values[0])) return values[0] === 0 || !values.length ? [0, 1] : [Math.min(0, 1.25 * values[0]), Math.max(0, 1.25 * values[0])];
+  const pad = (high - low) * 0.06;
   return [low >= 0 && low < (high - low) * 0.5 ? 0 : low - pad, high + pad];
 }
 

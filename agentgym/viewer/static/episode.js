@@ -49,16 +49,16 @@ export async function episodePage({ run, runs, values }) {
     try {
       for (let first of new Set(wanted.map((key) => Math.floor(key / PAGE) * PAGE))) {
         const page = await ask("tokens", { run, number, first, num: PAGE, scored: isScored || null });
-        for (const turn of page.turns) known.tokens.set(`${turn.turn}/${isScored}`, { turn, words: page.words });
+        for (const turn of page.turns) known.tokens.set(`${turn.turn}/${isScored}`, turn);
       }
     } catch (error) { fill(trouble, problem(error)); return; }
-    const shared = scaleOf([...known.tokens.values()].map((each) => each.turn));
+    const shared = scaleOf([...known.tokens.values()]);
     for (const [key, { element, turn }] of known.turns) {
       const held = known.tokens.get(`${key}/${isScored}`);
       const target = element.querySelector(".reply-words");
-      fill(target, held ? strip(held.turn, held.words, color, { prompt, ...shared }, readout) : [words(turn, "reply", run, number), h("p", { class: "quiet small" }, "no tokens on record")]);
+      fill(target, held ? strip(held, color, { prompt, ...shared }, readout) : [words(turn, "reply", run, number), h("p", { class: "quiet small" }, "no tokens on record")]);
     }
-    if (color === "advantage" && ![...known.tokens.values()].some((each) => each.turn.advantage !== null)) fill(trouble, h("p", { class: "quiet" }, "No advantage: this episode was compared with no other, or does not count."));
+    if (color === "advantage" && ![...known.tokens.values()].some((each) => each.advantage !== null)) fill(trouble, h("p", { class: "quiet" }, "No advantage: this episode was compared with no other, or does not count."));
   }
 
   function drawn(turn, page) {

@@ -27,11 +27,12 @@ function fates({ updates, all }, run, asked, draw) {
   if (updates.length === 0) return null;
   const total = Object.values(all).reduce((a, b) => a + b, 0);
   const told = Object.entries(all).map(([name, many]) => tag(`${name} ${num(many)} (${num((100 * many) / total, 0)} %)`, name === "trained" ? "good" : "warn"));
+  const first = (fate) => Object.entries(fate).sort((a, b) => (b[0] === "trained") - (a[0] === "trained") || b[1] - a[1]);
   const rows = updates.slice(-12).reverse().map((each) => {
     const many = Object.values(each.fates).reduce((a, b) => a + b, 0);
     return h("tr", {}, h("td", {}, h("button", { type: "button", class: "small", onclick: () => { asked.update = each.update; draw(); } }, `update ${each.update}`)),
-      h("td", {}, h("div", { class: "fates", role: "img", "aria-label": Object.entries(each.fates).map((pair) => pair.join(" ")).join(", ") }, Object.entries(each.fates).map(([name, count]) => h("i", { class: name === "trained" ? "trained" : "", vars: { width: `${(100 * count) / many}%` } })))),
-      h("td", {}, Object.entries(each.fates).map((pair) => pair.join(" ")).join(", ")), h("td", { class: "num" }, each.clip_fraction === undefined ? "–" : `${num(100 * each.clip_fraction, 1)} %`), h("td", { class: "num" }, num(each.group_deviation)), h("td", { class: "num" }, num(each.grad_norm)));
+      h("td", {}, h("div", { class: "fates", role: "img", "aria-label": first(each.fates).map((pair) => pair.join(" ")).join(", ") }, first(each.fates).map(([name, count]) => h("i", { class: name === "trained" ? "trained" : "", vars: { width: `${(100 * count) / many}%` } })))),
+      h("td", {}, first(each.fates).map((pair) => pair.join(" ")).join(", ")), h("td", { class: "num" }, each.clip_fraction === undefined ? "–" : `${num(100 * each.clip_fraction, 1)} %`), h("td", { class: "num" }, num(each.group_deviation)), h("td", { class: "num" }, num(each.grad_norm)));
   });
   return h("section", { class: "card" }, h("h2", {}, "What became of the tasks of training"), h("div", { class: "row" }, told),
     h("div", { class: "scroll-x" }, h("table", {}, h("thead", {}, h("tr", {}, ["update", "fates", "", "clipped tokens", "spread of rewards", "gradient"].map((name, i) => h("th", { scope: "col", class: i > 2 ? "num" : null }, name)))), h("tbody", {}, rows))));
@@ -59,7 +60,7 @@ export async function groupPage({ run, values }) {
 function side(card, episode, run) {
   return h("section", { class: "card side" },
     h("div", { class: "row spread" }, h("h3", {}, h("a", { href: place("episode", { run: run || null, number: card.number }) }, card.episode_id)), outcome(card)),
-    h("div", { class: "row small quiet" }, `reward ${num(card.reward)}`, `${card.num_turns} turns`, card.stop_reason.replaceAll("_", " ")),
+    h("div", { class: "row small quiet" }, [`reward ${num(card.reward)}`, `${card.num_turns} turns`, card.stop_reason.replaceAll("_", " ")].map((text) => h("span", {}, text))),
     card.error ? h("p", { class: "problem small" }, card.error) : null,
     (episode ? episode.turns : []).map((turn) => h("div", {}, h("div", { class: "small quiet" }, `${turn.turn + 1}  `, turn.reward ? `reward ${num(turn.reward, 2)}` : ""), h("div", { class: "said reply", vars: { "margin-left": 0 } }, h("p", { class: "words" }, turn.reply.slice(0, 1200))), turn.error ? h("p", { class: "small quiet" }, turn.error.slice(0, 300)) : null)));
 }

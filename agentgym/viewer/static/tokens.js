@@ -19,13 +19,13 @@ function clamp(value) {
 }
 
 // A strip of one turn. `scale` is what all turns of the episode have in common: {most, versions}.
-export function strip(turn, words, color, { prompt, most, versions }, readout) {
+export function strip(turn, color, { prompt, most, versions }, readout) {
   const [, worth, ramp] = COLORS[color];
   const parts = [];
   if (turn.left_out && prompt) parts.push(h("span", { class: "quiet" }, `… ${num(turn.left_out)} tokens before … `));
   turn.ids.forEach((id, i) => {
     if (!turn.mask[i] && !prompt && color !== "mask") return;
-    const word = words === null ? `${id} ` : words[id] ?? String(id);
+    const word = turn.words === null ? `${id} ` : turn.words[i];
     const share = worth(turn, i, most, versions);
     const to = share === null ? null : ramp[3] || (share < 0 ? "--low" : "--high");
     const made = h("span", { class: `token ${share === null ? "" : "one"} ${turn.mask[i] ? "" : "prompt"}`, vars: share === null ? {} : { "--share": Math.abs(share).toFixed(3), "--to": `var(${to})` } }, shownWord(word));
