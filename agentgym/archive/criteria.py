@@ -110,7 +110,7 @@ class Criteria(BaseModel):
     def _kinds(self) -> Iterator[tuple[str, list[Any]]]:
         """What is told by several columns, or by several values of one."""
         cut = [reason.value for reason in StopReason if reason.is_truncated]
-        kinds = (
+        kinds: tuple[tuple[bool | None, str, list[str]], ...] = (
             (self.void, f"stop_reason IN ({_places(_VOID)})", _VOID),
             (self.truncated, f"stop_reason IN ({_places(cut)})", cut),
             (self.invalid, "coalesce(num_invalid, 0) + coalesce(num_unread, 0) > 0", []),

@@ -36,8 +36,8 @@ _INDEXED = (
 _ADDED = {"level": "REAL", "strength": "REAL", "num_invalid": "INTEGER", "num_unread": "INTEGER", "error": "TEXT"}
 """Columns that layout 1 did not have: null in what was written then."""
 _FIRST = (
-    'number, episode_id, group_id, env, task, seed, split, stage, "update", ordinal, role, stop_reason, success, reward, '
-    "num_turns, num_tokens, tokenizer, parent_id"
+    'number, episode_id, group_id, env, task, seed, split, stage, "update", ordinal, role, stop_reason, success, '
+    "reward, num_turns, num_tokens, tokenizer, parent_id"
 )
 _TABLES = (
     """CREATE TABLE cards (

@@ -51,7 +51,8 @@ class Reader:
 
     def samples(self) -> list[Sample]:
         """The tokens."""
-        return self._told(self._samples)
+        found: list[Sample] = self._told(self._samples)
+        return found
 
     def _samples(self) -> list[Sample]:
         return samples_in(self._layout, zlib.decompress(self._packed).split(b"\n", 2)[2])

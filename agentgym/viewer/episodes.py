@@ -91,7 +91,7 @@ def card_told(card: Card) -> dict[str, Any]:
 
 
 def _bounds(archive: Archive, name: str) -> list[float] | None:
-    ends = [archive.browse(Criteria(order=name, descending=way), limit=1) for way in (False, True)]  # type: ignore[arg-type]
+    ends = [archive.browse(Criteria(order=name, descending=way), limit=1) for way in (False, True)]
     low, high = (getattr(end[0], name) if end else None for end in ends)
     return None if high is None else [low if low is not None else high, high]
 

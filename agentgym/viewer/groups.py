@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -41,14 +41,14 @@ def groups(
     """
     source = sources.at(run)
     wanted = Criteria.of({"stage": stage, "split": split, "update": update})
-    entries, rows, at = _by_ordinal(source), list[dict[str, Any]](), offset
+    decided, rows, at = _decided(source), list[dict[str, Any]](), offset
     with source.asking() as archive:
         total, places = archive.groups(wanted, offset=offset, limit=None if taught is not None else limit)
         total = total or (archive.groups(wanted, limit=1)[0] if offset else 0)
         for first, _, num in places:
             at += 1
             card = archive.card(first)
-            told = _group(source, _cards(source, card), num, entries)
+            told = _group(source, _cards(source, card), num, decided)
             if taught is None or told["taught"] is taught:
                 rows.append(told)
             if len(rows) >= limit:
@@ -61,7 +61,7 @@ def group(sources: Sources, *, number: int, run: int = 0) -> dict[str, Any]:
     source = sources.at(run)
     with source.asking() as archive:
         cards = _cards(source, archive.card(number))
-        told = _group(source, cards, len(cards), _by_ordinal(source))
+        told = _group(source, cards, len(cards), _decided(source))
         masked = [card.number for card in cards if not _has_loss(source, card.number)]
     reasons = [*told["why"]]
     if masked and not told["taught"]:
@@ -93,7 +93,9 @@ def gradient(sources: Sources, *, run: int = 0) -> dict[str, Any]:
 _CLIPPED = ("clip_fraction", "informative_groups", "group_deviation", "truncated", "void", "grad_norm", "moved")
 
 
-def why(cards: Sequence[Card], *, entry: Entry | None, keeps_truncated: bool, clip: float | None) -> list[dict[str, str]]:
+def why(
+    cards: Sequence[Card], *, entry: Entry | None = None, keeps_truncated: bool = True, clip: float | None = None
+) -> list[dict[str, str]]:
     """Why a group taught nothing, the run's own reason first; what took something away from one that did, too."""
     found: list[dict[str, str]] = []
     num = len(cards)
@@ -125,15 +127,30 @@ def _cards(source: Source, card: Card) -> list[Card]:
     )
 
 
-def _by_ordinal(source: Source) -> dict[int, Entry]:
-    return {entry.ordinal: entry for entry in source.ledger()}
+class _Decided(NamedTuple):
+    """What the run says of its groups."""
+
+    entries: Mapping[int, Entry]
+    """By ordinal."""
+    clipped: Mapping[int | None, float]
+    """Share of the tokens of an update."""
+    keeps_truncated: bool
 
 
-def _group(source: Source, cards: Sequence[Card], num: int, entries: Mapping[int, Entry]) -> dict[str, Any]:
+def _decided(source: Source) -> _Decided:
+    lines = [line for line in source.metrics() if line["stage"] == "train"]
+    return _Decided(
+        {entry.ordinal: entry for entry in source.ledger()},
+        {line["update"]: line["clip_fraction"] for line in lines if "clip_fraction" in line},
+        bool(source.config.get("trainer", {}).get("keep_truncated", True)),
+    )
+
+
+def _group(source: Source, cards: Sequence[Card], num: int, decided: _Decided) -> dict[str, Any]:
     first = cards[0]
-    entry = entries.get(first.ordinal) if first.ordinal is not None and first.stage == "train" else None
-    keeps = bool(source.config.get("trainer", {}).get("keep_truncated", True))
-    reasons = why(cards, entry=entry, keeps_truncated=keeps, clip=None)
+    entry = decided.entries.get(first.ordinal) if first.ordinal is not None and first.stage == "train" else None
+    clip = decided.clipped.get(first.update) if entry is not None else None
+    reasons = why(cards, entry=entry, keeps_truncated=decided.keeps_truncated, clip=clip)
     fate: Literal["trained", "rejected"] | None = None if entry is None else entry.fate
     taught = fate == "trained" if fate is not None else not any(r["reason"] in _EMPTY for r in reasons)
     return {

@@ -162,7 +162,7 @@ def _runs_in(path: Path) -> list[Path]:
 
 
 def _opened(path: Path) -> Archive:
-    """The archive of a run, which may have no episode yet, or one by itself. Raises DataError where there is neither."""
+    """The archive of a run, which may have no episode yet, or one by itself. Raises DataError where there is none."""
     if not path.exists():
         raise DataError(f"there is no {path}; expected a run, an archive of episodes or a JSONL file of them")
     if (path / "config.json").is_file():

@@ -39,7 +39,7 @@ def compare(sources: Sources, *, first: int = 0, second: int = 1) -> list[dict[s
     told = []
     for each in compared(paths[:1], paths[1:]):
         was, now = (found[each.how] for found in seen)
-        tasks = [
+        tasks: list[dict[str, Any]] = [
             {"task": name, "first": was[name], "second": now[name], "difference": now[name] - was[name]}
             for name in sorted(was.keys() & now.keys(), key=str)
         ]

@@ -65,7 +65,10 @@ def tree(sources: Sources, *, number: int, run: int = 0) -> dict[str, Any]:
             "is_void": all(line.stop_reason.is_void for line in box.stretch.first.lines),
             **_told(box.stretch),
             "ends": [
-                {"text": f"{line.episode_id}: {ending(line, is_best=line is found.best)}", "number": numbers[line.episode_id]}
+                {
+                    "text": f"{line.episode_id}: {ending(line, is_best=line is found.best)}",
+                    "number": numbers[line.episode_id],
+                }
                 for line in box.stretch.ends
             ],
             "see": _place(box.stretch, numbers),

@@ -44,7 +44,7 @@ VIEWS: dict[str, Callable[..., Any]] = {
 
 
 def answer(sources: Sources, name: str, values: Mapping[str, str]) -> Any:
-    """What view ``name`` has to say, as JSON. Raises UserError for another name, and for values that it does not take."""
+    """What view ``name`` has to say, as JSON. Raises UserError for another name, and for what it does not take."""
     if name not in VIEWS:
         raise UserError(f'there is no view "{name}"{did_you_mean(name, VIEWS)}; there are {", ".join(VIEWS)}')
     try:

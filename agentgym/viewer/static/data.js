@@ -24,6 +24,8 @@ function answered(view, values) {
   const run = Number(values.run || 0);
   if (view === "episodes") return filtered(inline.episodes[run], values);
   if (view === "search") return searched(inline.episodes[run], inline.answers, values);
+  if (view === "task") return { task: values.task, runs: inline.episodes.map((cards, place) => { const rows = cards.filter((card) => String(card.task) === values.task); return { run: place, total: rows.length, rows }; }) };
+  if (view === "group" || view === "tree") values = { ...values, number: inline.first[run][values.number] ?? values.number };
   const key = name(view, { ...values, run });
   const found = inline.answers[key];
   if (found === undefined) throw new Error("this is not in the file; open the run itself: agentgym view RUN");
@@ -33,7 +35,6 @@ function answered(view, values) {
 function name(view, values) {
   if (view === "episode" || view === "tokens" || view === "tree" || view === "group") return `${view}/${values.run}/${values.number}`;
   if (view === "runs" || view === "pulse" || view === "compare") return view;
-  if (view === "task") return `task/${values.task}`;
   return `${view}/${values.run}`;
 }
 
