@@ -48,12 +48,14 @@ def exported(sources: Sources, *, max_episodes: int = 200) -> str:
 
 
 def chosen(archive: Archive, num: int) -> list[Card]:
-    """At most ``num`` episodes to look at, in order: void ones, the best, the worst, and the last, a quarter each."""
-    share = max(1, num // 4)
+    """At most ``num`` episodes to look at, in order: void ones, lines that branched, the best and the worst of the
+    policy, and the last, a fifth each."""
+    share = max(1, num // 5)
     wanted = (
         (Criteria(void=True), share),
-        (Criteria(order="reward", descending=True, void=False), share),
-        (Criteria(order="reward", void=False), share),
+        (Criteria(branched=True), share),
+        (Criteria(order="reward", descending=True, void=False, role="policy"), share),
+        (Criteria(order="reward", void=False, role="policy"), share),
         (Criteria(descending=True), num),
     )
     found: dict[int, Card] = {}
