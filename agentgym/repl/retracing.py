@@ -32,10 +32,9 @@ class Retraced(Game):
 
     def __init__(self, env: Env, episode: Trajectory, turn: int) -> None:
         super().__init__(env, task=episode.task, seed=episode.seed)
-        if not 0 <= turn <= len(episode.turns):
-            raise UserError(
-                f"turn is {turn}, and the episode has the turns 0 to {len(episode.turns)}, the last its end"
-            )
+        num = len(episode.turns)
+        if not 0 <= turn <= num:
+            raise UserError(f"turn is {turn}, expected 0 to {num}: the episode has {num} turns, and {num} is its end")
         if episode.strength:
             raise UserError(
                 f"the episode was played with augmentations of strength {episode.strength:g}, which agentgym play does "

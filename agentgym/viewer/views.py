@@ -46,7 +46,7 @@ VIEWS: dict[str, Callable[..., Any]] = {
 def answer(sources: Sources, name: str, values: Mapping[str, str]) -> Any:
     """What view ``name`` has to say, as JSON. Raises UserError for another name, and for what it does not take."""
     if name not in VIEWS:
-        raise UserError(f'there is no view "{name}"{did_you_mean(name, VIEWS)}; there are {", ".join(VIEWS)}')
+        raise UserError(f'there is no view "{name}".{did_you_mean(name, VIEWS)} Known: {", ".join(VIEWS)}')
     try:
         return VIEWS[name](sources, **values)
     except ValidationError as error:

@@ -38,6 +38,7 @@ async function show() {
     if (own !== turn) return;
     shown = made;
     fill(main, made.element);
+    main.dataset.shown = location.hash;
     document.title = `${made.title} · agentgym`;
     if (made.ready) made.ready();
   } catch (error) {
