@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 FILE = "episodes.sqlite"
 
+_LONG = 1 << 22
+"""Bytes of a packed episode from which on it is read as far as somebody reads it, and no further at first."""
+
 _PAGE = 256
 """Episodes that are looked up at once while iterating: an open question would keep the log from being used again."""
 
@@ -221,7 +224,7 @@ class Archive:
         """The card of episode ``number``. Raises DataError where there is none."""
         for row in self._ask(f"SELECT {_COLUMNS} FROM cards WHERE number = ?", [number]):
             return _card(row)
-        raise DataError(f"{self.file} has no episode number {number}")
+        raise self._missing(number)
 
     def get(self, number: int) -> Trajectory:
         """Episode ``number``. Raises DataError where there is none."""
@@ -233,7 +236,12 @@ class Archive:
 
     def reader(self, number: int) -> Reader:
         """Episode ``number``, to be read turn by turn. Raises DataError where there is none."""
-        return self._unpacked(number, Reader)
+        for (size,) in self._ask("SELECT length(packed) FROM episodes WHERE number = ?", [number]):
+            if size <= _LONG:
+                return self._unpacked(number, Reader)
+            first = self._database.piece("episodes", "packed", number, _LONG)
+            return Reader(first, rest=lambda: self._unpacked(number, bytes))
+        raise self._missing(number)
 
     def last(self) -> int:
         """Number of the last episode that readers see; 0 without any. It is not said whether the disk has it."""
@@ -245,7 +253,10 @@ class Archive:
                 return how(packed)
             except DataError as error:
                 raise self._database.damaged(f"episode number {number} is {error}") from None
-        raise DataError(f"{self.file} has no episode number {number}")
+        raise self._missing(number)
+
+    def _missing(self, number: int) -> DataError:
+        return DataError(f"{self.file} has no episode number {number}")
 
     def episodes(self, *, after: int = 0, limit: int | None = None, **asked: Any) -> Iterator[Trajectory]:
         """The episodes that ``query`` has the cards of, one after the other: not all are in memory."""

@@ -81,6 +81,11 @@ class Database:
                 return []
             return connection.execute(question, values).fetchall()
 
+    def piece(self, table: str, column: str, row: int, num: int) -> bytes:
+        """The first ``num`` bytes of what is in a column of a row that there is; the others are not read."""
+        with self._told(), self._connected().blobopen(table, column, row, readonly=True) as blob:
+            return blob.read(num)
+
     def in_one(self, change: Callable[[sqlite3.Connection], object]) -> None:
         """``change``, all of it or nothing."""
         with self._told():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from agentgym.archive.packing import samples_in
@@ -19,18 +20,24 @@ __all__ = ["Reader"]
 
 _CHUNK = 1 << 18
 """Bytes that are decompressed at once, at first; twice as many whenever a single value needs more."""
+_SLICE = 1 << 14
+"""Bytes that are fed to it at once."""
 _decode = json.JSONDecoder().raw_decode
 
 
 class Reader:
-    """An episode that was packed. Raises DataError for bytes that are none, as far as they were read."""
+    """An episode that was packed. Raises DataError for bytes that are none, as far as they were read.
 
-    def __init__(self, packed: bytes) -> None:
+    ``packed`` may be its beginning alone; ``rest`` gives all of it then, once more is needed.
+    """
+
+    def __init__(self, packed: bytes, *, rest: Callable[[], bytes] | None = None) -> None:
+        self._remaining = rest
         self._packed, self._stream, self._utf8 = packed, zlib.decompressobj(), codecs.getincrementaldecoder("utf-8")()
         self._rest, self._place, self._is_read = "", 0, False
         self._fields: dict[str, Any] = {}
         self._turns: list[dict[str, Any]] = []
-        self._fed = packed
+        self._taken = 0
         self._layout = self._told(self._first_line)
         self._told(self._open)
 
@@ -55,13 +62,19 @@ class Reader:
         return found
 
     def _samples(self) -> list[Sample]:
-        return samples_in(self._layout, zlib.decompress(self._packed).split(b"\n", 2)[2])
+        return samples_in(self._layout, zlib.decompress(self._whole()).split(b"\n", 2)[2])
 
     def _told(self, read: Any) -> Any:
         try:
             return read()
         except (zlib.error, ValueError, LookupError, TypeError) as error:
             raise DataError(f"not a packed episode: {error}") from None
+
+    def _whole(self) -> bytes:
+        rest, self._remaining = self._remaining, None
+        if rest is not None:
+            self._packed = rest()
+        return self._packed
 
     # -- from the stream -----------------------------------------------------------------------------
 
@@ -79,11 +92,21 @@ class Reader:
         return self._utf8.decode(data.partition(b"\n")[0])
 
     def _more(self, num: int) -> bytes:
-        data = self._stream.decompress(self._fed, num)
-        self._fed = self._stream.unconsumed_tail
-        if not data:
+        """At most ``num`` bytes. What is fed are slices: what is left over of one is copied each time."""
+        parts: list[bytes] = []
+        while num > 0:
+            fed = self._stream.unconsumed_tail
+            if not fed:
+                fed = self._packed[self._taken : self._taken + _SLICE] or self._whole()[self._taken :][:_SLICE]
+                self._taken += len(fed)
+            data = self._stream.decompress(fed, num)
+            if not data and (not fed or self._stream.eof):
+                break
+            parts.append(data)
+            num -= len(data)
+        if not parts:
             raise ValueError("it ends too early")
-        return data
+        return b"".join(parts)
 
     def _value(self) -> Any:
         """The next value, with the mark behind it still to be read: a number may go on in what comes."""

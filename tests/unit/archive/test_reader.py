@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from agentgym.archive import Reader
+from agentgym.archive import Reader, archive
 from agentgym.archive import reader as reading
 from agentgym.archive.packing import pack
 from agentgym.errors import DataError
@@ -48,20 +50,59 @@ def test_the_head_is_what_stands_before_the_turns() -> None:
     assert reader.head["final_observation"] == "end 🏠"
 
 
-def test_no_more_is_decompressed_than_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    import random
-
+def random_letters(num_turns: int) -> Trajectory:
+    """Turns of 2,000 letters that hardly compress."""
     draws = random.Random(0)
-    whole = long(100, 1)
+    whole = long(num_turns, 1)
     for turn in whole.turns:
-        turn.observation = "".join(chr(draws.randrange(97, 123)) for _ in range(10_000))
-    monkeypatch.setattr(reading, "_CHUNK", 1 << 14)
-    packed = pack(whole)
+        turn.observation = "".join(chr(draws.randrange(97, 123)) for _ in range(2000))
+    return whole
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_CHUNK", 1 << 8)
+    monkeypatch.setattr(reading, "_SLICE", 1 << 8)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_no_more_is_decompressed_than_was_asked_for() -> None:
+    packed = pack(random_letters(100))
     reader = Reader(packed)
     reader.turns(0, 3)
-    assert len(reader._fed) > 0.9 * len(packed)
+    assert reader._taken < 0.1 * len(packed)
     reader.turns(97, 3)
-    assert len(reader._fed) < 0.1 * len(packed)
+    assert reader._taken > 0.9 * len(packed)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_of_a_long_one_the_beginning_is_read_and_the_rest_when_it_is_wanted() -> None:
+    whole = random_letters(20)
+    packed, asked = pack(whole), list[int]()
+
+    def rest() -> bytes:
+        asked.append(1)
+        return packed
+
+    reader = Reader(packed[: len(packed) // 2], rest=rest)
+    reader.turns(0, 2)
+    assert asked == []
+    assert reader.turns(0, 40) == as_json(whole)[0]
+    assert reader.samples() == whole.samples
+    assert asked == [1]
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_an_archive_reads_long_ones_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "_LONG", 2000)
+    with archive.Archive(tmp_path) as made:
+        made.append([random_letters(10), episode()])
+        reader = made.reader(1)
+        assert reader._remaining is not None
+        assert reader.turns(0, 10) == as_json(random_letters(10))[0]
+        assert made.reader(2).turns(0, 1) == []
+        with pytest.raises(DataError, match="has no episode number 3"):
+            made.reader(3)
 
 
 def test_samples_that_forked_are_put_together() -> None:
