@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import socket
 import threading
@@ -16,7 +17,7 @@ from agentgym.viewer.guard import guarded
 from agentgym.viewer.sources import Sources
 from agentgym.viewer.views import answer
 
-__all__ = ["Viewer", "make_app", "serve", "static_files"]
+__all__ = ["STATIC", "Viewer", "make_app", "serve", "static_files"]
 
 STATIC = Path(__file__).parent / "static"
 _KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -51,8 +52,6 @@ def make_app(sources: Sources, token: str) -> Any:
 
     def image(request: Any) -> Any:
         digest = request.path_params["digest"]
-        if not (len(digest) == 32 and all(letter in "0123456789abcdef" for letter in digest)):
-            return responses.PlainTextResponse("a digest has 32 hexadecimal digits", 404)
         try:
             media = sources.at(request.path_params["run"]).episodes.media.get(digest)
         except (UserError, DataError) as error:
@@ -93,9 +92,15 @@ class Viewer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        errors = logging.getLogger("uvicorn.error")
+        level = errors.level
+        errors.setLevel(logging.CRITICAL)  # an answer that nobody waits for any more is cut off, which is no error
+        try:
+            self._server.should_exit = True
+            self._thread.join()
+        finally:
+            errors.setLevel(level)
+            self._socket.close()
 
     def wait(self) -> None:
         """Until it ends, or is interrupted."""

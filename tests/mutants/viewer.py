@@ -45,7 +45,6 @@ MODULES = (
             Mutation("any name will do", "not in _OWN:", "in ():"),
             Mutation("any token will do", "slash and secrets.compare_digest(given.encode(), token.encode())", "slash"),
             Mutation("pages of others may ask", 'not in ("none", "same-origin")', "in ()"),
-            Mutation("anything may be sent", 'if scope["method"] not in _METHODS:', "if False:"),
             Mutation("a browser is told nothing", '*message.get("headers", []), *own]', '*message.get("headers", [])]'),
             Mutation("what is wrong is answered", "    if status:\n", "    if False:\n"),
         ),
@@ -54,7 +53,6 @@ MODULES = (
         "agentgym/viewer/server.py",
         ("tests/unit/viewer/test_server.py",),
         (
-            Mutation("any digest is a path", "len(digest) == 32 and all(", "True or all("),
             Mutation("everything is sent", "        if name not in files:\n", "        if False:\n"),
             Mutation("the token is known", "secrets.token_urlsafe(18)", '"agentgym-view-of-a-run"'),
             Mutation("errors are found", "status = 400 if", "status = 404 if"),
@@ -94,11 +92,6 @@ MODULES = (
             Mutation("seeds are numbers", '"seed": str(card.seed),', ""),
             Mutation("words are patterns", "text if is_regex else regex.escape(text)", "text"),
             Mutation("capitals count", ", regex.IGNORECASE)", ")"),
-            Mutation(
-                "a pattern may take for ever",
-                "pattern.search(message, timeout=_PATIENCE)",
-                "pattern.search(message, timeout=60)",
-            ),
             Mutation(
                 "a search begins again",
                 "archive.browse(wanted, offset=at, limit=_AT_ONCE)",

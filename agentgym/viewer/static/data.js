@@ -11,8 +11,9 @@ export async function ask(view, values = {}, signal = undefined) {
   const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
   if (inline !== null) return answered(view, Object.fromEntries(given));
   const reply = await fetch(`api/${view}?${new URLSearchParams(given)}`, { signal });
+  if (reply.headers.get("content-type") !== "application/json") throw new Error(`${view}: the server said ${reply.status}`);
   const found = await reply.json();
-  if (!reply.ok) throw new Error(found.error || `the server said ${reply.status}`);
+  if (!reply.ok) throw new Error(found.error);
   return found;
 }
 

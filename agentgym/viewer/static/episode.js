@@ -45,6 +45,7 @@ export async function episodePage({ run, runs, values }) {
     fill(trouble); fill(scale, legend(color));
     if (color === "none") { for (const { element, turn } of known.turns.values()) fill(element.querySelector(".reply-words"), words(turn, "reply", run, number)); return; }
     const isScored = COLORS[color][3] === "scored";
+    if (isScored) fill(trouble, h("p", { class: "quiet small" }, "asking the policy that the run kept …"));
     const wanted = [...known.turns.keys()].filter((key) => !known.tokens.has(`${key}/${isScored}`));
     try {
       for (let first of new Set(wanted.map((key) => Math.floor(key / PAGE) * PAGE))) {
@@ -52,6 +53,7 @@ export async function episodePage({ run, runs, values }) {
         for (const turn of page.turns) known.tokens.set(`${turn.turn}/${isScored}`, turn);
       }
     } catch (error) { fill(trouble, problem(error)); return; }
+    fill(trouble);
     const shared = scaleOf([...known.tokens.values()]);
     for (const [key, { element, turn }] of known.turns) {
       const held = known.tokens.get(`${key}/${isScored}`);

@@ -5,9 +5,9 @@ import { fill, h, num, outcome, place, problem, tag } from "./dom.js";
 
 const ROW = 34, PAGE = 200, AROUND = 8;
 const COLUMNS = [
-  ["number", "#", "64px", true], ["stage", "stage", "96px"], ["split", "split", "82px"], ["update", "update", "62px", true], ["task", "task", "minmax(90px, 1fr)"],
-  ["success", "outcome", "96px"], ["reward", "reward", "72px", true], ["num_turns", "turns", "56px", true], ["num_tokens", "tokens", "70px", true],
-  ["stop_reason", "ended", "minmax(110px, 1fr)"], ["num_invalid", "no effect", "78px", true], ["level", "level", "56px", true], ["strength", "help", "56px", true],
+  ["number", "#", "60px", true], ["success", "outcome", "92px"], ["reward", "reward", "64px", true], ["stage", "stage", "90px"], ["split", "split", "78px"],
+  ["update", "update", "60px", true], ["task", "task", "minmax(70px, 1fr)"], ["num_turns", "turns", "54px", true], ["num_tokens", "tokens", "64px", true],
+  ["stop_reason", "ended", "minmax(150px, 2.4fr)"], ["num_invalid", "no effect", "74px", true], ["level", "level", "52px", true], ["strength", "help", "52px", true],
 ];
 const SORTED = new Set(["number", "update", "task", "success", "reward", "num_turns", "num_tokens", "num_invalid", "level", "strength"]);
 const YESNO = [["", "any"], ["true", "yes"], ["false", "no"]];
@@ -27,7 +27,7 @@ export async function episodesPage({ run, values }) {
   const element = h("div", { class: "page full" }, h("div", { class: "row spread" }, h("h1", {}, "Episodes"), count), form, rows);
   await table.restart();
   return {
-    title: "Episodes", element, refresh: table.refresh, ready: () => { rows.focus(); table.paint(); }, leave: table.leave,
+    title: "Episodes", element, refresh: table.refresh, ready: () => { rows.focus({ preventScroll: true }); table.paint(); }, leave: table.leave,
     keys: {
       j: ["next episode", () => table.move(1)], k: ["the one before", () => table.move(-1)], ArrowDown: ["", () => table.move(1)], ArrowUp: ["", () => table.move(-1)],
       PageDown: ["", () => table.move(20)], PageUp: ["", () => table.move(-20)], Home: ["", () => table.move(-Infinity)], End: ["", () => table.move(Infinity)],

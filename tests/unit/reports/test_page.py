@@ -156,7 +156,7 @@ def test_a_ledger_that_does_not_add_up_is_told() -> None:
 
 
 def test_the_best_the_worst_and_the_odd_are_told_once_each(tmp_path: Path) -> None:
-    common = {"stage": "train", "split": "train"}
+    common: dict[str, Any] = {"stage": "train", "split": "train"}
     odd = episode(0.25, 0.0, 0.0, episode_id="odd", **common)
     odd.turns[0].error = "no such door"
     with Archive(tmp_path) as archive:

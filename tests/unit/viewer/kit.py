@@ -55,13 +55,20 @@ def made(folder: Path, more: Sequence[Trajectory] = (), *, name: str = "run") ->
     """A run of one update: numbers 1 and 2 taught nothing, 3 and 4 did and branched, 5 is void, 6 is of the test."""
     directory = folder / name
     run = Run.create(directory, CONFIG)
-    common = {"group_id": "1-0", "update": 1, "stage": "train", "split": "train", "ordinal": 0, "task": 7}
+    common: dict[str, Any] = {
+        "group_id": "1-0",
+        "update": 1,
+        "stage": "train",
+        "split": "train",
+        "ordinal": 0,
+        "task": 7,
+    }
     equal = [episode(0.5, episode_id=f"1-0-{n}", **common) for n in range(2)]
     void = episode(stop=StopReason.ENV_ERROR, episode_id="v", group_id="1-2", update=1, stage="train", error="it broke")
     test = episode(1.0, episode_id="t", group_id="sampled-0", stage="after", split="test", task=7, success=True)
     branched = [line.model_copy(update={"ordinal": 1}) for line in lines()]
     add(directory, [*equal, *branched, void.model_copy(update={"split": "train"}), test, *more])
-    run.log("train", 1, success=0.5, reward=0.75, clip_fraction=0.25)
+    run.log("train", 1, success=0.25, reward=0.75, clip_fraction=0.25)
     run.log("validation", 1, success=0.5, success_low=0.25, success_high=0.75)
     run.account(
         [

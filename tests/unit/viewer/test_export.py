@@ -12,6 +12,7 @@ import pytest
 
 from agentgym.viewer.bundle import as_data, bundled, one_page
 from agentgym.viewer.export import chosen, exported
+from agentgym.viewer.server import STATIC
 from tests.kit import episode
 from tests.unit.viewer.kit import made, opened, spoken
 
@@ -90,7 +91,7 @@ def test_a_page_without_what_is_replaced_is_told(missing: str, monkeypatch: pyte
 
     for name in ("app.js", "style.css"):
         (tmp_path / name).write_text("")
-    page = (bundle.STATIC / "index.html").read_text().replace(missing, "other")
+    page = (STATIC / "index.html").read_text().replace(missing, "other")
     (tmp_path / "index.html").write_text(page)
     monkeypatch.setattr(bundle, "STATIC", tmp_path)
     monkeypatch.setattr(bundle, "bundled", lambda: "")

@@ -244,6 +244,17 @@ def test_it_fits_and_has_no_serious_finding_of_axe(scheme: Any, width: int, run:
         assert (first < 64) is (scheme == "dark")
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_of_many_episodes_only_those_that_one_sees_are_drawn(width: int, tmp_path: Path, browser: Any) -> None:
+    directory = made(tmp_path, [episode(0.0, episode_id=f"m{n}") for n in range(2000)])
+    with browsing(browser, directory, width=width) as page:
+        page.go("episodes")
+        assert 10 < len(rows(page)) < 60
+        page.page.keyboard.press("End")
+        page.until("document.querySelector('[aria-selected=true] a')?.textContent === '2006'")
+        assert 10 < len(rows(page)) < 60
+
+
 def test_the_switch_changes_the_colors_and_is_remembered(run: Path, browser: Any) -> None:
     with browsing(browser, run, color_scheme="light") as page:
         page.go("runs")

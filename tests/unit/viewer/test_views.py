@@ -49,6 +49,9 @@ def test_a_question_is_a_name_with_values_as_in_an_address(sources: Sources) -> 
         ("episods", 'there is no view "episods". Did you mean "episodes"'),
         ("search?text=[&is_regex=true", r'"\[" is no regular expression'),
         ("text?number=1&turn=9", "turn is 9, which episode number 1 does not have"),
+        ("runs?run=0", "runs: run"),
+        ("episodes?run=-1", "run is -1, expected one of 0 to 0"),
+        ("search?text=", "search: text is '': String should have at least 1 character"),
         ("compare", "one run is open, and two are compared"),
     ],
 )
@@ -92,7 +95,7 @@ def test_a_run_says_what_it_is_and_how_far_it_came(sources: Sources) -> None:
 
 def test_curves_are_by_stage_and_metric(sources: Sources) -> None:
     stages = answer(sources, "curves", {})["stages"]
-    assert stages["train"] == {"success": [[1, 0.5]], "reward": [[1, 0.75]], "clip_fraction": [[1, 0.25]]}
+    assert stages["train"] == {"success": [[1, 0.25]], "reward": [[1, 0.75]], "clip_fraction": [[1, 0.25]]}
     assert stages["validation"]["success_high"] == [[1, 0.75]]
 
 
@@ -103,7 +106,7 @@ def test_a_number_that_is_none_is_in_no_curve(tmp_path: Path) -> None:
     Run.open(directory).log("train", 2, reward=float("nan"), success=1.0)
     with opened(directory) as sources:
         train = answer(sources, "curves", {})["stages"]["train"]
-    assert (train["reward"], train["success"]) == ([[1, 0.75]], [[1, 0.5], [2, 1.0]])
+    assert (train["reward"], train["success"]) == ([[1, 0.75]], [[1, 0.25], [2, 1.0]])
 
 
 def test_the_pulse_grows_with_what_is_written(tmp_path: Path) -> None:
