@@ -126,7 +126,7 @@ def _measured(report: Mapping[str, Any]) -> str:
         ]
         for name, was, now in (("sampled", before, after), ("greedy", before["greedy"], after["greedy"]))
     ]
-    heads = ["", "before", "after", "success", *(["expert that was imitated"] if teacher else [])]
+    heads = ["replies", "before", "after", "success", *(["expert that was imitated"] if teacher else [])]
     ends = "".join(
         f'<p class="quiet">{when}: reward {seen["reward"]:.3f}; ended '
         f"{escape(', '.join(f'{name} {num}' for name, num in seen['stop_reasons'].items()))}.</p>"
