@@ -30,6 +30,7 @@ OWN = (
     "curves.png",
     "report.json",
     "report.md",
+    "report.html",
 )
 """What a run alone writes: a directory that has one of them is another's, and would be mixed or erased."""
 _SHARED = ("places.json", "model.json", MEDIA, "watchdog.txt", BEGINNING, LOCK)

@@ -13,7 +13,7 @@ warm_start/          the policy as the warm start left it
 media/               the images of the episodes
 corrupt/             checkpoints and policies that were not what was written
 curves.png           the learning curves
-report.json          the outcome; report.md says it for people
+report.json          the outcome; report.md says it for people, report.html with curves and episodes
 .beginning           there until the first checkpoint is: until then a run that was killed begins anew
 
 All of it lies in the directory. But for ``policy`` no part of it is a link: what a run writes and deletes is its own.

@@ -11,20 +11,27 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from agentgym import sealed
+from agentgym.archive.criteria import Criteria
 from agentgym.archive.database import Database
-from agentgym.archive.packing import pack, unpack
+from agentgym.archive.packing import pack, record_in, unpack
+from agentgym.archive.reader import Reader
 from agentgym.errors import DataError
 from agentgym.media import MEDIA, MediaStore
 from agentgym.types import StopReason, TaskId, Trajectory
 
 __all__ = ["FILE", "Archive", "Card"]
 
+T = TypeVar("T")
+
 FILE = "episodes.sqlite"
+
+_LONG = 1 << 22
+"""Bytes of a packed episode from which on it is read as far as somebody reads it, and no further at first."""
 
 _PAGE = 256
 """Episodes that are looked up at once while iterating: an open question would keep the log from being used again."""
@@ -53,13 +60,30 @@ class Card(NamedTuple):
     num_tokens: int
     tokenizer: str
     parent_id: str | None
+    level: float | None = None
+    strength: float | None = None
+    """Of the augmentations. This and what follows is None in an archive of before it was written."""
+    num_invalid: int | None = None
+    """Turns whose action had no effect, as the environment said."""
+    num_unread: int | None = None
+    """Turns whose reply could not be parsed."""
+    error: str | None = None
+    """Why it is void."""
 
     @classmethod
     def of(cls, episode: Trajectory, number: int = 0) -> Card:
         """The card of ``episode``."""
-        own = ("number", "num_turns", "reward")
+        own = ("number", "num_turns", "reward", "num_invalid", "num_unread")
         same = {name: getattr(episode, name) for name in cls._fields if name not in own}
-        return cls(number=number, num_turns=len(episode.turns), reward=episode.environment_reward, **same)
+        unread = sum(turn.error is not None and turn.action is None for turn in episode.turns)
+        return cls(
+            number=number,
+            num_turns=len(episode.turns),
+            reward=episode.environment_reward,
+            num_invalid=sum(turn.error is not None for turn in episode.turns) - unread,
+            num_unread=unread,
+            **same,
+        )
 
     def answers(self, **asked: Any) -> bool:
         """Whether it is one of those asked for, as ``Archive`` is asked."""
@@ -166,14 +190,73 @@ class Archive:
         where, values = _where(asked)
         return sum(num for (num,) in self._ask(f"SELECT count(*) FROM cards WHERE number > 0{where}", values))
 
+    def browse(self, criteria: Criteria, *, offset: int = 0, limit: int | None = None) -> list[Card]:
+        """Cards of those that meet ``criteria``, in its order, from the one at ``offset`` on, ``limit`` at most."""
+        where, values = criteria.where()
+        question = f"SELECT {_COLUMNS} FROM cards WHERE {where} {criteria.in_order()} LIMIT ? OFFSET ?"
+        return [_card(row) for row in self._ask(question, [*values, -1 if limit is None else limit, offset])]
+
+    def tally(self, criteria: Criteria) -> int:
+        """How many meet ``criteria``."""
+        where, values = criteria.where()
+        return sum(num for (num,) in self._ask(f"SELECT count(*) FROM cards WHERE {where}", values))
+
+    def values(self, name: str) -> dict[Any, int]:
+        """What is in a column of the cards, the most frequent first, and how often. Raises TypeError for another."""
+        known({name: None})
+        rows = self._ask(f'SELECT "{name}", count(*) FROM cards GROUP BY 1 ORDER BY 2 DESC', ())
+        return {value: num for value, num in rows if value is not None}
+
+    def groups(
+        self, criteria: Criteria, *, offset: int = 0, limit: int | None = None
+    ) -> tuple[int, list[tuple[int, int, int]]]:
+        """How many groups have episodes that meet ``criteria``; of those from ``offset`` on the first and the last
+        number of an episode, and how many there are."""
+        where, values = criteria.where()
+        question = (
+            "SELECT count(*) OVER (), min(number), max(number), count(*) FROM cards "
+            f"WHERE group_id <> '' AND {where} GROUP BY stage, \"update\", group_id ORDER BY 2 LIMIT ? OFFSET ?"
+        )
+        rows = self._ask(question, [*values, -1 if limit is None else limit, offset])
+        return (rows[0][0] if rows else 0), [(first, last, num) for _, first, last, num in rows]
+
+    def card(self, number: int) -> Card:
+        """The card of episode ``number``. Raises DataError where there is none."""
+        for row in self._ask(f"SELECT {_COLUMNS} FROM cards WHERE number = ?", [number]):
+            return _card(row)
+        raise self._missing(number)
+
     def get(self, number: int) -> Trajectory:
         """Episode ``number``. Raises DataError where there is none."""
+        return self._unpacked(number, unpack)
+
+    def record(self, number: int) -> dict[str, Any]:
+        """Episode ``number`` as JSON has it, without its tokens. Raises DataError where there is none."""
+        return self._unpacked(number, record_in)
+
+    def reader(self, number: int) -> Reader:
+        """Episode ``number``, to be read turn by turn. Raises DataError where there is none."""
+        for (size,) in self._ask("SELECT length(packed) FROM episodes WHERE number = ?", [number]):
+            if size <= _LONG:
+                return self._unpacked(number, Reader)
+            first = self._database.piece("episodes", "packed", number, _LONG)
+            return Reader(first, rest=lambda: self._unpacked(number, bytes))
+        raise self._missing(number)
+
+    def last(self) -> int:
+        """Number of the last episode that readers see; 0 without any. It is not said whether the disk has it."""
+        return sum(last or 0 for (last,) in self._ask("SELECT max(number) FROM cards", ()))
+
+    def _unpacked(self, number: int, how: Callable[[bytes], T]) -> T:
         for (packed,) in self._ask("SELECT packed FROM episodes WHERE number = ?", [number]):
             try:
-                return unpack(packed)
+                return how(packed)
             except DataError as error:
                 raise self._database.damaged(f"episode number {number} is {error}") from None
-        raise DataError(f"{self.file} has no episode number {number}")
+        raise self._missing(number)
+
+    def _missing(self, number: int) -> DataError:
+        return DataError(f"{self.file} has no episode number {number}")
 
     def episodes(self, *, after: int = 0, limit: int | None = None, **asked: Any) -> Iterator[Trajectory]:
         """The episodes that ``query`` has the cards of, one after the other: not all are in memory."""

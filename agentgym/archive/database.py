@@ -14,8 +14,8 @@ from agentgym.errors import DataError, UserError
 
 __all__ = ["Database"]
 
-_SCHEMA = 1
-"""Version of what is written; another one is refused."""
+_SCHEMA = 2
+"""Version of what is written; one of before is widened by whoever writes, another one is refused."""
 _APPLICATION = 0x61676570
 """What SQLite's header says the file is for: "agep"."""
 _PATIENCE = 60
@@ -33,6 +33,12 @@ _INDEXED = (
     "stop_reason",
     "success",
 )
+_ADDED = {"level": "REAL", "strength": "REAL", "num_invalid": "INTEGER", "num_unread": "INTEGER", "error": "TEXT"}
+"""Columns that layout 1 did not have: null in what was written then."""
+_FIRST = (
+    'number, episode_id, group_id, env, task, seed, split, stage, "update", ordinal, role, stop_reason, success, '
+    "reward, num_turns, num_tokens, tokenizer, parent_id"
+)
 _TABLES = (
     """CREATE TABLE cards (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -41,6 +47,7 @@ _TABLES = (
         stop_reason TEXT NOT NULL, success INTEGER NOT NULL, reward REAL NOT NULL, num_turns INTEGER NOT NULL,
         num_tokens INTEGER NOT NULL, tokenizer TEXT NOT NULL, parent_id TEXT
     )""",
+    *(f"ALTER TABLE cards ADD COLUMN {name} {kind}" for name, kind in _ADDED.items()),
     "CREATE TABLE episodes (number INTEGER PRIMARY KEY, packed BLOB NOT NULL)",
     # One column each: its rows are then in order of their numbers, and a page needs no sorting.
     *(f'CREATE INDEX "of_{name}" ON cards ("{name}")' for name in _INDEXED),
@@ -73,6 +80,11 @@ class Database:
                 self.close()
                 return []
             return connection.execute(question, values).fetchall()
+
+    def piece(self, table: str, column: str, row: int, num: int) -> bytes:
+        """The first ``num`` bytes of what is in a column of a row that there is; the others are not read."""
+        with self._told(), self._connected().blobopen(table, column, row, readonly=True) as blob:
+            return blob.read(num)
 
     def in_one(self, change: Callable[[sqlite3.Connection], object]) -> None:
         """``change``, all of it or nothing."""
@@ -129,17 +141,19 @@ class Database:
                 return
             connection.execute("PRAGMA journal_mode = WAL")
             _in_one(connection, _make_tables)
-        connection.execute(f"PRAGMA query_only = {int(self.read_only)}")
         # What is committed outlives this process at once, and the machine from the next flush of the log on.
         connection.execute("PRAGMA synchronous = NORMAL")
         application, schema = _pragma(connection, "application_id"), _pragma(connection, "user_version")
         if application != _APPLICATION:
             raise DataError(f"{self.file} is a database, but not one of episodes; choose another directory")
-        if schema != _SCHEMA:
+        if schema == 1:
+            _widen(connection, for_itself=self.read_only)
+        elif schema != _SCHEMA:
             raise DataError(
                 f"{self.file} has layout {schema}, this version of agentgym reads {_SCHEMA}; take the episodes out "
                 "with the version that wrote them: agentgym export"
             )
+        connection.execute(f"PRAGMA query_only = {int(self.read_only)}")
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -169,6 +183,22 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     if _is_empty(connection):  # another process may have been faster
         for statement in _TABLES:
             connection.execute(statement)
+
+
+def _widen(connection: sqlite3.Connection, *, for_itself: bool) -> None:
+    """Give layout 1 the columns that it lacks: the file, or ``for_itself`` what this connection sees of it."""
+    if for_itself:
+        nulls = ", ".join(f"NULL AS {name}" for name in _ADDED)
+        connection.execute(f"CREATE TEMP VIEW cards AS SELECT {_FIRST}, {nulls} FROM main.cards")
+    else:
+        _in_one(connection, _add_columns)
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    if _pragma(connection, "user_version") == 1:  # another process may have been faster
+        for name, kind in _ADDED.items():
+            connection.execute(f"ALTER TABLE cards ADD COLUMN {name} {kind}")
+        connection.execute(f"PRAGMA user_version = {_SCHEMA}")
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:

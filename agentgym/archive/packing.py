@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from agentgym.errors import DataError
 from agentgym.types import Sample, Trajectory
 
-__all__ = ["pack", "unpack"]
+__all__ = ["pack", "record_in", "samples_in", "unpack"]
 
 _LEVEL = 1
 _INTEGERS = ("|u1", "<u2", "<i4")
@@ -60,19 +60,29 @@ def unpack(packed: bytes) -> Trajectory:
     """The episode that was packed. Raises DataError for bytes that are none."""
     try:
         layout, episode, body = zlib.decompress(packed).split(b"\n", 2)
-        head = json.loads(layout)
-        take = _reader(body, head["arrays"])
-        samples: list[Columns] = []
-        for num in head["shared"]:
-            rest = _taken(take)
-            samples.append(
-                {name: np.concatenate([samples[-1][name][:num], rest[name]]) for name in rest} if num else rest
-            )
         whole = Trajectory.model_validate_json(episode)
-        whole.samples = [Sample(**columns, **more) for columns, more in zip(samples, head["more"], strict=True)]
+        whole.samples = samples_in(json.loads(layout), body)
     except (zlib.error, ValidationError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"not a packed episode: {error}") from None
     return whole
+
+
+def record_in(packed: bytes) -> dict[str, Any]:
+    """The episode that was packed as JSON has it, without its samples. Raises DataError for bytes that are none."""
+    try:
+        return dict(json.loads(zlib.decompress(packed).split(b"\n", 2)[1]))
+    except (zlib.error, ValueError, LookupError, TypeError) as error:
+        raise DataError(f"not a packed episode: {error}") from None
+
+
+def samples_in(layout: Any, body: bytes) -> list[Sample]:
+    """The samples of an episode. Raises ValueError, LookupError or TypeError for what is not ``layout`` and columns."""
+    take = _reader(body, layout["arrays"])
+    samples: list[Columns] = []
+    for num in layout["shared"]:
+        rest = _taken(take)
+        samples.append({name: np.concatenate([samples[-1][name][:num], rest[name]]) for name in rest} if num else rest)
+    return [Sample(**columns, **more) for columns, more in zip(samples, layout["more"], strict=True)]
 
 
 # -- a sample's columns ----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ Each command takes those that have an effect there, and its help shows them.
 - ``learning``: train, eval, record;
 - ``runs``: what is made of finished runs;
 - ``trees``: what episodes that branch have in common;
+- ``viewing``: runs on a page;
 - ``playing``: an environment by hand, checked and served;
 - ``files``: what is written to begin from.
 """
@@ -19,7 +20,7 @@ import sys
 import click
 
 from agentgym.blame import blamed
-from agentgym.cli import files, learning, playing, runs, trees  # noqa: F401  # each adds its commands
+from agentgym.cli import files, learning, playing, runs, trees, viewing  # noqa: F401  # each adds its commands
 from agentgym.cli.group import cli
 from agentgym.commands import hang_up
 from agentgym.errors import AgentGymError, UserError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     "--model", help="A policy to watch: a run directory, a model directory, a .gguf file or a Hugging Face id."
 )
 @click.option("--temperature", type=Real(0), default=1.0, show_default=True, help="0 is greedy.")
+@click.option(
+    "--from",
+    "moment",
+    type=(click.Path(path_type=Path), click.IntRange(1), click.IntRange(0)),
+    metavar="RUN NUMBER TURN",
+    help="Begin before a turn, from 0, of an episode on record, by its number there.",
+)
 @click.pass_context
 def play(
     context: click.Context,
@@ -38,12 +46,34 @@ def play(
     seed: int,
     model: str | None,
     temperature: float,
+    moment: tuple[Path, int, int] | None,
 ) -> None:
     """Play ENV by hand, with undo and branches, or watch a policy: agentgym play webshop."""
     from agentgym import repl
 
-    given = _given(context, env)
-    repl.play(given, model=model, task=task, split=split, seed=seed, temperature=temperature)
+    given, past = _given(context, env), dict[str, Any]()
+    if moment is not None:
+        if task is not None or split is not None or seed:
+            raise click.UsageError("--from says task and seed; leave --task, --split and --seed out")
+        given, past = _on_record(given, *moment)
+    repl.play(given, model=model, task=task, split=split, seed=seed, temperature=temperature, **past)
+
+
+def _on_record(given: dict[str, Any], source: Path, number: int, turn: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings with the environment's options of the run, and what ``repl.play`` needs to begin in its episode."""
+    from agentgym import store
+    from agentgym.config import merged
+    from agentgym.errors import ConfigError
+    from agentgym.run import read_config
+
+    with contextlib.closing(store.opened(source)) as found:
+        episode = found.get(number)
+    if (source / "config.json").is_file():
+        own = read_config(source)["env"]
+        if given["env"]["id"] != own["id"]:
+            raise ConfigError(f'{source} is of "{own["id"]}", and env is "{given["env"]["id"]}"; type that one')
+        given = merged({"env": own}, given)
+    return given, {"episode": episode, "turn": turn}
 
 
 @cli.command()

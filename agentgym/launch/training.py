@@ -19,6 +19,8 @@ import torch
 
 from agentgym import sealed
 from agentgym.errors import AgentGymError, DataError, UserError
+from agentgym.launch.machine import machine, peak_memory
+from agentgym.launch.retyped import command_of
 from agentgym.launch.stage import Stage, Workbench
 from agentgym.launch.standing import standing_of
 from agentgym.learn import checkpoint
@@ -26,7 +28,7 @@ from agentgym.learn.learner import Learner
 from agentgym.learn.trainer import Trainer
 from agentgym.ledger import audit
 from agentgym.media import MEDIA
-from agentgym.reports import draw_curves, summary_page, verdict
+from agentgym.reports import draw_curves, notable, report_page, summary_page, verdict
 from agentgym.watchdog import frozen_heap
 
 __all__ = ["Training", "seed_all"]
@@ -216,3 +218,18 @@ class Training:
         for line in verdict(report):
             bench.reporter.note(line)
         draw_curves(metrics, report, directory / "curves.png")
+        self._write_page(report, metrics)
+
+    def _write_page(self, report: dict[str, Any], metrics: list[dict[str, Any]]) -> None:
+        run = self.bench.run
+        config = run.config
+        page = report_page(
+            config,
+            report | {"peak_memory_bytes": peak_memory()},
+            metrics,
+            run.directory,
+            command=command_of(config),
+            episodes=notable(run.episodes),
+            machine=machine(),
+        )
+        (run.directory / "report.html").write_text(page, encoding="utf-8")

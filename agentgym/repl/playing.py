@@ -14,9 +14,10 @@ from agentgym.loops import plain
 from agentgym.registry import make
 from agentgym.repl.game import Game
 from agentgym.repl.policy import EnginePolicy, Policy
+from agentgym.repl.retracing import Retraced
 from agentgym.repl.screen import Screen
 from agentgym.repl.shell import Shell
-from agentgym.types import TaskId
+from agentgym.types import TaskId, Trajectory
 from agentgym.visit import Visit
 
 __all__ = ["play", "play_async"]
@@ -31,6 +32,8 @@ async def play_async(
     seed: int = 0,
     temperature: float = 1.0,
     policy: Policy | None = None,
+    episode: Trajectory | None = None,
+    turn: int = 0,
     stdin: TextIO | None = None,
     console: Console | None = None,
 ) -> None:
@@ -46,6 +49,8 @@ async def play_async(
         seed: of the first episode.
         temperature: of the model; 0 is greedy.
         policy: a policy to watch, in place of a model.
+        episode: an episode on record to begin in, in place of a task, a split and a seed: its actions are played again.
+        turn: of that episode, from 0: what came before it is played again, and can be taken back.
         stdin: where lines are read from; the terminal unless it is given.
         console: where everything is shown.
 
@@ -56,7 +61,8 @@ async def play_async(
     screen = Screen(console or Console(highlight=False))
 
     async def play_in(env: Env, policy: Policy | None) -> None:
-        await Shell(Game(env, task=task, split=split, seed=seed), screen, policy).run(stdin)
+        fresh = Game(env, task=task, split=split, seed=seed) if episode is None else Retraced(env, episode, turn)
+        await Shell(fresh, screen, policy).run(stdin)
 
     if model is not None:
         await _watch(model, _settings(env), play_in, seed=seed, temperature=temperature)

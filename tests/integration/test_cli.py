@@ -95,6 +95,9 @@ def test_flags_win_over_the_file(agentgym: Typed, tmp_path: Path) -> None:
     assert [config["model"][key] for key in ("id", "width", "feed_forward", "layers")] == ["nano", 16, 8, 2]
     report = json.loads((output / "report.json").read_text())
     assert report["wall_seconds"] > 0
+    page = (output / "report.html").read_text()
+    assert "--trainer.group_size 2" in page  # the command that begins it again
+    assert page.count("<details>") > 1  # its settings, and episodes to read
     for when in ("before", "after"):
         low, high = report["eval"][when]["ci95"]
         assert low <= report["eval"][when]["success"] <= high

@@ -361,8 +361,8 @@ MODULES = (
             Mutation("by hand", "repl.play(given, model=model, ", "repl.play(given, "),
             Mutation(
                 "the same game",
-                "split=split, seed=seed, temperature=temperature)",
-                "split=split, temperature=temperature)",
+                "split=split, seed=seed, temperature=temperature, **past)",
+                "split=split, temperature=temperature, **past)",
             ),
             Mutation("all environments", "listed = environments(ids)", "listed = environments()"),
             Mutation("one is measured", "listed[number] = measured(", "listed[0] = measured("),

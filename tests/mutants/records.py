@@ -319,7 +319,9 @@ MODULES = (
                 '    return "".join(f\' AND "{name}" = ?\' for name in values)',
                 '    return "".join(f\' AND "{name}" = "{name}" OR ?\' for name in values)',
             ),
-            Mutation("what is false is not asked for", "if value is not None}", "if value}"),
+            Mutation(
+                "what is false is not asked for", "asked.items() if value is not None}", "asked.items() if value}"
+            ),
             Mutation("what cannot be asked for is ignored", "        raise TypeError(f", "        TypeError(f"),
             Mutation(
                 "an archive that is opened is written", "return cls(directory, read_only=True)", "return cls(directory)"

@@ -232,7 +232,7 @@ MODULES = (
                 "settings_for(settings, model, seed=seed, kind",
                 "settings_for(settings, model, seed=0, kind",
             ),
-            Mutation("the game is of another seed", "split=split, seed=seed), screen", "split=split), screen"),
+            Mutation("the game is of another seed", "split=split, seed=seed) if", "split=split) if"),
             Mutation("options are dropped", "make(choice.id, **choice.options)", "make(choice.id)"),
         ),
     ),

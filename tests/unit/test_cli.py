@@ -218,7 +218,7 @@ def test_version_and_help_end_well(agentgym: Typed) -> None:
             ["compare", "curves", "doctor", "envs", "eval", "export"],
             ["init", "merge", "play", "record", "serve"],
         )
-        assert listed == [*reading, *playing, "train", "tree"]
+        assert listed == [*reading, *playing, "train", "tree", "view"]
 
 
 # -- train -------------------------------------------------------------------------------------------------

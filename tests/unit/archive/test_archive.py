@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticSerializationError
 
-from agentgym.archive import FILE, Archive, Card, chosen
+from agentgym.archive import FILE, Archive, Card, Criteria, chosen
 from agentgym.archive.archive import _ASKED
 from agentgym.archive.database import Database
 from agentgym.errors import DataError, UserError
@@ -266,8 +266,47 @@ def test_another_layout_is_refused(archive: Archive) -> None:
     archive.flush()
     archive._database.ask("PRAGMA user_version = 7")
     archive.close()
-    with pytest.raises(DataError, match="has layout 7, this version of agentgym reads 1; take the episodes out"):
+    with pytest.raises(DataError, match="has layout 7, this version of agentgym reads 2; take the episodes out"):
         Archive.open(archive.file.parent).count()
+
+
+def as_layout_1(archive: Archive) -> None:
+    """Have the file as it was before it had the columns of layout 2."""
+    archive.flush()
+    for name in ("level", "strength", "num_invalid", "num_unread", "error"):
+        archive._database.ask(f"ALTER TABLE cards DROP COLUMN {name}")
+    archive._database.ask("PRAGMA user_version = 1")
+    archive.close()
+
+
+def test_a_file_of_before_is_read_as_it_is(archive: Archive) -> None:
+    archive.append(numbered(2, level=3.0))
+    as_layout_1(archive)
+    with Archive.open(archive.file.parent) as old:
+        first, _ = old.query()
+        assert (first.level, first.strength, first.num_invalid, first.error) == (None, None, None, None)
+        assert old.get(1) == trajectory(0).model_copy(update={"level": 3.0})
+        assert old._database.ask("PRAGMA user_version") == [(1,)]
+
+
+def test_a_file_of_before_gets_the_new_columns_from_whoever_writes(archive: Archive) -> None:
+    archive.append(numbered(1))
+    as_layout_1(archive)
+    archive.append(numbered(1, level=3.0, strength=0.5))
+    assert [(card.level, card.strength, card.num_unread) for card in archive.query()] == [
+        (None, None, None),
+        (3, 0.5, 0),
+    ]
+    with Archive.open(archive.file.parent) as reading:
+        assert numbers(reading.browse(Criteria(min_level=1))) == [2]
+
+
+def test_a_card_counts_turns_without_effect_and_replies_that_could_not_be_read() -> None:
+    played = episode(0.0, 0.0, 0.0)
+    played.turns[0].error = "no such door"
+    played.turns[1].error, played.turns[1].action = "no action", None
+    card = Card.of(played)
+    assert (card.num_invalid, card.num_unread) == (1, 1)
 
 
 def test_a_damaged_episode_is_named_and_the_others_are_there(archive: Archive) -> None:
