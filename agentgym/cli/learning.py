@@ -68,6 +68,7 @@ def train(
     type=click.Path(path_type=Path),
     help="Write the episodes as they end: to an archive in this directory, or to a file where it ends in .jsonl.",
 )
+@click.option("--interactive", is_flag=True, help="Stop at each failure and open it, as agentgym play does.")
 @click.pass_context
 def evaluate(
     context: click.Context,
@@ -79,10 +80,24 @@ def evaluate(
     samples: int,
     json_file: Path | None,
     trajectories: Path | None,
+    interactive: bool,
 ) -> None:
     """Measure a policy on held-out tasks: agentgym eval --env webshop --model RUN."""
     from agentgym.launch import evaluate as measure
 
+    if interactive:
+        _stopping(
+            context,
+            model,
+            samples=samples,
+            trajectories=trajectories,
+            json_file=json_file,
+            episodes=episodes,
+            split=split,
+            temperature=temperature,
+            seed=seed,
+        )
+        return
     with progress() as reporter:
         result, _ = measure(
             flags_of(context),
@@ -95,6 +110,25 @@ def evaluate(
             trajectories=trajectories,
             reporter=reporter,
         )
+    text = result.model_dump_json(indent=2)
+    if json_file is not None:
+        write_json(json_file, text)
+    click.echo(text)
+
+
+def _stopping(
+    context: click.Context, model: str, *, samples: int, trajectories: Path | None, json_file: Path | None, **how: Any
+) -> None:
+    """Stop at each failure. Raises ConfigError for what has no effect then."""
+    from agentgym.repl.failures import evaluate as stop_at_failures
+
+    for flag, is_given in (("samples", samples > 1), ("trajectories", trajectories is not None)):
+        if is_given:
+            raise ConfigError(f"--{flag} has no effect with --interactive, which plays each task once; leave it out")
+    flags = flags_of(context)
+    if "search" in flags:
+        raise ConfigError("--search has no effect with --interactive; type :search at a failure")
+    result, _ = stop_at_failures(flags, model, **how, note=lambda text: click.echo(text, err=True))
     text = result.model_dump_json(indent=2)
     if json_file is not None:
         write_json(json_file, text)

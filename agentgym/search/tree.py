@@ -96,6 +96,26 @@ class Tree:
         if self.comes_back:
             await play.save()
 
+    async def descend(self, completion: Completion) -> None:
+        """Say a given reply at the root: the tree grows from the moment that follows, which is the root from now on.
+
+        Raises BrokenError, and SnapshotError where the episode ends with it.
+        """
+        node = self.root
+        if not await self._is_ready(node):
+            raise SnapshotError("the context is full: there is no room for what was said")
+        name = f"{self.specs[0].episode_id}/{f'{node.name}.0'.lstrip('.')}"
+        spec = dataclasses.replace(node.play.spec, episode_id=name)
+        play = node.play.fork(spec, self.ground.lane(node.lane))
+        self._plays.append(play)
+        await self.engine.fork(node.play.session, play.session)
+        child = Node(play, node, completion, _says(play, completion))
+        node.children.append(child)
+        await self.take(child)
+        if child.is_over or child.is_lost:
+            raise SnapshotError("the episode ends there, or there is no way back to it")
+        self.root = child
+
     async def propose(self, node: Node, num: int, *, merges: bool = True) -> list[Node]:
         """Sample replies at a moment until there are ``num``, those that say the same included; returns the new ones.
 

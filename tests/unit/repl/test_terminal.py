@@ -42,7 +42,7 @@ def read(source: Any, times: int, echoed: list[str], interrupt: Interrupt | None
     ask = line_reader(source, lambda _: (), echoed.append, interrupt or Interrupt())
 
     async def lines() -> list[str]:
-        return [await ask(f"{i}> ") for i in range(times)]
+        return [await ask(f"{i}> ", "") for i in range(times)]
 
     return asyncio.run(lines())
 
@@ -90,7 +90,7 @@ class Session:
         type(self).made = options
 
     async def prompt_async(self, prompt: str, **options: Any) -> str:
-        assert options == {"handle_sigint": False}
+        assert options == {"default": "", "handle_sigint": False}
         return f"typed at {prompt}"
 
 
