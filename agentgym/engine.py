@@ -158,7 +158,8 @@ class Engine(abc.ABC):
         Raises EngineError where an engine knows only what it sampled.
         """
         raise EngineError(
-            f"{type(self).__name__} tells no tokens beside those that it sampled, nor their entropy; --engine embedded does"
+            f"{type(self).__name__} tells no tokens beside those that it sampled, nor their entropy; --engine embedded "
+            "does"
         )
 
     @abc.abstractmethod

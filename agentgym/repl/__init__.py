@@ -2,9 +2,9 @@
 
 ``playing`` is its beginning, ``session`` the same in Python, ``game`` the episode that can be taken back. The commands
 are in ``shell``, ``speaking`` and ``telling``, and ``base`` is what they share; ``searching`` is a search from a
-moment, ``transcript`` what is kept in a file, ``failures`` an evaluation that stops at them. ``screen``, ``tables`` and
-``pictures`` are what is shown, ``terminal`` is where lines come from, ``interrupt`` what Ctrl-C does. ``policy`` is what
-a policy must be able to do to be watched, ``policies`` where one comes from.
+moment, ``transcript`` what is kept in a file, ``failures`` an evaluation that stops at them. ``screen``, ``tables``
+and ``pictures`` are what is shown, ``terminal`` is where lines come from, ``interrupt`` what Ctrl-C does. ``policy`` is
+what a policy must be able to do to be watched, ``policies`` where one comes from.
 """
 
 from agentgym.repl.playing import play, play_async

@@ -53,7 +53,7 @@ async def searched(policy: EnginePolicy, game: Game, id: str, num: int) -> Searc
     """Search with the search ``id`` for so many lines. Raises GameError where that cannot be done."""
     if policy.rollout is None:
         raise GameError("this policy cannot search: load one with its environment, by --model or :policy RUN_OR_MODEL")
-    known = [each for each in plugins("searches").ids() if plugins("searches").get(each).branches]
+    known = [each for each in plugins("searches").ids() if getattr(plugins("searches").get(each), "branches", False)]
     if id not in known:
         raise GameError(f'no search "{id}" branches.{did_you_mean(id, known)} Known: {", ".join(known)}')
     search: Search = plugins("searches").build(id, {})

@@ -113,7 +113,10 @@ class Compared(NamedTuple):
 def compared_table(actions: Sequence[str], sides: Sequence[Compared], shows: Shows) -> Table:
     """How likely each policy is to say each action, most by the first that can tell."""
     able = [side for side in sides if side.logprobs]
-    table = Table(*(shows(side.name, "") for side in able), "action", box=None)
+    table = Table(box=None)
+    for side in able:
+        table.add_column(shows(side.name, ""))
+    table.add_column("action")
     for i in sorted(range(len(actions)), key=lambda i: -able[0].logprobs[i] if able else 0.0):
         chances = [_chance(side.logprobs[i]) for side in able]
         table.add_row(*(Text(f"{chance:.1%}", shade(chance)) for chance in chances), shows(actions[i], ""))
