@@ -82,5 +82,5 @@ def _lets_out(runc: str) -> bool:
     found = re.match(r"(\d+)\.(\d+)\.(\d+)", runc)
     if not found or "+" in runc or "~" in runc:  # a distribution's own, which says nothing of what it has mended
         return False
-    version = tuple(map(int, found.groups()))
-    return version < _MENDED.get(version[:2], (1, 1, 12))
+    first, second, third = map(int, found.groups())
+    return (first, second, third) < _MENDED.get((first, second), (1, 1, 12))
