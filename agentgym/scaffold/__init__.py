@@ -1,7 +1,7 @@
 """New files to begin from: ``agentgym init env NAME`` writes an environment that can be played and trained on.
 
-``init tools`` writes one that is made of tools; ``init reward``, ``init curriculum`` and ``init trainer`` what one can be
-trained with; ``init recipe`` the settings of a run. Each works as it is written, and says at its head how it is tried.
+``init tools`` writes one that is made of tools; ``init reward``, ``init curriculum`` and ``init trainer`` what one can
+be trained with; ``init recipe`` the settings of a run. Each works as it is written, and its head says how it is tried.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def _check_name(word: str, name: str) -> None:
     close = re.sub("[^a-z0-9]+", "_", name.removesuffix(TEMPLATES[word].ending).lower()).strip("_")
     close = f"{word}_{close}" if not close or close[0].isdigit() or keyword.iskeyword(close) else close
     raise UserError(
-        f'"{name}" is no name for {_an(TEMPLATES[word].one)}: it becomes a file and an id, so it is lower-case letters, '
-        f"digits and underscores and begins with a letter. Type: agentgym init {word} {close.rstrip('_')}"
+        f'"{name}" is no name for {_an(TEMPLATES[word].one)}: it becomes a file and an id, so it is lower-case '
+        f"letters, digits and underscores and begins with a letter. Type: agentgym init {word} {close.rstrip('_')}"
     )
 
 

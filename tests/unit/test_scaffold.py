@@ -71,11 +71,10 @@ def test_a_curriculum_that_is_written_brings_failed_tasks_back(tmp_path: Path) -
     curriculum = build(str(file), {"every": 2}, range(100), seed=0)
     before = [curriculum.draw(ordinal).task for ordinal in range(4)]
     assert before == [Uniform(range(100), seed=0).draw(ordinal).task for ordinal in range(4)]
-    outcomes = [
-        Outcome(ordinal=ordinal, draw=Draw(task=task), successes=[ordinal != 1] * 2)
-        for ordinal, task in enumerate(before)
-    ]
-    curriculum.learn(outcomes)
+    won = [True, False, True, True]
+    curriculum.learn(
+        [Outcome(ordinal=i, draw=Draw(task=before[i]), successes=[won[i], won[i]]) for i in range(len(before))]
+    )
     assert [curriculum.draw(ordinal).task for ordinal in (4, 6)] == [before[1]] * 2
     assert curriculum.draw(5).task not in before
     other = build(str(file), {"every": 2}, range(100), seed=0)
