@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.typed import Typed
+from tests.typed import Typed, agentgym
+
+__all__ = ["agentgym"]
 
 SMALL = (
     "--updates 1 --trainer.groups 2 --trainer.group_size 2 --warm_start.max_updates 2 --eval.episodes 2 "
