@@ -29,22 +29,22 @@ def head(file: Path) -> list[str]:
 def test_an_environment_is_played_and_checked_as_it_says(
     word: str, agentgym: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert agentgym("init", word, "bells_and_lines")[0] == 0
-    play, doctor, train = head(Path("bells_and_lines.py"))
+    assert agentgym("init", word, f"{word}_to_play")[0] == 0
+    play, doctor, train = head(Path(f"{word}_to_play.py"))
     monkeypatch.setattr(sys, "stdin", io.StringIO(":auto expert\n:quit\n"))
     code, printed, errors = agentgym(*shlex.split(play)[1:])
     assert code == 0, errors
     assert "success, total reward 1" in printed
     code, printed, _ = agentgym(*shlex.split(doctor)[1:], "--quick")
     assert (code, "FAIL" in printed) == (0, False)
-    assert shlex.split(train) == ["agentgym", "train", "--env", "./bells_and_lines.py"]
+    assert shlex.split(train) == ["agentgym", "train", "--env", f"./{word}_to_play.py"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("word", ["env", "tools", "reward", "curriculum", "trainer"])
 def test_it_is_trained_with_as_it_says(word: str, agentgym: Typed) -> None:
-    assert agentgym("init", word, "of_my_own")[0] == 0
-    typed = next(line for line in head(Path("of_my_own.py")) if line.startswith("agentgym train"))
+    assert agentgym("init", word, f"{word}_of_my_own")[0] == 0
+    typed = next(line for line in head(Path(f"{word}_of_my_own.py")) if line.startswith("agentgym train"))
     code, printed, errors = agentgym(*shlex.split(typed)[1:], *SMALL.split())
     assert code == 0, errors
     assert "report: run/report.json" in printed

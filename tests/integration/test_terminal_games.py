@@ -36,40 +36,50 @@ def policy(seed):
 async def opens(name):
     yield policy(int(name[-1]))
 
+class Marked(Shell):
+    "Says how the game stands whenever a line was obeyed."
+
+    async def obey(self, line):
+        try:
+            await super().obey(line)
+        finally:
+            turn = 0 if self.game.now.standing.is_over else self.game.num_turns + 1
+            print(f"<<turn {turn}>>", flush=True)
+
 async def main():
     env = agentgym.make(*sys.argv[1:2], **eval(sys.argv[2]))
-    shell = Shell(Game(env, task=env.tasks("test")[0]), Screen(Console(highlight=False)), policy(0), opens=opens)
+    shell = Marked(Game(env, task=env.tasks("test")[0]), Screen(Console(highlight=False)), policy(0), opens=opens)
     await shell.run()
     await shell.close()
 
 asyncio.run(main())
 """
 
-PROMPT = re.compile(r"(?:turn (\d+)|over)> ")
+DONE = re.compile(r"<<turn (\d+)>>")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\r")
 
 
 class Terminal:
-    """Somebody who types, and reads what is shown until the next prompt."""
+    """Somebody who types, and reads what is shown until the line was obeyed."""
 
     def __init__(self, child: Any) -> None:
         self.child = child
-        self.turn = 0
+        self.turn = 1
         """Number of the turn that is asked for; 0 where the episode is over."""
         self.raw = ""
-        self.read()
+        child.expect("turn 1>")
 
     def read(self) -> str:
-        """What is shown until the next prompt, in plain text."""
-        self.child.expect(PROMPT)
-        self.turn = int(self.child.match[1] or 0)
+        """What is shown until then, in plain text."""
+        self.child.expect(DONE)
+        self.turn = int(self.child.match[1])
         self.raw = self.child.before
+        self.child.expect(">")  # of the next prompt
         return ESCAPES.sub("", self.raw)
 
     def __call__(self, line: str) -> str:
         """Type a line."""
-        self.child.send(line.replace("\n", "") + "\r")
-        self.child.expect("\n")  # the line itself may look like a prompt
+        self.child.send(line + "\r")
         return self.read()
 
 
@@ -112,13 +122,14 @@ def win(at: Terminal) -> list[str]:
     return typed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("id", "options", "package"),
     [
         ("webshop", {"shopper": "careful"}, None),
-        pytest.param("booking", {}, None, marks=pytest.mark.slow),
-        pytest.param("textworld", {}, "textworld", marks=pytest.mark.slow),
-        pytest.param("bfcl", {}, "bfcl_eval", marks=pytest.mark.slow),
+        ("booking", {}, None),
+        ("textworld", {}, "textworld"),
+        ("bfcl", {}, "bfcl_eval"),
     ],
 )
 def test_a_game_at_a_terminal(id: str, options: dict[str, Any], package: str | None, tmp_path: Path) -> None:
@@ -164,7 +175,7 @@ def test_a_game_at_a_terminal(id: str, options: dict[str, Any], package: str | N
 
         at.child.send("half a line\x03")  # Ctrl-C loses the line, and nothing else
         at.child.expect("cancelled; :quit or Ctrl-D leaves")
-        at.read()
+        at.child.expect(">")
         at(":goto #1")
         at(f":save {tmp_path / 'game.jsonl'}")
         assert len((tmp_path / "game.jsonl").read_text().splitlines()) == 2
