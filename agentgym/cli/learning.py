@@ -86,17 +86,7 @@ def evaluate(
     from agentgym.launch import evaluate as measure
 
     if interactive:
-        _stopping(
-            context,
-            model,
-            samples=samples,
-            trajectories=trajectories,
-            json_file=json_file,
-            episodes=episodes,
-            split=split,
-            temperature=temperature,
-            seed=seed,
-        )
+        _stopping(context, **context.params)
         return
     with progress() as reporter:
         result, _ = measure(
@@ -110,6 +100,10 @@ def evaluate(
             trajectories=trajectories,
             reporter=reporter,
         )
+    _tell(result, json_file)
+
+
+def _tell(result: Any, json_file: Path | None) -> None:
     text = result.model_dump_json(indent=2)
     if json_file is not None:
         write_json(json_file, text)
@@ -117,7 +111,14 @@ def evaluate(
 
 
 def _stopping(
-    context: click.Context, model: str, *, samples: int, trajectories: Path | None, json_file: Path | None, **how: Any
+    context: click.Context,
+    model: str,
+    *,
+    samples: int,
+    trajectories: Path | None,
+    json_file: Path | None,
+    interactive: bool,
+    **how: Any,
 ) -> None:
     """Stop at each failure. Raises ConfigError for what has no effect then."""
     from agentgym.repl.failures import evaluate as stop_at_failures
@@ -129,10 +130,7 @@ def _stopping(
     if "search" in flags:
         raise ConfigError("--search has no effect with --interactive; type :search at a failure")
     result, _ = stop_at_failures(flags, model, **how, note=lambda text: click.echo(text, err=True))
-    text = result.model_dump_json(indent=2)
-    if json_file is not None:
-        write_json(json_file, text)
-    click.echo(text)
+    _tell(result, json_file)
 
 
 @command(takes="MeasureSettings")
