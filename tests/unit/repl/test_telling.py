@@ -31,6 +31,13 @@ class Hinted(Doors):
         return observation, reward, terminated, truncated, {**info, "channels": {"height": len(self.passed)}}
 
 
+def route_of(played: Played) -> list[str]:
+    """The doors that are right."""
+    env = played.game.env
+    assert isinstance(env, Doors)
+    return env.route
+
+
 class Alone(Stairs):
     """Has no expert."""
 
@@ -39,7 +46,7 @@ class Alone(Stairs):
 
 def test_a_hint_is_what_the_expert_would_do_and_nothing_is_played() -> None:
     played = Played(Hinted())
-    route = played.game.env.unwrapped.route
+    route = route_of(played)
     assert played(":hint") == f"expert: {route[0]}\n"
     assert played.actions == []
     played(route[0])
@@ -69,7 +76,7 @@ def rows(shown: str) -> list[list[str]]:
 
 def test_why_has_each_turn_by_its_parts_and_channels_and_what_they_come_to() -> None:
     played = Played(Hinted())
-    route = played.game.env.unwrapped.route
+    route = route_of(played)
     wrong = "left" if route[1] == "right" else "right"
     played(route[0], "fly", wrong)
     assert rows(played(":why")) == [
@@ -84,7 +91,7 @@ def test_why_has_each_turn_by_its_parts_and_channels_and_what_they_come_to() -> 
 
 def test_why_gives_nothing_for_a_reply_that_was_not_understood() -> None:
     played = Played(Hinted(), policy=Scripted("hm", protocol=React()))
-    played(played.game.env.unwrapped.route[0], ":step")
+    played(route_of(played)[0], ":step")
     assert rows(played(":why"))[3:] == [["2", "hm", "(not", "understood)", "0"], ["together", "0.5", "0.5"]]
 
 

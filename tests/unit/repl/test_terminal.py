@@ -76,7 +76,7 @@ def test_a_line_that_is_read_may_be_broken_off() -> None:
     async def go() -> None:
         ask = line_reader(Pressed(), lambda _: (), lambda _: None, interrupt)
         with pytest.raises(KeyboardInterrupt):
-            await ask("> ")
+            await ask("> ", "")
 
     asyncio.run(go())
 
@@ -144,7 +144,7 @@ def test_a_line_at_a_terminal_is_cancelled_by_the_interrupt(monkeypatch: pytest.
 
         async def asked() -> str:
             try:
-                return await ask("> ")
+                return await ask("> ", "")
             except KeyboardInterrupt:
                 return "cancelled"
 
