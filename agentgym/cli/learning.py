@@ -50,7 +50,9 @@ def train(
 
 
 @command("eval", takes="MeasureSettings")
-@click.option("--model", required=True, help="A run directory, a model directory, a .gguf file or a Hugging Face id.")
+@click.option(
+    "--model", required=True, help="A run, a model directory, a .gguf file, a Hugging Face id, or openai:URL."
+)
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Whose tasks.")
 @click.option("--temperature", type=Real(0), default=0.0, show_default=True, help="0 is greedy.")
@@ -135,7 +137,9 @@ def _stopping(
 
 @command(takes="MeasureSettings")
 @click.option(
-    "--model", required=True, help="Who plays: a run directory, a model directory, a .gguf file or a Hugging Face id."
+    "--model",
+    required=True,
+    help="Who plays: a run, a model directory, a .gguf file, a Hugging Face id, or openai:URL.",
 )
 @click.option(
     "-o",

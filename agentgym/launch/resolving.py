@@ -172,7 +172,8 @@ def settings_for(
     """
     if model == "nano":
         raise UserError("nano is made anew for each training run; pass the run directory: --model runs/NAME")
-    given, model = served.in_full(in_full(given), model)
+    if issubclass(kind, PolicySettings):
+        given, model = served.in_full(in_full(given), model)
     own = {"model": {"id": model}} if issubclass(kind, PolicySettings) else {}
     also = in_full(given).get("model")
     if isinstance(also, Mapping) and also.get("id", model) != model:

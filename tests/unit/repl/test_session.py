@@ -101,8 +101,8 @@ def test_a_policy_proposes_and_what_is_said_is_played() -> None:
         assert s.now.spoken is reply
         assert s.now.action == "up"
         s.say("sideways")
-        assert s.now.action == "sideways"
-        assert s.now.spoken is None
+        last = s.game.moments[-1]
+        assert (str(last.action), last.spoken) == ("sideways", None)
         assert "policy: down" in s.go()
         assert isinstance(reply, Reply)
 

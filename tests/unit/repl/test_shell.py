@@ -225,7 +225,7 @@ def test_help_has_every_command_with_its_usage() -> None:
     assert text.rstrip().endswith('an action that begins with ":" is typed with one more: "::"')
     named = [line.split()[0] for line in text.splitlines() if line.startswith(":")]
     assert named == sorted(set(named))
-    assert len(named) == 31
+    assert len(named) == 30
 
 
 def test_a_command_may_be_cut_short_where_that_is_no_other_ones() -> None:
