@@ -17,7 +17,9 @@ __all__ = ["check", "is_otherwise"]
 
 
 def is_otherwise(word: str | None, *, machine: bool) -> bool:
-    """Whether something else than the environment ``word`` is to be checked."""
+    """Whether something else than the environment ``word`` is to be checked. Raises ConfigError for a lone setting."""
+    if word is not None and word.startswith("--"):
+        raise ConfigError(f"{word} has no effect without an environment; type: agentgym doctor ENV {word}")
     if word is None or machine:
         return True
     if not Path(word).is_dir():

@@ -116,8 +116,9 @@ def test_doctor_takes_a_run_a_model_or_the_machine(run: Path, agentgym: Typed) -
         (["doctor"], "nothing to check; type: agentgym doctor ENV, doctor RUN, doctor --model M, or doctor --machine"),
         (["doctor", run, "--machine"], "RUN and --machine are checked one at a time"),
         (["doctor", "--machine", "--model", "x"], "--model and --machine are checked one at a time"),
+        (["doctor", run, "--protocol=plain"], "--protocol has no effect with RUN"),
         (["doctor", run, "--quick"], "--quick has no effect with RUN"),
-        (["doctor", "--machine", "--protocol=plain"], "--protocol has no effect with --machine"),
+        (["doctor", "--machine", "--protocol=plain"], "--protocol=plain has no effect without an environment; type: agentgym doctor ENV"),
         (["doctor", "--model", "nano"], "nano"),
         (["doctor", "--model", "openai:http://localhost:1/v1"], "what a server has cannot be looked at from here"),
     ):
