@@ -43,6 +43,8 @@ def model_findings(model: str) -> list[Finding]:
         raise UserError(
             "what a server has cannot be looked at from here; name the model's directory or Hugging Face id"
         )
+    if model == "nano":
+        raise UserError("nano is made anew for each environment; type: agentgym doctor ENV --model nano")
     spoken({"env": "blocksworld"}, model, note=lambda text: None)  # which refuses what is no model
     source = base_of(policy_source(model)) if Path(model).exists() else model
     try:

@@ -118,8 +118,11 @@ def test_doctor_takes_a_run_a_model_or_the_machine(run: Path, agentgym: Typed) -
         (["doctor", "--machine", "--model", "x"], "--model and --machine are checked one at a time"),
         (["doctor", run, "--protocol=plain"], "--protocol has no effect with RUN"),
         (["doctor", run, "--quick"], "--quick has no effect with RUN"),
-        (["doctor", "--machine", "--protocol=plain"], "--protocol=plain has no effect without an environment; type: agentgym doctor ENV"),
-        (["doctor", "--model", "nano"], "nano"),
+        (
+            ["doctor", "--machine", "--protocol=plain"],
+            "--protocol=plain has no effect without an environment; type: agentgym doctor ENV",
+        ),
+        (["doctor", "--model", "nano"], "nano is made anew for each environment; type: agentgym doctor ENV --model"),
         (["doctor", "--model", "openai:http://localhost:1/v1"], "what a server has cannot be looked at from here"),
     ):
         code, _, errors = agentgym(*typed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -282,13 +281,14 @@ def test_a_search_begins_at_this_moment_and_the_game_stays_where_it_is() -> None
     played, policy = searching("up", *["down", "up"] * 40)
     shown = played("up", ":step", ":search mcts 4")
     assert played.actions == ["up", "up"]
-    found = {
-        row[4]: (int(row[0]), float(row[3].rstrip(":")))
-        for row in map(str.split, re.findall(r".* visits, value .*", shown))
-    }
+    rows = [line.split() for line in shown.splitlines() if " visits, value " in line]
+    found = {row[4]: (int(row[0]), float(row[3].rstrip(":"))) for row in rows}
     assert set(found) == {"up", "down"}
     assert found["up"][1] > found["down"][1]
-    assert "best line, reward 2.5: up → up" in shown
+    assert "best line, reward 2.5: up → up\n" in shown
+    visits = [int(row[0]) for row in rows]
+    assert visits == sorted(visits, reverse=True)
+    assert visits[0] > visits[-1]
     prompts = [CHAT.decode(prompt) for prompt in policy.engine.requests[1:]]  # type: ignore[attr-defined]
     assert all("stair 2" in prompt for prompt in prompts)  # none of what was played is said anew
     played("up")

@@ -65,6 +65,9 @@ def test_a_hint_tells_what_the_environment_says_of_the_last_error() -> None:
 def test_where_there_is_no_expert_and_nothing_to_say_that_is_told() -> None:
     assert "Alone has no expert()" in Played(Alone())(":hint")
     hinted = Played(type("Told", (Alone,), {"hints": (Hint("up", "stair", "Mind the step."),)})())
+    always = Played(type("Always", (Alone,), {"hints": (Hint("", "stair", "Mind the step."),)})())
+    assert "Mind the step." not in always(":hint")
+    assert "Mind the step." in always("up", ":hint")
     shown = hinted("up", ":hint")
     assert "hint: Mind the step." in shown
     assert "has no expert" not in shown
