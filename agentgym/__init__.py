@@ -25,7 +25,8 @@ if TYPE_CHECKING:
         train,
         train_async,
     )
-    from agentgym.repl import play, play_async
+    from agentgym.repl import play_async
+    from agentgym.repl.session import play
     from agentgym.reward import EpisodeShaper, Shaper
     from agentgym.search import Search
     from agentgym.tools import ToolEnv, ToolError, tool
@@ -82,7 +83,8 @@ _HOMES = {
         "train",
         "train_async",
     ),
-    "agentgym.repl": ("play", "play_async"),
+    "agentgym.repl": ("play_async",),
+    "agentgym.repl.session": ("play",),
     "agentgym.reward": ("EpisodeShaper", "Shaper"),
     "agentgym.search": ("Search",),
     "agentgym.tools": ("ToolEnv", "ToolError", "tool"),

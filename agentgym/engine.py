@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from agentgym.errors import EngineError
 from agentgym.types import Media, Message
 
-__all__ = ["Completion", "Engine", "NamedWeights", "Prompt", "Sampling", "text_only"]
+__all__ = ["Completion", "Engine", "NamedWeights", "Outlook", "Prompt", "Sampling", "Tell", "text_only"]
 
 NamedWeights: TypeAlias = Iterable[tuple[str, Any]]
 """A policy's weights as torch tensors, by the names of its state dict, a shared one once; read once, front to back."""
+
+
+Tell: TypeAlias = Callable[[int, float], object]
+"""Is given a sampled token and its log-probability."""
 
 
 class Prompt(NamedTuple):
@@ -67,6 +71,15 @@ class Completion:
     policy_versions: list[int]
     """Version of the weights that sampled each token."""
     finish_reason: Literal["stop", "length", "aborted"]
+
+
+class Outlook(NamedTuple):
+    """What might have stood at one place of a text, at temperature 1."""
+
+    likeliest: tuple[tuple[int, float], ...]
+    """(token id, log-probability), the likeliest first."""
+    entropy: float
+    """Of the whole distribution, in nats."""
 
 
 def text_only(prompt: Prompt) -> Sequence[int]:
@@ -119,6 +132,16 @@ class Engine(abc.ABC):
         token is sampled that would stand for an image.
         """
 
+    async def stream(self, prompt: Prompt, sampling: Sampling, *, session: str, tell: Tell) -> Completion:
+        """``generate``, and ``tell`` is given each token with its log-probability as soon as it is known.
+
+        That is at the end, all at once, where an engine does not say it before.
+        """
+        completion = await self.generate(prompt, sampling, session=session)
+        for token, logprob in zip(completion.token_ids, completion.logprobs, strict=True):
+            tell(token, logprob)
+        return completion
+
     async def chat(
         self, messages: Sequence[Message], sampling: Sampling, *, tools: Sequence[Mapping[str, Any]] = ()
     ) -> str:
@@ -128,6 +151,16 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     async def score(self, prompt: Prompt) -> list[float]:
         """Log-probability of each token given those before it, at temperature 1; 0.0 for the first."""
+
+    async def outlooks(self, prompt: Prompt, num: int, *, most: int = 5) -> list[Outlook]:
+        """What else might have stood at each of the last ``num`` places of ``prompt``, ``most`` tokens each.
+
+        Raises EngineError where an engine knows only what it sampled.
+        """
+        raise EngineError(
+            f"{type(self).__name__} tells no tokens beside those that it sampled, nor their entropy; --engine embedded "
+            "does"
+        )
 
     @abc.abstractmethod
     async def update_weights(self, version: int, weights: NamedWeights) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 
 from agentgym.errors import MissingExtraError, UserError
 from agentgym.extras import installed
@@ -31,15 +32,15 @@ FLAGS = (
 """Beside those that Playwright gives."""
 
 
-def executable() -> str:
+def executable(environ: Mapping[str, str] = os.environ) -> str:
     """Path of the browser. Raises MissingExtraError where there is none, UserError where the variable names none."""
-    if named := os.environ.get(VARIABLE):
-        found = shutil.which(named)
+    if named := environ.get(VARIABLE):
+        found = shutil.which(named, path=environ.get("PATH"))
         if found is None:
             raise UserError(f'{VARIABLE} is "{named}", which is no program that can be run')
         return found
     for name in _NAMES:
-        if found := shutil.which(name):
+        if found := shutil.which(name, path=environ.get("PATH")):
             return found
     raise MissingExtraError(
         f"this needs Chromium, and none of {', '.join(_NAMES)} is on the PATH; type: apt-get install chromium "

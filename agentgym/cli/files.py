@@ -1,4 +1,4 @@
-"""Files to begin from: an environment, a reward, a trainer."""
+"""Files to begin from: an environment, tools, a reward, a curriculum, a trainer, a recipe."""
 
 from __future__ import annotations
 
@@ -15,32 +15,27 @@ def init() -> None:
     """Write a file to begin from."""
 
 
-@init.command("env")
-@click.argument("name")
-@click.option("--directory", type=click.Path(path_type=Path), default=Path("."), help="Folder to write it to.")
-def init_env(name: str, directory: Path) -> None:
-    """Write NAME.py, a runnable environment in one file."""
-    _write("environments", name, directory, "agentgym play {}")
+_WRITTEN = {
+    "env": "NAME.py, a runnable environment in one file.",
+    "tools": "NAME.py, a runnable environment of tools.",
+    "reward": "NAME.py, a reward that is added to the environment's own.",
+    "curriculum": "NAME.py, a choice of the tasks that are played.",
+    "trainer": "NAME.py, a way to learn from episodes.",
+    "recipe": "NAME.toml, the settings of a run.",
+}
 
 
-@init.command("reward")
-@click.argument("name")
-@click.option("--directory", type=click.Path(path_type=Path), default=Path("."), help="Folder to write it to.")
-def init_reward(name: str, directory: Path) -> None:
-    """Write NAME.py, a reward that is added to the environment's own."""
-    _write("rewards", name, directory, "agentgym train --env webshop --rewards {}")
+def _add(word: str, written: str) -> None:
+    @init.command(word, help=f"Write {written}")
+    @click.argument("name")
+    @click.option("--directory", type=click.Path(path_type=Path), default=Path("."), help="Folder to write it to.")
+    def init_one(name: str, directory: Path) -> None:
+        from agentgym.scaffold import TEMPLATES, write
+
+        file = write(word, name, directory)
+        path = file if file.is_absolute() else f"./{file}"
+        click.echo(f"{file} is written; type: {TEMPLATES[word].typed.format(path)}")
 
 
-@init.command("trainer")
-@click.argument("name")
-@click.option("--directory", type=click.Path(path_type=Path), default=Path("."), help="Folder to write it to.")
-def init_trainer(name: str, directory: Path) -> None:
-    """Write NAME.py, a way to learn from episodes."""
-    _write("trainers", name, directory, "agentgym train --env webshop --trainer {}")
-
-
-def _write(kind: str, name: str, directory: Path, typed: str) -> None:
-    from agentgym.scaffold import write_plugin
-
-    file = write_plugin(kind, name, directory)
-    click.echo(f"{file} is written; type: {typed.format(file if file.is_absolute() else f'./{file}')}")
+for _word, _what in _WRITTEN.items():
+    _add(_word, _what)

@@ -50,7 +50,9 @@ def train(
 
 
 @command("eval", takes="MeasureSettings")
-@click.option("--model", required=True, help="A run directory, a model directory, a .gguf file or a Hugging Face id.")
+@click.option(
+    "--model", required=True, help="A run, a model directory, a .gguf file, a Hugging Face id, or openai:URL."
+)
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True, help="Tasks that are played.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Whose tasks.")
 @click.option("--temperature", type=Real(0), default=0.0, show_default=True, help="0 is greedy.")
@@ -68,6 +70,7 @@ def train(
     type=click.Path(path_type=Path),
     help="Write the episodes as they end: to an archive in this directory, or to a file where it ends in .jsonl.",
 )
+@click.option("--interactive", is_flag=True, help="Stop at each failure and open it, as agentgym play does.")
 @click.pass_context
 def evaluate(
     context: click.Context,
@@ -79,10 +82,14 @@ def evaluate(
     samples: int,
     json_file: Path | None,
     trajectories: Path | None,
+    interactive: bool,
 ) -> None:
     """Measure a policy on held-out tasks: agentgym eval --env webshop --model RUN."""
     from agentgym.launch import evaluate as measure
 
+    if interactive:
+        _stopping(context, **context.params)
+        return
     with progress() as reporter:
         result, _ = measure(
             flags_of(context),
@@ -95,15 +102,44 @@ def evaluate(
             trajectories=trajectories,
             reporter=reporter,
         )
+    _tell(result, json_file)
+
+
+def _tell(result: Any, json_file: Path | None) -> None:
     text = result.model_dump_json(indent=2)
     if json_file is not None:
         write_json(json_file, text)
     click.echo(text)
 
 
+def _stopping(
+    context: click.Context,
+    model: str,
+    *,
+    samples: int,
+    trajectories: Path | None,
+    json_file: Path | None,
+    interactive: bool,
+    **how: Any,
+) -> None:
+    """Stop at each failure. Raises ConfigError for what has no effect then."""
+    from agentgym.repl.failures import evaluate as stop_at_failures
+
+    for flag, is_given in (("samples", samples > 1), ("trajectories", trajectories is not None)):
+        if is_given:
+            raise ConfigError(f"--{flag} has no effect with --interactive, which plays each task once; leave it out")
+    flags = flags_of(context)
+    if "search" in flags:
+        raise ConfigError("--search has no effect with --interactive; type :search at a failure")
+    result, _ = stop_at_failures(flags, model, **how, note=lambda text: click.echo(text, err=True))
+    _tell(result, json_file)
+
+
 @command(takes="MeasureSettings")
 @click.option(
-    "--model", required=True, help="Who plays: a run directory, a model directory, a .gguf file or a Hugging Face id."
+    "--model",
+    required=True,
+    help="Who plays: a run, a model directory, a .gguf file, a Hugging Face id, or openai:URL.",
 )
 @click.option(
     "-o",

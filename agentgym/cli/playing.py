@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentgym.cli.checks import check, is_otherwise
 from agentgym.cli.group import cli, command
 from agentgym.command import flags_of
 from agentgym.commands import Real, write_json
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--split", type=click.Choice(SPLITS), help="Whose tasks; none given: as the environment likes.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
-    "--model", help="A policy to watch: a run directory, a model directory, a .gguf file or a Hugging Face id."
+    "--model", help="A policy to watch: a run, a model's directory, a .gguf file, a Hugging Face id, or openai:URL."
 )
 @click.option("--temperature", type=Real(0), default=1.0, show_default=True, help="0 is greedy.")
 @click.option(
@@ -115,13 +116,23 @@ def serve(context: click.Context, /, env: str, **how: Any) -> None:
 
 
 @command(takes="SpeechSettings")
-@click.argument("env")
+@click.argument("env", metavar="[ENV | RUN]", required=False)
 @click.option("--model", help="Whose tokenizer to try: a run directory, a model, or nano; none given: single bytes.")
+@click.option("--machine", is_flag=True, help="Check this machine: packages, containers, a browser, room.")
 @click.option("--quick", is_flag=True, help="Play a fifth as long.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the findings to a file too.")
 @click.pass_context
-def doctor(context: click.Context, env: str, model: str | None, quick: bool, json_file: Path | None) -> None:
-    """Check that ENV keeps the environment contract; exits with 1 when it does not."""
+def doctor(
+    context: click.Context, env: str | None, model: str | None, machine: bool, quick: bool, json_file: Path | None
+) -> None:
+    """Check an environment, a run, a model or this machine; exits with 1 where something is wrong.
+
+    ENV: whether it keeps the environment contract. RUN: whether its files are whole, and what its alarms mean. Without
+    either, --model M: what its tokenizer and chat template do. --machine: whether it is fit.
+    """
+    if env is None or is_otherwise(env, machine=machine):
+        check(env, model, machine=machine, flags=flags_of(context), quick=quick, json_file=json_file)
+        return
     from rich.console import Console
 
     from agentgym.doctor import SECONDS, as_json, diagnose, findings_table, shown_prompt, tokens_check

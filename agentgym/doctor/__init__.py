@@ -15,6 +15,9 @@ environment, ``agentgym doctor ID`` over one.
 - ``browsers``: what a page keeps for the next episode;
 - ``leftovers``: processes, threads, files that stay behind;
 - ``tokens``: what a policy's tokenizer makes of it;
+- ``cures``: checks that know what mends what they find;
+- ``machine``: Python, packages, containers, a browser, room;
+- ``speech``: what a model's tokenizer and chat template do;
 - ``report``: the findings for people and for machines.
 
 What no check can see: whether the task makes sense, and whether the reward measures it.
@@ -33,6 +36,7 @@ from agentgym.doctor.browsers import clears_the_browser
 from agentgym.doctor.cheats import pays_no_cheat
 from agentgym.doctor.enumerations import refuses_enumerations
 from agentgym.doctor.leftovers import leaves_nothing_behind
+from agentgym.doctor.machine import Machine, machine_findings
 from agentgym.doctor.measures import gives_sane_rewards, shows_sane_observations, wins_at_random
 from agentgym.doctor.playing import SECONDS, Check, MakeEnv, Moment, Remark, play_at_random, success_of
 from agentgym.doctor.repeats import (
@@ -42,8 +46,9 @@ from agentgym.doctor.repeats import (
     repeats_in_processes,
     repeats_in_threads,
 )
-from agentgym.doctor.report import Finding, as_json, findings_table
+from agentgym.doctor.report import Finding, as_json, findings_table, told_json
 from agentgym.doctor.snapshots import comes_back_to_snapshots, tells_the_way_back
+from agentgym.doctor.speech import speech_findings
 from agentgym.doctor.tokens import keeps_tokens, shown_prompt, tokens_check
 from agentgym.visit import Player
 
@@ -53,6 +58,7 @@ __all__ = [
     "STRANGE_ACTIONS",
     "Check",
     "Finding",
+    "Machine",
     "MakeEnv",
     "Moment",
     "Player",
@@ -68,6 +74,7 @@ __all__ = [
     "keeps_instances_apart",
     "keeps_tokens",
     "leaves_nothing_behind",
+    "machine_findings",
     "passes_gymnasium",
     "pays_no_cheat",
     "play_at_random",
@@ -78,11 +85,13 @@ __all__ = [
     "repeats_in_threads",
     "shown_prompt",
     "shows_sane_observations",
+    "speech_findings",
     "stands_random_actions",
     "stands_strange_actions",
     "success_of",
     "tells_the_way_back",
     "tokens_check",
+    "told_json",
     "wins_as_expert",
     "wins_at_random",
 ]

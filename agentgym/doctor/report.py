@@ -10,7 +10,7 @@ from typing import Any, Literal
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Finding", "as_json", "findings_table"]
+__all__ = ["Finding", "as_json", "findings_table", "told_json"]
 
 _STYLES = {"pass": "green", "info": "cyan", "FAIL": "bold red"}
 
@@ -26,6 +26,8 @@ class Finding:
     """What was seen, or what is wrong."""
     seconds: float = 0.0
     """How long the check took."""
+    cure: str = ""
+    """What to type, where there is something to mend."""
 
     @property
     def passed(self) -> bool:
@@ -39,12 +41,20 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     for finding in findings:
         status = Text(finding.status, _STYLES[finding.status])
         name, detail = finding.name.replace("_", " "), Text(finding.detail)
+        if finding.cure:
+            detail.append(f"\ntype: {finding.cure}", "bold")
         table.add_row(status, Text(name), Text(f"{finding.seconds:.1f}", justify="right"), detail)
     return table
 
 
 def as_json(id: str, options: Mapping[str, Any], findings: Sequence[Finding]) -> str:
     """``{"env": ..., "options": ..., "passed": ..., "findings": [{"name", "status", "detail", "seconds"}, ...]}``."""
+    return told_json({"env": id, "options": dict(options)}, findings)
+
+
+def told_json(subject: Mapping[str, Any], findings: Sequence[Finding]) -> str:
+    """``subject`` and whether it passed, with the findings; a finding has its "cure" where there is one."""
     passed = all(finding.passed for finding in findings)
-    shown = [dataclasses.asdict(finding) for finding in findings]
-    return json.dumps({"env": id, "options": dict(options), "passed": passed, "findings": shown}, indent=2)
+    fields = [dataclasses.asdict(finding) for finding in findings]
+    shown = [{key: value for key, value in each.items() if key != "cure" or value} for each in fields]
+    return json.dumps({**subject, "passed": passed, "findings": shown}, indent=2)

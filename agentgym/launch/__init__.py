@@ -86,7 +86,7 @@ async def evaluate_async(
 
     ``samples`` episodes of each task are played, and no more than one at temperature 0, which is greedy; with a search
     they are the lines of one tree, of which the one that it chooses counts. ``model`` is a
-    run directory, a model directory, a .gguf file or a Hugging Face id. ``trajectories``, where given, gets the
+    run, a model directory, a .gguf file, a Hugging Face id or openai:URL. ``trajectories``, where given, gets the
     episodes as they end: an archive in that directory, or a JSONL file where the name ends in .jsonl.
 
     Example::

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from agentgym.config import CHOICES, CRITIC, Choice, Settings, long_form, merged, validated
 from agentgym.errors import ConfigError, UserError
+from agentgym.launch import served
 from agentgym.launch.absent import refuse_missing_model
 from agentgym.launch.combinations import (
     play_ahead,
@@ -171,6 +172,8 @@ def settings_for(
     """
     if model == "nano":
         raise UserError("nano is made anew for each training run; pass the run directory: --model runs/NAME")
+    if issubclass(kind, PolicySettings):
+        given, model = served.in_full(in_full(given), model)
     own = {"model": {"id": model}} if issubclass(kind, PolicySettings) else {}
     also = in_full(given).get("model")
     if isinstance(also, Mapping) and also.get("id", model) != model:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from agentgym.env import Env
 from agentgym.errors import AgentGymError, ParseError, SnapshotError
 from agentgym.protocol import Protocol
 from agentgym.repl.interrupt import Interrupt
+from agentgym.repl.policy import Reply
 from agentgym.snapshot import Mark
 from agentgym.types import Action, Message, Observation, TaskId
 from agentgym.visit import Standing, Visit
@@ -45,6 +47,12 @@ class Moment:
     """None where the reply could not be parsed, and for the reset."""
     problem: str | None = None
     """What was wrong with the reply or the action."""
+    spoken: Reply | None = None
+    """The reply with its tokens, where it is as a policy sampled it."""
+    number: int = 0
+    """By which it can be gone back to: no other moment of the game has it."""
+    label: str = ""
+    """Of a reset: task and seed."""
 
     @property
     def observation(self) -> Observation:
@@ -62,12 +70,20 @@ class Game:
         """The task being played; None where the environment picked one."""
         self.moments: list[Moment] = []
         self.branches: dict[str, list[Moment]] = {}
+        self.left: list[list[Moment]] = []
+        """What was played before it was taken back or left."""
+        self._numbers = itertools.count()
         self._visit = Visit(env)
 
     @property
     def now(self) -> Moment:
         """The present moment."""
         return self.moments[-1]
+
+    @property
+    def lines(self) -> list[list[Moment]]:
+        """All that was played, the present line last."""
+        return [*self.left, *self.branches.values(), self.moments]
 
     @property
     def num_turns(self) -> int:
@@ -86,38 +102,55 @@ class Game:
             elif split is not None:
                 chosen = TaskOrder(self.env.tasks(split), seed=seed)[0]
             await self._visit.reset(chosen, seed)
-            return Moment(standing=self._visit.now, mark=await self._save())
+            label = f"{'' if chosen is None else f'task {chosen}, '}seed {seed}"
+            return Moment(standing=self._visit.now, mark=await self._save(), number=next(self._numbers), label=label)
 
-        self.moments = [await self._safely(begin)]
+        moments = [await self._safely(begin)]
+        self._leave()
+        self.moments = moments
         self.task, self.split, self.seed, self.chosen = task, split, seed, chosen
 
-    async def act(self, action: Action, *, reply: str | None = None) -> Moment:
+    async def act(self, action: Action, *, reply: str | None = None, spoken: Reply | None = None) -> Moment:
         """One turn."""
-        self._must_go_on()
+        self.must_go_on()
 
         async def step() -> Moment:
             info = (await self._visit.step(action)).info
             problem = str(info["invalid_action"]) if "invalid_action" in info else None
-            now = self._visit.now
-            return Moment(standing=now, mark=await self._save(), reply=reply, action=action, problem=problem)
+            return Moment(
+                standing=self._visit.now,
+                mark=await self._save(),
+                reply=reply,
+                action=action,
+                problem=problem,
+                spoken=spoken,
+                number=next(self._numbers),
+            )
 
         self.moments.append(await self._safely(step))
         return self.now
 
-    async def hear(self, reply: str, protocol: Protocol) -> Moment:
+    async def hear(self, reply: str, protocol: Protocol, *, spoken: Reply | None = None) -> Moment:
         """One turn by a policy; a reply that cannot be parsed does not step the environment."""
-        self._must_go_on()
+        self.must_go_on()
         try:
             action = protocol.parse(reply)
         except ParseError as error:
-            here = dataclasses.replace(self.now.standing, reward=0.0)
-            self.moments.append(Moment(standing=here, mark=self.now.mark, reply=reply, problem=str(error)))
-            return self.now
-        return await self.act(action, reply=reply)
+            return self.refuse(reply, str(error), spoken=spoken)
+        return await self.act(action, reply=reply, spoken=spoken)
+
+    def refuse(self, reply: str, problem: str, *, spoken: Reply | None = None) -> Moment:
+        """One turn by a policy whose reply cannot be parsed: nothing changes but what was said."""
+        self.must_go_on()
+        here, number = dataclasses.replace(self.now.standing, reward=0.0), next(self._numbers)
+        self.moments.append(
+            Moment(standing=here, mark=self.now.mark, reply=reply, problem=problem, spoken=spoken, number=number)
+        )
+        return self.now
 
     async def expert_action(self) -> Action:
         """What the environment's expert would do now."""
-        self._must_go_on()
+        self.must_go_on()
         action = await self._safely(self._visit.expert)
         if action is None:
             raise GameError(f"{self.env.name} has no expert()")
@@ -127,7 +160,7 @@ class Game:
         """Take turns back, at most to the reset."""
         if self.num_turns == 0:
             raise GameError("nothing to undo: this is the first observation")
-        await self._return_to(self.moments[: max(1, len(self.moments) - num_turns)])
+        await self.return_to(self.moments[: max(1, len(self.moments) - num_turns)])
 
     def keep(self, name: str) -> None:
         """Remember this moment, and how it came about, as ``name``."""
@@ -135,11 +168,20 @@ class Game:
 
     async def goto(self, name: str) -> None:
         """Go back to a kept moment; the present line stays only if it was kept too."""
-        await self._return_to(self.branches[name])
+        await self.return_to(self.branches[name])
 
-    def conversation(self, protocol: Protocol) -> list[Message]:
-        """The episode so far as a policy sees it."""
-        first, *turns = self.moments
+    async def goto_number(self, number: int) -> None:
+        """Go back to any moment that was played. Raises GameError where there is none of that number."""
+        for line in self.lines:
+            numbers = [moment.number for moment in line]
+            if number in numbers:
+                await self.return_to(line[: numbers.index(number) + 1])
+                return
+        raise GameError(f"no moment #{number} was played; :tree shows all")
+
+    def conversation(self, protocol: Protocol, *, before: int = 0) -> list[Message]:
+        """The episode so far as a policy sees it; as it did so many turns ago."""
+        first, *turns = self.moments[: len(self.moments) - before]
         opening = protocol.prologue(self.env.instructions)
         messages = [*opening, protocol.shown(first.observation)]
         for number, turn in enumerate(turns):
@@ -159,13 +201,22 @@ class Game:
         numbered = len(tasks) > 0 and not isinstance(tasks[0], str)
         return int(typed) if numbered and isinstance(typed, str) and typed.isdecimal() else typed
 
-    def _must_go_on(self) -> None:
+    def must_go_on(self) -> None:
+        """Raises GameError where the episode is over."""
         if self.now.standing.is_over:
             raise GameError("the episode is over: :undo takes the last turn back, :restart begins it again")
 
-    async def _return_to(self, moments: Sequence[Moment]) -> None:
+    async def return_to(self, moments: Sequence[Moment]) -> None:
+        """Go back to the last of ``moments``, which came about one after the other."""
         await self._safely(lambda: self._load(moments[-1]))
+        self._leave()
         self.moments = list(moments)
+
+    def _leave(self) -> None:
+        """Remember the present line, unless it is the beginning of another one."""
+        ends = [line[len(self.moments) - 1].number for line in self.left if len(line) >= len(self.moments) > 0]
+        if self.moments and self.now.number not in ends:
+            self.left.append(self.moments)
 
     async def _load(self, moment: Moment) -> None:
         if moment.mark is None:

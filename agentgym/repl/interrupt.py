@@ -44,14 +44,17 @@ class Interrupt:
             self._open = None
 
     async def turn(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do ``work``. Raises KeyboardInterrupt when it was interrupted."""
-        turn = self._turn = asyncio.create_task(_contained(work))
+        """Do ``work``, which may have a turn of its own. Raises KeyboardInterrupt when it was interrupted."""
+        around, turn = self._turn, asyncio.create_task(_contained(work))
+        self._turn = turn
         try:
             await asyncio.wait({turn})
         except asyncio.CancelledError:  # all of the game is
             turn.cancel()
             await asyncio.wait({turn})
             raise
+        finally:
+            self._turn = around
         if turn.cancelled():
             raise KeyboardInterrupt
         result: T = turn.result()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -12,15 +12,18 @@ from agentgym.env import Env
 from agentgym.errors import ConfigError
 from agentgym.loops import plain
 from agentgym.registry import make
+from agentgym.repl.base import Opens
 from agentgym.repl.game import Game
-from agentgym.repl.policy import EnginePolicy, Policy
+from agentgym.repl.pictures import terminal_form
+from agentgym.repl.policies import opened
+from agentgym.repl.policy import Policy
 from agentgym.repl.retracing import Retraced
 from agentgym.repl.screen import Screen
 from agentgym.repl.shell import Shell
 from agentgym.types import TaskId, Trajectory
 from agentgym.visit import Visit
 
-__all__ = ["play", "play_async"]
+__all__ = ["opener", "play", "play_async", "table"]
 
 
 async def play_async(
@@ -43,7 +46,7 @@ async def play_async(
 
     Args:
         env: an environment, which is closed at the end; its id or path; or settings as for ``evaluate``.
-        model: a policy to watch: a run directory, a model directory or a Hugging Face id.
+        model: a policy to watch: a run directory, a model directory, a Hugging Face id, or openai:URL.
         task: the task to play; the environment's own choice unless ``task`` or ``split`` is given.
         split: "train", "validation" or "test".
         seed: of the first episode.
@@ -56,60 +59,55 @@ async def play_async(
 
     Example::
 
-        agentgym.play("webshop", split="test", task=0)
+        agentgym.repl.play("webshop", split="test", task=0)
     """
-    screen = Screen(console or Console(highlight=False))
-
-    async def play_in(env: Env, policy: Policy | None) -> None:
-        fresh = Game(env, task=task, split=split, seed=seed) if episode is None else Retraced(env, episode, turn)
-        await Shell(fresh, screen, policy).run(stdin)
-
-    if model is not None:
-        await _watch(model, _settings(env), play_in, seed=seed, temperature=temperature)
-        return
-    made = env if isinstance(env, Env) else _made(_settings(env))
-    try:
-        await play_in(made, policy)
-    finally:
-        await Visit(made).close()
+    async with table(env, model=model, policy=policy, seed=seed, temperature=temperature) as (made, watched, opens):
+        screen = Screen(console) if console else Screen(Console(highlight=False), form=terminal_form())
+        game = Game(made, task=task, split=split, seed=seed) if episode is None else Retraced(made, episode, turn)
+        shell = Shell(game, screen, watched, opens=opens)
+        try:
+            await shell.run(stdin)
+        finally:
+            await shell.close()
 
 
 play = plain(play_async)
 
 
-async def _watch(
-    model: str,
-    settings: Mapping[str, Any],
-    play_in: Callable[[Env, Policy], Awaitable[None]],
+def opener(settings: Mapping[str, Any], *, seed: int, temperature: float) -> Opens:
+    """What loads further policies for the environment of ``settings``."""
+
+    @contextlib.asynccontextmanager
+    async def opens(name: str) -> AsyncIterator[Policy]:
+        async with opened(name, settings, seed=seed, temperature=temperature) as (policy, _):
+            yield policy
+
+    return opens
+
+
+@contextlib.asynccontextmanager
+async def table(
+    env: Env | str | Mapping[str, Any],
     *,
-    seed: int,
-    temperature: float,
-) -> None:
-    from agentgym.launch.early import refuse_unplayable
-    from agentgym.launch.resolving import settings_for
-    from agentgym.launch.settings import PolicySettings
+    model: str | None = None,
+    policy: Policy | None = None,
+    seed: int = 0,
+    temperature: float = 1.0,
+) -> AsyncIterator[tuple[Env, Policy | None, Opens | None]]:
+    """An environment, which is closed at the end, who is watched in it, and what loads others.
 
-    chosen = settings_for(settings, model, seed=seed, kind=PolicySettings, note=_warn)
-    await refuse_unplayable(chosen)
-    from agentgym.launch.parts import assembled  # torch
-
-    async with assembled(chosen) as parts:
-        policy = EnginePolicy(
-            parts.engine,
-            parts.policy.tokenizer,
-            parts.protocol,
-            temperature=temperature,
-            max_tokens=parts.limits.max_reply_tokens,
-        )
-        made: Env = make(chosen.env.id, **chosen.env.options)
-        try:
-            await play_in(made, policy)
-        finally:
-            await Visit(made).close()
-
-
-def _warn(text: str) -> None:
-    print(text, file=sys.stderr)
+    Raises UserError where they are not to be had.
+    """
+    async with contextlib.AsyncExitStack() as closing:
+        opens = None if isinstance(env, Env) else opener(_settings(env), seed=seed, temperature=temperature)
+        if model is not None:
+            opening = opened(model, _settings(env), seed=seed, temperature=temperature)
+            policy, choice = await closing.enter_async_context(opening)
+            made: Env = make(choice.id, **choice.options)
+        else:
+            made = env if isinstance(env, Env) else _made(_settings(env))
+        closing.push_async_callback(Visit(made).close)
+        yield made, policy, opens
 
 
 def _settings(env: Env | str | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from rich.columns import Columns
 from rich.console import Console
@@ -13,10 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from agentgym.repl.game import Game, Moment
+from agentgym.repl.pictures import Form, drawn, saved
 from agentgym.repl.policy import Reply
+from agentgym.repl.tables import history_table, odds_table, shade
+from agentgym.types import Media
 from agentgym.visit import Standing
 
-__all__ = ["Screen"]
+__all__ = ["Screen", "Voice"]
 
 MAX_ACTIONS = 40
 """Admissible actions that are shown without being asked for."""
@@ -25,14 +29,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Screen:
-    """Writes to a rich console."""
+    """Writes to a rich console, and images in ``form``; without one they are files in ``folder``."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console, *, form: Form | None = None, folder: Path | None = None) -> None:
+        self.console, self.form, self.folder = console, form, folder
 
     def say(self, text: str, style: str = "") -> None:
         """A line of our own."""
-        self.console.print(self._text(text, style), soft_wrap=True)
+        self.console.print(self.text(text, style), soft_wrap=True)
 
     def complain(self, text: str) -> None:
         """Something went wrong."""
@@ -52,7 +56,8 @@ class Screen:
         if now.problem is not None:
             self.say(f"no effect: {now.problem}", "yellow")
         title = f"turn {game.num_turns}" if game.num_turns else "first observation"
-        self.console.print(Panel(self._text(now.observation), title=title, title_align="left"))
+        self.console.print(Panel(self.text(now.observation), title=title, title_align="left"))
+        self.pictures(now.observation.images)
         if game.num_turns:
             self._reward(now.standing)
         if now.standing.is_over:
@@ -64,39 +69,40 @@ class Screen:
         if game.num_turns == game.env.max_turns:
             self.say(f"a rollout ends here, after {game.env.max_turns} turns; you may go on", "yellow")
 
+    def pictures(self, images: Sequence[Media]) -> None:
+        """Images, drawn where the terminal can, else saved and named."""
+        for image in images:
+            if self.form is None:
+                self.say(f"picture: {saved(image, self.folder)}")
+            else:
+                self.console.file.write(drawn(image, self.form) + "\n")
+                self.console.file.flush()
+
     def actions(self, admissible: Sequence[str] | None, limit: int | None = None) -> None:
         """The admissible actions, numbered."""
         if not admissible:
             return
         width = len(str(len(admissible[:limit])))
-        shown = [self._text(f"{i:>{width}} {action}", "cyan") for i, action in enumerate(admissible[:limit], 1)]
+        shown = [self.text(f"{i:>{width}} {action}", "cyan") for i, action in enumerate(admissible[:limit], 1)]
         self.console.print(Columns(shown, padding=(0, 3)))
         if len(shown) < len(admissible):
             self.say(f"… and {len(admissible) - len(shown)} more: :actions shows all")
 
     def reply(self, reply: Reply) -> None:
         """A sampled reply: the redder a token, the less likely it was."""
-        line = self._text("policy: ", "bold")
-        for token, logprob in reply.tokens or ((reply.text, 0.0),):
-            line.append_text(self._text(token, _shade(math.exp(min(0.0, logprob)))))
-        line.append(f"   log-prob {reply.logprob:.2f}, {len(reply.tokens)} tokens", "dim")
-        self.console.print(line, soft_wrap=True)
+        self.voice().end(reply)
+
+    def voice(self) -> Voice:
+        """What shows a reply while it is sampled."""
+        return Voice(self)
 
     def odds(self, actions: Sequence[str], logprobs: Sequence[float]) -> None:
         """How likely each action is to be what the policy says, likeliest first."""
-        table = Table("probability", "log-prob", "action", box=None)
-        for action, logprob in sorted(zip(actions, logprobs, strict=True), key=lambda pair: -pair[1]):
-            chance = math.exp(min(0.0, logprob))
-            table.add_row(f"{chance:.1%}", f"{logprob:.2f}", self._text(action, _shade(chance)))
-        self.console.print(table)
+        self.console.print(odds_table(actions, logprobs, self.text))
 
     def history(self, moments: Sequence[Moment]) -> None:
         """One line a turn."""
-        table = Table("turn", "action", "reward", "total", box=None)
-        for i, moment in enumerate(moments[1:], 1):
-            said = moment.action if moment.action is not None else f"{moment.reply} (not understood)"
-            table.add_row(str(i), self._text(said), f"{moment.standing.reward:g}", f"{moment.standing.total:g}")
-        self.console.print(table)
+        self.console.print(history_table(moments, self.text))
 
     def commands(self, rows: Iterable[tuple[str, str]]) -> None:
         """The help."""
@@ -115,11 +121,40 @@ class Screen:
         outcome = "success" if now.success else "no success"
         self.say(f"{how}: {outcome}, total reward {now.total:g}", "bold green" if now.success else "bold red")
 
-    def _text(self, text: str, style: str = "") -> Text:
+    def text(self, text: str, style: str = "") -> Text:
+        """What of ``text`` may be shown: whoever wrote it draws nothing and moves no cursor."""
         encoding = self.console.encoding or "utf-8"
         printable = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text).replace("\r\n", "\n"))
         return Text(printable.encode(encoding, "replace").decode(encoding), style)
 
 
-def _shade(chance: float) -> str:
-    return "green" if chance > 0.9 else "" if chance > 0.5 else "yellow" if chance > 0.1 else "red"
+class Voice:
+    """A reply, token by token: the redder a token, the less likely it was."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self._has_begun = False
+
+    def hear(self, token: str, logprob: float) -> None:
+        """The next token."""
+        if not self._has_begun:
+            self._show(self.screen.text("policy: ", "bold"))
+        self._has_begun = True
+        self._show(self.screen.text(token, f"bold {shade(math.exp(min(0.0, logprob)))}".strip()))
+
+    def end(self, reply: Reply) -> None:
+        """All of it was said; what was not heard is shown now."""
+        line = self.screen.text("" if self._has_begun else "policy: ", "bold")
+        for token, logprob in () if self._has_begun else reply.tokens or ((reply.text, 0.0),):
+            line.append_text(self.screen.text(token, shade(math.exp(min(0.0, logprob)))))
+        told = f"log-prob {reply.logprob:.2f}, {len(reply.tokens)} tokens" if reply.tokens else "no log-probs"
+        line.append(f"   {told}", "dim")
+        self.screen.console.print(line, soft_wrap=True)
+
+    def fall_silent(self) -> None:
+        """It was broken off."""
+        if self._has_begun:
+            self.screen.console.print()
+
+    def _show(self, text: Text) -> None:
+        self.screen.console.print(text, end="", soft_wrap=True)

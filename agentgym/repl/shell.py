@@ -1,38 +1,54 @@
-"""The commands of the REPL, and the loop that reads them.
+"""The REPL: the loop that reads lines, and the commands of the episode.
 
 A line is an action, the number of an admissible action, or a command that begins with ":". Each ``do_`` method is a
-command, plain or ``async``: its signature is its usage, its docstring its help. Nothing that is typed ends the loop
-but ``:quit``.
+command, plain or ``async``: its signature is its usage, its docstring its help. Those with which others play are in
+``speaking``, those that tell of the game in ``telling``. Nothing that is typed ends the loop but ``:quit``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-import re
+import os
+import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TextIO
 
 from agentgym.env import SPLITS
 from agentgym.errors import EnvError, UserError, did_you_mean
 from agentgym.loops import interruptible, settled
+from agentgym.registry import plugins
+from agentgym.repl import transcript
+from agentgym.repl.base import Opens, number
 from agentgym.repl.game import Game, GameError, told
 from agentgym.repl.policy import Policy
 from agentgym.repl.screen import Screen
+from agentgym.repl.speaking import BLANK, PLAYERS, Speaking
+from agentgym.repl.telling import Telling
 from agentgym.repl.terminal import line_reader
 from agentgym.types import Action
 
 __all__ = ["Shell", "usage"]
 
-PLAYERS = ("policy", "expert")
-_BLANK = re.compile(r"<[^<>]+>")
-"""A part of an admissible action that stands for any words, as in ``search[<query>]``."""
 
+class Shell(Speaking, Telling):
+    """Lines in, a game played, everything shown.
 
-class Shell:
-    """Lines in, a game played, everything shown."""
+    What was played is not lost with whatever ends it: where that is no command, it is written to a file in ``rescue``.
+    """
 
-    def __init__(self, game: Game, screen: Screen, policy: Policy | None = None) -> None:
-        self.game, self.screen, self.policy = game, screen, policy
+    def __init__(
+        self,
+        game: Game,
+        screen: Screen,
+        policy: Policy | None = None,
+        *,
+        opens: Opens | None = None,
+        rescue: Path = Path(),
+    ) -> None:
+        super().__init__(game, screen, policy, opens=opens)
+        self.rescue = rescue
         self.commands: dict[str, Callable[..., Any]] = {
             name.removeprefix("do_"): method for name, method in inspect.getmembers(self) if name.startswith("do_")
         }
@@ -41,16 +57,34 @@ class Shell:
     async def run(self, stdin: TextIO | None = None) -> None:
         """Begin the first episode and read lines until it is enough."""
         with interruptible(self.game.interrupt):
-            await self._begin()
-            ask = line_reader(stdin, self.candidates, self.screen.say, self.game.interrupt)
+            await self.begin()
+            await self.read(stdin)
+
+    async def read(self, stdin: TextIO | None = None) -> None:
+        """Read lines, of an episode that has begun, until it is enough."""
+        self._over = False
+        self.ask = line_reader(stdin, self.candidates, self.screen.say, self.game.interrupt)
+        try:
             while not self._over:
                 is_over = self.game.now.standing.is_over
                 try:
-                    await self.obey(await ask("over> " if is_over else f"turn {self.game.num_turns + 1}> "))
+                    await self.obey(await self.ask("over> " if is_over else f"turn {self.game.num_turns + 1}> ", ""))
                 except KeyboardInterrupt:
                     self.screen.say("cancelled; :quit or Ctrl-D leaves")
-                except EOFError:
-                    return
+        except EOFError:
+            return
+        except BaseException:
+            self._rescue()
+            raise
+        finally:
+            self.ask = None
+
+    def _rescue(self) -> None:
+        if self.game.num_turns:
+            file = self.rescue / f"{self.game.env.name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.jsonl"
+            with contextlib.suppress(UserError):  # what ends it is told
+                transcript.write(file, self.game)
+                self.screen.complain(f"what was played is in {file}; :replay {file} plays it again")
 
     async def obey(self, line: str) -> None:
         """Do what one line says. What goes wrong is shown; raises KeyboardInterrupt when it was interrupted."""
@@ -66,7 +100,14 @@ class Shell:
         if not line.startswith(":"):
             return self.game.now.observation.admissible or ()
         name = line[1:].partition(" ")[0]
-        choices: dict[str, Iterable[str]] = {"goto": self.game.branches, "split": SPLITS, "auto": PLAYERS}
+        choices: dict[str, Iterable[str]] = {
+            "goto": self.game.branches,
+            "split": SPLITS,
+            "auto": PLAYERS,
+            "policy": self.policies,
+            "compare": self.policies,
+            "search": plugins("searches").ids() if name == "search" else (),
+        }
         values = choices.get(name, ())
         return [f":{name} {value}" for value in values] or [f":{command}" for command in self.commands]
 
@@ -74,7 +115,7 @@ class Shell:
 
     async def do_undo(self, n: str = "1") -> None:
         """take back the last turn, or the last n"""
-        await self.game.undo(max(1, _number(n)))
+        await self.game.undo(max(1, number(n)))
         self.screen.moment(self.game)
 
     async def do_restart(self) -> None:
@@ -99,7 +140,7 @@ class Shell:
 
     async def do_seed(self, n: str) -> None:
         """begin again with another seed"""
-        await self._start(seed=_number(n))
+        await self._start(seed=number(n))
 
     def do_branch(self, name: str) -> None:
         """keep this moment under a name"""
@@ -107,72 +148,18 @@ class Shell:
         self.screen.say(f"kept turn {self.game.num_turns} as {name}; :goto {name} comes back to it")
 
     async def do_goto(self, name: str) -> None:
-        """go back to a kept moment"""
+        """go back to a kept moment, or to a moment of :tree by its number: #3"""
+        if name.startswith("#") and name not in self.game.branches:
+            await self.game.goto_number(number(name[1:]))
+            self.screen.moment(self.game)
+            return
         if name not in self.game.branches:
             known = ", ".join(self.game.branches) or "none; :branch NAME keeps this moment"
             raise GameError(f'no branch "{name}".{did_you_mean(name, self.game.branches)} Kept: {known}')
         await self.game.goto(name)
         self.screen.moment(self.game)
 
-    # -- other players -------------------------------------------------------------------------------
-
-    async def do_expert(self) -> None:
-        """let the environment's expert play one turn"""
-        action = await self.game.expert_action()
-        self.screen.say(f"expert: {action}", "bold")
-        await self.game.act(action)
-        self.screen.moment(self.game)
-
-    async def do_step(self) -> None:
-        """let the policy play one turn"""
-        policy = self._policy()
-        reply = await policy.say(self.game.conversation(policy.protocol), self.game.now.observation.tools)
-        self.screen.reply(reply)
-        await self.game.hear(reply.text, policy.protocol)
-        self.screen.moment(self.game)
-
-    async def do_auto(self, who: str = "") -> None:
-        """let the policy, or else the expert, play to the end; Ctrl-C stops it"""
-        who = who or ("policy" if self.policy else "expert")
-        if who not in PLAYERS:
-            raise GameError(f'"{who}" cannot play.{did_you_mean(who, PLAYERS)} Known: {", ".join(PLAYERS)}')
-        turn = self.do_step if who == "policy" else self.do_expert
-        await turn()
-        while not self.game.now.standing.is_over and self.game.num_turns < self.game.env.max_turns:
-            await turn()
-
-    async def do_odds(self) -> None:
-        """how likely the policy is to say each admissible action"""
-        policy, seen = self._policy(), self.game.now.observation
-        actions = [action for action in seen.admissible or () if not _BLANK.search(action)]
-        if not actions:
-            raise GameError("no complete action is listed here, so there is nothing to compare")
-        say = policy.protocol.format if self.game.num_turns else policy.protocol.first
-        replies = [say(Action(action)) for action in actions]
-        conversation = self.game.conversation(policy.protocol)
-        self.screen.odds(actions, await policy.score(conversation, seen.tools, replies))
-
-    # -- looking around ------------------------------------------------------------------------------
-
-    def do_look(self) -> None:
-        """show this moment again"""
-        self.screen.moment(self.game)
-
-    def do_actions(self) -> None:
-        """list every admissible action"""
-        admissible = self.game.now.observation.admissible
-        if admissible is None:
-            raise GameError("this environment does not list its actions")
-        self.screen.actions(admissible)
-
-    def do_history(self) -> None:
-        """list the turns so far"""
-        self.screen.history(self.game.moments)
-
-    def do_info(self) -> None:
-        """show the info dict that came with the observation"""
-        for key, value in self.game.now.standing.info.items():
-            self.screen.say(f"{key}: {value!r}")
+    # -- the rest ------------------------------------------------------------------------------------
 
     def do_help(self) -> None:
         """show this"""
@@ -187,7 +174,8 @@ class Shell:
 
     # -- inside --------------------------------------------------------------------------------------
 
-    async def _begin(self) -> None:
+    async def begin(self) -> None:
+        """Begin the first episode. Raises UserError or EnvError where there is none."""
         try:
             await self.game.interrupt.turn(self.game.start())
         except (UserError, EnvError):
@@ -199,16 +187,16 @@ class Shell:
 
     async def _do(self, line: str) -> None:
         if line.startswith(":") and not line.startswith("::"):
-            await self._command(line[1:])
+            await self.command(*(line[1:].split() or [""]))
         elif line:
             await self._act(line.removeprefix(":"))
 
-    async def _command(self, line: str) -> None:
-        name, *arguments = line.split() or [""]
+    async def command(self, name: str, *arguments: str) -> None:
+        """Do a command by its name, or the beginning of it. Raises GameError where there is none such."""
         if name not in self.commands:
             close = [command for command in self.commands if name and command.startswith(name)]
             if len(close) != 1:
-                hint = did_you_mean(f":{name}", [f":{command}" for command in self.commands])
+                hint = did_you_mean(f":{name}", [f":{command}" for command in self.commands]) if name else ""
                 raise GameError(f'unknown command ":{name}".{hint} :help lists all')
             name = close[0]
         method = self.commands[name]
@@ -224,7 +212,7 @@ class Shell:
             if not 1 <= int(line) <= len(admissible):
                 raise GameError(f"there is no action {line}, they are numbered 1 to {len(admissible)}")
             line = admissible[int(line) - 1]
-            if blank := _BLANK.search(line):
+            if blank := BLANK.search(line):
                 raise GameError(f"type {line} with your own words in place of {blank[0]}")
         await self.game.act(Action(line))
         self.screen.moment(self.game)
@@ -233,20 +221,9 @@ class Shell:
         await self.game.start(**changes)
         self.screen.episode(self.game)
 
-    def _policy(self) -> Policy:
-        if self.policy is None:
-            raise GameError("no policy is loaded; start with --model RUN_OR_MODEL to watch one")
-        return self.policy
-
 
 def usage(name: str, method: Callable[..., Any]) -> str:
     """How a command is typed: what must follow it in capitals, what may in brackets."""
     parameters = [p for p in inspect.signature(method).parameters.values() if p.name != "self"]
     words = [p.name.upper() if p.default is p.empty else f"[{p.name}]" for p in parameters]
     return " ".join([f":{name}", *words])
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise GameError(f'expected a number, found "{text}"')
-    return int(text)

@@ -15,8 +15,10 @@ from agentgym.repl.interrupt import Interrupt
 
 __all__ = ["Ask", "Suggestions", "line_reader"]
 
-Ask = Callable[[str], Awaitable[str]]
-"""Prompt → the next line. Raises EOFError at the end, KeyboardInterrupt where a line was cancelled."""
+Ask = Callable[[str, str], Awaitable[str]]
+"""Prompt, and what stands there to be changed → the next line.
+
+Raises EOFError at the end, KeyboardInterrupt where a line was cancelled."""
 
 
 class Suggestions(Completer):
@@ -38,27 +40,27 @@ def line_reader(
     """Reads from ``stdin`` (None: the process's own), with editing and completion if a person sits there.
 
     ``echo`` is told each line that was read from a file or a pipe, with its prompt, so that a transcript is whole.
-    ``interrupt`` cancels the line.
+    ``interrupt`` cancels the line. An empty line from a file or a pipe leaves the text that stands there.
     """
     if stdin is None and sys.stdin.isatty() and sys.stdout.isatty():
         session: PromptSession[str] = PromptSession(completer=Suggestions(candidates), complete_while_typing=False)
 
-        async def typed(prompt: str) -> str:
+        async def typed(prompt: str, text: str = "") -> str:
             # While prompt_toolkit takes its own handler of Ctrl-C back, a second one finds none.
-            return await interrupt.turn(session.prompt_async(prompt, handle_sigint=False))
+            return await interrupt.turn(session.prompt_async(prompt, default=text, handle_sigint=False))
 
         return typed
     source = stdin or sys.stdin
     if isinstance(source, io.TextIOWrapper):
         source.reconfigure(errors="replace")
 
-    async def ask(prompt: str) -> str:
+    async def ask(prompt: str, text: str = "") -> str:
         with interrupt.open():
             line = source.readline()
         if not line:
             raise EOFError
         line = line.rstrip("\n")
         echo(prompt + line)
-        return line
+        return line or text
 
     return ask

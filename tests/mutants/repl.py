@@ -38,8 +38,8 @@ MODULES = (
             Mutation("replies are put anew", "turn.reply if turn.reply is not None else ", ""),
             Mutation(
                 "a failed start changes the seed",
-                "        self.moments = [await self._safely(begin)]\n",
-                "        self.seed = seed\n        self.moments = [await self._safely(begin)]\n",
+                "        moments = [await self._safely(begin)]\n",
+                "        self.seed = seed\n        moments = [await self._safely(begin)]\n",
             ),
             Mutation(
                 "the seed is not handed on", "self._visit.reset(chosen, seed)", "self._visit.reset(chosen, self.seed)"
@@ -71,6 +71,28 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/repl/game.py",
+        ("tests/unit/repl/test_telling.py",),
+        (
+            Mutation("what is left is forgotten", "            self.left.append(self.moments)\n", "            pass\n"),
+            Mutation(
+                "one that is found is passed over",
+                "line[: numbers.index(number) + 1]",
+                "line[: numbers.index(number) or 1]",
+            ),
+            Mutation(
+                "tokens are forgotten",
+                "                spoken=spoken,\n                number",
+                "                number",
+            ),
+            Mutation(
+                "all have one number",
+                "                number=next(self._numbers),\n            )",
+                "                number=0,\n            )",
+            ),
+        ),
+    ),
+    Module(
         "agentgym/repl/interrupt.py",
         ("tests/unit/repl/test_interrupt.py",),
         (
@@ -98,6 +120,7 @@ MODULES = (
             Mutation(
                 "the turn is left running", "            turn.cancel()\n            await asyncio.wait({turn})\n", ""
             ),
+            Mutation("a turn within a turn is the last", "            self._turn = around\n", "            pass\n"),
             Mutation(
                 "the turn is not waited for",
                 "            await asyncio.wait({turn})\n            raise",
@@ -121,8 +144,8 @@ MODULES = (
             ),
             Mutation(
                 "the end is not scored",
-                "[*self.tokenizer.encode_reply(reply, after=stream.text), self.tokenizer.stop_token_ids[0]]",
-                "self.tokenizer.encode_reply(reply, after=stream.text)",
+                "[*self.tokenizer.encode_reply(reply, after=after), self.tokenizer.stop_token_ids[0]]",
+                "self.tokenizer.encode_reply(reply, after=after)",
             ),
             Mutation("the prompt is scored as well", "[len(prompt.token_ids) :])", ")"),
             Mutation("tools are not shown", "stream.extend(messages, tools)", "stream.extend(messages)"),
@@ -131,6 +154,13 @@ MODULES = (
                 "return sum(logprob for _, logprob in self.tokens)",
                 "return self.tokens[-1][1] if self.tokens else 0",
             ),
+            Mutation(
+                "half a letter is told",
+                '        if piece.endswith("\\N{REPLACEMENT CHARACTER}") and',
+                "        if False and",
+            ),
+            Mutation("tokens are told alone", "text.removeprefix(self._told) if text.startswith(self._told) else", ""),
+            Mutation("nobody hears", "            self.hear(piece, logprob)\n", "            pass\n"),
             Mutation("seeds where there are none", " if self.engine.supports_seeds else None", ""),
         ),
     ),
@@ -140,9 +170,7 @@ MODULES = (
         (
             Mutation("the sum for the reward", 'f"reward {now.reward:g}{detail}', 'f"reward {now.total:g}{detail}'),
             Mutation("the last reward for the sum", "total reward {now.total:g}", "total reward {now.reward:g}"),
-            Mutation("the sum of the history", 'f"{moment.standing.total:g}")', 'f"{moment.standing.reward:g}")'),
             Mutation("every end is a success", '"success" if now.success else', '"success" if now.is_over else'),
-            Mutation("the least likely first", "key=lambda pair: -pair[1]", "key=lambda pair: pair[1]"),
             Mutation("one action more", "admissible[:limit], 1)", "admissible[: limit and limit + 1], 1)"),
             Mutation("actions from 0 on", "enumerate(admissible[:limit], 1)", "enumerate(admissible[:limit])"),
             Mutation("escape codes get through", "_CONTROL.sub(", 're.sub("x^", '),
@@ -150,37 +178,160 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/repl/tables.py",
+        ("tests/unit/repl/test_screen.py", "tests/unit/repl/test_telling.py", "tests/unit/repl/test_speaking.py"),
+        (
+            Mutation(
+                "the sum of the history",
+                'f"{standing.reward:g}", f"{standing.total:g}")',
+                'f"{standing.reward:g}", f"{standing.reward:g}")',
+            ),
+            Mutation("the least likely first", "key=lambda pair: -pair[1]", "key=lambda pair: pair[1]"),
+            Mutation("the token instead of itself", "if pair[0] != place.token]", "]"),
+            Mutation("channels add up", '*("" for _ in channels)', '*("1" for _ in channels)'),
+            Mutation(
+                "what was not understood is rewarded again",
+                "if isinstance(found, Mapping) and is_of_turn else",
+                "if isinstance(found, Mapping) else",
+            ),
+            Mutation("every moment is new", "            if moment.number in grown:\n                continue\n", ""),
+            Mutation("here is everywhere", "moment.number == game.now.number", "True"),
+            Mutation("all have a column", "[side for side in sides if side.logprobs]", "list(sides)"),
+        ),
+    ),
+    Module(
         "agentgym/repl/shell.py",
         ("tests/unit/repl/test_shell.py",),
         (
-            Mutation("always one turn back", "self.game.undo(max(1, _number(n)))", "self.game.undo()"),
-            Mutation("undo of none", "max(1, _number(n))", "_number(n)"),
+            Mutation("always one turn back", "self.game.undo(max(1, number(n)))", "self.game.undo()"),
+            Mutation("undo of none", "max(1, number(n))", "number(n)"),
             Mutation("the task stays with another split", "split=name, task=None", "split=name"),
             Mutation("numbers from 0 on", "admissible[int(line) - 1]", "admissible[int(line) % len(admissible)]"),
             Mutation(
                 "one number too many", "1 <= int(line) <= len(admissible)", "1 <= int(line) <= len(admissible) + 1"
             ),
             Mutation("an action that is a number is none", " and line not in admissible", ""),
-            Mutation(
-                "only up to where a rollout ends",
-                "self.game.num_turns < self.game.env.max_turns",
-                "self.game.num_turns <= self.game.env.max_turns",
-            ),
-            Mutation("plays on after the end", "while not self.game.now.standing.is_over and", "while"),
-            Mutation(
-                "the expert goes before the policy", 'who or ("policy" if self.policy else "expert")', 'who or "expert"'
-            ),
-            Mutation("blanks have odds", " if not _BLANK.search(action)]", "]"),
             Mutation("the first that begins so", "if len(close) != 1:", "if not close:"),
             Mutation(
                 "a failure ends the game",
                 "        except Exception as error:  # a broken",
                 "        except ZeroDivisionError as error:  # a broken",
             ),
+        ),
+    ),
+    Module(
+        "agentgym/repl/shell.py",
+        ("tests/unit/repl/test_rescue.py",),
+        (
+            Mutation("nothing is rescued", "            self._rescue()\n", "            pass\n"),
+            Mutation("nothing is rescued too", "if self.game.num_turns:", "if True:"),
+        ),
+    ),
+    Module(
+        "agentgym/repl/speaking.py",
+        ("tests/unit/repl/test_shell.py", "tests/unit/repl/test_speaking.py"),
+        (
+            Mutation(
+                "only up to where a rollout ends",
+                "self.game.num_turns >= self.game.env.max_turns",
+                "self.game.num_turns > self.game.env.max_turns",
+            ),
+            Mutation("plays on after the end", "(self.game.now.standing.is_over or", "("),
+            Mutation(
+                "the expert goes before the policy", 'who or ("policy" if self.policy else "expert")', 'who or "expert"'
+            ),
+            Mutation("blanks have odds", " if not BLANK.search(action)]", "]"),
             Mutation(
                 "the reply is played as it is",
-                "self.game.hear(reply.text, policy.protocol)",
-                "self.game.act(Action(reply.text))",
+                "self.game.hear(reply.text, policy.protocol, spoken=reply)",
+                "self.game.act(Action(reply.text), spoken=reply)",
+            ),
+            Mutation("what was edited has tokens", "reply if text == reply.text else None", "reply"),
+            Mutation(
+                "the reply is what it was",
+                "self.game.hear(text, policy.protocol",
+                "self.game.hear(reply.text, policy.protocol",
+            ),
+            Mutation(
+                "looked into after it was said",
+                "self.game.conversation(policy.protocol, before=1)",
+                "self.game.conversation(policy.protocol)",
+            ),
+            Mutation("what was broken off goes on", "            voice.fall_silent()\n", "            pass\n"),
+        ),
+    ),
+    Module(
+        "agentgym/repl/searching.py",
+        ("tests/unit/repl/test_speaking.py",),
+        (
+            Mutation("the search begins at the reset", "            await tree.descend(given)\n", "            pass\n"),
+            Mutation("another state will do", "        if seen != str(moment.observation):\n", "        if False:\n"),
+            Mutation("a search that never comes back", "if not search.comes_back:", "if False:"),
+            Mutation("the whole line is told", "done[game.num_turns :]", "done"),
+            Mutation("the least visited first", "(-child.visits, -child.value", "(child.visits, child.value"),
+        ),
+    ),
+    Module(
+        "agentgym/repl/telling.py",
+        ("tests/unit/repl/test_telling.py",),
+        (
+            Mutation("the reset has hints", "for hint in told if self.game.num_turns else ():", "for hint in told:"),
+            Mutation("no expert is no fault", "            if not told:\n                raise", "            pass"),
+        ),
+    ),
+    Module(
+        "agentgym/repl/transcript.py",
+        ("tests/unit/repl/test_telling.py",),
+        (
+            Mutation("what is there is overwritten", 'file.open("x", encoding', 'file.open("w", encoding'),
+            Mutation("nothing is compared", "    _compare(0, _seen(game.now.observation), head)\n", "    pass\n"),
+            Mutation("the game stays where it differs", "            await game.return_to(before)\n", ""),
+            Mutation("of any environment", '    if head["env"] != game.env.name:\n', "    if False:\n"),
+            Mutation("of any format", '    if lines[0]["format"] != FORMAT:\n', "    if False:\n"),
+            Mutation("rewards may differ", '"images", "reward", "terminated"', '"images", "terminated"'),
+        ),
+    ),
+    Module(
+        "agentgym/repl/pictures.py",
+        ("tests/unit/repl/test_pictures.py",),
+        (
+            Mutation(
+                "passed on by tmux", 'if not ("TMUX" in environ or term.startswith(("screen", "tmux"))):', "if True:"
+            ),
+            Mutation("a fourth kind is attribute 4", '.split(";")[1:]', '.split(";")'),
+            Mutation("every chunk is the last", "m={int(i < last)}", "m=0"),
+            Mutation("rows are seven apart", "range(0, height, 6)", "range(0, height, 7)"),
+            Mutation("runs are one too long", 'f"!{num}{sixel}"', 'f"!{num + 1}{sixel}"'),
+            Mutation(
+                "written each time",
+                "        if not file.exists():\n            file.write",
+                "        if True:\n            file.write",
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/repl/session.py",
+        ("tests/unit/repl/test_session.py",),
+        (
+            Mutation("the loop goes on", "            self._thread.join()\n", "            pass\n"),
+            Mutation("markup gets through", "<pre>{html.escape(self)}</pre>", "<pre>{self}</pre>"),
+            Mutation("what was shown stays", "        paper.clear()\n", ""),
+            Mutation("pictures stay", "        self._pictures.clear()\n", ""),
+        ),
+    ),
+    Module(
+        "agentgym/repl/failures.py",
+        ("tests/unit/repl/test_failures.py",),
+        (
+            Mutation("successes are opened", "if not episode.success and await", "if await"),
+            Mutation("never enough", "        self.is_enough = True\n", ""),
+            Mutation(
+                "nothing is played again", "        await game.hear(turn.reply, policy.protocol)\n", "        pass\n"
+            ),
+            Mutation(
+                "another seed",
+                "                    seed=seed,\n                )",
+                "                    seed=seed + 1,\n                )",
             ),
         ),
     ),
@@ -207,8 +358,8 @@ MODULES = (
             Mutation("a pipe is a terminal", " and sys.stdout.isatty()", ""),
             Mutation(
                 "the person's line cannot be cancelled",
-                "await interrupt.turn(session.prompt_async(prompt, handle_sigint=False))",
-                "await session.prompt_async(prompt, handle_sigint=False)",
+                "await interrupt.turn(session.prompt_async(prompt, default=text, handle_sigint=False))",
+                "await session.prompt_async(prompt, default=text, handle_sigint=False)",
             ),
         ),
     ),
@@ -216,24 +367,24 @@ MODULES = (
         "agentgym/repl/playing.py",
         ("tests/unit/repl/test_playing.py",),
         (
+            Mutation("the environment stays open", "        closing.push_async_callback(Visit(made).close)\n", ""),
+            Mutation("the game is of another seed", "split=split, seed=seed) if", "split=split) if"),
             Mutation(
-                "the environment stays open",
-                "        await play_in(made, policy)\n    finally:\n        await Visit(made).close()\n",
-                "        await play_in(made, policy)\n    finally:\n        pass\n",
+                "options are dropped", "made: Env = make(choice.id, **choice.options)", "made: Env = make(choice.id)"
             ),
-            Mutation(
-                "the temperature is not handed on",
-                "            temperature=temperature,\n            max_tokens",
-                "            max_tokens",
-            ),
+        ),
+    ),
+    Module(
+        "agentgym/repl/policies.py",
+        ("tests/unit/repl/test_playing.py",),
+        (
+            Mutation("the temperature is not handed on", "            temperature=temperature,\n", ""),
             Mutation("the limit is not handed on", "            max_tokens=parts.limits.max_reply_tokens,\n", ""),
             Mutation(
                 "the model is of another seed",
                 "settings_for(settings, model, seed=seed, kind",
                 "settings_for(settings, model, seed=0, kind",
             ),
-            Mutation("the game is of another seed", "split=split, seed=seed) if", "split=split) if"),
-            Mutation("options are dropped", "make(choice.id, **choice.options)", "make(choice.id)"),
         ),
     ),
 )

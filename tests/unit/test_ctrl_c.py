@@ -18,7 +18,7 @@ import pytest
 
 PRELUDE = """
 import asyncio, os, time
-import agentgym
+import agentgym, agentgym.repl
 from agentgym.protocols.plain import Plain
 
 GATE = os.environ["GATE"]  # a file: what waits at it goes on as soon as it is there
@@ -60,7 +60,7 @@ class Waits(Counts):
 class Thinks:
     protocol = Plain()
 
-    async def say(self, messages, tools):
+    async def say(self, messages, tools, *, hear=None):
         print("under way", flush=True)
         try:
             await asyncio.Event().wait()
@@ -76,8 +76,8 @@ async def main():
 """
 
 ENTRIES = {
-    "plainly": ("pass", "agentgym.play({env}, policy=Thinks())"),
-    "in a running loop": ("agentgym.play({env}, policy=Thinks())", "asyncio.run(main())"),
+    "plainly": ("pass", "agentgym.repl.play({env}, policy=Thinks())"),
+    "in a running loop": ("agentgym.repl.play({env}, policy=Thinks())", "asyncio.run(main())"),
     "awaited": ("await agentgym.play_async({env}, policy=Thinks())", "asyncio.run(main())"),
 }
 

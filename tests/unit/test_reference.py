@@ -82,8 +82,9 @@ def test_protocols_and_the_commands_of_play_are_listed_with_their_first_lines(pa
     assert "- `plain`: Reply = action.\n" in page
     played = page.partition("## Commands inside `agentgym play`\n")[2].strip().splitlines()
     assert played == sorted(played)
-    assert "- `:goto NAME`: go back to a kept moment" in played
-    assert played[-1] == "- `:undo [n]`: take back the last turn, or the last n"
+    assert "- `:branch NAME`: keep this moment under a name" in played
+    assert "- `:undo [n]`: take back the last turn, or the last n" in played
+    assert played[-1].startswith("- `:why`: ")
 
 
 def test_it_is_a_page_that_ends_with_a_line(page: str) -> None:

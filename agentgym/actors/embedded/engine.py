@@ -25,7 +25,7 @@ import numpy as np
 from pydantic import Field
 
 from agentgym.actors.embedded.rows import Drawn, Row
-from agentgym.engine import Completion, Engine, NamedWeights, Prompt, Sampling
+from agentgym.engine import Completion, Engine, NamedWeights, Outlook, Prompt, Sampling, Tell
 from agentgym.errors import EngineError
 from agentgym.registry import register
 from agentgym.types import Media
@@ -73,6 +73,7 @@ class _Request:
     uniforms: list[float]
     done: asyncio.Future[Completion]
     media: Sequence[Media] = ()
+    tell: Tell | None = None
     shift: int = 0
     """What the position after the prompt has over the number of its tokens."""
     logprobs: list[float] = dataclasses.field(default_factory=list)
@@ -154,6 +155,9 @@ class EmbeddedEngine(Engine):
     # -- the contract --------------------------------------------------------------------------------
 
     async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
+        return await self.stream(prompt, sampling, session=session)
+
+    async def stream(self, prompt: Prompt, sampling: Sampling, *, session: str, tell: Tell | None = None) -> Completion:
         token_ids, media = prompt
         self._check(prompt, sampling, session)
         shift = self._forward.check(prompt)
@@ -167,7 +171,7 @@ class EmbeddedEngine(Engine):
         rng = self._rng if sampling.seed is None else np.random.default_rng(sampling.seed)
         done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         uniforms = rng.random(sampling.max_tokens).tolist()
-        request = _Request(session, sampling, list(token_ids), len(token_ids), uniforms, done, media, shift)
+        request = _Request(session, sampling, list(token_ids), len(token_ids), uniforms, done, media, tell, shift)
         self._waiting.append(request)
         self._wake()
         return await done
@@ -175,6 +179,10 @@ class EmbeddedEngine(Engine):
     async def score(self, prompt: Prompt) -> list[float]:
         self._forward.check(prompt)
         return self._forward.score(prompt)
+
+    async def outlooks(self, prompt: Prompt, num: int, *, most: int = 5) -> list[Outlook]:
+        self._forward.check(prompt)
+        return self._forward.outlooks(prompt, num, most)
 
     async def update_weights(self, version: int, weights: NamedWeights) -> None:
         self._forward.take_up(weights)
@@ -375,6 +383,8 @@ class EmbeddedEngine(Engine):
         request.logprobs.append(logprob)
         request.versions.append(self.policy_version)
         self.sampled_tokens += 1
+        if request.tell is not None:
+            request.tell(token, logprob)
         if token in request.sampling.stop_token_ids:
             request.done.set_result(request.result("stop"))
         elif len(request.logprobs) >= request.sampling.max_tokens:

@@ -26,7 +26,7 @@ from agentgym.actors.embedded.attention import Parts, attending, configs_of, is_
 from agentgym.actors.embedded.rows import Drawn, Row, of_like_length
 from agentgym.actors.embedded.sampling import drawn_by_slot, sampled
 from agentgym.actors.embedded.slots import SlotCache
-from agentgym.engine import NamedWeights, Prompt, Sampling
+from agentgym.engine import NamedWeights, Outlook, Prompt, Sampling
 from agentgym.errors import ConfigError, EngineError
 from agentgym.types import Media
 from agentgym.weights import clone, put
@@ -161,11 +161,24 @@ class Forward:
     @torch.inference_mode()
     def score(self, prompt: Prompt) -> list[float]:
         """Log-probability of each token given those before it, at temperature 1; 0.0 for the first."""
+        ids_T1 = torch.tensor(prompt.token_ids[1:], device=self.module.device)[:, None]
+        return [0.0, *self._logprobs(prompt).gather(-1, ids_T1)[:, 0].tolist()]
+
+    @torch.inference_mode()
+    def outlooks(self, prompt: Prompt, num: int, most: int) -> list[Outlook]:
+        """What else might have stood at the last ``num`` places, at temperature 1."""
+        logprobs_NV = self._logprobs(prompt)[len(prompt.token_ids) - 1 - num :]
+        top = logprobs_NV.topk(min(most, logprobs_NV.shape[-1]))
+        entropy_N = -(logprobs_NV.exp() * logprobs_NV.clamp(min=torch.finfo(logprobs_NV.dtype).min)).sum(-1)
+        rows = zip(top.indices.tolist(), top.values.tolist(), entropy_N.tolist(), strict=True)
+        return [Outlook(tuple(zip(ids, logprobs, strict=True)), entropy) for ids, logprobs, entropy in rows]
+
+    def _logprobs(self, prompt: Prompt) -> torch.Tensor:
+        """Log-probabilities of what may follow each token but the last, at temperature 1."""
         ids_BT = torch.tensor([list(prompt.token_ids)], device=self.module.device)
         options = self._sight([Row(0, 0, prompt.token_ids, _GREEDY, 0.0, prompt.media)])
         logits_TV = self.module(input_ids=ids_BT, use_cache=False, **options).logits[0, :-1].float()
-        logprobs_TV = vision.forbid(logits_TV, self._forbidden).log_softmax(-1)
-        return [0.0, *logprobs_TV.gather(-1, ids_BT[0, 1:, None])[:, 0].tolist()]
+        return vision.forbid(logits_TV, self._forbidden).log_softmax(-1)
 
     @torch.inference_mode()
     def copy_slot(self, source: int, target: int, num_tokens: int, *, start: int = 0) -> None:

@@ -12,6 +12,7 @@ import agentgym
 from agentgym.protocol import Protocol
 from agentgym.protocols.react import React
 from agentgym.repl import Reply, play
+from agentgym.repl.policy import Hear
 from agentgym.types import Message
 
 DOORS = ("left", "right")
@@ -85,7 +86,9 @@ class Scripted:
         self.shown: list[list[str]] = []
         self.scored: list[tuple[str, ...]] = []
 
-    async def say(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Reply:
+    async def say(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, hear: Hear | None = None
+    ) -> Reply:
         self.shown.append([message["content"] for message in messages])
         reply = self.replies.pop(0)
         return Reply(reply, tuple((word, -0.5) for word in reply.split()))

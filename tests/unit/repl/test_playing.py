@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 import agentgym
+import agentgym.repl
 from agentgym.actors.scripted import ScriptedEngine
 from agentgym.engine import Sampling
 from agentgym.errors import UserError
@@ -98,6 +99,7 @@ def test_a_model_is_watched_with_what_a_run_of_it_would_have(env: Any, monkeypat
             policy=SimpleNamespace(tokenizer=chat()),
             protocol=Plain(),
             limits=SimpleNamespace(max_reply_tokens=17),
+            rollout=None,
         )
         log.append("taken apart")
 
@@ -111,7 +113,7 @@ def test_a_model_is_watched_with_what_a_run_of_it_would_have(env: Any, monkeypat
     monkeypatch.setattr("agentgym.repl.playing.make", make)
     out = io.StringIO()
     console = Console(file=out, width=100, highlight=False)
-    agentgym.play(
+    agentgym.repl.play(
         env, model="runs/mine", task=4, seed=6, temperature=0.25, stdin=io.StringIO(":step\n"), console=console
     )
     given = {"env": "stairs"} if isinstance(env, str) else env
@@ -126,19 +128,19 @@ def test_a_model_is_watched_with_what_a_run_of_it_would_have(env: Any, monkeypat
 
 def test_a_model_is_watched_in_an_environment_that_is_told_by_its_id() -> None:
     with pytest.raises(UserError, match=r'in an environment that is told by its id, such as "Stairs"$'):
-        agentgym.play(Stairs(), model="runs/mine")
+        agentgym.repl.play(Stairs(), model="runs/mine")
 
 
 def test_an_environment_is_made_from_its_id_or_from_settings() -> None:
     def first(env: Any, **options: Any) -> str:
         out = io.StringIO()
         console = Console(file=out, width=100, highlight=False)
-        agentgym.play(env, stdin=io.StringIO(""), console=console, **options)
+        agentgym.repl.play(env, stdin=io.StringIO(""), console=console, **options)
         return out.getvalue().splitlines()[1]
 
     assert first("blocksworld", split="test") == "blocksworld: task 1001459, seed 0"
     assert first({"env": {"id": "blocksworld", "level": "b3"}}, task=0) == "blocksworld: task 0, seed 0"
     with pytest.raises(UserError, match="unknown environment"):
-        agentgym.play("blocksword")
+        agentgym.repl.play("blocksword")
     with pytest.raises(UserError, match='Did you mean "level"'):
-        agentgym.play({"env": {"id": "blocksworld", "levle": "b3"}})
+        agentgym.repl.play({"env": {"id": "blocksworld", "levle": "b3"}})

@@ -65,6 +65,23 @@ def test_a_reply_has_its_text_and_every_token_with_its_log_probability() -> None
     assert Reply("nothing").logprob == 0
 
 
+def test_what_several_tokens_spell_is_told_with_the_last_of_them() -> None:
+    heard: list[tuple[str, float]] = []
+    policy = EnginePolicy(Engine("né\N{SNOWMAN}"), CHAT, React())
+    reply = asyncio.run(policy.say(HELLO, (), hear=lambda *token: heard.append(token)))
+    assert [token for token, _ in reply.tokens] == ["n", "", "é", "", "", "\N{SNOWMAN}", "<|im_end|>"]
+    assert heard == list(reply.tokens)
+    assert reply.token_ids == (*CHAT.encode("né\N{SNOWMAN}"), END)
+    assert reply.text == "né\N{SNOWMAN}"
+
+
+def test_what_no_tokens_spell_is_told_at_the_end() -> None:
+    engine = Engine()
+    engine.reply = lambda _: [CHAT.encode("é")[0], END]
+    reply = said(EnginePolicy(engine, CHAT, React()))
+    assert [token for token, _ in reply.tokens] == ["", "\N{REPLACEMENT CHARACTER}<|im_end|>"]
+
+
 def test_the_engine_is_asked_with_the_whole_conversation_and_the_settings() -> None:
     engine = Engine()
     said(EnginePolicy(engine, CHAT, React(), temperature=0.5, max_tokens=20))

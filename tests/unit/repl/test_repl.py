@@ -217,9 +217,9 @@ def test_play_inside_ipython(tmp_path: Path) -> None:
     child.expect("In ")
     child.sendline("import agentgym, asyncio")
     for cell in (
-        "agentgym.play('blocksworld', task=0)",
+        "agentgym.play('blocksworld', task=0).run()",
         "await agentgym.play_async('blocksworld', task=0)",
-        "agentgym.play('blocksworld', task=0) or await asyncio.sleep(0)",  # in the loop that runs this cell
+        "agentgym.play('blocksworld', task=0).run() or await asyncio.sleep(0)",  # in the loop that runs this cell
     ):
         child.sendline(cell)
         child.expect("turn 1>")

@@ -166,7 +166,7 @@ def test_an_episode_begins_with_its_task_its_seed_and_the_instructions(options: 
 def test_a_reply_is_shown_with_its_log_probability_and_number_of_tokens() -> None:
     reply = Reply("go up", (("go", -0.25), (" up", -1.0), ("<end>", -0.5)))
     assert shown(lambda screen: screen.reply(reply)) == "policy: go up<end>   log-prob -1.75, 3 tokens\n"
-    assert shown(lambda screen: screen.reply(Reply("go"))) == "policy: go   log-prob 0.00, 0 tokens\n"
+    assert shown(lambda screen: screen.reply(Reply("go"))) == "policy: go   no log-probs\n"
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def read(source: Any, times: int, echoed: list[str], interrupt: Interrupt | None
     ask = line_reader(source, lambda _: (), echoed.append, interrupt or Interrupt())
 
     async def lines() -> list[str]:
-        return [await ask(f"{i}> ") for i in range(times)]
+        return [await ask(f"{i}> ", "") for i in range(times)]
 
     return asyncio.run(lines())
 
@@ -76,7 +76,7 @@ def test_a_line_that_is_read_may_be_broken_off() -> None:
     async def go() -> None:
         ask = line_reader(Pressed(), lambda _: (), lambda _: None, interrupt)
         with pytest.raises(KeyboardInterrupt):
-            await ask("> ")
+            await ask("> ", "")
 
     asyncio.run(go())
 
@@ -90,7 +90,7 @@ class Session:
         type(self).made = options
 
     async def prompt_async(self, prompt: str, **options: Any) -> str:
-        assert options == {"handle_sigint": False}
+        assert options == {"default": "", "handle_sigint": False}
         return f"typed at {prompt}"
 
 
@@ -144,7 +144,7 @@ def test_a_line_at_a_terminal_is_cancelled_by_the_interrupt(monkeypatch: pytest.
 
         async def asked() -> str:
             try:
-                return await ask("> ")
+                return await ask("> ", "")
             except KeyboardInterrupt:
                 return "cancelled"
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import torch
 
 from agentgym.actors.embedded.engine import EmbeddedEngine
 from agentgym.actors.embedded.slots import SlotCache
+from agentgym.actors.scripted import ScriptedEngine
 from agentgym.engine import Completion, Prompt
 from agentgym.errors import EngineError
 from tests.kit import one_thread, sampling, tiny_model, until
@@ -237,5 +239,53 @@ def test_what_was_forked_last_is_the_last_to_lose_its_slot() -> None:
         before = engine.prefill_tokens
         await asked(engine, "trunk", ids)
         assert engine.prefill_tokens - before == 8
+
+    run(main)
+
+
+def test_tokens_are_told_as_they_are_drawn_and_are_those_of_generate() -> None:
+    async def main() -> None:
+        engine, told, at = EmbeddedEngine(PLAIN), list[tuple[int, float]](), list[int]()
+
+        def tell(token: int, logprob: float) -> None:
+            told.append((token, logprob))
+            at.append(engine.sampled_tokens)
+
+        how = sampling(seed=3)
+        said = await engine.stream(Prompt(PROMPT), how, session="a", tell=tell)
+        assert told == list(zip(said.token_ids, said.logprobs, strict=True))
+        assert at == list(range(1, len(told) + 1))  # each before the next was drawn
+        assert await engine.generate(Prompt(PROMPT), how, session="b") == said
+
+    run(main)
+
+
+def test_an_engine_that_says_nothing_meanwhile_tells_all_at_the_end() -> None:
+    async def main() -> None:
+        told: list[tuple[int, float]] = []
+        engine = ScriptedEngine(lambda ids: [5, 6])
+        said = await engine.stream(Prompt([1]), sampling(), session="a", tell=lambda *token: told.append(token))
+        assert (said.token_ids, told) == ([5, 6], [(5, 0.0), (6, 0.0)])
+        with pytest.raises(EngineError, match=r"ScriptedEngine tells no tokens beside those .*--engine embedded does"):
+            await engine.outlooks(Prompt([1, 2]), 1)
+
+    run(main)
+
+
+def test_outlooks_are_the_likeliest_tokens_and_the_entropy_at_each_place() -> None:
+    async def main() -> None:
+        engine = EmbeddedEngine(PLAIN)
+        found = await engine.outlooks(Prompt([*PROMPT, 9, 2]), 2, most=3)
+        with torch.inference_mode():
+            logprobs = PLAIN(torch.tensor([[*PROMPT, 9]])).logits[0].float().log_softmax(-1)
+        assert len(found) == 2
+        for outlook, expected in zip(found, logprobs[len(PROMPT) - 1 :], strict=True):
+            top = expected.topk(3)
+            assert [token for token, _ in outlook.likeliest] == top.indices.tolist()
+            assert [logprob for _, logprob in outlook.likeliest] == pytest.approx(top.values.tolist(), abs=1e-5)
+            assert outlook.entropy == pytest.approx(float(-(expected.exp() * expected).sum()), abs=1e-5)
+        (last,) = await engine.outlooks(Prompt([*PROMPT, 9, 2]), 1, most=99)
+        assert len(last.likeliest) == PLAIN.config.vocab_size
+        assert last.likeliest[:3] == found[1].likeliest
 
     run(main)
