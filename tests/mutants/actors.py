@@ -321,4 +321,17 @@ MODULES = (
             Mutation("the newer name learned each time", "        self._max_tokens_key = _NEWER_KEY\n", ""),
         ),
     ),
+    Module(
+        "agentgym/actors/embedded/engine.py",
+        (f"{UNIT}/embedded/test_engine.py",),
+        (Mutation("nobody is told", "            request.tell(token, logprob)\n", "            pass\n"),),
+    ),
+    Module(
+        "agentgym/actors/embedded/forward.py",
+        (f"{UNIT}/embedded/test_engine.py",),
+        (
+            Mutation("a place late", "[len(prompt.token_ids) - 1 - num :]", "[len(prompt.token_ids) - num :]"),
+            Mutation("entropy is negative", "entropy_N = -(logprobs_NV", "entropy_N = (logprobs_NV"),
+        ),
+    ),
 )

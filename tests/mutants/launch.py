@@ -1355,4 +1355,15 @@ MODULES = (
             Mutation("the newest go", "for path in finished(parent)[:-keep]:", "for path in finished(parent)[keep:]:"),
         ),
     ),
+    Module(
+        "agentgym/launch/served.py",
+        ("tests/unit/launch/test_served.py",),
+        (
+            Mutation("the first of several", "    if len(served) != 1:\n", "    if not served:\n"),
+            Mutation("a name is not looked up", "        if name not in served:\n", "        if False:\n"),
+            Mutation("no key is sent", " if key else {}", " if False else {}"),
+            Mutation("one key for all", 'str(options.get("api_key_env", _KEY))', "_KEY"),
+            Mutation("another engine will do", '    if id != "openai":\n', "    if False:\n"),
+        ),
+    ),
 )
