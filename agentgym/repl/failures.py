@@ -1,7 +1,7 @@
 """An evaluation that stops at each failure and opens it: ``agentgym eval --interactive``.
 
 Task by task, greedily or as it was asked, as ``evaluate`` plays them: with the same seeds, so with the same episodes. A
-failed one is played again by hand, reply by reply, up to its end; there the prompt is opened.
+failed one is played again, action by action and compared, up to its end; there the prompt is opened.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console
 
 from agentgym.env import Env
-from agentgym.errors import UserError
+from agentgym.errors import DataError, UserError
 from agentgym.loops import interruptible, plain
 from agentgym.registry import make
 from agentgym.repl.base import Opens
-from agentgym.repl.game import Game, GameError
 from agentgym.repl.pictures import terminal_form
 from agentgym.repl.playing import opener
 from agentgym.repl.policy import EnginePolicy
+from agentgym.repl.retracing import Retraced
 from agentgym.repl.screen import Screen
 from agentgym.repl.shell import Shell
 from agentgym.types import Trajectory
@@ -121,12 +121,11 @@ async def _opened(
     episode: Trajectory, env: Env, policy: EnginePolicy, opens: Opens, screen: Screen, stdin: TextIO | None
 ) -> bool:
     """Open an episode where it ended; returns whether that is enough of the evaluation."""
-    shell = _Stops(Game(env, task=episode.task, seed=episode.seed), screen, policy, opens=opens)
+    shell = _Stops(Retraced(env, episode, len(episode.turns)), screen, policy, opens=opens)
     with interruptible(shell.game.interrupt):
         try:
             await shell.begin()
-            await _again(shell.game, episode, policy)
-        except GameError as error:
+        except DataError as error:
             screen.complain(f"what follows was not played again: {error}")
         shell.do_look()
         screen.say(":undo goes back, :why and :tokens explain, :quit plays the next task, :stop ends it all", "dim")
@@ -135,13 +134,3 @@ async def _opened(
         finally:
             await shell.close()
     return shell.is_enough
-
-
-async def _again(game: Game, episode: Trajectory, policy: EnginePolicy) -> None:
-    """Play what was played. Raises GameError where it comes to something else."""
-    for turn in episode.turns:
-        if turn.is_summary:
-            continue
-        if str(game.now.observation) != turn.observation:
-            raise GameError(f"turn {game.num_turns + 1} saw something else when it was played first")
-        await game.hear(turn.reply, policy.protocol)

@@ -11,7 +11,7 @@ from typing import Any
 
 from agentgym.env import Env
 from agentgym.errors import DataError, UserError
-from agentgym.repl.game import Game, Moment
+from agentgym.repl.game import Game
 from agentgym.rollout import Limits
 from agentgym.rollout.context import clipped
 from agentgym.types import Action, TaskId, Trajectory, Turn
@@ -58,9 +58,8 @@ class Retraced(Game):
     async def _again(self, turn: Turn) -> None:
         if turn.action is not None and not turn.is_summary:
             await self.act(Action(turn.action, tool_calls=turn.tool_calls), reply=turn.reply)
-            return
-        here = self.now  # the environment was not stepped
-        self.moments.append(Moment(standing=here.standing, mark=here.mark, reply=turn.reply, problem=turn.error))
+        else:  # the environment was not stepped
+            self.refuse(turn.reply, str(turn.error))
 
     def _compare(self, number: int, recorded: str) -> None:
         found = str(clipped(self.now.observation, Limits().max_observation_chars))

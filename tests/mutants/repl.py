@@ -325,9 +325,7 @@ MODULES = (
         (
             Mutation("successes are opened", "if not episode.success and await", "if await"),
             Mutation("never enough", "        self.is_enough = True\n", ""),
-            Mutation(
-                "nothing is played again", "        await game.hear(turn.reply, policy.protocol)\n", "        pass\n"
-            ),
+            Mutation("nothing is played again", "len(episode.turns)), screen", "0), screen"),
             Mutation(
                 "another seed",
                 "                    seed=seed,\n                )",
