@@ -79,7 +79,8 @@ def blocks_of(page: str) -> list[Block]:
 def run_page(page: Path) -> int:
     """Run all blocks of a page in the current directory; returns how many. Raises what a block raises."""
     module = types.ModuleType(f"page_{page.stem.replace('-', '_')}")
-    with mock.patch.dict(sys.modules, {module.__name__: module}):
+    sys.modules[module.__name__] = module  # classes are looked up there
+    try:
         blocks = [block for block in blocks_of(page.read_text(encoding="utf-8")) if block.is_run]
         for block in blocks:
             try:
@@ -87,7 +88,18 @@ def run_page(page: Path) -> int:
             except BaseException as error:
                 error.add_note(f"in {page.name}, the block at line {block.line}")
                 raise
+    finally:
+        del sys.modules[module.__name__]
+        _forget(Path.cwd())
     return len(blocks)
+
+
+def _forget(folder: Path) -> None:
+    """Let go of modules that were imported from ``folder``: another page has others of their names."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file is not None and Path(file).parent == folder:
+            del sys.modules[name]
 
 
 def _run(block: Block, module: types.ModuleType) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.docs.blocks import BRIEF, Block, blocks_of, brief, run_page
 from tests.kit import ROOT
@@ -33,12 +34,12 @@ PAGES = [
 ]
 
 
-def marked(page: Path) -> object:
+def marked(page: Path) -> ParameterSet:
     name = str(page.relative_to(ROOT))
     return pytest.param(page, id=name, marks=MARKS.get(name, ()))
 
 
-@pytest.mark.parametrize("page", map(marked, PAGES))
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES])
 def test_what_a_page_shows_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
