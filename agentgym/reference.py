@@ -53,9 +53,7 @@ PARTS = {
         "rewards.critic.critic.",
         "Critic ",
     ),
-    "searches": Part(
-        "Searches", "Settings are given as `--search.<setting>`; see [search.md](search.md).", "search."
-    ),
+    "searches": Part("Searches", "Settings are given as `--search.<setting>`; see [search.md](search.md).", "search."),
     "engines": Part("Engines", "Settings are given as `--engine.<setting>`.", "engine.", "Engine "),
 }
 """Kind of plug-in → how it is told of."""

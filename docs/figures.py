@@ -4,8 +4,9 @@
     python docs/figures.py --check    exits with 1 where a page is not what this would write
 
 A page is prose by hand. Between ``<!-- figures: NAME -->`` and ``<!-- end -->`` stands the table of
-docs/measured/data/NAME.json, as ``benchmarks/… --json`` writes it: name → value, target, unit, and the ends of an interval
-where there is one. Without a layout a line of the table is a name; with one, names that differ in a part are one line.
+docs/measured/data/NAME.json, as ``benchmarks/… --json`` writes it: name → value, target, unit, and the ends of an
+interval where there is one. Without a layout a line of the table is a name; with one, names that differ in a part are
+one line.
 """
 
 from __future__ import annotations

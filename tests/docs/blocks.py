@@ -2,13 +2,13 @@
 
 What a block is, its first line says:
 
-- ```` ```python ```` is run, all of a page in one namespace; with ``title="NAME"`` (of any language) it is a file;
-- ```` ```sh ```` is commands, one a line; ```` ```console ```` too, behind ``$``, and the lines below are what is printed
-  (``…`` stands for anything);
-- ```` ```text ````, or nothing, is only read: it needs what is not here, or time.
+- ``python`` is run, all of a page in one namespace; with ``title="NAME"`` a block, of any language, is a file;
+- ``sh`` is commands, one a line; ``console`` too, behind ``$``, and the lines below are what is printed (``…`` stands
+  for anything);
+- ``text``, or nothing, is only read: it needs what is not here, or time.
 
-All of it happens in one directory, in order. ``agentgym`` and ``python`` run in this process, since to import torch takes
-longer than what is tested. ``agentgym train`` is cut short by ``BRIEF``, as far as a page does not say otherwise.
+All of it happens in one directory, in order. ``agentgym`` and ``python`` run in this process, since to import torch
+takes longer than what is tested. ``agentgym train`` is cut short by ``BRIEF``, as far as a page says nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import shlex
 import subprocess
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -146,12 +146,14 @@ def _typed(command: str) -> str:
     return done.stdout
 
 
-def _printed(work: types.FunctionType | object) -> str:
+def _printed(work: Callable[[], object]) -> str:
+    code: object = None
     with contextlib.redirect_stdout(io.StringIO()) as out:
         try:
-            work()  # type: ignore[operator]
+            work()
         except SystemExit as end:
-            assert not end.code, f"it ends with {end.code}: {out.getvalue()}"
+            code = end.code
+    assert not code, f"it ends with {code}: {out.getvalue()}"
     return out.getvalue()
 
 
@@ -161,7 +163,7 @@ def brief(words: Sequence[str]) -> list[str]:
         return list(words)
     told = dict(zip(words, [*words[1:], ""], strict=True))
     trainer = plugins("trainers").settings(told.get("--trainer", "grpo")).model_fields
-    warms = "--model" not in told and "--trainer" not in told and _has_expert(told["--env"])
+    warms = "--model" not in told and "--trainer" not in told and _has_expert(told.get("--env", ""))
     keys = [
         key
         for key in BRIEF
@@ -173,5 +175,7 @@ def brief(words: Sequence[str]) -> list[str]:
 
 
 def _has_expert(id: str) -> bool:
+    if not id:
+        return False
     with contextlib.closing(make(id)) as env:
         return type(env).expert is not Env.expert

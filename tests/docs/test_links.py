@@ -49,7 +49,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_what_is_broken_is_found(tmp_path: Path) -> None:
     (tmp_path / "there.md").write_text("# A `b` C\n\n```\n# no heading\n```\n")
-    text = "[a](there.md) [b](there.md#a-b-c) ![c](no.png) [d](there.md#no-heading) [e](https://x.example) `[f](no.md)`\n"
+    text = (
+        "[a](there.md) [b](there.md#a-b-c) ![c](no.png) [d](there.md#no-heading) [e](https://x.example) `[f](no.md)`\n"
+    )
     (tmp_path / "page.md").write_text(f"{text}```\n[g](no.md)\n```\n[h](#here)\n# Here\n[i](#away)\n")
     assert broken(tmp_path / "page.md") == ["no.png", "there.md#no-heading", "#away"]
 
@@ -57,5 +59,7 @@ def test_what_is_broken_is_found(tmp_path: Path) -> None:
 def test_every_page_is_reached_from_the_site() -> None:
     listed = set(re.findall(r"([\w./-]+\.md)", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
     written = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
-    others = {name for name in written if name.startswith("environments/")} | {"reference.md"}  # docs/hooks.py adds them
+    others = {name for name in written if name.startswith("environments/")} | {
+        "reference.md"
+    }  # docs/hooks.py adds them
     assert written - listed - others == set()

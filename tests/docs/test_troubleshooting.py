@@ -11,7 +11,9 @@ from tests.kit import ROOT
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 SOURCE = "\n".join(
-    file.read_text(encoding="utf-8") for folder in ("agentgym", "environments") for file in (ROOT / folder).rglob("*.py")
+    file.read_text(encoding="utf-8")
+    for folder in ("agentgym", "environments")
+    for file in (ROOT / folder).rglob("*.py")
 )
 SAID = [
     quoted

@@ -8,7 +8,6 @@ import pytest
 
 from agentgym.cli import cli
 from agentgym.reference import PARTS, own, pages, reference
-from agentgym.registry import plugins
 
 
 @pytest.fixture(scope="module")
