@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: install check test nightly bench golden docs
+.PHONY: install check test nightly bench golden docs site
 
 install:  ## the package, editable, with everything its tests need
 	$(PYTHON) -m pip install torch==2.13.0  # first, on its own: see CONTRIBUTING.md
@@ -31,6 +31,9 @@ golden:  ## write the files that the golden tests compare with
 	AGENTGYM_GOLDEN=write $(PYTHON) -m pytest tests/golden
 	AGENTGYM_GOLDEN=write $(PYTHON) -m pytest tests/integration/test_learning.py -k golden
 
-docs:  ## docs/reference.md, from signatures and docstrings
-	@mkdir -p docs
+docs:  ## what is written by programs: docs/reference.md, and the tables of docs/measured
 	$(PYTHON) -m agentgym.reference > docs/reference.md
+	$(PYTHON) docs/figures.py
+
+site:  ## the pages as a site, in build/site; a link that leads nowhere is an error
+	$(PYTHON) -m mkdocs build --strict

@@ -162,12 +162,21 @@ def tell(seed: int, learned: Report, beside: dict[str, tuple[Report, Report]]) -
     print(f"  GRPO over the teacher: {told(learned['gain_over_teacher'])}", flush=True)
     compared = {"before": learned["gain"], "teacher": learned["gain_over_teacher"]}
     compared |= {name: gained for name, (_, gained) in beside.items()}
-    figures = {
-        f"{name}_over_{of}_{how}_seed_{seed}": {"value": round(value, 4), "target": target, "unit": "success"}
-        for of, gained in compared.items()
-        for how, each in gained.items()
-        for name, value, target in (("gain", each["success"], TARGETS.get(of)), ("least_gain", each["ci95"][0], 0.0))
+    figures: dict[str, Any] = {
+        f"success_{when}_{how}_seed_{seed}": {"value": round(success, 4), "target": None, "unit": "success"}
+        for when in ("before", "after")
+        for how, success in (
+            ("sampled", learned["eval"][when]["success"]),
+            ("greedy", learned["eval"][when]["greedy"]["success"]),
+        )
     }
+    for of, gained in compared.items():
+        for how, each in gained.items():
+            low, high = (round(end, 4) for end in each["ci95"])
+            gain = {"value": round(each["success"], 4), "target": TARGETS.get(of), "unit": "success"}
+            figures[f"gain_over_{of}_{how}_seed_{seed}"] = {**gain, "low": low, "high": high}
+            least = {"value": low, "target": 0.0, "unit": "success"}
+            figures[f"least_gain_over_{of}_{how}_seed_{seed}"] = least
     return figures | {f"wall_seconds_seed_{seed}": {"value": learned["wall_seconds"], "target": 600, "unit": "s"}}
 
 

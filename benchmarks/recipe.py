@@ -90,9 +90,14 @@ def tell(figures: dict[str, Any], share: float, seed: int, seen: dict[str, Any])
         f"{LEVEL} {seen['same']:.3f}, {HARDER} {seen['harder']:.3f}  ({seen['seconds']:.0f} s)",
         flush=True,
     )
-    for level, key in ((LEVEL, "same"), (HARDER, "harder")):
-        name = f"seed_{seed}_share_{share:g}_{level}"
-        figures[name] = {"value": round(seen[key], 4), "target": None, "unit": "success"}
+    for what, key, unit in (
+        ("demonstrations", "demonstrations", "episodes"),
+        ("updates", "updates", "updates"),
+        (LEVEL, "same", "success"),
+        (HARDER, "harder", "success"),
+    ):
+        name = f"seed_{seed}_share_{share:g}_{what}"
+        figures[name] = {"value": round(seen[key], 4), "target": None, "unit": unit}
 
 
 if __name__ == "__main__":

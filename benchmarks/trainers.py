@@ -109,7 +109,8 @@ def tell(figures: dict[str, Any], env: str, seed: int, trainer: str, seen: dict[
         flush=True,
     )
     name = f"{env}_{seed}_{trainer.replace(' ', '_')}"
-    figures[name] = {"value": round(result["success"], 4), "target": None, "unit": "success"}
+    for told, success in ((name, result["success"]), (f"{name}_greedy", result["greedy"]["success"])):
+        figures[told] = {"value": round(success, 4), "target": None, "unit": "success"}
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ import re
 import pytest
 
 from agentgym.cli import cli
-from agentgym.reference import reference
-from agentgym.registry import plugins
+from agentgym.reference import PARTS, own, pages, reference
 
 
 @pytest.fixture(scope="module")
@@ -21,31 +20,28 @@ def section(page: str, heading: str) -> str:
     return page.partition(f"{heading}\n")[2].partition("\n#")[0]
 
 
-def own(kind: str) -> list[str]:
-    """Headings of the plug-ins that lie in the package; other tests register some more."""
-    table = plugins(kind)
-    return [f"`{id}`" for id in table.ids() if table.get(id).__module__.startswith("agentgym.")]
-
-
 def test_every_command_trainer_environment_and_curriculum_has_a_section_in_order(page: str) -> None:
     commands = [f"agentgym {name}" for name in sorted(cli.commands)]
     names = ["agent-q", "cory", "dpo", "grpo", "mixed", "ppo", "reward-model", "rloo", "sft"]
     trainers = [f"Trainer `{name}`" for name in names]
-    environments, augmentations, curricula = map(own, ("environments", "augmentations", "curricula"))
-    critics = [f"Critic {heading}" for heading in own("critics")]
-    assert "`webshop`" in environments
-    expected = [*commands, *trainers, *environments, *augmentations, *curricula, *critics]
+    kinds = ("environments", "rewards", "augmentations", "protocols", "curricula", "critics", "searches", "engines")
+    others = [f"{PARTS[kind].one}`{id}`" for kind in kinds for id in own(kind)]
+    assert "`webshop`" in others
+    expected = [*commands, *trainers, *others]
     headings = re.findall(r"^### (.*)$", page, re.MULTILINE)
     assert [heading for heading in headings if heading in expected] == expected
     assert re.findall(r"^## (.*)$", page, re.MULTILINE) == [
         "Commands",
         "Settings of `agentgym train`",
+        "Trainers",
         "Environments",
+        "Rewards",
         "Augmentations",
         "Protocols",
         "Curricula",
         "Critics",
         "Searches",
+        "Engines",
         "Commands inside `agentgym play`",
     ]
 
@@ -62,7 +58,7 @@ def test_what_can_be_told_stands_as_it_is_typed(page: str) -> None:
     curriculum = section(page, "### `frontier`")
     assert curriculum.startswith("\nNew tasks, and again those that the policy solves at times;")
     assert "\n  --curriculum.capacity INTEGER" in curriculum
-    assert section(page, "### `uniform`").endswith("```text\nno settings\n```\n\n")
+    assert section(page, "### `uniform`").endswith("```text\nno settings\n```\n")
 
 
 def test_an_environment_says_what_it_is_and_what_it_takes(page: str) -> None:
@@ -72,14 +68,7 @@ def test_an_environment_says_what_it_is_and_what_it_takes(page: str) -> None:
     assert section(page, "## Environments").startswith("\nOptions are given as `--env.<option>`.\n")
 
 
-def test_protocols_and_the_commands_of_play_are_listed_with_their_first_lines(page: str) -> None:
-    assert [line.partition(": ")[0] for line in section(page, "## Protocols").strip().splitlines()] == [
-        "- `composite`",
-        "- `plain`",
-        "- `react`",
-        "- `tools`",
-    ]
-    assert "- `plain`: Reply = action.\n" in page
+def test_the_commands_of_play_are_listed_with_their_first_lines(page: str) -> None:
     played = page.partition("## Commands inside `agentgym play`\n")[2].strip().splitlines()
     assert played == sorted(played)
     assert "- `:branch NAME`: keep this moment under a name" in played
@@ -92,3 +81,30 @@ def test_it_is_a_page_that_ends_with_a_line(page: str) -> None:
     assert page.endswith("\n")
     assert not page.endswith("\n\n")
     assert page.count("```") % 2 == 0
+
+
+# -- a page for each ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def each() -> dict[str, str]:
+    return pages()
+
+
+def test_there_is_a_page_for_every_plug_in_of_the_package(each: dict[str, str]) -> None:
+    assert {path.partition("/")[0] for path in each} == set(PARTS)
+    assert {"environments/webshop.md", "trainers/grpo.md", "rewards/turn-cost.md", "searches/mcts.md"} < set(each)
+    assert len(each) == sum(len(own(kind)) for kind in PARTS)
+
+
+def test_a_page_says_what_it_is_where_it_is_and_what_it_takes(each: dict[str, str]) -> None:
+    shown = each["rewards/turn-cost.md"]
+    assert shown.startswith("# turn-cost\n\n-1 for each turn; scale it with the weight")
+    assert "\n\nMinus one for each turn, so that shorter episodes are better." in shown
+    assert "Source: `agentgym/rewards/turn_cost.py`." in shown
+    assert "\n  --rewards.turn-cost.free_turns INTEGER" in shown
+    assert "Source: `agentgym/environments/webshop/" in each["environments/webshop.md"]
+
+
+def test_what_its_parameters_are_is_told_once(each: dict[str, str]) -> None:
+    assert all(text.count("\nArgs:") <= (path.startswith("environments/")) for path, text in each.items())
