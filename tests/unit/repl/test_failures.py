@@ -28,16 +28,17 @@ def stopped(run: Path, *lines: str, **options: Any) -> tuple[Any, list[Any], str
 
 
 def test_each_failure_is_opened_at_its_end_and_the_score_is_that_of_eval(finished: Path) -> None:
-    score, played, shown = stopped(finished, episodes=6)
-    plain, episodes = evaluate({}, str(finished), episodes=6)
+    asked: dict[str, Any] = {"episodes": 12, "temperature": 1.0, "seed": 3}
+    score, played, shown = stopped(finished, **asked)
+    plain, episodes = evaluate({}, str(finished), **asked)
     assert [each.turns for each in played] == [each.turns for each in episodes]
-    assert (score.success, score.episodes) == (plain.success, 6)
+    assert (score.success, score.episodes) == (plain.success, 12)
     failed = [each for each in played if not each.success]
-    assert failed
+    assert 0 < len(failed) < 12
     assert shown.count(":quit plays the next task, :stop ends it all") == len(failed)
     assert "what follows was not played again" not in shown
     for i, each in enumerate(played, 1):
-        assert f"{i}/6 task {each.task}: {'success' if each.success else 'failure'}" in shown
+        assert f"{i}/12 task {each.task}: {'success' if each.success else 'failure'}" in shown
 
 
 def test_a_failure_can_be_taken_back_and_the_evaluation_ended(finished: Path) -> None:
