@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agentgym import store
+from agentgym.archive import Card
 from agentgym.errors import DataError, UserError
+from agentgym.ledger import Entry
 from agentgym.tokenizer import ChatTokenizer
+from agentgym.types import StopReason
 from agentgym.viewer import Sources, answer
 from agentgym.viewer import episodes as looking
+from agentgym.viewer.groups import why
+from agentgym.viewer.tokens import _words, advantages_in
 from agentgym.viewer.views import VIEWS, asked
 from tests.kit import byte_tokenizer, episode
 from tests.unit.viewer.kit import add, made, opened, plain, spoken
@@ -185,6 +191,9 @@ def test_messages_are_searched_in_words_and_by_pattern(tmp_path: Path) -> None:
         assert hit["text"][hit["start"] : hit["end"]] == "the (door"
         assert numbers(answer(sources, "search", {"text": "(o|x)pen", "is_regex": "true"})) == [7]
         assert numbers(answer(sources, "search", {"text": "it broke"})) == [5]
+        add(sources.at(0).path, [spoken("x" * 100 + "far away" + "y" * 100, episode_id="far")])
+        (far,) = (row["hit"] for row in answer(sources, "search", {"text": "far away"})["rows"])
+        assert (far["text"][far["start"] : far["end"]], len(far["text"])) == ("far away", 128)
         assert numbers(answer(sources, "search", {"text": "seen", "success": "true"})) == [3, 6]
 
 
@@ -241,12 +250,26 @@ def test_tokens_are_told_by_turn_with_mask_and_version(tmp_path: Path) -> None:
 
 
 def test_advantages_are_rewards_less_the_group_s_mean_by_turn(sources: Sources) -> None:
-    from agentgym.viewer.tokens import advantages_in
-
     with sources.at(0).asking() as archive:
         whole, fork = (advantages_in(archive, archive.card(number)) for number in (3, 4))
         assert advantages_in(archive, archive.card(5)) is None
     assert (whole, fork) == ([0.0, 0.25], [0.0, -0.25])
+
+
+def test_a_void_member_has_no_advantage(tmp_path: Path) -> None:
+    void = episode(stop=StopReason.DEADLINE, episode_id="w", group_id="1-1", update=1, stage="train", split="train")
+    with opened(made(tmp_path, [void])) as sources, sources.at(0).asking() as archive:
+        assert advantages_in(archive, archive.card(7)) is None
+        assert advantages_in(archive, archive.card(3)) == [0.0, 0.25]
+
+
+def test_a_token_is_what_it_adds_to_the_one_before() -> None:
+    class Words:
+        def decode(self, ids: list[int], **_: bool) -> str:
+            return " ".join("abc"[token] for token in ids)
+
+    sample = spoken("x").samples[0].model_copy(update={"token_ids": np.array([0, 1, 2, 0], np.int32)})
+    assert _words(Words(), {"at": [0, 1, 3], "ids": [0, 1, 0]}, sample) == ["a", " b", " a"]
 
 
 def test_the_words_of_tokens_are_those_of_the_run_s_tokenizer(tmp_path: Path) -> None:
@@ -276,6 +299,14 @@ def test_groups_say_why_they_taught_nothing(sources: Sources) -> None:
 @pytest.mark.parametrize(("taught", "expected"), [("true", [3]), ("false", [1, 5])])
 def test_groups_are_chosen_by_whether_they_taught(taught: str, expected: list[int], sources: Sources) -> None:
     assert numbers(answer(sources, "groups", {"taught": taught})) == expected
+
+
+def test_the_ledger_s_reason_comes_first_and_one_is_no_group() -> None:
+    cards = [Card.of(episode(reward, episode_id=f"{reward}")) for reward in (0.0, 1.0)]
+    entry = Entry(ordinal=4, task=0, update=1, fate="rejected", reason="not shaped")
+    assert why(cards, entry=entry) == [{"reason": "not shaped", "detail": "the ledger says so of ordinal 4"}]
+    assert why(cards) == []
+    assert [each["reason"] for each in why(cards[:1])] == ["too few"]
 
 
 def test_the_group_of_an_episode_is_found_from_any_member(sources: Sources) -> None:
