@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_what_is_sampled_has_the_module_s_probabilities_after_each_update(policy
         for prompt in prompts:
             assert apart(policy, engine, prompt, f"{version}") < CLOSE
         perturb(policy.module, version)
-        run(lambda version=version: engine.update_weights(version + 1, weights_of(policy.module)))
+        run(functools.partial(engine.update_weights, version + 1, weights_of(policy.module)))
     for prompt in prompts:
         assert apart(policy, engine, prompt, "end") < CLOSE
 
@@ -88,7 +89,7 @@ def test_what_is_seen_matters(policy: Policy, engine: Any) -> None:
     """Another picture of the same size, under its own name: no features and no keys of the other are found again."""
     one, other = prompt_of(policy, IMAGES[0]), prompt_of(policy, IMAGES[2])
     assert list(one.token_ids) == list(other.token_ids)
-    scores = [run(lambda prompt=prompt: engine.score(prompt)) for prompt in (one, other)]
+    scores = [run(functools.partial(engine.score, prompt)) for prompt in (one, other)]
     for prompt, score in zip((one, other), scores, strict=True):
         assert score[1:] == pytest.approx(logprobs_of(policy, prompt), abs=CLOSE, rel=1e-6)  # some are of -1e4
     assert np.abs(np.subtract(*scores)).max() > 1e-3
