@@ -8,7 +8,8 @@ What a block is, its first line says:
 - ``text``, or nothing, is only read: it needs what is not here, or time.
 
 All of it happens in one directory, in order. ``agentgym`` and ``python`` run in this process, since to import torch
-takes longer than what is tested. ``agentgym train`` is cut short by ``BRIEF``, as far as a page says nothing else.
+takes longer than what is tested. ``agentgym train`` is cut short by ``BRIEF``, as far as a page says nothing else, and
+makes two updates at most.
 """
 
 from __future__ import annotations
@@ -171,7 +172,10 @@ def brief(words: Sequence[str]) -> list[str]:
         and (not key.startswith("warm_start.") or warms)
         and f"--{key}" not in told
     ]
-    return [*words, *(word for key in keys for word in (f"--{key}", BRIEF[key]))]
+    said = [*words, *(word for key in keys for word in (f"--{key}", BRIEF[key]))]
+    place = said.index("--updates") + 1
+    said[place] = min(said[place], BRIEF["updates"], key=int)
+    return said
 
 
 def _has_expert(id: str) -> bool:
