@@ -55,7 +55,7 @@ def test_tools_that_are_written_keep_the_contract(tmp_path: Path) -> None:
     assert [finding for finding in found if not finding.passed] == []
     env = agentgym.make(str(file))
     seen, _ = env.reset(seed=1)
-    assert [tool["name"] for tool in seen.tools] == ["look_up", "buy"]
+    assert [tool["function"]["name"] for tool in seen.tools] == ["look_up", "buy"]
     city = str(seen).removeprefix("A ticket to ").partition(",")[0]
     told = env.step(f'{{"name": "look_up", "arguments": {{"city": "{city}"}}}}')[0]
     line = str(told).split()[1]

@@ -66,7 +66,7 @@ def saved(bench: Workbench) -> list[str]:
 def bench_of(folder: Path, **given: Any) -> Workbench:
     """With what the report at the end asks for."""
     bench = workbench(folder, **{"keep_checkpoints": 9, "checkpoint_seconds": 1e6, **given})
-    measured = {"success": 0.5, "ci95": [0.25, 0.75], "reward": 0.5, "episodes": 4}
+    measured = {"success": 0.5, "ci95": [0.25, 0.75], "reward": 0.5, "episodes": 4, "tasks": 4}
     bench.report["eval"] = {name: {**measured, "greedy": measured} for name in ("before", "after")}
     bench.report["stages"]["train"], bench.report["best_update"] = {"updates": 1, "seconds": 1.0}, 0
     return bench
