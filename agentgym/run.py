@@ -39,6 +39,7 @@ from agentgym.errors import DataError, UserError
 from agentgym.layout import BEGINNING, GROWING, LOCK, OWN, refuse_odd
 from agentgym.ledger import Entry
 from agentgym.lines import PUT_BACK, objects_in
+from agentgym.tracker import Tracker
 
 __all__ = ["Run", "read_config", "refuse_taken"]
 
@@ -50,6 +51,8 @@ class Run:
         self.directory = directory
         self.episodes = Archive(directory)
         self._tensorboard: Any = None
+        self.tracker: Tracker | None = None
+        """What is told of new metrics too."""
 
     @classmethod
     def create(cls, directory: Path, config: Mapping[str, Any], **beside: Mapping[str, Any]) -> Run:
@@ -185,11 +188,13 @@ class Run:
         os.replace(aside, self.directory / name)
 
     def log(self, stage: str, update: int, **values: float) -> None:
-        """Add a line to metrics.jsonl and the numbers to TensorBoard."""
+        """Add a line to metrics.jsonl and the numbers to TensorBoard, and to a tracker where there is one."""
         line = {"stage": stage, "update": update, "time": round(time.time(), 3), **values}
         with (self.directory / "metrics.jsonl").open("a") as stream:
             stream.write(json.dumps(line) + "\n")
         self._show(line)
+        if self.tracker is not None:
+            self.tracker.show(line)
 
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of metrics.jsonl. Raises DataError, naming file and line, for what is none."""
@@ -249,6 +254,9 @@ class Run:
         writer, self._tensorboard = self._tensorboard, None
         if writer is not None:
             writer.close()
+        tracker, self.tracker = self.tracker, None
+        if tracker is not None:
+            tracker.close()
         self.episodes.close()
 
     def _show(self, line: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ from agentgym.launch.reporting import Reporter
 from agentgym.launch.resolving import in_full
 from agentgym.launch.settings import TrainSettings
 from agentgym.launch.stage import Workbench
-from agentgym.launch.starting import stages_of, watchdog_of, workbench
+from agentgym.launch.starting import report_to, stages_of, watchdog_of, workbench
 from agentgym.launch.training import Training, seed_all
 from agentgym.launch.written import as_given, resolved
 from agentgym.learn import checkpoint
@@ -47,6 +47,7 @@ _CHANGEABLE = (
     "threads",
     "rollout.concurrency",
     "model.device",
+    "report_to",
 )
 _IMPORT_SECONDS = 600.0
 """That a plug-in may take to be imported; one that takes longer hangs."""
@@ -82,6 +83,7 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
                 _tidy(bench, at)
                 if settings != has:
                     _record(run, settings, at)
+                report_to(bench)
                 await training.go()
     return directory
 

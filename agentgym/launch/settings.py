@@ -26,6 +26,7 @@ from agentgym.launch.sections import (
 )
 from agentgym.learn.model_settings import HFSettings, model_settings
 from agentgym.registry import plugins
+from agentgym.tracker import TrackerName
 
 __all__ = [
     "BY_ID",
@@ -136,6 +137,8 @@ class TrainSettings(MeasureSettings):
     """Decides initial weights, order of tasks and every sampled token."""
     output: Path | None = None
     """Run directory; none given: runs/<env>-<trainer>-<seed>."""
+    report_to: TrackerName | None = None
+    """"trackio" or "wandb": show the numbers there too."""
     watchdog_seconds: float | None = Field(1800, gt=0)
     """End the run, with a dump of what it was doing, after so long without any progress."""
     checkpoint_seconds: float = Field(60, ge=0)

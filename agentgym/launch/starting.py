@@ -9,6 +9,7 @@ from typing import Any
 
 from agentgym import rope
 from agentgym.errors import ConfigError, UserError
+from agentgym.extras import installed
 from agentgym.launch import fingerprint, places
 from agentgym.launch.kept import Kept
 from agentgym.launch.learning import Train
@@ -29,10 +30,11 @@ from agentgym.ledger import Tally
 from agentgym.recorded import Recorded
 from agentgym.registry import plugins
 from agentgym.run import Run, refuse_taken
+from agentgym.tracker import Tracker
 from agentgym.trainers.sft import SFT
 from agentgym.watchdog import Watchdog
 
-__all__ = ["stages_of", "start", "watchdog_of", "workbench"]
+__all__ = ["report_to", "stages_of", "start", "watchdog_of", "workbench"]
 
 _SHORTEST_UPDATE = 0.05
 """Seconds that an update takes at the least, to bound the room that a run which time ends can need."""
@@ -42,6 +44,8 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
     """Train as ``settings`` say; returns the run directory. Raises UserError before anything is written."""
     settings.output = run_directory(settings)
     refuse_taken(settings.output)
+    if settings.report_to is not None:
+        installed(settings.report_to, extra=settings.report_to)
     seed_all(settings.seed)
     watchdog = watchdog_of(settings, settings.output)
     async with assembled(settings, beat=watchdog.beat) as parts:
@@ -58,8 +62,17 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
                     model=fingerprint.of_model(settings.model.id),
                 )
                 training.begin()
+                report_to(bench)
                 await training.go()
     return settings.output
+
+
+def report_to(bench: Workbench) -> None:
+    """Have the run's numbers shown where the settings say, too."""
+    settings, run = bench.settings, bench.run
+    if settings.report_to is not None:
+        config = settings.model_dump(mode="json")
+        run.tracker = Tracker(settings.report_to, run.directory.name, config, note=bench.reporter.note)
 
 
 async def _refuse(bench: Workbench, stages: list[Stage]) -> None:

@@ -488,6 +488,17 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/tracker.py",
+        ("tests/unit/test_tracker.py",),
+        (
+            Mutation("another project", 'f"{name.upper()}_PROJECT", PROJECT', 'f"{name.upper()}_PROJECT", ""'),
+            Mutation("a new run each time", '            options["id"] = title', '            options["id"] = ""'),
+            Mutation("axes anew with each line", "        self._stages.add(stage)\n", ""),
+            Mutation("asked again", "            self._works = False\n", ""),
+            Mutation("refusals end the run", "        except Exception as error:", "        except ValueError as error:"),
+        ),
+    ),
+    Module(
         "agentgym/__init__.py",
         ("tests/unit/test_agentgym.py",),
         (
