@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from agentgym.cli import cli
 from agentgym.reference import PARTS, own, pages, reference
+from agentgym.registry import plugins
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +110,11 @@ def test_a_page_says_what_it_is_where_it_is_and_what_it_takes(each: dict[str, st
 
 def test_what_its_parameters_are_is_told_once(each: dict[str, str]) -> None:
     assert all(text.count("\nArgs:") <= (path.startswith("environments/")) for path, text in each.items())
+
+
+def test_what_others_registered_has_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = plugins("rewards")
+    found: dict[str, Any] = {"mine": lambda trajectory: [], "success": table.get("success")}
+    monkeypatch.setattr(table, "ids", lambda: list(found))
+    monkeypatch.setattr(table, "get", found.__getitem__)
+    assert own("rewards") == ["success"]
