@@ -9,7 +9,7 @@ reasoning among them; the reference is the policy that proposed, whose log-proba
 with the tokens. The next update begins from the new policy as reference, and what past updates found may be replayed
 (``replay``), each pair still with its own reference.
 
-    agentgym train --env webshop --trainer agent-q --search.simulations 16
+    agentgym train --env webshop --trainer agent-q --search mcts --search.simulations 16
 
 What the paper leaves open is chosen here: alpha, threshold, beta, and in the search proposals and exploration. Without
 a critic in the search its mean returns decide alone. The paper's other learners on the same play: ``learns_from lines``

@@ -141,7 +141,7 @@ def changed(
         _refuse(
             {key: told for key, told in differing.items() if _is_under(key, _OF_TRAINING)},
             f"the training of {run} is over, and with it its optimizer",
-            f"to train its policy on, begin a new run: agentgym train --model {run} --output NEW",
+            f"to train its policy on, begin a new run: agentgym train --env {has.env.id} --model {run} --output NEW",
         )
     return settings
 

@@ -84,10 +84,9 @@ def _advice(
 ) -> Iterator[str]:
     before, after, best = report["eval"]["before"], report["eval"]["after"], report.get("best_update")
     if updates and best == updates[-1]["update"] and len(looks) > 1 and looks[-1]["success"] > looks[0]["success"]:
-        more = 2 * updates[-1]["update"]
         yield (
-            "It was still getting better at the end; go on: "
-            f"agentgym train --resume {directory} --updates {more} --force-config"
+            "It was still getting better at the end; go on from its policy: "
+            f"agentgym train --env {config['env']['id']} --model {directory} --output NEW, with the options that it had"
         )
     equal = report.get("ledger", {}).get("rejected: equal rewards", 0)
     num = sum(count for name, count in report.get("ledger", {}).items() if name != "problem")

@@ -63,7 +63,7 @@ _REWARD = string.Template('''\
 """A reward to begin from: what it gives is added to what the environment pays, in training alone.
 
 agentgym train --env webshop --rewards ./$name.py
-agentgym train --env webshop --rewards./$name.py 0.5 --rewards./$name.py.words 20
+agentgym train --env webshop --rewards.$name.py 0.5 --rewards.$name.py.words 20
 """
 
 from collections.abc import Sequence

@@ -68,7 +68,7 @@ def advice(
 ) -> list[str]:
     updates = [{"stage": "train", "update": at, "sampled_entropy": each} for at, each in enumerate(entropies, 1)]
     seen = [{"stage": "validation", "success": each} for each in looks]
-    return what_next({}, report or a_report(), [*updates, *seen], Path("runs/mine"))
+    return what_next({"env": {"id": "webshop"}}, report or a_report(), [*updates, *seen], Path("runs/mine"))
 
 
 def test_a_run_that_shows_nothing_to_change_gets_no_advice() -> None:
@@ -77,7 +77,7 @@ def test_a_run_that_shows_nothing_to_change_gets_no_advice() -> None:
 
 def test_a_policy_that_was_still_getting_better_goes_on() -> None:
     (told,) = advice(a_report(best_update=2))
-    assert told.endswith("agentgym train --resume runs/mine --updates 4 --force-config")
+    assert "agentgym train --env webshop --model runs/mine --output NEW" in told
     assert advice(a_report(best_update=2), looks=(0.3, 0.3)) == []
     assert advice(a_report(best_update=2), looks=(0.3,)) == []
     assert advice(a_report(best_update=0), entropies=()) == []
