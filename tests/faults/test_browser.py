@@ -50,14 +50,16 @@ def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 
 
 def chromium_of(mark: str) -> int:
-    """The browser itself, below the keeper."""
+    """The browser itself, below the keeper; a child that is about to become something else looks like it."""
+    found = {}
     for pid in processes_marked(mark):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if (
-            b"--remote-debugging-pipe" in command
-            and b"--type=" not in b"".join(command)
-            and b"keeper.py" not in b"".join(command)
-        ):
+        with contextlib.suppress(OSError):  # it has just ended
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            joined = b"".join(command)
+            if b"--remote-debugging-pipe" in command and b"--type=" not in joined and b"keeper.py" not in joined:
+                found[pid] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    for pid, parent in found.items():
+        if parent not in found:
             return pid
     raise AssertionError("no Chromium runs")
 

@@ -495,7 +495,7 @@ MODULES = (
             Mutation("a new run each time", '            options["id"] = title', '            options["id"] = ""'),
             Mutation("axes anew with each line", "        self._stages.add(stage)\n", ""),
             Mutation("asked again", "            self._works = False\n", ""),
-            Mutation("refusals end the run", "        except Exception as error:", "        except ValueError as error:"),
+            Mutation("refusals end the run", "except Exception as error:", "except ValueError as error:"),
         ),
     ),
     Module(

@@ -182,8 +182,8 @@ MODULES = (
             ),
             Mutation(
                 "closing leaves the episodes",
-                "            writer.close()\n        self.episodes.close()",
-                "            writer.close()",
+                "            tracker.close()\n        self.episodes.close()",
+                "            tracker.close()",
             ),
             Mutation("a place that cannot be written", "or not os.access(existing, os.W_OK)", ""),
         ),

@@ -44,7 +44,7 @@ export async function episodePage({ run, runs, values }) {
   async function paint() {
     fill(trouble); fill(scale, legend(color));
     if (color === "none") { for (const { element, turn } of known.turns.values()) fill(element.querySelector(".reply-words"), words(turn, "reply", run, number)); return; }
-    const isScored = COLORS[color][3] === "scored";
+    const asked = color, isScored = COLORS[asked][3] === "scored";
     if (isScored) fill(trouble, h("p", { class: "quiet small" }, "asking the policy that the run kept …"));
     const wanted = [...known.turns.keys()].filter((key) => !known.tokens.has(`${key}/${isScored}`));
     try {
@@ -52,7 +52,8 @@ export async function episodePage({ run, runs, values }) {
         const page = await ask("tokens", { run, number, first, num: PAGE, scored: isScored || null });
         for (const turn of page.turns) known.tokens.set(`${turn.turn}/${isScored}`, turn);
       }
-    } catch (error) { fill(trouble, problem(error)); return; }
+    } catch (error) { if (color === asked) fill(trouble, problem(error)); return; }
+    if (color !== asked) return; // another color was chosen meanwhile, and is painted by whoever chose it
     fill(trouble);
     const shared = scaleOf([...known.tokens.values()]);
     for (const [key, { element, turn }] of known.turns) {
