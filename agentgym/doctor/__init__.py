@@ -37,7 +37,7 @@ from agentgym.doctor.cheats import pays_no_cheat
 from agentgym.doctor.enumerations import refuses_enumerations
 from agentgym.doctor.leftovers import leaves_nothing_behind
 from agentgym.doctor.machine import Machine, machine_findings
-from agentgym.doctor.measures import gives_sane_rewards, shows_sane_observations, wins_at_random
+from agentgym.doctor.measures import gives_sane_rewards, plays_what_counts, shows_sane_observations, wins_at_random
 from agentgym.doctor.playing import SECONDS, Check, MakeEnv, Moment, Remark, play_at_random, success_of
 from agentgym.doctor.repeats import (
     forgets_former_episodes,
@@ -78,6 +78,7 @@ __all__ = [
     "passes_gymnasium",
     "pays_no_cheat",
     "play_at_random",
+    "plays_what_counts",
     "refuses_enumerations",
     "refuses_forged_rewards",
     "repeats_by_seed",
@@ -99,6 +100,7 @@ __all__ = [
 CHECKS: tuple[Check, ...] = (
     passes_gymnasium,
     has_disjoint_splits,
+    plays_what_counts,
     repeats_by_seed,
     forgets_former_episodes,
     keeps_instances_apart,

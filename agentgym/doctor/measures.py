@@ -13,15 +13,35 @@ from agentgym.doctor.playing import (
     cases_of,
     moment_of,
     paced,
+    play,
     play_at_random,
     success_of,
 )
 from agentgym.visit import Player
 
-__all__ = ["gives_sane_rewards", "shows_sane_observations", "wins_at_random"]
+__all__ = ["gives_sane_rewards", "plays_what_counts", "shows_sane_observations", "wins_at_random"]
 
 _LARGE_REWARD = 1_000.0
 _LARGE_OBSERVATION = 100_000
+
+
+def plays_what_counts(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int = 5) -> str:
+    """Whether what the other checks play does anything: without a list of actions or an expert they guess.
+
+    An environment that refuses all that is guessed seems to repeat itself, whatever it would do after a real action.
+    """
+    with Player(make_env()) as player:
+        seen: set[str] = set()
+        for case in paced(cases_of(make_env, episodes), seconds):
+            player.reset(*case)
+            if player.now.observation.admissible or player.expert() is not None:
+                return "actions are listed, or there is an expert()"
+            seen |= {moment.observation for action, moment in play(player, case) if action}
+    return Remark(
+        f"actions are guessed: none are listed and there is no expert(), and {len(seen)} observations were all that "
+        "came of them, so that what is said of repeats and snapshots may be of refused actions alone; list some in "
+        "Observation(..., admissible=[...]), or write expert()"
+    )
 
 
 def wins_at_random(make_env: MakeEnv, seconds: float = SECONDS, /, episodes: int = 50) -> str:

@@ -66,7 +66,10 @@ class WarmStart(Learning):
         self.best_success = max(self.best_success, seen.success)
         self.best_reward = max(self.best_reward, seen.reward)
         if seen.success >= settings.until:
-            self.ended = f"the policy succeeds in {seen.success:.2f} of the validation tasks"
+            self.ended = (
+                f"the policy succeeds in {seen.success:.2f} of the validation tasks, warm_start.until is "
+                f"{settings.until:g}"
+            )
             return True
         self.checked = self.at
         if (idle := self.at - self.risen_at) < settings.patience * settings.check_every:

@@ -17,6 +17,8 @@ _SHARE_EQUAL = 0.8
 _ENTROPY_LEFT = 0.3
 """Of the sampled entropy of the first update: below it, there is little left to choose from."""
 _SHARE_INVALID = 0.3
+_FAR_BEHIND = 0.3
+"""Success by which the expert is ahead: to imitate it for longer is the cheaper way."""
 _LEAST_RISE = 0.05
 """Of a reward between 0 and 1, by which it is said to have risen while success has not."""
 
@@ -102,6 +104,17 @@ def _advice(
         yield (
             f"The policy hardly varies any more (entropy {entropies[0]:.3f}, at the end {entropies[-1]:.3f}): "
             "--trainer.entropy_coefficient 0.003, more tasks an update, or a smaller --trainer.learning_rate"
+        )
+    behind = report.get("teacher", {}).get("success", 0.0) - after["success"]
+    if behind > _FAR_BEHIND and config["warm_start"]["enabled"]:
+        yield (
+            f"The expert succeeds in {behind:.2f} more: imitate it for longer (--warm_start.until, now "
+            f"{config['warm_start']['until']:g})"
+        )
+    if not (before["success"] or after["success"]) and "teacher" not in report:
+        yield (
+            "Nothing ever succeeded, so that there was nothing to reinforce: an expert() to imitate, easier tasks to "
+            "begin with, or actions that are listed (Observation(..., admissible=...) with --protocol.actions shown)"
         )
     if after.get("invalid_turns", 0.0) > _SHARE_INVALID:
         told = f"{after['invalid_turns']:.0%} of its actions have no effect"

@@ -131,6 +131,8 @@ MODULES = (
         "agentgym/doctor/measures.py",
         ("tests/unit/doctor/test_measures.py",),
         (
+            Mutation("an expert is not looked for", " or player.expert() is not None:", ":"),
+            Mutation("what the reset shows counts", "play(player, case) if action}", "play(player, case)}"),
             Mutation("negative rewards are never large", "max(map(abs, rewards))", "max(rewards)"),
             Mutation("sums below -1 are fine", "min(sums) < -1.001 or ", ""),
             Mutation("the largest reward for the sum", "sums.append(sum(of_episode))", "sums.append(max(of_episode))"),

@@ -105,7 +105,7 @@ def test_every_check_of_the_package_is_run_and_shown() -> None:
         if inspect.isfunction(check) and next(iter(inspect.signature(check).parameters), "") == "make_env"
     }
     assert {check.__name__ for check in doctor.CHECKS} == checks - {"diagnose", "keeps_tokens", "shown_prompt"}
-    assert len(doctor.CHECKS) == 20
+    assert len(doctor.CHECKS) == 21
 
 
 def test_every_check_is_given_the_time_and_the_environment_and_runs_whatever_became_of_the_others() -> None:
@@ -175,7 +175,12 @@ def test_what_breaks_more_fails_wherever_it_shows(env: type[kit.Sound], checks: 
 )
 def test_what_no_turn_may_be_fails_everywhere_but_where_nothing_is_played(env: type[kit.Sound], words: str) -> None:
     found = failures(env)
-    assert {check.__name__ for check in doctor.CHECKS} - {"passes_gymnasium", "refuses_enumerations", *found} == {
+    assert {check.__name__ for check in doctor.CHECKS} - {
+        "passes_gymnasium",
+        "plays_what_counts",
+        "refuses_enumerations",
+        *found,
+    } == {
         "clears_the_browser",
         "has_disjoint_splits",
         "pays_no_cheat",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agentgym import doctor
+from agentgym.types import Observation
 from tests.unit.doctor.kit import Alone, Loses, Result, Sound, Tasked
 
 
@@ -81,6 +82,29 @@ class Growing(Sound):
     def step(self, action: str) -> Result:
         self.said.append(action)
         return "x" * self.sizes[len(self.said) - 1], 0.0, len(self.said) == len(self.sizes), False, {}
+
+
+class Deaf(Sound):
+    """Says the same whatever is said; neither lists actions nor has an expert."""
+
+    def reset(self, **_: Any) -> Any:
+        return "say", {}
+
+    def step(self, action: str) -> Result:
+        return "no such thing", 0.0, False, False, {}
+
+    def expert(self) -> None:
+        return None
+
+
+def test_where_actions_are_guessed_it_is_told_what_came_of_them() -> None:
+    found = doctor.plays_what_counts(Deaf, 600.0)
+    assert isinstance(found, doctor.Remark)
+    assert "no expert(), and 1 observations were all that came of them" in found
+    listed = type("L", (Deaf,), {"reset": lambda self, **_: (Observation("say", admissible=["a"]), {})})
+    shown = type("S", (Deaf,), {"expert": lambda self: lambda observation: "a"})
+    for env in (listed, shown):
+        assert doctor.plays_what_counts(env, 600.0) == "actions are listed, or there is an expert()"
 
 
 def test_sizes_of_observations_are_told_from_the_first_on() -> None:

@@ -378,7 +378,8 @@ def test_a_warm_start_ends_when_the_policy_begins_to_succeed(until: float, updat
     assert (
         columns(bench, "warm_start_validation", "update", "success") == [(2, 0.0), (4, 0.5), (6, 1.0)][: updates // 2]
     )
-    ended = f"the policy succeeds in {[0.5, 1.0][updates // 2 - 2]:.2f} of the validation tasks"
+    seen = [0.5, 1.0][updates // 2 - 2]
+    ended = f"the policy succeeds in {seen:.2f} of the validation tasks, warm_start.until is {until:g}"
     assert bench.report["stages"] == {"warm_start": {"updates": updates, "seconds": 0.0, "ended": ended}}
     assert marked(load_policy(bench.run.directory / "warm_start", device="cpu").module) == updates
 

@@ -75,6 +75,23 @@ def test_a_run_that_shows_nothing_to_change_gets_no_advice() -> None:
     assert advice(a_report(best_update=1, ledger={"trained": 21, "rejected: equal rewards": 79})) == []
 
 
+def test_a_policy_far_behind_its_expert_imitates_for_longer() -> None:
+    for ahead, num in ((0.2, 0), (0.5, 1)):
+        report = a_report(best_update=1, teacher={"success": 0.25 + ahead})
+        config = {"env": {"id": "webshop"}, "warm_start": {"enabled": True, "until": 0.15}}
+        told = what_next(config, report, [], Path("runs/mine"))
+        assert len(told) == num
+        assert all("0.50 more: imitate it for longer (--warm_start.until, now 0.15)" in each for each in told)
+
+
+def test_where_nothing_ever_succeeds_what_would_help_is_told() -> None:
+    nothing = {"success": 0.0, "reward": 0.1}
+    report = {**a_report(best_update=1), "eval": {"before": nothing, "after": nothing}}
+    [told] = advice(report)
+    assert told.startswith("Nothing ever succeeded")
+    assert advice({**report, "teacher": {"success": 0.1}}) == []
+
+
 def test_a_policy_that_was_still_getting_better_goes_on() -> None:
     (told,) = advice(a_report(best_update=2))
     assert "agentgym train --env webshop --model runs/mine --output NEW" in told
