@@ -33,7 +33,7 @@ OWN = (
     "report.html",
 )
 """What a run alone writes: a directory that has one of them is another's, and would be mixed or erased."""
-_SHARED = ("places.json", "model.json", MEDIA, "watchdog.txt", BEGINNING, LOCK)
+_SHARED = ("places.json", "model.json", "tracker.json", MEDIA, "watchdog.txt", BEGINNING, LOCK)
 _FOLDERS = ("checkpoints", "policies", "reward_model", "warm_start", "corrupt", "tensorboard", MEDIA)
 
 

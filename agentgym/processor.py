@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from agentgym.errors import DataError, EnvError, UserError
+from agentgym.errors import DataError, EngineError, EnvError, UserError
 from agentgym.media import MediaStore, pixels_of
 from agentgym.types import Media
 
@@ -100,6 +100,17 @@ class Images:
         for name in ("attention_mask", "mm_token_type_ids", "token_type_ids"):
             inputs.pop(name, None)
         return Seen(ids, inputs)
+
+    def refuse_misfits(self, token_ids: Sequence[int], media: Sequence[Media]) -> list[Seen]:
+        """``media``, processed. Raises EngineError when they are not what ``token_ids`` show, or these end in one."""
+        seen = [self.seen(one) for one in media]
+        found = list(token_ids).count(self.token_id)
+        wanted = sum(one.token_ids.count(self.token_id) for one in seen)
+        if found != wanted or token_ids[-1] == self.token_id:
+            raise EngineError(
+                f"{len(seen)} images have {wanted} tokens, the prompt has {found} and must not end with one of them"
+            )
+        return seen
 
     def expanded(self, token_ids: Sequence[int], media: Sequence[Media]) -> list[int]:
         """``token_ids`` with each placeholder replaced by its image's tokens. Raises DataError unless they match."""

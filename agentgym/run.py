@@ -2,6 +2,7 @@
 
 config.json          every setting, resolved; config-until-NAME.json is what it was until that checkpoint
 places.json          the paths among them as they are from this directory: both can be moved together
+tracker.json         what the run is called where --report_to shows it too
 model.json           fingerprint of the model that the run began with, where it is a directory
 metrics.jsonl        one line an update or evaluation; tensorboard/ holds the same numbers
 ledger.jsonl         what became of each task: trained, or rejected and why

@@ -24,7 +24,12 @@ from agentgym.media import MediaStore, text_of
 from agentgym.processor import Images
 from agentgym.types import Media, Message
 
-__all__ = ["SHOWS_TOOLS", "ChatTokenizer"]
+__all__ = ["SHOWS_TOOLS", "ChatTokenizer", "fingerprint_of"]
+
+
+def fingerprint_of(vocabulary: Mapping[str, int]) -> str:
+    """Names a vocabulary, token → id: two with the same name give the same meaning to every id."""
+    return hashlib.blake2b(json.dumps(sorted(vocabulary.items())).encode(), digest_size=8).hexdigest()
 
 
 class ChatTokenizer:
@@ -99,9 +104,8 @@ class ChatTokenizer:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Names the vocabulary: two tokenizers with the same one give the same meaning to every token id."""
-        vocabulary = json.dumps(sorted(self.hf.get_vocab().items()))
-        return hashlib.blake2b(vocabulary.encode(), digest_size=8).hexdigest()
+        """Names the vocabulary."""
+        return fingerprint_of(self.hf.get_vocab())
 
     def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> str:
         """The conversation as text, up to where the assistant speaks next, with one placeholder an image."""

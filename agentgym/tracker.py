@@ -22,23 +22,23 @@ PROJECT = "agentgym"
 
 
 class Tracker:
-    """One of them, which has begun a run, or goes on with the one of that title. Raises MissingExtraError."""
+    """One of them, which has begun a run, or goes on with the one of that name. Raises MissingExtraError."""
 
     def __init__(
-        self, name: TrackerName, title: str, config: Mapping[str, Any], *, note: Callable[[str], None]
+        self, tracker: TrackerName, name: str, config: Mapping[str, Any], *, note: Callable[[str], None]
     ) -> None:
-        self._module: Any = require(name, extra=name)
-        self._name, self._note, self._stages, self._works = name, note, set[str](), True
-        options: dict[str, Any] = {"project": os.environ.get(f"{name.upper()}_PROJECT", PROJECT), "name": title}
-        if name == "wandb":
-            options["id"] = title  # its names need not be unique, and it goes on by this
+        self._module: Any = require(tracker, extra=tracker)
+        self._tracker, self._note, self._stages, self._works = tracker, note, set[str](), True
+        options: dict[str, Any] = {"project": os.environ.get(f"{tracker.upper()}_PROJECT", PROJECT), "name": name}
+        if tracker == "wandb":
+            options["id"] = name  # by which it goes on
         self._ask("init", **options, config=dict(config), resume="allow")
 
     def show(self, line: Mapping[str, Any]) -> None:
         """A line of metrics.jsonl."""
         stage = str(line["stage"])
         values = {f"{stage}/{name}": value for name, value in line.items() if name not in ("stage", "time")}
-        if self._name == "wandb" and stage not in self._stages:
+        if self._tracker == "wandb" and stage not in self._stages:
             self._ask("define_metric", f"{stage}/*", step_metric=f"{stage}/update")
         self._stages.add(stage)
         self._ask("log", values)
@@ -54,4 +54,4 @@ class Tracker:
             getattr(self._module, what)(*args, **options)
         except Exception as error:  # whatever a network or a service raises
             self._works = False
-            self._note(f"{self._name} takes nothing more of this run: {type(error).__name__}: {error}")
+            self._note(f"{self._tracker} takes nothing more of this run: {type(error).__name__}: {error}")

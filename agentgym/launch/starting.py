@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import math
+import secrets
 from pathlib import Path
 from typing import Any
 
-from agentgym import rope
+from agentgym import rope, sealed
 from agentgym.errors import ConfigError, UserError
 from agentgym.extras import installed
 from agentgym.launch import fingerprint, places
@@ -70,9 +71,14 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
 def report_to(bench: Workbench) -> None:
     """Have the run's numbers shown where the settings say, too."""
     settings, run = bench.settings, bench.run
-    if settings.report_to is not None:
-        config = settings.model_dump(mode="json")
-        run.tracker = Tracker(settings.report_to, run.directory.name, config, note=bench.reporter.note)
+    if settings.report_to is None:
+        return
+    file = run.directory / "tracker.json"
+    if not file.exists():  # other runs may have the same name, elsewhere or before
+        with run.writing():
+            run.write_json(file.name, {"name": f"{run.directory.name}-{secrets.token_hex(4)}"})
+    name = str(sealed.read_json(file).get("name", run.directory.name))
+    run.tracker = Tracker(settings.report_to, name, settings.model_dump(mode="json"), note=bench.reporter.note)
 
 
 async def _refuse(bench: Workbench, stages: list[Stage]) -> None:

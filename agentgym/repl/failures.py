@@ -18,6 +18,7 @@ from agentgym.registry import make
 from agentgym.repl.base import Opens
 from agentgym.repl.pictures import terminal_form
 from agentgym.repl.playing import opener
+from agentgym.repl.policies import policy_of
 from agentgym.repl.policy import EnginePolicy
 from agentgym.repl.retracing import Retraced
 from agentgym.repl.screen import Screen
@@ -63,16 +64,7 @@ async def evaluate_async(
     async with assembled(settings) as parts:
         await parts.env.fetch(split)
         tasks = parts.env.tasks(split)[:episodes]
-        policy = EnginePolicy(
-            parts.engine,
-            parts.policy.tokenizer,
-            parts.protocol,
-            temperature=temperature,
-            max_tokens=parts.limits.max_reply_tokens,
-            seed=seed,
-            name=model,
-            rollout=parts.rollout,
-        )
+        policy = policy_of(parts, model, seed=seed, temperature=temperature)
         opens = opener(given, seed=seed, temperature=temperature)
         env: Env = make(settings.env.id, **settings.env.options)
         try:
@@ -128,7 +120,7 @@ async def _opened(
         except DataError as error:
             screen.complain(f"what follows was not played again: {error}")
         shell.do_look()
-        screen.say(":undo goes back, :why and :tokens explain, :quit plays the next task, :stop ends it all", "dim")
+        screen.say(":undo goes back, :why explains, :quit plays the next task, :stop ends it all", "dim")
         try:
             await shell.read(stdin)
         finally:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentgym.config import Choice
 from agentgym.repl.policy import EnginePolicy
 
-__all__ = ["opened"]
+if TYPE_CHECKING:
+    from agentgym.launch.parts import Parts
+
+__all__ = ["opened", "policy_of"]
 
 
 @asynccontextmanager
@@ -27,17 +30,21 @@ async def opened(
     from agentgym.launch.parts import assembled  # torch
 
     async with assembled(chosen) as parts:
-        policy = EnginePolicy(
-            parts.engine,
-            parts.policy.tokenizer,
-            parts.protocol,
-            temperature=temperature,
-            max_tokens=parts.limits.max_reply_tokens,
-            seed=seed,
-            name=model,
-            rollout=parts.rollout,
-        )
-        yield policy, chosen.env
+        yield policy_of(parts, model, seed=seed, temperature=temperature), chosen.env
+
+
+def policy_of(parts: Parts, name: str, *, seed: int, temperature: float) -> EnginePolicy:
+    """The policy of what is assembled."""
+    return EnginePolicy(
+        parts.engine,
+        parts.policy.tokenizer,
+        parts.protocol,
+        temperature=temperature,
+        max_tokens=parts.limits.max_reply_tokens,
+        seed=seed,
+        name=name,
+        rollout=parts.rollout,
+    )
 
 
 def _warn(text: str) -> None:

@@ -301,14 +301,13 @@ class Play:
         turn.reward, turn.breakdown = reward, {"environment": reward}
         turn.channels = info.get("channels", {})
         self._show(observation, had_no_effect="invalid_action" in info)
+        if "invalid_action" in info:
+            turn.error = bounded(info["invalid_action"])
         if terminated or truncated:
             self.trajectory.success = succeeded(info, self.trajectory.reward)
             self._stop(StopReason.TERMINATED if terminated else StopReason.TRUNCATED)
             return True
-        if "invalid_action" in info:
-            turn.error = bounded(info["invalid_action"])
-            return self._too_many_invalid()
-        return False
+        return turn.error is not None and self._too_many_invalid()
 
     def _too_many_invalid(self) -> bool:
         self.num_invalid += 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from agentgym.errors import UserError
-from agentgym.viewer.episodes import card_told
+from agentgym.viewer.episodes import card_told, members
 from agentgym.viewer.sources import Source, Sources
 
 __all__ = ["episode", "play_from", "text"]
@@ -16,6 +17,8 @@ _LETTERS = 6_000
 """Of a message that are told at first."""
 _TOLD = ("final_observation", "group_id", "seed")
 """Of the record, told elsewhere or in another form."""
+_MEMBERS = 64
+"""Of its group."""
 _CHANNELS = 64
 """Names of channels of one turn."""
 
@@ -39,7 +42,7 @@ def episode(
         about = reader.head
         if first + len(turns) >= card.num_turns:
             about = reader.whole()
-        neighbors = _members(source, card.group_id, card.stage, card.update)
+        neighbors = [card_told(each) for each in members(archive, card, _MEMBERS)]
     final = about.get("final_observation")
     return {
         "card": card_told(card),
@@ -78,17 +81,7 @@ def play_from(source: Source, env: str, number: int) -> str:
     """The command that opens the REPL on a turn of an episode, which is put in place of TURN; "" where none does."""
     if not source.is_run:
         return ""
-    path = str(source.path)
-    quoted = path if all(letter.isalnum() or letter in "/._-" for letter in path) else f"'{path}'"
-    return f"agentgym play {env} --from {quoted} {number} TURN"
-
-
-def _members(source: Source, group_id: str, stage: str, update: int | None) -> list[dict[str, Any]]:
-    """Cards of the episodes that it is compared with, itself among them."""
-    if not group_id:
-        return []
-    cards = source.episodes.query(group_id=group_id, stage=stage, update=update, limit=64)
-    return [card_told(card) for card in cards]
+    return f"agentgym play {shlex.quote(env)} --from {shlex.quote(str(source.path))} {number} TURN"
 
 
 def _turn(number: int, turn: dict[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,12 @@ from agentgym.archive import Archive, Card, Criteria
 from agentgym.errors import UserError
 from agentgym.viewer.sources import Sources
 
-__all__ = ["card_told", "episodes", "facets", "search"]
+__all__ = ["FACETS", "RANGES", "card_told", "episodes", "facets", "members", "search"]
 
-_FACETS = ("env", "split", "stage", "role", "stop_reason", "update")
-_RANGES = ("update", "reward", "level", "strength", "num_turns", "num_tokens")
+FACETS = ("env", "split", "stage", "role", "stop_reason", "update")
+"""What has few values, to choose one of."""
+RANGES = ("update", "reward", "level", "strength", "num_turns", "num_tokens")
+"""What lies between two bounds."""
 _AT_ONCE = 64
 """Episodes whose words are read between two looks at the clock."""
 _AROUND = 60
@@ -44,8 +46,8 @@ def episodes(
 def facets(sources: Sources, *, run: int = 0) -> dict[str, Any]:
     """What episodes can be filtered by: values of each name with their number, and the bounds of numbers."""
     with sources.at(run).asking() as archive:
-        values = {name: [[value, num] for value, num in archive.values(name).items()] for name in _FACETS}
-        return {"values": values, "bounds": {name: _bounds(archive, name) for name in _RANGES}}
+        values = {name: [[value, num] for value, num in archive.values(name).items()] for name in FACETS}
+        return {"values": values, "bounds": {name: _bounds(archive, name) for name in RANGES}}
 
 
 def search(
@@ -88,6 +90,13 @@ def card_told(card: Card) -> dict[str, Any]:
         "void": card.stop_reason.is_void,
         "truncated": card.stop_reason.is_truncated,
     }
+
+
+def members(archive: Archive, card: Card, limit: int | None = None) -> list[Card]:
+    """Cards of the episodes that an episode is compared with, itself among them; none where it has no group."""
+    if not card.group_id:
+        return []
+    return archive.query(group_id=card.group_id, stage=card.stage, update=card.update, split=card.split, limit=limit)
 
 
 def _bounds(archive: Archive, name: str) -> list[float] | None:

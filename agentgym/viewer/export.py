@@ -11,7 +11,7 @@ from agentgym.archive import Archive, Card, Criteria
 from agentgym.errors import AgentGymError
 from agentgym.media import data_url
 from agentgym.viewer.bundle import one_page
-from agentgym.viewer.episodes import card_told
+from agentgym.viewer.episodes import FACETS, RANGES, card_told
 from agentgym.viewer.sources import Source, Sources
 from agentgym.viewer.views import answer
 
@@ -21,8 +21,6 @@ _TURNS = 60
 """Of an episode that are in the file."""
 _BYTES = 16 << 20
 """Of images in it; what comes after is left out."""
-_FACETS = ("env", "split", "stage", "role", "stop_reason", "update")
-_RANGES = ("update", "reward", "level", "strength", "num_turns", "num_tokens")
 
 
 def exported(sources: Sources, *, max_episodes: int = 200) -> str:
@@ -106,8 +104,8 @@ def _tree_row(group: dict[str, Any], number: int) -> dict[str, Any]:
 
 def _facets(cards: list[Card]) -> dict[str, Any]:
     told = [card_told(card) for card in cards]
-    values = {name: Counter(card[name] for card in told if card[name] is not None).most_common() for name in _FACETS}
-    bounds = {name: [card[name] for card in told if card[name] is not None] for name in _RANGES}
+    values = {name: Counter(card[name] for card in told if card[name] is not None).most_common() for name in FACETS}
+    bounds = {name: [card[name] for card in told if card[name] is not None] for name in RANGES}
     return {
         "values": {name: [list(pair) for pair in found] for name, found in values.items()},
         "bounds": {name: [min(found), max(found)] if found else None for name, found in bounds.items()},

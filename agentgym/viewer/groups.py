@@ -16,7 +16,7 @@ from agentgym.archive import Card, Criteria
 from agentgym.errors import DataError
 from agentgym.groups import is_informative
 from agentgym.ledger import Entry
-from agentgym.viewer.episodes import card_told
+from agentgym.viewer.episodes import card_told, members
 from agentgym.viewer.sources import Source, Sources
 
 __all__ = ["gradient", "group", "groups", "why"]
@@ -122,9 +122,7 @@ def _cards(source: Source, card: Card) -> list[Card]:
     """Those of the group of ``card``. Raises DataError where it has none."""
     if not card.group_id:
         raise DataError(f"episode number {card.number} was compared with none: it has no group")
-    return source.episodes.query(
-        group_id=card.group_id, stage=card.stage, update=card.update, split=card.split, limit=_MEMBERS
-    )
+    return members(source.episodes, card, _MEMBERS)
 
 
 class _Decided(NamedTuple):

@@ -7,8 +7,6 @@ text.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import tempfile
 import threading
 from collections import OrderedDict
@@ -22,6 +20,7 @@ from agentgym.archive import FILE, Archive, Reader
 from agentgym.errors import DataError, UserError
 from agentgym.ledger import Entry
 from agentgym.run import Run, read_config
+from agentgym.tokenizer import fingerprint_of
 
 __all__ = ["Source", "Sources"]
 
@@ -98,8 +97,7 @@ class Source:
 
         for file in self._tokenizers():
             found = Tokenizer.from_file(str(file))
-            words = json.dumps(sorted(found.get_vocab(with_added_tokens=True).items()))
-            if hashlib.blake2b(words.encode(), digest_size=8).hexdigest() == fingerprint:
+            if fingerprint_of(found.get_vocab(with_added_tokens=True)) == fingerprint:
                 return found
         return None
 

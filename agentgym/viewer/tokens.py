@@ -13,6 +13,7 @@ from pydantic import Field
 from agentgym.archive import Archive, Card
 from agentgym.lineage import Lineage
 from agentgym.types import Sample, Trajectory
+from agentgym.viewer.episodes import members
 from agentgym.viewer.sources import Source, Sources
 
 __all__ = ["advantages_in", "tokens"]
@@ -63,7 +64,7 @@ def advantages_in(archive: Archive, card: Card) -> list[float] | None:
     """
     if not card.group_id or card.stop_reason.is_void:
         return None
-    cards = archive.query(group_id=card.group_id, stage=card.stage, update=card.update, limit=_COMPARED + 1)
+    cards = members(archive, card, _COMPARED + 1)
     fit = [each for each in cards if not each.stop_reason.is_void]
     if not 1 < len(fit) <= _COMPARED or sum(each.num_tokens for each in fit) > 1_000_000:
         return None

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from agentgym.archive import Card, Criteria
+from agentgym.archive import Archive, Card, Criteria
 from agentgym.reports import tree_of
 from agentgym.reports.tree_svg import laid_out
 from agentgym.reports.tree_text import ending, said, title, worth
 from agentgym.reports.trees import Stretch, folded
+from agentgym.viewer.episodes import members
 from agentgym.viewer.sources import Sources
 
 __all__ = ["tree", "trees"]
@@ -99,8 +100,5 @@ def _place(stretch: Stretch, numbers: dict[str, int]) -> dict[str, int] | None:
     return {"number": numbers[name], "turn": int(turn)}
 
 
-def _lines(archive: Any, card: Card) -> list[Card]:
-    if not card.group_id:
-        return [card]
-    found: list[Card] = archive.query(group_id=card.group_id, stage=card.stage, update=card.update, split=card.split)
-    return found
+def _lines(archive: Archive, card: Card) -> list[Card]:
+    return members(archive, card) or [card]

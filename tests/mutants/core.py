@@ -491,8 +491,8 @@ MODULES = (
         "agentgym/tracker.py",
         ("tests/unit/test_tracker.py",),
         (
-            Mutation("another project", 'f"{name.upper()}_PROJECT", PROJECT', 'f"{name.upper()}_PROJECT", ""'),
-            Mutation("a new run each time", '            options["id"] = title', '            options["id"] = ""'),
+            Mutation("another project", 'f"{tracker.upper()}_PROJECT", PROJECT', 'f"{tracker.upper()}_PROJECT", ""'),
+            Mutation("a new run each time", '            options["id"] = name', '            options["id"] = ""'),
             Mutation("axes anew with each line", "        self._stages.add(stage)\n", ""),
             Mutation("asked again", "            self._works = False\n", ""),
             Mutation("refusals end the run", "except Exception as error:", "except ValueError as error:"),

@@ -1213,8 +1213,8 @@ MODULES = (
         "agentgym/tokenizer.py",
         (f"{UNIT}/test_fingerprint.py",),
         (
-            Mutation("ids mean anything", "sorted(self.hf.get_vocab().items())", "sorted(self.hf.get_vocab())"),
-            Mutation("ids alone", "sorted(self.hf.get_vocab().items())", "sorted(self.hf.get_vocab().values())"),
+            Mutation("ids mean anything", "sorted(vocabulary.items())", "sorted(vocabulary)"),
+            Mutation("ids alone", "sorted(vocabulary.items())", "sorted(vocabulary.values())"),
         ),
     ),
     Module(

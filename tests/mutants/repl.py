@@ -376,8 +376,8 @@ MODULES = (
         "agentgym/repl/policies.py",
         ("tests/unit/repl/test_playing.py",),
         (
-            Mutation("the temperature is not handed on", "            temperature=temperature,\n", ""),
-            Mutation("the limit is not handed on", "            max_tokens=parts.limits.max_reply_tokens,\n", ""),
+            Mutation("the temperature is not handed on", "        temperature=temperature,\n", ""),
+            Mutation("the limit is not handed on", "        max_tokens=parts.limits.max_reply_tokens,\n", ""),
             Mutation(
                 "the model is of another seed",
                 "settings_for(settings, model, seed=seed, kind",

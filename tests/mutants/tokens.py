@@ -53,9 +53,7 @@ MODULES = (
             ),
             Mutation("no tools are some", "tools=schemas or None", "tools=schemas"),
             Mutation("nobody speaks next", ", add_generation_prompt=True)", ")"),
-            Mutation(
-                "one name for all vocabularies", "json.dumps(sorted(self.hf.get_vocab().items()))", "json.dumps([])"
-            ),
+            Mutation("one name for all vocabularies", "json.dumps(sorted(vocabulary.items()))", "json.dumps([])"),
         ),
     ),
     Module(

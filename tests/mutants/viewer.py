@@ -71,7 +71,11 @@ MODULES = (
         _VIEWS,
         (
             Mutation("one run of a folder", "return found\n    return [path]", "return found[:1]\n    return [path]"),
-            Mutation("any tokenizer will do", "hexdigest() == fingerprint:", "hexdigest() != fingerprint:"),
+            Mutation(
+                "any tokenizer will do",
+                "(with_added_tokens=True)) == fingerprint:",
+                "(with_added_tokens=True)) != fingerprint:",
+            ),
             Mutation("a missing tokenizer is remembered", "                return None  # it may be written yet\n", ""),
             Mutation("a number from the end", "if not 0 <= place < len(self):", "if not place < len(self):"),
         ),

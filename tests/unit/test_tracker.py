@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,7 +45,8 @@ def test_a_tracker_has_the_numbers_of_metrics(name: TrackerName, asked: list[Any
     what = [call[0] for call in asked]
     assert (what[0], what[-1]) == ("init", "finish")
     options = asked[0][2]
-    assert (options["project"], options["name"], options["resume"]) == ("agentgym", "run", "allow")
+    assert (options["project"], options["resume"]) == ("agentgym", "allow")
+    assert re.fullmatch(r"run-[0-9a-f]{8}", options["name"])
     assert options["config"]["updates"] == 1
     told = [call[1][0] for call in asked if call[0] == "log"]
     for line, values in zip(metrics(run), told, strict=True):
@@ -57,10 +59,13 @@ def test_a_tracker_has_the_numbers_of_metrics(name: TrackerName, asked: list[Any
 
 def test_a_run_that_goes_on_goes_on_there(asked: list[Any], tmp_path: Path) -> None:
     run = train({**SMALL, "report_to": "wandb", "output": tmp_path / "run"})
+    first = asked[0][2]["id"]
     asked.clear()
     resume(run)  # it is over: nothing is told twice
     assert [call[0] for call in asked] == ["init", "finish"]
-    assert (asked[0][2]["id"], asked[0][2]["resume"]) == ("run", "allow")
+    assert asked[0][2]["id"] == first
+    train({**SMALL, "report_to": "wandb", "output": tmp_path / "elsewhere" / "run"})  # another one of that name
+    assert asked[2][2]["id"] != first
 
 
 def test_what_a_tracker_refuses_is_told_once_and_the_run_goes_on(

@@ -139,14 +139,7 @@ class Forward:
                 name = type(self.module).__name__
                 raise EngineError(f"{len(prompt.media)} images came for a {name}, which sees none")
             return 0
-        seen = [self._images.seen(media) for media in prompt.media]
-        token = self._images.token_id
-        found, wanted = list(prompt.token_ids).count(token), sum(one.token_ids.count(token) for one in seen)
-        if found != wanted or prompt.token_ids[-1] == token:
-            raise EngineError(
-                f"{len(seen)} images have {wanted} tokens, the prompt has {found} and must not end with one of them"
-            )
-        return vision.shift(self.module, seen)
+        return vision.shift(self.module, self._images.refuse_misfits(*prompt))
 
     def close(self) -> None:
         """Free the slots."""

@@ -100,6 +100,8 @@ class VLLMEngine(Engine):
         from agentgym.vision import images_of
 
         self._module: Any = module
+        self._images = images_of(module)
+        self.supports_images = self._images is not None
         self.options = settled(module, given)
         check_vllm()
         self.max_context = self.options.max_context
@@ -110,7 +112,6 @@ class VLLMEngine(Engine):
         """Prompt tokens that had not been computed before in their session."""
         self.sampled_tokens = 0
         self._vocabulary = module.get_input_embeddings().num_embeddings
-        self.supports_images = images_of(module) is not None
         self._sessions: dict[str, _Known] = {}
         """Open sessions, and what was computed for each with the present weights."""
         self._busy: set[str] = set()
@@ -184,10 +185,10 @@ class VLLMEngine(Engine):
         return _completion(request)
 
     async def score(self, prompt: Prompt) -> list[float]:
-        ids = list(self._shown(prompt))
+        ids = list(prompt.token_ids)
         if not 1 <= len(ids) <= self.max_context:
             raise EngineError(f"{len(ids)} tokens are to be scored, expected 1 to {self.max_context}")
-        self._check_known(ids)
+        self._check_known(prompt)
         if len(ids) == 1:
             return [0.0]
         return await self._server.call(self._score(ids, prompt.media))
@@ -230,17 +231,14 @@ class VLLMEngine(Engine):
 
     # -- what is asked -------------------------------------------------------------------------------
 
-    def _shown(self, prompt: Prompt) -> Sequence[int]:
-        return prompt.token_ids if self.supports_images else text_only(prompt)
-
     def _check(self, prompt: Prompt, sampling: Sampling, session: str) -> None:
-        token_ids = self._shown(prompt)
+        token_ids = prompt.token_ids
         if not token_ids or sampling.max_tokens < 1 or len(token_ids) + sampling.max_tokens > self.max_context:
             raise EngineError(
                 f"{len(token_ids)} prompt tokens and {sampling.max_tokens} new ones were asked for; both must be at "
                 f"least 1 and together fit the context of {self.max_context}"
             )
-        self._check_known(token_ids)
+        self._check_known(prompt)
         if session in self._busy:
             raise EngineError(
                 f'session "{session}" is still generating; use another session name for a second completion'
@@ -252,8 +250,11 @@ class VLLMEngine(Engine):
                 f'the tokens do not extend those of session "{session}"; use another session name for them'
             )
 
-    def _check_known(self, token_ids: Sequence[int]) -> None:
-        """vLLM would look unknown ids up beyond the end of its tables."""
+    def _check_known(self, prompt: Prompt) -> None:
+        """vLLM would look unknown ids up beyond the end of its tables, and images that do not fit their tokens."""
+        token_ids = text_only(prompt) if self._images is None else prompt.token_ids
+        if self._images is not None:
+            self._images.refuse_misfits(*prompt)
         if min(token_ids) < 0 or max(token_ids) >= self._vocabulary:
             wrong = next(token for token in token_ids if not 0 <= token < self._vocabulary)
             raise EngineError(f"there is no token {wrong}: the model has {self._vocabulary}")

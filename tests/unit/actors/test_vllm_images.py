@@ -144,6 +144,17 @@ def test_a_session_does_not_go_on_with_another_picture(policy: Policy, engine: A
     engine.release("same")
 
 
+@pytest.mark.parametrize("shown", [(), (IMAGES[0], IMAGES[2])], ids=["fewer", "more"])
+def test_images_that_are_not_what_the_tokens_show_are_refused(
+    shown: tuple[Media, ...], policy: Policy, engine: Any
+) -> None:
+    prompt = Prompt(prompt_of(policy, IMAGES[0]).token_ids, shown)
+    with pytest.raises(EngineError, match=f"{len(shown)} images have"):
+        run(lambda: engine.generate(prompt, Sampling(max_tokens=2), session="misfit"))
+    with pytest.raises(EngineError, match=f"{len(shown)} images have"):
+        run(lambda: engine.score(prompt))
+
+
 def test_a_model_that_vllm_has_no_part_for_is_told() -> None:
     from agentgym.actors.vllm.images import image_settings
 

@@ -184,6 +184,13 @@ def test_invalid_actions_are_counted_over_the_whole_episode() -> None:
     assert (trajectory.terminated, trajectory.final_observation) == (True, "?")
 
 
+def test_an_invalid_action_with_which_the_episode_ends_is_on_record() -> None:
+    for last in (seen("?", over=True, invalid_action="no"), seen("?", cut=True, invalid_action="no")):
+        trajectory = run(play_of(Stage(last), says("a")))
+        assert [turn.error for turn in trajectory.turns] == ["no"]
+        assert trajectory.stop_reason in (StopReason.TERMINATED, StopReason.TRUNCATED)
+
+
 def test_without_a_limit_invalid_actions_end_nothing() -> None:
     trajectory = run(play_of(Stage(seen("?", invalid_action="no")), says("a", " "), Limits(max_turns=8)))
     assert (len(trajectory.turns), trajectory.stop_reason) == (8, StopReason.TURN_LIMIT)
