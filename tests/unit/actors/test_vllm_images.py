@@ -138,9 +138,11 @@ def test_a_token_that_means_an_image_has_no_probability(policy: Policy, engine: 
 
 def test_a_session_does_not_go_on_with_another_picture(policy: Policy, engine: Any) -> None:
     prompt = prompt_of(policy, IMAGES[0])
-    run(lambda: engine.generate(prompt, Sampling(max_tokens=2), session="same"))
+    said = run(lambda: engine.generate(prompt, Sampling(max_tokens=2), session="same"))
+    ids = [*prompt.token_ids, *said.token_ids, 3]
     with pytest.raises(EngineError, match="do not extend"):
-        run(lambda: engine.generate(Prompt(prompt.token_ids, [IMAGES[2]]), Sampling(max_tokens=2), session="same"))
+        run(lambda: engine.generate(Prompt(ids, [IMAGES[2]]), Sampling(max_tokens=2), session="same"))
+    run(lambda: engine.generate(Prompt(ids, [IMAGES[0]]), Sampling(max_tokens=2), session="same"))
     engine.release("same")
 
 
