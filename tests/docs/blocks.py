@@ -26,11 +26,12 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from agentgym.cli import cli
 from agentgym.env import Env
-from agentgym.registry import make, plugins
+from agentgym.registry import KINDS, make, plugins
 
 __all__ = ["BRIEF", "Block", "blocks_of", "brief", "run_page"]
 
@@ -81,6 +82,7 @@ def run_page(page: Path) -> int:
     """Run all blocks of a page in the current directory; returns how many. Raises what a block raises."""
     module = types.ModuleType(f"page_{page.stem.replace('-', '_')}")
     sys.modules[module.__name__] = module  # classes are looked up there
+    others = _set_aside()
     try:
         blocks = [block for block in blocks_of(page.read_text(encoding="utf-8")) if block.is_run]
         for block in blocks:
@@ -92,7 +94,21 @@ def run_page(page: Path) -> int:
     finally:
         del sys.modules[module.__name__]
         _forget(Path.cwd())
+        _set_aside()
+        for kind, plugged in others.items():
+            plugins(kind)._plugins.update(plugged)
     return len(blocks)
+
+
+def _set_aside() -> dict[str, dict[str, Any]]:
+    """Let go of plug-ins that are not the package's, by kind and id: files of other tests may have a page's names."""
+    found: dict[str, dict[str, Any]] = {}
+    for kind in KINDS:
+        table = plugins(kind)._plugins
+        found[kind] = {id: each for id, each in table.items() if not each.__module__.startswith("agentgym.")}
+        for id in found[kind]:
+            del table[id]
+    return found
 
 
 def _forget(folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
+import agentgym
 from tests.docs.blocks import BRIEF, Block, blocks_of, brief, run_page
 from tests.kit import ROOT
 
@@ -92,6 +93,18 @@ def test_blocks_share_names_and_a_directory(tmp_path: Path, monkeypatch: pytest.
     text = '```python title="a.py"\nprint("heard")\n```\n```python\nx = 1\n```\n```python\nassert x == 1\n```\n'
     text += "```console\n$ python a.py\nheard\n$ echo a; echo b\na\n…\n```\n```text\nnothing\n```\n"
     assert run_page(page(tmp_path, text)) == 4
+
+
+def test_a_page_and_a_test_may_have_a_plug_in_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "import agentgym\n\n\n@agentgym.register\ndef same_name(trajectory):\n    return []\n"
+    other = tmp_path / "other" / "same_name.py"
+    other.parent.mkdir()
+    other.write_text(text)
+    agentgym.plugins("rewards").get(str(other))
+    monkeypatch.chdir(tmp_path)
+    use = "import agentgym\n\nassert agentgym.plugins('rewards').get('./same_name.py')([1]) == []\n"
+    assert run_page(page(tmp_path, f'```python title="same_name.py"\n{text}```\n```python\n{use}```\n')) == 2
+    assert agentgym.plugins("rewards").get("same_name") is agentgym.plugins("rewards").get(str(other))
 
 
 @pytest.mark.parametrize(
