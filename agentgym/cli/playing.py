@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +59,23 @@ def play(
         if task is not None or split is not None or seed:
             raise click.UsageError("--from says task and seed; leave --task, --split and --seed out")
         given, past = _on_record(given, *moment)
-    repl.play(given, model=model, task=task, split=split, seed=seed, temperature=temperature, **past)
+    with _ended_from_outside():
+        repl.play(given, model=model, task=task, split=split, seed=seed, temperature=temperature, **past)
+
+
+@contextlib.contextmanager
+def _ended_from_outside() -> Iterator[None]:
+    """Within, Ctrl-C ends a turn alone: a signal to end the process does, and what was played is kept on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, lambda number, _: sys.exit(128 + number)) for each in signals}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _on_record(given: dict[str, Any], source: Path, number: int, turn: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -180,3 +181,20 @@ def test_a_game_at_a_terminal(id: str, options: dict[str, Any], package: str | N
         at(f":save {tmp_path / 'game.jsonl'}")
         assert len((tmp_path / "game.jsonl").read_text().splitlines()) == 2
         assert "1 turns came to the same" in at(f":replay {tmp_path / 'game.jsonl'}")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_it_from_outside_leaves_the_episode_in_a_file(sent: signal.Signals, tmp_path: Path) -> None:
+    command = ["-m", "agentgym.cli", "play", "blocksworld", "--env.level", "b3"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "dumb"}
+    game = pexpect.spawn(sys.executable, command, encoding="utf-8", timeout=60, cwd=str(tmp_path), env=environment)
+    game.expect("turn 1>")
+    game.send("look around\r")
+    game.expect("turn 2>")
+    os.kill(game.pid, sent)
+    game.expect(pexpect.EOF)
+    game.close()
+    assert game.exitstatus == 128 + sent
+    [file] = tmp_path.glob("blocksworld-*.jsonl")
+    assert f":replay {file.name}" in game.before
+    assert file.read_text().count('"look around"') == 1
