@@ -65,7 +65,7 @@ def play(
 
 @contextlib.contextmanager
 def _ended_from_outside() -> Iterator[None]:
-    """Within, Ctrl-C ends a turn alone: a signal to end the process does, and what was played is kept on the way out."""
+    """Within, a signal to end the process does so, where Ctrl-C ends a turn; what was played is kept on the way out."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
