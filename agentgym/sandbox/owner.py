@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["LABEL", "is_dead", "labels"]
+__all__ = ["LABEL", "is_dead", "is_mine", "labels"]
 
 LABEL = "agentgym.owner"
 
@@ -19,6 +19,11 @@ LABEL = "agentgym.owner"
 def labels() -> dict[str, str]:
     """Of what this process makes."""
     return {LABEL: json.dumps(_here() | {"pid": os.getpid(), "start": _start_of(os.getpid())})}
+
+
+def is_mine(found: Mapping[str, str]) -> bool:
+    """Whether they name this process."""
+    return found.get(LABEL) == labels()[LABEL]
 
 
 def is_dead(found: Mapping[str, str]) -> bool:

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import atexit
 import collections
+import contextlib
 import os
 import threading
 
 from agentgym.errors import EnvError, UserError
 from agentgym.sandbox.docker import DockerSandbox
 from agentgym.sandbox.local import LocalSandbox
+from agentgym.sandbox.owner import is_mine
 from agentgym.sandbox.sandbox import Sandbox
 from agentgym.sandbox.spec import Spec
 from agentgym.sandbox.sweep import sweep
 
 __all__ = ["claim"]
+
+_END_SECONDS = 5.0
+"""For a sandbox that is being made when the process ends."""
 
 
 def claim(spec: Spec, *, warm: int = 0, unsafe_local: bool = False) -> Sandbox:
@@ -83,15 +88,20 @@ class _Pools:
             sandbox.close()
 
     def close(self) -> None:
-        """End those that were not asked for."""
+        """End those that were not asked for, and what else of this process's is left in the engine."""
         if self.pid != os.getpid():
             return  # a fork's copy: they are its parent's
         with self._lock:
             self._is_over = True
             left = [sandbox for ready in self._ready.values() for sandbox in ready]
             self._ready.clear()
+            making = list(self._making.values())
         for sandbox in left:
             sandbox.close()
+        for thread in making:  # each closes what it has begun: a container that was not started yet ends with nobody
+            thread.join(_END_SECONDS)
+        with contextlib.suppress(EnvError, UserError):  # the engine is gone: whoever asks next for a sandbox sweeps
+            sweep(is_mine)
 
 
 _HELD: list[_Pools] = []

@@ -47,6 +47,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken(page) == []
 
 
+@pytest.mark.parametrize("page", (ROOT / "docs").rglob("*.md"), ids=lambda page: page.name)
+def test_no_page_of_the_site_leads_out_of_it(page: Path) -> None:
+    """What is beside docs is not on the site: its name is written as code."""
+    links = [link for link in links_of(page.read_text(encoding="utf-8")) if not re.match(r"[a-z]+:", link)]
+    targets = {link: (page.parent / link.partition("#")[0]).resolve() for link in links}
+    assert [link for link, target in targets.items() if not target.is_relative_to(ROOT / "docs")] == []
+
+
 def test_what_is_broken_is_found(tmp_path: Path) -> None:
     (tmp_path / "there.md").write_text("# A `b` C\n\n```\n# no heading\n```\n")
     text = (

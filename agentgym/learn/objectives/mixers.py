@@ -97,8 +97,8 @@ def chord_mu(update: int, *, warmup: int, decay: int, peak: float, valley: float
 
     arXiv 2508.11408, the global coefficient μ.
 
-    >>> [round(chord_mu(u, warmup=2, decay=4, peak=0.9, valley=0.1), 3) for u in (0, 1, 2, 4, 6, 99)]
-    [0.0, 0.45, 0.9, 0.5, 0.1, 0.1]
+    >>> tuple(round(chord_mu(u, warmup=2, decay=4, peak=0.9, valley=0.1), 3) for u in (0, 1, 2, 4, 6, 99))
+    (0.0, 0.45, 0.9, 0.5, 0.1, 0.1)
     """
     return peak * update / warmup if update < warmup else cosine(update - warmup, decay, peak, valley)
 
