@@ -14,34 +14,17 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from agentgym.boundary import checked_reset, checked_step, checked_tasks
 from agentgym.errors import ConfigError, EnvError, UnknownIdError, UserError
-from agentgym.hosts.failures import Failure, Situation
 from agentgym.hosts.host import CLOSE_SECONDS, Host, Hosts
 from agentgym.hosts.processes.channel import Channel
+from agentgym.hosts.processes.framed import FramedHost
 from agentgym.hosts.processes.frames import Packet, framed
 from agentgym.hosts.processes.nurse import Death, Nurse, NurseryLost
-from agentgym.hosts.processes.wire import (
-    pack_action,
-    pack_mark,
-    pack_observation,
-    unpack_action,
-    unpack_mark,
-    unpack_observation,
-    unpack_result,
-    unpack_tasks,
-)
-from agentgym.hosts.resident import About, as_action
 from agentgym.registry import EnvFactory, plugins
-from agentgym.snapshot import Mark
-from agentgym.types import Action, Observation, StepResult, TaskId
 
-__all__ = ["ProcessHosts"]
-
-T = TypeVar("T")
+__all__ = ["ProcessHost", "ProcessHosts"]
 
 _STATUS_SECONDS = 1.0
 """How long to wait for the nursery's word on a process whose socket was closed."""
@@ -80,8 +63,12 @@ class ProcessHosts(Hosts):
         if nurse is not None:
             await nurse.close()
 
+    async def fork(self) -> ProcessHost:
+        """A process whose environment is still to be made."""
+        return ProcessHost(await self._started(), self._factory.id)
+
     async def _open(self) -> ProcessHost:
-        host = ProcessHost(await self._started(), self._factory.id)
+        host = await self.fork()
         try:
             await host.begin()
         except BaseException:
@@ -118,59 +105,17 @@ class ProcessHosts(Hosts):
         return UserError(f'environment "{id}" is in no file, where its processes could find it; write it to one')
 
 
-class ProcessHost(Host):
+class ProcessHost(FramedHost):
     """An environment in a process."""
 
     def __init__(self, nurse: Nurse, id: str) -> None:
-        self._nurse, self._situation = nurse, Situation(id)
+        super().__init__(id)
+        self._nurse = nurse
         self._waiting: collections.deque[asyncio.Future[Packet]] = collections.deque()
-        self._seen: Observation | None = None
         self._death: Death | None = None
         self._buried: asyncio.Future[None] | None = None
         self._number, sock = nurse.fork(self._on_death)
         self._channel = Channel(sock, self._on_packet, self._on_end)
-
-    async def begin(self) -> None:
-        """Make the environment."""
-        head = (await self._call({"call": "make"})).head
-        self.name, self.instructions, self.max_turns, self.corpus_episodes = self._read(lambda: About.checked(**head))
-        self._situation.name = self.name
-
-    async def tasks(self, split: str) -> Sequence[TaskId]:
-        head = (await self._call({"call": "tasks", "split": split})).head
-        return self._read(lambda: checked_tasks(split, unpack_tasks(head)))
-
-    async def has_expert(self) -> bool:
-        head = (await self._call({"call": "has_expert"})).head
-        return self._read(lambda: head["has_expert"] is True)
-
-    async def reset(self, seed: int, options: dict[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
-        self._situation.begin(seed, options)
-        return await self._begun({"call": "reset", "seed": seed, "options": options})
-
-    async def step(self, action: Action) -> StepResult:
-        self._situation.action = action
-        packet = await self._call({"call": "step", **pack_action(action)})
-        result = self._read(lambda: _checked_result(unpack_result(packet)))
-        self._seen = result.observation
-        return result
-
-    async def expert(self, observation: Observation) -> Action | None:
-        known = observation is self._seen
-        head, attached = Packet({}) if known else pack_observation(observation)
-        said = (await self._call({"call": "expert", **head}, attached)).head
-        return self._read(lambda: as_action(unpack_action(said)))
-
-    async def save(self) -> Mark:
-        head = (await self._call({"call": "save"})).head
-        return self._read(lambda: unpack_mark(head))
-
-    async def load(self, mark: Mark) -> tuple[Observation, dict[str, Any]]:
-        self._situation.return_to(mark)
-        return await self._begun({"call": "load", "mark": pack_mark(mark)})
-
-    async def forget(self, *marks: Mark) -> None:
-        await self._call({"call": "forget", "ids": [mark.id for mark in marks]})
 
     async def close(self) -> None:
         if self._death is not None:
@@ -179,7 +124,9 @@ class ProcessHost(Host):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._call({"call": "close"})
         except (EnvError, UserError, TimeoutError) as error:
-            warnings.warn(f"{self.name} did not close: {str(error) or 'it hangs'}", RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                f"{self._situation.name} did not close: {str(error) or 'it hangs'}", RuntimeWarning, stacklevel=2
+            )
         finally:
             self.kill()
         await self._burial()
@@ -189,35 +136,13 @@ class ProcessHost(Host):
         self._nurse.kill(self._number)
         self._end(Death(None, "was given up"))
 
-    async def _begun(self, head: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
-        packet = await self._call(head)
-        told = (packet.head.get("instructions"), packet.head.get("max_turns"))
-        _, self.instructions, self.max_turns, _ = self._read(lambda: About.checked(self.name, *told, 0))
-        seen = self._read(lambda: unpack_observation(packet))
-        self._seen, info = self._read(lambda: checked_reset((seen, packet.head["info"]), seen))
-        return self._seen, info
-
-    async def _call(self, head: dict[str, Any], attached: bytes | memoryview = b"") -> Packet:
+    async def relay(self, frame: bytes) -> Packet:
         if self._death is not None:
             raise self._error(self._death)
-        frame = framed(Packet(head, attached))
         answer: asyncio.Future[Packet] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
         self._channel.send(frame)
-        packet = await answer
-        if "failed" in packet.head:
-            raise self._read(lambda: Failure(*packet.head["failed"]).error(self._situation))
-        return packet
-
-    def _read(self, what: Callable[[], T]) -> T:
-        """What was sent, looked at once more: whatever runs in that process can write to its socket."""
-        try:
-            return what()
-        except Exception as error:
-            raise EnvError(
-                f"what came from the process of {self._situation.name} is no answer ({self._situation}): "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        return await answer
 
     def _on_packet(self, packet: Packet) -> None:
         if self._waiting:
@@ -259,7 +184,3 @@ class ProcessHost(Host):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STATUS_SECONDS):
                     await self._buried
-
-
-def _checked_result(result: StepResult) -> StepResult:
-    return checked_step(result, known=result.observation)
