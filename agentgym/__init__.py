@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from agentgym.registry import make, plugins, register, tell_gymnasium_of_all
+from agentgym.version import VERSION
 
 if TYPE_CHECKING:
     from agentgym.augmentation import Augmentation
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from agentgym.types import Action, Observation, StopReason, ToolCall, Trajectory
     from agentgym.wrapper import Wrapper
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Action",

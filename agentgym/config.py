@@ -252,7 +252,7 @@ def _expected(kind: Any) -> str:
     return {int: "a whole number", float: "a number", str: "text", Path: "a path"}.get(kind, "")
 
 
-CHOICES = ("env", "trainer", "curriculum", "search", "model", "engine", "protocol")
+CHOICES = ("env", "trainer", "curriculum", "search", "model", "engine", "protocol", "cluster")
 """Settings whose bare value is short for their ``id``."""
 
 CRITIC = "critic"

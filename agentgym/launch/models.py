@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from agentgym.cluster.connection import Cluster
+from agentgym.cluster.engine import ClusterEngine
 from agentgym.config import Choice, validated
 from agentgym.corpus import Played, corpus
 from agentgym.engine import Engine
@@ -79,20 +81,37 @@ def make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Lear
 
 def make_engine(choice: Choice, module: Any, *, sessions: int, ahead: bool = False) -> Engine:
     """The chosen engine around the policy's module; with ``ahead`` it plays while the module is trained."""
-    factory = plugins("engines").get(choice.id)
-    if "module" not in inspect.signature(factory).parameters:
-        raise ConfigError(f'the engine "{choice.id}" has no model behind it; type: --engine embedded')
+    _refuse_no_module(choice)
     options = {**engine_defaults(choice.id, sessions=sessions, ahead=ahead), **choice.options}
     engine: Engine = plugins("engines").build(choice.id, options, module)
     return engine
 
 
-def engine_of(settings: TrainSettings, module: Any) -> Engine:
-    """The engine of a run, around its policy's module; a server is told which of its models is meant."""
-    choice = settings.engine
+def engine_of(settings: TrainSettings, module: Any, cluster: Cluster | None = None) -> Engine:
+    """The engine of a run, around its policy's module; a server is told which of its models is meant.
+
+    On a ``cluster`` there are as many as its settings say, none of which is the learner's own module.
+    """
+    choice, sessions, remote = settings.engine, settings.rollout.concurrency, settings.cluster
     if is_served(settings):
+        if remote is not None and remote.model_fields_set & {"engines", "engine_cpus", "engine_gpus"}:
+            raise ConfigError(
+                "the model is a server's: cluster.engines and their settings have no effect; leave them out"
+            )
         choice = choice.model_copy(update={"model": settings.model.id, **choice.options})
-    return make_engine(choice, module, sessions=settings.rollout.concurrency, ahead=settings.mode != "sync")
+    elif cluster is not None and remote is not None and remote.engines:
+        _refuse_no_module(choice)
+        options = {**engine_defaults(choice.id, sessions=sessions, ahead=False), **choice.options}
+        plugins("engines").checked(choice.id, options)
+        return ClusterEngine(
+            cluster, Choice.model_validate({**options, "id": choice.id}), module, remote, threads=settings.threads
+        )
+    return make_engine(choice, module, sessions=sessions, ahead=settings.mode != "sync")
+
+
+def _refuse_no_module(choice: Choice) -> None:
+    if "module" not in inspect.signature(plugins("engines").get(choice.id)).parameters:
+        raise ConfigError(f'the engine "{choice.id}" has no model behind it; type: --engine embedded')
 
 
 def is_served(settings: TrainSettings) -> bool:

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import torch
 
+from agentgym.cluster.connection import Cluster, joined
+from agentgym.cluster.hosts import ClusterHosts
 from agentgym.corpus import corpus
 from agentgym.engine import Completion, Engine
 from agentgym.errors import ConfigError, UserError
-from agentgym.hosts import make_hosts
+from agentgym.hosts import Hosts, make_hosts
 from agentgym.launch.judging import appoint
 from agentgym.launch.models import engine_of, is_served, make_policy, served_policy
 from agentgym.launch.prompting import prompted
@@ -72,8 +74,12 @@ async def assembled(
         torch.set_num_threads(settings.threads)
     async with contextlib.AsyncExitStack() as closing:
         make_env = EnvFactory(settings.env.id, settings.env.options, settings.augmentations)
-        is_in_processes = settings.rollout.hosts == "processes"
-        hosts = make_hosts("processes" if is_in_processes else "threads", make_env)
+        cluster = await _cluster(settings, closing)
+        shares_hosts = cluster is not None or settings.rollout.hosts == "processes"
+        if cluster is not None:
+            hosts: Hosts = ClusterHosts(cluster, make_env)
+        else:
+            hosts = make_hosts("processes" if shares_hosts else "threads", make_env)
         closing.push_async_callback(hosts.close)
         ahead = sent_ahead(hosts, settings.env.id, settings.rollout.step_seconds)
         env = await closing.enter_async_context(ahead)
@@ -87,7 +93,7 @@ async def assembled(
             policy = await make_policy(
                 settings.model, env, seed=settings.seed, policy_dir=policy_dir, augmented=augmented
             )
-            engine = engine_of(settings, policy.module)
+            engine = engine_of(settings, policy.module, cluster)
         closing.push_async_callback(engine.close)
         await engine.start()
         if is_served(settings):
@@ -117,7 +123,7 @@ async def assembled(
             max_context=engine.max_context * (_BYTES_A_TOKEN if engine.speaks_text else 1),
             concurrency=settings.rollout.concurrency,
             where=settings.rollout.hosts,
-            hosts=hosts if is_in_processes else None,
+            hosts=hosts if shares_hosts else None,
             beat=beat,
         )
         closing.push_async_callback(rollout.close)
@@ -128,6 +134,13 @@ async def assembled(
         tried = await _try_out(parts)
         told = [_on_history(policy), _on_prompt(parts, tried), _on_pictures(parts, settings) if tried.pictures else ""]
         yield dataclasses.replace(parts, warning="\n".join(filter(None, told)))
+
+
+async def _cluster(settings: TrainSettings, closing: contextlib.AsyncExitStack) -> Cluster | None:
+    """The cluster that the settings ask for, which is left when ``closing`` ends."""
+    if settings.cluster is None:
+        return None
+    return await closing.enter_async_context(joined(settings.cluster.address))
 
 
 async def _augmented(env: Scout, id: str) -> tuple[list[str], list[str]]:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel, Field, model_validator
 
 from agentgym.alarms import AlarmSettings
+from agentgym.cluster.settings import ClusterSettings
 from agentgym.config import Augment, Choice, Reward, Settings, validated
 from agentgym.errors import ConfigError
 from agentgym.launch.sections import (
@@ -91,6 +92,17 @@ class MeasureSettings(PolicySettings):
     search: Choice = Choice(id="flat")
     """How the episodes of a task branch, and its settings as --search.<setting>; none given: they do not, unless a
     trainer learns from trees. What a run measures does not branch."""
+    cluster: ClusterSettings | None = None
+    """Where environments and engines run: "ray" starts a cluster on this machine, "ray:ADDRESS" joins one; none given:
+    in this program. Its settings as --cluster.<setting>."""
+
+    @model_validator(mode="after")
+    def _runs_in_one_place(self) -> MeasureSettings:
+        if self.cluster is not None and self.rollout.changed("hosts"):
+            raise ValueError(
+                "rollout.hosts has no effect on a cluster, where each environment has a process; leave it out"
+            )
+        return self
 
 
 class TrainSettings(MeasureSettings):

@@ -16,7 +16,7 @@ import numpy as np
 
 from agentgym.errors import EnvError
 
-__all__ = ["Frames", "Packet", "framed"]
+__all__ = ["Frames", "Packet", "framed", "unframed"]
 
 _LENGTHS = struct.Struct("!II")
 _MAX_BYTES = 1 << 30
@@ -61,6 +61,13 @@ def framed(packet: Packet) -> bytes:
     if max(len(head), len(packet.attached)) > _MAX_BYTES:
         raise EnvError(f"{len(head) + len(packet.attached)} bytes in one packet, at most {_MAX_BYTES} can be sent")
     return b"".join((_LENGTHS.pack(len(head), len(packet.attached)), head, packet.attached))
+
+
+def unframed(data: bytes) -> Packet:
+    """The inverse of ``framed``. Raises EnvError for what is not one whole packet."""
+    if len(data) != _end(data):
+        raise EnvError(f"what came are {len(data)} bytes, expected one packet")
+    return _packet(data, len(data))
 
 
 class Frames:

@@ -112,13 +112,13 @@ class ProcessHost(FramedHost):
         super().__init__(id)
         self._nurse = nurse
         self._waiting: collections.deque[asyncio.Future[Packet]] = collections.deque()
-        self._death: Death | None = None
+        self.death: Death | None = None
         self._buried: asyncio.Future[None] | None = None
         self._number, sock = nurse.fork(self._on_death)
         self._channel = Channel(sock, self._on_packet, self._on_end)
 
     async def close(self) -> None:
-        if self._death is not None:
+        if self.death is not None:
             return
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -137,8 +137,8 @@ class ProcessHost(FramedHost):
         self._end(Death(None, "was given up"))
 
     async def relay(self, frame: bytes) -> Packet:
-        if self._death is not None:
-            raise self._error(self._death)
+        if self.death is not None:
+            raise self._error(self.death)
         answer: asyncio.Future[Packet] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
         self._channel.send(frame)
@@ -165,8 +165,8 @@ class ProcessHost(FramedHost):
             self._buried.set_result(None)
 
     def _end(self, death: Death) -> None:
-        if self._death is None:
-            self._death = death
+        if self.death is None:
+            self.death = death
             self._channel.close()
             while self._waiting:
                 if not (answer := self._waiting.popleft()).done():

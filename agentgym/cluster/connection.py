@@ -1,0 +1,232 @@
+"""The connection to Ray: who may speak to it, which nodes there are, actors on them.
+
+Whoever can reach a Ray cluster can run code there, and by default Ray asks nobody who he is (CVE-2023-48022). Here it
+asks always: a cluster that is started has a token of its own, and one that is joined without a token, or that answers
+those who have none, is refused. So are versions before 2.52, which have no tokens (and CVE-2025-62593). The dashboard
+is off where the cluster is started here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agentgym.errors import UserError
+from agentgym.extras import require
+
+__all__ = ["Cluster", "Lost", "Node", "joined"]
+
+_LEAST = (2, 52)
+"""The first version of Ray that knows tokens."""
+_OBJECT_STORE_BYTES = 1 << 30
+"""Shared memory of a cluster that is started here, for weights."""
+_SECONDS = 30.0
+"""For a cluster to answer."""
+_ASK = """
+import sys
+from ray._raylet import GcsClient
+GcsClient(address=sys.argv[1]).internal_kv_get(b"agentgym", None, timeout=10)
+"""
+"""Is answered where nobody is asked for a token."""
+
+
+class Lost(Exception):
+    """An actor, its node or the cluster does not answer any more."""
+
+
+class Node(NamedTuple):
+    """A machine of the cluster."""
+
+    id: str
+    address: str
+    cpus: float
+
+
+class Cluster:
+    """A Ray cluster that this process has joined."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+
+    async def nodes(self) -> list[Node]:
+        """Those that are alive. Raises Lost where the cluster does not answer."""
+        try:
+            found = await asyncio.to_thread(self._ray.nodes)
+        except self._ray.exceptions.RayError as error:
+            raise Lost(_told(error)) from error
+        return [
+            Node(node["NodeID"], node["NodeManagerAddress"], node["Resources"].get("CPU", 0.0))
+            for node in found
+            if node["Alive"]
+        ]
+
+    def actor(
+        self, kind: type, *args: bytes, cpus: float = 0, gpus: float = 0, on: Node | None = None, place: Any = None
+    ) -> Any:
+        """A ``kind`` made of ``args`` in a process of the cluster: on a node, or in a part that was set aside."""
+        strategies = self._ray.util.scheduling_strategies
+        options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus, "max_concurrency": 10_000}
+        if on is not None:
+            options["scheduling_strategy"] = strategies.NodeAffinitySchedulingStrategy(node_id=on.id, soft=False)
+        elif place is not None:
+            group, index = place
+            options["scheduling_strategy"] = strategies.PlacementGroupSchedulingStrategy(
+                placement_group=group, placement_group_bundle_index=index
+            )
+        return self._ray.remote(kind).options(**options).remote(*args)
+
+    async def set_aside(self, number: int, *, cpus: float, gpus: float) -> Any:
+        """``number`` parts of the cluster, on different nodes where there are as many. Raises UserError for want."""
+        bundle = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
+        group = self._ray.util.placement_group([bundle] * number, strategy="SPREAD")
+        try:
+            async with asyncio.timeout(_SECONDS):
+                await group.ready()
+        except TimeoutError:
+            self.give_back(group)
+            found = self._ray.cluster_resources()
+            raise UserError(
+                f"{number} engines with {cpus:g} CPUs{f' and {gpus:g} GPUs' if gpus else ''} each do not fit the "
+                f"cluster, which has {found.get('CPU', 0):g} CPUs and {found.get('GPU', 0):g} GPUs in all; type a "
+                "smaller --cluster.engines or --cluster.engine_cpus"
+            ) from None
+        return group
+
+    def give_back(self, group: Any) -> None:
+        """Let others have what was set aside."""
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            self._ray.util.remove_placement_group(group)
+
+    async def put(self, data: bytes) -> Any:
+        """A reference to ``data`` in the cluster's shared memory; whoever is sent it is given the bytes."""
+        return await asyncio.to_thread(self._ray.put, data)
+
+    async def asked(self, call: Awaitable[Any]) -> Any:
+        """What an actor answers. Raises Lost where it does not any more; cancelling the wait cancels the call."""
+        try:
+            return await call
+        except self._ray.exceptions.RayError as error:
+            raise Lost(_told(error)) from error
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):  # it is over, or its actor is
+                self._ray.cancel(call)
+            raise
+
+    def kill(self, actor: Any) -> None:
+        """End an actor at once. Without effect where it has ended."""
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            self._ray.kill(actor)
+
+
+@contextlib.asynccontextmanager
+async def joined(address: str | None) -> AsyncIterator[Cluster]:
+    """The cluster at ``address``; None: one that is started here and ends with the block.
+
+    Raises MissingExtraError where Ray is not installed, UserError for a version, an address or a token that won't do.
+    """
+    environment = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token"}
+    with contextlib.ExitStack() as closing:
+        if address is None:
+            directory = closing.enter_context(
+                tempfile.TemporaryDirectory(prefix="agentgym-ray-", ignore_cleanup_errors=True)
+            )
+            environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        elif not _has_token():
+            raise UserError(
+                f"no token for the cluster at {address}: without one anybody who reaches it can run code there; type, "
+                "before the nodes are started and here: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE"
+            )
+        closing.enter_context(_set(environment))
+        ray = _ray()
+        if ray.is_initialized():
+            raise UserError("this process has joined a Ray cluster already; leave it first: ray.shutdown()")
+        if address is None:
+            settings = {
+                "num_cpus": os.cpu_count(),
+                "include_dashboard": False,
+                "object_store_memory": _OBJECT_STORE_BYTES,
+                "_temp_dir": directory,
+                "_node_ip_address": "127.0.0.1",
+            }
+        else:
+            settings = {"address": address}
+        await asyncio.to_thread(_start, ray, address, settings)
+        closing.callback(ray.shutdown)
+        if address is not None:
+            await asyncio.to_thread(_refuse_open, ray.get_runtime_context().gcs_address)
+        yield Cluster(ray)
+
+
+def _ray() -> Any:
+    """Raises MissingExtraError, and UserError for a version that cannot be made safe."""
+    ray = require("ray", extra="ray")
+    version = tuple(int(part) for part in ray.__version__.split(".")[:2])
+    if version < _LEAST:
+        raise UserError(
+            f"Ray {ray.__version__} lets everybody who reaches it run code (CVE-2023-48022, CVE-2025-62593); type: "
+            "pip install -U 'agentgym-lab[ray]'"
+        )
+    require("ray.util.scheduling_strategies", extra="ray")
+    return ray
+
+
+def _start(ray: Any, address: str | None, settings: Mapping[str, Any]) -> None:
+    try:
+        ray.init(**settings, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+    except (ConnectionError, ray.exceptions.RayError, ValueError, RuntimeError) as error:
+        if address is None:
+            raise UserError(f"Ray cannot be started here: {_told(error)}") from error
+        raise UserError(
+            f"the Ray cluster at {address} cannot be joined: {_told(error)}; expected the address that ray start "
+            "--head told, a token that is the cluster's, and the cluster's versions of Ray and Python"
+        ) from error
+
+
+def _refuse_open(address: str) -> None:
+    """Raise UserError for a cluster that answers whoever has no token."""
+    without = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    command = [sys.executable, "-c", _ASK, address]
+    try:
+        found = subprocess.run(
+            command, env={**without, "RAY_AUTH_MODE": "disabled"}, capture_output=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return  # it was not answered
+    if found.returncode == 0:
+        raise UserError(
+            f"the Ray cluster at {address} asks nobody for a token, so anybody who reaches it can run code there; "
+            "start its nodes anew after: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE"
+        )
+
+
+def _has_token() -> bool:
+    file = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    return bool(os.environ.get("RAY_AUTH_TOKEN")) or Path(file).is_file()
+
+
+@contextlib.contextmanager
+def _set(environment: Mapping[str, str]) -> Iterator[None]:
+    """Variables as they are to be while entered, and for what is started meanwhile."""
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _told(error: BaseException) -> str:
+    """The first line of what it says."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
