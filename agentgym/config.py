@@ -19,6 +19,7 @@ from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from agentgym.errors import ConfigError, did_you_mean
@@ -36,6 +37,7 @@ __all__ = [
     "long_form",
     "merged",
     "read_toml",
+    "settings_in",
     "validated",
 ]
 
@@ -232,6 +234,12 @@ def _owner(model: type[BaseModel], location: Sequence[int | str]) -> type[BaseMo
         field = owner.model_fields.get(str(part))
         owner = (_model_in(field.annotation) if field else None) or owner
     return owner
+
+
+def settings_in(field: FieldInfo) -> type[Settings] | None:
+    """The group of settings that a field is, which may be an optional one; None for one that is none."""
+    found = _model_in(field.annotation)
+    return found if found is not None and issubclass(found, Settings) else None
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

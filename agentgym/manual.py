@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
-from agentgym.config import Augment, Choice, Reward, Settings, merged, validated
+from agentgym.config import Augment, Choice, Reward, merged, settings_in, validated
 from agentgym.errors import ConfigError, did_you_mean
 from agentgym.launch.resolving import decided, in_full, usual
 from agentgym.launch.settings import (
@@ -87,8 +87,7 @@ def _topics(kind: type[EnvSettings]) -> list[str]:
     return [
         name
         for name, field in kind.model_fields.items()
-        if name in (*_CHOICES, *BY_ID)
-        or (isinstance(field.annotation, type) and issubclass(field.annotation, Settings))
+        if name in (*_CHOICES, *BY_ID) or settings_in(field) is not None
     ]
 
 
@@ -206,16 +205,16 @@ def describe(
 def _sections(
     settings: type[BaseModel], prefix: str, title: str, defaults: Mapping[str, Any]
 ) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    rows, groups = [], []
+    rows, further = [], []
     for name, field in settings.model_fields.items():
-        kind, default = field.annotation, defaults.get(name, {})
-        if isinstance(kind, type) and issubclass(kind, Settings):
-            groups.append(_sections(kind, f"{prefix}{name}.", _meaning(field).rstrip("."), default))
-        elif words := list(dict.fromkeys(_words(kind))):
+        if (group := settings_in(field)) is not None:
+            default = defaults.get(name) or {}
+            further.append(_sections(group, f"{prefix}{name}.", _meaning(field).rstrip("."), default))
+        elif words := list(dict.fromkeys(_words(field.annotation))):
             rows.append(_row(prefix + name, field, words, defaults))
     yield title, rows
-    for group in groups:
-        yield from group
+    for sections in further:
+        yield from sections
 
 
 def _row(key: str, field: FieldInfo, words: list[str], defaults: Mapping[str, Any]) -> tuple[str, str]:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ _OBJECT_STORE_BYTES = 1 << 30
 """Shared memory of a cluster that is started here, for weights."""
 _SECONDS = 30.0
 """For a cluster to answer."""
+_CONNECT_SECONDS = 10.0
 _ASK = """
 import sys
 from ray._raylet import GcsClient
@@ -139,7 +141,9 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
                 tempfile.TemporaryDirectory(prefix="agentgym-ray-", ignore_cleanup_errors=True)
             )
             environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        elif not _has_token():
+        else:
+            await asyncio.to_thread(_refuse_silent, address)
+        if address is not None and not _has_token():
             raise UserError(
                 f"no token for the cluster at {address}: without one anybody who reaches it can run code there; type, "
                 "before the nodes are started and here: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE"
@@ -188,6 +192,20 @@ def _start(ray: Any, address: str | None, settings: Mapping[str, Any]) -> None:
             f"the Ray cluster at {address} cannot be joined: {_told(error)}; expected the address that ray start "
             "--head told, a token that is the cluster's, and the cluster's versions of Ray and Python"
         ) from error
+
+
+def _refuse_silent(address: str) -> None:
+    """Raise UserError where nobody listens: Ray itself would wait for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon:
+        return  # "auto"
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"no Ray cluster answers at {address} ({error}); expected the address that ray start --head told, as "
+            "ray:10.0.0.1:6379"
+        ) from None
 
 
 def _refuse_open(address: str) -> None:

@@ -8,6 +8,7 @@ does not know. Each token says which version sampled it, by the engine that did.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -32,6 +33,8 @@ __all__ = ["ClusterEngine"]
 
 T = TypeVar("T")
 
+_STARTS = 3
+"""How often an engine may end while it starts, at the beginning."""
 _PATIENCE_SECONDS = 120.0
 """For an engine to be there, where all are lost."""
 
@@ -56,7 +59,7 @@ class ClusterEngine(Engine):
         self._places: dict[int, int] = {}
         """Part of the cluster that an engine has."""
         self._numbers = itertools.count()
-        self._router = Router()
+        self._router: Router[int] = Router()
         self._parcels: list[Any] = []
         self._some = asyncio.Event()
         """Set while an engine serves."""
@@ -73,17 +76,14 @@ class ClusterEngine(Engine):
         )
         self._parcels = await self._put(weights_of(self._module))
         self._module = None  # the learner's; what an engine needs of it is in the blueprint
-        try:
-            heads = await asyncio.gather(*(self._born(place) for place in range(settings.engines)))
-        except Lost as lost:
-            raise EngineError(f"an engine ended while it started: {lost}") from None
+        heads = await asyncio.gather(*(self._first_born(place) for place in range(settings.engines)))
         for name, value in heads[0]["about"].items():
             setattr(self, name, value)
 
     async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
         frame = framed(speech.pack_request(prompt, sampling, session))
-        number = lambda: self._router.place(session, prompt.token_ids)  # noqa: E731
-        return speech.unpack_completion(await self._asked_of(number, "generate", frame))
+        found = await self._asked_of(lambda: self._router.place(session, prompt.token_ids), "generate", frame)
+        return speech.unpack_completion(found)
 
     async def score(self, prompt: Prompt) -> list[float]:
         packet = await self._asked_of(self._least_busy, "score", framed(speech.pack_prompt(prompt)))
@@ -103,17 +103,17 @@ class ClusterEngine(Engine):
     async def fork(self, session: str, new: str) -> None:
         number = self._router.fork(session, new)
         if number is not None:
-            self._actors[number].fork.remote(session, new)  # type: ignore[index]
+            self._actors[number].fork.remote(session, new)
 
     def park(self, session: str) -> None:
         number = self._router.where(session)
         if number is not None:
-            self._actors[number].park.remote(session)  # type: ignore[index]
+            self._actors[number].park.remote(session)
 
     def release(self, session: str) -> None:
         number = self._router.release(session)
         if number is not None:
-            self._actors[number].release.remote(session)  # type: ignore[index]
+            self._actors[number].release.remote(session)
 
     async def close(self) -> None:
         for task in self._rebirths:
@@ -129,7 +129,7 @@ class ClusterEngine(Engine):
 
     # -- asking --------------------------------------------------------------------------------------
 
-    async def _asked_of(self, choose: Callable[[], Any], method: str, frame: bytes) -> Packet:
+    async def _asked_of(self, choose: Callable[[], int], method: str, frame: bytes) -> Packet:
         """The answer of the engine that is chosen, or of the next where that one is lost."""
         while True:
             await self._somebody()
@@ -150,10 +150,20 @@ class ClusterEngine(Engine):
                 f"all engines on the cluster are lost, for {_PATIENCE_SECONDS:g} seconds; the last said: {self._why}"
             ) from None
 
-    def _least_busy(self) -> Any:
+    def _least_busy(self) -> int:
         return min(self._router.sessions, key=lambda number: len(self._router.sessions[number]))
 
     # -- lives and deaths ----------------------------------------------------------------------------
+
+    async def _first_born(self, place: int) -> dict[str, Any]:
+        """An engine at the beginning. Raises EngineError where it ends again and again."""
+        for _ in range(_STARTS - 1):
+            with contextlib.suppress(Lost):
+                return await self._born(place)
+        try:
+            return await self._born(place)
+        except Lost as lost:
+            raise EngineError(f"an engine ended while it started, {_STARTS} times: {lost}") from None
 
     async def _born(self, place: int) -> dict[str, Any]:
         """Make an engine in a part of the cluster, and have it serve; what it said. Raises Lost."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import hashlib
 from collections.abc import Hashable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 __all__ = ["Router"]
 
@@ -20,7 +21,10 @@ _MOST_BLOCKS = 1 << 16
 """That are known of an engine; the one that was not asked for the longest is forgotten first."""
 
 
-class Router:
+E = TypeVar("E", bound=Hashable)
+
+
+class Router(Generic[E]):
     """Places sessions on engines, which are named by anything.
 
     ``slack`` sessions more than the least busy an engine may have and still be chosen for what it knows.
@@ -28,16 +32,16 @@ class Router:
 
     def __init__(self, *, slack: int = 8) -> None:
         self.slack = slack
-        self.sessions: dict[Hashable, set[str]] = {}
+        self.sessions: dict[E, set[str]] = {}
         """By engine, those that are placed on it."""
-        self._places: dict[str, Hashable] = {}
-        self._known: dict[Hashable, collections.OrderedDict[bytes, None]] = {}
+        self._places: dict[str, E] = {}
+        self._known: dict[E, collections.OrderedDict[bytes, None]] = {}
 
-    def add(self, engine: Hashable) -> None:
+    def add(self, engine: E) -> None:
         """Sessions may be placed on it from now on."""
         self.sessions[engine], self._known[engine] = set(), collections.OrderedDict()
 
-    def drop(self, engine: Hashable) -> None:
+    def drop(self, engine: E) -> None:
         """It is lost: its sessions are placed anew."""
         for session in self.sessions.pop(engine, ()):
             del self._places[session]
@@ -48,7 +52,7 @@ class Router:
         for known in self._known.values():
             known.clear()
 
-    def place(self, session: str, tokens: Sequence[int]) -> Hashable:
+    def place(self, session: str, tokens: Sequence[int]) -> E:
         """Where ``session`` goes, which is to go on from ``tokens``. Raises LookupError where there is no engine."""
         blocks = list(_blocks(tokens))
         engine = self._places.get(session)
@@ -63,37 +67,37 @@ class Router:
             known.popitem(last=False)
         return engine
 
-    def fork(self, session: str, new: str) -> Hashable | None:
+    def fork(self, session: str, new: str) -> E | None:
         """Where ``new`` goes, beside ``session``; None where that is nowhere."""
         engine = self._places.get(session)
         if engine is not None:
             self._put(new, engine)
         return engine
 
-    def where(self, session: str) -> Hashable | None:
+    def where(self, session: str) -> E | None:
         """Where it is, if anywhere."""
         return self._places.get(session)
 
-    def release(self, session: str) -> Hashable | None:
+    def release(self, session: str) -> E | None:
         """It is over; where it was."""
         engine = self._places.pop(session, None)
         if engine is not None:
             self.sessions[engine].discard(session)
         return engine
 
-    def _put(self, session: str, engine: Hashable) -> None:
+    def _put(self, session: str, engine: E) -> None:
         self.release(session)
         self._places[session] = engine
         self.sessions[engine].add(session)
 
-    def _chosen(self, blocks: Sequence[bytes]) -> Hashable:
+    def _chosen(self, blocks: Sequence[bytes]) -> E:
         if not self.sessions:
             raise LookupError("no engine")
         least = min(map(len, self.sessions.values()))
         free = [engine for engine, placed in self.sessions.items() if len(placed) <= least + self.slack]
         return max(free, key=lambda engine: (self._matched(engine, blocks), -len(self.sessions[engine])))
 
-    def _matched(self, engine: Hashable, blocks: Sequence[bytes]) -> int:
+    def _matched(self, engine: E, blocks: Sequence[bytes]) -> int:
         """How many blocks of a prompt it has, from the beginning."""
         known = self._known[engine]
         return next((index for index, block in enumerate(blocks) if block not in known), len(blocks))

@@ -13,8 +13,8 @@ class ClusterSettings(Settings):
     """A cluster, and what runs on it beside the environments."""
 
     id: str
-    """"ray": one that is started here, on this machine, for as long as the command runs. "ray:ADDRESS": one that runs,
-    as "ray:10.0.0.1:6379" or "ray:auto"."""
+    """In short --cluster ray, which starts Ray on this machine for as long as the command runs, or --cluster
+    ray:ADDRESS, which joins one that runs, as ray:10.0.0.1:6379 or ray:auto."""
     engines: int = Field(1, ge=0)
     """Engines, each on its own part of the cluster; 0: the one engine stays beside the learner."""
     engine_cpus: float = Field(1.0, gt=0)

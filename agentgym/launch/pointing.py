@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agentgym.config import CHOICES, Settings
+from agentgym.config import settings_in
 from agentgym.errors import ConfigError, UserError
 from agentgym.launch.settings import BY_ID, KINDS, EnvSettings, MeasureSettings, TrainSettings, chosen_id
 from agentgym.learn.model_settings import model_settings
@@ -40,7 +40,7 @@ def _of_others(kind: type[EnvSettings], error: ConfigError) -> ConfigError:
 def _keys_beside(kind: type[EnvSettings], given: Mapping[str, Any]) -> Iterator[str]:
     """Every key in full that settings of that kind have, those of the chosen plug-ins among them."""
     yield from _keys(kind)
-    for key in CHOICES:
+    for key in ("model", *KINDS):
         if key in kind.model_fields and (id := chosen_id(given, key)):
             with contextlib.suppress(UserError):  # that there is no such plug-in is another error
                 yield from _keys(model_settings(id) if key == "model" else plugins(KINDS[key]).settings(id), f"{key}.")
@@ -53,8 +53,7 @@ def _keys_beside(kind: type[EnvSettings], given: Mapping[str, Any]) -> Iterator[
 
 def _keys(settings: type[Any], prefix: str = "") -> Iterator[str]:
     for name, field in settings.model_fields.items():
-        group = field.annotation
-        if isinstance(group, type) and issubclass(group, Settings):
+        if (group := settings_in(field)) is not None:
             yield from _keys(group, f"{prefix}{name}.")
         else:
             yield prefix + name

@@ -93,8 +93,7 @@ class MeasureSettings(PolicySettings):
     """How the episodes of a task branch, and its settings as --search.<setting>; none given: they do not, unless a
     trainer learns from trees. What a run measures does not branch."""
     cluster: ClusterSettings | None = None
-    """Where environments and engines run: "ray" starts a cluster on this machine, "ray:ADDRESS" joins one; none given:
-    in this program. Its settings as --cluster.<setting>."""
+    """A cluster that environments and engines run on; none given: they run here."""
 
     @model_validator(mode="after")
     def _runs_in_one_place(self) -> MeasureSettings:
