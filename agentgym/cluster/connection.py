@@ -141,9 +141,9 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
                 tempfile.TemporaryDirectory(prefix="agentgym-ray-", ignore_cleanup_errors=True)
             )
             environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        else:
+        elif _has_token():
             await asyncio.to_thread(_refuse_silent, address)
-        if address is not None and not _has_token():
+        else:
             raise UserError(
                 f"no token for the cluster at {address}: without one anybody who reaches it can run code there; type, "
                 "before the nodes are started and here: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE"
