@@ -43,9 +43,13 @@ class _Post:
     is_lost: bool = False
     """Whether one of its environments did not answer."""
 
+    def load_with(self, more: int) -> float:
+        """Environments for each core, were there ``more`` of them."""
+        return (self.num_hosts + more) / max(1.0, self.node.cpus)
+
     @property
     def load(self) -> float:
-        return self.num_hosts / max(1.0, self.node.cpus)
+        return self.load_with(0)
 
 
 class ClusterHosts(Hosts):
@@ -81,6 +85,16 @@ class ClusterHosts(Hosts):
                 self._drop(post)
                 if time.monotonic() > until:
                     raise EnvError(f"no node of the cluster takes {self._id}: {lost}") from None
+
+    async def keeps(self, host: Host) -> bool:
+        """Not on a lost node, and not where there is so much more to do than elsewhere that the move evens it out."""
+        assert isinstance(host, ClusterHost)
+        await self._look()
+        post = host.post
+        if self._posts.get(post.node.id) is not post or post.is_lost:
+            return False
+        others = [other for other in self._posts.values() if other.ready.done() and other is not post]
+        return not any(other.load_with(1) <= post.load_with(-1) for other in others)
 
     async def close(self) -> None:
         posts, self._posts = self._posts, {}
@@ -158,16 +172,16 @@ class ClusterHost(FramedHost):
 
     def __init__(self, cluster: Cluster, post: _Post, number: int, id: str) -> None:
         super().__init__(id)
-        self._cluster, self._post, self._number = cluster, post, number
+        self._cluster, self.post, self._number = cluster, post, number
         self._is_over = False
 
     async def relay(self, frame: bytes) -> Packet:
         if self._is_over:
             raise self._error("was given up")
         try:
-            packet = unframed(await self._cluster.asked(self._post.actor.relay.remote(self._number, frame)))
+            packet = unframed(await self._cluster.asked(self.post.actor.relay.remote(self._number, frame)))
         except Lost as lost:
-            self._post.is_lost = True
+            self.post.is_lost = True
             self._end()
             raise self._error(f"was lost with its node: {lost}") from None
         if "died" in packet.head:
@@ -182,7 +196,7 @@ class ClusterHost(FramedHost):
         self._end()
         try:
             async with asyncio.timeout(2 * CLOSE_SECONDS):  # the far side waits for so long, and then ends it
-                await self._cluster.asked(self._post.actor.close.remote(self._number))
+                await self._cluster.asked(self.post.actor.close.remote(self._number))
         except (Lost, TimeoutError) as error:
             told = str(error) or "it hangs"
             warnings.warn(f"{self._situation.name} did not close: {told}", RuntimeWarning, stacklevel=2)
@@ -191,12 +205,12 @@ class ClusterHost(FramedHost):
         """Its process and the group of that are killed, where its node can be reached."""
         if not self._is_over:
             self._end()
-            self._post.actor.kill.remote(self._number)
+            self.post.actor.kill.remote(self._number)
 
     def _end(self) -> None:
         self._is_over = True
-        self._post.num_hosts -= 1
+        self.post.num_hosts -= 1
 
     def _error(self, how: str, last: str = "") -> EnvError:
-        where = f"the process of {self._situation.name} on node {self._post.node.address}"
+        where = f"the process of {self._situation.name} on node {self.post.node.address}"
         return EnvError(f"{where} {how} ({self._situation}){last}")

@@ -92,5 +92,9 @@ class Hosts(abc.ABC):
     async def open(self) -> Host:
         """A fresh environment. Raises EnvError when it cannot be made, UserError when it is asked for wrongly."""
 
+    async def keeps(self, host: Host) -> bool:
+        """Whether an idle host is where it should be; otherwise it is closed, and another one opened in its place."""
+        return True
+
     async def close(self) -> None:  # noqa: B027  # most keep nothing
         """Free what all hosts share; the hosts themselves are closed before."""

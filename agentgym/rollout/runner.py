@@ -234,12 +234,22 @@ class Rollout:
             finally:
                 self.num_running -= 1
 
+    async def _taken(self) -> Host:
+        """An idle host, or a new one."""
+        while self._idle:
+            host = self._idle.pop()
+            if await self.hosts.keeps(host):
+                return host
+            with ended_by_force(_CLOSE_SECONDS):
+                await host.close()
+        return await self._opened()
+
     async def _opened(self) -> Host:
         return await open_in_time(self.hosts, self.limits.step_seconds, str(getattr(self.make_env, "id", "it")))
 
     @contextlib.asynccontextmanager
     async def _lent(self, *, fresh: bool = False) -> AsyncIterator[Seat]:
-        seat = Seat(self._idle.pop() if self._idle and not fresh else await self._opened())
+        seat = Seat(await (self._opened() if fresh else self._taken()))
         try:
             yield seat
         except BaseException:

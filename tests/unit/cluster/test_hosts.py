@@ -42,7 +42,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def node_of(host: Host) -> str:
     assert isinstance(host, cluster_hosts.ClusterHost)
-    return host._post.node.id
+    return host.post.node.id
 
 
 async def all_ready(hosts: ClusterHosts, number: int) -> None:
@@ -180,5 +180,26 @@ def test_a_killed_environment_is_gone_there_too() -> None:
             await asyncio.sleep(0.01)
             assert cluster.actors[0].made._hosts == {}
             assert next(iter(hosts._posts.values())).num_hosts == 0
+
+    run(work)
+
+
+def test_an_idle_one_moves_to_a_node_that_has_less_to_do() -> None:
+    async def work() -> None:
+        cluster = LocalCluster("a")
+        async with played(cluster) as hosts:
+            opened = [await hosts.open() for _ in range(4)]
+            assert all([await hosts.keeps(host) for host in opened])
+            cluster.addresses.append("b")
+            await all_ready(hosts, 2)
+            for _ in range(2):
+                assert not await hosts.keeps(opened[0])
+                await opened.pop(0).close()
+                opened.append(await hosts.open())
+            assert sorted(map(node_of, opened)) == ["a", "a", "b", "b"]
+            assert all([await hosts.keeps(host) for host in opened])
+            cluster.lose("b")
+            await asyncio.sleep(0.02)
+            assert [await hosts.keeps(host) for host in opened] == [True, True, False, False]
 
     run(work)
