@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agentgym.errors import UserError
+from agentgym.errors import AgentGymError, UserError
 from agentgym.extras import require
 
 __all__ = ["Cluster", "Lost", "Node", "joined"]
@@ -40,7 +40,7 @@ GcsClient(address=sys.argv[1]).internal_kv_get(b"agentgym", None, timeout=10)
 """Is answered where nobody is asked for a token."""
 
 
-class Lost(Exception):
+class Lost(AgentGymError):
     """An actor, its node or the cluster does not answer any more."""
 
 
@@ -91,7 +91,7 @@ class Cluster:
         group = self._ray.util.placement_group([bundle] * number, strategy="SPREAD")
         try:
             async with asyncio.timeout(_SECONDS):
-                await group.ready()
+                await self.asked(group.ready())
         except TimeoutError:
             self.give_back(group)
             found = self._ray.cluster_resources()

@@ -215,7 +215,7 @@ class ClusterEngine(Engine):
         while True:
             try:
                 await self._born(place)
-            except (Lost, AgentGymError) as error:
+            except AgentGymError as error:
                 self._why = str(error)
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, 10.0)
