@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agentgym.errors import DataError, UserError
 
-__all__ = ["LAYOUT", "check", "discard", "disk_problem", "read_json", "remove", "seal", "sync"]
+__all__ = ["LAYOUT", "aside", "check", "discard", "disk_problem", "read_json", "remove", "seal", "sync"]
 
 LAYOUT = 5
 """Version of what is written; another one is refused."""
@@ -48,22 +48,27 @@ class _Manifest(BaseModel):
     files: dict[str, _Seal]
 
 
+def aside(directory: Path) -> Path:
+    """Where ``directory`` is while it is written or deleted."""
+    return directory.with_name(f".{directory.name}.partial")
+
+
 def seal(directory: Path, fill: Callable[[Path], None]) -> Path:
     """Write ``directory`` with what ``fill`` puts into the one it is given; returns ``directory``.
 
     Whenever this stops, ``directory`` is complete or not there. Raises OSError when the disk refuses, also where a
     library says so in its own way; what was written until then is deleted.
     """
-    aside = directory.with_name(f".{directory.name}.partial")
+    place = aside(directory)
     try:
-        remove(aside)
-        aside.mkdir(parents=True)
-        fill(aside)
-        _write_manifest(aside)
-        os.rename(aside, directory)
+        remove(place)
+        place.mkdir(parents=True)
+        fill(place)
+        _write_manifest(place)
+        os.rename(place, directory)
         _sync_directory(directory.parent)
     except BaseException as error:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
         number = disk_problem(error)
         if number is None:
             raise
@@ -178,10 +183,10 @@ def read_json(file: Path, *, follow: bool = False) -> Json:
 
 def discard(directory: Path) -> None:
     """Delete ``directory``, which from the first moment on is not there."""
-    aside = directory.with_name(f".{directory.name}.partial")
-    remove(aside)
-    os.rename(directory, aside)
-    remove(aside)
+    place = aside(directory)
+    remove(place)
+    os.rename(directory, place)
+    remove(place)
 
 
 def remove(path: Path) -> None:

@@ -13,13 +13,20 @@ from typing import Any
 import torch
 from transformers.initialization import no_init_weights
 
-__all__ = ["blank", "clone", "put", "tensors_of", "weights_of"]
+__all__ = ["blank", "clone", "part", "put", "rows_here", "tensors_of", "weights_of", "whole"]
 
 
-def weights_of(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    """Parameters and buffers by their names in the module's state dict, a shared one once; no copies."""
+def weights_of(module: torch.nn.Module, *, trained: bool = False) -> Iterator[tuple[str, torch.Tensor]]:
+    """Parameters and buffers by their names in the module's state dict, a shared one once; no copies.
+
+    With ``trained`` those that want a gradient alone.
+
+    Those that are spread over processes are put together one by one, for which all of them go through these together.
+    """
     for name, tensor in tensors_of(module).items():
-        yield name, tensor.detach()
+        if trained and not tensor.requires_grad:
+            continue
+        yield name, whole(tensor.detach())
 
 
 def tensors_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -28,6 +35,27 @@ def tensors_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     for name, tensor in module.state_dict(keep_vars=True).items():
         named.setdefault(id(tensor), (name, tensor))
     return dict(named.values())
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """``tensor``, put together by all processes that it is spread over."""
+    gather = getattr(tensor, "full_tensor", None)
+    return tensor if gather is None else gather()
+
+
+def part(tensor: torch.Tensor) -> torch.Tensor:
+    """What this process has of ``tensor``, to be written to: all of one that is not spread over several."""
+    return getattr(tensor, "_local_tensor", tensor)
+
+
+def rows_here(tensor: torch.Tensor) -> slice:
+    """Which rows of ``tensor`` this process has, all but the last ones having as many."""
+    mesh = getattr(tensor, "device_mesh", None)
+    if mesh is None:
+        return slice(0, len(tensor) if tensor.ndim else 1)
+    each, num = -(-len(tensor) // mesh.size()), len(tensor)
+    start = min(num, mesh.get_local_rank() * each)
+    return slice(start, min(num, start + each))
 
 
 @torch.no_grad()
@@ -42,7 +70,7 @@ def put(module: torch.nn.Module, weights: Iterable[tuple[str, torch.Tensor]], *,
         if old is None or old.shape != new.shape or (old.dtype != new.dtype and not rounds):
             wanted = "no such weights" if old is None else f"{old.dtype} {list(old.shape)}"
             raise ValueError(f'"{name}" is {new.dtype} {list(new.shape)}, the {type(module).__name__} has {wanted}')
-        old.copy_(new)
+        part(old).copy_(part(new) if part(new).shape == part(old).shape else new[rows_here(old)])
     if missing:
         raise ValueError(f"no weights came for {', '.join(sorted(missing))}")
 

@@ -20,6 +20,7 @@ from agentgym.groups import Group
 from agentgym.learn.advantages import group_zscore
 from agentgym.learn.group_trainer import GroupTrainer, GroupTrainerSettings
 from agentgym.learn.players import Players
+from agentgym.learn.rows import teaches
 from agentgym.learn.trainer import Equipment, Lesson, Trainer
 from agentgym.registry import register
 from agentgym.rollout import EpisodeSpec
@@ -131,7 +132,7 @@ class CORY(Trainer[CORYSettings]):
     def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
         rows_by = [[row for row in lesson.rows if row.role == role] for role in _ROLES]
         own, partner = (
-            member.learn(update, Lesson(rows, idle=idle)) if member.equipment.learner.takes_part(rows) else {}
+            member.learn(update, Lesson(rows, idle=idle)) if teaches(rows) else {}
             for member, rows, idle in zip(self.copies, rows_by, self.idle, strict=True)
         )
         return own | _of_partner(partner)

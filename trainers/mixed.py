@@ -189,9 +189,8 @@ class Mixed(GroupTrainer[MixedSettings]):
         if settings.method == "prefix":
             return mixers.MixtureWeights(1.0, 1.0)
         parts = [[row for row in rows if (row.demonstrations is None) is own] for own in (True, False)]
-        counts = [denominator(part, settings.aggregation) for part in parts]
-        learner = self.equipment.learner
-        own, shown = learner.world.summed([counts[0] + idle, counts[1]], learner.device)
+        own, shown = (denominator(part, settings.aggregation) for part in parts)
+        own += idle
         if settings.method == "chord":
             mu = mixers.chord_mu(
                 update, warmup=settings.rise, decay=settings.fall, peak=settings.peak, valley=settings.valley

@@ -161,7 +161,7 @@ class PPO(SurrogateTrainer[PPOSettings]):
             return {}
         pairs = zip(counted, episodes, strict=True)
         found = [each for trajectory, rows in pairs for each in self._returns(trajectory, _turns(trajectory, rows))]
-        self.returns.see(found, self.critic.world, self.critic.device)
+        self.returns.see(found)
         return {"return_deviation": self.returns.deviation}
 
     def _returns(self, trajectory: Trajectory, turns: Sequence[NDArray[np.int32]]) -> list[float]:

@@ -17,9 +17,9 @@ from agentgym.alarms import AlarmSettings, Watch, played, ranges
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.score import Score
 from agentgym.launch.settings import TrainSettings
-from agentgym.learn.drift import base_rows, forward_kl
+from agentgym.learn.drift import base_rows, drift_of
 from agentgym.learn.learner import Learner
-from agentgym.learn.rows import Row
+from agentgym.learn.rows import Row, teaches
 from agentgym.run import Run
 from agentgym.types import Trajectory
 
@@ -91,15 +91,9 @@ class Monitor:
         """KL(base ‖ policy) and its standard error; nothing where there are no episodes to measure it on."""
         if self._base is None:
             self._base = _base_of(self.run.episodes.episodes(stage="train", split="validation", update=0))
-        if not learner.takes_part(self._base):
+        if not teaches(self._base):
             return {}
-        drift = forward_kl(
-            learner.module,
-            self._base,
-            temperature=self._temperature,
-            max_tokens=learner.max_microbatch_tokens,
-            world=learner.world,
-        )
+        drift = drift_of(self._base, learner.score(self._base, temperature=self._temperature))
         known = {"forward_kl": drift.kl, "forward_kl_error": drift.error}
         return {name: value for name, value in known.items() if math.isfinite(value)}
 

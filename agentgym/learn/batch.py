@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from agentgym.learn import prefixes
 from agentgym.learn.rows import Row
 
-__all__ = ["Microbatch", "microbatches", "needed_tokens"]
+__all__ = ["Microbatch", "in_chunks", "microbatches", "needed_tokens", "units_of"]
 
 _OPTIONAL = ("proximal_logprobs", "reference_logprobs", "values", "returns")
 
@@ -83,23 +83,33 @@ class Microbatch:
 
 
 def microbatches(
-    rows: Sequence[Row], weights: Sequence[float], *, max_tokens: int, shares: bool = False
+    rows: Sequence[Row],
+    weights: Sequence[float],
+    *,
+    max_tokens: int,
+    shares: bool = False,
+    units: Sequence[list[int]] | None = None,
 ) -> Iterator[Microbatch]:
     """Cut ``rows`` into microbatches of at most ``max_tokens`` tokens, units whole, the longest units first.
 
     With ``shares`` those that begin alike stand together instead, and what they share counts once. A single unit longer
-    than that makes a microbatch of its own. Rows without trained tokens are left out.
+    than that makes a microbatch of its own. Rows without trained tokens are left out. ``units`` are those to cut,
+    default all that ``units_of`` finds.
     Raises ValueError when only some of the rows have one of the optional columns.
     """
     needed = [row.num_needed for row in rows]
     present = _present([row for row, length in zip(rows, needed, strict=True) if length])
-    units = _units(rows, needed)
-    if shares:
-        chunks = prefixes.chunks(units, needed_tokens(rows), max_tokens=max_tokens)
-    else:
-        chunks = _chunks(units, needed, max_tokens)
-    for chunk in chunks:
+    for chunk in in_chunks(rows, units_of(rows) if units is None else units, max_tokens=max_tokens, shares=shares):
         yield _microbatch(rows, weights, needed, chunk, present, shares=shares)
+
+
+def in_chunks(
+    rows: Sequence[Row], units: Sequence[list[int]], *, max_tokens: int, shares: bool = False
+) -> Iterator[list[int]]:
+    """Indices of rows by microbatch, as ``microbatches`` cuts ``units``."""
+    if shares:
+        return prefixes.chunks(units, needed_tokens(rows), max_tokens=max_tokens)
+    return _chunks(units, [row.num_needed for row in rows], max_tokens)
 
 
 def needed_tokens(rows: Sequence[Row]) -> list[NDArray[np.int32]]:
@@ -121,8 +131,12 @@ def _chunks(units: Sequence[list[int]], needed: Sequence[int], max_tokens: int) 
         yield chunk
 
 
-def _units(rows: Sequence[Row], needed: Sequence[int]) -> list[list[int]]:
-    """Indices of rows that stay together, the longest units first, otherwise in the order of their first rows."""
+def units_of(rows: Sequence[Row]) -> list[list[int]]:
+    """Indices of rows that stay together, the longest units first, otherwise in the order of their first rows.
+
+    Those without trained tokens are left out.
+    """
+    needed = [row.num_needed for row in rows]
     units: dict[int | tuple[int], list[int]] = {}
     for i, row in enumerate(rows):
         if needed[i]:

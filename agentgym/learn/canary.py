@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from agentgym.engine import Engine, Prompt
-from agentgym.learn.forward import score
 from agentgym.learn.learner import Learner
 from agentgym.learn.rows import Row
 from agentgym.vision import forbidden
@@ -21,8 +20,7 @@ __all__ = ["engine_gap"]
 async def engine_gap(engine: Engine, learner: Learner, prompt: Prompt) -> float:
     """The largest difference of a token's log-probability, at temperature 1, between engine and learner, in nats.
 
-    All processes that learn together call it, also one without tokens: 0 there. Tokens that stand for images are left
-    out: neither would sample them.
+    Tokens that stand for images are left out: neither would sample them.
     """
     ids = list(prompt.token_ids)
     zeros, shown = np.zeros(len(ids)), [media.digest for media in prompt.media]
@@ -34,6 +32,6 @@ async def engine_gap(engine: Engine, learner: Learner, prompt: Prompt) -> float:
         media=shown,
     )
     sampled = await engine.score(prompt) if ids else []
-    (learned,) = score(learner.module, [row], max_tokens=learner.max_microbatch_tokens, world=learner.world)
+    (learned,) = learner.score([row])
     said = ~np.isin(ids, forbidden(learner.module.config))[1:]
     return float(np.abs(np.asarray(sampled) - learned)[1:][said].max(initial=0.0))

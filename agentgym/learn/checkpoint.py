@@ -3,12 +3,13 @@
     policy/                        weights, configuration and tokenizer, as transformers writes them
     learners/NAME/                 what a learner goes on from (``saved``): "policy", whose weights are above, and the
                                    trainer's further learners
-    modules/NAME.safetensors       weights that the trainer does not train, a reference for instance
+    modules/NAME.safetensors       weights that the trainer does not train, a reference for instance (``tensors``)
     state.json                     random number generators, the trainer's state, the caller's
     manifest.json                  size and SHA-256 of each file (``sealed``)
 
 None is ever overwritten. Tensors are safetensors, everything else is JSON. Loading checks every hash, name and shape
-before it changes anything. Of several processes that learn together the first writes, and all read.
+before it changes anything. Of several processes that learn together the first writes, and each its own part of what is
+spread over them; all read, as many as there are then.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import torch
 
 from agentgym import sealed
 from agentgym.errors import DataError, UserError
-from agentgym.learn import saved, tensors
+from agentgym.learn import lead, saved, tensors
 from agentgym.learn.distributed import World
 from agentgym.learn.learner import Learner
 from agentgym.learn.policy import Policy
@@ -47,31 +48,77 @@ def save(
     """Write ``directory`` and return it; a name that is taken gets a ``+``, which sorts behind it.
 
     The parent then holds either the complete checkpoint or none of that name. ``state`` is the caller's, JSON;
-    without a ``learner`` nothing learns at the moment. Raises OSError when it cannot be written; every other checkpoint
-    is as it was. All processes call it; it is there when they go on.
+    without a ``learner`` nothing learns at the moment. Raises OSError when it cannot be written, whichever process the
+    disk refused; every other checkpoint is as it was. All processes call it; it is there when they go on.
     """
-    world = World.here()
-    try:
-        if world.is_first:
-            while directory.exists():
-                directory = directory.with_name(directory.name + "+")
-            sealed.seal(directory, functools.partial(_fill, policy, learner, trainer, state))
-    finally:
-        world.barrier()
-    return directory
+    with lead.telling("save"):
+        world, device = World.here(), policy.module.device
+        while directory.exists():
+            directory = directory.with_name(directory.name + "+")
+        directory = Path(world.gathered(str(directory), device)[0])
+        fill = functools.partial(_fill, policy, learner, trainer, state)
+        if world.size == 1:
+            return sealed.seal(directory, fill)
+        filling = _Together(world, device, fill)
+        if not world.is_first:
+            filling(sealed.aside(directory))
+            world.agreed(lambda: None, device)
+            return directory
+        return filling.sealed(directory)
+
+
+class _Together:
+    """A directory that several processes fill, and the first seals; where one cannot, all hear of it."""
+
+    def __init__(self, world: World, device: torch.device, fill: Callable[[Path], None]) -> None:
+        self.world, self.device, self.fill = world, device, fill
+        self.is_open = True
+        """Whether the others wait to hear how it went."""
+
+    def __call__(self, aside: Path) -> None:
+        self.is_open = False
+        self.fill(aside)
+        self.is_open = True
+
+    def sealed(self, directory: Path) -> Path:
+        """Of the first process. Raises OSError."""
+        try:
+            sealed.seal(directory, self)
+        except OSError as error:
+            refused = error
+            if self.is_open:
+                self.world.agreed(lambda: _raise(refused), self.device)
+            raise
+        self.world.agreed(lambda: None, self.device)
+        return directory
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _fill(
     policy: Policy, learner: Learner | None, trainer: Trainer[Any] | None, state: Mapping[str, Any], directory: Path
 ) -> None:
-    learners, modules = _learners(learner, trainer), trainer.modules() if trainer else {}
+    world, device = World.here(), policy.module.device
+    world.agreed(lambda: _begin(directory) if world.is_first else None, device)
     policy.save(directory / "policy")
+    world.agreed(lambda: _write(learner, trainer, state, directory), device)
+
+
+def _begin(directory: Path) -> None:
     for kind in ("learners", "modules"):
         (directory / kind).mkdir()
+
+
+def _write(learner: Learner | None, trainer: Trainer[Any] | None, state: Mapping[str, Any], directory: Path) -> None:
+    learners, modules = _learners(learner, trainer), trainer.modules() if trainer else {}
     for name, each in learners.items():
         each.save(_place(directory, "learners", name), weights=name != "policy")
     for name, module in modules.items():
         tensors.write_weights(_place(directory, "modules", name, ".safetensors"), module)
+    if not World.here().is_first:
+        return
     own = {
         "learners": list(learners),
         "modules": list(modules),
@@ -101,9 +148,16 @@ def load(directory: Path, learner: Learner | None, *, trainer: Trainer[Any] | No
     """Put everything but the policy's weights back; returns the state that was saved with it.
 
     The policy's weights are the caller's to load, from ``directory / "policy"``. Raises DataError, and then has
-    changed nothing, when a file is not what was written or does not fit learners and modules as they are.
+    changed nothing, when a file is not what was written or does not fit learners and modules as they are. All processes
+    call it.
     """
-    sealed.check(directory)
+    if World.here().is_first:
+        sealed.check(directory)
+    with lead.telling("load", lambda: {"from": str(directory.resolve())}):
+        return _load(directory, learner, trainer)
+
+
+def _load(directory: Path, learner: Learner | None, trainer: Trainer[Any] | None) -> dict[str, Any]:
     state = read_state(directory)
     own = state.pop("checkpoint")
     learners, modules = _learners(learner, trainer), trainer.modules() if trainer else {}

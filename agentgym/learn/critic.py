@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from agentgym.learn.batch import Microbatch, microbatches
-from agentgym.learn.distributed import ALONE, World, in_step
+from agentgym.learn.batch import Microbatch
+from agentgym.learn.distributed import ALONE, World, share_of
 from agentgym.learn.forward import predictive_hidden
 from agentgym.learn.rows import Row
 from agentgym.learn.settings import Sharing
+from agentgym.learn.sharding import computing
 from agentgym.learn.sharing import shares
 
 __all__ = ["Critic", "estimate", "values"]
@@ -53,17 +54,19 @@ def estimate(
 ) -> list[float]:
     """Write ``values`` into ``rows``, for every token; returns the estimate after each row's last token.
 
-    That one is what an episode goes on with that was cut short there. All of ``world`` call it.
+    That one is what an episode goes on with that was cut short there. All of ``world`` call it with the same rows.
     """
     everywhere = [_everywhere(row) for row in rows]
-    last = [0.0] * len(rows)
+    found = [np.zeros(len(row.token_ids), np.float32) for row in rows]
     shared = shares(critic, everywhere, share_prefixes)
-    own = microbatches(everywhere, [1.0] * len(rows), max_tokens=max_tokens, shares=shared)
-    for batch in in_step(own, world, critic.device):
-        estimates_N = values(critic, batch.to(critic.device))
-        for index, after in batch.per_row(estimates_N):  # after each token of the row
-            rows[index].values, last[index] = np.concatenate([[np.float32(0)], after[:-1]]), float(after[-1])
-    return last
+    with computing(critic):
+        for batch in share_of(world, everywhere, [1.0] * len(rows), max_tokens=max_tokens, shares=shared):
+            for index, after in batch.per_row(values(critic, batch.to(critic.device))):  # after each token of the row
+                found[index] = after
+    found = world.put_together(found, critic.device)
+    for row, after in zip(rows, found, strict=True):
+        row.values = np.concatenate([[np.float32(0)], after[:-1]])
+    return [float(after[-1]) for after in found]
 
 
 def _everywhere(row: Row) -> Row:

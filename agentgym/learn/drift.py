@@ -10,12 +10,14 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from agentgym.learn.distributed import ALONE, World
+import numpy as np
+from numpy.typing import NDArray
+
 from agentgym.learn.forward import score
 from agentgym.learn.rows import Row, trained
 from agentgym.types import Trajectory
 
-__all__ = ["Drift", "base_rows", "forward_kl"]
+__all__ = ["Drift", "base_rows", "drift_of", "forward_kl"]
 
 
 class Drift(NamedTuple):
@@ -31,26 +33,25 @@ def base_rows(episodes: Sequence[Trajectory]) -> list[Row]:
     return [Row.of(sample, 0.0) for episode in episodes for sample in episode.samples if sample.num_trained]
 
 
-def forward_kl(
-    module: Any, rows: Sequence[Row], *, temperature: float = 1.0, max_tokens: int = 8192, world: World = ALONE
-) -> Drift:
+def forward_kl(module: Any, rows: Sequence[Row], *, temperature: float = 1.0, max_tokens: int = 8192) -> Drift:
+    """``drift_of`` the policy ``module``; ``temperature`` is the one that the rows were sampled at."""
+    return drift_of(rows, score(module, rows, temperature=temperature, max_tokens=max_tokens))
+
+
+def drift_of(rows: Sequence[Row], scored: Sequence[NDArray[np.float32]]) -> Drift:
     """The Monte-Carlo estimate ∑ (log π_base − log π) / tokens, over the tokens that the base policy sampled.
 
     Its expectation is the KL of whole episodes over their expected number of tokens. With D_i the sum of row i, n_i
     its tokens, B rows and m the estimate, the error is that of a ratio of sums,
     √(B / (B − 1) ∑ (D_i − m n_i)²) / ∑ n_i.
-    0 up to rounding for the base policy; a small value may be negative by chance. ``temperature`` is the one that the
-    rows were sampled at. Raises ValueError without trained tokens. All of ``world`` call it, each with its rows, and
-    get the same.
+    0 up to rounding for the base policy; a small value may be negative by chance. ``scored`` is log π of each row, at
+    the temperature that it was sampled at. Raises ValueError without trained tokens.
     """
-    scored = score(module, rows, temperature=temperature, max_tokens=max_tokens, world=world)
     sums, counts = [], []
     for row, now in zip(rows, scored, strict=True):
         places = row.places
         sums.append(math.fsum((trained([row], "behavior_logprobs") - now[places]).tolist()))
         counts.append(len(places))
-    everywhere = world.gathered([sums, counts], next(module.parameters()).device)
-    sums, counts = ([value for own in part for value in own] for part in zip(*everywhere, strict=True))
     if not sum(counts):
         raise ValueError(f"no trained tokens in {len(sums)} rows: there is nothing to compare")
     mean = math.fsum(sums) / sum(counts)

@@ -26,10 +26,11 @@ from agentgym import rope, vision
 from agentgym.errors import DataError, UserError
 from agentgym.learn.attention import Pack, UnsupportedAttentionError, is_packed, packed_attention
 from agentgym.learn.batch import Microbatch, microbatches, needed_tokens
-from agentgym.learn.distributed import ALONE, World, in_step
+from agentgym.learn.distributed import ALONE, World, share_of
 from agentgym.learn.head import MAX_LOGITS, Outputs, linear_outputs, module_outputs, outputs_of
 from agentgym.learn.prefixes import Trie, plant
 from agentgym.learn.rows import Row
+from agentgym.learn.sharding import computing
 from agentgym.learn.sight import Sight, look
 
 __all__ = ["Predictions", "attending", "decoder_of", "predict", "predictive_hidden", "score", "traits_of"]
@@ -123,17 +124,18 @@ def score(
     world: World = ALONE,
     shares: bool = False,
 ) -> list[NDArray[np.float32]]:
-    """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row. All of ``world`` call it.
+    """Log-probabilities of each row's trained tokens, 0 elsewhere, aligned to the row.
 
-    ``shares`` is as in ``microbatches``; ``sharing`` says whether it may be so.
+    All of ``world`` call it with the same rows, compute a share of them each, and get all. ``shares`` is as in
+    ``microbatches``; ``sharing`` says whether it may be so.
     """
     found = [np.zeros(len(row.token_ids), np.float32) for row in rows]
-    own = microbatches(rows, [0.0] * len(rows), max_tokens=max_tokens, shares=shares)
-    for batch in in_step(own, world, _device(module)):
-        predictions = predict(module, batch.to(_device(module)), temperature=temperature, max_logits=max_logits)
-        for index, logprobs in batch.per_row(predictions.logprobs_N):
-            found[index][rows[index].places] = logprobs
-    return found
+    with computing(module):
+        for batch in share_of(world, rows, [0.0] * len(rows), max_tokens=max_tokens, shares=shares):
+            predictions = predict(module, batch.to(_device(module)), temperature=temperature, max_logits=max_logits)
+            for index, logprobs in batch.per_row(predictions.logprobs_N):
+                found[index][rows[index].places] = logprobs
+    return world.put_together(found, _device(module))
 
 
 # -- running the module --------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The reference policy: the policy as it was when training began, whatever it had learned before.
 
 With a low-rank adapter that is a copy of the adapter as it was then, which takes the place of the one in training while
-rows are scored; otherwise it is a copy of the policy.
+rows are scored; otherwise it is a copy of the policy, spread over the processes where the policy is.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class Frozen:
     def __init__(self, learner: Learner) -> None:
         from torch.nn import ParameterList
 
+        from agentgym.learn import sharding
+
         self._trained = learner.module
         self._is_adapter = hasattr(learner.module, "disable_adapter")
         self.module: Any
@@ -33,6 +35,8 @@ class Frozen:
         else:
             self.module = learner.clone()
         self.module.requires_grad_(False).eval()
+        if learner.shards and not self._is_adapter:
+            sharding.shard(self.module)
 
     def modules(self) -> dict[str, Any]:
         """What a checkpoint must hold of it."""
@@ -53,11 +57,14 @@ class Frozen:
     @contextlib.contextmanager
     def _exchanged(self) -> Iterator[None]:
         """The adapter of the reference in place of the one in training."""
-        own = [weight.data for weight in self._adapter]
+        from agentgym.weights import part
+
+        parts = [part(weight.detach()) for weight in self._adapter]
+        own = [values.clone() for values in parts]
         try:
-            for weight, kept in zip(self._adapter, self.module, strict=True):
-                weight.data = kept.data
+            for values, kept in zip(parts, self.module, strict=True):
+                values.copy_(part(kept.detach()))
             yield
         finally:
-            for weight, data in zip(self._adapter, own, strict=True):
-                weight.data = data
+            for values, kept in zip(parts, own, strict=True):
+                values.copy_(kept)

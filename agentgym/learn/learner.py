@@ -2,7 +2,8 @@
 
 Log-probabilities are recomputed from the stored token ids; logits are computed for trained tokens only. A loss
 or gradient that is not finite is refused: parameters and optimizer stay as they were, the rows are dumped. Where
-several processes learn together each is given its share of the rows, and an update is one step of them all.
+several processes learn together all are given the same rows, each computes a share of them, and an update is one step
+of them all.
 """
 
 from __future__ import annotations
@@ -14,20 +15,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from agentgym.errors import NonFiniteError
-from agentgym.learn import saved
+from agentgym.learn import lead, saved, sharding
 from agentgym.learn.aggregation import Aggregation, denominator, token_weights
-from agentgym.learn.batch import Microbatch, microbatches
-from agentgym.learn.distributed import World, in_step, is_idle
+from agentgym.learn.batch import Microbatch
+from agentgym.learn.distributed import World, is_idle, share_of
 from agentgym.learn.forward import Predictions, attending, decoder_of, predict, score
 from agentgym.learn.masters import Masters, decaying
 from agentgym.learn.objectives.estimator import Metrics
-from agentgym.learn.rows import Row
+from agentgym.learn.rows import Row, teaches
 from agentgym.learn.settings import Precision, Schedule, Sharing
 from agentgym.learn.sharing import shares
-from agentgym.weights import clone, weights_of
+from agentgym.weights import clone, weights_of, whole
 
 __all__ = ["Forward", "Learner", "Objective", "StoppedError", "Stops", "decayed"]
 
@@ -45,10 +48,6 @@ class StoppedError(Exception):
     """A step was not taken, as was asked for; nothing has changed."""
 
 
-_WEIGHT = ""
-"""Among sums of metrics the sum of the weights, by which they become means."""
-
-
 class Learner:
     """Holds the module's optimizer. ``temperature`` is the one that the behavior policy sampled with.
 
@@ -59,7 +58,8 @@ class Learner:
     ``warmup_updates`` until ``total_updates``. ``max_tokens_constant`` is the number of tokens that aggregation
     "constant" divides by. ``parameters`` are those to train, default all that want a gradient; ``forward`` is what to
     run, default ``predict``: with both, a critic has a learner of its own. ``world`` are the processes that
-    learn together, default those of ``torch.distributed``.
+    learn together, default those of ``torch.distributed``; with ``shards`` the module's weights are spread over them,
+    in place, else each has all of them.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class Learner:
         forward: Forward | None = None,
         dump_dir: Path | None = None,
         world: World | None = None,
+        shards: bool = False,
     ) -> None:
         if schedule != "constant" and total_updates is None:
             raise ValueError(f'schedule "{schedule}" falls until the last update; give total_updates')
@@ -96,6 +97,9 @@ class Learner:
         self.aggregation, self.max_tokens_constant = aggregation, max_tokens_constant
         self.temperature, self.precision, self.dump_dir = temperature, precision, dump_dir
         self.share_prefixes: Sharing = share_prefixes
+        self.shards = shards and self.world.size > 1
+        if self.shards:
+            sharding.shard(module)
         if share_prefixes == "on":
             shares(module, [], "on")  # before anything is played for it
         self.forward = forward or self._predict
@@ -111,6 +115,8 @@ class Learner:
             fused=self.device.type in ("cpu", "cuda"),  # one pass over the memory, 3 to 4 times faster on a CPU
         )
         self.num_updates = 0
+        self.place = 0
+        """Its number among the learners of a stage, by which processes name it to each other."""
         self.progress = 0.0
         """Share of the training that is over for another reason than updates; the schedule does not lag behind it."""
 
@@ -126,23 +132,22 @@ class Learner:
 
         Returns loss, gradient norm, learning rate, the share of weights that moved, trained tokens and sequences, and
         the mean under the token weights of the entropy and of the objective's metrics. ``idle`` episodes have no rows
-        and yet count under aggregation "constant". ``stops`` is shown the metrics before the step, the same in all
-        processes; where it says so, StoppedError is raised in its place.
-        Raises ValueError when no process has a trained token, or for ``idle`` with another aggregation.
+        and yet count under aggregation "constant". ``stops`` is shown the metrics before the step; where it says so,
+        StoppedError is raised in its place.
+        Raises ValueError when there is no trained token, or for ``idle`` with another aggregation.
         Dropout is off, as it was when the episodes were sampled: with it the ratio would not be 1 on-policy.
         """
         if idle and self.aggregation != "constant":
             raise ValueError(f'idle episodes count with aggregation "constant" alone, found "{self.aggregation}"')
-        num_here = float(sum(row.num_trained for row in rows))
-        counts = [denominator(rows, self.aggregation) + idle, num_here, float(len(rows))]
-        total, num_trained, num_rows = self.world.summed(counts, self.device)
-        if not num_trained:
+        if not teaches(rows):
             raise ValueError(f"no trained tokens in {len(rows)} rows: there is nothing to learn from")
+        total = denominator(rows, self.aggregation) + idle
         weights = token_weights(rows, self.aggregation, total=total, max_tokens=self.max_tokens_constant)
         self.masters.clear()
         totals = self._accumulate_all(rows, weights, objective)
-        self.world.sum_gradients(self.masters.stepped)
-        totals["grad_norm"] = float(torch.nn.utils.clip_grad_norm_(self.masters.stepped, self.max_grad_norm))
+        if not self.shards:
+            self.world.sum_gradients(self.masters.stepped)
+        totals["grad_norm"] = float(whole(torch.nn.utils.clip_grad_norm_(self.masters.stepped, self.max_grad_norm)))
         if not (math.isfinite(totals["loss"]) and math.isfinite(totals["grad_norm"])):
             self.masters.clear()
             raise NonFiniteError(
@@ -151,11 +156,8 @@ class Learner:
         if stops is not None and stops(totals):
             self.masters.clear()
             raise StoppedError
-        return {**totals, **self._step(), "trained_tokens": num_trained, "sequences": num_rows}
-
-    def takes_part(self, rows: Sequence[Row]) -> bool:
-        """Whether any process has a trained token in its ``rows``: then all of them learn from theirs, be they none."""
-        return bool(self.world.most(int(any(row.num_trained for row in rows)), self.device))
+        num_trained = float(sum(row.num_trained for row in rows))
+        return {**totals, **self._step(), "trained_tokens": num_trained, "sequences": float(len(rows))}
 
     def score_rows(
         self, rows: Sequence[Row], field: Literal["proximal_logprobs", "reference_logprobs"], module: Any = None
@@ -166,23 +168,28 @@ class Learner:
         """
         module = self.module if module is None else module
         shared = shares(module, rows, self.share_prefixes)
+        options: dict[str, Any] = {"max_tokens": self.max_microbatch_tokens, "world": self.world, "shares": shared}
         with self._autocast():
-            found = score(
-                module,
-                rows,
-                temperature=self.temperature,
-                max_tokens=self.max_microbatch_tokens,
-                world=self.world,
-                shares=shared,
-            )
+            found = score(module, rows, temperature=self.temperature, **options)
         for row, logprobs in zip(rows, found, strict=True):
             setattr(row, field, logprobs)
+
+    def score(self, rows: Sequence[Row], *, temperature: float = 1.0) -> list[NDArray[np.float32]]:
+        """Log-probabilities of each row's trained tokens, 0 elsewhere, in the weights' own precision."""
+
+        def told() -> dict[str, Any]:
+            return {"of": self.place, "rows": [row.model_dump(mode="json") for row in rows], "temperature": temperature}
+
+        options: dict[str, Any] = {"max_tokens": self.max_microbatch_tokens, "world": self.world}
+        with lead.telling("score", told):
+            return score(self.module, rows, temperature=temperature, **options)
 
     # -- weights ---------------------------------------------------------------------------------------
 
     def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
         """The module's, by the names of its state dict, a shared one once; they change with the next step."""
-        return weights_of(self.module)
+        with lead.telling("weights", lambda: {"of": self.place}):
+            return weights_of(self.module)
 
     def clone(self) -> Any:
         """A second module with the weights as they are now, which goes on on its own."""
@@ -200,15 +207,15 @@ class Learner:
 
     def _accumulate_all(self, rows: Sequence[Row], weights: Sequence[float], objective: Objective) -> dict[str, float]:
         """Gradients of all microbatches; returns the loss summed over them and over processes, and mean metrics."""
-        totals = {_WEIGHT: math.fsum(weight * row.num_trained for weight, row in zip(weights, rows, strict=True))}
-        with _checkpointing(self.module), self.masters.summing():
+        totals: dict[str, float] = {}
+        with _checkpointing(self.module), self.masters.summing(), sharding.computing(self.module):
             shared = shares(self.module, rows, self.share_prefixes)
-            own = microbatches(rows, weights, max_tokens=self.max_microbatch_tokens, shares=shared)
-            for batch in in_step(own, self.world, self.device):
+            own = share_of(self.world, rows, weights, max_tokens=self.max_microbatch_tokens, shares=shared)
+            for batch in own:
                 for name, value in self._accumulate(batch.to(self.device), objective).items():
                     totals[name] = totals.get(name, 0.0) + value
         totals = self.world.sum_metrics(totals, self.device)
-        weight = totals.pop(_WEIGHT) or 1.0
+        weight = math.fsum(weight * row.num_trained for weight, row in zip(weights, rows, strict=True)) or 1.0
         return {name: value if name == "loss" else value / weight for name, value in totals.items()}
 
     def _accumulate(self, batch: Microbatch, objective: Objective) -> dict[str, float]:
@@ -241,10 +248,11 @@ class Learner:
         rate = self.learning_rate * ramp * decayed(self.schedule, max(since / max(1, span), self.progress))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        return {"learning_rate": rate, "moved": self.masters.step(self.optimizer)}
+        moved = torch.tensor(self.masters.step(self.optimizer), dtype=torch.float64, device=self.device)
+        return {"learning_rate": rate, "moved": float(self.world.sum(moved) if self.shards else moved)}
 
     def _dump(self, rows: Sequence[Row]) -> str:
-        if self.dump_dir is None:
+        if self.dump_dir is None or not self.world.is_first:
             return ""
         self.dump_dir.mkdir(parents=True, exist_ok=True)
         file = self.dump_dir / f"refused-update-{self.num_updates + 1}.json"

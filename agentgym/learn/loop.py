@@ -26,6 +26,7 @@ from agentgym.errors import NonFiniteError
 from agentgym.learn.canary import engine_gap
 from agentgym.learn.learner import Learner
 from agentgym.learn.players import Players
+from agentgym.learn.rows import teaches
 from agentgym.learn.trainer import Lesson, Trainer
 from agentgym.ledger import Entry
 from agentgym.lineage import Lineage
@@ -80,7 +81,7 @@ class Loop:
             return
         await self.engine.update_weights(version, self.learner.weights())
         self._published = version
-        if self.learner.world.most(len(self._canary), self.learner.device):
+        if self._canary:
             store = self.trainer.equipment.tokenizer.store
             prompt = Prompt(self._canary, [store.get(digest) for digest in self._canary_media])
             self._gap = {"engine_gap": await engine_gap(self.engine, self.learner, prompt)}
@@ -150,7 +151,7 @@ class Loop:
 
     def _study(self, trajectories: Sequence[Trajectory], number: int) -> tuple[Lesson, dict[str, float]]:
         lesson = self.trainer.lesson(number, trajectories)
-        return lesson, self._learn(lesson, number) if self.learner.takes_part(lesson.rows) else {}
+        return lesson, self._learn(lesson, number) if teaches(lesson.rows) else {}
 
     async def _study_beside(
         self, trajectories: Sequence[Trajectory], number: int, lag: LoopLag

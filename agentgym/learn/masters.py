@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
+
+from agentgym.weights import part, rows_here
 
 __all__ = ["Masters", "decaying", "master_dtype", "optimizer_bytes"]
 
@@ -33,9 +36,11 @@ class Masters:
         self.stepped = [stepped for _, stepped in self.pairs]
         self.rounded = [(weight, master) for weight, master in self.pairs if master is not weight]
         """Those weights that have a master."""
+        sample = _sample([weight.numel() for weight in weights])
+        self._num_sampled = sum(len(places) for _, places in sample)
         self._places = [
-            (self.stepped[index], places.to(self.stepped[index].device))
-            for index, places in _sample([weight.numel() for weight in weights])
+            (self.stepped[index], _places_here(self.stepped[index], places).to(self.stepped[index].device))
+            for index, places in sample
         ]
 
     def clear(self) -> None:
@@ -59,17 +64,21 @@ class Masters:
 
     @torch.no_grad()
     def step(self, optimizer: torch.optim.Optimizer) -> float:
-        """One step; returns the share of a sample of ``stepped``, always the same one, that it changed."""
-        for weight, master in self.rounded:
+        """One step; returns the share of a sample of ``stepped``, always the same one, that it changed.
+
+        Where they are spread over processes, each tells of what it has, and their sum is the share.
+        """
+        rounded = [(part(weight), part(master)) for weight, master in self.rounded]
+        for weight, master in rounded:
             master.copy_(torch.where(weight == master.to(weight.dtype), master, weight.to(master.dtype)))
         before = self._looked_at()
         optimizer.step()
-        for weight, master in self.rounded:
+        for weight, master in rounded:
             weight.copy_(master)
-        return float((self._looked_at() != before).double().mean())
+        return float((self._looked_at() != before).double().sum()) / max(1, self._num_sampled)
 
     def _looked_at(self) -> torch.Tensor:
-        return torch.cat([stepped.reshape(-1)[places] for stepped, places in self._places])
+        return torch.cat([part(stepped).reshape(-1)[places] for stepped, places in self._places])
 
 
 def master_dtype(weight: torch.Tensor) -> torch.dtype:
@@ -103,6 +112,13 @@ def _add_to(master: torch.nn.Parameter, weight: torch.Tensor) -> None:
 def _master(weight: torch.nn.Parameter) -> torch.nn.Parameter:
     dtype = master_dtype(weight)
     return weight if dtype is weight.dtype else torch.nn.Parameter(weight.detach().to(dtype))
+
+
+def _places_here(stepped: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Those of ``places`` in the whole of ``stepped`` that this process has, by where they are in its part."""
+    start = rows_here(stepped).start * math.prod(stepped.shape[1:])
+    here: torch.Tensor = places[(places >= start) & (places < start + part(stepped).numel())] - start
+    return here
 
 
 def _sample(sizes: Sequence[int]) -> list[tuple[int, torch.Tensor]]:

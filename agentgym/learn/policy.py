@@ -18,7 +18,10 @@ import torch
 from transformers.utils.logging import disable_progress_bar
 
 from agentgym.errors import UserError
+from agentgym.learn import lead
+from agentgym.learn.distributed import World
 from agentgym.learn.processing import load_processor, sees
+from agentgym.learn.sharding import is_sharded
 from agentgym.learn.sources import (
     base_of,
     directory_of,
@@ -31,7 +34,7 @@ from agentgym.learn.sources import (
 from agentgym.processor import Images
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.vision import attach
-from agentgym.weights import put, weights_of
+from agentgym.weights import part, put, rows_here, weights_of
 
 __all__ = ["Policy", "load_policy", "load_tokenizer", "saved_ends"]
 
@@ -46,11 +49,20 @@ class Policy:
     tokenizer: ChatTokenizer
 
     def save(self, directory: Path) -> None:
-        """Write weights (safetensors), configuration and tokenizer or processor."""
+        """Write weights (safetensors), configuration and tokenizer or processor.
+
+        All processes call it that the weights are spread over; the first one writes.
+        """
+        options: dict[str, Any] = {}
+        if is_sharded(self.module):
+            weights = self.weights(trained=_is_adapted(self.module))
+            options["state_dict"] = {name: tensor.cpu() for name, tensor in weights if World.here().is_first}
+        if not World.here().is_first:
+            return
         with warnings.catch_warnings():
             # peft looks for a configuration beside the base, which a GGUF file has inside; its vocabulary is as it was.
             warnings.filterwarnings("ignore", "Could not find a config file in .* - will assume")
-            self.module.save_pretrained(directory)
+            self.module.save_pretrained(directory, **options)
         if _is_adapted(self.module):
             note_base(directory, str(self.module.get_base_model().name_or_path))
         self._processor.save_pretrained(directory)
@@ -78,8 +90,13 @@ class Policy:
     def restore(self, directory: Path) -> None:
         """Take up the weights that ``save`` wrote to ``directory``. Raises UserError when there is no such model.
 
-        Of an adapter these alone are read: a second copy of the model that it is on may have no room.
+        Of an adapter these alone are read: a second copy of the model that it is on may have no room. All processes
+        call it that the weights are spread over.
         """
+        with lead.telling("restore", lambda: {"from": str(directory.resolve())}):
+            self._restore(directory)
+
+    def _restore(self, directory: Path) -> None:
         if _is_adapted(self.module):
             with loading(directory):
                 _put_adapter(self.module, directory)
@@ -87,9 +104,10 @@ class Policy:
         dtype: Any = str(self.module.dtype).removeprefix("torch.")
         put(self.module, load_policy(directory, device=str(self.module.device), dtype=dtype).weights())
 
-    def weights(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """By the names of the module's state dict, a shared one once; no copies."""
-        return weights_of(self.module)
+    def weights(self, *, trained: bool = False) -> Iterator[tuple[str, torch.Tensor]]:
+        """By the names of the module's state dict, a shared one once; no copies. With ``trained`` these alone."""
+        with lead.telling("policy", lambda: {"trained": trained}):
+            return weights_of(self.module, trained=trained)
 
     @property
     def num_parameters(self) -> int:
@@ -194,6 +212,10 @@ def _put_adapter(module: Any, directory: Path) -> None:
     found = load_peft_weights(str(directory), device=str(module.device))
     if odd := sorted(found.keys() ^ get_peft_model_state_dict(module).keys()):
         raise ValueError(f'it is another adapter: only one of the two has "{odd[0]}"')
+    if is_sharded(module):
+        for name, own in get_peft_model_state_dict(module).items():
+            part(own).copy_(found[name][rows_here(own)])
+        return
     set_peft_model_state_dict(module, found)
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from agentgym.columns import Bools, Doubles, Floats, Ints, Record
 from agentgym.types import Role, Sample, Trajectory
 
-__all__ = ["Row", "per_token", "rows_of", "trained", "unite", "whole", "write"]
+__all__ = ["Row", "per_token", "rows_of", "teaches", "trained", "unite", "whole", "write"]
 
 
 class Row(Record):
@@ -79,6 +79,11 @@ class Row(Record):
         """Tokens from the first to the one that predicts the last trained one: what a forward pass must see."""
         mask = self.loss_mask[1:]
         return len(mask) - int(mask[::-1].argmax()) if mask.any() else 0
+
+
+def teaches(rows: Sequence[Row]) -> bool:
+    """Whether there is a token with a loss in ``rows``."""
+    return any(row.num_needed for row in rows)
 
 
 def rows_of(trajectory: Trajectory, advantages: float | Sequence[float], *, first_turn: int = 0) -> list[Row]:

@@ -1,15 +1,10 @@
-"""Mean and variance of all that was seen so far, in all processes."""
+"""Mean and variance of all that was seen so far."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import torch
-
-    from agentgym.learn.distributed import World
+from typing import Any
 
 __all__ = ["Running"]
 
@@ -28,13 +23,13 @@ class Running:
         """The root of the population's variance; 1 while all that was seen is the same."""
         return math.sqrt(self.variance) if self.variance > _NONE else 1.0
 
-    def see(self, values: Sequence[float], world: World, device: torch.device) -> None:
-        """Take in ``values``, and those of the other processes, which call it too (Chan et al., 1979, eq. 2.1)."""
-        num, total = world.summed([float(len(values)), math.fsum(values)], device)
+    def see(self, values: Sequence[float]) -> None:
+        """Take in ``values`` (Chan et al., 1979, eq. 2.1)."""
+        num = len(values)
         if not num:
             return
-        mean = total / num
-        (spread,) = world.summed([math.fsum((value - mean) ** 2 for value in values)], device)
+        mean = math.fsum(values) / num
+        spread = math.fsum((value - mean) ** 2 for value in values)
         both, apart = self.num + num, mean - self.mean
         spread += self.variance * self.num + apart**2 * self.num * num / both
         self.num, self.mean, self.variance = both, self.mean + apart * num / both, spread / both

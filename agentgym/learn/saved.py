@@ -5,6 +5,7 @@
                              is stepped is not the parameter itself but its master, that too: "NAME/master"
     learner.json             optimizer steps
 
+Where the weights are spread over processes the tensors are in directories, to which each writes its part (``tensors``).
 Step sizes and the like are not kept: they come from the settings.
 """
 
@@ -20,7 +21,9 @@ import torch
 from agentgym import sealed
 from agentgym.errors import DataError
 from agentgym.learn import tensors
+from agentgym.learn.distributed import World
 from agentgym.learn.masters import Masters
+from agentgym.weights import part
 
 __all__ = ["reader", "write"]
 
@@ -38,12 +41,13 @@ class _Learner(Protocol):
 
 
 def write(directory: Path, learner: _Learner, *, weights: bool) -> None:
-    """Write ``directory``, which is new; without ``weights`` they are kept elsewhere."""
-    directory.mkdir()
+    """Write ``directory``; without ``weights`` they are kept elsewhere. All processes call it."""
+    directory.mkdir(exist_ok=True)
     if weights:
         tensors.write_weights(directory / _WEIGHTS, learner.module)
     tensors.write(directory / _OPTIMIZER, _optimizer_state(learner))
-    (directory / _STEPS).write_text(json.dumps({"num_updates": learner.num_updates}))
+    if World.here().is_first:
+        (directory / _STEPS).write_text(json.dumps({"num_updates": learner.num_updates}))
 
 
 def reader(directory: Path, learner: _Learner, *, weights: bool) -> Callable[[], None]:
@@ -58,7 +62,7 @@ def reader(directory: Path, learner: _Learner, *, weights: bool) -> Callable[[],
             put_weights()
         with torch.no_grad():
             for master, found in masters:
-                master.copy_(found)
+                part(master).copy_(part(found))
         learner.optimizer.load_state_dict({**learner.optimizer.state_dict(), "state": state})
         learner.num_updates = num_updates
 
@@ -77,13 +81,15 @@ def _read_optimizer(file: Path, learner: _Learner) -> dict[int, dict[str, torch.
     parameters = _parameters(learner)
     places = {key: place for place, key in enumerate(parameters)}
     state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, tensor in tensors.read(file).items():
+    stored = tensors.Stored(file)
+    for key in stored.names:
         parameter, _, field = key.rpartition("/")
         if parameter not in places:
             raise DataError(f'{file} has "{key}", but the model has no trained parameter "{parameter}"')
-        if tensor.ndim:
-            tensors.check_shape(file, key, tensor, parameters[parameter])
-        state.setdefault(places[parameter], {})[field] = tensor
+        wanted = parameters[parameter] if stored.shape(key) else None
+        if wanted is not None:
+            stored.check(key, wanted)
+        state.setdefault(places[parameter], {})[field] = stored.read(key, wanted)
     return state
 
 

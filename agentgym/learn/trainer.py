@@ -17,7 +17,7 @@ import numpy as np
 from agentgym.curriculum import Curriculum
 from agentgym.engine import Engine
 from agentgym.learn.players import Players
-from agentgym.learn.rows import Row
+from agentgym.learn.rows import Row, teaches
 from agentgym.learn.settings import TrainerSettings
 from agentgym.reward import Discount
 from agentgym.rollout import EpisodeSpec, seed_of
@@ -178,7 +178,7 @@ class Trainer(abc.ABC, Generic[S]):
         try:
             for epoch in range(self.settings.epochs):
                 chunks = _minibatches(rows, self.settings.minibatches, seed=seed_of("minibatches", update, epoch))
-                for chunk in filter(learner.takes_part, chunks):
+                for chunk in filter(teaches, chunks):
                     stops = self.stops if seen and objective is None else None
                     seen.append(learner.update(chunk, objective or self.objective, idle=share, stops=stops))
         except StoppedError:
@@ -187,7 +187,7 @@ class Trainer(abc.ABC, Generic[S]):
         return means | {"optimizer_steps": float(len(seen))}
 
     def stops(self, metrics: Mapping[str, float]) -> bool:
-        """Whether an update ends before a step with these metrics, which are the same in all processes."""
+        """Whether an update ends before a step with these metrics."""
         return False
 
     @property

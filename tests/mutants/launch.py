@@ -699,7 +699,7 @@ MODULES = (
                 'stage="train", split="validation")',
             ),
             Mutation("drift from training", 'stage="train", split="validation", update=0)', 'stage="train", update=0)'),
-            Mutation("drift of nothing", "        if not learner.takes_part(self._base):\n            return {}\n", ""),
+            Mutation("drift of nothing", "        if not teaches(self._base):\n            return {}\n", ""),
             Mutation("infinite drift", "if math.isfinite(value)}", "}"),
             Mutation("void episodes are a base", "if not episode.stop_reason.is_void)\n", ")\n"),
             Mutation("a base of all", "itertools.islice(counted, MAX_BASE_EPISODES)", "counted"),
@@ -1228,7 +1228,7 @@ MODULES = (
             Mutation(
                 "one order for all updates", 'seed_of("minibatches", update, epoch)', 'seed_of("minibatches", epoch)'
             ),
-            Mutation("empty parts are learned", "filter(learner.takes_part, chunks)", "chunks"),
+            Mutation("empty parts are learned", "filter(teaches, chunks)", "chunks"),
             Mutation("another objective", "objective or self.objective", "self.objective"),
             Mutation("the last for the mean", "sum(metrics[name] for metrics in seen) / len(seen)", "seen[-1][name]"),
             Mutation(

@@ -35,7 +35,7 @@ MODULES = (
             Mutation("half an image", "None if sample.media else num", "num"),
             Mutation("more tokens compared", "num: int = 64", "num: int = 65"),
             Mutation("compared on nothing", "        if lesson.rows:\n", "        if True:\n"),
-            Mutation("learned from nothing", "if self.learner.takes_part(lesson.rows) else {}", ""),
+            Mutation("learned from nothing", "if teaches(lesson.rows) else {}", ""),
             Mutation("the ledger a number behind", "lesson.rejected, number + 1", "lesson.rejected, number"),
             Mutation("entries as they ended", "in sorted(played.items())", "in played.items()"),
             Mutation("all say non-finite", "rejected.get(ordinal, refused)", "refused or rejected.get(ordinal, '')"),
