@@ -8,6 +8,7 @@ not may ignore the name.
 from __future__ import annotations
 
 import abc
+import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
@@ -168,6 +169,12 @@ class Engine(abc.ABC):
 
         They must not change meanwhile. An engine that shares the learner's module has them and need not read them.
         """
+
+    async def take(self, version: int, weights: NamedWeights) -> None:
+        """``update_weights``, and ``weights`` are gone through to their end: others may have to put them together."""
+        weights = iter(weights)
+        await self.update_weights(version, weights)
+        collections.deque(weights, maxlen=0)
 
     async def fork(self, session: str, new: str) -> None:  # noqa: B027  # a new session is merely computed anew
         """Have the session ``new`` begin where ``session`` stands. Unknown names are fine: nothing is shared then."""

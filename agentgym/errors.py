@@ -10,6 +10,7 @@
     ├── EnvError               an environment raised, hung or returned garbage: the episode is void
     │   └── SnapshotError      a restored episode is not the one that was saved
     ├── JudgeError             whoever judges an episode for a reward cannot: it is not learned from
+    ├── RankError              another process of a run has ended: the run goes on from its newest checkpoint
     ├── EngineError            the sampling engine failed or was misused
     └── NonFiniteError         a loss or gradient is not finite: the update is refused
 
@@ -34,6 +35,7 @@ __all__ = [
     "MissingExtraError",
     "NonFiniteError",
     "ParseError",
+    "RankError",
     "SnapshotError",
     "UnknownIdError",
     "UserError",
@@ -107,6 +109,10 @@ class JudgeError(AgentGymError):
 
 class SnapshotError(EnvError):
     """Restoring a snapshot led to another episode than the saved one, or cannot be done."""
+
+
+class RankError(AgentGymError):
+    """Of the processes that learn together another one has ended, or cannot be reached."""
 
 
 class EngineError(AgentGymError):

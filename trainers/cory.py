@@ -67,8 +67,8 @@ class CORY(Trainer[CORYSettings]):
     def prepare(self, equipment: Equipment) -> None:
         super().prepare(equipment)
         partner = equipment.learner.clone()
+        self.engine: Engine = equipment.make_engine(partner)  # before its weights may be spread over processes
         learners = equipment.learner, equipment.make_learner(partner)
-        self.engine: Engine = equipment.make_engine(partner)
         self.copies = [_Copy(self.settings) for _ in learners]
         for member, learner in zip(self.copies, learners, strict=True):
             member.prepare(dataclasses.replace(equipment, learner=learner))
@@ -109,7 +109,7 @@ class CORY(Trainer[CORYSettings]):
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         """The pioneer's episodes, then the observer's of the same tasks."""
-        await self.engine.update_weights(update, self.copies[1].equipment.learner.weights())
+        await self.engine.take(update, self.copies[1].equipment.learner.weights())
         engines = players.engine, self.engine
         pioneer = update // self.settings.swap_every % 2
         specs = [dataclasses.replace(spec, role=_ROLES[pioneer]) for spec in self.specs(update, players.draws)]

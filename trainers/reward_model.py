@@ -95,8 +95,6 @@ class RewardModelTrainer(Trainer[RewardModelSettings]):
         """Episodes to learn from, once they are found; the cards of each task's, and of those that are held out."""
         self.tasks: list[list[Card]] = []
         self.held_out: list[list[Card]] = []
-        self.measured: list[Trajectory] = []
-        """The episodes that are held out, once they were asked for."""
 
     def check(self, tokenizer: ChatTokenizer) -> None:
         if self.settings.data is None or self.recorded is not None:
@@ -156,7 +154,7 @@ class RewardModelTrainer(Trainer[RewardModelSettings]):
         from agentgym.learn.reward_model import leave
 
         about = {"tokenizer": self.equipment.tokenizer.fingerprint, "loss": self.settings.loss}
-        leave(directory, self.model.module, about)
+        leave(directory, self.model.weights(), about)
 
     @property
     def plays(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,16 @@ def train(
             "nothing to train on; type: agentgym train --env webshop   (agentgym envs lists the environments)"
         )
     from agentgym import launch
+    from agentgym.launch import ranks
 
     given = merged(read_toml(config_file, preset=preset) if config_file else {}, flags)
-    with progress() as reporter:
+    with progress() if ranks.is_first() else contextlib.nullcontext() as reporter:
         if resume_dir is not None:
             run = launch.resume(resume_dir, given, force=force_config, reporter=reporter)
         else:
             run = launch.train(given, reporter=reporter)
+    if not ranks.is_first():
+        return
     click.echo(f"report: {run / 'report.json'}   curves: {run / 'curves.png'}   policy: --model {run}")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import UserError
+from agentgym.launch import ranks
 from agentgym.launch.early import refuse_unplayable, refuse_unresumable, refuse_untrainable
 from agentgym.launch.reporting import Reporter, Silent
 from agentgym.launch.resolving import resolve, settings_for
@@ -47,12 +48,16 @@ async def train_async(given: Mapping[str, Any], *, reporter: Reporter | None = N
 
         run = agentgym.train({"env": "webshop", "updates": 20, "output": "runs/mine"})
     """
-    with LastResort(_IMPORT_SECONDS):
-        settings = resolve(given)
-    await refuse_untrainable(settings)
-    from agentgym.launch.starting import start
 
-    return await start(settings, reporter or Silent())
+    async def work() -> Path:
+        with LastResort(_IMPORT_SECONDS):
+            settings = resolve(given)
+        await refuse_untrainable(settings)
+        from agentgym.launch.starting import start
+
+        return await start(settings, reporter or Silent())
+
+    return await ranks.led(work)
 
 
 async def resume_async(
@@ -64,10 +69,14 @@ async def resume_async(
     if they may change. Raises ConfigError for them, DataError for a checkpoint that does not fit, and UserError for a
     run that another process trains or whose model is another one now.
     """
-    refuse_unresumable(directory, given or {})
-    from agentgym.launch.resuming import go_on
 
-    return await go_on(directory, given or {}, force=force, reporter=reporter or Silent())
+    async def work() -> Path:
+        refuse_unresumable(directory, given or {})
+        from agentgym.launch.resuming import go_on
+
+        return await go_on(directory, given or {}, force=force, reporter=reporter or Silent())
+
+    return await ranks.led(work)
 
 
 async def evaluate_async(

@@ -11,15 +11,18 @@ from typing import Any
 
 from agentgym.config import Choice
 from agentgym.curriculum import Curriculum
+from agentgym.launch import ranks
 from agentgym.launch.drawing import curriculum_of
+from agentgym.launch.equipping import Terms, equip
 from agentgym.launch.evaluation import play_tasks
-from agentgym.launch.models import make_engine, make_learner
+from agentgym.launch.models import make_engine
 from agentgym.launch.reporting import why_nothing
 from agentgym.launch.score import score
 from agentgym.launch.stage import Stage, Workbench
+from agentgym.learn.lead import telling
 from agentgym.learn.loop import Loop, Outcome
 from agentgym.learn.players import Players
-from agentgym.learn.trainer import Equipment, Trainer
+from agentgym.learn.trainer import Trainer
 from agentgym.rollout import Limits, seed_of
 from agentgym.scheduler import Scheduler
 from agentgym.search import Search
@@ -55,25 +58,16 @@ class Learning(Stage):
         bench, trainer = self.bench, self.trainer
         settings, parts = bench.settings, bench.parts
         self.began = bench.clock.elapsed
-        make = functools.partial(
-            make_learner,
-            settings=trainer.settings,
-            temperature=self.temperature,
-            total_updates=self.max_updates * trainer.num_steps,
-            dump_dir=bench.run.directory,
+        is_spread = ranks.is_spread(settings, parts.policy.module)
+        terms = Terms(self.name, self.temperature, self.max_updates, is_spread)
+        engine = functools.partial(
+            make_engine,
+            settings.engine,
+            sessions=settings.rollout.concurrency,
+            ahead=settings.mode != "sync" or is_spread,
         )
-        learner = make(parts.policy.module)
-        trainer.prepare(
-            Equipment(
-                learner=learner,
-                make_learner=make,
-                make_engine=lambda module: make_engine(
-                    settings.engine, module, sessions=settings.rollout.concurrency, ahead=settings.mode != "sync"
-                ),
-                tokenizer=parts.policy.tokenizer,
-                temperature=self.temperature,
-            )
-        )
+        with telling("open", terms._asdict):
+            learner, *_ = equip(trainer, parts.policy, terms, engine, dump_dir=bench.run.directory)
         players = Players(parts.rollout, parts.engine, self.draws(), limits=parts.limits, temperature=self.temperature)
         players.search = self.search
         self.loop = Loop(

@@ -14,6 +14,7 @@ from agentgym.corpus import Played, corpus
 from agentgym.engine import Engine
 from agentgym.env import Env
 from agentgym.errors import ConfigError
+from agentgym.launch import ranks
 from agentgym.launch.settings import TrainSettings, engine_defaults
 from agentgym.learn.byte_tokenizer import byte_tokenizer
 from agentgym.learn.learner import Learner
@@ -27,7 +28,7 @@ from agentgym.registry import plugins
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.types import Observation
 
-__all__ = ["engine_of", "is_served", "make_engine", "make_learner", "make_policy", "served_policy"]
+__all__ = ["engine_of", "is_served", "loaded_policy", "make_engine", "make_learner", "make_policy", "served_policy"]
 
 
 Augmented: TypeAlias = Callable[[], Awaitable[tuple[list[str], list[str]]]]
@@ -42,10 +43,7 @@ async def make_policy(
     ``augmented`` plays what else one that is made from nothing is to have words for.
     """
     if model.id != "nano":
-        hf = validated(HFSettings, model.options, where="model")
-        source = policy_dir or policy_source(model.id)
-        wants_new = hf.lora and policy_dir is None and ("lora_rank" in hf.model_fields_set or not is_adapter(source))
-        return load_policy(source, device=hf.device, dtype=hf.dtype, lora_rank=hf.lora_rank if wants_new else None)
+        return loaded_policy(model, policy_dir)
     nano = validated(NanoConfig, model.options, where="model")
     if policy_dir is not None:
         return load_policy(policy_dir, device="cpu")
@@ -59,6 +57,14 @@ async def make_policy(
     if idle := nano.model_fields_set & {"image_size", "patch_size", "vision_layers"}:
         raise ConfigError(f'model.{min(idle)} has no effect: the environment "{env.name}" shows no pictures')
     return Policy(build_model(len(tokenizer), nano, seed=seed), ChatTokenizer(tokenizer))
+
+
+def loaded_policy(model: Choice, policy_dir: Path | None = None) -> Policy:
+    """The chosen policy, which is not made from nothing, or the one that a run left in ``policy_dir``."""
+    hf = validated(HFSettings, model.options, where="model")
+    source = policy_dir or policy_source(model.id)
+    wants_new = hf.lora and policy_dir is None and ("lora_rank" in hf.model_fields_set or not is_adapter(source))
+    return load_policy(source, device=hf.device, dtype=hf.dtype, lora_rank=hf.lora_rank if wants_new else None)
 
 
 def make_learner(module: Any, settings: TrainerSettings, **changes: Any) -> Learner:
@@ -90,9 +96,16 @@ def make_engine(choice: Choice, module: Any, *, sessions: int, ahead: bool = Fal
 def engine_of(settings: TrainSettings, module: Any, cluster: Cluster | None = None) -> Engine:
     """The engine of a run, around its policy's module; a server is told which of its models is meant.
 
-    On a ``cluster`` there are as many as its settings say, none of which is the learner's own module.
+    On a ``cluster`` there are as many as its settings say, none of which is the learner's own module. Where that is
+    going to be spread over ranks it samples from a copy. Raises ConfigError where it may not.
     """
     choice, sessions, remote = settings.engine, settings.rollout.concurrency, settings.cluster
+    is_spread = ranks.is_spread(settings, module)
+    if is_spread and choice.options.get("own_copy") is False:
+        raise ConfigError(
+            "engine.own_copy false: the engine cannot sample from weights that are spread over ranks; leave it out, or "
+            "type: --shard off"
+        )
     if is_served(settings):
         if remote is not None and remote.model_fields_set & {"engines", "engine_cpus", "engine_gpus"}:
             raise ConfigError(
@@ -106,7 +119,7 @@ def engine_of(settings: TrainSettings, module: Any, cluster: Cluster | None = No
         return ClusterEngine(
             cluster, Choice.model_validate({**options, "id": choice.id}), module, remote, threads=settings.threads
         )
-    return make_engine(choice, module, sessions=sessions, ahead=settings.mode != "sync")
+    return make_engine(choice, module, sessions=sessions, ahead=settings.mode != "sync" or is_spread)
 
 
 def _refuse_no_module(choice: Choice) -> None:

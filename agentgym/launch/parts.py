@@ -59,7 +59,7 @@ class Parts:
 
     async def publish(self, version: int) -> None:
         """Have the engine sample from the policy's weights as they are."""
-        await self.engine.update_weights(version, self.policy.weights())
+        await self.engine.take(version, self.policy.weights())
 
 
 @contextlib.asynccontextmanager

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from agentgym.config import flattened, merged, validated
 from agentgym.errors import ConfigError
 from agentgym.launch import fingerprint, places, standing
+from agentgym.launch.following import muster
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.resolving import in_full
@@ -48,6 +49,7 @@ _CHANGEABLE = (
     "rollout.concurrency",
     "model.device",
     "report_to",
+    "shard",
 )
 _IMPORT_SECONDS = 600.0
 """That a plug-in may take to be imported; one that takes longer hangs."""
@@ -73,6 +75,7 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
         seed_all(settings.seed)
         watchdog = watchdog_of(settings, directory)
         async with assembled(settings, policy_dir=at / "policy" if at else None, beat=watchdog.beat) as parts:
+            muster(settings, parts.policy, at / "policy" if at else None)
             bench = workbench(settings, parts, run, reporter, watchdog)
             async with contextlib.aclosing(Training(bench, await stages_of(bench))) as training:
                 if at:

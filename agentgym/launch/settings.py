@@ -131,6 +131,9 @@ class TrainSettings(MeasureSettings):
     """When a run is said to go wrong."""
     archive: ArchiveSettings = ArchiveSettings()
     """Which episodes are kept."""
+    shard: Literal["auto", "on", "off"] = "auto"
+    """Under torchrun: spread weights, gradients and the optimizer's state over the ranks ("on", and "auto" where there
+    are several and the model can), or have all of them on each ("off")."""
     mode: Mode = "sync"
     """Learn from episodes of the newest policy ("sync"), or play ahead while learning: in order ("async"), or whichever
     groups are finished first ("fully-async")."""

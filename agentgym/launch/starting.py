@@ -12,6 +12,7 @@ from agentgym import rope, sealed
 from agentgym.errors import ConfigError, UserError
 from agentgym.extras import installed
 from agentgym.launch import fingerprint, places
+from agentgym.launch.following import muster
 from agentgym.launch.kept import Kept
 from agentgym.launch.learning import Train
 from agentgym.launch.measure import Measure
@@ -50,6 +51,7 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
     seed_all(settings.seed)
     watchdog = watchdog_of(settings, settings.output)
     async with assembled(settings, beat=watchdog.beat) as parts:
+        muster(settings, parts.policy, None)
         bench = workbench(settings, parts, Run(settings.output), reporter, watchdog)
         stages = await stages_of(bench)
         async with contextlib.aclosing(Training(bench, stages)) as training:

@@ -19,6 +19,7 @@ import torch
 
 from agentgym import sealed
 from agentgym.errors import AgentGymError, DataError, UserError
+from agentgym.launch import ranks
 from agentgym.launch.machine import machine, peak_memory
 from agentgym.launch.retyped import command_of
 from agentgym.launch.stage import Stage, Workbench
@@ -163,7 +164,7 @@ class Training:
         """All stages from where the run stands. An interruption leaves a checkpoint behind."""
         self.bench.parts.policy.tokenizer.store.move_to(self.bench.run.directory / MEDIA)
         try:
-            with self.bench.watchdog.watching(self._status), frozen_heap():
+            with self.bench.watchdog.watching(self._status), frozen_heap(), ranks.told(self.bench.run.directory):
                 await self._go_through()
         except OSError as error:
             if sealed.disk_problem(error) is None:

@@ -51,9 +51,9 @@ def save(
     without a ``learner`` nothing learns at the moment. Raises OSError when it cannot be written, whichever process the
     disk refused; every other checkpoint is as it was. All processes call it; it is there when they go on.
     """
-    with lead.telling("save"):
+    with lead.telling("save", lambda: {"learns": learner is not None}):
         world, device = World.here(), policy.module.device
-        while directory.exists():
+        while world.is_first and directory.exists():
             directory = directory.with_name(directory.name + "+")
         directory = Path(world.gathered(str(directory), device)[0])
         fill = functools.partial(_fill, policy, learner, trainer, state)
@@ -153,7 +153,7 @@ def load(directory: Path, learner: Learner | None, *, trainer: Trainer[Any] | No
     """
     if World.here().is_first:
         sealed.check(directory)
-    with lead.telling("load", lambda: {"from": str(directory.resolve())}):
+    with lead.telling("load", lambda: {"from": str(directory.resolve()), "learns": learner is not None}):
         return _load(directory, learner, trainer)
 
 

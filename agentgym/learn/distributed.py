@@ -22,6 +22,7 @@ from agentgym import sealed
 from agentgym.learn import prefixes
 from agentgym.learn.batch import Microbatch, in_chunks, microbatches, needed_tokens, units_of
 from agentgym.learn.rows import Row
+from agentgym.weights import tensors_of
 
 __all__ = ["ALONE", "World", "is_idle", "share_of"]
 
@@ -104,6 +105,11 @@ class World:
         names = sorted({name for names in self.gathered(list(metrics), device) for name in names})
         values = torch.tensor([metrics.get(name, 0.0) for name in names], dtype=torch.float64, device=device)
         return dict(zip(names, self.sum(values).tolist(), strict=True))
+
+    def share(self, module: torch.nn.Module) -> None:
+        """Give the first process's weights to all others, whose modules are made like its."""
+        for tensor in tensors_of(module).values() if self.size > 1 else ():
+            distributed.broadcast(tensor.detach(), 0)
 
     def sum_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
         """Replace each parameter's gradient by its sum; where there is none it counts as 0."""

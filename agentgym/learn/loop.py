@@ -24,6 +24,7 @@ from agentgym.curriculum import draw_of, grades, outcomes_of, state_of
 from agentgym.engine import Engine, Prompt
 from agentgym.errors import NonFiniteError
 from agentgym.learn.canary import engine_gap
+from agentgym.learn.lead import telling
 from agentgym.learn.learner import Learner
 from agentgym.learn.players import Players
 from agentgym.learn.rows import teaches
@@ -69,6 +70,9 @@ class Loop:
         self.is_whole = True
         """False from when an update begins to change the weights until its caller has counted it."""
         self._published: int | None = None
+        self._measured: Sequence[Trajectory] = trainer.measured
+        self._told_images: set[str] = set()
+        """What others know already."""
         self._canary: list[int] = []
         self._canary_media: list[str] = []
         """Digests of the images that its tokens show."""
@@ -79,7 +83,7 @@ class Loop:
         """Have the engine sample from the learner's weights, as ``version``, and see whether it does."""
         if self._published == version:
             return
-        await self.engine.update_weights(version, self.learner.weights())
+        await self.engine.take(version, self.learner.weights())
         self._published = version
         if self._canary:
             store = self.trainer.equipment.tokenizer.store
@@ -139,7 +143,8 @@ class Loop:
         """Stop what is played ahead, and free what the trainer made."""
         if self.scheduler is not None:
             await self.scheduler.close()
-        await self.trainer.close()
+        with telling("close"):
+            await self.trainer.close()
 
     async def _play(self, number: int) -> list[Trajectory]:
         if self.scheduler is None:  # an expert needs no weights: they are published when the policy is to play
@@ -150,6 +155,28 @@ class Loop:
         return await self.scheduler.take(number)
 
     def _study(self, trajectories: Sequence[Trajectory], number: int) -> tuple[Lesson, dict[str, float]]:
+        with telling("study", lambda: self._facts(trajectories, number), lambda: self._images(trajectories)):
+            return self._lesson(trajectories, number)
+
+    def _facts(self, trajectories: Sequence[Trajectory], number: int) -> dict[str, Any]:
+        """What others must know to learn from the same."""
+        is_new, self._measured = self.trainer.measured is not self._measured, self.trainer.measured
+        return {
+            "update": number,
+            "progress": self.learner.progress,
+            "trajectories": [each.model_dump(mode="json") for each in trajectories],
+            "measured": [each.model_dump(mode="json") for each in self._measured] if is_new else None,
+        }
+
+    def _images(self, trajectories: Sequence[Trajectory]) -> dict[str, bytes]:
+        """Those that others have not been shown, by digest."""
+        shown = {digest for each in trajectories for sample in each.samples for digest in sample.media}
+        new = sorted(shown - self._told_images)
+        self._told_images |= shown
+        store = self.trainer.equipment.tokenizer.store
+        return {digest: store.get(digest).data for digest in new}
+
+    def _lesson(self, trajectories: Sequence[Trajectory], number: int) -> tuple[Lesson, dict[str, float]]:
         lesson = self.trainer.lesson(number, trajectories)
         return lesson, self._learn(lesson, number) if teaches(lesson.rows) else {}
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from agentgym import sealed
 from agentgym.errors import DataError, UserError
@@ -53,14 +54,14 @@ def marked(sample: Sample, places: Mapping[int, float]) -> Row:
     )
 
 
-def leave(directory: Path, critic: Critic, about: Mapping[str, Any]) -> None:
-    """Write ``critic`` into a run's ``directory``, in place of one that may be there. Raises OSError."""
+def leave(directory: Path, weights: Iterable[tuple[str, torch.Tensor]], about: Mapping[str, Any]) -> None:
+    """Write those of a critic into a run's ``directory``, in place of one that may be there. Raises OSError."""
     place = directory / REWARD_MODEL
     if place.exists():
         sealed.discard(place)
 
     def fill(aside: Path) -> None:
-        tensors.write_weights(aside / _WEIGHTS, critic)
+        tensors.write(aside / _WEIGHTS, dict(weights))
         (aside / _ABOUT).write_text(json.dumps(dict(about)))
 
     sealed.seal(place, fill)

@@ -78,6 +78,9 @@ class Trainer(abc.ABC, Generic[S]):
     trains_policy: ClassVar[bool] = True
     """Whether the policy changes; otherwise there is nothing to gain by playing the tasks that it is measured by."""
 
+    measured: Sequence[Trajectory] = ()
+    """Episodes that ``lesson`` and ``learn`` look at beside those of the update; exchanged, never added to."""
+
     def __init__(self, settings: S) -> None:
         self.settings = settings
 

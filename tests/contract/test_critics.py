@@ -19,7 +19,7 @@ from agentgym.learn.critic import Critic as Values
 from agentgym.learn.policy import Policy
 from agentgym.learn.reward_model import leave
 from agentgym.types import Message, StopReason, Trajectory
-from agentgym.weights import clone
+from agentgym.weights import clone, weights_of
 from tests.contract.test_rewards import FORGED, neutral
 from tests.kit import chat, one_thread, sample, tiny_model
 from tests.kit import episode as made_by_hand
@@ -46,7 +46,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, name in enumerate(("run", "other")):
         policy = Policy(tiny_model(seed, vocab_size=len(chat().hf)), chat())
         policy.save(place / name / "policy")
-        leave(place / name, Values(clone(policy.module)), {"tokenizer": chat().fingerprint})
+        leave(place / name, weights_of(Values(clone(policy.module))), {"tokenizer": chat().fingerprint})
     return place
 
 
