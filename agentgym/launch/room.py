@@ -23,7 +23,7 @@ from agentgym.learn.learner import Learner
 from agentgym.learn.masters import optimizer_bytes
 from agentgym.learn.policy import Policy
 from agentgym.learn.trainer import Trainer, TrainerSettings
-from agentgym.weights import weights_of
+from agentgym.weights import tensors_of
 
 __all__ = ["DiskEstimate", "episodes_at_once", "refuse_full_disk", "refuse_too_large"]
 
@@ -104,7 +104,7 @@ class DiskEstimate:
         return cls(
             policy=_saved(policy) + _tokenizer(policy),
             optimizers=sum(optimizer_bytes(each.parameters) for each in (learner, *further)),
-            further=sum(tensor.nbytes for module in modules for _, tensor in weights_of(module)),
+            further=sum(tensor.nbytes for module in modules for tensor in tensors_of(module).values()),
             lines=updates * _LINES,
             episodes=int(episode_tokens * _TOKEN),
             keep=keep,

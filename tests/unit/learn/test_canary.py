@@ -69,12 +69,12 @@ def test_the_learner_scores_what_the_engine_does_with_its_images_at_temperature_
         asked.append((rows, given))
         return [np.zeros(len(IDS))]
 
-    monkeypatch.setattr("agentgym.learn.canary.score", score)
+    monkeypatch.setattr("agentgym.learn.learner.score", score)
     seen = Media(digest="d" * 32, data=b"a picture")
     asyncio.run(engine_gap(Off(learner, [0.0] * len(IDS)), learner, Prompt(IDS, [seen])))
     (((row,), given),) = asked
     assert (list(row.token_ids), list(row.media)) == (IDS, [seen.digest])
-    assert given == {"max_tokens": 64, "world": learner.world}
+    assert given == {"temperature": 1.0, "max_tokens": 64, "world": learner.world}
 
 
 def test_without_tokens_there_is_no_gap_and_nobody_is_asked(learner: Learner) -> None:

@@ -373,32 +373,6 @@ def test_after_falling_back_newer_ones_are_moved_and_half_written_ones_go(tmp_pa
     assert (corrupt / "3+" / "state.json").exists()
 
 
-# -- of several processes --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_of_several_processes_the_first_writes_and_all_wait(
-    first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waited: list[bool] = []
-
-    class Several:
-        is_first = first
-
-        def barrier(self) -> None:
-            waited.append((tmp_path / "1").exists())
-
-    policy = a_policy()
-    learner = a_learner(policy.module)
-    monkeypatch.setattr("agentgym.learn.checkpoint.World.here", Several)
-    assert checkpoint.save(tmp_path / "1", policy, learner, {}) == tmp_path / "1"
-    assert waited == [first]
-    if first:
-        with pytest.raises(TypeError, match="not JSON serializable"):
-            checkpoint.save(tmp_path / "2", policy, learner, {"what": object()})
-        assert waited == [True, True]  # the others do not wait for ever
-
-
 # -- what is looked at before anything is loaded ---------------------------------------------------------
 
 

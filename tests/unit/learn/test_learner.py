@@ -6,7 +6,6 @@ import copy
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from agentgym.errors import NonFiniteError
 from agentgym.learn.aggregation import Aggregation, token_weights
 from agentgym.learn.batch import Microbatch, microbatches
-from agentgym.learn.distributed import World
 from agentgym.learn.forward import Predictions, predict, predictive_hidden
 from agentgym.learn.learner import Learner
 from agentgym.learn.objectives.estimator import Metrics, over_old
@@ -94,45 +92,6 @@ def test_the_cut_into_microbatches_changes_neither_loss_nor_gradient(aggregation
         cut_loss, cut = gradient_of(ROWS, aggregation, max_tokens)
         assert cut_loss == pytest.approx(loss, abs=1e-6)
         assert torch.allclose(cut, gradient, atol=1e-6)
-
-
-class Twin(World):
-    """As if a second process had the very same rows, and brought the very same sums."""
-
-    def summed(self, values: Sequence[float], device: torch.device) -> list[float]:
-        return [2 * value for value in values]
-
-    def sum_metrics(self, metrics: Mapping[str, float], device: torch.device) -> dict[str, float]:
-        return {name: 2 * value for name, value in metrics.items()}
-
-    def sum_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
-        for parameter in parameters:
-            parameter.grad = None if parameter.grad is None else 2 * parameter.grad
-
-    def most(self, value: int, device: torch.device) -> int:
-        return value
-
-
-@pytest.mark.parametrize("aggregation", ["token", "sequence", "constant"])
-def test_denominators_gradients_and_metrics_are_those_of_all_processes(aggregation: Aggregation) -> None:
-    """With a twin the means stay as they are, and what is counted is doubled."""
-    found = []
-    for world in (World.one(), Twin(0, 2)):
-        model = tiny_model()
-        taught = learner(model, aggregation=aggregation, max_tokens_constant=7, max_grad_norm=0.5, world=world)
-        metrics = taught.update(ROWS, policy_gradient)
-        found.append((metrics, torch.cat([p.detach().flatten() for p in model.parameters()])))
-    (alone, expected), (both, parameters) = found
-    assert both.pop("trained_tokens") == 2 * alone.pop("trained_tokens") == 2 * (5 + 2 + 10 + 5 + 0)
-    assert both.pop("sequences") == 2 * alone.pop("sequences") == 10
-    assert both == pytest.approx(alone, rel=1e-5)
-    assert torch.allclose(parameters, expected, atol=1e-6)
-
-
-def test_a_process_takes_part_where_any_has_something_to_learn() -> None:
-    silent = row(3, loss_mask=[True, False, False])  # nothing stands before a first token
-    taught = learner(tiny_model())
-    assert [taught.takes_part(rows) for rows in ([], [silent], [silent, row(4, 2)])] == [False, False, True]
 
 
 def test_an_update_begins_without_the_gradients_of_the_last() -> None:

@@ -27,9 +27,6 @@ class Counting:
         self.objectives: list[Any] = []
         self.idle: list[float] = []
 
-    def takes_part(self, rows: Sequence[Row]) -> bool:
-        return any(row.num_trained for row in rows)
-
     def update(self, rows: Sequence[Row], objective: Any, *, idle: float, stops: Any) -> dict[str, float]:
         found = {"loss": len(self.steps) + 1.0, "norm": 1.0}
         if stops is not None and stops(found):
