@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agentgym.errors import DataError, UserError
 
-__all__ = ["LAYOUT", "aside", "check", "discard", "disk_problem", "read_json", "remove", "seal", "sync"]
+__all__ = ["LAYOUT", "aside_of", "check", "discard", "disk_problem", "read_json", "remove", "seal", "sync"]
 
 LAYOUT = 5
 """Version of what is written; another one is refused."""
@@ -48,7 +48,7 @@ class _Manifest(BaseModel):
     files: dict[str, _Seal]
 
 
-def aside(directory: Path) -> Path:
+def aside_of(directory: Path) -> Path:
     """Where ``directory`` is while it is written or deleted."""
     return directory.with_name(f".{directory.name}.partial")
 
@@ -59,16 +59,16 @@ def seal(directory: Path, fill: Callable[[Path], None]) -> Path:
     Whenever this stops, ``directory`` is complete or not there. Raises OSError when the disk refuses, also where a
     library says so in its own way; what was written until then is deleted.
     """
-    place = aside(directory)
+    aside = aside_of(directory)
     try:
-        remove(place)
-        place.mkdir(parents=True)
-        fill(place)
-        _write_manifest(place)
-        os.rename(place, directory)
+        remove(aside)
+        aside.mkdir(parents=True)
+        fill(aside)
+        _write_manifest(aside)
+        os.rename(aside, directory)
         _sync_directory(directory.parent)
     except BaseException as error:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
         number = disk_problem(error)
         if number is None:
             raise
@@ -183,10 +183,10 @@ def read_json(file: Path, *, follow: bool = False) -> Json:
 
 def discard(directory: Path) -> None:
     """Delete ``directory``, which from the first moment on is not there."""
-    place = aside(directory)
-    remove(place)
-    os.rename(directory, place)
-    remove(place)
+    aside = aside_of(directory)
+    remove(aside)
+    os.rename(directory, aside)
+    remove(aside)
 
 
 def remove(path: Path) -> None:

@@ -1,9 +1,12 @@
-"""Work done by several processes that learn together: copies of this one, which take no time to begin."""
+"""Several processes that learn together: copies of this one, which take no time to begin, or ranks of a run."""
 
 from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +18,7 @@ from torch import distributed
 from agentgym.learn.distributed import World
 from tests.kit import eventually
 
-__all__ = ["copied", "in_ranks", "waited_for"]
+__all__ = ["Ranks", "in_ranks"]
 
 
 def in_ranks(work: Callable[[World], Any], directory: Path, size: int = 2) -> list[Any]:
@@ -26,15 +29,15 @@ def in_ranks(work: Callable[[World], Any], directory: Path, size: int = 2) -> li
         distributed.init_process_group("gloo", init_method=f"file://{directory}/meet", rank=rank, world_size=size)
         return work(World.here())
 
-    children = [copied(lambda rank=rank: meet(rank), directory / f"{rank}.json") for rank in range(size)]
-    ended = waited_for(children)
+    children = [_copied(lambda rank=rank: meet(rank), directory / f"{rank}.json") for rank in range(size)]
+    ended = _waited_for(children)
     told = [(directory / f"{rank}.json") for rank in range(size)]
     said = [json.loads(file.read_text()) if file.exists() else "nothing" for file in told]
     assert ended == [0] * size, "\n".join(str(each) for each, code in zip(said, ended, strict=True) if code)
     return said
 
 
-def copied(work: Callable[[], Any], result: Path) -> int:
+def _copied(work: Callable[[], Any], result: Path) -> int:
     """The id of a copy of this process that does ``work`` and writes what it comes to."""
     if child := os.fork():
         return child
@@ -50,7 +53,7 @@ def copied(work: Callable[[], Any], result: Path) -> int:
     os._exit(code)
 
 
-def waited_for(children: list[int]) -> list[int | None]:
+def _waited_for(children: list[int]) -> list[int | None]:
     """Exit codes of ``children``; when one fails or all take too long the others are ended, and have none."""
     ended: dict[int, int] = {}
 
@@ -65,3 +68,57 @@ def waited_for(children: list[int]) -> list[int | None]:
         os.kill(child, 9)
         os.waitpid(child, 0)
     return [ended.get(child) for child in children]
+
+
+# -- of a run --------------------------------------------------------------------------------------------
+
+_WORK = """
+import json, sys, torch, agentgym
+torch.set_num_threads(1)
+given = json.loads(sys.argv[1])
+resumed = given.pop("resume", None)
+try:
+    print(agentgym.resume(resumed, given, force=True) if resumed else agentgym.train(given))
+except agentgym.errors.AgentGymError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+def _free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+class Ranks:
+    """Processes as torchrun would start them, which make or go on with a run."""
+
+    def __init__(self, directory: Path, size: int, **given: Any) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(size)}
+        text = json.dumps(given)
+        self.files = [directory / f"rank{rank}.txt" for rank in range(size)]
+        self.processes = []
+        for rank, file in enumerate(self.files):
+            with file.open("w") as written:
+                environment = {**os.environ, **where, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+                command = [sys.executable, "-c", _WORK, text]
+                self.processes.append(subprocess.Popen(command, env=environment, stdout=written, stderr=written))
+
+    def ended(self) -> list[int]:
+        """Exit codes."""
+        try:
+            return [process.wait(120) for process in self.processes]
+        finally:
+            for process in self.processes:
+                process.kill()
+
+    @property
+    def have_ended(self) -> bool:
+        """Whether any of them has."""
+        return any(process.poll() is not None for process in self.processes)
+
+    @property
+    def told(self) -> list[str]:
+        """What each has said."""
+        return [file.read_text() for file in self.files]

@@ -61,7 +61,7 @@ def save(
             return sealed.seal(directory, fill)
         filling = _Together(world, device, fill)
         if not world.is_first:
-            filling(sealed.aside(directory))
+            filling(sealed.aside_of(directory))
             world.agreed(lambda: None, device)
             return directory
         return filling.sealed(directory)

@@ -109,12 +109,7 @@ MODULES = (
             Mutation("idle in all", 'self.idle = 0 if "loss" in outcome.metrics else', "self.idle ="),
             Mutation("idle anew", '"has_learned", "idle")', '"has_learned")'),
             Mutation("the stage has no beginning", "        self.began = bench.clock.elapsed\n", ""),
-            Mutation("steps an update", "self.max_updates * trainer.num_steps", "self.max_updates"),
-            Mutation(
-                "learned at another temperature",
-                "            temperature=self.temperature,\n            total",
-                "            total",
-            ),
+            Mutation("learned at another temperature", "Terms(self.name, self.temperature,", "Terms(self.name, 0.5,"),
             Mutation(
                 "one order for all stages",
                 "seed_of(self.bench.settings.seed, self.name)",
@@ -122,7 +117,7 @@ MODULES = (
             ),
             Mutation("one order for all runs", "seed_of(self.bench.settings.seed, self.name)", "seed_of(self.name)"),
             Mutation("no sign of life", ", beat=bench.watchdog.beat", ""),
-            Mutation("nothing is dumped", "            dump_dir=bench.run.directory,\n", ""),
+            Mutation("nothing is dumped", ", engine, dump_dir=bench.run.directory)", ", engine)"),
             Mutation("trained on what measures", 'parts.env.tasks("train")', 'parts.env.tasks("validation")'),
             Mutation("players without limits", "limits=parts.limits, temp", "limits=Limits(), temp"),
             Mutation(
@@ -1110,9 +1105,7 @@ MODULES = (
                 "    if parts.policy.tokenizer.sees_images:\n        raise",
                 "    if False:\n        raise",
             ),
-            Mutation(
-                "another version", "self.engine.update_weights(version, self", "self.engine.update_weights(0, self"
-            ),
+            Mutation("another version", "self.engine.take(version, self", "self.engine.take(0, self"),
             Mutation("limits: turns", "        max_turns=rollout.max_turns,\n", ""),
             Mutation("limits: tokens", "        max_reply_tokens=rollout.max_reply_tokens,\n", ""),
             Mutation("limits: invalid actions", "        max_invalid_actions=rollout.max_invalid_actions,\n", ""),
@@ -1166,11 +1159,7 @@ MODULES = (
                 "{**engine_defaults(choice.id, sessions=sessions, ahead=ahead), **choice.options}",
                 "{**choice.options, **engine_defaults(choice.id, sessions=sessions, ahead=ahead)}",
             ),
-            Mutation(
-                "the engine plays ahead in turns",
-                'sessions=settings.rollout.concurrency, ahead=settings.mode != "sync")',
-                "sessions=settings.rollout.concurrency, ahead=True)",
-            ),
+            Mutation("the engine plays ahead in turns", 'ahead = settings.mode != "sync" or is_spread', "ahead = True"),
             Mutation(
                 "a server's model here", "bool(factory.has_own_model) and not is_ours", "bool(factory.has_own_model)"
             ),
@@ -1281,8 +1270,8 @@ MODULES = (
             ),
             Mutation(
                 "shapes are not looked at",
-                "        if tensor.ndim:\n            tensors.check_shape",
-                "        if False:\n            tensors.check_shape",
+                "        if wanted is not None:\n            stored.check",
+                "        if False:\n            stored.check",
             ),
             Mutation(
                 "unknown parameters are passed over",
@@ -1301,18 +1290,12 @@ MODULES = (
         "agentgym/learn/checkpoint.py",
         ("tests/unit/learn/test_checkpoint.py",),
         (
-            Mutation(
-                "overwritten",
-                "            while directory.exists():\n                directory =",
-                "            while False:\n                directory =",
-            ),
+            Mutation("overwritten", "while world.is_first and directory.exists():", "while False:"),
             Mutation(
                 "written where it stands",
-                "sealed.seal(directory, functools.partial(_fill, policy, learner, trainer, state))",
-                "directory.mkdir(parents=True), _fill(policy, learner, trainer, state, directory)",
+                "            return sealed.seal(directory, fill)\n",
+                "            directory.mkdir(parents=True)\n            fill(directory)\n            return directory\n",
             ),
-            Mutation("others wait for ever", "        world.barrier()\n", "        pass\n"),
-            Mutation("all write", "        if world.is_first:\n", "        if True:\n"),
             Mutation("no policy", '    policy.save(directory / "policy")\n', '    (directory / "policy").mkdir()\n'),
             Mutation(
                 "no weights of a critic",
@@ -1323,7 +1306,7 @@ MODULES = (
             Mutation("no memory", '"trainer": trainer.state() if trainer else {},', '"trainer": {},'),
             Mutation("a second policy", '    if "policy" in further:\n', "    if False:\n"),
             Mutation("any name", '    if not re.fullmatch(r"\\w[\\w.-]*", name):\n', "    if False:\n"),
-            Mutation("read unseen", "    sealed.check(directory)\n    state =", "    state ="),
+            Mutation("read unseen", "    if World.here().is_first:\n        sealed.check(directory)\n", ""),
             Mutation("other learners", '    _check_names(directory, "learners", own["learners"], learners)\n', ""),
             Mutation("other modules", '    _check_names(directory, "modules", own["modules"], modules)\n', ""),
             Mutation(

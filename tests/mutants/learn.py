@@ -66,12 +66,11 @@ MODULES = (
             ),
             Mutation("a denominator of one process", "total=total, max_tokens", "max_tokens"),
             Mutation("gradients of one process", "        self.world.sum_gradients(self.masters.stepped)\n", ""),
-            Mutation("rows of one process", '"sequences": num_rows', '"sequences": float(len(rows))'),
             Mutation(
                 "the last microbatch's loss", "totals[name] = totals.get(name, 0.0) + value", "totals[name] = value"
             ),
             Mutation("no decay of weights", "self.masters.stepped, weight_decay)", "self.masters.stepped, 0.0)"),
-            Mutation("gradients summed in the weights' own format", ", self.masters.summing():", ":"),
+            Mutation("gradients summed in the weights' own format", ", self.masters.summing(),", ","),
             Mutation("stopped by nothing", "if stops is not None and stops(totals):", "if False:"),
             Mutation(
                 "gradients stay after a stop",
@@ -94,18 +93,17 @@ MODULES = (
                 "self.num_updates - 1 - self.warmup_updates",
                 "self.num_updates - self.warmup_updates",
             ),
-            Mutation(
-                "takes part with all rows",
-                "int(any(row.num_trained for row in rows))",
-                "int(all(row.num_trained for row in rows))",
-            ),
             Mutation("an infinite gradient is a step", 'and math.isfinite(totals["grad_norm"])', "and True"),
             Mutation(
                 "dumped under the last number",
                 "refused-update-{self.num_updates + 1}",
                 "refused-update-{self.num_updates}",
             ),
-            Mutation("scores at temperature 1", "                temperature=self.temperature,\n", ""),
+            Mutation(
+                "scores at temperature 1",
+                "found = score(module, rows, temperature=self.temperature, **options)",
+                "found = score(module, rows, **options)",
+            ),
             Mutation(
                 "scores of the policy itself",
                 "module = self.module if module is None else module",
@@ -139,7 +137,6 @@ MODULES = (
             Mutation("the mean of the last part", "self.mean + apart * num / both", "mean"),
             Mutation("a sample's variance", "spread / both\n", "spread / (both - 1)\n"),
             Mutation("no scale is a scale", "if self.variance > _NONE else 1.0", "if True else 1.0"),
-            Mutation("a process's own mean", "mean = total / num", "mean = math.fsum(values) / max(1, len(values))"),
         ),
     ),
     Module(
@@ -188,12 +185,16 @@ MODULES = (
             Mutation("everyone is first", "return self.rank == 0", "return True"),
             Mutation(
                 "the sum for the largest",
-                "distributed.all_reduce(largest, distributed.ReduceOp.MAX)",
-                "distributed.all_reduce(largest)",
+                "distributed.all_reduce(length, distributed.ReduceOp.MAX)",
+                "distributed.all_reduce(length)",
             ),
-            Mutation("sums of their own", "        distributed.all_reduce(total)\n", ""),
-            Mutation("gradients of their own", "    distributed.all_reduce(flat)\n", ""),
-            Mutation("no batches without rows", "world.most(len(own), device) - len(own)", "0"),
+            Mutation("sums of their own", "            distributed.all_reduce(values)\n", "            pass\n"),
+            Mutation(
+                "gradients of their own",
+                "flat = self.sum(torch.cat([gradient.flatten() for gradient in gradients]))",
+                "flat = torch.cat([gradient.flatten() for gradient in gradients])",
+            ),
+            Mutation("no batches without rows", "max(counts) - counts[world.rank]", "0"),
             Mutation(
                 "names of its own",
                 "for names in self.gathered(list(metrics), device) for name in names",
@@ -205,8 +206,42 @@ MODULES = (
                 "                parameter.grad = torch.zeros_like(parameter)\n",
                 "                continue\n",
             ),
-            Mutation("the last bucket not sent", "        if bucket:\n            _sum_bucket(bucket)\n", ""),
+            Mutation("the last bucket not sent", "        if bucket:\n            self._sum_bucket(bucket)\n", ""),
+            Mutation(
+                "units are torn",
+                "families = [[unit] for unit in units]",
+                "families = [[[i]] for u in units for i in u]",
+            ),
+            Mutation(
+                "all to the first",
+                "heapq.heappush(loads, (load + costs[place], rank))",
+                "heapq.heappush(loads, (load, rank))",
+            ),
+            Mutation("families anywhere", "    if shares:\n        tokens", "    if False:\n        tokens"),
+            Mutation("a refusal of one's own", "self.gathered(refused, device)", "[refused]"),
             Mutation("nothing is idle", "return not len(batch.targets_N)", "return False"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/tensors.py",
+        (f"{UNIT}/test_tensors.py",),
+        (
+            Mutation("whole tensors in each part", "{name: part(tensor).contiguous()", "{name: tensor.contiguous()"),
+            Mutation("every part from the first row", "[rows_here(each).start]", "[0]"),
+            Mutation("the first part's rows", "if each.start < rows.stop and", "if each.start == 0 and"),
+            Mutation("gaps are passed over", "if each.shape and each.start != end:", "if False:"),
+        ),
+    ),
+    Module(
+        "agentgym/learn/lead.py",
+        (f"{UNIT}/test_lead.py",),
+        (
+            Mutation(
+                "what is done within is told again",
+                "    token = _channel.set(None)\n",
+                "    token = _channel.set(channel)\n",
+            ),
+            Mutation("the first file again", "            at += length\n", ""),
         ),
     ),
     Module(
@@ -328,8 +363,8 @@ MODULES = (
             Mutation("twice the padding", "_PADDING_WASTE = 1.25", "_PADDING_WASTE = 2.5"),
             Mutation(
                 "scores at temperature 1",
-                "temperature=temperature, max_logits=max_logits)\n        for",
-                "max_logits=max_logits)\n        for",
+                "temperature=temperature, max_logits=max_logits)\n            for",
+                "max_logits=max_logits)\n            for",
             ),
         ),
     ),
@@ -370,7 +405,7 @@ MODULES = (
         "trainers/cory.py",
         (f"{TRAINERS}/test_group_trainers.py::test_the_partner_s_engine_samples_with_the_partner_s_weights",),
         (
-            Mutation("the partner's first weights", "await self.engine.update_weights(", "(lambda *_: None)("),
+            Mutation("the partner's first weights", "await self.engine.take(", "(lambda *_: None)("),
             Mutation(
                 "the weights of the other",
                 "self.copies[1].equipment.learner.weights())",

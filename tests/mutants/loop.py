@@ -155,11 +155,8 @@ MODULES = (
             Mutation("image tokens compared", "[1:][said].max", "[1:].max"),
             Mutation("the first token compared", "learned)[1:][said]", "learned)[:-1][said]"),
             Mutation("nothing asked of nobody", "if ids else []", "if True else []"),
-            Mutation(
-                "at another temperature", "[row], max_tokens", "[row], temperature=learner.temperature, max_tokens"
-            ),
+            Mutation("at another temperature", "learner.score([row])", "learner.score([row], temperature=0.5)"),
             Mutation("images are not shown", "        media=shown,\n", ""),
-            Mutation("memory of any size", "max_tokens=learner.max_microbatch_tokens", "max_tokens=2**20"),
         ),
     ),
 )

@@ -786,7 +786,7 @@ MODULES = (
         (
             Mutation("failures and successes imitated", "if t.ordinal not in shown", "if True"),
             Mutation("demonstrations forgotten", "lesson.rows += demonstrated", "pass"),
-            Mutation("mean without idle episodes", "counts[0] + idle", "counts[0]"),
+            Mutation("mean without idle episodes", "        own += idle\n", ""),
             Mutation("imitated tasks rejected", "if n not in shown}", "if True}"),
             Mutation("share constant", "                update, warmup=", "                0, warmup="),
         ),

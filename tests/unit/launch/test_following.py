@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +10,7 @@ import pytest
 import agentgym
 from agentgym.run import Run
 from tests.kit import BELL, metrics, one_thread, report
+from tests.ranks import Ranks
 
 __all__ = ["one_thread"]
 
@@ -27,53 +23,6 @@ SMALL: dict[str, Any] = {
     "updates": 3,
 }
 GRPO: dict[str, Any] = {"id": "grpo", "groups": 4, "group_size": 4, "learning_rate": 1e-5, "warmup_updates": 0}
-
-
-WORK = """
-import json, sys, torch, agentgym
-torch.set_num_threads(1)
-given = json.loads(sys.argv[1])
-resumed = given.pop("resume", None)
-try:
-    print(agentgym.resume(resumed, given) if resumed else agentgym.train(given))
-except agentgym.errors.AgentGymError as error:
-    sys.exit(f"{type(error).__name__}: {error}")
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
-
-
-class Ranks:
-    """Processes as torchrun would start them, which make or go on with a run."""
-
-    def __init__(self, directory: Path, size: int, **given: Any) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(size)}
-        text = json.dumps(given)
-        self.files = [directory / f"rank{rank}.txt" for rank in range(size)]
-        self.processes = []
-        for rank, file in enumerate(self.files):
-            with file.open("w") as written:
-                environment = {**os.environ, **where, "RANK": str(rank), "LOCAL_RANK": str(rank)}
-                command = [sys.executable, "-c", WORK, text]
-                self.processes.append(subprocess.Popen(command, env=environment, stdout=written, stderr=written))
-
-    def ended(self) -> list[int]:
-        """Exit codes."""
-        try:
-            return [process.wait(120) for process in self.processes]
-        finally:
-            for process in self.processes:
-                process.kill()
-
-    @property
-    def told(self) -> list[str]:
-        """What each has said."""
-        return [file.read_text() for file in self.files]
 
 
 def trained(directory: Path, size: int, **given: Any) -> Path:
