@@ -78,7 +78,9 @@ def main() -> None:
 def told(of: dict[str, dict[str, float]]) -> dict[str, dict[str, Any]]:
     """The table."""
     base, spread = of["1 rank, 1 thread"], of["2 ranks, spread"]
-    figures = {f"{name}: tokens learned from": (each["speed"], None, "tokens/s") for name, each in of.items()}
+    figures: dict[str, tuple[float, str | None, str]] = {
+        f"{name}: tokens learned from": (each["speed"], None, "tokens/s") for name, each in of.items()
+    }
     figures["2 ranks, spread / 1 rank, 1 thread"] = (spread["speed"] / base["speed"], None, "ratio")
     figures["2 ranks, spread / 1 rank, 2 threads"] = (spread["speed"] / of["1 rank, 2 threads"]["speed"], None, "ratio")
     figures["2 ranks, whole / 1 rank, 1 thread"] = (of["2 ranks, whole"]["speed"] / base["speed"], None, "ratio")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -29,7 +30,7 @@ def in_ranks(work: Callable[[World], Any], directory: Path, size: int = 2) -> li
         distributed.init_process_group("gloo", init_method=f"file://{directory}/meet", rank=rank, world_size=size)
         return work(World.here())
 
-    children = [_copied(lambda rank=rank: meet(rank), directory / f"{rank}.json") for rank in range(size)]
+    children = [_copied(functools.partial(meet, rank), directory / f"{rank}.json") for rank in range(size)]
     ended = _waited_for(children)
     told = [(directory / f"{rank}.json") for rank in range(size)]
     said = [json.loads(file.read_text()) if file.exists() else "nothing" for file in told]
@@ -73,12 +74,12 @@ def _waited_for(children: list[int]) -> list[int | None]:
 # -- of a run --------------------------------------------------------------------------------------------
 
 _WORK = """
-import json, sys, torch, agentgym
+import json, pathlib, sys, torch, agentgym
 torch.set_num_threads(1)
 given = json.loads(sys.argv[1])
 resumed = given.pop("resume", None)
 try:
-    print(agentgym.resume(resumed, given, force=True) if resumed else agentgym.train(given))
+    print(agentgym.resume(pathlib.Path(resumed), given, force=True) if resumed else agentgym.train(given))
 except agentgym.errors.AgentGymError as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """

@@ -109,7 +109,7 @@ class CORY(Trainer[CORYSettings]):
 
     async def play(self, update: int, players: Players) -> list[Trajectory]:
         """The pioneer's episodes, then the observer's of the same tasks."""
-        await self.engine.take(update, self.copies[1].equipment.learner.weights())
+        await self.engine.update_weights(update, self.copies[1].equipment.learner.weights())
         engines = players.engine, self.engine
         pioneer = update // self.settings.swap_every % 2
         specs = [dataclasses.replace(spec, role=_ROLES[pioneer]) for spec in self.specs(update, players.draws)]

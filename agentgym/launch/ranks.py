@@ -84,6 +84,9 @@ def told(directory: Path | None = None) -> Iterator[None]:
     except RuntimeError as error:
         if num_ranks() == 1 or not any(sign in str(error) for sign in _BROKEN):
             raise
+        from agentgym.learn.lead import give_up
+
+        give_up()  # what is closed now is closed alone
         how = f"go on with: --resume {directory}" if directory else "look at what it said, and begin anew"
         raise RankError(f"another rank has ended, or cannot be reached ({_line(error)}); {how}") from error
 

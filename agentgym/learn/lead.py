@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import distributed
 
-__all__ = ["Channel", "Message", "led_by", "telling"]
+__all__ = ["Channel", "Message", "give_up", "led_by", "telling"]
 
 Facts: TypeAlias = Mapping[str, Any]
 
@@ -71,6 +71,11 @@ def led_by(channel: Channel) -> Iterator[None]:
         yield
     finally:
         _channel.reset(token)
+
+
+def give_up() -> None:
+    """Nobody follows any more: nothing is told from here on."""
+    _channel.set(None)
 
 
 @contextlib.contextmanager

@@ -1294,7 +1294,7 @@ MODULES = (
             Mutation(
                 "written where it stands",
                 "            return sealed.seal(directory, fill)\n",
-                "            directory.mkdir(parents=True)\n            fill(directory)\n            return directory\n",
+                "            directory.mkdir(parents=True)\n            return fill(directory) or directory\n",
             ),
             Mutation("no policy", '    policy.save(directory / "policy")\n', '    (directory / "policy").mkdir()\n'),
             Mutation(

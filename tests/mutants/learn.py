@@ -405,7 +405,7 @@ MODULES = (
         "trainers/cory.py",
         (f"{TRAINERS}/test_group_trainers.py::test_the_partner_s_engine_samples_with_the_partner_s_weights",),
         (
-            Mutation("the partner's first weights", "await self.engine.take(", "(lambda *_: None)("),
+            Mutation("the partner's first weights", "await self.engine.update_weights(", "(lambda *_: None)("),
             Mutation(
                 "the weights of the other",
                 "self.copies[1].equipment.learner.weights())",

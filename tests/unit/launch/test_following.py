@@ -49,8 +49,8 @@ def agree(one: Path, other: Path) -> None:
     for found, expected in zip(numbers(one), numbers(other), strict=True):
         assert found.keys() == expected.keys()
         for name, value in expected.items():
-            exactly = isinstance(value, str)
-            wanted = value if exactly else pytest.approx(value, abs=1e-5, rel=1e-4)
+            close = 1e-3 if name == "moved" else 1e-5  # in a sample of weights, some of which rounding moves or not
+            wanted = value if isinstance(value, str) else pytest.approx(value, abs=close, rel=1e-4)
             assert found[name] == wanted, (expected["stage"], expected["update"], name)
     ledgers = [[entry.model_dump() for entry in Run.open(run).ledger()] for run in (one, other)]
     assert ledgers[0] == ledgers[1]

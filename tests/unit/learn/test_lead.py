@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentgym.learn.distributed import World
-from agentgym.learn.lead import Channel, led_by, telling
+from agentgym.learn.lead import Channel, give_up, led_by, telling
 from tests.kit import one_thread
 from tests.ranks import in_ranks
 
@@ -35,6 +35,9 @@ def test_what_is_done_within_is_not_told_again() -> None:
         with pytest.raises(KeyError), telling("save"):
             raise KeyError
         with telling("end"):
+            pass
+        give_up()
+        with telling("close"):
             pass
     with telling("weights"):
         pass

@@ -15,7 +15,7 @@ from agentgym.learn.critic import Critic, values
 from agentgym.learn.policy import Policy
 from agentgym.learn.reward_model import REWARD_MODEL, RewardModel, leave, marked
 from agentgym.types import Trajectory
-from agentgym.weights import clone
+from agentgym.weights import clone, weights_of
 from tests.kit import chat, one_thread, tiny_model
 from tests.unit.trainers.readable import cut, readable
 
@@ -29,7 +29,7 @@ def run_with(directory: Path, *, fingerprint: str = "") -> tuple[Path, Critic]:
     critic = Critic(clone(policy.module))
     torch.nn.init.constant_(critic.head.weight, 0.25)
     (directory / "config.json").write_text("{}")
-    leave(directory, critic, {"tokenizer": fingerprint or chat().fingerprint, "loss": "mse"})
+    leave(directory, weights_of(critic), {"tokenizer": fingerprint or chat().fingerprint, "loss": "mse"})
     return directory, critic
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch.distributed import checkpoint as dcp
+from torch.distributed.checkpoint import hf_storage, state_dict_loader
 
 from agentgym.errors import DataError
 from agentgym.learn import checkpoint
@@ -68,7 +68,7 @@ def _module(source: Path | None) -> Any:
     return tiny_model(vocab_size=len(chat().hf)).double()
 
 
-def _step(directory: Path, number: int, shards: bool) -> None:
+def _step(directory: Path, number: int, shards: bool, _: World = ALONE) -> None:
     """Go on from checkpoint ``number``, take a step, and write the next."""
     source = directory / str(number) if number else None
     policy = Policy(_module(source / "policy" if source else None), chat())
@@ -89,8 +89,11 @@ def _taken(directory: Path, sizes: list[int]) -> dict[str, torch.Tensor]:
         if size == 1:
             _step(directory, number, shards=False)
         else:
-            work: Callable[[World], None] = lambda _, number=number: _step(directory, number, shards=True)  # noqa: E731
-            in_ranks(work, directory.with_name(f"{directory.name}-{number}"), size)
+            in_ranks(
+                functools.partial(_step, directory, number, True),
+                directory.with_name(f"{directory.name}-{number}"),
+                size,
+            )
     last = directory / str(len(sizes))
     critic = Stored(last / "learners" / "critic" / "weights.safetensors")
     found = {f"critic {name}": critic.read(name) for name in critic.names}
@@ -122,7 +125,8 @@ def test_each_process_writes_its_part_in_the_form_of_torch(tmp_path: Path) -> No
     assert max(sizes) < 1.1 * min(sizes)
     stored = Stored(tmp_path / "1" / "learners" / "policy" / "optimizer.safetensors")
     wanted = {name: torch.zeros(stored.shape(name), dtype=torch.float64) for name in stored.names if stored.shape(name)}
-    dcp.load(wanted, storage_reader=dcp.HuggingFaceStorageReader(str((tmp_path / parts[0]).parent)), no_dist=True)
+    reader = hf_storage.HuggingFaceStorageReader(str((tmp_path / parts[0]).parent))
+    state_dict_loader.load(wanted, storage_reader=reader, no_dist=True)
     for name, tensor in wanted.items():
         assert torch.equal(stored.read(name), tensor), name
         assert tensor.abs().sum() > 0
