@@ -1159,7 +1159,7 @@ MODULES = (
                 "{**engine_defaults(choice.id, sessions=sessions, ahead=ahead), **choice.options}",
                 "{**choice.options, **engine_defaults(choice.id, sessions=sessions, ahead=ahead)}",
             ),
-            Mutation("the engine plays ahead in turns", 'ahead = settings.mode != "sync" or is_spread', "ahead = True"),
+            Mutation("the engine plays ahead in turns", 'ahead=settings.mode != "sync" or is_spread)', "ahead=True)"),
             Mutation(
                 "a server's model here", "bool(factory.has_own_model) and not is_ours", "bool(factory.has_own_model)"
             ),
