@@ -6,7 +6,7 @@ event loop of its own. Settings are checked before anything large is imported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,15 @@ _IMPORT_SECONDS = 600.0
 """That a plug-in may take to be imported; one that takes longer hangs."""
 
 
+async def _led(work: Callable[[], Awaitable[Path]]) -> Path:
+    """What ``work`` returns; where torchrun started several ranks, the first does it and the others follow."""
+    if ranks.num_ranks() == 1:
+        return await work()
+    from agentgym.launch.following import led
+
+    return await led(work)
+
+
 async def train_async(given: Mapping[str, Any], *, reporter: Reporter | None = None) -> Path:
     """Train as ``given`` says, a mapping with the keys of ``TrainSettings``; returns the run directory.
 
@@ -57,7 +66,7 @@ async def train_async(given: Mapping[str, Any], *, reporter: Reporter | None = N
 
         return await start(settings, reporter or Silent())
 
-    return await ranks.led(work)
+    return await _led(work)
 
 
 async def resume_async(
@@ -76,7 +85,7 @@ async def resume_async(
 
         return await go_on(directory, given or {}, force=force, reporter=reporter or Silent())
 
-    return await ranks.led(work)
+    return await _led(work)
 
 
 async def evaluate_async(

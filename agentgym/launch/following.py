@@ -10,7 +10,7 @@ import collections
 import contextlib
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from agentgym.launch.settings import TrainSettings
 from agentgym.launch.training import seed_all
 from agentgym.learn import checkpoint
 from agentgym.learn.distributed import World
-from agentgym.learn.lead import Channel, telling
+from agentgym.learn.lead import Channel, led_by, telling
 from agentgym.learn.learner import Learner
 from agentgym.learn.policy import Policy, load_policy
 from agentgym.learn.rows import Row, teaches
@@ -36,7 +36,26 @@ from agentgym.registry import plugins
 from agentgym.trainers.sft import SFT
 from agentgym.types import Media, Trajectory
 
-__all__ = ["Follower", "muster"]
+__all__ = ["Follower", "led", "muster"]
+
+
+async def led(work: Callable[[], Awaitable[Path]]) -> Path:
+    """What ``work``, which makes or goes on with a run, returns: rank 0 does it, and the others follow.
+
+    Raises RankError where another rank has ended; and SystemExit in those that follow, where rank 0 did not finish.
+    """
+    with ranks.joined() as channel:
+        if not ranks.is_first():
+            with tempfile.TemporaryDirectory() as media:
+                return await Follower(channel, Path(media)).follow()
+        run: Path | None = None
+        try:
+            with led_by(channel), ranks.told():
+                run = await work()
+            return run
+        finally:
+            with contextlib.suppress(RuntimeError):  # nobody may be left to hear it
+                channel.send("end", {"run": None if run is None else str(run.resolve())}, {})
 
 
 def muster(settings: TrainSettings, policy: Policy, policy_dir: Path | None) -> None:

@@ -12,8 +12,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from agentgym.launch.settings import TrainSettings
     from agentgym.learn.lead import Channel
 
-__all__ = ["is_first", "is_spread", "led", "num_ranks", "told"]
+__all__ = ["is_first", "is_spread", "joined", "num_ranks", "told"]
 
 _FOR_EVER = datetime.timedelta(days=3650)
 _BROKEN = ("gloo", "NCCL", "nccl", "Connection", "connection", "Broken pipe", "c10d", "TCPStore")
@@ -51,31 +50,6 @@ def is_spread(settings: TrainSettings, module: Any) -> bool:
     return settings.shard != "off" and not why
 
 
-async def led(work: Callable[[], Awaitable[Path]]) -> Path:
-    """What ``work``, which makes or goes on with a run, returns: rank 0 does it, and the others follow.
-
-    Raises RankError where another rank has ended; and SystemExit in those that follow, where rank 0 did not finish.
-    """
-    if num_ranks() == 1:
-        return await work()
-    from agentgym.learn.lead import led_by
-
-    with _joined() as channel:
-        if not is_first():
-            from agentgym.launch.following import Follower
-
-            with tempfile.TemporaryDirectory() as media:
-                return await Follower(channel, Path(media)).follow()
-        run: Path | None = None
-        try:
-            with led_by(channel), told():
-                run = await work()
-            return run
-        finally:
-            with contextlib.suppress(RuntimeError):  # nobody may be left to hear it
-                channel.send("end", {"run": None if run is None else str(run.resolve())}, {})
-
-
 @contextlib.contextmanager
 def told(directory: Path | None = None) -> Iterator[None]:
     """While entered, that another rank has ended is told as a RankError, which says how to go on with a run."""
@@ -96,7 +70,7 @@ def _line(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _joined() -> Iterator[Channel]:
+def joined() -> Iterator[Channel]:
     """The group of all ranks, as torch knows it while this is entered, and the channel that rank 0 speaks in."""
     import torch
     from torch import distributed
