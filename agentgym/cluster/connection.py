@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from agentgym.errors import AgentGymError, UserError
 from agentgym.extras import require
 
-__all__ = ["Cluster", "Lost", "Node", "joined"]
+__all__ = ["Cluster", "Lost", "Node", "joined", "variables"]
 
 _LEAST = (2, 52)
 """The first version of Ray that knows tokens."""
@@ -71,11 +71,21 @@ class Cluster:
         ]
 
     def actor(
-        self, kind: type, *args: bytes, cpus: float = 0, gpus: float = 0, on: Node | None = None, place: Any = None
+        self,
+        kind: type,
+        *args: bytes,
+        cpus: float = 0,
+        gpus: float = 0,
+        on: Node | None = None,
+        place: Any = None,
+        concurrency: int = 10_000,
     ) -> Any:
-        """A ``kind`` made of ``args`` in a process of the cluster: on a node, or in a part that was set aside."""
+        """A ``kind`` made of ``args`` in a process of the cluster: on a node, or in a part that was set aside.
+
+        Its methods are called ``concurrency`` at a time; one at a time, they have the main thread.
+        """
         strategies = self._ray.util.scheduling_strategies
-        options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus, "max_concurrency": 10_000}
+        options: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus, "max_concurrency": concurrency}
         if on is not None:
             options["scheduling_strategy"] = strategies.NodeAffinitySchedulingStrategy(node_id=on.id, soft=False)
         elif place is not None:
@@ -85,7 +95,12 @@ class Cluster:
             )
         return self._ray.remote(kind).options(**options).remote(*args)
 
-    async def set_aside(self, number: int, *, cpus: float, gpus: float) -> Any:
+    @property
+    def own_address(self) -> str:
+        """Of this machine, as the nodes know it."""
+        return str(self._ray.util.get_node_ip_address())
+
+    async def set_aside(self, number: int, *, cpus: float, gpus: float, what: str = "engines") -> Any:
         """``number`` parts of the cluster, on different nodes where there are as many. Raises UserError for want."""
         bundle = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
         group = self._ray.util.placement_group([bundle] * number, strategy="SPREAD")
@@ -96,9 +111,9 @@ class Cluster:
             self.give_back(group)
             found = self._ray.cluster_resources()
             raise UserError(
-                f"{number} engines with {cpus:g} CPUs{f' and {gpus:g} GPUs' if gpus else ''} each do not fit the "
-                f"cluster, which has {found.get('CPU', 0):g} CPUs and {found.get('GPU', 0):g} GPUs in all; type a "
-                "smaller --cluster.engines or --cluster.engine_cpus"
+                f"{number} {what} with {cpus:g} CPUs{f' and {gpus:g} GPUs' if gpus else ''} each do not fit the "
+                f"cluster, which has {found.get('CPU', 0):g} CPUs and {found.get('GPU', 0):g} GPUs in all, some of "
+                f"them taken; type a smaller --cluster.{what}"
             ) from None
         return group
 
@@ -134,6 +149,9 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
 
     Raises MissingExtraError where Ray is not installed, UserError for a version, an address or a token that won't do.
     """
+    if _HELD and _HELD[0][0] == address:
+        yield _HELD[0][1]  # of this very run
+        return
     environment = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token"}
     with contextlib.ExitStack() as closing:
         if address is None:
@@ -148,7 +166,7 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
                 f"no token for the cluster at {address}: without one anybody who reaches it can run code there; type, "
                 "before the nodes are started and here: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE"
             )
-        closing.enter_context(_set(environment))
+        closing.enter_context(variables(environment))
         ray = _ray()
         if ray.is_initialized():
             raise UserError("this process has joined a Ray cluster already; leave it first: ray.shutdown()")
@@ -166,7 +184,13 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
         closing.callback(ray.shutdown)
         if address is not None:
             await asyncio.to_thread(_refuse_open, ray.get_runtime_context().gcs_address)
-        yield Cluster(ray)
+        _HELD.append((address, cluster := Cluster(ray)))
+        closing.callback(_HELD.clear)
+        yield cluster
+
+
+_HELD: list[tuple[str | None, Cluster]] = []
+"""The one that this process has joined, and by which address."""
 
 
 def _ray() -> Any:
@@ -231,7 +255,7 @@ def _has_token() -> bool:
 
 
 @contextlib.contextmanager
-def _set(environment: Mapping[str, str]) -> Iterator[None]:
+def variables(environment: Mapping[str, str]) -> Iterator[None]:
     """Variables as they are to be while entered, and for what is started meanwhile."""
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)

@@ -22,6 +22,11 @@ class ClusterSettings(Settings):
     engine_gpus: float = Field(0.0, ge=0)
     """GPUs of each engine."""
 
+    learners: int = Field(1, ge=1)
+    """Ranks that learn together (docs/ranks.md): this process, and the others on the cluster."""
+    learner_gpus: float = Field(0.0, ge=0)
+    """GPUs of each of those on the cluster."""
+
     @field_validator("id")
     @classmethod
     def _is_known(cls, id: str) -> str:
@@ -37,6 +42,8 @@ class ClusterSettings(Settings):
         for key in ("engine_cpus", "engine_gpus"):
             if not self.engines and self.changed(key):
                 raise ValueError(f"{key} has no effect without engines on the cluster")
+        if self.learners == 1 and self.changed("learner_gpus"):
+            raise ValueError("learner_gpus has no effect without learners on the cluster")
         return self
 
     @property

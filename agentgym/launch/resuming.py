@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from agentgym.config import flattened, merged, validated
 from agentgym.errors import ConfigError
 from agentgym.launch import fingerprint, places, standing
+from agentgym.launch.enlisting import enlisted
 from agentgym.launch.following import muster
 from agentgym.launch.parts import assembled
 from agentgym.launch.reporting import Reporter
@@ -50,6 +51,7 @@ _CHANGEABLE = (
     "model.device",
     "report_to",
     "shard",
+    "cluster",
 )
 _IMPORT_SECONDS = 600.0
 """That a plug-in may take to be imported; one that takes longer hangs."""
@@ -72,23 +74,28 @@ async def go_on(directory: Path, given: Mapping[str, Any], *, force: bool, repor
         stage = standing.standing_of(at).stage if at else ""
         settings = changed(has, given, run=directory, force=force, is_trained=stage in ("after", "done"))
         fingerprint.check(run, settings.model.id, reporter.note)
-        seed_all(settings.seed)
-        watchdog = watchdog_of(settings, directory)
-        async with assembled(settings, policy_dir=at / "policy" if at else None, beat=watchdog.beat) as parts:
-            muster(settings, parts.policy, at / "policy" if at else None)
-            bench = workbench(settings, parts, run, reporter, watchdog)
-            async with contextlib.aclosing(Training(bench, await stages_of(bench))) as training:
-                if at:
-                    training.load(at)
-                else:
-                    reporter.note("there is no complete checkpoint: the run begins anew")
-                    training.begin()
-                _tidy(bench, at)
-                if settings != has:
-                    _record(run, settings, at)
-                report_to(bench)
-                await training.go()
-    return directory
+        return await enlisted(settings, lambda: _go_on(run, has, settings, at, reporter))
+
+
+async def _go_on(run: Run, has: TrainSettings, settings: TrainSettings, at: Path | None, reporter: Reporter) -> Path:
+    """With ``settings`` in place of those that the run ``has``, from the checkpoint ``at``; None: from scratch."""
+    seed_all(settings.seed)
+    watchdog = watchdog_of(settings, run.directory)
+    async with assembled(settings, policy_dir=at / "policy" if at else None, beat=watchdog.beat) as parts:
+        muster(settings, parts.policy, at / "policy" if at else None)
+        bench = workbench(settings, parts, run, reporter, watchdog)
+        async with contextlib.aclosing(Training(bench, await stages_of(bench))) as training:
+            if at:
+                training.load(at)
+            else:
+                reporter.note("there is no complete checkpoint: the run begins anew")
+                training.begin()
+            _tidy(bench, at)
+            if settings != has:
+                _record(run, settings, at)
+            report_to(bench)
+            await training.go()
+    return run.directory
 
 
 def _settings_of(run: Run, config: Mapping[str, Any]) -> TrainSettings:

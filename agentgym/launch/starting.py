@@ -12,6 +12,7 @@ from agentgym import rope, sealed
 from agentgym.errors import ConfigError, UserError
 from agentgym.extras import installed
 from agentgym.launch import fingerprint, places
+from agentgym.launch.enlisting import enlisted
 from agentgym.launch.following import muster
 from agentgym.launch.kept import Kept
 from agentgym.launch.learning import Train
@@ -44,15 +45,19 @@ _SHORTEST_UPDATE = 0.05
 
 async def start(settings: TrainSettings, reporter: Reporter) -> Path:
     """Train as ``settings`` say; returns the run directory. Raises UserError before anything is written."""
-    settings.output = run_directory(settings)
-    refuse_taken(settings.output)
+    settings.output = output = run_directory(settings)
+    refuse_taken(output)
     if settings.report_to is not None:
         installed(settings.report_to, extra=settings.report_to)
+    return await enlisted(settings, lambda: _start(settings, output, reporter))
+
+
+async def _start(settings: TrainSettings, output: Path, reporter: Reporter) -> Path:
     seed_all(settings.seed)
-    watchdog = watchdog_of(settings, settings.output)
+    watchdog = watchdog_of(settings, output)
     async with assembled(settings, beat=watchdog.beat) as parts:
         muster(settings, parts.policy, None)
-        bench = workbench(settings, parts, Run(settings.output), reporter, watchdog)
+        bench = workbench(settings, parts, Run(output), reporter, watchdog)
         stages = await stages_of(bench)
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
@@ -67,7 +72,7 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
                 training.begin()
                 report_to(bench)
                 await training.go()
-    return settings.output
+    return output
 
 
 def report_to(bench: Workbench) -> None:

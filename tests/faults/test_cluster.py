@@ -108,6 +108,22 @@ def test_a_run_over_two_nodes_is_the_one_that_is_made_on_one_machine(nodes: Node
     assert eventually(lambda: not left(), seconds=30)
 
 
+def test_learners_on_both_nodes_learn_what_one_does(nodes: Nodes, tmp_path: Path) -> None:
+    """Three ranks: who trains, and one on each node."""
+    log = tmp_path / "log"
+    asked = settings(tmp_path, 3)
+    with started(nodes, *arguments({**asked, "output": str(tmp_path / "alone")}), log=log) as alone:
+        assert alone.wait(180) == 0, log.read_text()[-3000:]
+    cluster = {"cluster": {"id": f"ray:{nodes.address}", "engines": 0, "learners": 3}}
+    with started(nodes, *arguments({**asked, **cluster, "output": str(tmp_path / "run")}), log=log) as process:
+        assert eventually(lambda: nodes.named("b", "ray::Recruit") or process.poll() is not None, seconds=120)
+        assert process.wait(180) == 0, log.read_text()[-3000:]
+    assert_whole(tmp_path / "run", 3)
+    for one, other in zip(metrics(tmp_path / "run"), metrics(tmp_path / "alone"), strict=True):
+        for name in ("loss", "reward", "success"):
+            assert one.get(name) == pytest.approx(other.get(name), abs=1e-4)
+
+
 def test_a_node_that_fails_that_is_cut_off_and_that_joins_again(nodes: Nodes, tmp_path: Path) -> None:
     """All in one run. It goes on without the node, and uses it as soon as it is there again."""
     run, log, notes = tmp_path / "run", tmp_path / "log", tmp_path / "notes"
@@ -175,6 +191,6 @@ def test_a_cluster_that_asks_nobody_for_a_token_is_refused(tmp_path: Path) -> No
         nodes.start("a")
         asked = arguments({**settings(tmp_path, 1), **on_cluster(nodes, 1), "output": str(tmp_path / "run")})
         with started(nodes, *asked, log=tmp_path / "log") as process:
-            assert process.wait(120) == 2
+            assert process.wait(120) == 2, (tmp_path / "log").read_text()[-3000:]
     assert "asks nobody for a token" in (tmp_path / "log").read_text()
     assert not (tmp_path / "run").exists()

@@ -83,7 +83,7 @@ class LocalCluster(Cluster):
             self.actors[-1].lose()
         return self.actors[-1]
 
-    async def set_aside(self, number: int, *, cpus: float, gpus: float) -> Any:
+    async def set_aside(self, number: int, *, cpus: float, gpus: float, what: str = "engines") -> Any:
         return ("set aside", number)
 
     def give_back(self, group: Any) -> None:
