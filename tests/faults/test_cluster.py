@@ -116,7 +116,7 @@ def test_learners_on_both_nodes_learn_what_one_does(nodes: Nodes, tmp_path: Path
         assert alone.wait(180) == 0, log.read_text()[-3000:]
     cluster = {"cluster": {"id": f"ray:{nodes.address}", "engines": 0, "learners": 3}}
     with started(nodes, *arguments({**asked, **cluster, "output": str(tmp_path / "run")}), log=log) as process:
-        assert eventually(lambda: nodes.named("b", "ray::Recruit") or process.poll() is not None, seconds=120)
+        assert eventually(lambda: bool(nodes.named("b", "ray::Recruit")) or process.poll() is not None, seconds=120)
         assert process.wait(180) == 0, log.read_text()[-3000:]
     assert_whole(tmp_path / "run", 3)
     for one, other in zip(metrics(tmp_path / "run"), metrics(tmp_path / "alone"), strict=True):
