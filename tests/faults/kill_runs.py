@@ -1,6 +1,6 @@
 """Kills runs by chance, many of them, and says what became of them.
 
-    python -m tests.faults.kill_runs --kills 200 [--seed S] [--modes sync,async] [--places ...] [--victims ...] [--json FILE]
+    python -m tests.faults.kill_runs --kills 200 [--seed S] [--modes ...] [--places ...] [--victims ...] [--json FILE]
 
 A line for each run; the exit code is 1 if any was not resumed, lost or doubled a task, left something behind, or, in
 turns, was another run than the one that nobody killed.

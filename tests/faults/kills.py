@@ -1,7 +1,7 @@
 """Runs that are killed by chance until they are finished, and what must be so of each.
 
-A case says how a run plays, where its environments are, who is killed, and whether the moment is one of time or a write.
-Who knows of another place, or of another process that may die, adds a row to ``PLACES`` or ``VICTIMS``.
+A case says how a run plays, where its environments are, who is killed, and whether the moment is one of time or a
+write. Who knows of another place, or of another process that may die, adds a row to ``PLACES`` or ``VICTIMS``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import random
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -165,7 +166,7 @@ def check(run: Path, whole: Path, case: Case) -> None:
 def assert_every_episode_is_there_once(run: Path) -> None:
     """The archive has what the ledger says was played, and has it once."""
     played = [episode.ordinal for episode in episodes(run) if (episode.stage, episode.split) == ("train", "train")]
-    assert sorted(played) == sorted(entry.ordinal for entry in Run.open(run).ledger())
+    assert Counter(played) == Counter(entry.ordinal for entry in Run.open(run).ledger())
 
 
 def assert_same_but_for_attempts(run: Path, whole: Path) -> None:

@@ -2,10 +2,10 @@
 
     python tests/faults/nursery.py
 
-A line of JSON on standard input is ``{"arguments": [...], "log": FILE}`` with a ``Kill`` as ``"kill"``, or null; the answer
-is the exit code, -9 where it was killed, how many processes were killed, how many times it wrote to files, and what
-runs on when it is over: the process is forked from this one, which has imported everything and done nothing else, and
-what its descendants leave becomes this one's.
+A line of JSON on standard input is ``{"arguments": [...], "log": FILE, "kill": Kill or null, "temporary": folder or
+null}``. The answer is the exit code, -9 where it was killed, how many processes were killed, how many times it wrote to
+files, and what runs on when it is over: the program is forked from this process, which has imported everything and done
+nothing else, and what its descendants leave becomes this one's.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ def _watched(child: int, kill: Kill) -> tuple[int, int]:
         if done:
             code = os.waitstatus_to_exitcode(status)
             return code, killed or int(code == -signal.SIGKILL)
-        if ends is not None and time.monotonic() >= ends:  # not waited for yet: the id is still this child's
-            if (victim := _victim(child, kill)) is not None:
-                os.kill(victim, signal.SIGKILL)
-                ends, killed = None, 1
+        is_due = ends is not None and time.monotonic() >= ends
+        if is_due and (victim := _victim(child, kill)) is not None:  # not waited for: the id is still this child's
+            os.kill(victim, signal.SIGKILL)
+            ends, killed = None, 1
         time.sleep(0.001)
 
 
