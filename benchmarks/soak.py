@@ -99,7 +99,7 @@ def resident(pid: int) -> float:
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
     """Of least squares over the last ``SHARE``: kilobytes an episode."""
-    x, y = np.array(points[int(len(points) * (1 - SHARE)) :]).T
+    x, y = np.array(points[-round(len(points) * SHARE) :]).T
     return float(np.polyfit(x, y, 1)[0])
 
 
@@ -114,7 +114,14 @@ class Soaked(NamedTuple):
     seconds: float
 
 
-async def soaked(rollout: Rollout, actor: Actor, tasks: Sequence[Any], num: int, seconds: float = 1e9) -> Soaked:
+async def soaked(
+    rollout: Rollout,
+    actor: Actor,
+    tasks: Sequence[Any],
+    num: int,
+    seconds: float = 1e9,
+    look: Callable[[], Held] = held,
+) -> Soaked:
     """Play ``num`` episodes, or as many as there is time for."""
     every, points, early, began = max(1, num // (100 * BATCH)) * BATCH, [], None, time.perf_counter()
     done = 0
@@ -123,13 +130,13 @@ async def soaked(rollout: Rollout, actor: Actor, tasks: Sequence[Any], num: int,
         await rollout.run(specs, actor)
         done += len(numbers)
         if done % every == 0:
-            now = held()
+            now = look()
             points.append((float(done), now.kilobytes))
             early = now if done <= num // 10 or early is None else early
         if time.perf_counter() - began > seconds:
             break
     assert early is not None
-    last = held()
+    last = look()
     return Soaked(
         points,
         (last.descriptors - early.descriptors, last.threads - early.threads, last.tasks - early.tasks),

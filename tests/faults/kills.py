@@ -31,6 +31,8 @@ MODES: dict[str, dict[str, Any]] = {
 PLACES: dict[str, dict[str, Any]] = {
     where: {"rollout": {**SETTINGS["rollout"], "hosts": where}} for where in ("loop", "threads", "processes")
 }
+EPISODES = 8
+"""An update, in every mode."""
 STALENESS = {"sync": 0, "async": 1, "fully-async": 2}
 
 
@@ -147,7 +149,7 @@ def changes(case: Case) -> dict[str, Any]:
 
 def check(run: Path, whole: Path, case: Case) -> None:
     """Nothing lost, nothing doubled, nothing left behind, every number one; and in turns, the very same run."""
-    num = SETTINGS["updates"] * 8
+    num = SETTINGS["updates"] * EPISODES
     assert sum(audit(Run.open(run).ledger(), until=num).values()) == num
     seen = [line for line in Run.open(run).metrics() if line["stage"] == "train"]
     assert [line["update"] for line in seen] == list(range(1, SETTINGS["updates"] + 1))
@@ -166,7 +168,8 @@ def check(run: Path, whole: Path, case: Case) -> None:
 def assert_every_episode_is_there_once(run: Path) -> None:
     """The archive has what the ledger says was played, and has it once."""
     played = [episode.ordinal for episode in episodes(run) if (episode.stage, episode.split) == ("train", "train")]
-    assert Counter(played) == Counter(entry.ordinal for entry in Run.open(run).ledger())
+    known = Counter(entry.ordinal for entry in Run.open(run).ledger())
+    assert Counter(played) == known, f"{Counter(played)} in the archive, {known} in the ledger"
 
 
 def assert_same_but_for_attempts(run: Path, whole: Path) -> None:
