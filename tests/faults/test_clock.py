@@ -44,7 +44,7 @@ WALLS = {
 
 
 @pytest.fixture
-def jumping(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def jumping(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Each look at the clock is hours before or after the one before."""
     real, looks = time.time, list[float]()
 
@@ -53,7 +53,7 @@ def jumping(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
         return looks[-1]
 
     monkeypatch.setattr(time, "time", jumped)
-    yield looks
+    return looks
 
 
 @pytest.mark.slow

@@ -55,10 +55,10 @@ infos = st.one_of(
     things,
     st.dictionaries(st.integers(), things, max_size=2),
 )
-right = st.tuples(
+right: st.SearchStrategy[Any] = st.tuples(
     st.sampled_from(["", "seen"]), st.sampled_from([0.0, 0.5, 1]), st.just(False), st.booleans(), st.just({})
 )
-returns = st.one_of(
+returns: st.SearchStrategy[Any] = st.one_of(
     right, st.tuples(observations, rewards, ends, ends, infos), st.lists(things, max_size=6).map(tuple), things
 )
 
@@ -93,7 +93,7 @@ def played(steps: Sequence[Any], begins: Any) -> list[Trajectory]:
     return asyncio.run(main())
 
 
-episodes = (
+episodes: tuple[st.SearchStrategy[Any], ...] = (
     st.lists(returns, min_size=2, max_size=2),
     st.one_of(st.just(("go", {})), st.tuples(observations, infos), things),
 )

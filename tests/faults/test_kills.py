@@ -5,7 +5,6 @@ AGENTGYM_KILLS sets how many kills the slow test sends; ``python -m tests.faults
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from agentgym.ledger import Entry
+from agentgym.run import Run
 from tests.faults import kills as of_kills
 from tests.faults.kill_runs import killing
 from tests.faults.kills import MODES, PLACES, VICTIMS, Case, Kills, cases
@@ -82,14 +82,6 @@ def test_every_mode_meets_every_place_and_every_victim_that_is_there() -> None:
     assert {case.moment for case in found if case.victim != "trainer"} == {"time"}
 
 
-@dataclasses.dataclass
-class Told:
-    """A run of two tasks as the files would tell it."""
-
-    entries: list[Entry]
-    played: list[int]
-
-
 @pytest.mark.parametrize(
     ("ordinals", "played"), [([0, 1, 1], [0, 1, 1]), ([0], [0]), ([0, 1], [0]), ([0, 1], [0, 1, 1]), ([0, 2], [0, 2])]
 )
@@ -104,14 +96,14 @@ def test_what_is_lost_or_doubled_is_found(
             metrics = staticmethod(lambda: [{"stage": "train", "update": 1}])
 
         episodes: list[Any] = [type("E", (), {"stage": "train", "split": "train", "ordinal": n}) for n in played]
-        monkeypatch.setattr(of_kills.Run, "open", lambda _: Shown)
+        monkeypatch.setattr(Run, "open", lambda _: Shown)
         monkeypatch.setattr(of_kills, "episodes", lambda _: episodes)
         monkeypatch.setattr(of_kills, "SETTINGS", {"updates": 1})
         monkeypatch.setattr(of_kills, "EPISODES", 2)
         of_kills.check(tmp_path, tmp_path, Case("async", "loop", "trainer", "time"))
 
     told([0, 1], [1, 0])
-    with pytest.raises(Exception, match="task ordinal|Counter"):
+    with pytest.raises(Exception, match=r"task ordinal|Counter"):
         told(ordinals, played)
 
 
