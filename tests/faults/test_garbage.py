@@ -23,7 +23,7 @@ from agentgym.rollout import EpisodeSpec, Limits, Rollout
 from agentgym.types import Observation, StopReason, Trajectory
 from tests.unit.rollout.kit import TOKENIZER, says
 
-FEW, RETURNS = 60, 1000
+FEW, RETURNS = 200, 1000
 """At each change; at night."""
 
 
@@ -48,7 +48,8 @@ things: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from([np.float64("nan"), np.array([1.0, 2.0]), np.array("x"), object(), Strange(), {1, 2}, 10**400, 1j]),
 )
 observations = st.one_of(texts, things, st.builds(Observation, st.sampled_from(["", "seen"])))
-rewards = st.one_of(st.floats(), things, st.sampled_from([0.0, 1, True, "1", np.float32(0.5), np.bool_(True), 1e308]))
+NUMBERS = [math.nan, math.inf, -math.inf, 1e308, 0.0, 1, True, "1", np.float32(0.5), np.float64("nan"), np.bool_(True)]
+rewards = st.one_of(st.sampled_from(NUMBERS), st.floats(), things)
 ends = st.one_of(st.booleans(), things)
 infos = st.one_of(
     st.dictionaries(st.sampled_from(["success", "channels", "invalid", "error", "other"]), things, max_size=3),
@@ -58,9 +59,21 @@ infos = st.one_of(
 right: st.SearchStrategy[Any] = st.tuples(
     st.sampled_from(["", "seen"]), st.sampled_from([0.0, 0.5, 1]), st.just(False), st.booleans(), st.just({})
 )
+fields = (observations, rewards, ends, ends, infos)
+
+
+@st.composite
+def slips(draw: st.DrawFn) -> tuple[Any, ...]:
+    """What is right but for one thing."""
+    place = draw(st.integers(0, 4))
+    whole = draw(right)
+    return (*whole[:place], draw(fields[place]), *whole[place + 1 :])
+
+
 returns: st.SearchStrategy[Any] = st.one_of(
-    right, st.tuples(observations, rewards, ends, ends, infos), st.lists(things, max_size=6).map(tuple), things
+    slips(), slips(), slips(), right, st.tuples(*fields), st.lists(things, max_size=6).map(tuple), things
 )
+begun: st.SearchStrategy[Any] = st.just(("go", {}))
 
 
 class Gives(agentgym.Env):
@@ -95,7 +108,7 @@ def played(steps: Sequence[Any], begins: Any) -> list[Trajectory]:
 
 episodes: tuple[st.SearchStrategy[Any], ...] = (
     st.lists(returns, min_size=2, max_size=2),
-    st.one_of(st.just(("go", {})), st.tuples(observations, infos), things),
+    st.one_of(begun, begun, begun, begun, st.tuples(observations, infos), things),
 )
 
 
