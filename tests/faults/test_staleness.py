@@ -45,7 +45,7 @@ class Slow:
 
 
 @pytest.mark.parametrize("in_order", [True, False])
-@pytest.mark.parametrize("updates", [20, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.nightly])])
+@pytest.mark.parametrize("updates", [20, pytest.param(1000, marks=pytest.mark.slow)])
 def test_nothing_is_too_old_thrown_away_or_twice(updates: int, in_order: bool) -> None:
     async def main() -> None:
         slow, learned, worst = Slow(), list[int](), 0
