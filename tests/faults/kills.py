@@ -33,6 +33,8 @@ PLACES: dict[str, dict[str, Any]] = {
 }
 EPISODES = 8
 """An update, in every mode."""
+EARLIEST = 0.3
+"""Share of a run's time before which no environment is killed: what goes ahead of its episodes is merely refused."""
 STALENESS = {"sync": 0, "async": 1, "fully-async": 2}
 
 
@@ -131,13 +133,14 @@ class Kills:
         below = list(VICTIMS[case.victim].below)
         if case.moment == "write":
             return [None, self.rng.randint(1, whole.ended.writes), below, 0]
-        return [self.rng.uniform(0, whole.ended.seconds), None, below, self.rng.random()]
+        earliest = EARLIEST * whole.ended.seconds if below else 0.0
+        return [self.rng.uniform(earliest, whole.ended.seconds), None, below, self.rng.random()]
 
     def _is_told(self, case: Case, ended: Ended) -> bool:
         """A trainer was killed; or what goes ahead of a run's episodes, which is refused before anything is written."""
         if case.victim == "trainer":
             return ended.code == -signal.SIGKILL
-        return ended.code == 2 and "breaks in its first episodes: the process of " in self._told()
+        return ended.code == 2 and "breaks in its first episodes: the process " in self._told()
 
     def _told(self) -> str:
         return self.nursery.log.read_text()[-3000:]
