@@ -21,7 +21,7 @@ from agentgym.ledger import audit
 from agentgym.run import Run
 from tests.faults.kit import SETTINGS, Ended, Nursery, assert_same, episodes, tensors, timeless
 
-__all__ = ["MODES", "PLACES", "VICTIMS", "Case", "Kills", "Victim", "cases"]
+__all__ = ["CLUSTERS", "MODES", "PLACES", "VICTIMS", "Case", "Kills", "Victim", "cases"]
 
 MODES: dict[str, dict[str, Any]] = {
     "sync": {},  # ``everything.py``, whose next update depends on all that a checkpoint holds
@@ -31,6 +31,10 @@ MODES: dict[str, dict[str, Any]] = {
 PLACES: dict[str, dict[str, Any]] = {
     where: {"rollout": {**SETTINGS["rollout"], "hosts": where}} for where in ("loop", "threads", "processes")
 }
+CLUSTERS: dict[str, dict[str, Any]] = {"ray": {"cluster": {"id": "ray", "engines": 1}}}
+"""Places that are chosen by name only: to start one takes half a minute."""
+PATIENCE = {"ray": 90.0}
+"""Seconds that processes of a place may outlive a trainer that was killed."""
 EPISODES = 8
 """An update, in every mode."""
 EARLIEST = 0.3
@@ -49,9 +53,11 @@ class Victim(NamedTuple):
 
 NURSERY = "hosts.processes.nursery"
 VICTIMS: dict[str, Victim] = {
-    "trainer": Victim((), tuple(PLACES)),
+    "trainer": Victim((), (*PLACES, *CLUSTERS)),
     "environment": Victim((NURSERY, ""), ("processes",)),
     "nursery": Victim((NURSERY,), ("processes",)),
+    "station": Victim(("raylet", "ray::Station"), ("ray",)),  # environments of a node
+    "replica": Victim(("raylet", "ray::Replica"), ("ray",)),  # an engine
 }
 
 
@@ -109,6 +115,7 @@ class Kills:
 
     def one(self, case: Case, at_most: int) -> int:
         """A run that is killed up to ``at_most`` times, finished and checked; how many processes were killed."""
+        self.nursery.patience = PATIENCE.get(case.place, Nursery.patience)
         whole, self._number, killed = self.whole(case), self._number + 1, 0
         run = self.run
         for _ in range(at_most):
@@ -147,7 +154,7 @@ class Kills:
 
 
 def changes(case: Case) -> dict[str, Any]:
-    return {**MODES[case.mode], **PLACES[case.place]}
+    return {**MODES[case.mode], **{**PLACES, **CLUSTERS}[case.place]}
 
 
 def check(run: Path, whole: Path, case: Case) -> None:

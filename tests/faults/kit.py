@@ -71,6 +71,9 @@ class Ended(NamedTuple):
 class Nursery:
     """``nursery.py``, running; with ``writes`` (``writes_library``) it can kill in the middle of one."""
 
+    patience = 10.0
+    """Seconds in which all processes of a run that is over must be gone."""
+
     def __init__(self, log: Path, writes: Path | None = None, temporary: Path | None = None) -> None:
         self.log, self.library, self.temporary = log, writes, temporary
         preloaded = {} if writes is None else {"LD_PRELOAD": str(writes)}
@@ -88,8 +91,8 @@ class Nursery:
         """``agentgym`` with these arguments; ``kill`` is a ``Kill`` of ``nursery.py``. No process of it may be left."""
         assert self.process.stdin is not None
         began = time.monotonic()
-        command = {"arguments": typed, "kill": kill, "log": str(self.log)}
-        command["temporary"] = str(self.temporary) if self.temporary else None
+        command: dict[str, Any] = {"arguments": typed, "kill": kill, "log": str(self.log)}
+        command |= {"temporary": str(self.temporary) if self.temporary else None, "patience": self.patience}
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
         code, killed, writes, left = json.loads(self._answer())

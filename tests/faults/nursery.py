@@ -3,9 +3,9 @@
     python tests/faults/nursery.py
 
 A line of JSON on standard input is ``{"arguments": [...], "log": FILE, "kill": Kill or null, "temporary": folder or
-null}``. The answer is the exit code, -9 where it was killed, how many processes were killed, how many times it wrote to
-files, and what runs on when it is over: the program is forked from this process, which has imported everything and done
-nothing else, and what its descendants leave becomes this one's.
+null, "patience": seconds}``. The answer is the exit code, -9 where it was killed, how many processes were killed, how
+many times it wrote to files, and what runs on when it is over: the program is forked from this process, which has
+imported everything and done nothing else, and what its descendants leave becomes this one's.
 """
 
 from __future__ import annotations
@@ -37,10 +37,6 @@ from agentgym.trainers import ppo, sft
 _WARM = (launch, ppo, sft, torch.utils.tensorboard, transformers.AutoTokenizer, transformers.AutoModelForCausalLM)
 
 
-PATIENCE = 10.0
-"""Seconds that what is left has to be gone."""
-
-
 class Kill(NamedTuple):
     """What is killed, and when: after so many seconds, or in the middle of a write, counted from 1."""
 
@@ -65,7 +61,7 @@ def main() -> None:
         if not child:
             _agentgym(command, kill, counter)
         code, killed = _watched(child, kill)
-        print(json.dumps([code, killed, int.from_bytes(counter[:], "little"), _left()]), flush=True)
+        print(json.dumps([code, killed, int.from_bytes(counter[:], "little"), _left(command["patience"])]), flush=True)
 
 
 def _agentgym(command: dict[str, Any], kill: Kill, counter: mmap.mmap) -> None:
@@ -137,9 +133,9 @@ def _command(pid: int) -> str:
         return ""
 
 
-def _left() -> list[str]:
-    """Command lines of what runs on after its time, and goes now."""
-    ends = time.monotonic() + PATIENCE
+def _left(patience: float) -> list[str]:
+    """Command lines of what runs on so many seconds after it should have ended, and goes now."""
+    ends = time.monotonic() + patience
     while True:
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:

@@ -19,7 +19,7 @@ from agentgym.ledger import Entry
 from agentgym.run import Run
 from tests.faults import kills as of_kills
 from tests.faults.kill_runs import killing
-from tests.faults.kills import MODES, PLACES, VICTIMS, Case, Kills, cases
+from tests.faults.kills import CLUSTERS, MODES, PLACES, VICTIMS, Case, Kills, cases
 from tests.faults.kit import Nursery, writes_library
 from tests.kit import NIGHTLY
 
@@ -78,7 +78,8 @@ def test_every_mode_meets_every_place_and_every_victim_that_is_there() -> None:
     assert len(found) == len(set(found)) == len(MODES) * (2 * len(PLACES) + 2)
     assert {case.mode for case in found} == set(MODES)
     for name, victim in VICTIMS.items():
-        assert {case.place for case in found if case.victim == name} == set(victim.places)
+        assert {case.place for case in found if case.victim == name} == set(victim.places) - set(CLUSTERS)
+    assert len(cases(places=CLUSTERS)) == len(MODES) * 4
     assert {case.moment for case in found if case.victim != "trainer"} == {"time"}
 
 
