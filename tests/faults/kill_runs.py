@@ -31,9 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
     folder = Path(tempfile.mkdtemp(prefix="kills-", dir=options.folder))
     killed, runs, failed = Counter[str](), Counter[str](), list[str]()
-    with killing(folder, options.seed) as kills:
-        chosen = cases(options.modes, options.places, options.victims)
-        if kills.nursery.library is None:
+    chosen = cases(options.modes, options.places, options.victims)
+    writes = any(case.moment == "write" for case in chosen)
+    with killing(folder, options.seed, writes=writes) as kills:
+        if writes and kills.nursery.library is None:
             print("no gcc: none is killed in the middle of a write")
             chosen = [case for case in chosen if case.moment == "time"]
         while killed.total() < options.kills:
@@ -70,15 +71,16 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 
 @contextmanager
-def killing(folder: Path, seed: int) -> Iterator[Kills]:
-    """Kills, with all that they need in ``folder``."""
-    temporary = folder / "temporary"
-    temporary.mkdir()
-    nursery = Nursery(folder / "log.txt", writes_library(folder), temporary)
+def killing(folder: Path, seed: int, *, writes: bool = True) -> Iterator[Kills]:
+    """Kills, with all that they need in ``folder``; without ``writes`` nothing stands between a run and its files."""
+    temporary = Path(tempfile.mkdtemp(prefix="kills-")) if writes else None  # of a short name: sockets may lie there
+    nursery = Nursery(folder / "log.txt", writes_library(folder) if writes else None, temporary)
     try:
         yield Kills(nursery, folder, seed=seed)
     finally:
         nursery.close()
+        if temporary is not None:
+            shutil.rmtree(temporary)
 
 
 def attempt(kills: Kills, case: Case, at_most: int) -> tuple[int, str]:

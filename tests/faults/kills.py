@@ -83,7 +83,7 @@ def cases(
     for mode in modes:
         for place in places:
             for victim in (name for name in victims if place in VICTIMS[name].places):
-                moments = ("time", "write") if victim == "trainer" else ("time",)
+                moments = ("time", "write") if victim == "trainer" and place in PLACES else ("time",)
                 found += [Case(mode, place, victim, moment) for moment in moments]
     return found
 
@@ -128,6 +128,9 @@ class Kills:
             ended = self.nursery.trained(run, None, changes(case))
             assert ended.code == 0, self._told()
         check(run, whole.directory, case)
+        if (temporary := self.nursery.temporary) is not None:
+            left = [str(path.relative_to(temporary)) for path in temporary.rglob("*") if not path.is_dir()]
+            assert left == [], f"files were left in the temporary directory: {left}"
         shutil.rmtree(run)
         return killed
 

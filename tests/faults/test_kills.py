@@ -79,7 +79,7 @@ def test_every_mode_meets_every_place_and_every_victim_that_is_there() -> None:
     assert {case.mode for case in found} == set(MODES)
     for name, victim in VICTIMS.items():
         assert {case.place for case in found if case.victim == name} == set(victim.places) - set(CLUSTERS)
-    assert len(cases(places=CLUSTERS)) == len(MODES) * 4
+    assert len(cases(places=CLUSTERS)) == len(MODES) * 3
     assert {case.moment for case in found if case.victim != "trainer"} == {"time"}
 
 
