@@ -22,7 +22,6 @@ import asyncio
 import gc
 import os
 import random
-import statistics
 import tempfile
 import threading
 import time
@@ -290,16 +289,16 @@ def whole_run(seconds: float, mode: str = "fully-async") -> Rows:
         launch.train(settings, reporter=watcher)
         kilobytes = sum(file.stat().st_size for file in (Path(folder) / "run").rglob("*") if file.is_file()) / 1024
     played = [(updates * groups * size, memory) for updates, memory in watcher.points]
-    grown = typical(watcher.seen[-len(watcher.seen) // 5 :]), typical(watcher.seen[: len(watcher.seen) // 5])
+    grown = most(watcher.seen[-len(watcher.seen) // 5 :]), most(watcher.seen[: len(watcher.seen) // 5])
     num = int(played[-1][0])
     more = tuple(late - early for late, early in zip(*grown, strict=True))
     rows = told(f"a run, {mode}", Soaked(played, (more[0], more[1], more[2]), num, time.perf_counter() - began))
     return rows | {f"a run, {mode}: files": {"value": kilobytes / num, "target": "-", "unit": "KB/episode"}}
 
 
-def typical(seen: Sequence[Held]) -> tuple[int, int, int]:
-    """Descriptors, threads and tasks: medians, since there are as many tasks as episodes under way."""
-    return tuple(int(statistics.median_low(column)) for column in list(zip(*seen, strict=True))[1:])  # type: ignore[return-value]
+def most(seen: Sequence[Held]) -> tuple[int, int, int]:
+    """Descriptors, threads and tasks at most: of tasks there are as many as episodes under way, now few, now many."""
+    return max(h.descriptors for h in seen), max(h.threads for h in seen), max(h.tasks for h in seen)
 
 
 def main() -> None:
