@@ -22,6 +22,7 @@ import asyncio
 import gc
 import os
 import random
+import statistics
 import tempfile
 import threading
 import time
@@ -289,16 +290,20 @@ def whole_run(seconds: float, mode: str = "fully-async") -> Rows:
         launch.train(settings, reporter=watcher)
         kilobytes = sum(file.stat().st_size for file in (Path(folder) / "run").rglob("*") if file.is_file()) / 1024
     played = [(updates * groups * size, memory) for updates, memory in watcher.points]
-    grown = most(watcher.seen[-len(watcher.seen) // 5 :]), most(watcher.seen[: len(watcher.seen) // 5])
+    grown = usual(watcher.seen[-len(watcher.seen) // 5 :]), usual(watcher.seen[: len(watcher.seen) // 5])
     num = int(played[-1][0])
     more = tuple(late - early for late, early in zip(*grown, strict=True))
     rows = told(f"a run, {mode}", Soaked(played, (more[0], more[1], more[2]), num, time.perf_counter() - began))
     return rows | {f"a run, {mode}: files": {"value": kilobytes / num, "target": "-", "unit": "KB/episode"}}
 
 
-def most(seen: Sequence[Held]) -> tuple[int, int, int]:
-    """Descriptors, threads and tasks at most: of tasks there are as many as episodes under way, now few, now many."""
-    return max(h.descriptors for h in seen), max(h.threads for h in seen), max(h.tasks for h in seen)
+def usual(seen: Sequence[Held]) -> tuple[int, int, int]:
+    """Descriptors and threads as a rule, of which one comes and goes with a file, and the most tasks.
+
+    Of tasks there are as many as episodes under way, now few, now many.
+    """
+    usually = (statistics.median_low(column) for column in ([h.descriptors for h in seen], [h.threads for h in seen]))
+    return (*usually, max(h.tasks for h in seen))  # type: ignore[return-value]
 
 
 def main() -> None:
