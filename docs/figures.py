@@ -62,6 +62,16 @@ LAYOUTS = {
             "mixed": "`mixed` (CHORD)",
         },
     ),
+    "soak": Layout(
+        "what was played",
+        {
+            "episodes": "{}: episodes",
+            "memory grows by": "{}: memory",
+            "descriptors": "{}: descriptors",
+            "threads": "{}: threads",
+            "tasks": "{}: tasks",
+        },
+    ),
     "recipe": Layout(
         "share of the budget in demonstrations",
         {

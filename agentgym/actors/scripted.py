@@ -13,6 +13,9 @@ from agentgym.registry import register
 
 __all__ = ["ScriptedEngine"]
 
+KEPT = 1000
+"""Prompts; more would fill the memory over a day."""
+
 
 @register
 class ScriptedEngine(Engine):
@@ -35,10 +38,11 @@ class ScriptedEngine(Engine):
     ) -> None:
         self.reply, self.max_context, self.latency = reply, max_context, latency
         self.requests: list[list[int]] = []
-        """Every prompt that came in."""
+        """The last prompts that came in, up to ``KEPT``."""
 
     async def generate(self, prompt: Prompt, sampling: Sampling, *, session: str) -> Completion:
         self.requests.append(list(prompt.token_ids))
+        del self.requests[:-KEPT]
         await asyncio.sleep(self.latency)
         ids = self.reply(prompt.token_ids)[: sampling.max_tokens]
         stopped = bool(ids) and ids[-1] in sampling.stop_token_ids

@@ -113,6 +113,8 @@ def _tidy(bench: Workbench, at: Path | None) -> None:
         bench.reporter.note(
             f"what is left of the corrupt checkpoint is in {path}; delete it when you have no use for it"
         )
+    if at:  # a kill may have come between the newest and the end of the oldest, and a finished run writes no more
+        checkpoint.prune(bench.run.checkpoints, keep=bench.settings.keep_checkpoints)
     bench.kept.discard_unused()
     bench.run.draw_tensorboard_anew()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
@@ -22,7 +23,18 @@ from agentgym.run import Run
 from agentgym.types import Trajectory
 from tests.kit import BELL, NIGHTLY, ROOT
 
-__all__ = ["SETTINGS", "Nursery", "arguments", "assert_same", "episodes", "kept"]
+__all__ = [
+    "SETTINGS",
+    "Ended",
+    "Nursery",
+    "arguments",
+    "assert_same",
+    "episodes",
+    "kept",
+    "tensors",
+    "timeless",
+    "writes_library",
+]
 
 SETTINGS: dict[str, Any] = {
     "env": BELL,
@@ -44,35 +56,58 @@ def arguments(settings: Mapping[str, Any]) -> list[str]:
     return [word for key, value in flags for word in (f"--{key}", str(value))]
 
 
-class Nursery:
-    """``nursery.py``, running."""
+class Ended(NamedTuple):
+    """How a run of ``nursery.py`` came out."""
 
-    def __init__(self, log: Path) -> None:
-        self.log = log
+    code: int
+    """-9 where it was killed."""
+    seconds: float
+    killed: int
+    """Processes that were."""
+    writes: int
+    """Calls that changed a file; 0 where they are not counted, or it was killed."""
+
+
+class Nursery:
+    """``nursery.py``, running; with ``writes`` (``writes_library``) it can kill in the middle of one."""
+
+    patience = 10.0
+    """Seconds in which all processes of a run that is over must be gone."""
+
+    def __init__(self, log: Path, writes: Path | None = None, temporary: Path | None = None) -> None:
+        self.log, self.library, self.temporary = log, writes, temporary
+        preloaded = {} if writes is None else {"LD_PRELOAD": str(writes)}
+        settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("nursery.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"},
+            env={**os.environ, **settings, **preloaded},
         )
         assert self._answer() == "ready"
 
-    def run(self, *typed: str, kill_after: float | None = None) -> tuple[int, float]:
-        """Exit code and seconds of ``agentgym`` with these arguments."""
+    def run(self, *typed: str, kill: Sequence[Any] | None = None) -> Ended:
+        """``agentgym`` with these arguments; ``kill`` is a ``Kill`` of ``nursery.py``. No process of it may be left."""
         assert self.process.stdin is not None
         began = time.monotonic()
-        command = {"arguments": typed, "kill_after": kill_after, "log": str(self.log)}
+        command: dict[str, Any] = {"arguments": typed, "kill": kill, "log": str(self.log)}
+        command |= {"temporary": str(self.temporary) if self.temporary else None, "patience": self.patience}
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
-        return int(self._answer()), time.monotonic() - began
+        code, killed, writes, left = json.loads(self._answer())
+        assert left == [], (left, self.log.read_text()[-3000:])
+        return Ended(code, time.monotonic() - began, killed, writes)
 
     def train(self, output: Path, *, kill_after: float | None = None, **changes: Any) -> tuple[int, float]:
         """A new run, or, where there is one, the same run going on."""
+        return self.trained(output, None if kill_after is None else (kill_after,), changes)[:2]
+
+    def trained(self, output: Path, kill: Sequence[Any] | None, changes: Mapping[str, Any]) -> Ended:
+        """The same, with any kill."""
         if (output / "config.json").exists():
-            return self.run("train", "--resume", str(output), kill_after=kill_after)
-        typed = arguments({**SETTINGS, **changes, "output": str(output)})
-        return self.run("train", *typed, kill_after=kill_after)
+            return self.run("train", "--resume", str(output), kill=kill)
+        return self.run("train", *arguments({**SETTINGS, **changes, "output": str(output)}), kill=kill)
 
     def close(self) -> None:
         self.process.communicate(timeout=60)
@@ -80,6 +115,16 @@ class Nursery:
     def _answer(self) -> str:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
+
+
+def writes_library(folder: Path) -> Path | None:
+    """``writes.c``, compiled; None where there is no compiler."""
+    library = folder / "writes.so"
+    source = str(Path(__file__).with_name("writes.c"))
+    if shutil.which("gcc") is None:
+        return None
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O2", source, "-o", str(library), "-ldl"], check=True)
+    return library
 
 
 def assert_same(run: Path, whole: Path) -> None:

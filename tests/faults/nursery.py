@@ -2,19 +2,25 @@
 
     python tests/faults/nursery.py
 
-A line of JSON on standard input is ``{"arguments": [...], "kill_after": seconds or null, "log": FILE}``; the answer is
-the exit code, -9 where it was killed. The process is forked from this one, which has imported everything and done
-nothing else.
+A line of JSON on standard input is ``{"arguments": [...], "log": FILE, "kill": Kill or null, "temporary": folder or
+null, "patience": seconds}``. The answer is the exit code, -9 where it was killed, how many processes were killed, how
+many times it wrote to files, and what runs on when it is over: the program is forked from this process, which has
+imported everything and done nothing else, and what its descendants leave becomes this one's.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
+import mmap
 import os
+import re
 import signal
 import sys
+import tempfile
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import matplotlib
 
@@ -31,24 +37,45 @@ from agentgym.trainers import ppo, sft
 _WARM = (launch, ppo, sft, torch.utils.tensorboard, transformers.AutoTokenizer, transformers.AutoModelForCausalLM)
 
 
+class Kill(NamedTuple):
+    """What is killed, and when: after so many seconds, or in the middle of a write, counted from 1."""
+
+    after: float | None = None
+    at_write: int | None = None
+    below: tuple[str, ...] = ()
+    """The way down from the program to the victim: of each process on it what its command line has. None: itself."""
+    which: float = 0.0
+    """From 0 to 1, where there are several."""
+
+
 def main() -> None:
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
     torch.set_num_threads(1)
+    counter = mmap.mmap(-1, 8)
     print("ready", flush=True)
     for line in sys.stdin:
         command = json.loads(line)
+        kill = Kill(*command["kill"]) if command["kill"] else Kill()
+        counter[:] = bytes(8)
         child = os.fork()
         if not child:
-            _agentgym(command)
-        print(_exit_code(child, command["kill_after"]), flush=True)
+            _agentgym(command, kill, counter)
+        code, killed = _watched(child, kill)
+        print(json.dumps([code, killed, int.from_bytes(counter[:], "little"), _left(command["patience"])]), flush=True)
 
 
-def _agentgym(command: dict[str, Any]) -> None:
+def _agentgym(command: dict[str, Any], kill: Kill, counter: mmap.mmap) -> None:
     """What the console script does."""
     log = os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    if command["temporary"]:
+        tempfile.tempdir = os.environ["TMPDIR"] = command["temporary"]
     sys.argv = ["agentgym", *command["arguments"]]
+    writes = ctypes.CDLL(os.environ["LD_PRELOAD"]) if "LD_PRELOAD" in os.environ else None
+    if writes is not None:
+        writes.arm(ctypes.c_long(kill.at_write or -1))
     code = 1
     try:
         cli.main()
@@ -58,19 +85,70 @@ def _agentgym(command: dict[str, Any]) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+        if writes is not None:
+            counter[:] = int(writes.counted()).to_bytes(8, "little")
         os._exit(code)
 
 
-def _exit_code(child: int, kill_after: float | None) -> int:
-    ends = None if kill_after is None else time.monotonic() + kill_after
+def _watched(child: int, kill: Kill) -> tuple[int, int]:
+    """The exit code of ``child``, and how many of its processes were killed on the way."""
+    ends = None if kill.after is None else time.monotonic() + kill.after
+    killed = 0
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status)
-        if ends is not None and time.monotonic() >= ends:  # not waited for yet: the id is still this child's
-            os.kill(child, signal.SIGKILL)
-            ends = None
+            code = os.waitstatus_to_exitcode(status)
+            return code, killed or int(code == -signal.SIGKILL)
+        is_due = ends is not None and time.monotonic() >= ends
+        if is_due and (victim := _victim(child, kill)) is not None:  # not waited for: the id is still this child's
+            os.kill(victim, signal.SIGKILL)
+            ends, killed = None, 1
         time.sleep(0.001)
+
+
+def _victim(pid: int, kill: Kill) -> int | None:
+    """Whom it is about; None where there is nobody at the moment."""
+    for text in kill.below:
+        found = [each for each in _children(pid) if re.search(text, _command(each))]
+        if not found:
+            return None
+        pid = found[min(int(kill.which * len(found)), len(found) - 1)]
+    return pid
+
+
+def _children(pid: int) -> list[int]:
+    """Those that run."""
+    try:
+        listed = [each.read_text().split() for each in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return []
+    return sorted(int(child) for children in listed for child in children if _command(int(child)))
+
+
+def _command(pid: int) -> str:
+    """Its command line; empty where it is over."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def _left(patience: float) -> list[str]:
+    """Command lines of what runs on so many seconds after it should have ended, and goes now."""
+    ends = time.monotonic() + patience
+    while True:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                continue
+        except ChildProcessError:
+            return []
+        if time.monotonic() > ends:
+            break
+        time.sleep(0.005)
+    left = {child: _command(child) for child in _children(os.getpid())}
+    for child in left:
+        os.kill(child, signal.SIGKILL)
+    return list(left.values())
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import pytest
 from agentgym.ledger import audit
 from agentgym.run import Run
 from tests.faults.kit import SETTINGS, arguments
+from tests.kit import eventually
 
 MARK = "AGENTGYM_TEST_MARK"
 SHARED = Path("/dev/shm")
@@ -106,3 +107,29 @@ def test_vllm_is_gone_after_any_signal(tmp_path: Path) -> None:
     settings["engine"] = {"id": "vllm", "max_sessions": 32}
     settings["model"] = {**settings["model"], "width": 64}
     interrupted_at_random(tmp_path, num=2, longest=30, settings=arguments(settings))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("between", [0.0, 0.3])
+def test_a_second_signal_is_no_worse_than_one(between: float, tmp_path: Path) -> None:
+    """Whoever presses Ctrl-C twice has a run that can be resumed, and nothing of it is left."""
+    run, settings = tmp_path / "run", {**SETTINGS, "updates": 12}
+    settings["rollout"] = {**settings["rollout"], "hosts": "processes"}
+    typed, mark = [*arguments(settings), "--output", str(run)], uuid.uuid4().hex
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentgym.cli", "train", *typed],
+        env={**os.environ, MARK: mark, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert eventually(lambda: (run / "metrics.jsonl").exists() and (run / "metrics.jsonl").read_text() != "", 120)
+    process.send_signal(signal.SIGINT)
+    time.sleep(between)
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT), told
+    assert eventually(lambda: marked(mark) == [], 5), marked(mark)
+    code, told = outcome_of(run, tmp_path, 600, signal.SIGINT)
+    assert code == 0, told
+    assert sum(audit(Run.open(run).ledger()).values()) > 0

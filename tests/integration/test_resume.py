@@ -237,6 +237,15 @@ def test_a_finished_run_stays_as_it_is(whole: Path) -> None:
     assert ((whole / "report.json").read_bytes(), weights(whole)) == before
 
 
+def test_what_a_kill_left_of_older_checkpoints_goes(whole: Path, tmp_path: Path) -> None:
+    """It came when the last was written and the oldest not yet deleted, and nothing more is written."""
+    run = shutil.copytree(whole, tmp_path / "run", symlinks=True)
+    kept = sorted(path.name for path in (run / "checkpoints").iterdir())
+    shutil.copytree(run / "checkpoints" / kept[0], run / "checkpoints" / "0-older-000001")
+    assert resume(run) == run
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == kept
+
+
 @pytest.mark.parametrize(
     "sent", [signal.SIGTERM, *(pytest.param(s, marks=NIGHTLY) for s in (signal.SIGINT, signal.SIGHUP))]
 )

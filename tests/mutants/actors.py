@@ -213,6 +213,7 @@ MODULES = (
             Mutation("the first token ends", "ids[-1] in", "ids[0] in"),
             Mutation("requests not noted", "        self.requests.append(list(prompt.token_ids))\n", ""),
             Mutation("version not taken up", "self.policy_version = version", "self.policy_version = 0"),
+            Mutation("every prompt is kept", "        del self.requests[:-KEPT]\n", ""),
         ),
     ),
     Module(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agentgym.actors.scripted import ScriptedEngine
+from agentgym.actors.scripted import KEPT, ScriptedEngine
 from agentgym.engine import Completion, Engine, Prompt, text_only
 from agentgym.errors import EngineError
 from agentgym.media import as_media
@@ -35,6 +35,13 @@ def test_it_says_what_the_function_replies_to_the_prompt() -> None:
     )
     said(engine, [7, 8])
     assert engine.requests == [[7, 8, 9], [7, 8]]
+
+
+def test_the_last_prompts_are_kept() -> None:
+    engine = ScriptedEngine(counting)
+    for first in range(KEPT + 2):
+        said(engine, [first])
+    assert [prompt[0] for prompt in engine.requests] == list(range(2, KEPT + 2))
 
 
 @pytest.mark.parametrize(("max_tokens", "ids", "reason"), [(3, [10, 11, END], "stop"), (2, [10, 11], "length")])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +18,11 @@ pytest.importorskip("mcp", reason="needs the extra mcp")
 from agentgym.environments.mcp import MCP, env
 from agentgym.environments.mcp.link import Address, Lost
 from agentgym.errors import ConfigError, EnvError, UserError
+from agentgym.protocols.plain import Plain
+from agentgym.rollout import EpisodeSpec, Rollout
 from agentgym.tools import ToolError
-from agentgym.types import Observation
+from agentgym.types import Observation, Trajectory
+from tests.unit.rollout.kit import TOKENIZER, says
 
 NOTE = {"type": "object", "properties": {"title": {"type": "string"}}}
 
@@ -205,6 +210,39 @@ def test_a_call_is_made_again_but_once(tmp_path: Path, wires: list[Wire]) -> Non
     Wire.answers = [Lost("it ended", sent=False)]
     with pytest.raises(EnvError, match=r'"http://x" cannot be reached again: refused$'):
         served_here.step("read(title=a)")
+
+
+@pytest.mark.slow
+def test_no_episode_of_many_is_lost_where_connections_drop_by_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 256 that play at once, each call drops its connection one time in twenty, before or after it was sent."""
+    rng, dropped = random.Random(0), list[str]()
+
+    class Dropping(Wire):
+        def call(self, tool: str, arguments: Mapping[str, Any]) -> str:
+            if rng.random() < 0.05:
+                dropped.append(tool)
+                raise Lost("it dropped", sent=rng.random() < 0.5)
+            return super().call(tool, arguments)
+
+    monkeypatch.setattr(env, "Link", Dropping)
+    served(tmp_path, SOLVED, url="http://x").close()
+    made = lambda: MCP(url="http://x", tasks=tmp_path / "tasks.jsonl")  # noqa: E731
+    actors = {str(n): says(*["read(title=a)"] * 4, "It is 7.") for n in range(256)}
+
+    async def main() -> list[Trajectory]:
+        rollout = Rollout(made, TOKENIZER, Plain(), max_context=2**16, concurrency=256)
+        specs = [EpisodeSpec(task=0, seed=n, episode_id=str(n)) for n in range(256)]
+        try:
+            return await rollout.run(specs, lambda episode: actors[episode.spec.episode_id](episode))
+        finally:
+            await rollout.close()
+
+    played = asyncio.run(main())
+    assert len(dropped) > 40
+    assert [episode.error for episode in played if episode.stop_reason.is_void] == []
+    assert all(episode.terminated for episode in played)
 
 
 @pytest.mark.parametrize("sent", [True, False])

@@ -59,6 +59,22 @@ def test_dpo_by_hand() -> None:
     assert evaluate(partial(dpo, beta=0.5), 3.0, 1.0) == pytest.approx((0.3132617, -0.1344707, 0.1344707))
 
 
+@pytest.mark.parametrize("ratio", [200.0, 1e4, 1e30])
+@pytest.mark.parametrize("loss", [partial(dpo, beta=0.5), partial(dpo, beta=0.5, label_smoothing=0.1)])
+def test_a_log_ratio_of_any_size_leaves_the_loss_finite(
+    loss: Callable[..., tuple[torch.Tensor, Metrics]], ratio: float
+) -> None:
+    """-log sigmoid(-D) is D where D is large, and its gradient beta; the sigmoid itself is 0 there."""
+    sides = torch.tensor([ratio, -ratio]).requires_grad_(), torch.zeros(2).requires_grad_()
+    value_P, _ = loss(*sides)
+    assert torch.isfinite(value_P).all()
+    (gradient,) = torch.autograd.grad(value_P.sum(), sides[:1])
+    assert torch.isfinite(gradient).all()
+    smoothing = loss.keywords.get("label_smoothing", 0.0)  # type: ignore[attr-defined]
+    assert value_P[1].item() == pytest.approx(0.5 * ratio * (1 - smoothing), rel=1e-6)
+    assert gradient[1].item() == pytest.approx(-0.5 * (1 - smoothing), rel=1e-6)
+
+
 def test_label_smoothing_by_hand() -> None:
     """D = 1: .9 * .3132617 + .1 * log(1 + e) = .2819355 + .1313262; gradient .5 * (sigmoid(1) - .9)."""
     found = evaluate(partial(dpo, beta=0.5, label_smoothing=0.1), 3.0, 1.0)
