@@ -240,7 +240,7 @@ MODULES = (
             ),
             Mutation("a part is the whole", "without=beside, only=topic)", "without=beside)"),
             Mutation("a key is all that begin so", 'f"{key}.".startswith(f"{topic}.")', "key.startswith(topic)"),
-            Mutation("a word twice", "list(dict.fromkeys(_words(kind)))", "list(_words(kind))"),
+            Mutation("a word twice", "list(dict.fromkeys(_words(field.annotation)))", "list(_words(field.annotation))"),
         ),
     ),
     Module(

@@ -394,6 +394,21 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/hosts/processes/framed.py",
+        (f"{PROCESSES}/test_process.py",),
+        (
+            Mutation(
+                "what is equal is not sent", "known = observation is self._seen", "known = observation == self._seen"
+            ),
+            Mutation("the last step's observation is not known", "        self._seen = result.observation\n", ""),
+            Mutation(
+                "a reset keeps instructions",
+                "_, self.instructions, self.max_turns, _ = self._read",
+                "_, _, self.max_turns, _ = self._read",
+            ),
+        ),
+    ),
+    Module(
         "agentgym/hosts/processes/host.py",
         (f"{PROCESSES}/test_process.py",),
         (
@@ -418,7 +433,7 @@ MODULES = (
                 '                await self._call({"call": "close"})',
                 "                await asyncio.sleep(0)",
             ),
-            Mutation("the dead are closed", "        if self._death is not None:\n            return\n", ""),
+            Mutation("the dead are closed", "        if self.death is not None:\n            return\n", ""),
             Mutation("the last answer is lost", "        self._channel.drain()  # it may have answered before\n", ""),
             Mutation(
                 "one caller is told of the death",
@@ -432,8 +447,8 @@ MODULES = (
             ),
             Mutation(
                 "a later death takes the first's place",
-                "        if self._death is None:\n            self._death = death",
-                "        if True:\n            self._death = death",
+                "        if self.death is None:\n            self.death = death",
+                "        if True:\n            self.death = death",
             ),
             Mutation(
                 "a silent one is left",
@@ -449,15 +464,6 @@ MODULES = (
                 "a socket that closes is nothing",
                 "        asyncio.get_running_loop().call_later(_STATUS_SECONDS, self._on_silence)",
                 "        pass",
-            ),
-            Mutation(
-                "what is equal is not sent", "known = observation is self._seen", "known = observation == self._seen"
-            ),
-            Mutation("the last step's observation is not known", "        self._seen = result.observation\n", ""),
-            Mutation(
-                "a reset keeps instructions",
-                "_, self.instructions, self.max_turns, _ = self._read",
-                "_, _, self.max_turns, _ = self._read",
             ),
             Mutation(
                 "a lost nursery is final",

@@ -742,15 +742,11 @@ MODULES = (
             Mutation("the run is not locked", "    with run.locked():\n", "    with contextlib.nullcontext():\n"),
             Mutation("another model", "        fingerprint.check(run, settings.model.id, reporter.note)\n", ""),
             Mutation("the weights of before", 'policy_dir=at / "policy" if at else None, ', ""),
-            Mutation("nothing seeded", "        seed_all(settings.seed)\n", ""),
+            Mutation("nothing seeded", "    seed_all(settings.seed)\n", ""),
             Mutation("a run hangs for ever", ", beat=watchdog.beat)", ")"),
             Mutation("trained after all", 'is_trained=stage in ("after", "done")', 'is_trained=stage == "done"'),
-            Mutation(
-                "new settings are not kept", "                if settings != has:\n", "                if False:\n"
-            ),
-            Mutation(
-                "kept where nothing changed", "                if settings != has:\n", "                if True:\n"
-            ),
+            Mutation("new settings are not kept", "            if settings != has:\n", "            if False:\n"),
+            Mutation("kept where nothing changed", "            if settings != has:\n", "            if True:\n"),
             Mutation(
                 "newer ones stay",
                 "    for path in checkpoint.clean(bench.run.checkpoints, at, corrupt=bench.run.corrupt):\n",
@@ -826,7 +822,7 @@ MODULES = (
         "agentgym/launch/starting.py",
         (f"{UNIT}/test_starting.py",),
         (
-            Mutation("a taken directory", "    refuse_taken(settings.output)\n", ""),
+            Mutation("a taken directory", "    refuse_taken(output)\n", ""),
             Mutation("initial weights by chance", "    seed_all(settings.seed)\n", ""),
             Mutation("a run hangs for ever", "assembled(settings, beat=watchdog.beat)", "assembled(settings)"),
             Mutation("nothing is refused", "            await _refuse(bench, stages)\n", ""),

@@ -115,7 +115,7 @@ MODULES = (
         ("tests/unit/rollout/test_runner.py",),
         (
             Mutation("a retry on a used environment", "self._lent(fresh=attempt > 0)", "self._lent()"),
-            Mutation("always fresh environments", "self._idle and not fresh", "False"),
+            Mutation("always fresh environments", "self._opened() if fresh else self._taken()", "self._opened()"),
             Mutation(
                 "a late host is kept",
                 "seat.is_spoiled = play.trajectory.stop_reason.is_void",
@@ -148,7 +148,12 @@ MODULES = (
                 "                finally:\n                    release(play.session)",
                 "                finally:\n                    pass",
             ),
-            Mutation("idle hosts of a closed run", "            await host.close()\n", "            pass\n"),
+            Mutation(
+                "idle hosts of a closed run",
+                "        for host in idle:\n            with ended_by_force(_CLOSE_SECONDS):\n                await host.close()\n",
+                "",
+            ),
+            Mutation("hosts are kept where they are", "if await self.hosts.keeps(host)", "if True"),
             Mutation("closed hosts are lent", "idle, self._idle = self._idle, []", "idle = self._idle"),
             Mutation("what hosts share stays", "        await self.hosts.close()\n", ""),
             Mutation(

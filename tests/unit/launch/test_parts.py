@@ -166,7 +166,7 @@ class Making:
             await close(scout)
 
         monkeypatch.setattr(parts, "Rollout", Asked)
-        monkeypatch.setattr(parts, "engine_of", lambda settings, module: self.engine)
+        monkeypatch.setattr(parts, "engine_of", lambda settings, module, cluster=None: self.engine)
         monkeypatch.setattr(Scout, "close", closed)
 
     def __call__(self, **given: Any) -> Parts:
