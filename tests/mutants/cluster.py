@@ -28,8 +28,8 @@ MODULES = (
         (
             Mutation(
                 "sessions wander",
-                "        engine = self._places.get(session)\n        if engine is None:\n            engine = self._chosen",
-                "        if True:\n            engine = self._chosen",
+                "        if engine is None:\n            engine =",
+                "        if True:\n            engine =",
             ),
             Mutation("beginnings are nothing", "(self._matched(engine, blocks), -len", "(0, -len"),
             Mutation("all on one", "<= least + self.slack", "<= 10**9"),
@@ -65,8 +65,8 @@ MODULES = (
             ),
             Mutation(
                 "the lost are not replaced",
-                "            self._reborn(self._places.pop(number))",
-                "            asyncio.sleep(0)",
+                "create_task(self._reborn(self._places.pop(number)))",
+                "create_task(asyncio.sleep(0))",
             ),
             Mutation("caches of old weights are counted on", "        self._router.forget()\n", ""),
             Mutation("other versions are fine", 'if head["agentgym"] != VERSION:', "if False:"),

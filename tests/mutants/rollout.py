@@ -150,8 +150,8 @@ MODULES = (
             ),
             Mutation(
                 "idle hosts of a closed run",
-                "        for host in idle:\n            with ended_by_force(_CLOSE_SECONDS):\n                await host.close()\n",
-                "",
+                "        for host in idle:\n            with",
+                "        for host in ():\n            with",
             ),
             Mutation("hosts are kept where they are", "if await self.hosts.keeps(host)", "if True"),
             Mutation("closed hosts are lent", "idle, self._idle = self._idle, []", "idle = self._idle"),
