@@ -101,11 +101,23 @@ def test_one_that_is_lost_is_asked_no_more_and_made_anew_with_the_weights_of_the
     run(work)
 
 
-def test_one_that_is_made_while_weights_change_has_the_newest() -> None:
+def test_one_that_is_made_while_weights_change_has_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work() -> None:
         cluster = LocalCluster("a")
         async with started(cluster) as engine:
+            begun = asyncio.Event()
+            start = replica.Replica.start
+
+            async def slow(self: replica.Replica, version: int, *parcels: bytes) -> bytes:
+                begun.set()
+                found = await start(self, version, *parcels)
+                while engine.policy_version == version:
+                    await asyncio.sleep(0.001)
+                return found
+
+            monkeypatch.setattr(replica.Replica, "start", slow)
             engine._bury(0, "for the test")
+            await begun.wait()
             await engine.update_weights(4, weights_of(tiny_model(1)))
             said = await engine.generate(PROMPT, asked(1), session="s")
             assert said.policy_versions[0] == 4

@@ -116,8 +116,12 @@ def test_a_station_that_is_lost_alone_is_made_anew() -> None:
     async def work() -> None:
         cluster = LocalCluster("a")
         async with played(cluster) as hosts:
-            await hosts.open()
+            host, idle = await hosts.open(), await hosts.open()
             cluster.actors[0].lose()
+            assert await hosts.keeps(idle)  # nobody knows yet
+            with pytest.raises(EnvError, match="was lost with its node"):
+                await host.reset(0, None)
+            assert not await hosts.keeps(idle)
             await asyncio.sleep(0.02)
             assert node_of(await hosts.open()) == "a"
             assert len(cluster.actors) == 2
