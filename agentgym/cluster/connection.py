@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import socket
@@ -207,8 +208,10 @@ def _ray() -> Any:
 
 
 def _start(ray: Any, address: str | None, settings: Mapping[str, Any]) -> None:
+    """Called in a thread of its own, where Ray leaves the signals to us; it would say so."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
-        ray.init(**settings, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+        ray.init(**settings, log_to_driver=False, configure_logging=False)
     except (ConnectionError, ray.exceptions.RayError, ValueError, RuntimeError) as error:
         if address is None:
             raise UserError(f"Ray cannot be started here: {_told(error)}") from error
