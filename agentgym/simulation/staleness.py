@@ -1,0 +1,196 @@
+r"""The mean staleness of a scheduler that takes groups in order, in closed form.
+
+**The cycle.** Version v of the weights is published at t(v), and the groups of update v + s begin then (s is
+``max_staleness``). Three things can be what an update waits for, and the slowest of them is the cycle C = t(v+1) −
+t(v):
+
+- the learner: learning and publishing take L, so C ≥ L;
+- the actors: their places play an update's episodes in P = episodes · seconds of an episode / places, so C ≥ P;
+- the bound: update u is learned from when its last episode has ended. Its groups begin at t(u−s), the last of their
+  episodes ends M later, and version u + 1 is published L after that. That is s + 1 cycles: C ≥ (M + L) / (s + 1).
+
+    C = max(L, P, (M + L) / (s + 1))
+
+At s = 0 the third is C = M + L: playing and learning take turns.
+
+**The wait.** Where the places are what is slowest, groups that may begin wait for one: q = (s + 1) C − M − L seconds,
+so that s + 1 cycles pass from when they may begin until their update is published. Otherwise q = 0.
+
+**The beginnings.** Where all places are always taken, episodes begin evenly over P. Where they are free, as many as
+there are places begin at once, and the others as those end: after d seconds of the first the second begins, on the
+mean, and renewal theory has the k-th of a place begin (1 − c²) d / 2 later than k d would say, evenly spread (d is
+the mean of an episode's seconds, c their deviation over d).
+
+**The staleness.** A token that is sampled o seconds after its group might begin has seen floor(o / C) publications
+since, each of which takes one from its staleness: it is s − floor(o / C). The tokens of an episode are spread evenly
+over its D seconds, so for those that begin evenly over S seconds from q on, o = q + S U + D V with U and V uniform on
+[0, 1], and
+
+    mean staleness = s − E floor((q + S U + D V) / C)
+
+the mean over episodes, weighted by their tokens. E floor of a sum of two uniforms is a second difference of G, the
+second integral of floor:
+
+    E floor(a + b U + c V) = (G(a + b + c) − G(a + b) − G(a + c) + G(a)) / (b c)
+    G(z) = (n − 1) n (2n − 1) / 12 + n (n − 1) f / 2 + n f² / 2      with n = floor z, f = z − n
+
+Where the places are slowest, all of it is simple: with M = P + T, where T is what the slowest episode takes beyond
+the last beginning, q cancels s and the mean staleness is (T + L − d / 2) / P: how many updates are published between
+a token and the update that learns from it. Where the learner is slowest and an update is played within one cycle, it
+is s.
+
+It is an approximation in that C, M and q are means: where two of the three bounds are nearly equal, what varies makes
+the cycle longer than the larger one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Begin", "Cycle", "cycle", "mean_floor", "slowest"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """Seconds of an update in the long run, and what follows from it."""
+
+    seconds: float
+    bound_by: str
+    """What is slowest: "learner", "actors" or "staleness"."""
+    wait: float
+    """Seconds that a group which may begin waits for places."""
+    staleness: float
+    """Mean over tokens, in updates."""
+
+
+class Begin(NamedTuple):
+    """A share of an update's episodes that begin evenly over ``spread`` seconds, from ``start`` on."""
+
+    share: float
+    start: float
+    spread: float
+
+
+def cycle(
+    durations: Sequence[float],
+    *,
+    episodes: int,
+    actors: int,
+    learn: float,
+    publish: float = 0.0,
+    max_staleness: int,
+    tokens: Sequence[float] | None = None,
+) -> Cycle:
+    """The cycle of updates of ``episodes`` that are played on ``actors`` places, in order.
+
+    ``durations`` are seconds of episodes, a sample of them, and ``tokens`` what each of them says, the same where none
+    are given; ``learn`` and ``publish`` are seconds an update.
+
+    >>> round(cycle([1.0], episodes=8, actors=8, learn=4.0, max_staleness=2).staleness, 3)  # the learner is slowest
+    2.0
+    >>> round(cycle([1.0], episodes=32, actors=8, learn=2.0, max_staleness=1).staleness, 3)  # the actors are
+    0.609
+    >>> cycle([1.0], episodes=8, actors=8, learn=2.0, max_staleness=0).seconds  # in turn
+    3.0
+    """
+    sample = np.asarray(durations, float)
+    learn, played = learn + publish, episodes * float(sample.mean()) / actors
+    begins = _burst(sample, episodes, actors)
+    seconds = max(learn, played, (slowest(sample, episodes, begins) + learn) / (max_staleness + 1))
+    wait, bound_by = 0.0, "learner" if seconds == learn else "staleness"
+    if seconds == played:
+        begins, bound_by = [Begin(1.0, 0.0, played)], "actors"
+        wait = max(0.0, (max_staleness + 1) * seconds - slowest(sample, episodes, begins) - learn)
+    seen = _publications(sample, np.ones(len(sample)) if tokens is None else np.asarray(tokens), begins, wait, seconds)
+    return Cycle(seconds=seconds, bound_by=bound_by, wait=wait, staleness=max(0.0, max_staleness - seen))
+
+
+def _burst(sample: NDArray[np.float64], episodes: int, actors: int) -> list[Begin]:
+    """Episodes that find all places free."""
+    if episodes <= actors:
+        return [Begin(1.0, 0.0, 0.0)]
+    mean = float(sample.mean())
+    second = max(0.0, mean - sample.std() ** 2 / mean) / 2
+    return [Begin(actors / episodes, 0.0, 0.0), Begin(1 - actors / episodes, second, mean * (episodes / actors - 1))]
+
+
+def _publications(
+    sample: NDArray[np.float64], tokens: NDArray[np.float64], begins: Sequence[Begin], wait: float, seconds: float
+) -> float:
+    """That a token sees after its group might begin, on the mean."""
+    at = np.linspace(0, len(sample) - 1, min(len(sample), _BINS)).astype(int)  # no more than say it
+    order = np.argsort(sample)[at]
+    return sum(
+        share
+        * float(
+            np.average(
+                [
+                    mean_floor((wait + start) / seconds, spread / seconds, duration / seconds)
+                    for duration in sample[order]
+                ],
+                weights=tokens[order],
+            )
+        )
+        for share, start, spread in begins
+    )
+
+
+def slowest(durations: Sequence[float] | NDArray[np.float64], episodes: int, begins: Sequence[Begin]) -> float:
+    """Seconds until the last of ``episodes`` has ended, on the mean.
+
+    The mean of the largest of independent numbers is the integral of the probability that not all of them are smaller.
+
+    >>> slowest([2.0], 10, [Begin(1, 0, 0)]), round(slowest([0.0, 1.0], 1, [Begin(1, 0, 0)]), 2)
+    (2.0, 0.5)
+    """
+    sample = np.sort(np.asarray(durations, float))
+    end = max(each.start + each.spread for each in begins) + float(sample[-1])
+    times = (np.arange(_POINTS) + 0.5) * end / _POINTS
+    none_later = np.zeros(len(times))
+    for share, start, spread in begins:
+        bins = max(1, min(round(share * episodes), _BINS))
+        at = start + spread * (np.arange(bins) + 0.5) / bins
+        ended = np.searchsorted(sample, times[:, None] - at + 1e-12, side="right") / len(sample)
+        with np.errstate(divide="ignore"):
+            none_later += np.log(ended).sum(1) * (share * episodes / bins)
+    return end * float(1 - np.exp(none_later).mean())
+
+
+_BINS, _POINTS = 256, 2048
+
+
+def mean_floor(start: float, first: float, second: float) -> float:
+    """The mean of floor(start + first U + second V), with U and V uniform on [0, 1] and independent.
+
+    >>> mean_floor(0.25, 0.0, 0.0), mean_floor(0.5, 1.0, 0.0), mean_floor(0.0, 1.0, 1.0)
+    (0.0, 0.5, 0.5)
+    """
+    first, second = sorted((first, second))
+    if second < _NARROW:
+        return float(math.floor(start))
+    if first < _NARROW:
+        return (_integral(start + second) - _integral(start)) / second
+    ends = _second(start + first + second) - _second(start + first) - _second(start + second) + _second(start)
+    return ends / (first * second)
+
+
+_NARROW = 1e-6
+
+
+def _integral(z: float) -> float:
+    """Of floor, from 0 to ``z``."""
+    n = math.floor(z)
+    return n * (n - 1) / 2 + n * (z - n)
+
+
+def _second(z: float) -> float:
+    """Of that integral, from 0 to ``z``."""
+    n = math.floor(z)
+    rest = z - n
+    return (n - 1) * n * (2 * n - 1) / 12 + n * (n - 1) / 2 * rest + n * rest**2 / 2
