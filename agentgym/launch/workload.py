@@ -88,7 +88,7 @@ def _latencies(directory: Path) -> Latencies:
 
 
 def fitted(loads: Iterable[Load]) -> Speed:
-    """Seconds a token as a line over how many are sampled at once, by least squares, every reply counted.
+    """Seconds a token as a line over how many are sampled at once, by least squares of what it is off by in proportion.
 
     Seen at one number alone, all of it is held to grow with the number: that promises no engine more than was seen.
 
@@ -97,10 +97,10 @@ def fitted(loads: Iterable[Load]) -> Speed:
     (0.01, 0.01)
     """
     found = [load for load in loads if load.tokens]
-    weights = np.sqrt([load.replies for load in found])
     together = np.array([load.together / load.replies for load in found])
     seconds = np.array([load.seconds / load.tokens for load in found])
     if len(found) == 1:
         return Speed(0.0, float(seconds[0] / together[0]))
+    weights = np.sqrt([load.replies for load in found]) / seconds
     (alone, each), _ = nnls(np.stack([weights, weights * together], 1), weights * seconds)
     return Speed(float(alone), float(each))
