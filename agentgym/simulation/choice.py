@@ -76,6 +76,7 @@ def compared(
             closed = cycle(
                 simulation.durations[-_SAMPLE:],
                 tokens=simulation.tokens[-_SAMPLE:],
+                answer=workload.step.mean,
                 episodes=plan.per_update,
                 actors=plan.actors,
                 learn=workload.learn * plan.per_update / plan.learners,

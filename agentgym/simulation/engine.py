@@ -14,8 +14,8 @@ from agentgym.simulation.workload import Speed
 
 __all__ = ["Decoder"]
 
-_SAME = 1e-6
-"""Tokens that are held to be none: a sum of many steps is not exact."""
+_SAME, _SOON = 1e-6, 1e-9
+"""Tokens that are held to be none, and seconds that are: a sum of many steps is not exact."""
 
 
 class Decoder:
@@ -61,7 +61,10 @@ class Decoder:
     def ended(self, now: float) -> list[Any]:
         """Take out who has all their tokens."""
         self.advance(now)
-        found, limit = [], self.position + _SAME
+        found: list[Any] = []
+        if not self._ends:
+            return found
+        limit = self.position + _SAME + _SOON / self.speed.step(len(self._ends))
         while self._ends and self._ends[0][0] <= limit:
             found.append(heapq.heappop(self._ends)[2])
         return found

@@ -214,9 +214,9 @@ class Simulation:
         seconds = self.workload.learn * self.plan.per_update / self.plan.learners
         tokens, versions, oldest = (list(column) for column in zip(*map(self._ages.pop, groups), strict=True))
         age = self.version - sum(versions) / max(1e-12, sum(tokens))
-        update = Update(
-            self._waits_since, self._now, self._now + seconds, sum(tokens), age, self.version - int(min(oldest))
-        )
+        oldest_age = self.version - int(min(oldest))
+        times = self._waits_since, self._now, self._now + seconds
+        update = Update(*times, sum(tokens), age, oldest_age, groups)
         self.updates.append(update)
         self._waits_since = None
         self._at(self._now + seconds, _STUDIED, None)

@@ -20,6 +20,8 @@ class Update:
     """Mean over its tokens: updates since the weights that sampled them."""
     max_staleness: int
     """Of the replies."""
+    groups: list[int]
+    """That it was made of, in the order in which they were taken."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

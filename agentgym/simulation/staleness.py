@@ -23,8 +23,8 @@ the mean of an episode's seconds, c their deviation over d).
 
 **The staleness.** A token that is sampled o seconds after its group might begin has seen floor(o / C) publications
 since, each of which takes one from its staleness: it is s − floor(o / C). The tokens of an episode are spread evenly
-over its D seconds, so for those that begin evenly over S seconds from q on, o = q + S U + D V with U and V uniform on
-[0, 1], and
+over its D seconds but for the environment's last answer (D is without that here), so for those that begin evenly over S
+seconds from q on, o = q + S U + D V with U and V uniform on [0, 1], and
 
     mean staleness = s − E floor((q + S U + D V) / C)
 
@@ -39,10 +39,10 @@ the last beginning, q cancels s and the mean staleness is (T + L − d / 2) / P:
 a token and the update that learns from it. Where the learner is slowest and an update is played within one cycle, it
 is s.
 
-M varies from update to update, so all of this is asked for each of sixteen equal shares of its distribution, and the mean
-is taken. What is left is an approximation in that updates do not know of each other: where the learner takes a small
-part of the cycle and slow episodes decide, several updates become ready together, and the staleness is lower by up to
-a fifth than this says.
+M varies from update to update, so all of this is asked for each of sixteen equal shares of its distribution, and the
+mean is taken. What is left is an approximation in that updates do not know of each other: where the learner takes a
+small part of the cycle and slow episodes decide, several updates become ready together, and the staleness is lower
+than this says by up to a fifth.
 """
 
 from __future__ import annotations
@@ -89,11 +89,13 @@ def cycle(
     publish: float = 0.0,
     max_staleness: int,
     tokens: Sequence[float] | None = None,
+    answer: float = 0.0,
 ) -> Cycle:
     """The cycle of updates of ``episodes`` that are played on ``actors`` places, in order.
 
     ``durations`` are seconds of episodes, a sample of them, and ``tokens`` what each of them says, the same where none
-    are given; ``learn`` and ``publish`` are seconds an update.
+    are given; ``answer`` are seconds of the environment's last one, in which nothing is said any more. ``learn`` and
+    ``publish`` are seconds an update.
 
     >>> round(cycle([1.0], episodes=8, actors=8, learn=4.0, max_staleness=2).staleness, 3)  # the learner is slowest
     2.0
@@ -112,7 +114,9 @@ def cycle(
         wait, begins, bound_by = 0.0, burst, "learner" if seconds == learn else "staleness"
         if seconds == played:
             wait, begins, bound_by = max(0.0, (max_staleness + 1) * seconds - flowing - learn), flow, "actors"
-        stale = max(0.0, max_staleness - _publications(sample, weights, begins, wait, seconds))
+        stale = max(
+            0.0, max_staleness - _publications(np.maximum(0.0, sample - answer), weights, begins, wait, seconds)
+        )
         found.append(Cycle(seconds=seconds, bound_by=bound_by, wait=wait, staleness=stale))
     return Cycle(
         seconds=float(np.mean([each.seconds for each in found])),

@@ -8,6 +8,8 @@ from agentgym.simulation.durations import Constant, Durations
 
 __all__ = ["Speed", "Workload"]
 
+_SHORTEST = 1e-9
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Speed:
@@ -21,8 +23,8 @@ class Speed:
     each: float
 
     def step(self, num: float) -> float:
-        """Seconds of a step of ``num`` sequences."""
-        return self.alone + self.each * num
+        """Seconds of a step of ``num`` sequences; not quite nothing, so that time goes on."""
+        return max(_SHORTEST, self.alone + self.each * num)
 
     def share(self, num: float) -> float:
         """Of a step's seconds, those that more engines would save."""
