@@ -184,8 +184,8 @@ class Train(Learning):
                 await self._keep_if_best()
             await self.update(pause)
         await self._keep_if_best()
-        bench.run.write_json(LATENCIES, bench.parts.rollout.latencies.state())
         self.trainer.leave(bench.run.directory)
+        bench.run.write_json(LATENCIES, bench.parts.rollout.latencies.state())
         if self.at and (self._is_idle or not self.has_learned):
             was_warm = "warm_start" in bench.report["stages"]
             expert = "used" if was_warm else "idle" if await bench.parts.env.has_expert() else "none"

@@ -137,9 +137,7 @@ class Play:
         """What is said next, by whoever plays; the episode stays where it is until it is told to ``act``."""
         with self.latencies.replying() as tokens:
             completion = await self.actor(self.episode)
-            if (
-                completion.policy_versions and completion.policy_versions[0] >= 0
-            ):  # an expert's say nothing of an engine
+            if (completion.policy_versions or [-1])[0] >= 0:  # an expert's say nothing of an engine
                 tokens.append(len(completion.token_ids))
         self.trajectory.sampling = self.episode.sampling
         self.beat()

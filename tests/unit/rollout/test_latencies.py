@@ -9,7 +9,7 @@ import pytest
 from agentgym.errors import EnvError
 from agentgym.rollout import latencies as module
 from agentgym.rollout.latencies import Latencies, Load
-from tests.unit.rollout.kit import Stage, Stages, rollout_on, says, seen, spec, timeless
+from tests.unit.rollout.kit import Says, Stage, Stages, rollout_on, says, seen, spec, timeless
 
 
 @pytest.fixture
@@ -71,3 +71,9 @@ def test_an_episode_waits_for_a_reset_and_for_each_turn() -> None:
     counts = {what: sum(rollout.latencies.counted(what).values()) for what in ("reset", "step", "reply")}
     assert counts["reset"] == 2
     assert counts["step"] == 4
+
+
+def test_an_expert_says_nothing_of_an_engine() -> None:
+    rollout = rollout_on(Stages())
+    timeless(rollout.run([spec("a")], Says(["on"], version=-1)))
+    assert (rollout.latencies.counted("reply"), rollout.latencies.loads) == ({}, {})
