@@ -1,7 +1,7 @@
 """The image is built and used as a stranger would: not root, without a network, on a disk that cannot be written.
 
 There is no registry to take the base from: it is made of this machine's package sources, as that of sandboxes is.
-Wheels are fetched here, by pip as it is set up here, for the Python that the base has; the build itself needs no network.
+Wheels are fetched here, by pip as it is set up here, for the Python that the base has; the build needs no network.
 """
 
 from __future__ import annotations

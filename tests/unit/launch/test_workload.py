@@ -51,7 +51,7 @@ def test_what_was_measured_is_the_workload(tmp_path: Path) -> None:
     assert (workload.reset.mean, workload.reply_tokens.mean) == (0.5, 4.0)
     assert (workload.overhead, workload.publish) == (0.001, 0.5)
     assert workload.learn == pytest.approx(0.1), "the first two updates are slower than the others"
-    assert workload.speed == Speed(pytest.approx(0.01), pytest.approx(0.01))
+    assert (workload.speed.alone, workload.speed.each) == pytest.approx((0.01, 0.01))
 
 
 def test_steps_in_the_event_loop_keep_it_busy(tmp_path: Path) -> None:

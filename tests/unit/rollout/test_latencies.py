@@ -7,7 +7,6 @@ import json
 import pytest
 
 from agentgym.errors import EnvError
-from agentgym.rollout import latencies as module
 from agentgym.rollout.latencies import Latencies, Load
 from tests.unit.rollout.kit import Says, Stage, Stages, rollout_on, says, seen, spec, timeless
 
@@ -16,7 +15,7 @@ from tests.unit.rollout.kit import Says, Stage, Stages, rollout_on, says, seen, 
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that the clock will show, one after the other."""
     shown: list[float] = []
-    monkeypatch.setattr(module.time, "perf_counter", lambda: shown.pop(0))
+    monkeypatch.setattr("agentgym.rollout.latencies.time.perf_counter", lambda: shown.pop(0))
     return shown
 
 

@@ -7,7 +7,7 @@ import json
 
 from rich.console import Console
 
-from agentgym.simulation import Constant, Speed, chosen, compared, plans, table
+from agentgym.simulation import Constant, Plan, Speed, chosen, compared, plans, table
 from tests.unit.simulation.kit import plan, workload
 
 SERIAL = workload(speed=Speed(0.0, 0.5), step=Constant(0.0), learn=0.0)
@@ -50,7 +50,7 @@ def test_the_closed_form_is_of_those_in_order() -> None:
 
 
 def test_the_table_marks_what_to_take() -> None:
-    told = []
+    told: list[Plan] = []
     found = plans(plan(), actors=[4], max_staleness=[0, 1])
     rows = compared(found, workload(learn=0.5), tell=told.append)
     assert told == found
