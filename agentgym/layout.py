@@ -10,12 +10,12 @@ from agentgym.archive import FILE
 from agentgym.errors import DataError
 from agentgym.media import MEDIA
 
-__all__ = ["BEGINNING", "GROWING", "LOCK", "OWN", "refuse_odd"]
+__all__ = ["BEGINNING", "GROWING", "LATENCIES", "LOCK", "OWN", "refuse_odd"]
 
 GROWING = ("metrics.jsonl", "ledger.jsonl")
 """Files that get lines."""
 
-BEGINNING, LOCK = ".beginning", ".lock"
+BEGINNING, LOCK, LATENCIES = ".beginning", ".lock", "latencies.json"
 OWN = (
     "config.json",
     *GROWING,
@@ -33,7 +33,7 @@ OWN = (
     "report.html",
 )
 """What a run alone writes: a directory that has one of them is another's, and would be mixed or erased."""
-_SHARED = ("places.json", "model.json", "tracker.json", MEDIA, "watchdog.txt", BEGINNING, LOCK)
+_SHARED = ("places.json", "model.json", "tracker.json", MEDIA, "watchdog.txt", BEGINNING, LOCK, LATENCIES)
 _FOLDERS = ("checkpoints", "policies", "reward_model", "warm_start", "corrupt", "tensorboard", MEDIA)
 
 

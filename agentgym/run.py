@@ -5,6 +5,7 @@ places.json          the paths among them as they are from this directory: both 
 tracker.json         what the run is called where --report_to shows it too
 model.json           fingerprint of the model that the run began with, where it is a directory
 metrics.jsonl        one line an update or evaluation; tensorboard/ holds the same numbers
+latencies.json       how long resets, steps and replies took, as counts: agentgym simulate
 ledger.jsonl         what became of each task: trained, or rejected and why
 episodes.sqlite      every episode of training and measuring: agentgym export
 checkpoints/         complete ones only; the newest is where --resume goes on

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from agentgym.rollout import EpisodeSpec
 from agentgym.types import Trajectory
 
-__all__ = ["Scheduler", "groups_of", "reach"]
+__all__ = ["Scheduler", "begun_by", "groups_of", "reach", "within_reach"]
 
 PlayGroup: TypeAlias = Callable[[Sequence[EpisodeSpec]], Awaitable[list[Trajectory]]]
 
@@ -74,7 +75,7 @@ class Scheduler:
 
         What begins is drawn now, and whatever is learned later, it stays drawn.
         """
-        end = min(self.num_updates, version + self.max_staleness + 1)
+        end = begun_by(version, self.max_staleness, self.num_updates)
         beginning = sorted(self._again.items())
         for update in range(self.num_begun // self.per_update, end):
             beginning += enumerate(groups_of(self.specs(update)), start=update * self.per_update)
@@ -102,9 +103,8 @@ class Scheduler:
         self._taken = []
 
     def _within_reach(self, update: int, room: int) -> list[_Group]:
-        if self.in_order:
-            return self._groups[:1]
-        return self._groups[: reach([group.due for group in self._groups], update, room, self.per_update)]
+        due = [(due, len(list(each))) for due, each in itertools.groupby(group.due for group in self._groups)]
+        return self._groups[: within_reach(due, update, room, self.per_update, in_order=self.in_order)]
 
     async def close(self) -> None:
         """Stop what is being played."""
@@ -137,18 +137,39 @@ def groups_of(specs: Sequence[EpisodeSpec]) -> list[list[EpisodeSpec]]:
     return list(groups.values())
 
 
-def reach(due: Sequence[int], update: int, room: int, per_update: int) -> int:
+def begun_by(version: int, max_staleness: int, num_updates: int) -> int:
+    """Of how many updates, the first ones, the groups have begun once the weights are those of ``version``.
+
+    >>> begun_by(3, max_staleness=2, num_updates=100), begun_by(99, max_staleness=2, num_updates=100)
+    (6, 100)
+    """
+    return min(num_updates, version + max_staleness + 1)
+
+
+def within_reach(due: Iterable[tuple[int, int]], update: int, room: int, per_update: int, *, in_order: bool) -> int:
+    """From how many groups, oldest first, the next place of ``update`` may be given: in order, from the oldest alone.
+
+    ``due`` are as for ``reach``.
+    """
+    return 1 if in_order else reach(due, update, room, per_update)
+
+
+def reach(due: Iterable[tuple[int, int]], update: int, room: int, per_update: int) -> int:
     """How many of the groups, oldest first, the next place of ``update`` may be given to.
 
-    ``due`` are their deadlines, in order; ``room`` is how many places the update has left. Usually all; but where the
-    groups that are due until some update need every place that is left until then, only those.
+    ``due`` are their deadlines, in order, and how many have each; ``room`` is how many places the update has left.
+    Usually all; but where the groups that are due until some update need every place that is left until then, only
+    those.
 
-    >>> reach([2, 2, 2, 3], update=2, room=3, per_update=3)
+    >>> reach([(2, 3), (3, 1)], update=2, room=3, per_update=3)
     3
-    >>> reach([3, 3, 4], update=2, room=2, per_update=2)
+    >>> reach([(3, 2), (4, 1)], update=2, room=2, per_update=2)
     3
     """
-    for num, last in enumerate(due, start=1):
-        if num >= room + max(0, last - update) * per_update:
-            return num
-    return len(due)
+    num = 0
+    for last, count in due:
+        places = room + max(0, last - update) * per_update
+        if num + count >= places:
+            return max(num + 1, places)
+        num += count
+    return num

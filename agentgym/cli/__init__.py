@@ -11,6 +11,7 @@ Each command takes those that have an effect there, and its help shows them.
 - ``trees``: what episodes that branch have in common;
 - ``viewing``: runs on a page;
 - ``playing``: an environment by hand, checked and served;
+- ``scaling``: what more of everything would bring;
 - ``files``: what is written to begin from.
 """
 
@@ -20,7 +21,7 @@ import sys
 import click
 
 from agentgym.blame import blamed
-from agentgym.cli import files, learning, playing, runs, trees, viewing  # noqa: F401  # each adds its commands
+from agentgym.cli import files, learning, playing, runs, scaling, trees, viewing  # noqa: F401  # each adds its commands
 from agentgym.cli.group import cli
 from agentgym.commands import hang_up
 from agentgym.errors import AgentGymError, UserError

@@ -19,6 +19,7 @@ from agentgym.launch.models import make_engine
 from agentgym.launch.reporting import why_nothing
 from agentgym.launch.score import score
 from agentgym.launch.stage import Stage, Workbench
+from agentgym.layout import LATENCIES
 from agentgym.learn.lead import telling
 from agentgym.learn.loop import Loop, Outcome
 from agentgym.learn.players import Players
@@ -184,6 +185,7 @@ class Train(Learning):
             await self.update(pause)
         await self._keep_if_best()
         self.trainer.leave(bench.run.directory)
+        bench.run.write_json(LATENCIES, bench.parts.rollout.latencies.state())
         if self.at and (self._is_idle or not self.has_learned):
             was_warm = "warm_start" in bench.report["stages"]
             expert = "used" if was_warm else "idle" if await bench.parts.env.has_expert() else "none"

@@ -22,6 +22,7 @@ from agentgym.protocol import Protocol
 from agentgym.rollout.actors import Actor, Episode
 from agentgym.rollout.context import asked_to_summarize, clipped, resumed_from
 from agentgym.rollout.deadline import in_time
+from agentgym.rollout.latencies import Latencies
 from agentgym.rollout.specs import EpisodeSpec, Limits
 from agentgym.snapshot import Mark
 from agentgym.stream import Extension, TokenStream
@@ -37,7 +38,7 @@ class Play:
 
     ``run`` does all; ``begin`` and ``turn`` are its steps, and ``prepare``, ``reply`` and ``act`` those of a turn, for
     whoever wants to stop in between; ``fork`` branches.
-    ``beat`` is called at every sign of progress.
+    ``beat`` is called at every sign of progress, ``latencies`` is told what was waited for.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class Play:
         max_context: int,
         release: Callable[[str], None],
         beat: Callable[[], None],
+        latencies: Latencies | None = None,
     ) -> None:
+        self.latencies = latencies or Latencies()
         self.host, self.spec, self.actor, self.protocol = host, spec, actor, protocol
         self.stream, self.trajectory, self.limits = stream, trajectory, limits
         self.max_context, self.release, self.beat = max_context, release, beat
@@ -105,7 +108,8 @@ class Play:
             await self._within_deadline(self.host.load(self.mark), "going back")
             return
         reset = self.host.reset(self.spec.seed, self.spec.reset_options)
-        observation, info = await self._within_deadline(reset, "reset")
+        with self.latencies.waiting("reset"):
+            observation, info = await self._within_deadline(reset, "reset")
         self.trajectory.channels = info.get("channels", {})
         self.opening = self.protocol.prologue(self.host.instructions, self.spec.preface)
         self.episode = Episode(self.spec, self.host, self.stream, observation, list(self.opening))
@@ -131,7 +135,10 @@ class Play:
 
     async def reply(self) -> Completion:
         """What is said next, by whoever plays; the episode stays where it is until it is told to ``act``."""
-        completion = await self.actor(self.episode)
+        with self.latencies.replying() as tokens:
+            completion = await self.actor(self.episode)
+            if (completion.policy_versions or [-1])[0] >= 0:  # an expert's say nothing of an engine
+                tokens.append(len(completion.token_ids))
         self.trajectory.sampling = self.episode.sampling
         self.beat()
         return completion
@@ -296,7 +303,9 @@ class Play:
 
     async def _step(self, turn: Turn, action: Action) -> bool:
         turn.action, turn.tool_calls = str(action), list(action.tool_calls)
-        observation, reward, terminated, truncated, info = await self._within_deadline(self.host.step(action), "step")
+        with self.latencies.waiting("step"):
+            step = self._within_deadline(self.host.step(action), "step")
+            observation, reward, terminated, truncated, info = await step
         self.beat()
         turn.reward, turn.breakdown = reward, {"environment": reward}
         turn.channels = info.get("channels", {})

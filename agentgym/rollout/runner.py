@@ -23,6 +23,7 @@ from agentgym.protocol import Protocol
 from agentgym.reward import EpisodeReward, Shaper, as_shaper
 from agentgym.rollout.actors import Actor
 from agentgym.rollout.deadline import ended_by_force, open_in_time
+from agentgym.rollout.latencies import Latencies
 from agentgym.rollout.play import Play
 from agentgym.rollout.shaping import Finish, Weighted, shape, together, weighed
 from agentgym.rollout.specs import EpisodeSpec, Limits
@@ -75,6 +76,8 @@ class Rollout:
         self.hosts: Hosts = hosts or make_hosts(where, make_env)
         self.num_running = 0
         """Episodes that have a place."""
+        self.latencies = Latencies()
+        """What they waited for."""
         self._idle: list[Host] = []
         self._gate = asyncio.Semaphore(concurrency)
 
@@ -168,6 +171,7 @@ class Rollout:
             max_context=self.max_context,
             release=release,
             beat=self.beat,
+            latencies=self.latencies,
         )
 
     async def close(self) -> None:

@@ -102,12 +102,14 @@ MODULES = (
         ("tests/unit/test_scheduler.py",),
         (
             Mutation(
-                "one update too far ahead", "version + self.max_staleness + 1)", "version + self.max_staleness + 2)"
+                "one update too far ahead",
+                "min(num_updates, version + max_staleness + 1)",
+                "min(num_updates, version + max_staleness + 2)",
             ),
             Mutation(
                 "more updates than there are",
-                "min(self.num_updates, version + self.max_staleness + 1)",
-                "version + self.max_staleness + 1",
+                "return min(num_updates, version + max_staleness + 1)",
+                "return version + max_staleness + 1",
             ),
             Mutation(
                 "due one later",
@@ -130,8 +132,8 @@ MODULES = (
             ),
             Mutation(
                 "the order does not matter",
-                "            return self._groups[:1]\n",
-                "            return self._groups\n",
+                "return 1 if in_order else reach(",
+                "return reach(",
             ),
             Mutation("groups play on", "            group.task.cancel()\n", "            pass\n"),
             Mutation(
@@ -142,7 +144,8 @@ MODULES = (
             Mutation("taken is trained", "for group in (*self._taken, *self._groups)}", "for group in self._groups}"),
             Mutation("trained twice", "        self._taken = []\n\n    def _within", "        pass\n\n    def _within"),
             Mutation("how many began is forgotten", '        self.num_begun = state["num_begun"]\n', ""),
-            Mutation("one place too few", "if num >= room +", "if num > room +"),
+            Mutation("one place too few", "if num + count >= places:", "if num + count > places:"),
+            Mutation("those that are due alone", "return max(num + 1, places)", "return num + count"),
             Mutation(
                 "this update's places twice",
                 "max(0, last - update) * per_update",

@@ -46,8 +46,8 @@ MODULES = (
         (
             Mutation(
                 "whatever is ready, though another is due",
-                "return self._groups[: reach([group.due for group in self._groups], update, room, self.per_update)]",
-                "return self._groups",
+                "return 1 if in_order else reach(due, update, room, per_update)",
+                "return 1 if in_order else 10**9",
             ),
         ),
     ),

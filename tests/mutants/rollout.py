@@ -101,7 +101,12 @@ MODULES = (
                 'await self._within_deadline(self.host.save(), "saving")',
                 "await self.host.save()",
             ),
-            Mutation("steps are no sign of life", '"step")\n        self.beat()\n', '"step")\n'),
+            Mutation("steps are no sign of life", "await step\n        self.beat()\n", "await step\n"),
+            Mutation(
+                "an expert's replies are an engine's",
+                "if (completion.policy_versions or [-1])[0] >= 0:",
+                "if True:",
+            ),
             Mutation("what was sampled is lost", "        self.trajectory.samples = self.stream.samples\n", ""),
             Mutation(
                 "no complaint",

@@ -216,7 +216,7 @@ def test_version_and_help_end_well(agentgym: Typed) -> None:
         listed = re.findall(r"^  (\w+)  ", printed, re.MULTILINE)
         reading, playing = (
             ["compare", "curves", "doctor", "envs", "eval", "export"],
-            ["init", "merge", "play", "record", "serve"],
+            ["init", "merge", "play", "record", "serve", "simulate"],
         )
         assert listed == [*reading, *playing, "train", "tree", "view"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import json
 import random
 from collections.abc import Sequence
@@ -383,7 +384,8 @@ def test_nothing_begins_twice_and_a_version_that_admits_nothing_new_begins_nothi
     ],
 )
 def test_reach(due: list[int], update: int, room: int, per_update: int, expected: int) -> None:
-    assert reach(due, update, room, per_update) == expected
+    runs = [(last, len(list(each))) for last, each in itertools.groupby(due)]
+    assert reach(runs, update, room, per_update) == expected
 
 
 def test_groups_keep_their_order() -> None:

@@ -26,6 +26,7 @@ from agentgym.ledger import Tally
 from agentgym.protocols.plain import Plain
 from agentgym.registry import plugins
 from agentgym.rollout import EpisodeSpec, Limits
+from agentgym.rollout.latencies import Latencies
 from agentgym.run import Run
 from agentgym.types import Trajectory
 from agentgym.watchdog import Watchdog
@@ -92,7 +93,7 @@ class Stand:
 
     def __init__(self, engine: Listening, play: Callable[[EpisodeSpec], Trajectory]) -> None:
         self.engine, self.play = engine, play
-        self.tokenizer, self.num_running = chat(), 3
+        self.tokenizer, self.num_running, self.latencies = chat(), 3, Latencies()
         self.played: list[Played] = []
 
     async def run(
