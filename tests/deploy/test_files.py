@@ -167,6 +167,7 @@ case ${0##*/} in
 scontrol) [ "$1" != show ] || printf 'node1\\nnode2\\n' ;;
 srun) while [ "$1" != ray ] && [ "$1" != torchrun ]; do shift; done; "$@" ;;
 python) echo secret ;;
+agentgym) until [ "$(grep -c '^ray start' "$LOG")" -ge 2 ]; do sleep 0.01; done ;;  # it takes longer than that
 esac
 """
 
