@@ -12,7 +12,7 @@ from agentgym.cli.group import cli
 from agentgym.commands import Real, write_json
 from agentgym.progress import wide_console
 
-OVERHEAD = 0.0002
+OVERHEAD = 0.0004
 """Seconds of a turn in the process that plays: benchmarks/simulation.py, "processor time of a turn"."""
 
 

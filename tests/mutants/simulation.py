@@ -24,13 +24,8 @@ MODULES = (
     ),
     Module(
         "agentgym/simulation/admission.py",
-        ("tests/unit/simulation/test_admission.py",),
-        (
-            Mutation("whoever is first", "or not self._is_within_reach(self._ended[0], update, room)", ""),
-            Mutation(
-                "due one later", "(begun, version + plan.max_staleness)", "(begun, version + plan.max_staleness + 1)"
-            ),
-        ),
+        ("tests/unit/simulation/test_admission.py", "tests/unit/simulation/test_model.py"),
+        (Mutation("whoever is first", "or not self._is_within_reach(self._ended[0], update, room)", ""),),
     ),
     Module(
         "agentgym/simulation/model.py",

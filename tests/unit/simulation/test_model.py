@@ -77,6 +77,14 @@ def test_publishing_stalls_the_engines() -> None:
     assert outcome.publish_share == pytest.approx(1 / 3)
 
 
+def test_what_is_played_ahead_stands_still_while_weights_are_published() -> None:
+    decoding = workload(publish=0.5, learn=0.0, step=Constant(0.0), reply_tokens=Constant(10), speed=Speed(0.1, 0.0))
+    outcome = simulate(plan(max_staleness=1), decoding)
+    assert outcome.seconds_per_update == pytest.approx(1.5), (
+        "a second of decoding, and half a one in which there is none"
+    )
+
+
 def test_turns_and_resets_take_their_time() -> None:
     long = workload(turns=Constant(3), reset=Constant(2.0), learn=0.0, reply_tokens=Constant(10), speed=Speed(0.1, 0.0))
     assert long.alone == pytest.approx(2 + 3 * (1 + 1))

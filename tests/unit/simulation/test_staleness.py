@@ -61,7 +61,7 @@ def test_tokens_weigh_episodes() -> None:
 
 @pytest.mark.parametrize("actors", [8, 32])
 @pytest.mark.parametrize("learn", [0.3, 0.7, 1.3])
-@pytest.mark.parametrize("max_staleness", [1, 2, 3])
+@pytest.mark.parametrize("max_staleness", [0, 1, 2, 3])
 def test_it_is_within_a_tenth_of_the_simulation(actors: int, learn: float, max_staleness: int) -> None:
     """``learn`` is a share of the seconds of playing."""
     episodes = 3 * actors
