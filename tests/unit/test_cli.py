@@ -25,6 +25,7 @@ from pydantic import BaseModel
 import agentgym as package
 from agentgym import doctor, launch, listing, repl, store
 from agentgym import serve as serving
+from agentgym.config import settings_in
 from agentgym.doctor import Finding
 from agentgym.errors import EngineError, UserError
 from agentgym.launch import merging
@@ -871,9 +872,8 @@ def test_bad_toml_and_unknown_keys_in_it(agentgym: Typed, tmp_path: Path) -> Non
 
 def keys(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in settings.model_fields.items():
-        kind: Any = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind.model_config.get("extra") == "forbid":
-            yield from keys(kind, f"{prefix}{name}.")
+        if (group := settings_in(field)) is not None:
+            yield from keys(group, f"{prefix}{name}.")
         else:
             yield f"--{prefix}{name}"
 
