@@ -3,8 +3,9 @@
     pip install torch==2.13.0 && pip install -e '.[ray,test]'
     python -m benchmarks.cluster [--parts one two kills] [--seconds 600] [--json FILE]
 
-- ``one``: episodes of webshop a second with ``--cluster ray`` over those without; the two take turns (A B B A …), the
-  ratio is the median over the rounds. The model is nano's, so a turn is little work: with a larger one Ray costs less.
+- ``one``: episodes of webshop a second with ``--cluster ray`` over those without, on one core of torch's each; the two
+  take turns (A B B A …), the ratio is the median over the rounds. Of two models made from nothing: nano, of whose turns
+  each takes a millisecond or two, and one of 19 million parameters, whose turns take what those of a small real one do.
 - ``two``: replies that wait (``paced_engine``: 4 at once, 0.2 s each), of an engine on one node and of one on each of
   two, in network namespaces. Needs root and iproute2.
 - ``kills``: the same for ``--seconds`` while every 20 seconds an environment, all of a node's environments, an engine
@@ -29,8 +30,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from agentgym.flags import parse_flags
 from agentgym.launch.evaluation import play_tasks
 from agentgym.launch.parts import Parts, assembled
@@ -43,7 +42,8 @@ PACED = [
     *("--env", str(ROOT / "tests/faults/paced.py"), "--engine", str(ROOT / "benchmarks/paced_engine.py")),
     *("--model", "nano", "--model.width", "32", "--env.turns", "6", "--rollout.concurrency", "32"),
 ]
-ROUNDS, EPISODES = 7, 48
+LARGER = ["--model.width", "384", "--model.feed_forward", "1536", "--model.layers", "8"]
+ROUNDS, EPISODES = 5, 48
 BETWEEN_KILLS = 20.0
 
 Rows = dict[str, dict[str, float | str]]
@@ -61,7 +61,8 @@ def main() -> None:
         return print(json.dumps(asyncio.run(for_a_while(address, int(engines), float(seconds)))))
     rows: Rows = {}
     if "one" in arguments.parts:
-        rows |= asyncio.run(one_node())
+        rows |= asyncio.run(one_node("nano", []))
+        rows |= asyncio.run(one_node("19 M parameters", LARGER))
     if "two" in arguments.parts:
         rows |= second_node()
     if "kills" in arguments.parts:
@@ -84,9 +85,9 @@ async def ready(*typed: str) -> AsyncIterator[Parts]:
 # -- one node ------------------------------------------------------------------------------------------
 
 
-async def one_node() -> Rows:
-    torch.set_num_threads(1)
-    async with ready("--env", "webshop") as here, ready("--env", "webshop", "--cluster", "ray") as there:
+async def one_node(model: str, flags: list[str]) -> Rows:
+    typed = ["--env", "webshop", "--threads", "1", *flags]
+    async with ready(*typed) as here, ready(*typed, "--cluster", "ray") as there:
         seconds: dict[str, list[float]] = {"here": [], "there": []}
         played: dict[str, list[str]] = {}
         sides = {"here": here, "there": there}
@@ -99,7 +100,11 @@ async def one_node() -> Rows:
                 played[side] = [turn.reply for episode in episodes for turn in episode.turns]
         assert played["here"] == played["there"], "the two did not do the same work"
     ratios = [a / b for a, b in zip(seconds["here"], seconds["there"], strict=True)]
-    return {"episodes a second on Ray, one node / without": row(statistics.median(ratios), "ratio", ">= 0.9")}
+    turn = 1000 * statistics.median(seconds["here"]) / len(played["here"])
+    return {
+        f"{model}: episodes a second on Ray, one node / without": row(statistics.median(ratios), "ratio", ">= 0.9"),
+        f"{model}: a turn without": row(turn, "ms", "-"),
+    }
 
 
 async def episodes_of(parts: Parts) -> Any:
