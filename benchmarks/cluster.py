@@ -5,7 +5,7 @@
 
 - ``one``: episodes of webshop a second with ``--cluster ray`` over those without, on one core of torch's each; the two
   take turns (A B B A …), the ratio is the median over the rounds. Of two models made from nothing: nano, of whose turns
-  each takes a millisecond or two, and one of 19 million parameters, whose turns take what those of a small real one do.
+  each takes a millisecond or two, and one seven times as wide and deep, whose turns take what those of a small real one do.
 - ``two``: replies that wait (``paced_engine``: 4 at once, 0.2 s each), of an engine on one node and of one on each of
   two, in network namespaces. Needs root and iproute2.
 - ``kills``: the same for ``--seconds`` while every 20 seconds an environment, all of a node's environments, an engine
@@ -42,8 +42,8 @@ PACED = [
     *("--env", str(ROOT / "tests/faults/paced.py"), "--engine", str(ROOT / "benchmarks/paced_engine.py")),
     *("--model", "nano", "--model.width", "32", "--env.turns", "6", "--rollout.concurrency", "32"),
 ]
-LARGER = ["--model.width", "384", "--model.feed_forward", "1536", "--model.layers", "8"]
-ROUNDS, EPISODES = 5, 48
+LARGER = ["--model.width", "192", "--model.feed_forward", "768", "--model.layers", "6"]
+ROUNDS, EPISODES = 3, 24
 BETWEEN_KILLS = 20.0
 
 Rows = dict[str, dict[str, float | str]]
@@ -62,7 +62,7 @@ def main() -> None:
     rows: Rows = {}
     if "one" in arguments.parts:
         rows |= asyncio.run(one_node("nano", []))
-        rows |= asyncio.run(one_node("19 M parameters", LARGER))
+        rows |= asyncio.run(one_node("a larger one", LARGER))
     if "two" in arguments.parts:
         rows |= second_node()
     if "kills" in arguments.parts:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import secrets
@@ -159,7 +160,7 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
             directory = closing.enter_context(
                 tempfile.TemporaryDirectory(prefix="agentgym-ray-", ignore_cleanup_errors=True)
             )
-            environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+            environment["RAY_AUTH_TOKEN"] = _own_token()
         elif _has_token():
             await asyncio.to_thread(_refuse_silent, address)
         else:
@@ -192,6 +193,12 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
 
 _HELD: list[tuple[str | None, Cluster]] = []
 """The one that this process has joined, and by which address."""
+
+
+@functools.cache
+def _own_token() -> str:
+    """Of the clusters that this process starts: Ray reads a process's token once."""
+    return secrets.token_hex(32)
 
 
 def _ray() -> Any:

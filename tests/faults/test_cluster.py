@@ -194,3 +194,18 @@ def test_a_cluster_that_asks_nobody_for_a_token_is_refused(tmp_path: Path) -> No
             assert process.wait(120) == 2, (tmp_path / "log").read_text()[-3000:]
     assert "asks nobody for a token" in (tmp_path / "log").read_text()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_program_starts_one_after_the_other(tmp_path: Path) -> None:
+    """Ray keeps what it was told first of a token."""
+    code = (
+        "import asyncio\n"
+        "from agentgym.cluster.connection import joined\n"
+        "async def nodes():\n"
+        "    async with joined(None) as cluster:\n"
+        "        return len(await cluster.nodes())\n"
+        "assert [asyncio.run(nodes()) for _ in range(2)] == [1, 1]\n"
+    )
+    with (tmp_path / "log").open("wb") as log:
+        started = subprocess.run([sys.executable, "-c", code], stdout=log, stderr=log, timeout=200, check=False)
+    assert started.returncode == 0, (tmp_path / "log").read_text()[-3000:]

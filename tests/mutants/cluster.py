@@ -14,7 +14,7 @@ MODULES = (
             Mutation("versions without tokens", "if version < _LEAST:", "if False:"),
             Mutation("joined without a token", "        elif _has_token():\n", "        elif True:\n"),
             Mutation("nobody is asked", '"RAY_AUTH_MODE": "token"}', "}"),
-            Mutation("one token for all", "secrets.token_hex(32)", '"0" * 64'),
+            Mutation("one token for all", "return secrets.token_hex(32)", 'return "0" * 64'),
             Mutation("a dashboard", '"include_dashboard": False', '"include_dashboard": True'),
             Mutation("an open cluster is joined", "if found.returncode == 0:", "if False:"),
             Mutation("the token is shown to strangers", 'if not name.startswith("RAY_AUTH")', "if True"),
