@@ -31,6 +31,8 @@ _LEAST = (2, 52)
 """The first version of Ray that knows tokens."""
 _OBJECT_STORE_BYTES = 1 << 30
 """Shared memory of a cluster that is started here, for weights."""
+_SHORT = "/tmp"
+"""Where Ray's sockets are, as they are by default: their paths may have 107 characters, whatever TMPDIR has."""
 _SECONDS = 30.0
 """For a cluster to answer."""
 _CONNECT_SECONDS = 10.0
@@ -158,7 +160,7 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
     with contextlib.ExitStack() as closing:
         if address is None:
             directory = closing.enter_context(
-                tempfile.TemporaryDirectory(prefix="agentgym-ray-", ignore_cleanup_errors=True)
+                tempfile.TemporaryDirectory(prefix="agentgym-ray-", dir=_SHORT, ignore_cleanup_errors=True)
             )
             environment["RAY_AUTH_TOKEN"] = _own_token()
         elif _has_token():

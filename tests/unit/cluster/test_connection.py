@@ -110,6 +110,7 @@ def test_one_that_is_started_here_has_a_token_of_its_own_and_no_dashboard(monkey
     assert settings["include_dashboard"] is False
     assert settings["_node_ip_address"] == "127.0.0.1"
     assert not Path(settings["_temp_dir"]).exists()
+    assert len(settings["_temp_dir"]) < 40  # there are sockets in it
     assert ray.environment["RAY_AUTH_MODE"] == "token"
     assert len(first) == 64
     assert ray.environment["RAY_AUTH_TOKEN"] == first  # Ray would go on with it
