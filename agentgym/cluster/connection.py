@@ -163,6 +163,7 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
                 tempfile.TemporaryDirectory(prefix="agentgym-ray-", dir=_SHORT, ignore_cleanup_errors=True)
             )
             environment["RAY_AUTH_TOKEN"] = _own_token()
+            environment["RAY_worker_niceness"] = "0"  # by default what works there gives way to all else
         elif _has_token():
             await asyncio.to_thread(_refuse_silent, address)
         else:

@@ -112,6 +112,7 @@ def test_one_that_is_started_here_has_a_token_of_its_own_and_no_dashboard(monkey
     assert not Path(settings["_temp_dir"]).exists()
     assert len(settings["_temp_dir"]) < 40  # there are sockets in it
     assert ray.environment["RAY_AUTH_MODE"] == "token"
+    assert ray.environment["RAY_worker_niceness"] == "0"
     assert len(first) == 64
     assert ray.environment["RAY_AUTH_TOKEN"] == first  # Ray would go on with it
     connection._own_token.cache_clear()  # as in another process
