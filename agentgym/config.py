@@ -238,8 +238,8 @@ def _owner(model: type[BaseModel], location: Sequence[int | str]) -> type[BaseMo
 
 def settings_in(field: FieldInfo) -> type[Settings] | None:
     """The group of settings that a field is, which may be an optional one; None for one that is none."""
-    found = _model_in(field.annotation)
-    return found if found is not None and issubclass(found, Settings) else None
+    kind, *others = _kinds(field.annotation)
+    return kind if not others and isinstance(kind, type) and issubclass(kind, Settings) else None
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

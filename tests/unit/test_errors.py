@@ -21,6 +21,7 @@ KINDS = {
     "JudgeError": "AgentGymError",
     "EngineError": "AgentGymError",
     "NonFiniteError": "AgentGymError",
+    "RankError": "AgentGymError",
 }
 """Only what a person can mend is a ``UserError``: the command line tells it without a traceback."""
 
