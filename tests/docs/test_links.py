@@ -47,7 +47,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken(page) == []
 
 
-@pytest.mark.parametrize("page", (ROOT / "docs").rglob("*.md"), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
 def test_no_page_of_the_site_leads_out_of_it(page: Path) -> None:
     """What is beside docs is not on the site: its name is written as code."""
     links = [link for link in links_of(page.read_text(encoding="utf-8")) if not re.match(r"[a-z]+:", link)]
