@@ -5,7 +5,7 @@
 
 - ``one``: episodes of webshop a second with ``--cluster ray`` over those without, on one core of torch's each; the two
   take turns (A B B A …), the ratio is the median over the rounds. Of two models made from nothing: nano, of whose turns
-  each takes a millisecond or two, and one seven times as wide and deep, whose turns take what those of a small real one do.
+  each takes a few milliseconds, and one that is wider and deeper, whose turns take longer.
 - ``two``: replies that wait (``paced_engine``: 4 at once, 0.2 s each), of an engine on one node and of one on each of
   two, in network namespaces. Needs root and iproute2.
 - ``kills``: the same for ``--seconds`` while every 20 seconds an environment, all of a node's environments, an engine
