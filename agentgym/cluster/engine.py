@@ -144,7 +144,8 @@ class ClusterEngine(Engine):
         """Until an engine serves. Raises EngineError where none does for long."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._some.wait()
+                while not self._actors:  # one that came may have gone again before this goes on
+                    await self._some.wait()
         except TimeoutError:
             raise EngineError(
                 f"all engines on the cluster are lost, for {_PATIENCE_SECONDS:g} seconds; the last said: {self._why}"

@@ -103,10 +103,13 @@ class ClusterHosts(Hosts):
             self._cluster.kill(post.actor)
 
     async def _opened(self, post: _Post) -> ClusterHost:
-        head = unframed(await self._cluster.asked(post.actor.fork.remote())).head
-        if "failed" in head:
+        try:
+            head = unframed(await self._cluster.asked(post.actor.fork.remote())).head
+            if "failed" in head:
+                raise Failure(*head["failed"]).error(Situation(self._id))
+        except BaseException:  # a deadline too
             post.num_hosts -= 1
-            raise Failure(*head["failed"]).error(Situation(self._id))
+            raise
         host = ClusterHost(self._cluster, post, head["number"], self._id)
         try:
             await host.begin()

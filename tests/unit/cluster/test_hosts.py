@@ -207,3 +207,19 @@ def test_an_idle_one_moves_to_a_node_that_has_less_to_do() -> None:
             assert [await hosts.keeps(host) for host in opened] == [True, True, False, False]
 
     run(work)
+
+
+def test_one_whose_making_is_given_up_is_no_load() -> None:
+    async def work() -> None:
+        async with played(LocalCluster("a")) as hosts:
+            await all_ready(hosts, 1)
+            opening = asyncio.ensure_future(hosts.open())
+            (post,) = hosts._posts.values()
+            while not post.num_hosts:
+                await asyncio.sleep(0)
+            opening.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await opening
+            assert post.num_hosts == 0
+
+    run(work)
