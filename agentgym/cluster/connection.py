@@ -18,14 +18,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentgym.errors import AgentGymError, UserError
 from agentgym.extras import require
+from agentgym.variables import variables_set
 
-__all__ = ["Cluster", "Lost", "Node", "joined", "variables"]
+__all__ = ["Cluster", "Lost", "Node", "joined"]
 
 _LEAST = (2, 52)
 """The first version of Ray that knows tokens."""
@@ -171,7 +172,7 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
                 f"no token for the cluster at {address}: without one anybody who reaches it can run code there; type, "
                 "before the nodes are started and here: export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=FILE"
             )
-        closing.enter_context(variables(environment))
+        closing.enter_context(variables_set(environment))
         ray = _ray()
         if ray.is_initialized():
             raise UserError("this process has joined a Ray cluster already; leave it first: ray.shutdown()")
@@ -265,21 +266,6 @@ def _refuse_open(address: str) -> None:
 def _has_token() -> bool:
     file = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
     return bool(os.environ.get("RAY_AUTH_TOKEN")) or Path(file).is_file()
-
-
-@contextlib.contextmanager
-def variables(environment: Mapping[str, str]) -> Iterator[None]:
-    """Variables as they are to be while entered, and for what is started meanwhile."""
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _told(error: BaseException) -> str:

@@ -13,12 +13,13 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from agentgym.cluster.connection import joined, variables
+from agentgym.cluster.connection import joined
 from agentgym.errors import ConfigError, UserError
 from agentgym.hosts.processes.frames import Packet, framed, unframed
 from agentgym.launch import ranks
 from agentgym.launch.following import led
 from agentgym.launch.settings import TrainSettings
+from agentgym.variables import variables_set
 
 __all__ = ["Recruit", "enlisted"]
 
@@ -63,7 +64,7 @@ async def enlisted(settings: TrainSettings, work: Callable[[], Awaitable[Path]])
                     cluster.actor(Recruit, asked, cpus=1, gpus=wanted.learner_gpus, place=place, concurrency=1)
                 )
             following = [recruit.follow.remote(address) for recruit in recruits]
-            with variables({**meeting, "RANK": "0"}):
+            with variables_set({**meeting, "RANK": "0"}):
                 _speak_from(address)
                 run = await led(work)
             await asyncio.gather(*map(cluster.asked, following))

@@ -19,8 +19,12 @@ MODULES = (
             Mutation("an open cluster is joined", "if found.returncode == 0:", "if False:"),
             Mutation("the token is shown to strangers", 'if not name.startswith("RAY_AUTH")', "if True"),
             Mutation("dead nodes are used", '            if node["Alive"]\n', ""),
-            Mutation("variables stay", "os.environ.pop(name, None)", "pass"),
         ),
+    ),
+    Module(
+        "agentgym/variables.py",
+        ("tests/unit/test_variables.py",),
+        (Mutation("variables stay", "os.environ.pop(name, None)", "pass"),),
     ),
     Module(
         "agentgym/cluster/router.py",

@@ -9,11 +9,10 @@ import importlib.util
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
 
 from agentgym.errors import ConfigError, MissingExtraError, UserError
 
-__all__ = ["SUPPORTED", "check_vllm", "environment", "installed_vllm", "is_quiet"]
+__all__ = ["SUPPORTED", "check_vllm", "installed_vllm", "is_quiet"]
 
 SUPPORTED = "0.32"
 """Release series of vLLM that the engine is written and tested against: its hooks for weights change between series."""
@@ -87,18 +86,3 @@ def _is_broken(name: str) -> bool:
     except Exception:  # a missing operator, a missing library: any failure is the answer
         return True
     return False
-
-
-@contextlib.contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -26,8 +26,9 @@ from vllm.v1.engine import utils
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from agentgym.actors.vllm import guard
-from agentgym.actors.vllm.probe import environment, is_quiet
+from agentgym.actors.vllm.probe import is_quiet
 from agentgym.errors import EngineError
+from agentgym.variables import variables_set
 
 __all__ = ["Core", "Guard"]
 
@@ -85,7 +86,7 @@ class Core:
         self._log = log
         loop = asyncio.get_running_loop()
         private = {"VLLM_RPC_BASE_PATH": str(directory), "TMPDIR": str(directory)}  # gone with it, however it ends
-        with environment(private | variables), _own_session(directory, log):
+        with variables_set(private | variables), _own_session(directory, log):
             try:
                 self.llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**settings))
             except Exception as error:

@@ -166,14 +166,6 @@ def test_torchvision_for_another_machine_is_told(tmp_path: Path, monkeypatch: py
         probe.check_vllm()
 
 
-def test_variables_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AGENTGYM_ONE", "1")
-    with probe.environment({"AGENTGYM_ONE": "2", "AGENTGYM_TWO": "2"}):
-        assert (os.environ["AGENTGYM_ONE"], os.environ["AGENTGYM_TWO"]) == ("2", "2")
-    assert os.environ["AGENTGYM_ONE"] == "1"
-    assert "AGENTGYM_TWO" not in os.environ
-
-
 # -- weights on disk --------------------------------------------------------------------------------
 
 
