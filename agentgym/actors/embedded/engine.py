@@ -32,7 +32,8 @@ from agentgym.types import Media
 
 __all__ = ["EmbeddedEngine"]
 
-
+_ROUNDS = 16
+"""Of the event loop: what comes from another thread or process takes several until the engine is asked it."""
 _Opening: TypeAlias = tuple[tuple[int, ...], tuple[str, ...]]
 """Tokens of a prompt, and digests of the images that they show."""
 
@@ -253,14 +254,15 @@ class EmbeddedEngine(Engine):
             self._loop = asyncio.create_task(self._serve())
 
     async def _serve(self) -> None:
-        """Runs while a request can advance; yields to the event loop between two forward passes.
+        """Runs while a request can advance; yields to the event loop between two forward passes, ``_ROUNDS`` times.
 
         Requests that wait for a slot are looked at again when one is released.
         """
         try:
             while self._admit():
                 self._advance()
-                await asyncio.sleep(0)
+                for _ in range(_ROUNDS):
+                    await asyncio.sleep(0)
         except Exception as error:
             for request in [*self._running, *self._waiting]:
                 if not request.done.done():
