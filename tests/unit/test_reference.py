@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +77,11 @@ def test_the_commands_of_play_are_listed_with_their_first_lines(page: str) -> No
     assert "- `:branch NAME`: keep this moment under a name" in played
     assert "- `:undo [n]`: take back the last turn, or the last n" in played
     assert played[-1].startswith("- `:why`: ")
+
+
+def test_the_one_in_docs_is_today_s(page: str) -> None:
+    written = (Path(__file__).parents[2] / "docs/reference.md").read_text(encoding="utf-8")
+    assert written == page, "type: make docs"
 
 
 def test_it_is_a_page_that_ends_with_a_line(page: str) -> None:
