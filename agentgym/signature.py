@@ -26,9 +26,14 @@ __all__ = ["Signature", "arguments", "both", "described", "settings_of"]
 
 
 class Signature(Settings):
-    """Settings that a signature tells. Defaults are the author's own: they are not checked."""
+    """Settings that a signature tells. Defaults are the author's own: they are not checked.
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, validate_default=False, protected_namespaces=())
+    It has no lines in a file, which pydantic would look for in all frames that lead here.
+    """
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, validate_default=False, protected_namespaces=(), use_attribute_docstrings=False
+    )
 
 
 class OpenSignature(Signature):
@@ -64,13 +69,14 @@ def settings_of(plugin: Callable[..., Any], given: tuple[str, ...] = ()) -> type
 @functools.cache
 def both(own: type[BaseModel], shared: type[BaseModel]) -> type[BaseModel]:
     """Settings that are ``own`` and those that all of a kind ``shared``; of two with one name it is the own one."""
+    unwritten = {"use_attribute_docstrings": False}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*shadows an attribute")
         if own.model_fields.keys() & shared.model_fields.keys():
             fields = {name: field for name, field in shared.model_fields.items() if name not in own.model_fields}
             more: dict[str, Any] = {name: (field.annotation, field) for name, field in fields.items()}
-            return create_model(own.__name__, __base__=own, **more)
-        return create_model(own.__name__, __base__=(shared, own))
+            return create_model(own.__name__, __base__=own, __cls_kwargs__=unwritten, **more)
+        return create_model(own.__name__, __base__=(shared, own), __cls_kwargs__=unwritten)
 
 
 def arguments(settings: BaseModel) -> dict[str, Any]:
