@@ -101,7 +101,7 @@ def _sections() -> Iterator[str]:
     yield f"## Settings of `agentgym train`\n\n{_block(describe(TrainSettings))}\n"
     for kind, part in PARTS.items():
         yield f"## {part.title}\n\n{part.note}\n"
-        for id in plugins(kind).ids():
+        for id in own(kind):
             thing = plugins(kind).get(id)
             about = inspect.getdoc(thing) if kind == "environments" else _first_line(thing)
             yield f"### {part.one}`{id}`\n\n{about}\n\n{options(kind, id)}\n"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.apart import apart
+
 ROOT = Path(__file__).parent.parent
 LINKED = ("environments", "rewards", "trainers")
 SOURCES = sorted(
@@ -57,16 +59,16 @@ def test_importing_agentgym_imports_nothing_heavy() -> None:
     assert heavy & set(loaded) == set()
 
 
-@pytest.mark.parametrize("trainer", sorted(file.stem for file in (ROOT / "trainers").glob("[!_]*.py")))
-def test_importing_a_trainer_loads_no_torch(trainer: str) -> None:
+def test_importing_a_trainer_loads_no_torch() -> None:
     """An unknown setting is told in under a second; torch alone takes longer."""
-    loaded = python("-c", f"import agentgym.trainers.{trainer}, sys; print(*sys.modules)").split()
-    assert {"torch", "transformers"} & set(loaded) == set()
+    trainers = sorted(file.stem for file in (ROOT / "trainers").glob("[!_]*.py"))
+    heavy = "print({'torch', 'transformers'} & set(sys.modules))"
+    found = apart("import agentgym", [f"import agentgym.trainers.{name}\n{heavy}" for name in trainers])
+    assert dict(zip(trainers, found, strict=True)) == dict.fromkeys(trainers, "set()\n")
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
+def test_an_unknown_name_or_key_is_told_before_torch_is_loaded() -> None:
+    given: list[dict[str, object]] = [
         {"env": "webshpo"},
         {"env": "webshop", "updaets": 3},
         {"env": {"id": "webshop", "catalog": "x"}},
@@ -74,19 +76,16 @@ def test_importing_a_trainer_loads_no_torch(trainer: str) -> None:
         {"env": "webshop", "model": {"widht": 4}},
         {"env": "webshop", "rewards": {"sucess": 1}},
         {"env": "webshop", "protocol": "plian"},
-    ],
-)
-def test_an_unknown_name_or_key_is_told_before_torch_is_loaded(given: dict[str, object]) -> None:
-    program = f"""
-import sys, agentgym
+    ]
+    program = """
 try:
-    agentgym.train({given})
+    agentgym.train({})
 except agentgym.errors.UserError as error:
     print(error, "torch" in sys.modules)
 """
-    told = python("-c", program)
-    assert told.startswith("unknown ")
-    assert told.endswith("False\n")
+    for settings, told in zip(given, apart("import agentgym", map(program.format, given)), strict=True):
+        assert told.startswith("unknown "), settings
+        assert told.endswith("False\n"), settings
 
 
 def test_the_layers_hold() -> None:

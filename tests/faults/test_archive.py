@@ -66,6 +66,7 @@ def tasks(episodes: list[Trajectory]) -> list[object]:
     return [episode.task for episode in episodes]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_each_episode_is_there_once(tmp_path: Path) -> None:
     rng, codes = random.Random(1), list[int]()
     while len(codes) < 6:

@@ -213,6 +213,7 @@ def test_a_disk_that_is_really_full(lines: int, left: int, volume: Path, tmp_pat
         assert_same(run, tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_that_will_not_fit_is_refused_at_once(volume: Path, tmp_path: Path) -> None:
     nursery = Nursery(tmp_path / "log.txt")
     code, _ = nursery.train(volume / "run", keep_checkpoints=100)

@@ -54,6 +54,7 @@ def finish(nursery: Nursery, run: Path) -> None:
     assert code == 0, nursery.log.read_text()[-3000:]
 
 
+@pytest.mark.slow
 def test_the_same_run_twice_is_the_same(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
     finish(nursery, tmp_path / "run")
     assert_same(tmp_path / "run", whole.directory)

@@ -73,10 +73,12 @@ class Keeping(Rollout):
         return self.kept[-1]
 
 
+@pytest.mark.slow
 def test_an_episode_that_is_kept_is_seen() -> None:
     assert slope(played(rollout=Keeping).points) > RECORD
 
 
+@pytest.mark.slow
 def test_descriptors_threads_and_tasks_that_stay_are_seen() -> None:
     stop, open_, tasks = threading.Event(), list[int](), set[asyncio.Task[Any]]()
 
@@ -101,6 +103,7 @@ def test_the_slope_is_that_of_the_last_four_fifths() -> None:
     assert slope([*warming, *level]) == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 def test_what_processes_below_hold_counts() -> None:
     pid = os.fork()
     if not pid:

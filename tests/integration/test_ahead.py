@@ -31,8 +31,10 @@ def settings(mode: str, **more: Any) -> dict[str, Any]:
     ("mode", "max_staleness"),
     [
         ("async", 1),
-        ("fully-async", 2),
-        *(pytest.param(*each, marks=pytest.mark.slow) for each in (("async", 2), ("fully-async", 1))),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (("async", 2), ("fully-async", 1), ("fully-async", 2))
+        ),
     ],
 )
 def test_no_sample_is_older_than_allowed_and_every_task_is_accounted_for(
@@ -93,6 +95,7 @@ def test_whatever_plays_ahead_goes_on(trainer: str, mode: str, tmp_path: Path) -
     assert max(line.get("engine_gap", 0) for line in metrics(run, "train")) < 1e-5
 
 
+@pytest.mark.slow
 def test_dpo_plays_ahead_too(tmp_path: Path) -> None:
     trainer = {"id": "dpo", "groups": 3, "group_size": 6}
     run = train(settings("async", trainer=trainer, output=tmp_path / "run"))

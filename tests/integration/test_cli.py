@@ -54,6 +54,7 @@ def test_a_model_without_a_chat_template(agentgym: Typed, tmp_path: Path) -> Non
     assert list(Path().rglob("*")) == []
 
 
+@pytest.mark.slow
 def test_lora_has_two_spellings_and_its_rank_needs_it(agentgym: Typed, tmp_path: Path) -> None:
     pytest.importorskip("peft")
     model = save_model(tmp_path / "model", CHATML)

@@ -80,7 +80,8 @@ def test_interrupted_and_resumed_it_plays_what_the_whole_run_played(
         assert found == draws(whole[mode])
 
 
-@pytest.mark.parametrize("mode", [*(pytest.param(mode, marks=pytest.mark.slow) for mode in MODES[:2]), MODES[2]])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", MODES)
 def test_it_learns_from_every_ordinal_once(mode: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
@@ -171,6 +172,7 @@ STAGED: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_stages_are_gone_through_and_told_and_an_interruption_changes_nothing(tmp_path: Path) -> None:
     runs = tmp_path / "whole", tmp_path / "broken"
     train({**STAGED, "output": runs[0]})

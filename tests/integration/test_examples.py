@@ -73,11 +73,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return directory, run("train_on_it.py", directory)
 
 
+@pytest.mark.slow
 def test_train_on_it(trained: tuple[Path, str]) -> None:
     success = dict(re.findall(r"(before|after) training: success ([\d.]+)", trained[1]))
     assert float(success["after"]) >= max(0.8, float(success["before"]))
 
 
+@pytest.mark.slow
 def test_evaluate(trained: tuple[Path, str]) -> None:
     printed = run("evaluate.py", trained[0])
     greedy = re.search(r"temperature 0.0: success ([\d.]+)", printed)

@@ -106,6 +106,7 @@ def newcomer(directory: Path, reward: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_a_newcomers_environment_without_expert_is_learned_from_nothing(tmp_path: Path) -> None:
     run = train(newcomer(tmp_path, "float('blue' in action)"))
     result = report(run)
@@ -165,7 +166,9 @@ def double() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("trainer", TINY)
+@pytest.mark.parametrize(
+    "trainer", [t if t in ("grpo", "ppo") else pytest.param(t, marks=pytest.mark.slow) for t in TINY]
+)
 @pytest.mark.usefixtures("double")
 def test_golden_curve(trainer: str, tmp_path: Path) -> None:
     given: dict[str, Any] = {

@@ -17,6 +17,7 @@ TYPES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", TYPES)
 def test_what_the_types_differ_by_is_measured_and_corrected(which: str, tmp_path: Path) -> None:
     given = {**SETTINGS, **TYPES[which], "updates": 2, "output": tmp_path / "run"}

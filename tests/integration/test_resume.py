@@ -71,8 +71,8 @@ def test_the_run_has_something_to_lose(whole: Path) -> None:
 @pytest.mark.parametrize(
     ("stage", "at"),
     [
-        ("warm start", 4),  # the validation tasks are next: they must not be left out
-        ("test, before training", 5),
+        pytest.param("warm start", 4, marks=pytest.mark.slow),  # the validation tasks are next
+        pytest.param("test, before training", 5, marks=pytest.mark.slow),
         pytest.param("training", 1, marks=pytest.mark.slow),
         ("training", 2),  # the validation tasks are next
         pytest.param("training", 4, marks=pytest.mark.slow),  # the last update
@@ -92,16 +92,15 @@ def elsewhere(hosts: str, concurrency: int) -> dict[str, Any]:
     return {"rollout": {**SETTINGS["rollout"], "hosts": hosts, "concurrency": concurrency}}
 
 
+IN_CI = [("processes", 5), *((hosts, 128) for hosts in ("loop", "threads", "processes"))]
+
+
 @pytest.mark.parametrize(
     ("hosts", "concurrency"),
     [
-        ("processes", 5),
-        *(
-            pytest.param(hosts, concurrency, marks=pytest.mark.slow if concurrency == 128 else NIGHTLY)
-            for hosts in ("loop", "threads", "processes")
-            for concurrency in (1, 5, 128)
-            if (hosts, concurrency) != ("processes", 5)
-        ),
+        pytest.param(hosts, concurrency, marks=pytest.mark.slow if (hosts, concurrency) in IN_CI else NIGHTLY)
+        for hosts in ("loop", "threads", "processes")
+        for concurrency in (1, 5, 128)
     ],
 )
 def test_where_environments_run_and_how_many_at_once_changes_no_bit(
@@ -149,6 +148,7 @@ def test_a_run_that_sees_comes_back(tmp_path: Path) -> None:
     assert_same_run(run, whole)
 
 
+@pytest.mark.slow
 def test_environment_steps_are_counted_on(tmp_path: Path) -> None:
     """The limit holds for the run, not for what came after the interruption."""
     limit = {"max_environment_steps": 60, "updates": 9}
@@ -207,6 +207,7 @@ def test_without_any_complete_checkpoint_nothing_is_erased(tmp_path: Path) -> No
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == files
 
 
+@pytest.mark.slow
 def test_killed_before_the_first_checkpoint_it_begins_anew(whole: Path, tmp_path: Path) -> None:
     run = interrupted(tmp_path / "run", "warm start", 1)
     shutil.rmtree(run / "checkpoints")  # as if it had been killed there and then

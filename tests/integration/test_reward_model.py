@@ -67,6 +67,7 @@ def test_a_reward_model_is_trained_gone_on_with_and_paid_by(tmp_path: Path) -> N
     assert all(one[-1] and not any(one[:-1]) for one in given)
 
 
+@pytest.mark.slow
 def test_it_learns_from_a_file_without_playing(tmp_path: Path) -> None:
     played = train({**MODEL, "output": str(tmp_path / "played")})
     data = {"id": "reward-model", "groups": 4, "data": str(played), "held_out": 0.2, "check_every": 1}

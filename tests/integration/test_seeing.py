@@ -27,11 +27,12 @@ SMALL: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
         {"trainer": {"id": "grpo", "groups": 6, "group_size": 6, "kl_coefficient": 0.1}, "mode": "async"},
-        pytest.param({"trainer": {"id": "ppo", "episodes": 4}}, marks=pytest.mark.slow),
+        {"trainer": {"id": "ppo", "episodes": 4}},
     ],
     ids=["grpo", "ppo"],
 )
@@ -54,6 +55,7 @@ def test_every_part_of_a_run_sees(changes: dict[str, Any], tmp_path: Path) -> No
         assert all(digest in archive.media for episode in played for digest in episode.media)
 
 
+@pytest.mark.slow
 def test_recorded_pictures_are_learned_from(tmp_path: Path) -> None:
     """Another run's, which are then this one's too."""
     warm: dict[str, Any] = {**SMALL, "updates": 0, "eval": {"episodes": 1, "validation_episodes": 1}}

@@ -39,6 +39,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow
 def test_tiny_on_the_cpu_every_row_is_there(tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     done = subprocess.run(

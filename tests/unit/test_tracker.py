@@ -57,6 +57,7 @@ def test_a_tracker_has_the_numbers_of_metrics(name: TrackerName, asked: list[Any
     assert axes == ([(f"{stage}/*", f"{stage}/update") for stage in stages] if name == "wandb" else [])
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_goes_on_there(asked: list[Any], tmp_path: Path) -> None:
     run = train({**SMALL, "report_to": "wandb", "output": tmp_path / "run"})
     first = asked[0][2]["id"]

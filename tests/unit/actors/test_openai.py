@@ -679,6 +679,7 @@ def unlucky(asked: Asked) -> Fault | None:
     return Fault(drop=DROPS[digest[2] % 3])
 
 
+@pytest.mark.slow
 def test_no_completion_is_lost_or_doubled_when_connections_break(
     server: FakeServer, connect: Callable[..., OpenAIEngine]
 ) -> None:

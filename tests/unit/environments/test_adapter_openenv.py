@@ -60,6 +60,7 @@ def solution(env: Any, task: int) -> list[str]:
     return said
 
 
+@pytest.mark.slow
 def test_an_episode_that_is_served_is_the_direct_one(address: str) -> None:
     direct, served = agentgym.make("blocksworld", level="b3"), agentgym.make(f"openenv:{address}")
     assert served.instructions == direct.instructions

@@ -120,6 +120,7 @@ def test_what_cannot_be_asked_says_why(options: dict[str, Any], message: str) ->
         agentgym.make("reasoning-gym", **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["isomorphic_strings", "ransom_note"])
 def test_questions_are_the_same_in_every_process(name: str) -> None:
     """Both draw from a set of letters, whose order the process chooses."""

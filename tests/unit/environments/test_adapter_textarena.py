@@ -82,6 +82,7 @@ def test_seats_go_round_and_the_same_seed_is_the_same_game() -> None:
     assert games[0] == games[1]
 
 
+@pytest.mark.slow
 def test_perfect_play_is_never_beaten_and_beats_chance() -> None:
     fair, perfect = TextArena(), TextArena(opponent="expert")
     won = 0
@@ -130,6 +131,7 @@ def test_random_numbers_of_the_process_are_left_alone() -> None:
     assert found == expected
 
 
+@pytest.mark.slow
 def test_hidden_cards_are_those_of_the_seed() -> None:
     env = TextArena(name="KuhnPoker-v0", seat=0, opponent=lambda seen: "[check]")
     told = [env.reset(seed=seed)[0] for seed in range(12)]

@@ -52,6 +52,7 @@ def test_drafts_keep_to_the_level(type: str, split: str) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_type_of_every_level_is_won(level: LevelName, tmp_path: Path) -> None:
     env = AlfWorld(level=level, data="generated", cache=tmp_path)

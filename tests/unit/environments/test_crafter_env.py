@@ -116,6 +116,7 @@ def test_names_are_the_packages() -> None:
         assert set(level.goal) <= set(ACHIEVEMENTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ordered", "turns"), [(False, 9), (True, 120)])
 def test_it_is_the_bare_package_underneath(ordered: bool, turns: int) -> None:
     """By day no image draws from the world's random numbers, so the package with images plays the same: for ever if
@@ -182,7 +183,7 @@ def test_a_world_is_the_same_when_it_is_made_and_when_it_was_kept(monkeypatch: p
 
 
 SCRIPTED = [name for name, level in LEVELS.items() if level.has_expert]
-LONG = {"wood", "table", "pickaxe", "stone-tools", "furnace"}
+LONG = {"meadow", "wood", "table", "pickaxe", "stone-tools", "furnace"}
 """Some seconds each."""
 
 

@@ -83,7 +83,7 @@ def test_admissible_actions_are_textworlds_and_can_be_shown() -> None:
     ("game", "level"),
     [
         *[("custom", level) for level in LADDERS["custom"]],
-        ("cooking", "recipe1+take1+cook+cut"),
+        pytest.param("cooking", "recipe1+take1+cook+cut", marks=pytest.mark.slow),
         ("treasure-hunter", "level10"),
         ("coin-collector", "level5"),
     ],
@@ -153,6 +153,7 @@ def test_snapshots_come_back_on_the_same_and_on_another_instance() -> None:
     assert other.restore(snapshots[1])[0] == TextWorld(cache=cache()).restore(snapshots[1])[0]
 
 
+@pytest.mark.slow
 def test_8_cold_threads_win_at_once() -> None:
     """In a process of its own, so that nothing is imported and no parser is made yet."""
     code = (

@@ -33,6 +33,7 @@ def bytes_of(file: Path) -> tuple[bytes, bytes]:
     return file.read_bytes(), file.with_suffix(".json").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_bytes_in_any_process_and_on_any_day(tmp_path: Path) -> None:
     here = bytes_of(game_file(BASE, 1, "test", cache()))
     code = (
