@@ -137,6 +137,7 @@ def test_killed_while_playing_ahead(trainer: str, mode: str, nursery: Nursery, t
     assert sum(audit(Run.open(run).ledger(), until=num).values()) == num
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(nursery: Nursery, whole: Whole, tmp_path: Path) -> None:
     rng = random.Random(3)
     codes: list[int] = []

@@ -55,14 +55,10 @@ def test_no_sample_is_older_than_allowed_and_every_task_is_accounted_for(
     assert config["trainer"]["correction"] == "truncate"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "at"),
-    [
-        pytest.param("async", 1, marks=pytest.mark.slow),
-        ("async", 3),
-        pytest.param("fully-async", 1, marks=pytest.mark.slow),
-        pytest.param("fully-async", 3, marks=pytest.mark.slow),
-    ],
+    [("async", 1), ("async", 3), ("fully-async", 1), ("fully-async", 3)],
 )
 def test_interrupted_and_resumed_no_task_is_skipped_or_done_twice(mode: str, at: int, tmp_path: Path) -> None:
     run = tmp_path / "run"

@@ -53,6 +53,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Entry]]:
     return {mode: Run.open(train({**CLIMBING, "mode": mode, "output": directory / mode})).ledger() for mode in MODES}
 
 
+@pytest.mark.slow
 def test_draws_react_as_soon_as_the_mode_lets_them(whole: Mapping[str, list[Entry]]) -> None:
     for mode, delay in zip(MODES, (1, 2, 3), strict=True):  # updates between an outcome and what it can change
         rungs = [draw[1]["rung"] for _, draw in sorted(draws(whole[mode]).items())]

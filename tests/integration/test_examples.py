@@ -40,6 +40,7 @@ def test_new_environment() -> None:
     assert re.fullmatch(r"A bell rings in the \w+\.\n\('.*', [\d.]+\)\n", run("new_environment.py"))
 
 
+@pytest.mark.slow
 def test_new_trainer(tmp_path: Path) -> None:
     run = train(
         {

@@ -248,7 +248,11 @@ def test_what_a_kill_left_of_older_checkpoints_goes(whole: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "sent", [signal.SIGTERM, *(pytest.param(s, marks=NIGHTLY) for s in (signal.SIGINT, signal.SIGHUP))]
+    "sent",
+    [
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        *(pytest.param(s, marks=NIGHTLY) for s in (signal.SIGINT, signal.SIGHUP)),
+    ],
 )
 def test_a_real_signal(sent: signal.Signals, whole: Path, tmp_path: Path) -> None:
     run, config = tmp_path / "run", tmp_path / "settings.json"

@@ -183,7 +183,7 @@ def test_a_world_is_the_same_when_it_is_made_and_when_it_was_kept(monkeypatch: p
 
 
 SCRIPTED = [name for name, level in LEVELS.items() if level.has_expert]
-LONG = {"meadow", "wood", "table", "pickaxe", "stone-tools", "furnace"}
+LONG = {"meadow", "stone", "wood", "table", "pickaxe", "stone-tools", "furnace"}
 """Some seconds each."""
 
 
