@@ -11,6 +11,7 @@ from agentgym import sealed, store
 from agentgym.engine import Engine
 from agentgym.errors import UserError
 from agentgym.launch.parts import assembled
+from agentgym.launch.patience import patient
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.sampling import refuse_greedy, sampling_filters
 from agentgym.launch.score import Score, advice, sample_of, score, told, told_void
@@ -106,7 +107,7 @@ async def measure(
     """
     filters = sampling_filters(settings.rollout)
     refuse_greedy(settings, samples=samples, temperature=temperature)
-    async with assembled(settings) as parts:
+    async with assembled(settings) as parts, patient(reporter, parts.rollout) as reporter:
         if parts.warning:
             reporter.note(parts.warning)
         await parts.env.fetch(split)

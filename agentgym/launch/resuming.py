@@ -22,6 +22,7 @@ from agentgym.launch import fingerprint, places, standing
 from agentgym.launch.enlisting import enlisted
 from agentgym.launch.following import muster
 from agentgym.launch.parts import assembled
+from agentgym.launch.patience import patient
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.resolving import in_full
 from agentgym.launch.settings import TrainSettings
@@ -81,14 +82,16 @@ async def _go_on(run: Run, has: TrainSettings, settings: TrainSettings, at: Path
     """With ``settings`` in place of those that the run ``has``, from the checkpoint ``at``; None: from scratch."""
     seed_all(settings.seed)
     watchdog = watchdog_of(settings, run.directory)
-    async with assembled(settings, policy_dir=at / "policy" if at else None, beat=watchdog.beat) as parts:
-        muster(settings, parts.policy, at / "policy" if at else None)
-        bench = workbench(settings, parts, run, reporter, watchdog)
+    policy = at / "policy" if at else None
+    made = assembled(settings, policy_dir=policy, beat=watchdog.beat)
+    async with made as parts, patient(reporter, parts.rollout) as told:
+        muster(settings, parts.policy, policy)
+        bench = workbench(settings, parts, run, told, watchdog)
         async with contextlib.aclosing(Training(bench, await stages_of(bench))) as training:
             if at:
                 training.load(at)
             else:
-                reporter.note("there is no complete checkpoint: the run begins anew")
+                told.note("there is no complete checkpoint: the run begins anew")
                 training.begin()
             _tidy(bench, at)
             if settings != has:

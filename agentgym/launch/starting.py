@@ -19,6 +19,7 @@ from agentgym.launch.learning import Train
 from agentgym.launch.measure import Measure
 from agentgym.launch.monitor import Monitor
 from agentgym.launch.parts import Parts, assembled
+from agentgym.launch.patience import patient
 from agentgym.launch.prompting import keep
 from agentgym.launch.reporting import Reporter
 from agentgym.launch.resolving import run_directory
@@ -55,9 +56,9 @@ async def start(settings: TrainSettings, reporter: Reporter) -> Path:
 async def _start(settings: TrainSettings, output: Path, reporter: Reporter) -> Path:
     seed_all(settings.seed)
     watchdog = watchdog_of(settings, output)
-    async with assembled(settings, beat=watchdog.beat) as parts:
+    async with assembled(settings, beat=watchdog.beat) as parts, patient(reporter, parts.rollout) as told:
         muster(settings, parts.policy, None)
-        bench = workbench(settings, parts, Run(output), reporter, watchdog)
+        bench = workbench(settings, parts, Run(output), told, watchdog)
         stages = await stages_of(bench)
         async with contextlib.aclosing(Training(bench, stages)) as training:
             await _refuse(bench, stages)
