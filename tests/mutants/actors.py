@@ -335,4 +335,52 @@ MODULES = (
             Mutation("entropy is negative", "entropy_N = -(logprobs_NV", "entropy_N = (logprobs_NV"),
         ),
     ),
+    Module(
+        "agentgym/actors/vllm/server.py",
+        (f"{UNIT}/test_vllm_server.py",),
+        (
+            Mutation(
+                "asked of a dead one, never answered",
+                "                await self.revive(core)\n",
+                "                raise\n",
+            ),
+            Mutation(
+                "a new one for each who asked", "if self._core is not dead or self._given_up:", "if self._given_up:"
+            ),
+            Mutation(
+                "tokens of a new one have no version",
+                "        await self.guarded(self._core, llm.update_weight_version(str(self.live.version)))\n",
+                "",
+            ),
+            Mutation("started for ever", "if len(self._restarts) >= MAX_RESTARTS:", "if False:"),
+        ),
+    ),
+    Module(
+        "agentgym/actors/vllm/update.py",
+        (f"{UNIT}/test_vllm_server.py",),
+        (
+            Mutation(
+                "killed on the way, it has the old ones",
+                "await self.server.revive(core, new)",
+                "await self.server.revive(core)",
+            ),
+            Mutation("half a load serves", "            await self._go_back(core, old)\n", "            pass\n"),
+            Mutation(
+                "halves are sampled from",
+                "guarded\n        await ask(core, llm.pause_generation(mode=self.mode, clear_cache=False))\n",
+                "guarded\n",
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/actors/vllm/guard.py",
+        (f"{UNIT}/test_vllm_settings.py",),
+        (
+            Mutation(
+                "whatever has its number is ended", "        if start_time(int(pid)) == start:\n", "        if True:\n"
+            ),
+            Mutation("files stay", "    shutil.rmtree(sys.argv[1], ignore_errors=True)\n", ""),
+            Mutation("held open, it waits for ever", "while os.getppid() == parent:", "while True:"),
+        ),
+    ),
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Module, Mutation
 
+UNIT = "tests/unit/browser"
+
 MODULES = (
     Module(
         "agentgym/browser/lock.py",
-        ("tests/unit/browser/test_lock.py",),
+        (f"{UNIT}/test_lock.py",),
         (
             Mutation("an origin is a beginning", 'r"(?:[/?#]|$)"', '""'),
             Mutation("a folder is a beginning", 'f"{folder.resolve().as_uri()}/"', 'f"{folder.resolve().as_uri()}"'),
@@ -18,7 +20,7 @@ MODULES = (
     ),
     Module(
         "agentgym/browser/tree.py",
-        ("tests/unit/browser/test_tree.py",),
+        (f"{UNIT}/test_tree.py",),
         (
             Mutation("a budget is not kept", "return view.budget is None or", "return True or"),
             Mutation("words stay in the way", "dataclasses.replace(view, interactive=True)", "view"),
@@ -36,7 +38,7 @@ MODULES = (
     ),
     Module(
         "agentgym/browser/shots.py",
-        ("tests/unit/browser/test_shots.py",),
+        (f"{UNIT}/test_shots.py",),
         (
             Mutation("all are marked", "if node.ref and _is_in(node, image)", "if _is_in(node, image)"),
             Mutation("small ones are made larger", "most is None or max(image.size) <= most", "most is None"),
@@ -45,7 +47,7 @@ MODULES = (
     ),
     Module(
         "agentgym/browser/spellings/calls.py",
-        ("tests/unit/browser/test_spellings.py",),
+        (f"{UNIT}/test_spellings.py",),
         (
             Mutation("numbers may be any", "fits and abs(value) <= _FARTHEST", "fits"),
             Mutation(
@@ -59,7 +61,7 @@ MODULES = (
     ),
     Module(
         "agentgym/browser/spellings/commands.py",
-        ("tests/unit/browser/test_spellings.py",),
+        (f"{UNIT}/test_spellings.py",),
         (
             Mutation("up is down", '"up": (0, -_SCREEN)', '"up": (0, _SCREEN)'),
             Mutation(
@@ -72,7 +74,7 @@ MODULES = (
     ),
     Module(
         "agentgym/browser/spellings/tools.py",
-        ("tests/unit/browser/test_spellings.py",),
+        (f"{UNIT}/test_spellings.py",),
         (
             Mutation("several calls are one", "if len(calls) > 1:", "if len(calls) > 99:"),
             Mutation("Enter is not pressed", "return Type(text, ref, submit)", "return Type(text, ref)"),
@@ -96,6 +98,44 @@ MODULES = (
                 "boxes are checked alone",
                 '("checked" in node.states) != (node.name in wanted)',
                 '("checked" not in node.states) and (node.name in wanted)',
+            ),
+        ),
+    ),
+    Module(
+        "agentgym/browser/keeper.py",
+        (f"{UNIT}/test_keeper.py",),
+        (
+            Mutation("it outlives its owner", "select.select([own, *watched], [], [])", "select.select([own], [], [])"),
+            Mutation("what it has started stays", "_LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)", "pass"),
+            Mutation("the driver stays", "        _kill(driver)\n", "        pass\n"),
+            Mutation(
+                "profiles stay", "[*_profiles(flags), *([directory] if gone else [])]", "[directory] if gone else []"
+            ),
+            Mutation("an owner that lives loses its directory", "[directory] if gone else []", "[directory]"),
+        ),
+    ),
+    Module(
+        "agentgym/browser/shared.py",
+        (f"{UNIT}/test_shared.py",),
+        (
+            Mutation("a dead one is kept", " or not self._running.is_alive)", ")"),
+            Mutation("another one for each window", "self._running is but or not self", "self._running is but or self"),
+        ),
+    ),
+    Module(
+        "agentgym/browser/pages.py",
+        (f"{UNIT}/test_pages.py",),
+        (
+            Mutation("pages without end", "if len(self._pages) >= MAX_PAGES:", "if False:"),
+            Mutation("questions without end", "if self._num_dialogs > MAX_DIALOGS:", "if False:"),
+            Mutation(
+                "whoever waits is not told", "asyncio.wait([task, self._lost], timeout", "asyncio.wait([task], timeout"
+            ),
+            Mutation("what hangs goes on", "                task.cancel()\n", "                pass\n"),
+            Mutation(
+                "a lost browser is a lost page",
+                "(PageLost if self._running.is_alive else BrowserLost)(why)",
+                "PageLost(why)",
             ),
         ),
     ),

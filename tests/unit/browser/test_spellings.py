@@ -112,6 +112,7 @@ def test_what_is_written_is_read_as_the_same(name: SpellingName, data: st.DataOb
         ("commands", "FILL[12][]", Fill("12", "")),
         ("commands", "Goto[/cart]", Goto("/cart")),
         ("commands", "SCROLL[DOWN]", Scroll(0, 400)),
+        ("commands", "SCROLL[up]", Scroll(0, -400)),
         ("commands", "ask  user help", Say("ASK USER HELP")),
         ("commands", "BACK", Back()),
         ("tools", "browser_click(ref=12)", Click("12")),
@@ -127,8 +128,10 @@ def test_what_is_read(name: SpellingName, text: str, action: Action) -> None:
 
 
 def test_a_call_that_came_as_a_call_is_not_read_from_its_text() -> None:
-    said = Said("whatever", tool_calls=[ToolCall(name="browser_click", arguments={"ref": "7"})])
-    assert SPELLINGS["tools"].parse(said) == Click("7")
+    call = ToolCall(name="browser_click", arguments={"ref": "7"})
+    assert SPELLINGS["tools"].parse(Said("whatever", tool_calls=[call])) == Click("7")
+    with pytest.raises(ParseError, match="expected one call a turn, found 2"):
+        SPELLINGS["tools"].parse(Said("whatever", tool_calls=[call, call]))
 
 
 @pytest.mark.parametrize(
