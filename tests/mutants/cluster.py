@@ -72,6 +72,7 @@ MODULES = (
                 "create_task(self._reborn(self._places.pop(number)))",
                 "create_task(asyncio.sleep(0))",
             ),
+            Mutation("one that has gone again is asked", "while not self._actors:", "if not self._actors:"),
             Mutation("caches of old weights are counted on", "        self._router.forget()\n", ""),
             Mutation("other versions are fine", 'if head["agentgym"] != VERSION:', "if False:"),
             Mutation(

@@ -128,6 +128,26 @@ def test_one_that_is_made_while_weights_change_has_the_newest(monkeypatch: pytes
     run(work)
 
 
+def test_one_that_comes_and_is_gone_again_at_once_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        cluster = LocalCluster("a")
+        async with started(cluster) as engine:
+            born = engine._born
+
+            async def soon_gone(place: int) -> dict[str, Any]:
+                found = await born(place)
+                if len(cluster.actors) == 2:  # whoever waits has been called and does not go on yet
+                    engine._bury(max(engine._actors), "gone again")
+                return found
+
+            monkeypatch.setattr(engine, "_born", soon_gone)
+            engine._bury(0, "for the test")
+            assert await engine.generate(PROMPT, asked(0), session="s") == await alone(tiny_model(), 0)
+            assert ["generate" in actor.asked for actor in cluster.actors] == [False, False, True]
+
+    run(work)
+
+
 def test_where_all_are_lost_for_long_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_engine, "_PATIENCE_SECONDS", 0.2)
 
