@@ -17,68 +17,25 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import torch
 
-import agentgym
 from agentgym.actors.scripted import ScriptedEngine
-from agentgym.curricula.uniform import Uniform
-from agentgym.curriculum import Curriculum
 from agentgym.engine import Completion, Prompt, Sampling
-from agentgym.groups import group_specs
-from agentgym.learn.batch import Microbatch
-from agentgym.learn.byte_tokenizer import byte_tokenizer
-from agentgym.learn.forward import Predictions
-from agentgym.learn.loop import Loop
-from agentgym.learn.nano import NanoConfig, build_model
-from agentgym.learn.objectives.estimator import Metrics
-from agentgym.learn.players import Players
-from agentgym.learn.rows import rows_of
-from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
 from agentgym.protocols.plain import Plain
-from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
-from agentgym.scheduler import Scheduler
-from agentgym.tokenizer import ChatTokenizer
+from agentgym.rollout import EpisodeSpec, Rollout, engine_actor
+from agentgym.simulation import Constant
 from agentgym.types import Trajectory
 from agentgym.watchdog import LoopLag, frozen_heap
+from benchmarks.sleeping import REPLY, TOKENIZER, Sleeper, Sleepy, sleeping_loop
 
-SLOTS, EPISODES, TURNS, ROUNDS = 64, 512, 6, 2
-MEAN_LATENCY = 0.1
+SLOTS, EPISODES, ROUNDS = 64, 512, 2
+TURNS, MEAN_LATENCY = Sleepy.turns, Sleepy.latency.mean
 ENGINE_RATE = 4000.0
 """Replies a second: far more than the environments ask for, so that these are the bound."""
 GROUPS, GROUP_SIZE, UPDATES = 8, 4, 12
-TOKENIZER = ChatTokenizer(byte_tokenizer())
-REPLY = [*TOKENIZER.encode("go on"), TOKENIZER.stop_token_ids[0]]
 
 Rows = dict[str, dict[str, float | str]]
-
-
-class Sleepy(agentgym.Env):
-    """Every step takes a time of its own, the same for the same seed; ends after ``turns``."""
-
-    mean, turns, sigma = MEAN_LATENCY, TURNS, 1.0
-
-    def __init__(self) -> None:
-        self.max_turns = self.turns
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        self.latencies = latencies(seed or 0, self.turns, self.mean, self.sigma)
-        self.turn = 0
-        return "You are asked to go on.", {}
-
-    async def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:  # type: ignore[override]
-        await asyncio.sleep(self.latencies[self.turn])
-        self.turn += 1
-        return "You went on. Go on.", 0.0, self.turn == self.turns, False, {}
-
-
-def latencies(seed: int, turns: int, mean: float, sigma: float) -> list[float]:
-    """Lognormal with that mean."""
-    draws = np.random.default_rng(seed).lognormal(np.log(mean) - sigma**2 / 2, sigma, turns)
-    return [float(draw) for draw in draws]
 
 
 class OneServer(ScriptedEngine):
@@ -155,7 +112,7 @@ async def in_lockstep(seeds: Sequence[int]) -> float:
     """The same latencies, where every turn waits for the slowest of all episodes."""
     began = time.perf_counter()
     for first in range(0, len(seeds), SLOTS):
-        waits = [latencies(seed, TURNS, MEAN_LATENCY, 1.0) for seed in seeds[first : first + SLOTS]]
+        waits = [Sleepy.drawn(seed) for seed in seeds[first : first + SLOTS]]
         for turn in range(TURNS):
             await asyncio.sleep(SLOTS / ENGINE_RATE)
             await asyncio.gather(*(asyncio.sleep(wait[turn]) for wait in waits))
@@ -163,26 +120,6 @@ async def in_lockstep(seeds: Sequence[int]) -> float:
 
 
 # -- playing ahead ---------------------------------------------------------------------------------------
-
-
-class Sleeper(Trainer[TrainerSettings]):
-    """Takes groups as they come and learns by sleeping."""
-
-    Settings = TrainerSettings
-    seconds = 0.0
-
-    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
-        return group_specs(draws, update, groups=GROUPS, group_size=GROUP_SIZE)
-
-    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
-        return Lesson([row for trajectory in trajectories for row in rows_of(trajectory, 0.0)])
-
-    def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
-        time.sleep(self.seconds)
-        return {}
-
-    def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
-        raise NotImplementedError("it sleeps")
 
 
 @dataclasses.dataclass
@@ -218,22 +155,15 @@ def measure_ahead() -> Rows:
 
 
 async def run_course(mode: str, max_staleness: int, learning: float) -> Course:
-    trainer, engine = Sleeper(TrainerSettings()), OneServer()
-    trainer.seconds = learning
-    rollout = Rollout(Sleepy, TOKENIZER, Plain(), max_context=4096, concurrency=SLOTS)
-    players = Players(rollout, engine, Uniform(range(1000), seed=0), limits=Limits())
-    scheduler = None
-    if max_staleness:
-        scheduler = Scheduler(
-            lambda update: trainer.specs(update, players.draws),
-            players.policy,
-            max_staleness=max_staleness,
-            in_order=mode == "async",
-            num_updates=UPDATES,
-        )
-    module = build_model(300, NanoConfig(width=32, layers=2, heads=2, feed_forward=32), seed=0)
-    learner: Any = SimpleNamespace(module=module, max_microbatch_tokens=8192)
-    loop = Loop(trainer, learner, players, engine, scheduler=scheduler)
+    engine = OneServer()
+    loop = sleeping_loop(
+        Sleeper(learning, GROUPS, GROUP_SIZE),
+        Rollout(Sleepy, TOKENIZER, Plain(), max_context=4096, concurrency=SLOTS),
+        engine,
+        max_staleness=max_staleness,
+        in_order=mode == "async",
+        num_updates=UPDATES,
+    )
     trained, staleness = 0, 0.0
     began = time.perf_counter()
     for update in range(UPDATES):
@@ -251,8 +181,7 @@ async def run_course(mode: str, max_staleness: int, learning: float) -> Course:
 class Steady(Sleepy):
     """A tenth of a second, always."""
 
-    sigma = 1e-9
-    mean, turns = 0.1, 20
+    latency, turns = Constant(0.1), 20
 
 
 def measure_loop() -> Rows:
@@ -260,9 +189,10 @@ def measure_loop() -> Rows:
     with frozen_heap():  # as in a training run
         lag, _ = asyncio.run(crowd(256))
         _, seconds = asyncio.run(crowd(1000))
+    alone = Steady.turns * Steady.latency.mean
     return {
         **row("256 episodes, lag of the event loop, p99", 1000 * lag, "<= 20", "ms"),
-        **row("1,000 episodes at once, time / that of one", seconds / (Steady.turns * Steady.mean), "-", "ratio"),
+        **row("1,000 episodes at once, time / that of one", seconds / alone, "-", "ratio"),
     }
 
 

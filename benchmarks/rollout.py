@@ -34,6 +34,7 @@ from agentgym.protocols.plain import Plain
 from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
 from agentgym.weights import weights_of
 from benchmarks import latency
+from benchmarks.sleeping import TOKENIZER
 
 NUM_SEQUENCES = 64
 VOCABULARY = 260
@@ -212,7 +213,7 @@ def play(engine: Recording, make_env: Callable[[], Echo], num_episodes: int, rou
     engine.asked = []
     rollout = Rollout(
         make_env,
-        latency.TOKENIZER,
+        TOKENIZER,
         Plain(),
         limits=Limits(max_reply_tokens=TURN_REPLY),
         max_context=engine.max_context,

@@ -20,39 +20,22 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
 from rich.table import Table
 
-import agentgym
 from agentgym.actors.scripted import ScriptedEngine
-from agentgym.curricula.uniform import Uniform
-from agentgym.curriculum import Curriculum
 from agentgym.engine import Completion, Prompt, Sampling
-from agentgym.groups import group_specs
 from agentgym.launch.workload import fitted
-from agentgym.learn.batch import Microbatch
-from agentgym.learn.byte_tokenizer import byte_tokenizer
-from agentgym.learn.forward import Predictions
-from agentgym.learn.loop import Loop
-from agentgym.learn.nano import NanoConfig, build_model
-from agentgym.learn.objectives.estimator import Metrics
-from agentgym.learn.players import Players
-from agentgym.learn.rows import rows_of
-from agentgym.learn.trainer import Lesson, Trainer, TrainerSettings
 from agentgym.progress import wide_console
 from agentgym.protocols.plain import Plain
-from agentgym.rollout import EpisodeSpec, Limits, Rollout, engine_actor
+from agentgym.rollout import EpisodeSpec, Rollout, engine_actor
 from agentgym.rollout.latencies import Latencies
-from agentgym.scheduler import Scheduler
 from agentgym.simulation import (
     Constant,
     Counted,
     Cycle,
-    Lognormal,
     Plan,
     Simulation,
     Speed,
@@ -62,14 +45,10 @@ from agentgym.simulation import (
     plans,
     table,
 )
-from agentgym.tokenizer import ChatTokenizer
-from agentgym.types import Trajectory
 from agentgym.watchdog import frozen_heap
+from benchmarks.sleeping import REPLY, TOKENIZER, Sleeper, Sleepy, sleeping_loop
 
-TOKENIZER = ChatTokenizer(byte_tokenizer())
-REPLY = [*TOKENIZER.encode("go on"), TOKENIZER.stop_token_ids[0]]
-STEP = Lognormal(mean=0.1, sigma=1.0)
-TURNS = 6
+STEP, TURNS = Sleepy.latency, Sleepy.turns
 SPEED = Speed(alone=0.008, each=0.0001)
 GROUP_SIZE = 4
 
@@ -118,21 +97,14 @@ CASES = (
 # -- what is real ----------------------------------------------------------------------------------------
 
 
-class Sleepy(agentgym.Env):
-    """Every step takes a time of its own, the same for the same seed."""
+class Apart(Sleepy):
+    """Members of a group share their seed, and are not to share their latencies."""
 
-    max_turns = TURNS
+    seeds = itertools.count()
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        self.latencies = STEP.draw(np.random.default_rng(next(_SEEDS)), TURNS).tolist()
-        return "You are asked to go on.", {}
-
-    async def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:  # type: ignore[override]
-        await asyncio.sleep(self.latencies.pop())
-        return "You went on. Go on.", 0.0, not self.latencies, False, {}
-
-
-_SEEDS = itertools.count()  # members of a group share their seed, and are not to share their latencies
+    @classmethod
+    def drawn(cls, seed: int) -> list[float]:
+        return super().drawn(next(cls.seeds))
 
 
 class Batching(ScriptedEngine):
@@ -167,29 +139,6 @@ class Batching(ScriptedEngine):
         self.stepping = None
 
 
-class Sleeper(Trainer[TrainerSettings]):
-    """Takes groups as they come and learns by sleeping."""
-
-    Settings = TrainerSettings
-    seconds, groups = 0.0, 1
-
-    def specs(self, update: int, draws: Curriculum) -> list[EpisodeSpec]:
-        return group_specs(draws, update, groups=self.groups, group_size=GROUP_SIZE)
-
-    async def play(self, update: int, players: Players) -> list[Trajectory]:
-        return await players.policy(self.specs(update, players.draws))
-
-    def lesson(self, update: int, trajectories: Sequence[Trajectory]) -> Lesson:
-        return Lesson([row for trajectory in trajectories for row in rows_of(trajectory, 0.0)])
-
-    def learn(self, update: int, lesson: Lesson) -> dict[str, float]:
-        time.sleep(self.seconds)
-        return {}
-
-    def objective(self, predictions: Predictions, batch: Microbatch) -> tuple[torch.Tensor, Metrics]:
-        raise NotImplementedError("it sleeps")
-
-
 @dataclasses.dataclass
 class Real:
     """What a run took, in the updates that a simulation measures."""
@@ -203,29 +152,15 @@ class Real:
 
 async def run(plan: Plan, learning: float) -> Real:
     """A real one."""
-    trainer, engine = Sleeper(TrainerSettings()), Batching()
-    trainer.seconds, trainer.groups = learning, plan.groups
-    rollout = Rollout(Sleepy, TOKENIZER, Plain(), max_context=4096, concurrency=plan.actors)
-    players = Players(rollout, engine, Uniform(range(1000), seed=0), limits=Limits())
-    scheduler = None
-    if plan.max_staleness:
-        scheduler = Scheduler(
-            lambda update: trainer.specs(update, players.draws),
-            players.policy,
-            max_staleness=plan.max_staleness,
-            in_order=plan.in_order,
-            num_updates=plan.updates,
-        )
-    module = build_model(300, NanoConfig(width=32, layers=2, heads=2, feed_forward=32), seed=0)
-    learner: Any = SimpleNamespace(
-        module=module,
-        max_microbatch_tokens=8192,
-        takes_part=bool,
-        weights=lambda: iter(()),
-        world=SimpleNamespace(most=lambda num, device: 0),
-        device="cpu",
+    rollout = Rollout(Apart, TOKENIZER, Plain(), max_context=4096, concurrency=plan.actors)
+    loop = sleeping_loop(
+        Sleeper(learning, plan.groups, GROUP_SIZE),
+        rollout,
+        Batching(),
+        max_staleness=plan.max_staleness,
+        in_order=plan.in_order,
+        num_updates=plan.updates,
     )
-    loop = Loop(trainer, learner, players, engine, scheduler=scheduler)
     began, ages, tokens, learned = [], 0.0, 0, []
     for update in range(plan.steady.stop + 1):
         began.append(time.perf_counter())
@@ -244,7 +179,7 @@ async def run(plan: Plan, learning: float) -> Real:
 def processor_time(turns: int = 4000) -> float:
     """Seconds of a turn in the process that plays, where nothing waits for anything."""
 
-    class Quick(Sleepy):
+    class Quick(Apart):
         async def step(  # type: ignore[override]
             self, action: str
         ) -> tuple[str, float, bool, bool, dict[str, Any]]:

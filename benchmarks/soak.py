@@ -41,7 +41,8 @@ from agentgym.protocols.plain import Plain
 from agentgym.protocols.tools import Tools
 from agentgym.registry import EnvFactory
 from agentgym.rollout import Actor, Episode, EpisodeSpec, Limits, Rollout, engine_actor, expert_actor
-from benchmarks.latency import TOKENIZER, Rows, report
+from benchmarks.latency import Rows, report
+from benchmarks.sleeping import TOKENIZER
 
 ENVIRONMENTS = {"countdown": Plain, "blocksworld": Plain, "webshop": Plain, "policydesk": Tools, "bfcl": Plain}
 PLACES: tuple[Where, ...] = get_args(Where)
