@@ -14,11 +14,13 @@ import functools
 import logging
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Mapping
+import threading
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -188,6 +190,7 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
             settings = {"address": address}
         await asyncio.to_thread(_start, ray, address, settings)
         closing.callback(ray.shutdown)
+        _heed_sigterm()
         if address is not None:
             await asyncio.to_thread(_refuse_open, ray.get_runtime_context().gcs_address)
         _HELD.append((address, cluster := Cluster(ray)))
@@ -222,7 +225,8 @@ def _start(ray: Any, address: str | None, settings: Mapping[str, Any]) -> None:
     """Called in a thread of its own, where Ray leaves the signals to us; it would say so."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
-        ray.init(**settings, log_to_driver=False, configure_logging=False)
+        with _out_of_reach(ray._private.services):
+            ray.init(**settings, log_to_driver=False, configure_logging=False)
     except (ConnectionError, ray.exceptions.RayError, ValueError, RuntimeError) as error:
         if address is None:
             raise UserError(f"Ray cannot be started here: {_told(error)}") from error
@@ -230,6 +234,30 @@ def _start(ray: Any, address: str | None, settings: Mapping[str, Any]) -> None:
             f"the Ray cluster at {address} cannot be joined: {_told(error)}; expected the address that ray start "
             "--head told, a token that is the cluster's, and the cluster's versions of Ray and Python"
         ) from error
+
+
+@contextlib.contextmanager
+def _out_of_reach(services: Any) -> Iterator[None]:
+    """Has Ray start its processes in groups of their own: torchrun asks all of a rank's group to end at once.
+
+    They end with this process however it ends; until then what is being saved and given back needs them.
+    """
+    usual = services.ConsolePopen
+    services.ConsolePopen = functools.partial(usual, process_group=0)
+    try:
+        yield
+    finally:
+        services.ConsolePopen = usual
+
+
+def _heed_sigterm() -> None:
+    """Have SIGTERM handled as before: Ray takes it for a crash, and aborts three seconds later, saved or not.
+
+    Its handler is put in place by its core, whatever Python knows.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _refuse_silent(address: str) -> None:

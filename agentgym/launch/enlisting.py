@@ -50,7 +50,10 @@ async def enlisted(settings: TrainSettings, work: Callable[[], Awaitable[Path]])
     if wanted is None or wanted.learners == 1:
         return await work()
     if ranks.num_ranks() > 1:
-        raise ConfigError("cluster.learners has no effect under torchrun, which says how many ranks there are")
+        raise ConfigError(
+            "cluster.learners has no effect under torchrun, which says how many ranks there are; type "
+            "--cluster.learners 1, or the command without torchrun"
+        )
     async with joined(wanted.address) as cluster:
         address, number = cluster.own_address, wanted.learners
         meeting = {"MASTER_ADDR": address, "MASTER_PORT": str(_free_port(address)), "WORLD_SIZE": str(number)}

@@ -18,6 +18,8 @@ MODULES = (
             Mutation("a dashboard", '"include_dashboard": False', '"include_dashboard": True'),
             Mutation("an open cluster is joined", "if found.returncode == 0:", "if False:"),
             Mutation("the token is shown to strangers", 'if not name.startswith("RAY_AUTH")', "if True"),
+            Mutation("Ray is asked to end with a rank", "functools.partial(usual, process_group=0)", "usual"),
+            Mutation("Ray answers SIGTERM", "        _heed_sigterm()\n", ""),
             Mutation("dead nodes are used", '            if node["Alive"]\n', ""),
         ),
     ),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
+import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ import pytest
 from agentgym.cluster import connection
 from agentgym.cluster.connection import Cluster, Lost, joined
 from agentgym.errors import MissingExtraError, UserError
+from tests.kit import eventually
 
 
 class RayError(Exception):
@@ -30,6 +34,7 @@ class Ray(ModuleType):
         self.__version__, self.fails = version, fails
         self.exceptions = ModuleType("ray.exceptions")
         self.exceptions.RayError = RayError  # type: ignore[attr-defined]
+        self._private = SimpleNamespace(services=SimpleNamespace(ConsolePopen=subprocess.Popen))
         self.asked: list[Any] = []
         self.environment: dict[str, str] = {}
         self.is_joined = False
@@ -42,6 +47,11 @@ class Ray(ModuleType):
         self.environment = dict(os.environ)
         if self.fails:
             raise self.fails
+
+    def started(self) -> subprocess.Popen[bytes]:
+        """A process of its own, as it starts them."""
+        made: subprocess.Popen[bytes] = self._private.services.ConsolePopen(["sleep", "60"])
+        return made
 
     def get_runtime_context(self) -> Any:
         return type("Context", (), {"gcs_address": "h:1"})
@@ -119,6 +129,41 @@ def test_one_that_is_started_here_has_a_token_of_its_own_and_no_dashboard(monkey
     entered(None)
     assert ray.environment["RAY_AUTH_TOKEN"] != first
     assert not any(name.startswith("RAY_AUTH") for name in os.environ)
+
+
+def test_its_processes_are_not_asked_to_end_with_this_one_s_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Starting(Ray):
+        def init(self, **settings: Any) -> None:
+            self.processes = [self.started()]
+
+    ray = stand_in(monkeypatch, Starting())
+    entered(None)
+    processes = [*ray.processes, ray.started()]
+    groups = [os.getpgid(process.pid) for process in processes]
+    for process in processes:
+        process.kill()
+        process.wait()
+    assert groups == [processes[0].pid, os.getpgrp()]
+
+
+def test_sigterm_is_handled_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+
+    class Handling(Ray):
+        def init(self, **settings: Any) -> None:
+            """As its core does: Python does not know."""
+            libc.signal(signal.SIGTERM, int(signal.SIG_IGN))
+
+    stand_in(monkeypatch, Handling())
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        entered(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert eventually(lambda: bool(heard), 5)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_none_is_joined_without_a_token(monkeypatch: pytest.MonkeyPatch, listening: str) -> None:
