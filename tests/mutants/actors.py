@@ -373,6 +373,14 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/actors/vllm/process.py",
+        (f"{UNIT}/test_vllm_process.py",),
+        (
+            Mutation("vLLM's are ranks", "    del os.environ[name]\n", "    pass\n"),
+            Mutation("within Ctrl-C's reach", "os.setsid()\n", ""),
+        ),
+    ),
+    Module(
         "agentgym/actors/vllm/guard.py",
         (f"{UNIT}/test_vllm_settings.py",),
         (

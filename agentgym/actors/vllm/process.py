@@ -34,6 +34,8 @@ __all__ = ["Core", "Guard"]
 
 _BOOT = """\
 import ctypes, os, signal, sys
+for name in set(os.environ) & {of_a_rank!r}:
+    del os.environ[name]
 os.setsid()
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 log = {log!r}
@@ -44,6 +46,15 @@ if log:
 os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 """
 """Becomes the engine core: PR_SET_PDEATHSIG (1) holds across exec, for the thread that starts it, the engine's own."""
+
+_OF_A_RANK = {
+    *("RANK", "WORLD_SIZE", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "ROLE_WORLD_SIZE"),
+    *("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_USE_AGENT_STORE"),
+}
+"""What torchrun tells a rank, and vLLM's processes are none: told the last, they would wait for a store to be there.
+
+LOCAL_WORLD_SIZE is vLLM's own by then.
+"""
 
 _SPAWNING = threading.Lock()
 
@@ -146,7 +157,7 @@ def _own_session(directory: Path, log: Path | None) -> Iterator[None]:
     """
     boot = directory / "python"
     python = sys.executable
-    (directory / "boot.py").write_text(_BOOT.format(python=python, log=str(log) if log else ""))
+    (directory / "boot.py").write_text(_BOOT.format(python=python, log=str(log or ""), of_a_rank=_OF_A_RANK))
     boot.write_text(f'#!/bin/sh\nexec "{python}" -IS "{directory}/boot.py" "$@"\n')
     boot.chmod(0o700)
     launching: Any = utils
