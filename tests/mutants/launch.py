@@ -741,7 +741,7 @@ MODULES = (
             Mutation("everything of rollout may change", '"rollout.concurrency",', '"rollout",'),
             Mutation("the run is not locked", "    with run.locked():\n", "    with contextlib.nullcontext():\n"),
             Mutation("another model", "        fingerprint.check(run, settings.model.id, reporter.note)\n", ""),
-            Mutation("the weights of before", 'policy_dir=at / "policy" if at else None, ', ""),
+            Mutation("the weights of before", "policy_dir=policy, ", ""),
             Mutation("nothing seeded", "    seed_all(settings.seed)\n", ""),
             Mutation("a run hangs for ever", ", beat=watchdog.beat)", ")"),
             Mutation("trained after all", 'is_trained=stage in ("after", "done")', 'is_trained=stage == "done"'),
