@@ -1,6 +1,6 @@
 """Environments and engines on the nodes of a Ray cluster, behind the faces that they have on one machine.
 
-- ``settings``: what is asked for; ``connection``: Ray itself, and who may speak to it;
+- ``settings``: what is asked for; ``connection`` and ``guard``: Ray itself, who may speak to it, and its end;
 - ``hosts`` and ``station``: environments, this side and the far one;
 - ``engine``, ``router`` and ``replica``: engines, likewise; ``blueprint`` and ``parcels``: a model's shape and weights.
 

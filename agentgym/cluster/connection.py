@@ -24,6 +24,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agentgym.cluster import guard
 from agentgym.errors import AgentGymError, UserError
 from agentgym.extras import require
 from agentgym.variables import variables_set
@@ -34,8 +35,8 @@ _LEAST = (2, 52)
 """The first version of Ray that knows tokens."""
 _OBJECT_STORE_BYTES = 1 << 30
 """Shared memory of a cluster that is started here, for weights."""
-_SHORT = "/tmp"
-"""Where Ray's sockets are, as they are by default: their paths may have 107 characters, whatever TMPDIR has."""
+_LONGEST = 20
+"""Characters of the place for Ray's sockets: their paths may have 107, of which Ray and its session take the rest."""
 _SECONDS = 30.0
 """For a cluster to answer."""
 _CONNECT_SECONDS = 10.0
@@ -162,9 +163,9 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
     environment = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token"}
     with contextlib.ExitStack() as closing:
         if address is None:
-            directory = closing.enter_context(
-                tempfile.TemporaryDirectory(prefix="agentgym-ray-", dir=_SHORT, ignore_cleanup_errors=True)
-            )
+            place = tempfile.gettempdir()
+            directory = tempfile.mkdtemp(prefix="agentgym-ray-", dir=place if len(place) <= _LONGEST else "/tmp")
+            closing.enter_context(_guarded(directory))
             environment["RAY_AUTH_TOKEN"] = _own_token()
             environment["RAY_worker_niceness"] = "0"  # by default what works there gives way to all else
         elif _has_token():
@@ -206,6 +207,22 @@ _HELD: list[tuple[str | None, Cluster]] = []
 def _own_token() -> str:
     """Of the clusters that this process starts: Ray reads a process's token once."""
     return secrets.token_hex(32)
+
+
+@contextlib.contextmanager
+def _guarded(directory: str) -> Iterator[None]:
+    """Nothing of a cluster that keeps its files in ``directory`` outlives the block, or this process."""
+    process = subprocess.Popen(
+        [sys.executable, "-IS", guard.__file__, directory, str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        process.communicate()
 
 
 def _ray() -> Any:

@@ -2,6 +2,7 @@
 
     python -m tests.faults.kill_runs --kills 200 [--seed S] [--modes ...] [--places ...] [--victims ...] [--json FILE]
 
+Everywhere: a Ray cluster is one of the places where Ray is installed.
 A line for each run; the exit code is 1 if any was not resumed, lost or doubled a task, left something behind, or, in
 turns, was another run than the one that nobody killed.
 """
@@ -9,17 +10,19 @@ turns, was another run than the one that nobody killed.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import shutil
 import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from tests.faults.kills import MODES, PLACES, VICTIMS, Case, Kills, cases
+from tests.faults.kills import CLUSTERS, MODES, PLACES, VICTIMS, Case, Kills, cases
 from tests.faults.kit import Nursery, writes_library
 
 AT_MOST = 3
@@ -56,15 +59,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
-    def names(known: dict[str, object]) -> dict[str, object]:
+    def names(known: Iterable[str]) -> dict[str, Any]:
         return {"type": lambda text: text.split(","), "default": list(known), "metavar": ",".join(known)}
+
+    places = [*PLACES, *(CLUSTERS if importlib.util.find_spec("ray") else ())]
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--modes", **names({**MODES}))  # type: ignore[arg-type]
-    parser.add_argument("--places", **names({**PLACES}))  # type: ignore[arg-type]
-    parser.add_argument("--victims", **names({**VICTIMS}))  # type: ignore[arg-type]
+    parser.add_argument("--modes", **names(MODES))
+    parser.add_argument("--places", **names(places))
+    parser.add_argument("--victims", **names(VICTIMS))
     parser.add_argument("--folder", type=Path, help="where runs are made")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there as well")
     return parser.parse_args(arguments)
@@ -73,14 +78,13 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 @contextmanager
 def killing(folder: Path, seed: int, *, writes: bool = True) -> Iterator[Kills]:
     """Kills, with all that they need in ``folder``; without ``writes`` nothing stands between a run and its files."""
-    temporary = Path(tempfile.mkdtemp(prefix="kills-")) if writes else None  # of a short name: sockets may lie there
+    temporary = Path(tempfile.mkdtemp(prefix="kills-", dir="/tmp"))  # of a short name: sockets may lie there
     nursery = Nursery(folder / "log.txt", writes_library(folder) if writes else None, temporary)
     try:
         yield Kills(nursery, folder, seed=seed)
     finally:
         nursery.close()
-        if temporary is not None:
-            shutil.rmtree(temporary)
+        shutil.rmtree(temporary)
 
 
 def attempt(kills: Kills, case: Case, at_most: int) -> tuple[int, str]:

@@ -33,31 +33,29 @@ PLACES: dict[str, dict[str, Any]] = {
 }
 CLUSTERS: dict[str, dict[str, Any]] = {"ray": {"cluster": {"id": "ray", "engines": 1}}}
 """Places that are chosen by name only: to start one takes half a minute."""
-PATIENCE = {"ray": 90.0}
-"""Seconds that processes of a place may outlive a trainer that was killed."""
 EPISODES = 8
 """An update, in every mode."""
-EARLIEST = 0.3
-"""Share of a run's time before which no environment is killed: what goes ahead of its episodes is merely refused."""
 STALENESS = {"sync": 0, "async": 1, "fully-async": 2}
 
 
 class Victim(NamedTuple):
     """Who is killed."""
 
-    below: tuple[str, ...]
-    """The way down from the trainer, as ``nursery.Kill`` has it."""
-    places: tuple[str, ...]
-    """Where there is one."""
+    ways: Mapping[str, tuple[str, ...]]
+    """Place → the way down from the trainer there, as ``nursery.Kill`` has it."""
+    ends: bool = False
+    """Whether the trainer ends with it."""
 
 
-NURSERY = "hosts.processes.nursery"
+NURSERY, RAYLET, STATION = "hosts.processes.nursery", "raylet/raylet ", "ray::Station"
 VICTIMS: dict[str, Victim] = {
-    "trainer": Victim((), (*PLACES, *CLUSTERS)),
-    "environment": Victim((NURSERY, ""), ("processes",)),
-    "nursery": Victim((NURSERY,), ("processes",)),
-    "station": Victim(("raylet", "ray::Station"), ("ray",)),  # environments of a node
-    "replica": Victim(("raylet", "ray::Replica"), ("ray",)),  # an engine
+    "trainer": Victim(dict.fromkeys((*PLACES, *CLUSTERS), ()), ends=True),
+    "environment": Victim({"processes": (NURSERY, ""), "ray": (RAYLET, STATION, NURSERY, "")}),
+    "nursery": Victim({"processes": (NURSERY,), "ray": (RAYLET, STATION, NURSERY)}),
+    "station": Victim({"ray": (RAYLET, STATION)}),  # environments of a node
+    "replica": Victim({"ray": (RAYLET, "ray::Replica")}),  # an engine
+    "raylet": Victim({"ray": (RAYLET,)}, ends=True),  # a node
+    "head": Victim({"ray": ("gcs_server ",)}, ends=True),
 }
 
 
@@ -82,7 +80,7 @@ def cases(
     found = []
     for mode in modes:
         for place in places:
-            for victim in (name for name in victims if place in VICTIMS[name].places):
+            for victim in (name for name in victims if place in VICTIMS[name].ways):
                 moments = ("time", "write") if victim == "trainer" and place in PLACES else ("time",)
                 found += [Case(mode, place, victim, moment) for moment in moments]
     return found
@@ -93,6 +91,12 @@ class Whole(NamedTuple):
 
     directory: Path
     ended: Ended
+
+    @property
+    def seconds(self) -> float:
+        """From when it was there: what goes ahead of that is refused where an environment dies."""
+        began = (self.directory / "config.json").stat().st_mtime
+        return max(file.stat().st_mtime for file in self.directory.rglob("*")) - began
 
 
 class Kills:
@@ -115,7 +119,6 @@ class Kills:
 
     def one(self, case: Case, at_most: int) -> int:
         """A run that is killed up to ``at_most`` times, finished and checked; how many processes were killed."""
-        self.nursery.patience = PATIENCE.get(case.place, Nursery.patience)
         whole, self._number, killed = self.whole(case), self._number + 1, 0
         run = self.run
         for _ in range(at_most):
@@ -140,16 +143,18 @@ class Kills:
         return self.parent / str(self._number)
 
     def _kill(self, case: Case, whole: Whole) -> list[Any]:
-        below = list(VICTIMS[case.victim].below)
+        below = list(VICTIMS[case.victim].ways[case.place])
         if case.moment == "write":
             return [None, self.rng.randint(1, whole.ended.writes), below, 0]
-        earliest = EARLIEST * whole.ended.seconds if below else 0.0
-        return [self.rng.uniform(earliest, whole.ended.seconds), None, below, self.rng.random()]
+        once, seconds = (str(self.run / "config.json"), whole.seconds) if below else (None, whole.ended.seconds)
+        return [self.rng.uniform(0, seconds), None, below, self.rng.random(), once]
 
     def _is_told(self, case: Case, ended: Ended) -> bool:
-        """A trainer was killed; or what goes ahead of a run's episodes, which is refused before anything is written."""
+        """A trainer ended by the kill; or what goes ahead of a run's episodes was, and nothing is written yet."""
         if case.victim == "trainer":
             return ended.code == -signal.SIGKILL
+        if VICTIMS[case.victim].ends and ended.killed:
+            return True  # Ray itself ends a program that has lost its node
         return ended.code == 2 and "breaks in its first episodes: the process " in self._told()
 
     def _told(self) -> str:

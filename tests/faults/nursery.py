@@ -4,8 +4,8 @@
 
 A line of JSON on standard input is ``{"arguments": [...], "log": FILE, "kill": Kill or null, "temporary": folder or
 null, "patience": seconds}``. The answer is the exit code, -9 where it was killed, how many processes were killed, how
-many times it wrote to files, and what runs on when it is over: the program is forked from this process, which has
-imported everything and done nothing else, and what its descendants leave becomes this one's.
+many times it wrote to files, and what runs on or lies in shared memory when it is over: the program is forked from this
+process, which has imported everything and done nothing else, and what its descendants leave becomes this one's.
 """
 
 from __future__ import annotations
@@ -41,15 +41,22 @@ class Kill(NamedTuple):
     """What is killed, and when: after so many seconds, or in the middle of a write, counted from 1."""
 
     after: float | None = None
+    """Since the victim is there, and ``once``."""
     at_write: int | None = None
     below: tuple[str, ...] = ()
     """The way down from the program to the victim: of each process on it what its command line has. None: itself."""
     which: float = 0.0
     """From 0 to 1, where there are several."""
+    once: str | None = None
+    """A file."""
+
+
+_SHARED = Path("/dev/shm")
 
 
 def main() -> None:
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    is_alone = _alone_in_shared_memory()
     torch.set_num_threads(1)
     counter = mmap.mmap(-1, 8)
     print("ready", flush=True)
@@ -61,7 +68,18 @@ def main() -> None:
         if not child:
             _agentgym(command, kill, counter)
         code, killed = _watched(child, kill)
-        print(json.dumps([code, killed, int.from_bytes(counter[:], "little"), _left(command["patience"])]), flush=True)
+        left = _left(command["patience"]) + (_left_in_memory() if is_alone else [])
+        print(json.dumps([code, killed, int.from_bytes(counter[:], "little"), left]), flush=True)
+
+
+def _alone_in_shared_memory() -> bool:
+    """Have one for this process and what it starts, so that what lies there is theirs; only root can."""
+    libc, private, recursive = ctypes.CDLL(None), 1 << 18, 1 << 14
+    if libc.unshare(0x00020000):  # CLONE_NEWNS
+        return False
+    flags = ctypes.c_ulong(private | recursive)
+    is_private = not libc.mount(None, b"/", None, flags, None)
+    return is_private and not libc.mount(b"tmpfs", str(_SHARED).encode(), b"tmpfs", ctypes.c_ulong(0), None)
 
 
 def _agentgym(command: dict[str, Any], kill: Kill, counter: mmap.mmap) -> None:
@@ -92,18 +110,21 @@ def _agentgym(command: dict[str, Any], kill: Kill, counter: mmap.mmap) -> None:
 
 def _watched(child: int, kill: Kill) -> tuple[int, int]:
     """The exit code of ``child``, and how many of its processes were killed on the way."""
-    ends = None if kill.after is None else time.monotonic() + kill.after
-    killed = 0
+    killed, ends = 0, None
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             code = os.waitstatus_to_exitcode(status)
             return code, killed or int(code == -signal.SIGKILL)
-        is_due = ends is not None and time.monotonic() >= ends
-        if is_due and (victim := _victim(child, kill)) is not None:  # not waited for: the id is still this child's
-            os.kill(victim, signal.SIGKILL)
-            ends, killed = None, 1
-        time.sleep(0.001)
+        if kill.after is not None and not killed:
+            now, is_due = time.monotonic(), kill.once is None or Path(kill.once).exists()
+            if ends is None and is_due and _victim(child, kill) is not None:
+                ends = now + kill.after
+            # Not waited for yet: the id is still this child's.
+            if ends is not None and now >= ends and (victim := _victim(child, kill)) is not None:
+                os.kill(victim, signal.SIGKILL)
+                killed = 1
+        time.sleep(0.01 if kill.below and ends is None else 0.001)
 
 
 def _victim(pid: int, kill: Kill) -> int | None:
@@ -149,6 +170,14 @@ def _left(patience: float) -> list[str]:
     for child in left:
         os.kill(child, signal.SIGKILL)
     return list(left.values())
+
+
+def _left_in_memory() -> list[str]:
+    """Files that are still there, and go now."""
+    left = [path for path in _SHARED.rglob("*") if not path.is_dir()]
+    for path in left:
+        path.unlink()
+    return list(map(str, left))
 
 
 if __name__ == "__main__":

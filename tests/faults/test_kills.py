@@ -78,8 +78,8 @@ def test_every_mode_meets_every_place_and_every_victim_that_is_there() -> None:
     assert len(found) == len(set(found)) == len(MODES) * (2 * len(PLACES) + 2)
     assert {case.mode for case in found} == set(MODES)
     for name, victim in VICTIMS.items():
-        assert {case.place for case in found if case.victim == name} == set(victim.places) - set(CLUSTERS)
-    assert len(cases(places=CLUSTERS)) == len(MODES) * 3
+        assert {case.place for case in found if case.victim == name} == set(victim.ways) - set(CLUSTERS)
+    assert len(cases(places=CLUSTERS)) == len(MODES) * 7
     assert {case.moment for case in found if case.victim != "trainer"} == {"time"}
 
 
@@ -133,15 +133,18 @@ def test_killed_by_chance(case: Case, kills: Kills) -> None:
 
 @pytest.mark.slow
 def test_what_outlives_a_run_is_found(tmp_path: Path) -> None:
-    """A process that somebody starts and leaves is told by the nursery."""
+    """A process that somebody starts and leaves is told by the nursery, and so is shared memory, where root asks."""
     env = tmp_path / "leaving.py"
     env.write_text(
-        "import subprocess, agentgym\n\n\n@agentgym.register\nclass Leaving(agentgym.Env):\n"
+        "import subprocess, agentgym\nfrom pathlib import Path\n\n\n@agentgym.register\nclass Leaving(agentgym.Env):\n"
         "    def reset(self, *, seed=None, options=None):\n"
-        '        subprocess.Popen(["sleep", "61"], start_new_session=True)\n        return "?", {}\n\n'
+        '        subprocess.Popen(["sleep", "61"], start_new_session=True)\n'
+        '        Path("/dev/shm/agentgym-left").touch()\n        return "?", {}\n\n'
         '    def step(self, action):\n        return ".", 0.0, True, False, {}\n'
     )
     nursery = Nursery(tmp_path / "log.txt")
-    with pytest.raises(AssertionError, match="sleep 61"):
+    told = "sleep 61.*agentgym-left" if os.geteuid() == 0 else "sleep 61"
+    with pytest.raises(AssertionError, match=told):
         nursery.run("doctor", str(env), "--quick")
+    assert not Path("/dev/shm/agentgym-left").exists()
     nursery.close()
