@@ -50,7 +50,7 @@ class DockerSandbox(ServedSandbox):
         self._daemon.start(self.id)
         channel = Channel(stream, max_body=self.spec.limits.disk + (1 << 20))
         roots = {path: path for path in (*self.spec.writable, "/dev/shm")}
-        self.begin(channel, seconds=_START_SECONDS, uid=self.uid, roots=roots, rlimits={}, mark="")
+        self.begin(channel, seconds=_START_SECONDS, uid=self.uid, roots=roots, rlimits={}, mark="", directory="")
 
     def _request(self) -> dict[str, Any]:
         request: dict[str, Any] = self._daemon.client.create_container_config(

@@ -57,7 +57,8 @@ class LocalSandbox(ServedSandbox):
             start_new_session=True,
         )
         channel = Channel(PipeStream(self._process), max_body=limits.disk + (1 << 20))
-        self.begin(channel, seconds=_START_SECONDS, uid=None, roots=roots, mark=self._mark, rlimits=rlimits)
+        own = {"mark": self._mark, "directory": str(self._directory)}
+        self.begin(channel, seconds=_START_SECONDS, uid=None, roots=roots, rlimits=rlimits, **own)
 
     @property
     def variables(self) -> dict[str, str]:

@@ -10,12 +10,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agentgym.cluster import guard
 from agentgym.ledger import audit
 from agentgym.run import Run
 from tests.faults.kit import arguments
@@ -210,3 +212,24 @@ def test_a_program_starts_one_after_the_other(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log:
         started = subprocess.run([sys.executable, "-c", code], stdout=log, stderr=log, timeout=200, check=False)
     assert started.returncode == 0, (tmp_path / "log").read_text()[-3000:]
+
+
+def test_nothing_of_a_cluster_outlives_a_program_that_is_killed() -> None:
+    """Ray's agents would, for a minute, and its directory for good."""
+    code = (
+        "import asyncio\n"
+        "from agentgym.cluster.connection import joined\n"
+        "async def held():\n"
+        "    async with joined(None):\n"
+        "        print('joined', flush=True)\n"
+        "        await asyncio.sleep(600)\n"
+        "asyncio.run(held())\n"
+    )
+    with tempfile.TemporaryDirectory(prefix="ag", dir="/tmp") as place:  # of a short name: Ray's sockets are there
+        command, environment = [sys.executable, "-c", code], {**os.environ, "TMPDIR": place}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"joined\n"
+            assert len(set(guard.writers(place)) - {process.pid}) > 3
+            process.kill()
+        assert eventually(lambda: not list(guard.writers(place)) and not list(Path(place).iterdir()), seconds=30)

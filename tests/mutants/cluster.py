@@ -20,7 +20,19 @@ MODULES = (
             Mutation("the token is shown to strangers", 'if not name.startswith("RAY_AUTH")', "if True"),
             Mutation("Ray is asked to end with a rank", "functools.partial(usual, process_group=0)", "usual"),
             Mutation("Ray answers SIGTERM", "        _heed_sigterm()\n", ""),
+            Mutation("nobody cleans up", "            closing.enter_context(_guarded(directory))\n", ""),
             Mutation("dead nodes are used", '            if node["Alive"]\n', ""),
+        ),
+    ),
+    Module(
+        "agentgym/cluster/guard.py",
+        (f"{UNIT}/test_guard.py",),
+        (
+            Mutation("the program is ended too", " - {os.getppid()}", ""),
+            Mutation("whoever reads is ended", "!= os.O_RDONLY", ">= 0"),
+            Mutation("others are ended", 'f"{directory}/"', "directory"),
+            Mutation("nobody is ended", "os.kill(pid, signal.SIGKILL)", "pass"),
+            Mutation("the directory stays", "    shutil.rmtree(directory, ignore_errors=True)\n", "    pass\n"),
         ),
     ),
     Module(

@@ -53,6 +53,8 @@ MODULES = (
             Mutation("upwards", ' or ".." in path.split("/")', ""),
             Mutation("times are not brought back", "if status.st_mtime_ns != mtime:", "if False:"),
             Mutation("modes are not brought back", "stat.S_IMODE(status.st_mode) != mode", "False"),
+            Mutation("an owner's commands run on", "directory:\n            self.processes.halt()\n", "directory:\n"),
+            Mutation("an owner's files stay", "            shutil.rmtree(self.directory, ignore_errors=True)\n", ""),
         ),
     ),
     Module(

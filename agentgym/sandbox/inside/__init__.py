@@ -10,6 +10,7 @@ descriptors, nor learn the word; and as process 1 it gets what they leave behind
 container's, and the end of its input is its own: when the owner dies nothing is left.
 
 Started without a user (``uid`` None) it is a plain process with plain children: the local backend, which holds nobody.
+There it ends what runs, and removes the directory, when its input ends.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -27,6 +28,7 @@ class Server:
         self.wire = Wire(source, sink, lambda: self.processes.reap())
         self.rights = Rights()
         self.output = 0
+        self.directory = ""
         self.trees: list[Tree] = []
         self.known: set[str] = set()
         """Digests of the contents that whoever asks has seen in the last list of all files."""
@@ -48,6 +50,7 @@ class Server:
     def do_begin(self, head: dict[str, Any], body: bytes) -> Answer:
         """Take the settings."""
         self.processes.mark, self.output, self.rights = head["mark"], head["output"], Rights(head["uid"])
+        self.directory = head["directory"]
         for name, value in head["rlimits"].items():
             import resource  # not all images have it, and in a container it is not needed
 
@@ -85,6 +88,12 @@ class Server:
         """End all commands, and what they have started."""
         self.processes.halt()
         return {}, b""
+
+    def leave(self) -> None:
+        """End what runs and remove the directory, where no container does with the server's own end."""
+        if self.directory:
+            self.processes.halt()
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     # -- single files --------------------------------------------------------------------------------
 
@@ -256,4 +265,8 @@ def main() -> None:
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
-    Server(source, sink).serve()
+    server = Server(source, sink)
+    try:
+        server.serve()
+    finally:  # whoever asked has ended, however that came
+        server.leave()

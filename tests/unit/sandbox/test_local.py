@@ -15,7 +15,7 @@ from agentgym.errors import EnvError
 from agentgym.sandbox import Files, Limits, Sandbox, Spec, claim
 from agentgym.sandbox.inside import LOADER, source
 from agentgym.sandbox.inside.processes import Processes
-from tests.kit import eventually
+from tests.kit import ROOT, eventually
 
 
 @pytest.fixture
@@ -132,6 +132,40 @@ def test_an_end_leaves_nothing(sandbox: Sandbox) -> None:
     assert not sandbox.is_open
     with pytest.raises(EnvError, match="the sandbox is closed"):
         sandbox.run("true")
+
+
+OWNER = """
+import sys
+from agentgym.sandbox import Spec, claim
+with claim(Spec(image=""), unsafe_local=True) as sandbox:
+    print(sandbox.run("pwd").text.strip(), flush=True)
+    sandbox.run(sys.argv[1] + "sleep 300")
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("command", ["", "setsid -f "], ids=["runs", "was started and left"])
+def test_a_killed_owner_leaves_nothing(command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", OWNER, command], cwd=ROOT, **pipes, text=True) as owner:  # type: ignore[call-overload]
+        directory = Path(owner.stdout.readline().strip())
+
+        def here() -> list[str]:
+            return [name for name in os.listdir("/proc") if name.isdigit() and _works_below(name, tmp_path)]
+
+        assert directory.is_relative_to(tmp_path)
+        assert eventually(lambda: len(here()) > 0)
+        owner.kill()
+    assert eventually(lambda: not here())
+    assert eventually(lambda: not list(tmp_path.iterdir()))
+
+
+def _works_below(pid: str, directory: Path) -> bool:
+    try:
+        return Path(os.readlink(f"/proc/{pid}/cwd")).is_relative_to(directory)
+    except OSError:
+        return False
 
 
 def test_a_killed_server_is_a_lost_sandbox(sandbox: Sandbox) -> None:
