@@ -244,7 +244,7 @@ def _start(ray: Any, address: str | None, settings: Mapping[str, Any]) -> None:
     try:
         with _out_of_reach(ray._private.services):
             ray.init(**settings, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, ray.exceptions.RayError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray has plain ones too, as for a machine that is so busy that it gives up
         if address is None:
             raise UserError(f"Ray cannot be started here: {_told(error)}") from error
         raise UserError(

@@ -35,6 +35,8 @@ CLUSTERS: dict[str, dict[str, Any]] = {"ray": {"cluster": {"id": "ray", "engines
 """Places that are chosen by name only: to start one takes half a minute."""
 EPISODES = 8
 """An update, in every mode."""
+TRIES, TOO_BUSY = 5, "Ray cannot be started here: The current node timed out during startup."
+"""Ray gives its own processes half a minute."""
 STALENESS = {"sync": 0, "async": 1, "fully-async": 2}
 
 
@@ -112,7 +114,7 @@ class Kills:
         key = (case.mode, case.place)
         if key not in self._whole:
             directory = self.parent / f"whole-{case.mode}-{case.place}"
-            ended = self.nursery.trained(directory, None, changes(case))
+            ended = self._trained(directory, None, case)
             assert ended.code == 0, self._told()
             self._whole[key] = Whole(directory, ended)
         return self._whole[key]
@@ -122,13 +124,13 @@ class Kills:
         whole, self._number, killed = self.whole(case), self._number + 1, 0
         run = self.run
         for _ in range(at_most):
-            ended = self.nursery.trained(run, self._kill(case, whole), changes(case))
+            ended = self._trained(run, self._kill(case, whole), case)
             killed += ended.killed
             assert ended.code == 0 or self._is_told(case, ended), (ended, self._told())
             if ended.code == 0:
                 break
         if ended.code:
-            ended = self.nursery.trained(run, None, changes(case))
+            ended = self._trained(run, None, case)
             assert ended.code == 0, self._told()
         check(run, whole.directory, case)
         if (temporary := self.nursery.temporary) is not None:
@@ -141,6 +143,14 @@ class Kills:
     def run(self) -> Path:
         """The last one."""
         return self.parent / str(self._number)
+
+    def _trained(self, run: Path, kill: list[Any] | None, case: Case) -> Ended:
+        """As far as it comes; once more where nothing but the machine was in the way."""
+        for _ in range(TRIES):
+            ended = self.nursery.trained(run, kill, changes(case))
+            if ended.code != 2 or TOO_BUSY not in self._told():
+                break
+        return ended
 
     def _kill(self, case: Case, whole: Whole) -> list[Any]:
         below = list(VICTIMS[case.victim].ways[case.place])

@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,6 +101,8 @@ def _agentgym(command: dict[str, Any], kill: Kill, counter: mmap.mmap) -> None:
         code = 0
     except SystemExit as left:
         code = int(left.code or 0)
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

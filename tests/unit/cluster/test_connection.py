@@ -201,7 +201,8 @@ def test_where_nobody_listens_it_is_told_at_once(address: str, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "error", [ConnectionError("refused\nlong"), RayError("refused\nlong"), RuntimeError("refused")]
+    "error",
+    [ConnectionError("refused\nlong"), RayError("refused\nlong"), RuntimeError("refused"), Exception("refused")],
 )
 def test_why_it_cannot_be_joined_is_told_in_a_line(
     error: Exception, monkeypatch: pytest.MonkeyPatch, listening: str
@@ -210,6 +211,8 @@ def test_why_it_cannot_be_joined_is_told_in_a_line(
     monkeypatch.setenv("RAY_AUTH_TOKEN", "token")
     with pytest.raises(UserError, match=rf"the Ray cluster at {listening} cannot be joined: refused; expected"):
         entered(listening)
+    with pytest.raises(UserError, match=r"^Ray cannot be started here: refused$"):
+        entered(None)
 
 
 def test_a_process_is_in_one_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
