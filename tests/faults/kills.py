@@ -28,10 +28,12 @@ MODES: dict[str, dict[str, Any]] = {
     "async": {"mode": "async", "trainer": {"id": "ppo", "episodes": 8}},
     "fully-async": {"mode": "fully-async", "trainer": {"id": "ppo", "episodes": 8}},
 }
+ROLLOUT = {**SETTINGS["rollout"], "max_attempts": 4}
+"""An episode is played again as often as a run is killed."""
 PLACES: dict[str, dict[str, Any]] = {
-    where: {"rollout": {**SETTINGS["rollout"], "hosts": where}} for where in ("loop", "threads", "processes")
+    where: {"rollout": {**ROLLOUT, "hosts": where}} for where in ("loop", "threads", "processes")
 }
-CLUSTERS: dict[str, dict[str, Any]] = {"ray": {"cluster": {"id": "ray", "engines": 1}}}
+CLUSTERS: dict[str, dict[str, Any]] = {"ray": {"rollout": ROLLOUT, "cluster": {"id": "ray", "engines": 1}}}
 """Places that are chosen by name only: to start one takes half a minute."""
 EPISODES = 8
 """An update, in every mode."""
@@ -79,12 +81,11 @@ def cases(
     modes: Iterable[str] = tuple(MODES), places: Iterable[str] = tuple(PLACES), victims: Iterable[str] = tuple(VICTIMS)
 ) -> list[Case]:
     """All that there are."""
-    found = []
-    for mode in modes:
-        for place in places:
-            for victim in (name for name in victims if place in VICTIMS[name].ways):
-                moments = ("time", "write") if victim == "trainer" and place in PLACES else ("time",)
-                found += [Case(mode, place, victim, moment) for moment in moments]
+    found, modes = list[Case](), list(modes)
+    for victim in victims:
+        for place in (name for name in places if name in VICTIMS[victim].ways):
+            for moment in ("time", "write") if victim == "trainer" and place in PLACES else ("time",):
+                found += [Case(mode, place, victim, moment) for mode in modes]
     return found
 
 
@@ -124,10 +125,10 @@ class Kills:
         whole, self._number, killed = self.whole(case), self._number + 1, 0
         run = self.run
         for _ in range(at_most):
-            ended = self._trained(run, self._kill(case, whole), case)
+            ended = self._trained(run, self._kill(case, whole, at_most - killed), case)
             killed += ended.killed
             assert ended.code == 0 or self._is_told(case, ended), (ended, self._told())
-            if ended.code == 0:
+            if ended.code == 0 or killed >= at_most:
                 break
         if ended.code:
             ended = self._trained(run, None, case)
@@ -152,12 +153,13 @@ class Kills:
                 break
         return ended
 
-    def _kill(self, case: Case, whole: Whole) -> list[Any]:
+    def _kill(self, case: Case, whole: Whole, at_most: int) -> list[Any]:
         below = list(VICTIMS[case.victim].ways[case.place])
         if case.moment == "write":
-            return [None, self.rng.randint(1, whole.ended.writes), below, 0]
+            return [[], self.rng.randint(1, whole.ended.writes), below, 0]
         once, seconds = (str(self.run / "config.json"), whole.seconds) if below else (None, whole.ended.seconds)
-        return [self.rng.uniform(0, seconds), None, below, self.rng.random(), once]
+        times = 1 if VICTIMS[case.victim].ends else at_most  # a run goes on after the others
+        return [[self.rng.uniform(0, seconds) for _ in range(times)], None, below, self.rng.random(), once]
 
     def _is_told(self, case: Case, ended: Ended) -> bool:
         """A trainer ended by the kill; or what goes ahead of a run's episodes was, and nothing is written yet."""

@@ -101,7 +101,7 @@ class Nursery:
 
     def train(self, output: Path, *, kill_after: float | None = None, **changes: Any) -> tuple[int, float]:
         """A new run, or, where there is one, the same run going on."""
-        return self.trained(output, None if kill_after is None else (kill_after,), changes)[:2]
+        return self.trained(output, None if kill_after is None else ([kill_after],), changes)[:2]
 
     def trained(self, output: Path, kill: Sequence[Any] | None, changes: Mapping[str, Any]) -> Ended:
         """The same, with any kill."""

@@ -39,10 +39,10 @@ _WARM = (launch, ppo, sft, torch.utils.tensorboard, transformers.AutoTokenizer, 
 
 
 class Kill(NamedTuple):
-    """What is killed, and when: after so many seconds, or in the middle of a write, counted from 1."""
+    """What is killed, and when: after so many seconds each, or in the middle of a write, counted from 1."""
 
-    after: float | None = None
-    """Since the victim is there, and ``once``."""
+    after: tuple[float, ...] = ()
+    """Since a victim is there, and ``once``."""
     at_write: int | None = None
     below: tuple[str, ...] = ()
     """The way down from the program to the victim: of each process on it what its command line has. None: itself."""
@@ -113,21 +113,21 @@ def _agentgym(command: dict[str, Any], kill: Kill, counter: mmap.mmap) -> None:
 
 def _watched(child: int, kill: Kill) -> tuple[int, int]:
     """The exit code of ``child``, and how many of its processes were killed on the way."""
-    killed, ends = 0, None
+    killed, began, due = 0, None, sorted(kill.after)
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             code = os.waitstatus_to_exitcode(status)
             return code, killed or int(code == -signal.SIGKILL)
-        if kill.after is not None and not killed:
-            now, is_due = time.monotonic(), kill.once is None or Path(kill.once).exists()
-            if ends is None and is_due and _victim(child, kill) is not None:
-                ends = now + kill.after
-            # Not waited for yet: the id is still this child's.
-            if ends is not None and now >= ends and (victim := _victim(child, kill)) is not None:
-                os.kill(victim, signal.SIGKILL)
-                killed = 1
-        time.sleep(0.01 if kill.below and ends is None else 0.001)
+        now = time.monotonic()
+        if due and began is None and (kill.once is None or Path(kill.once).exists()):
+            began = now if _victim(child, kill) is not None else None
+        # The child is not waited for yet: its id, and those of its children, are still theirs.
+        if began is not None and due and now >= began + due[0] and (victim := _victim(child, kill)) is not None:
+            os.kill(victim, signal.SIGKILL)
+            killed += 1
+            due.pop(0)
+        time.sleep(0.01 if kill.below else 0.001)
 
 
 def _victim(pid: int, kill: Kill) -> int | None:
