@@ -28,12 +28,10 @@ MODES: dict[str, dict[str, Any]] = {
     "async": {"mode": "async", "trainer": {"id": "ppo", "episodes": 8}},
     "fully-async": {"mode": "fully-async", "trainer": {"id": "ppo", "episodes": 8}},
 }
-ROLLOUT = {**SETTINGS["rollout"], "max_attempts": 4}
-"""An episode is played again as often as a run is killed."""
 PLACES: dict[str, dict[str, Any]] = {
-    where: {"rollout": {**ROLLOUT, "hosts": where}} for where in ("loop", "threads", "processes")
+    where: {"rollout": {**SETTINGS["rollout"], "hosts": where}} for where in ("loop", "threads", "processes")
 }
-CLUSTERS: dict[str, dict[str, Any]] = {"ray": {"rollout": ROLLOUT, "cluster": {"id": "ray", "engines": 1}}}
+CLUSTERS: dict[str, dict[str, Any]] = {"ray": {"cluster": {"id": "ray", "engines": 1}}}
 """Places that are chosen by name only: to start one takes half a minute."""
 EPISODES = 8
 """An update, in every mode."""
@@ -49,6 +47,8 @@ class Victim(NamedTuple):
     """Place → the way down from the trainer there, as ``nursery.Kill`` has it."""
     ends: bool = False
     """Whether the trainer ends with it."""
+    costs: bool = True
+    """Whether episodes are lost with it, which are played again once and not more."""
 
 
 NURSERY, RAYLET, STATION = "hosts.processes.nursery", "raylet/raylet ", "ray::Station"
@@ -57,7 +57,7 @@ VICTIMS: dict[str, Victim] = {
     "environment": Victim({"processes": (NURSERY, ""), "ray": (RAYLET, STATION, NURSERY, "")}),
     "nursery": Victim({"processes": (NURSERY,), "ray": (RAYLET, STATION, NURSERY)}),
     "station": Victim({"ray": (RAYLET, STATION)}),  # environments of a node
-    "replica": Victim({"ray": (RAYLET, "ray::Replica")}),  # an engine
+    "replica": Victim({"ray": (RAYLET, "ray::Replica")}, costs=False),  # an engine
     "raylet": Victim({"ray": (RAYLET,)}, ends=True),  # a node
     "head": Victim({"ray": ("gcs_server ",)}, ends=True),
 }
@@ -158,7 +158,7 @@ class Kills:
         if case.moment == "write":
             return [[], self.rng.randint(1, whole.ended.writes), below, 0]
         once, seconds = (str(self.run / "config.json"), whole.seconds) if below else (None, whole.ended.seconds)
-        times = 1 if VICTIMS[case.victim].ends else at_most  # a run goes on after the others
+        times = 1 if VICTIMS[case.victim].costs else at_most
         return [[self.rng.uniform(0, seconds) for _ in range(times)], None, below, self.rng.random(), once]
 
     def _is_told(self, case: Case, ended: Ended) -> bool:
