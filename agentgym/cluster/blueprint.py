@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from agentgym.hosts.processes.frames import Packet, framed, unframed
 from agentgym.learn.policy import load_tokenizer
 from agentgym.learn.processing import load_processor, sees
 from agentgym.processor import Images
+from agentgym.scratch import scratch
 from agentgym.vision import attach, images_of
 
 __all__ = ["blueprint", "built"]
@@ -23,8 +23,7 @@ def blueprint(module: Any) -> bytes:
     is_adapted = hasattr(module, "peft_config")
     base = module.get_base_model() if is_adapted else module
     head: dict[str, Any] = {"dtype": str(base.dtype).removeprefix("torch."), "adapters": []}
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
+    with scratch() as directory:
         base.config.save_pretrained(directory)
         if base.generation_config is not None:
             base.generation_config.save_pretrained(directory)
@@ -45,8 +44,7 @@ def blueprint(module: Any) -> bytes:
 def built(data: bytes) -> Any:
     """A model like the one that ``blueprint`` was given, in evaluation mode; its weights are still to come."""
     head, attached = unframed(data)
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
+    with scratch() as directory:
         for path, size in head["files"]:
             file = directory / path
             if not file.resolve().is_relative_to(directory.resolve()):

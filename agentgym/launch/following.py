@@ -9,7 +9,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import signal
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from agentgym.learn.rows import Row, teaches
 from agentgym.learn.trainer import Trainer
 from agentgym.media import as_media
 from agentgym.registry import plugins
+from agentgym.scratch import scratch
 from agentgym.trainers.sft import SFT
 from agentgym.types import Media, Trajectory
 
@@ -46,8 +46,8 @@ async def led(work: Callable[[], Awaitable[Path]]) -> Path:
     """
     with ranks.joined() as channel:
         if not ranks.is_first():
-            with tempfile.TemporaryDirectory() as media:
-                return await Follower(channel, Path(media)).follow()
+            with scratch() as media:
+                return await Follower(channel, media).follow()
         run: Path | None = None
         try:
             with led_by(channel), ranks.told():
@@ -71,16 +71,16 @@ def muster(settings: TrainSettings, policy: Policy, policy_dir: Path | None) -> 
 
 def _saved(policy: Policy) -> dict[str, bytes]:
     """The files of one that was made from nothing."""
-    with tempfile.TemporaryDirectory() as directory:
-        policy.save(Path(directory) / "policy")
-        return {file.name: file.read_bytes() for file in sorted((Path(directory) / "policy").iterdir())}
+    with scratch() as directory:
+        policy.save(directory / "policy")
+        return {file.name: file.read_bytes() for file in sorted((directory / "policy").iterdir())}
 
 
 def _sent(files: dict[str, bytes]) -> Policy:
-    with tempfile.TemporaryDirectory() as directory:
+    with scratch() as directory:
         for name, content in files.items():
-            (Path(directory) / Path(name).name).write_bytes(content)
-        return load_policy(directory, device="cpu")
+            (directory / Path(name).name).write_bytes(content)
+        return load_policy(str(directory), device="cpu")
 
 
 class Follower:

@@ -18,7 +18,6 @@ import math
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from agentgym.errors import MissingExtraError, UserError
 from agentgym.extras import require
 from agentgym.learn.gguf_header import Header, read_header
 from agentgym.learn.gguf_text import refuse_unknown_splits, split_as_trained
+from agentgym.scratch import scratch
 
 __all__ = ["content_hash", "default_cache", "gguf_in", "unpacked"]
 
@@ -232,8 +232,9 @@ def _fill(directory: Path, header: Header) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-    with tempfile.TemporaryDirectory() as alone, _quiet():  # beside it may lie what is taken for a part of the model
-        os.symlink(header.file.resolve(), Path(alone) / "model.gguf")
+    with scratch() as directory, _quiet():  # beside it may lie what is taken for a part of the model
+        os.symlink(header.file.resolve(), directory / "model.gguf")
+        alone = str(directory)
         config = AutoConfig.from_pretrained(alone, gguf_file="model.gguf", trust_remote_code=False)
         _correct(config, header)
         tokenizer = PreTrainedTokenizerFast.from_pretrained(alone, gguf_file="model.gguf")

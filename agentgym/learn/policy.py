@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -32,6 +31,7 @@ from agentgym.learn.sources import (
     refuse_other_rank,
 )
 from agentgym.processor import Images
+from agentgym.scratch import scratch
 from agentgym.tokenizer import ChatTokenizer
 from agentgym.vision import attach
 from agentgym.weights import part, put, rows_here, weights_of
@@ -70,7 +70,7 @@ class Policy:
     def refuse_unsavable(self) -> None:
         """Raise UserError where ``save`` would fail for another reason than the disk; weights are not written."""
         own = [] if _is_adapted(self.module) else [self.module.config, self.module.generation_config]
-        with tempfile.TemporaryDirectory() as directory:
+        with scratch() as directory:
             for part in [*(part for part in own if part is not None), self._processor]:
                 try:
                     part.save_pretrained(directory)

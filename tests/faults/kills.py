@@ -136,6 +136,8 @@ class Kills:
         check(run, whole.directory, case)
         if (temporary := self.nursery.temporary) is not None:
             left = [str(path.relative_to(temporary)) for path in temporary.rglob("*") if not path.is_dir()]
+            for path in temporary.iterdir():  # no other run is blamed for it
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
             assert left == [], f"files were left in the temporary directory: {left}"
         shutil.rmtree(run)
         return killed

@@ -6,6 +6,17 @@ from tests.mutants.mutant import Module, Mutation
 
 MODULES = (
     Module(
+        "agentgym/scratch.py",
+        ("tests/unit/test_scratch.py",),
+        (
+            Mutation(
+                "what the dead left stays", "                shutil.rmtree(directory)\n", "                pass\n"
+            ),
+            Mutation("the living lose theirs", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB"),
+            Mutation("it stays", "        shutil.rmtree(directory, ignore_errors=True)\n", ""),
+        ),
+    ),
+    Module(
         "agentgym/progress.py",
         ("tests/unit/test_progress.py", "tests/unit/test_cli.py"),
         (

@@ -17,10 +17,10 @@ PROGRAM = """
 import os, subprocess, sys
 directory, guard = sys.argv[1:]
 log = open(directory + "/log", "w")
-left = subprocess.Popen(["sleep", "60"], stdout=log, start_new_session=True)
+left = subprocess.Popen(["sleep", "600"], stdout=log, start_new_session=True)
 apart = {"stdout": subprocess.DEVNULL, "start_new_session": True}
-reads = subprocess.Popen(["sleep", "60"], stdin=open(directory + "/log"), **apart)
-beside = subprocess.Popen(["sleep", "60"], **apart)
+reads = subprocess.Popen(["sleep", "600"], stdin=open(directory + "/log"), **apart)
+beside = subprocess.Popen(["sleep", "600"], **apart)
 command = [sys.executable, "-IS", guard, directory, str(os.getpid())]
 own = subprocess.Popen(command, stdin=subprocess.PIPE, **apart)
 print(left.pid, reads.pid, beside.pid, own.pid, flush=True)
@@ -59,7 +59,7 @@ def test_what_writes_there_goes_and_so_does_the_directory(ending: str, directory
             process.kill()
         process.communicate("\n" if ending == "close" else None)
         assert process.returncode == (0 if ending == "close" else -signal.SIGKILL)
-        assert eventually(lambda: not is_there(left) and not is_there(own))
+        assert eventually(lambda: not is_there(left) and not is_there(own), seconds=20)
         assert not directory.exists()
         assert is_there(reads)  # who looks at a log is nobody of the cluster
         assert is_there(beside)

@@ -157,8 +157,8 @@ def test_a_killed_owner_leaves_nothing(command: str, monkeypatch: pytest.MonkeyP
         assert directory.is_relative_to(tmp_path)
         assert eventually(lambda: len(here()) > 0)
         owner.kill()
-    assert eventually(lambda: not here())
-    assert eventually(lambda: not list(tmp_path.iterdir()))
+    assert eventually(lambda: not here(), seconds=20)
+    assert eventually(lambda: not list(tmp_path.iterdir()), seconds=20)
 
 
 def _works_below(pid: str, directory: Path) -> bool:
