@@ -9,10 +9,8 @@ MODULES = (
         "agentgym/scratch.py",
         ("tests/unit/test_scratch.py",),
         (
-            Mutation(
-                "what the dead left stays", "                shutil.rmtree(directory)\n", "                pass\n"
-            ),
-            Mutation("the living lose theirs", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB"),
+            Mutation("the dead keep theirs", "    _sweep(Path(tempfile.gettempdir()))\n", ""),
+            Mutation("the living lose theirs", "fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
             Mutation("it stays", "        shutil.rmtree(directory, ignore_errors=True)\n", ""),
         ),
     ),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from agentgym import scratch as of_scratch
 from agentgym.scratch import scratch
 from tests.kit import ROOT
 
@@ -30,10 +30,13 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_it_is_there_for_the_block(place: Path) -> None:
-    with pytest.raises(KeyError), scratch() as directory:
-        (directory / "file").write_text("x")
-        assert directory.parent == place
-        raise KeyError
+    def work() -> None:
+        with scratch() as directory:
+            (directory / "file").write_text("x")
+            raise KeyError(str(directory.parent))
+
+    with pytest.raises(KeyError, match=str(place)):
+        work()
     assert list(place.iterdir()) == []
 
 
@@ -55,7 +58,7 @@ def test_what_a_killed_process_left_goes_and_what_the_living_have_stays(place: P
 
 
 def test_one_that_is_swept_before_it_is_locked_is_made_anew(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
-    lock, calls = of_scratch.fcntl.flock, list[Path]()
+    lock, calls = fcntl.flock, list[Path]()
 
     def swept(number: int, how: int) -> None:
         calls.extend(each for each in place.iterdir() if not calls)
@@ -63,7 +66,7 @@ def test_one_that_is_swept_before_it_is_locked_is_made_anew(monkeypatch: pytest.
             calls[0].rmdir()
         lock(number, how)
 
-    monkeypatch.setattr(of_scratch.fcntl, "flock", swept)
+    monkeypatch.setattr(fcntl, "flock", swept)
     with scratch() as directory:
         assert directory.exists()
         assert directory != calls[0]
