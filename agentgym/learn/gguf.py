@@ -232,9 +232,9 @@ def _fill(directory: Path, header: Header) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-    with scratch() as directory, _quiet():  # beside it may lie what is taken for a part of the model
-        os.symlink(header.file.resolve(), directory / "model.gguf")
-        alone = str(directory)
+    with scratch() as place, _quiet():  # beside it may lie what is taken for a part of the model
+        os.symlink(header.file.resolve(), place / "model.gguf")
+        alone = str(place)
         config = AutoConfig.from_pretrained(alone, gguf_file="model.gguf", trust_remote_code=False)
         _correct(config, header)
         tokenizer = PreTrainedTokenizerFast.from_pretrained(alone, gguf_file="model.gguf")
