@@ -176,3 +176,12 @@ def test_a_full_disk_is_refused_with_the_figures(tmp_path: Path, monkeypatch: py
     refuse_full_disk(tmp_path, DiskEstimate(policy=10**9, optimizers=10**9, further=0, lines=0, episodes=0, keep=1))
     with pytest.raises(UserError, match="of metrics; choose an --output on a larger disk"):
         refuse_full_disk(tmp_path, DiskEstimate(policy=10**10, optimizers=0, further=0, lines=0, episodes=0, keep=1))
+
+
+def test_just_as_much_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = DiskEstimate(policy=100, optimizers=300, further=50, lines=7, episodes=9, keep=1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, needed.total))
+    refuse_full_disk(tmp_path, needed)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, needed.total - 1))
+    with pytest.raises(UserError, match="the run needs"):
+        refuse_full_disk(tmp_path, needed)
