@@ -7,6 +7,9 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from agentgym.launch import patience
 from agentgym.launch.patience import patient
 from agentgym.rollout.latencies import Latencies
 
@@ -58,19 +61,36 @@ def test_replies_since_it_began_are_told_again_and_again() -> None:
     assert re.fullmatch(r"test tasks: \d+ s so far, 4 replies", second)
 
 
-def test_nothing_is_added_while_others_speak_or_before_a_stage_begins() -> None:
+@pytest.mark.parametrize("word", ["advance", "note"])
+def test_nothing_is_added_for_a_while_after_others_spoke(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: now))
+
+    async def scenario() -> tuple[int, int]:
+        nonlocal now
+        heard, rollout = Heard(), SimpleNamespace(latencies=Latencies())
+        async with patient(heard, rollout, seconds=0.01) as told:  # type: ignore[arg-type]
+            told.begin("training", 2, "updates")
+            now = 0.009
+            told.advance(1, {}) if word == "advance" else told.note("a word")
+            now = 0.015
+            await asyncio.sleep(0.1)
+            quiet = len(heard.lines)
+            now = 0.02
+            await said(heard, 3)
+        return quiet, len(heard.lines)
+
+    assert asyncio.run(scenario()) == (2, 3)
+
+
+def test_nothing_is_said_before_a_stage_begins() -> None:
     async def scenario() -> list[str]:
         heard, rollout = Heard(), SimpleNamespace(latencies=Latencies())
         async with patient(heard, rollout, seconds=0.01):  # type: ignore[arg-type]
             await asyncio.sleep(0.05)
-        async with patient(heard, rollout, seconds=60) as told:  # type: ignore[arg-type]
-            told.begin("training", 2, "updates")
-            told.advance(1, {})
-            told.note("a word")
-            await asyncio.sleep(0.01)
         return heard.lines
 
-    assert asyncio.run(scenario()) == ["training: 2 updates", "1 done", "a word"]
+    assert asyncio.run(scenario()) == []
 
 
 def test_it_ends_with_what_it_watches() -> None:
