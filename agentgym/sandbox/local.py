@@ -55,6 +55,7 @@ class LocalSandbox(ServedSandbox):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
+            env={**os.environ, MARK: self._mark},  # so its children have it from their first moment on
         )
         channel = Channel(PipeStream(self._process), max_body=limits.disk + (1 << 20))
         own = {"mark": self._mark, "directory": str(self._directory)}

@@ -12,6 +12,11 @@ MARK = "AGENTGYM_SANDBOX"
 
 _TRIES = 2000
 
+_LOAD_SECONDS = 1.0
+
+_OF_THE_KERNEL = 0x00200000
+"""The flag PF_KTHREAD."""
+
 
 class Processes:
     """What commands have started and left running; with a mark, what carries it, and otherwise all of a container."""
@@ -69,13 +74,33 @@ def signaled(mark: str, number: int) -> bool:
 
 
 def _marked(variable: bytes) -> list[int]:
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/environ", "rb") as file:
-                is_marked = variable in file.read().split(b"\0")
-        except OSError:
-            continue  # it ended in the meantime, or is somebody else's
-        if is_marked and int(name) != os.getpid():
-            found.append(int(name))
+    """Their numbers. Whoever has ended before it was looked at may have started another: that one is looked for."""
+    found, seen = [], {str(os.getpid())}
+    while new := [name for name in os.listdir("/proc") if name.isdigit() and name not in seen]:
+        seen.update(new)
+        for name in new:
+            try:
+                if variable in _variables(name):
+                    found.append(int(name))
+            except OSError:
+                continue  # it ended in the meantime, or is somebody else's
     return found
+
+
+def _variables(name: str) -> list[bytes]:
+    """What a process was started with. The kernel shows none while its program is being loaded: that is waited for."""
+    patience = time.monotonic() + _LOAD_SECONDS
+    while True:
+        with open(f"/proc/{name}/environ", "rb") as file:
+            text = file.read()
+        if text or not _may_be_loading(name) or time.monotonic() > patience:
+            return text.split(b"\0")
+        time.sleep(0)
+
+
+def _may_be_loading(name: str) -> bool:
+    """Of a process that shows no variables: it has not ended, is none of the kernel's, and has no room for none."""
+    with open(f"/proc/{name}/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    state, flags, first, last = fields[0], int(fields[6]), int(fields[47]), int(fields[48])
+    return state not in (b"Z", b"X") and not flags & _OF_THE_KERNEL and not (first and first == last)
