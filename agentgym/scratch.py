@@ -20,10 +20,14 @@ _PREFIX = "agentgym-scratch-"
 
 
 @contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """A new directory in the place for temporary files, gone after the block; those that the dead left go first."""
-    _sweep(Path(tempfile.gettempdir()))
-    directory, lock = _locked()
+def scratch(place: Path | None = None) -> Iterator[Path]:
+    """A new directory in ``place``, by default that for temporary files, gone after the block.
+
+    Those that the dead left there go first.
+    """
+    place = place or Path(tempfile.gettempdir())
+    _sweep(place)
+    directory, lock = _locked(place)
     try:
         yield directory
     finally:
@@ -31,9 +35,9 @@ def scratch() -> Iterator[Path]:
         os.close(lock)
 
 
-def _locked() -> tuple[Path, int]:
+def _locked(place: Path) -> tuple[Path, int]:
     while True:
-        directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
         with contextlib.suppress(FileNotFoundError):  # swept before it was locked
             lock = os.open(directory, os.O_RDONLY)
             fcntl.flock(lock, fcntl.LOCK_EX)

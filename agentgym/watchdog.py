@@ -92,12 +92,16 @@ class Watchdog:
         """Watch the running event loop; ``status`` is asked for a line on what is going on."""
         self.beat()
         self._loop = asyncio.get_running_loop()
-        if self.seconds is not None:
-            threading.Thread(target=self._watch, args=(self.seconds, status), name="watchdog", daemon=True).start()
+        if self.seconds is None:
+            yield
+            return
+        thread = threading.Thread(target=self._watch, args=(self.seconds, status), name="watchdog", daemon=True)
+        thread.start()
         try:
             yield
         finally:
             self._over.set()
+            thread.join()  # a process has one last resort: whoever arms it next must not lose it to this one
 
     def _watch(self, seconds: float, status: Callable[[], str]) -> None:
         between = min(1.0, seconds / 4)

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import shlex
-import shutil
 import signal
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from agentgym.browser import keeper
 from agentgym.browser.chromium import FLAGS, check_installed, executable
 from agentgym.browser.failures import BrowserLost
 from agentgym.extras import require
+from agentgym.scratch import scratch
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Playwright
@@ -27,43 +27,45 @@ if TYPE_CHECKING:
 __all__ = ["Running"]
 
 START_SECONDS, CLOSE_SECONDS, KEEPER_SECONDS = 60.0, 10.0, 5.0
-_LONGEST = 40
+_LONGEST = 32
 """Characters: the name of a socket has 107 at most."""
 
 
 class Running:
     """A Chromium and its driver."""
 
-    def __init__(self, playwright: Playwright, browser: Browser, directory: Path) -> None:
+    def __init__(self, playwright: Playwright, browser: Browser, directory: Path, held: contextlib.ExitStack) -> None:
         self.browser = browser
         self._playwright, self._directory = playwright, directory
         self.pid = int((directory / keeper.PID_FILE).read_text())
         """Of the keeper, and of the process group that it leads."""
+        self._held = held.pop_all()
+        """The directory: of this from now on, of whoever starts it where that fails."""
 
     @classmethod
     async def start(cls) -> Running:
         """Start both. Raises MissingExtraError where one is not installed, BrowserLost where it does not start."""
         check_installed()
-        directory = _directory()
-        playwright = await require("playwright.async_api", extra="gui").async_playwright().start()
-        try:
-            browser = await playwright.chromium.launch(
-                executable_path=_stub(directory),
-                args=list(FLAGS),
-                artifacts_dir=directory / "artifacts",
-                env={**os.environ, "TMPDIR": str(directory)},  # what it leaves there when it is killed goes with it
-                timeout=START_SECONDS * 1000,
-                handle_sigint=False,  # Ctrl-C is the trainer's to answer
-                handle_sigterm=False,
-                handle_sighup=False,
-            )
-            return cls(playwright, browser, directory)
-        except BaseException as error:
-            await playwright.stop()
-            shutil.rmtree(directory, ignore_errors=True)
-            if isinstance(error, Exception):
-                raise BrowserLost(f"Chromium ({executable()}) does not start: {_why(error)}") from error
-            raise
+        with contextlib.ExitStack() as held:
+            directory = held.enter_context(scratch(_place()))
+            playwright = await require("playwright.async_api", extra="gui").async_playwright().start()
+            try:
+                browser = await playwright.chromium.launch(
+                    executable_path=_stub(directory),
+                    args=list(FLAGS),
+                    artifacts_dir=directory / "artifacts",
+                    env={**os.environ, "TMPDIR": str(directory)},  # what it leaves there when it is killed goes with it
+                    timeout=START_SECONDS * 1000,
+                    handle_sigint=False,  # Ctrl-C is the trainer's to answer
+                    handle_sigterm=False,
+                    handle_sighup=False,
+                )
+                return cls(playwright, browser, directory, held)
+            except BaseException as error:
+                await playwright.stop()
+                if isinstance(error, Exception):
+                    raise BrowserLost(f"Chromium ({executable()}) does not start: {_why(error)}") from error
+                raise
 
     @property
     def is_alive(self) -> bool:
@@ -81,7 +83,7 @@ class Running:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._playwright.stop()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._held.close()
 
     async def _keeper_ended(self) -> None:
         """Until it has: it removes what the browser leaves. A few seconds at most."""
@@ -106,10 +108,10 @@ class Running:
             os.killpg(self.pid, signal.SIGKILL)
 
 
-def _directory() -> Path:
-    """A temporary directory, in a place whose name is short: Chromium keeps a socket there."""
+def _place() -> Path:
+    """For temporary files, where its name is short: Chromium keeps a socket there."""
     place = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="agentgym-", dir=place if len(place) <= _LONGEST else "/tmp"))
+    return Path(place if len(place) <= _LONGEST else "/tmp")
 
 
 def _why(error: BaseException) -> str:

@@ -6,7 +6,6 @@ import json
 import random
 import re
 import string
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from agentgym.doctor.playing import (
     play_at_random,
 )
 from agentgym.errors import EnvError
+from agentgym.scratch import scratch
 from agentgym.visit import Player
 
 __all__ = ["STRANGE_ACTIONS", "refuses_forged_rewards", "stands_random_actions", "stands_strange_actions"]
@@ -97,8 +97,8 @@ def stands_random_actions(make_env: MakeEnv, seconds: float = SECONDS, /, action
     case, other = cases_of(make_env, 2)
     alone = episode_of(make_env, case)
     rng, slowest, count = random.Random(0), 0.0, 0
-    with tempfile.TemporaryDirectory() as directory, Player(make_env()) as player:
-        canary = Path(directory, "canary")
+    with scratch() as directory, Player(make_env()) as player:
+        canary = directory / "canary"
         is_over = True
         for action in paced((drawn_action(rng, canary) for _ in range(actions)), seconds, least=20):
             if is_over or count % 10 == 0:

@@ -13,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 
 from agentgym.doctor.playing import SECONDS, Case, MakeEnv, cases_of, expect, paced, play
+from agentgym.scratch import scratch
+from agentgym.variables import variables_set
 from agentgym.visit import Player
 from agentgym.watchdog import frozen_heap
 
@@ -29,7 +31,7 @@ def leaves_nothing_behind(
     """
     cases = cases_of(make_env, episodes)
     _use(make_env, cases[0], 0)  # whatever is kept for the process's life is made here
-    with tempfile.TemporaryDirectory() as directory, _temporary_files_in(directory):
+    with scratch() as directory, _temporary_files_in(directory):
         _use(make_env, cases[0], 1)
         with frozen_heap():  # what is collected below is new
             counts, num_episodes = [_counts(directory)], 0
@@ -51,7 +53,7 @@ def _use(make_env: MakeEnv, case: Case, number: int) -> None:
             pass
 
 
-def _settled(directory: str, before: dict[str, int], grace: float) -> dict[str, int]:
+def _settled(directory: Path, before: dict[str, int], grace: float) -> dict[str, int]:
     """What there is now, once nothing more of it goes away."""
     end = time.perf_counter() + grace
     while True:
@@ -62,8 +64,8 @@ def _settled(directory: str, before: dict[str, int], grace: float) -> dict[str, 
         time.sleep(0.05)
 
 
-def _counts(directory: str) -> dict[str, int]:
-    counts = {"threads": threading.active_count(), "temporary files": sum(1 for _ in Path(directory).rglob("*"))}
+def _counts(directory: Path) -> dict[str, int]:
+    counts = {"threads": threading.active_count(), "temporary files": sum(1 for _ in directory.rglob("*"))}
     if Path("/proc/self/fd").is_dir():
         counts["processes"] = len(_children())
         counts["open files"] = len(os.listdir("/proc/self/fd"))
@@ -82,15 +84,11 @@ def _children() -> list[str]:
 
 
 @contextmanager
-def _temporary_files_in(directory: str) -> Iterator[None]:
+def _temporary_files_in(directory: Path) -> Iterator[None]:
     """Let this process and its children put temporary files into a folder of ours, where they can be counted."""
-    before = tempfile.tempdir, os.environ.get("TMPDIR")
-    tempfile.tempdir = os.environ["TMPDIR"] = directory
+    before, tempfile.tempdir = tempfile.tempdir, str(directory)
     try:
-        yield
+        with variables_set({"TMPDIR": str(directory)}):
+            yield
     finally:
-        tempfile.tempdir = before[0]
-        if before[1] is None:
-            del os.environ["TMPDIR"]
-        else:
-            os.environ["TMPDIR"] = before[1]
+        tempfile.tempdir = before

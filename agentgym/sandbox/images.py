@@ -14,13 +14,13 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from agentgym.errors import EnvError, MissingExtraError
 from agentgym.sandbox.daemon import daemon
 from agentgym.sandbox.spec import USERS
+from agentgym.scratch import scratch
 
 __all__ = ["DEBIAN", "Recipe", "ensure"]
 
@@ -79,8 +79,8 @@ def _file_system(recipe: Recipe) -> Path:
     file = _cache() / f"{recipe.name}-{recipe.digest}.tar"
     if not file.exists():
         _must_be_possible()
-        with tempfile.TemporaryDirectory(dir=file.parent) as directory:
-            root, part = Path(directory, "root"), Path(directory, "tar")
+        with scratch(file.parent) as directory:
+            root, part = directory / "root", directory / "tar"
             include = f"--include={','.join(recipe.packages)}"
             _run("debootstrap", "--variant=minbase", include, recipe.suite, str(root), *_mirror(recipe.suite))
             shutil.rmtree(root / "var/cache/apt/archives", ignore_errors=True)

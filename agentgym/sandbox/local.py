@@ -11,19 +11,19 @@ import contextlib
 import os
 import secrets
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from agentgym.sandbox.channel import Channel, Lost
 from agentgym.sandbox.inside import LOADER, source
-from agentgym.sandbox.inside.processes import MARK, signaled
+from agentgym.sandbox.inside.marks import signaled
+from agentgym.sandbox.inside.processes import MARK
 from agentgym.sandbox.served import ServedSandbox
 from agentgym.sandbox.spec import Spec
+from agentgym.scratch import scratch
 
 __all__ = ["LocalSandbox"]
 
@@ -35,7 +35,8 @@ class LocalSandbox(ServedSandbox):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
-        self._directory = Path(tempfile.mkdtemp(prefix="agentgym-sandbox-"))
+        self._held = contextlib.ExitStack()
+        self._directory = self._held.enter_context(scratch())
         self._mark = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -75,9 +76,9 @@ class LocalSandbox(ServedSandbox):
             self._process.kill()
             self._process.wait()
             self._process = None
-        while signaled(self._mark, signal.SIGKILL):
+        while signaled(f"{MARK}={self._mark}", signal.SIGKILL):
             time.sleep(0.001)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._held.close()
 
 
 class PipeStream:

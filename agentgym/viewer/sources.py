@@ -7,7 +7,6 @@ text.
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from agentgym.archive import FILE, Archive, Reader
 from agentgym.errors import DataError, UserError
 from agentgym.ledger import Entry
 from agentgym.run import Run, read_config
+from agentgym.scratch import scratch
 from agentgym.tokenizer import fingerprint_of
 
 __all__ = ["Source", "Sources"]
@@ -113,20 +113,20 @@ class Source:
 class Sources(Sequence[Source]):
     """Those of a command, in its order; to be closed."""
 
-    def __init__(self, sources: Sequence[Source], folders: Sequence[tempfile.TemporaryDirectory[str]] = ()) -> None:
-        self._sources, self._folders = list(sources), list(folders)
+    def __init__(self, sources: Sequence[Source], folders: contextlib.ExitStack) -> None:
+        self._sources, self._folders = list(sources), folders
 
     @classmethod
     def open(cls, paths: Sequence[Path]) -> Self:
         """Runs, archives and JSONL files at ``paths``. Raises UserError and DataError for what is none."""
-        sources, folders = list[Source](), list[tempfile.TemporaryDirectory[str]]()
-        for path in paths:
-            if path.is_file() and path.suffix != ".sqlite":
-                folders.append(tempfile.TemporaryDirectory(prefix="agentgym-view-"))
-                sources.append(Source(path, _archived(path, Path(folders[-1].name))))
-            else:
-                sources += [Source(each, _opened(each)) for each in _runs_in(path)]
-        return cls(sources, folders)
+        sources = list[Source]()
+        with contextlib.ExitStack() as folders:
+            for path in paths:
+                if path.is_file() and path.suffix != ".sqlite":
+                    sources.append(Source(path, _archived(path, folders.enter_context(scratch()))))
+                else:
+                    sources += [Source(each, _opened(each)) for each in _runs_in(path)]
+            return cls(sources, folders.pop_all())
 
     def __getitem__(self, place: Any) -> Any:
         return self._sources[place]
@@ -144,8 +144,7 @@ class Sources(Sequence[Source]):
         """Let go of the files."""
         for source in self._sources:
             source.episodes.close()
-        for folder in self._folders:
-            folder.cleanup()
+        self._folders.close()
 
 
 def _runs_in(path: Path) -> list[Path]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
-import shutil
-import tempfile
 from pathlib import Path
 
 from agentgym.sandbox.images import ensure
+from agentgym.scratch import scratch
 
 __all__ = ["demo_dataset"]
 
@@ -45,8 +45,9 @@ echo $reward > /logs/verifier/reward.txt
 @functools.cache
 def demo_dataset() -> Path:
     """The folder, which goes with the process."""
-    folder = Path(tempfile.mkdtemp(prefix="agentgym-harbor-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    held = contextlib.ExitStack()
+    atexit.register(held.close)
+    folder = held.enter_context(scratch())
     for id, (word, told) in _WORDS.items():
         _write(folder / id, "task.toml", _TOML.format(id=id))
         _write(folder / id, "instruction.md", f"Write {told} into the file {id}.txt of the working directory.\n")

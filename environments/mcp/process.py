@@ -10,9 +10,9 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import IO
+
+from agentgym.sandbox.inside.marks import marked, signaled
 
 __all__ = ["MARK", "Tail", "end_all"]
 
@@ -67,22 +67,10 @@ class Tail:
 
 def end_all(mark: str) -> None:
     """End every program that has ``mark``: ask, and after a second insist."""
+    variable = f"{MARK}={mark}"
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if not _all(mark, lambda process, number=number: os.kill(process, number)):  # type: ignore[misc]
+        if not signaled(variable, number):
             return
         given_up = time.monotonic() + _GRACE_SECONDS
-        while _all(mark) and time.monotonic() < given_up:
+        while marked(variable) and time.monotonic() < given_up:
             time.sleep(0.01)
-
-
-def _all(mark: str, do: Callable[[int], None] = lambda process: None) -> list[int]:
-    """The processes that have the mark, after ``do`` was done to each."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if f"{MARK}={mark}".encode() in file.read_bytes().split(b"\0"):
-                do(int(file.parent.name))
-                found.append(int(file.parent.name))
-        except (FileNotFoundError, PermissionError, ProcessLookupError):
-            continue  # it ended in the meantime, or is somebody else's
-    return found

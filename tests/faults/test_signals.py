@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from agentgym.ledger import audit
 from agentgym.run import Run
+from agentgym.sandbox.inside.marks import marked
 from tests.faults.kit import SETTINGS, arguments
 from tests.kit import eventually
 
@@ -22,16 +24,13 @@ MARK = "AGENTGYM_TEST_MARK"
 SHARED = Path("/dev/shm")
 
 
-def marked(mark: str) -> list[str]:
-    """Processes that were started by the run, directly or not."""
+def processes(mark: str) -> list[bytes]:
+    """What was started by the run, directly or not."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"{MARK}={mark}".encode() in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:  # it ended meanwhile, or is another user's
-            continue
-    return [command for command in found if command]  # a zombie has no command line
+    for process in marked(f"{MARK}={mark}"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            found.append(Path(f"/proc/{process}/cmdline").read_bytes())
+    return found
 
 
 def abandoned() -> set[str]:
@@ -66,9 +65,9 @@ def outcome_of(run: Path, place: Path, after: float, how: int, *settings: str) -
         process.send_signal(how)
         told, _ = process.communicate(timeout=60)
     gone_by = time.monotonic() + 5
-    while (marked(mark) or abandoned() - before) and time.monotonic() < gone_by:
+    while (processes(mark) or abandoned() - before) and time.monotonic() < gone_by:
         time.sleep(0.1)
-    assert marked(mark) == []
+    assert processes(mark) == []
     assert abandoned() - before == set()
     assert [path.name for path in temporary.rglob("*") if path.is_file()] == []
     return process.returncode, told
@@ -129,7 +128,7 @@ def test_a_second_signal_is_no_worse_than_one(between: float, tmp_path: Path) ->
     process.send_signal(signal.SIGINT)
     told, _ = process.communicate(timeout=60)
     assert process.returncode in (130, -signal.SIGINT), told
-    assert eventually(lambda: marked(mark) == [], 5), marked(mark)
+    assert eventually(lambda: processes(mark) == [], 5), processes(mark)
     code, told = outcome_of(run, tmp_path, 600, signal.SIGINT)
     assert code == 0, told
     assert sum(audit(Run.open(run).ledger()).values()) > 0

@@ -171,7 +171,7 @@ MODULES = (
         "agentgym/actors/embedded/attention.py",
         (f"{UNIT}/embedded/test_attention.py",),
         (
-            Mutation("all threads attend", "    torch.set_num_threads(1)\n", ""),
+            Mutation("all threads attend", "    torch.set_num_threads(1)\n", "    pass\n"),
             Mutation("one thread for ever", "        torch.set_num_threads(threads)\n", "        pass\n"),
             Mutation("one thread for texts too", "    if query.shape[2] > 1:\n", "    if False:\n"),
             Mutation("heads are repeated", "if heads == shared or mask is None", "if True or mask is None"),

@@ -9,7 +9,7 @@ MODULES = (
         "agentgym/scratch.py",
         ("tests/unit/test_scratch.py",),
         (
-            Mutation("the dead keep theirs", "    _sweep(Path(tempfile.gettempdir()))\n", ""),
+            Mutation("the dead keep theirs", "    _sweep(place)\n", ""),
             Mutation("the living lose theirs", "fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
             Mutation("it stays", "        shutil.rmtree(directory, ignore_errors=True)\n", ""),
         ),

@@ -64,7 +64,7 @@ MODULES = (
                 "a scheduler anew", '            self.scheduler.load_state(state["scheduler"])', "            pass"
             ),
             Mutation("played on after the end", "            await self.scheduler.close()", "            pass"),
-            Mutation("the trainer not closed", "        await self.trainer.close()\n", ""),
+            Mutation("the trainer not closed", "        await self.trainer.close()\n", "        pass\n"),
             Mutation("interruptions swallowed", "            task.cancel()", "            pass"),
             Mutation(
                 "an interruption leaves the thread alone",

@@ -283,7 +283,6 @@ MODULES = (
             Mutation("nothing is read when asked", "            while self._take():\n                continue\n", ""),
             Mutation("they are only asked", "(signal.SIGTERM, signal.SIGKILL)", "(signal.SIGTERM,)"),
             Mutation("they are not asked", "(signal.SIGTERM, signal.SIGKILL)", "(signal.SIGKILL,)"),
-            Mutation("all that look alike", '.split(b"\\0"):', ":"),
         ),
     ),
     Module(

@@ -46,8 +46,8 @@ MODULES = (
         ),
     ),
     Module(
-        "agentgym/sandbox/inside/processes.py",
-        (f"{_TESTS}local.py",),
+        "agentgym/sandbox/inside/marks.py",
+        (f"{_TESTS}marks.py",),
         (
             Mutation("what is being loaded is nobody's", 'return state not in (b"Z", b"X") and', "return False and"),
             Mutation("nobody starts another", "name not in seen]:", "name not in seen] if len(seen) == 1 else None:"),

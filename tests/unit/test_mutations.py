@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from tests.mutants.mutant import ROOT, Module, Mutation, mutated, tables
@@ -16,6 +18,13 @@ def test_each_text_occurs_once_and_changes(module: Module) -> None:
     times = {row.name: original.count(row.old) for row in module.mutations}
     assert {name: num for name, num in times.items() if num != 1} == {}
     assert [row.name for row in module.mutations if mutated(original, module, row) == original] == []
+
+
+def test_what_is_left_without_a_line_is_still_a_program() -> None:
+    for module in MODULES:
+        for row in module.mutations:
+            if not row.new.strip() and row.old.endswith("\n"):
+                ast.parse(mutated((ROOT / module.file).read_text(), module, row), row.name)
 
 
 def test_names_are_unique_and_tests_exist() -> None:

@@ -57,6 +57,13 @@ def test_what_a_killed_process_left_goes_and_what_the_living_have_stays(place: P
         assert list(place.iterdir()) == [directory]
 
 
+def test_it_may_be_elsewhere(place: Path) -> None:
+    elsewhere = place / "elsewhere"
+    elsewhere.mkdir()
+    with scratch(elsewhere) as directory:
+        assert directory.parent == elsewhere
+
+
 def test_one_that_is_swept_before_it_is_locked_is_made_anew(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
     lock, calls = fcntl.flock, list[Path]()
 

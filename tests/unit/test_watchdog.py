@@ -77,7 +77,7 @@ def test_it_bites_once_more_than_the_seconds_have_passed_since_the_last_beat(wor
                 dog.beat()
             world.now += SECONDS + 2**-20
             await until(lambda: bool(world.kills))
-        await until(lambda: not threads())
+        assert threads() == []
 
     asyncio.run(main())
     assert world.kills == [(os.getpid(), signal.SIGTERM)]
@@ -89,7 +89,7 @@ def test_what_ended_is_not_watched_any_more(world: World, tmp_path: Path) -> Non
     async def main() -> None:
         with watchdog(world, tmp_path / "dump").watching():
             await world.looks()
-        await until(lambda: not threads())
+        assert threads() == []
 
     asyncio.run(main())
     assert (world.kills, (tmp_path / "dump").exists()) == ([], False)

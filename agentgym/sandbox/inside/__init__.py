@@ -23,7 +23,7 @@ __all__ = ["LOADER", "source"]
 LOADER = "import os,sys\ns=b''\nwhile len(s)<int(sys.argv[1]):s+=os.read(0,int(sys.argv[1])-len(s))\nexec(s)"
 """What Python is started with: it runs the text that comes first, of the length that is its argument."""
 
-_ORDER = ("frames", "capped", "processes", "rights", "trees", "commands", "server")
+_ORDER = ("frames", "capped", "marks", "processes", "rights", "trees", "commands", "server")
 _OURS = ("from agentgym", "from __future__")
 
 

@@ -7,15 +7,12 @@ import os
 import signal
 import time
 
+from agentgym.sandbox.inside.marks import signaled
+
 MARK = "AGENTGYM_SANDBOX"
 """The environment variable that says which local sandbox a process belongs to."""
 
 _TRIES = 2000
-
-_LOAD_SECONDS = 1.0
-
-_OF_THE_KERNEL = 0x00200000
-"""The flag PF_KTHREAD."""
 
 
 class Processes:
@@ -51,7 +48,7 @@ class Processes:
     def signal(self, number: int) -> bool:
         """Send a signal to all of them; whether there is any."""
         if self.mark:
-            return signaled(self.mark, number)
+            return bool(signaled(f"{MARK}={self.mark}", number))
         if os.getpid() != 1:
             raise OSError(errno.EPERM, "only process 1 of a container may signal all others")
         try:
@@ -59,48 +56,3 @@ class Processes:
         except ProcessLookupError:
             return False
         return True
-
-
-def signaled(mark: str, number: int) -> bool:
-    """Send a signal to all processes that carry a mark; whether there is any."""
-    found = False
-    for pid in _marked(f"{MARK}={mark}".encode()):
-        try:
-            os.kill(pid, number)
-        except (ProcessLookupError, PermissionError):
-            continue
-        found = True
-    return found
-
-
-def _marked(variable: bytes) -> list[int]:
-    """Their numbers. Whoever has ended before it was looked at may have started another: that one is looked for."""
-    found, seen = [], {str(os.getpid())}
-    while new := [name for name in os.listdir("/proc") if name.isdigit() and name not in seen]:
-        seen.update(new)
-        for name in new:
-            try:
-                if variable in _variables(name):
-                    found.append(int(name))
-            except OSError:
-                continue  # it ended in the meantime, or is somebody else's
-    return found
-
-
-def _variables(name: str) -> list[bytes]:
-    """What a process was started with. The kernel shows none while its program is being loaded: that is waited for."""
-    patience = time.monotonic() + _LOAD_SECONDS
-    while True:
-        with open(f"/proc/{name}/environ", "rb") as file:
-            text = file.read()
-        if text or not _may_be_loading(name) or time.monotonic() > patience:
-            return text.split(b"\0")
-        time.sleep(0)
-
-
-def _may_be_loading(name: str) -> bool:
-    """Of a process that shows no variables: it has not ended, is none of the kernel's, and has no room for none."""
-    with open(f"/proc/{name}/stat", "rb") as file:
-        fields = file.read().rpartition(b")")[2].split()
-    state, flags, first, last = fields[0], int(fields[6]), int(fields[47]), int(fields[48])
-    return state not in (b"Z", b"X") and not flags & _OF_THE_KERNEL and not (first and first == last)

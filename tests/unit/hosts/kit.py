@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ import pytest
 
 from agentgym.hosts import Host, Hosts, Where, make_hosts
 from agentgym.registry import EnvFactory
+from agentgym.sandbox.inside.marks import marked
 from agentgym.types import Action, StepResult
 from tests.kit import until
 
@@ -48,14 +48,8 @@ async def hosted(where: Where, name: str, **options: object) -> AsyncIterator[Ho
 
 
 def processes_marked(mark: str) -> set[int]:
-    """Processes with ``mark`` in their environment variables, other than this one and the dead."""
-    found = set()
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                if mark.encode() in (folder / "environ").read_bytes():
-                    found.add(int(folder.name))
-    return found
+    """Processes that have ``mark``, other than this one and the dead."""
+    return set(marked(f"AGENTGYM_TEST_MARK={mark}"))
 
 
 def called(pid: int) -> str:

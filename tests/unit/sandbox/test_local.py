@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ import pytest
 
 from agentgym.errors import EnvError
 from agentgym.sandbox import Files, Limits, Sandbox, Spec, claim
-from agentgym.sandbox.inside import LOADER, processes, source
-from agentgym.sandbox.inside.processes import MARK, Processes, signaled
+from agentgym.sandbox.inside import LOADER, source
+from agentgym.sandbox.inside.processes import Processes
 from tests.kit import ROOT, eventually
 
 
@@ -167,38 +166,6 @@ def _works_below(pid: str, directory: Path) -> bool:
         return Path(os.readlink(f"/proc/{pid}/cwd")).is_relative_to(directory)
     except OSError:
         return False
-
-
-def test_what_has_only_just_been_started_is_found() -> None:
-    """The kernel shows no variables of a program that is being loaded: of a tenth or more of these, when looked at."""
-    for _ in range(300):
-        pid = os.posix_spawn("/bin/sleep", ["sleep", "300"], {MARK: "f"})
-        try:
-            assert processes._variables(str(pid)) == [f"{MARK}=f".encode(), b""]
-        finally:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-
-
-def test_what_one_started_that_ended_meanwhile_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    pid = os.posix_spawn("/bin/sleep", ["sleep", "300"], {MARK: "f" * 32})
-    listed = iter([["self", "999999999"], ["self", "999999999", str(pid)]])
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "listdir", lambda path: next(listed, [str(pid)]))
-        assert signaled("f" * 32, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    assert not signaled("f" * 32, signal.SIGKILL)
-
-
-def test_one_without_variables_is_not_waited_for() -> None:
-    pid = os.posix_spawn("/bin/sleep", ["sleep", "300"], {})
-    try:
-        assert eventually(lambda: Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x00300\x00")
-        assert not processes._may_be_loading(str(pid))
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        assert eventually(lambda: not processes._may_be_loading(str(pid)))  # nor one that has ended
-        os.waitpid(pid, 0)
 
 
 def test_a_killed_server_is_a_lost_sandbox(sandbox: Sandbox) -> None:
