@@ -168,6 +168,7 @@ async def joined(address: str | None) -> AsyncIterator[Cluster]:
             closing.enter_context(_guarded(directory))
             environment["RAY_AUTH_TOKEN"] = _own_token()
             environment["RAY_worker_niceness"] = "0"  # by default what works there gives way to all else
+            environment["RAY_gcs_rpc_server_reconnect_timeout_s"] = "10"  # nobody brings this head back: 60 by default
         elif _has_token():
             await asyncio.to_thread(_refuse_silent, address)
         else:

@@ -133,23 +133,23 @@ def _watched(child: int, kill: Kill) -> tuple[int, int]:
 def _victim(pid: int, kill: Kill) -> int | None:
     """Whom it is about; None where there is nobody at the moment."""
     for text in kill.below:
-        found = [each for each in _children(pid) if re.search(text, _command(each))]
+        found = [each for each in children_of(pid) if re.search(text, command_of(each))]
         if not found:
             return None
         pid = found[min(int(kill.which * len(found)), len(found) - 1)]
     return pid
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     """Those that run."""
     try:
         listed = [each.read_text().split() for each in Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:
         return []
-    return sorted(int(child) for children in listed for child in children if _command(int(child)))
+    return sorted(int(child) for children in listed for child in children if command_of(int(child)))
 
 
-def _command(pid: int) -> str:
+def command_of(pid: int) -> str:
     """Its command line; empty where it is over."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
@@ -169,7 +169,7 @@ def _left(patience: float) -> list[str]:
         if time.monotonic() > ends:
             break
         time.sleep(0.005)
-    left = {child: _command(child) for child in _children(os.getpid())}
+    left = {child: command_of(child) for child in children_of(os.getpid())}
     for child in left:
         os.kill(child, signal.SIGKILL)
     return list(left.values())

@@ -13,6 +13,7 @@ import pytest
 
 from agentgym.run import Run
 from tests.faults.kit import arguments
+from tests.faults.nursery import children_of, command_of
 from tests.kit import BELL, ROOT, eventually, metrics
 
 pytestmark = pytest.mark.ray
@@ -53,6 +54,17 @@ def ended(process: subprocess.Popen[bytes]) -> int:
             process.wait()
 
 
+def under_way(run: Path, log: Path) -> subprocess.Popen[bytes]:
+    """A run on a cluster of its own, after two updates of very many."""
+    process = started("agentgym", log=log, updates=10_000, cluster={"id": "ray"}, output=str(run))
+
+    def has_begun() -> bool:
+        return (run / "metrics.jsonl").exists() and len(metrics(run, "train")) >= 2
+
+    assert eventually(lambda: has_begun() or process.poll() is not None, 120), log.read_text()[-3000:]
+    return process
+
+
 @pytest.mark.nightly
 def test_ranks_of_torchrun_learn_from_what_is_played_on_a_cluster(tmp_path: Path) -> None:
     """What one process learns from what it plays."""
@@ -69,13 +81,19 @@ def test_ranks_of_torchrun_learn_from_what_is_played_on_a_cluster(tmp_path: Path
 def test_asked_to_end_with_all_that_it_has_started_it_saves_and_ends(tmp_path: Path) -> None:
     """As torchrun asks a rank: Ray neither ends it before it has saved nor is gone before."""
     run, log = tmp_path / "run", tmp_path / "log"
-    process = started("agentgym", log=log, updates=10_000, cluster={"id": "ray"}, output=str(run))
-
-    def is_under_way() -> bool:
-        return (run / "metrics.jsonl").exists() and len(metrics(run, "train")) >= 2
-
-    assert eventually(lambda: is_under_way() or process.poll() is not None, 120), log.read_text()[-3000:]
+    process = under_way(run, log)
     os.killpg(process.pid, signal.SIGTERM)
     assert ended(process) == 130, log.read_text()[-3000:]
     assert f"interrupted; go on with: agentgym train --resume {run}" in log.read_text()
     assert "SIGTERM received" not in log.read_text()
+
+
+def test_without_its_head_it_ends_soon(tmp_path: Path) -> None:
+    """Ray itself would wait a minute for one to come back."""
+    run, log = tmp_path / "run", tmp_path / "log"
+    process = under_way(run, log)
+    [head] = [pid for pid in children_of(process.pid) if "gcs_server " in command_of(pid)]
+    os.kill(head, signal.SIGKILL)
+    assert eventually(lambda: process.poll() is not None, 45)
+    assert ended(process) != 0
+    assert "Failed to connect to GCS" in log.read_text()

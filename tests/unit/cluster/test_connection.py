@@ -123,6 +123,7 @@ def test_one_that_is_started_here_has_a_token_of_its_own_and_no_dashboard(monkey
     assert len(settings["_temp_dir"]) < 40  # there are sockets in it
     assert ray.environment["RAY_AUTH_MODE"] == "token"
     assert ray.environment["RAY_worker_niceness"] == "0"
+    assert ray.environment["RAY_gcs_rpc_server_reconnect_timeout_s"] == "10"
     assert len(first) == 64
     assert ray.environment["RAY_AUTH_TOKEN"] == first  # Ray would go on with it
     connection._own_token.cache_clear()  # as in another process
