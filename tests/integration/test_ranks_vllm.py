@@ -1,4 +1,4 @@
-"""Two ranks of torchrun, the first of which samples with vLLM: it has the weights that both have learned."""
+"""Two ranks of torchrun; the first samples with vLLM, here or on a cluster: from what both have learned."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ pytestmark = [pytest.mark.vllm, pytest.mark.nightly]
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "agentgym", "train")
 
 
-def test_what_vllm_samples_from_is_what_the_ranks_have_learned(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["beside", "on a cluster"])
+def test_what_vllm_samples_from_is_what_the_ranks_have_learned(place: str, tmp_path: Path) -> None:
+    if place == "on a cluster":
+        pytest.importorskip("ray")
     settings = {
         "env": BELL,
         "trainer": {"id": "ppo", "episodes": 8, "learning_rate": 3e-3},
         "engine": {"id": "vllm", "kv_cache_gib": 0.1},
         "warm_start": {"max_updates": 6, "check_every": 6, "learning_rate": 1e-2, "batch_size": 4},
         "eval": {"episodes": 4, "validation_episodes": 4, "every": 1000},
+        **({"cluster": {"id": "ray"}} if place == "on a cluster" else {}),
         "updates": 3,
         "output": str(tmp_path / "run"),
     }
