@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
-import socket
 import subprocess
 import sys
 import traceback
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import distributed
 
+from agentgym.launch.ranks import meeting
 from agentgym.learn.distributed import World
 from tests.kit import eventually
 
@@ -85,18 +86,13 @@ except agentgym.errors.AgentGymError as error:
 """
 
 
-def _free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
-
-
 class Ranks:
     """Processes as torchrun would start them, which make or go on with a run."""
 
     def __init__(self, directory: Path, size: int, **given: Any) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(size)}
+        self._meeting = contextlib.ExitStack()
+        where = self._meeting.enter_context(meeting("127.0.0.1", size))
         text = json.dumps(given)
         self.files = [directory / f"rank{rank}.txt" for rank in range(size)]
         self.processes = []
@@ -111,8 +107,14 @@ class Ranks:
         try:
             return [process.wait(120) for process in self.processes]
         finally:
-            for process in self.processes:
-                process.kill()
+            self.kill()
+
+    def kill(self) -> None:
+        """End all of them at once."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        self._meeting.close()
 
     @property
     def have_ended(self) -> bool:

@@ -56,33 +56,26 @@ async def enlisted(settings: TrainSettings, work: Callable[[], Awaitable[Path]])
         )
     async with joined(wanted.address) as cluster:
         address, number = cluster.own_address, wanted.learners
-        meeting = {"MASTER_ADDR": address, "MASTER_PORT": str(_free_port(address)), "WORLD_SIZE": str(number)}
         group = await cluster.set_aside(number - 1, cpus=1, gpus=wanted.learner_gpus, what="learners")
         recruits = []
         try:
-            for rank in range(1, number):
-                asked = framed(Packet({**meeting, "RANK": str(rank)}))
-                place = (group, rank - 1)
-                recruits.append(
-                    cluster.actor(Recruit, asked, cpus=1, gpus=wanted.learner_gpus, place=place, concurrency=1)
-                )
-            following = [recruit.follow.remote(address) for recruit in recruits]
-            with variables_set({**meeting, "RANK": "0"}):
-                _speak_from(address)
-                run = await led(work)
-            await asyncio.gather(*map(cluster.asked, following))
+            with ranks.meeting(address, number) as variables:
+                for rank in range(1, number):
+                    asked = framed(Packet({**variables, "RANK": str(rank)}))
+                    place = (group, rank - 1)
+                    recruits.append(
+                        cluster.actor(Recruit, asked, cpus=1, gpus=wanted.learner_gpus, place=place, concurrency=1)
+                    )
+                following = [recruit.follow.remote(address) for recruit in recruits]
+                with variables_set({**variables, "RANK": "0"}):
+                    _speak_from(address)
+                    run = await led(work)
+                await asyncio.gather(*map(cluster.asked, following))
             return run
         finally:
             for recruit in recruits:
                 cluster.kill(recruit)
             cluster.give_back(group)
-
-
-def _free_port(address: str) -> int:
-    """A port that nobody has at the moment."""
-    with socket.create_server((address, 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def _speak_from(address: str) -> None:

@@ -22,11 +22,28 @@ if TYPE_CHECKING:
     from agentgym.launch.settings import TrainSettings
     from agentgym.learn.lead import Channel
 
-__all__ = ["is_first", "is_spread", "joined", "num_ranks", "told"]
+__all__ = ["is_first", "is_spread", "joined", "meeting", "num_ranks", "told"]
 
 _FOR_EVER = datetime.timedelta(days=3650)
 _BROKEN = ("gloo", "NCCL", "nccl", "Connection", "connection", "Broken pipe", "c10d", "TCPStore")
 """What is in the text of an error of torch.distributed where another process has ended."""
+
+
+@contextlib.contextmanager
+def meeting(address: str, number: int) -> Iterator[dict[str, str]]:
+    """The variables of ``number`` ranks, but which each is; while entered they meet at this process, at ``address``.
+
+    As under torchrun: whoever starts them has the port from the beginning, so that nobody else gets it meanwhile.
+    """
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+    store = TCPStore(address, 0, is_master=True, wait_for_workers=False)
+    yield {
+        "MASTER_ADDR": address,
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "WORLD_SIZE": str(number),
+    }
 
 
 def num_ranks() -> int:

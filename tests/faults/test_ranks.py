@@ -32,8 +32,10 @@ def under_way(directory: Path, size: int) -> tuple[Ranks, Path]:
     """A run of which some updates are done and saved."""
     run = directory / "run"
     ranks = Ranks(directory, size, **{**LONG, "output": str(run)})
-    assert eventually(lambda: at(run) >= 3 or ranks.have_ended, 120), ranks.told
-    assert not ranks.have_ended, ranks.told
+    is_under_way = eventually(lambda: at(run) >= 3 or ranks.have_ended, 120) and not ranks.have_ended
+    if not is_under_way:
+        ranks.kill()
+    assert is_under_way, ranks.told
     return ranks, run
 
 

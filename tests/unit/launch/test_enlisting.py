@@ -13,6 +13,7 @@ from agentgym.errors import ConfigError
 from agentgym.flags import parse_flags
 from agentgym.launch import enlisting
 from agentgym.launch.enlisting import enlisted
+from agentgym.launch.ranks import meeting
 from agentgym.launch.resolving import resolve
 
 
@@ -45,6 +46,11 @@ def test_gloo_is_told_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["GLOO_SOCKET_IFNAME"] == "mine"
 
 
-def test_a_free_port_can_be_taken() -> None:
-    with socket.create_server(("127.0.0.1", enlisting._free_port("127.0.0.1"))):
+def test_where_ranks_meet_is_theirs_from_the_beginning() -> None:
+    with meeting("127.0.0.1", 3) as variables:
+        assert (variables["MASTER_ADDR"], variables["WORLD_SIZE"]) == ("127.0.0.1", "3")
+        place = "127.0.0.1", int(variables["MASTER_PORT"])
+        with pytest.raises(OSError, match="in use"), socket.create_server(place):
+            pass
+    with socket.create_server(place):
         pass
