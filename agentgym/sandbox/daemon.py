@@ -79,11 +79,12 @@ class Daemon:
             self.client.remove_container(id, force=True, v=True)
 
     def containers(self, label: str) -> list[dict[str, Any]]:
-        """Those that have a label, whether they run or not."""
-        found: list[dict[str, Any]] = self._patiently(
-            lambda: self.client.containers(all=True, filters={"label": label})
-        )
-        return found
+        """Those that have a label, whether they run or not.
+
+        An engine may go on listing one that it has removed while its processes ended: such a one has no name any more.
+        """
+        found = self._patiently(lambda: self.client.containers(all=True, filters={"label": label}))
+        return [container for container in found if container["Names"]]
 
     def has_image(self, name: str) -> bool:
         """Whether there is an image of that name or id."""

@@ -20,6 +20,11 @@ MODULES = (
         ),
     ),
     Module(
+        "agentgym/sandbox/daemon.py",
+        (f"{_TESTS}daemon.py",),
+        (Mutation("what was removed is there", ' if container["Names"]]', "]"),),
+    ),
+    Module(
         "agentgym/sandbox/channel.py",
         (f"{_TESTS}channel.py",),
         (
