@@ -173,8 +173,12 @@ class LoopLag:
 def frozen_heap() -> Iterator[None]:
     """Leave what lives by now out of garbage collection, as imported packages stay anyway.
 
-    A full collection walks over all of it, and stops the event loop for a quarter of a second with torch loaded.
+    A full collection walks over all of it, and stops the event loop for a quarter of a second with torch loaded. A heap
+    that somebody has frozen already stays as it is.
     """
+    if gc.get_freeze_count():
+        yield
+        return
     gc.collect()
     gc.freeze()
     try:

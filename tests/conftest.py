@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything reads it: no test waits for a network
@@ -45,6 +47,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items if not config.getoption("--env") else ():
         if item.name.endswith("-repeats_in_processes]") and any(f"[{id}-" in item.name for id in IN_PROCESSES_SLOW):
             item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    """What lives by now, a million objects, is walked over by no collection: many tests ask for some."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    """As in a process that has just begun: nothing is frozen."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

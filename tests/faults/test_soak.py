@@ -31,11 +31,9 @@ SAID = [*TOKENIZER.encode("."), TOKENIZER.stop_token_ids[0]]
 def traced() -> Iterator[None]:
     """Memory is what Python allocates, which is exact where the resident set jumps by megabytes."""
     gc.collect()
-    gc.freeze()
     tracemalloc.start()
     yield
     tracemalloc.stop()
-    gc.unfreeze()
 
 
 def look() -> Held:

@@ -180,6 +180,7 @@ def test_a_quantile_of_the_lag(seconds: list[float], share: float, expected: flo
     assert lag.quantile(share) == expected
 
 
+@pytest.mark.usefixtures("thawed")
 def test_garbage_is_collected_before_the_heap_is_frozen() -> None:
     class Ring:
         def __init__(self) -> None:
@@ -195,12 +196,23 @@ def test_garbage_is_collected_before_the_heap_is_frozen() -> None:
         gc.enable()
 
 
+@pytest.mark.usefixtures("thawed")
 def test_a_heap_thaws_though_the_body_raises() -> None:
     with pytest.raises(KeyError), frozen_heap():
         raise KeyError
     assert gc.get_freeze_count() == 0
 
 
+@pytest.mark.usefixtures("thawed")
+def test_what_somebody_else_has_frozen_stays_so() -> None:
+    gc.freeze()
+    before = gc.get_freeze_count()
+    with frozen_heap():
+        assert gc.get_freeze_count() == before
+    assert gc.get_freeze_count() == before
+
+
+@pytest.mark.usefixtures("thawed")
 def test_a_frozen_heap_is_not_walked_over_and_comes_back() -> None:
     before = gc.get_freeze_count()
     with frozen_heap():

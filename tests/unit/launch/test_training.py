@@ -253,6 +253,7 @@ def test_a_policy_that_no_checkpoint_goes_back_to_any_more_goes(tmp_path: Path) 
     assert [path.name for path in bench.run.policies.iterdir()] == ["000005"]
 
 
+@pytest.mark.usefixtures("thawed")
 def test_a_run_is_watched_with_a_still_heap_and_its_images_in_place(tmp_path: Path) -> None:
     bench = bench_of(tmp_path)
     log: list[str] = []
