@@ -190,6 +190,7 @@ def test_a_policy_is_saved_whole(tmp_path: Path) -> None:
         policy = Policy(_module(None), chat())
         Learner(policy.module, learning_rate=0.01, world=world, shards=True)
         policy.save(tmp_path / "spread")
+        world.gathered(None, CPU)  # the first, which writes, is there now
         for _, weight in policy.module.named_parameters():
             weight.data.mul_(2)
         policy.restore(tmp_path / "spread")
