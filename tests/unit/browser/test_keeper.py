@@ -69,7 +69,7 @@ def runs(pid: int) -> bool:
 
 
 def ended(*pids: int) -> bool:
-    return eventually(lambda: not any(map(runs, pids)), 8)
+    return eventually(lambda: not any(map(runs, pids)))
 
 
 def test_with_its_owner_all_goes(kept: Kept) -> None:

@@ -162,7 +162,7 @@ def test_sigterm_is_handled_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         entered(None)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert eventually(lambda: bool(heard), 5)
+        assert eventually(lambda: bool(heard))
     finally:
         signal.signal(signal.SIGTERM, before)
 
