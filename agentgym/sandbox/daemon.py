@@ -81,7 +81,8 @@ class Daemon:
     def containers(self, label: str) -> list[dict[str, Any]]:
         """Those that have a label, whether they run or not.
 
-        An engine may go on listing one that it has removed while its processes ended: such a one has no name any more.
+        An engine that was killed was seen to list one without a name for good, which no removal changed: such a one is
+        taken for removed.
         """
         found = self._patiently(lambda: self.client.containers(all=True, filters={"label": label}))
         return [container for container in found if container["Names"]]

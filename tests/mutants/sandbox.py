@@ -55,6 +55,8 @@ MODULES = (
         (f"{_TESTS}marks.py",),
         (
             Mutation("what is being loaded is nobody's", 'return state not in (b"Z", b"X") and', "return False and"),
+            Mutation("half loaded is loaded", "not (code and first == last)", "not (first and first == last)"),
+            Mutation("all that look alike", "in _variables(name):", 'in b"".join(_variables(name)):'),
             Mutation("nobody starts another", "name not in seen]:", "name not in seen] if len(seen) == 1 else None:"),
         ),
     ),

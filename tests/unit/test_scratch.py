@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,15 @@ def test_it_may_be_elsewhere(place: Path) -> None:
     elsewhere.mkdir()
     with scratch(elsewhere) as directory:
         assert directory.parent == elsewhere
+
+
+def test_whoever_makes_a_directory_elsewhere_has_a_guard_of_its_own() -> None:
+    files = [
+        file for part in ("agentgym", "environments", "rewards", "trainers") for file in (ROOT / part).rglob("*.py")
+    ]
+    makers = {str(file.relative_to(ROOT)) for file in files if re.search("mkdtemp|TemporaryDir", file.read_text())}
+    guarded = {"agentgym/actors/vllm/weights.py", "agentgym/cluster/connection.py"}
+    assert makers == {"agentgym/scratch.py", *guarded}
 
 
 def test_one_that_is_swept_before_it_is_locked_is_made_anew(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:

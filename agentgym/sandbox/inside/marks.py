@@ -59,8 +59,11 @@ def _variables(name: str) -> list[bytes]:
 
 
 def _may_be_loading(name: str) -> bool:
-    """Of a process that shows no variables: it has not ended, is none of the kernel's, and has no room for none."""
+    """Of a process that shows no variables: it has not ended, is none of the kernel's, and is not loaded without any.
+
+    The kernel says where the code begins when all else is in place, the variables too (binfmt_elf).
+    """
     with open(f"/proc/{name}/stat", "rb") as file:
         fields = file.read().rpartition(b")")[2].split()
-    state, flags, first, last = fields[0], int(fields[6]), int(fields[47]), int(fields[48])
-    return state not in (b"Z", b"X") and not flags & _OF_THE_KERNEL and not (first and first == last)
+    state, flags, code, first, last = fields[0], *(int(fields[place]) for place in (6, 23, 47, 48))
+    return state not in (b"Z", b"X") and not flags & _OF_THE_KERNEL and not (code and first == last)
